@@ -1,0 +1,11 @@
+"""Model files: what may stand in one, and reading it.
+
+Comes in: the text of a YAML file. Goes out: a frozen `ModelSpec`, or every problem with file, line and key.
+Nothing here touches data; whether a column exists is for `readings` to find out.
+"""
+
+from mlops_assets.spec.loader import Problem, examine, load_model, load_models
+from mlops_assets.spec.model import ModelSpec
+from mlops_assets.spec.schema import schema_text
+
+__all__ = ["ModelSpec", "Problem", "examine", "load_model", "load_models", "schema_text"]

@@ -1,0 +1,84 @@
+"""What one section of a model file promises about another: names that must exist, columns that must be declared.
+
+Comes in: a parsed `ModelSpec`. Goes out: every problem with the path of the key to mend. Whether the data agrees
+is for `readings` and `validation` to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlops_assets.spec.document import Path
+from mlops_assets.spec.evaluation import METRIC_CATALOGUE
+from mlops_assets.spec.model import ModelSpec
+from mlops_assets.spec.training import ALGORITHM_CATALOGUE
+
+Finding = tuple[Path, str]
+
+
+def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
+    """Every contradiction in the file, as (path, sentence)."""
+    yield from _algorithms(spec)
+    yield from _metrics(spec)
+    yield from _columns(spec)
+    yield from _split(spec)
+    if spec.monitoring.psi.act <= spec.monitoring.psi.warn:
+        yield ("monitoring", "psi", "act"), "must be above 'warn'"
+
+
+def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
+    for index, choice in enumerate(spec.training.algorithms):
+        path: Path = ("training", "algorithms", index)
+        if spec.problem not in ALGORITHM_CATALOGUE[choice.name].problems:
+            able = [name for name, other in ALGORITHM_CATALOGUE.items() if spec.problem in other.problems]
+            yield path, f"{choice.name!r} does not solve {spec.problem}; these do: {', '.join(sorted(able))}"
+
+
+def _metrics(spec: ModelSpec) -> Iterator[Finding]:
+    used: list[tuple[Path, str]] = [(("evaluation", "primary"), spec.evaluation.primary)]
+    used += [(("evaluation", "also", i), name) for i, name in enumerate(spec.evaluation.also)]
+    measured = {spec.evaluation.primary, *spec.evaluation.also}
+    for index, gate in enumerate(spec.gates):
+        names = [getattr(gate, "metric", None), *getattr(gate, "metrics", ())]
+        used += [(("gates", index, gate.kind, "metric"), str(name)) for name in names if name]
+    for path, name in used:
+        if spec.problem not in METRIC_CATALOGUE[name].problems:
+            able = [known for known, other in METRIC_CATALOGUE.items() if spec.problem in other.problems]
+            yield path, f"{name!r} has no meaning for {spec.problem}; these have: {', '.join(able)}"
+        elif name not in measured:
+            yield path, f"{name!r} is not measured; add it to evaluation.also"
+
+
+def _columns(spec: ModelSpec) -> Iterator[Finding]:
+    features = spec.features
+    if spec.target in (features.inputs or ()):
+        yield ("features", "inputs"), f"the target {spec.target!r} cannot be an input of its own model"
+    if spec.target in (spec.timestamp, spec.entity):
+        yield ("target",), f"{spec.target!r} is also the timestamp or the entity"
+    needs_time = {
+        "calendar": bool(features.calendar),
+        "cyclical": bool(features.cyclical),
+        "lags": features.lags is not None,
+        "rolling": features.rolling is not None,
+    }
+    if spec.timestamp is None:
+        for key, used in needs_time.items():
+            if used:
+                yield ("features", key), "needs a 'timestamp' in the model file"
+        if spec.validation.freshness is not None:
+            yield ("validation", "freshness"), "needs a 'timestamp' in the model file"
+
+
+def _split(spec: ModelSpec) -> Iterator[Finding]:
+    split = spec.split
+    if abs(split.train + split.validation + split.test - 1.0) > 1e-9:
+        yield ("split",), "train, validation and test must add up to 1"
+    if min(split.train, split.validation, split.test) <= 0:
+        yield ("split",), "train, validation and test must each be above 0"
+    if split.strategy == "temporal" and spec.timestamp is None:
+        yield ("split", "strategy"), "temporal needs a 'timestamp' in the model file"
+    if split.strategy == "stratified" and (spec.timestamp is not None or spec.problem != "classification"):
+        yield ("split", "strategy"), "stratified is for classes without a timestamp; a time series is split by time"
+    if split.strategy == "group" and split.group is None:
+        yield ("split", "group"), "the strategy group needs the column to group by"
+

@@ -1,0 +1,70 @@
+"""The `evaluation:` section, and the catalogue of metric names with the direction that is better.
+
+The functions behind the names live in `evaluation.metrics`; a test holds the two lists together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from mlops_assets.spec.section import Section
+from mlops_assets.spec.suggestion import did_you_mean
+from mlops_assets.spec.training import Problem
+from mlops_assets.spec.values import Column
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """Which way is better (`zero` means closest to nought) and for which problems the metric has a meaning."""
+
+    better: Literal["lower", "higher", "zero"]
+    problems: tuple[Problem, ...]
+
+
+_NUMBERS: Final[tuple[Problem, ...]] = ("regression", "forecasting")
+_CLASSES: Final[tuple[Problem, ...]] = ("classification",)
+
+METRIC_CATALOGUE: Final[dict[str, MetricInfo]] = {
+    "rmse": MetricInfo("lower", _NUMBERS),
+    "mae": MetricInfo("lower", _NUMBERS),
+    "r2": MetricInfo("higher", _NUMBERS),
+    "mape": MetricInfo("lower", _NUMBERS),
+    "smape": MetricInfo("lower", _NUMBERS),
+    "wape": MetricInfo("lower", _NUMBERS),
+    "bias": MetricInfo("zero", _NUMBERS),
+    "mase": MetricInfo("lower", _NUMBERS),
+    "accuracy": MetricInfo("higher", _CLASSES),
+    "precision": MetricInfo("higher", _CLASSES),
+    "recall": MetricInfo("higher", _CLASSES),
+    "f1": MetricInfo("higher", _CLASSES),
+    "roc_auc": MetricInfo("higher", _CLASSES),
+    "pr_auc": MetricInfo("higher", _CLASSES),
+    "log_loss": MetricInfo("lower", _CLASSES),
+    "brier": MetricInfo("lower", _CLASSES),
+}
+
+
+def _known_metric(name: str) -> str:
+    if name not in METRIC_CATALOGUE:
+        raise ValueError(f"unknown metric {name!r}{did_you_mean(name, METRIC_CATALOGUE)}")
+    return name
+
+
+MetricName = Annotated[str, AfterValidator(_known_metric)]
+
+
+class EvaluationSpec(Section):
+    """What is measured on every part, for the challenger, the champion and the baseline alike."""
+
+    primary: MetricName
+    """The metric that chooses among candidates."""
+    also: tuple[MetricName, ...] = ()
+    slices: tuple[Column, ...] = ()
+    """Columns whose values get metrics of their own."""
+    sensitive: tuple[Column, ...] = ()
+    """Columns by which fairness is measured; they are never inputs unless named in `features.inputs`."""
+    shap_rows: Annotated[int, Field(ge=10, le=10_000)] = 500
+    """Rows sampled for the SHAP explanation."""

@@ -1,0 +1,30 @@
+"""The parent of every part of a model file: frozen, strict, and closed to unknown keys.
+
+Parts of one kind that are written `- name: {...}` (gates, algorithms) are unfolded here. Values with a
+syntax of their own (durations, percentages) live in `values`; reading the file lives in `loader`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """One mapping of a model file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+def unfold(value: Any, tag: str) -> Any:
+    """Turn `{ridge: {alpha: 1}}` or plain `ridge` into `{tag: "ridge", alpha: 1}`; leave anything else for pydantic to refuse."""
+    if isinstance(value, str):
+        return {tag: value}
+    if isinstance(value, dict) and len(value) == 1:
+        [(name, body)] = value.items()
+        if isinstance(body, dict) and tag not in body:
+            return {tag: name, **body}
+        if body is None:
+            return {tag: name}
+    return value

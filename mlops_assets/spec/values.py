@@ -1,0 +1,81 @@
+"""Values with a syntax of their own: durations (`30d`, `6h`), shares (`2%` or `0.02`), column names, cron lines.
+
+Each is an annotated type that pydantic parses, writes back in the same form, and describes in the JSON schema.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION: Final = re.compile(r"([1-9]\d{0,8})([smhdw])")
+_PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d+)?)\s?%")
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Read `90s`, `30m`, `6h`, `14d` or `2w`. Raises ValueError with the accepted forms."""
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is not a duration; write a whole number and a unit such as 90s, 30m, 6h, 14d or 2w")
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration in its largest whole unit: `timedelta(hours=48)` is `2d`."""
+    seconds = int(value.total_seconds())
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % _UNITS[unit] == 0:
+            return f"{seconds // _UNITS[unit]}{unit}"
+    return f"{seconds}s"
+
+
+def _parse_share(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _PERCENT.fullmatch(value)
+        if match is None:
+            raise ValueError(f"{value!r} is not a share; write 2% or 0.02")
+        return float(match[1]) / 100
+    return value
+
+
+def _known_timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"unknown time zone {value!r}; use an IANA name such as UTC or Europe/Berlin") from None
+    return value
+
+
+def _cron(value: str) -> str:
+    try:
+        CronSim(value, datetime(2025, 1, 1, tzinfo=UTC))
+    except CronSimError:
+        raise ValueError(f"{value!r} is not a cron line of five fields, such as '0 2 * * 0' (Sundays at 02:00)") from None
+    return value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,8}[smhdw]$", "examples": ["30m", "6h", "14d"]}),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(_parse_share),
+    Field(ge=0.0, le=1.0),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": r"^\d{1,3}(\.\d+)?\s?%$"}]}
+    ),
+]
+Column = Annotated[str, Field(min_length=1, max_length=128)]
+Timezone = Annotated[str, AfterValidator(_known_timezone)]
+Cron = Annotated[str, AfterValidator(_cron)]
