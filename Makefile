@@ -1,0 +1,68 @@
+# Every target does its own set-up; a second call of the same target finds it done.
+# `make PYTHON=python3.12 ...` chooses the interpreter, `make VENV=folder ...` the environment.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+CODE := mlops_assets mlops_assets_tests
+DEFAULT := $(VENV)/.installed-default
+DEV := $(VENV)/.installed-dev
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev demo up test quick check format bench lock upgrade deep clean distclean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(DEFAULT) ## Live two weeks of the model pump_efficiency and print what happened
+	@$(BIN)/mlops demo
+
+up: $(DEFAULT) ## Start database, MLflow, Dagster and the prediction API; Ctrl-C stops them
+	@$(BIN)/mlops up
+
+test: $(DEV) ## Run all tests
+	$(BIN)/python -m pytest
+
+quick: $(DEV) ## Run the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(DEV) ## Formatting, lint, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV) ## Format the code and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEV) ## Measure this project beside its peers
+	$(BIN)/python -m benchmarks
+
+install: $(DEFAULT) ## Make the environment a user needs
+
+dev: $(DEV) ## Make the environment a developer needs
+
+deep: $(DEFAULT) ## Add PyTorch for neural networks: read CONTRIBUTING.md first, the default build is large
+	$(BIN)/python -m pip install "torch==2.13.0" "safetensors>=0.5"
+
+lock: $(DEV) ## Rewrite requirements/ from pyproject.toml, keeping versions where they still fit
+	@UV=$(BIN)/uv PYTHON=$(BIN)/python sh requirements/lock.sh
+
+upgrade: $(DEV) ## Rewrite requirements/ with the newest versions that fit
+	@UV=$(BIN)/uv PYTHON=$(BIN)/python sh requirements/lock.sh --upgrade
+
+clean: ## Remove caches and build leftovers (not the state in .mlops)
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
+	find $(CODE) benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean ## Remove the environment too
+	rm -rf $(VENV)
+
+$(DEFAULT): requirements/default.txt requirements/install.sh pyproject.toml
+	@sh requirements/install.sh $(VENV) requirements/default.txt
+	@touch $@
+
+$(DEV): requirements/dev.txt requirements/install.sh pyproject.toml
+	@sh requirements/install.sh $(VENV) requirements/dev.txt
+	@touch $(DEFAULT) $@
