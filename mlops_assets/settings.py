@@ -1,6 +1,7 @@
 """Where things live: read from the environment once per door, passed down as a value.
 
-Comes in: environment variables. Goes out: a frozen `Settings`. Nothing else in the project reads the environment.
+Comes in: environment variables. Goes out: a frozen `Settings`, and the addresses of the databases as frozen `Stores`.
+Nothing else in the project reads the environment.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Settings:
     readings_url: where `kind: sql` sources read unless they name their own variable.
     data_root: root of the Delta tables, a folder or s3://. model_root: root of model bundles, a folder.
     mlflow_tracking_uri: an MLflow server, else the database directly.
+    artifact_root: where MLflow keeps artifacts, as a URI; the same with a server and without one.
     environ: the environment itself, for sources that name a variable holding their secret.
     """
 
@@ -30,6 +33,7 @@ class Settings:
     data_root: str
     model_root: Path
     mlflow_tracking_uri: str | None
+    artifact_root: str
     host: str
     environ: Mapping[str, str]
 
@@ -45,6 +49,53 @@ class Settings:
             data_root=environ.get("MLOPS_DATA_ROOT", str(home / "data")),
             model_root=Path(environ.get("MLOPS_MODEL_ROOT", home / "bundles")).absolute(),
             mlflow_tracking_uri=environ.get("MLFLOW_TRACKING_URI"),
+            artifact_root=environ.get("MLOPS_ARTIFACT_ROOT") or (home / "mlruns").as_uri(),
             host=environ.get("MLOPS_HOST", "127.0.0.1"),
             environ=environ,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Addresses of the four databases, each `postgresql+psycopg2://`; simulated readings are written to readings_url."""
+
+    ledger_url: str
+    dagster_url: str
+    mlflow_url: str
+    readings_url: str
+
+    @classmethod
+    def on(cls, server_url: str, readings_url: str | None = None) -> Stores:
+        """The databases of this project on one server; a database named in `server_url` is not used."""
+        return cls(
+            ledger_url=database_on(server_url, "mlops_ledger"),
+            dagster_url=database_on(server_url, "mlops_dagster"),
+            mlflow_url=database_on(server_url, "mlops_mlflow"),
+            readings_url=with_driver(readings_url)
+            if readings_url
+            else database_on(server_url, "mlops_readings"),
+        )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Stores:
+        """The databases a child process of `mlops` was given. Raises ValueError when it was given none."""
+        server = environ.get("MLOPS_DATABASE_URL") or environ.get("DATABASE_URL")
+        if not server:
+            raise ValueError(
+                "no database: MLOPS_DATABASE_URL is not set. Start this process through `mlops` (which starts the "
+                "embedded PostgreSQL), or set MLOPS_DATABASE_URL=postgresql://user:password@host:5432"
+            )
+        return cls.on(server, environ.get("MLOPS_READINGS_URL"))
+
+
+def database_on(server_url: str, name: str) -> str:
+    """The address of the database `name` on a server, with the driver this project installs."""
+    parts = urlsplit(server_url)
+    query = f"?{parts.query}" if parts.query else ""
+    return with_driver(f"{parts.scheme}://{parts.netloc}/{name}{query}")
+
+
+def with_driver(url: str) -> str:
+    """A bare `postgresql://` means another driver in each SQLAlchemy release: name the one this project installs."""
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+psycopg2{separator}{rest}" if scheme in ("postgres", "postgresql") else url
