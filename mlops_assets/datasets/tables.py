@@ -1,0 +1,228 @@
+"""Writing and reading versions of tables.
+
+Comes in: a frame and who wrote it. Goes out: the `TableVersion` it is, which reads back row for row for ever.
+One write is one Delta commit on top of the version it saw: readers meet the old rows or the new ones, two writers
+never mix, and a writer that dies leaves at most a file that no version names.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from mlops_assets.artifacts import TableVersion
+from mlops_assets.datasets.content import content_hash, storable
+from mlops_assets.errors import DataError
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+ATTEMPTS: Final = 30
+_PREFIX: Final = "mlops."
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}")
+
+# delta-rs would drop log entries after thirty days, and with them the versions that champions were trained on.
+_KEEP_FOR_EVER: Final = {
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One entry of a table's log: the version, and who or what made it, when and from which code."""
+
+    version: TableVersion
+    operation: str
+    at: datetime
+    run_id: str
+    code_commit: str
+    author: str
+
+
+class Datasets:
+    """All tables below one root: a folder, or s3://bucket/prefix with delta-rs `storage_options`."""
+
+    def __init__(self, root: str, storage_options: Mapping[str, str] | None = None) -> None:
+        self.root = str(root).rstrip("/")
+        self.storage_options = dict(storage_options) if storage_options else None
+
+    def write(
+        self,
+        model: str,
+        table: str,
+        frame: pl.DataFrame,
+        *,
+        run_id: str,
+        code_commit: str,
+        author: str,
+        at: datetime,
+        operation: str = "write",
+    ) -> TableVersion:
+        """Make the frame the table's newest version; content equal to the newest version makes none.
+
+        Raises DataError when a column cannot be stored, or when other writers were faster `ATTEMPTS` times running.
+        """
+        frame = storable(frame)
+        if not frame.width:
+            raise DataError(f"{model}/{table}: a frame without columns cannot become a table")
+        digest = content_hash(frame)
+        metadata = {
+            "content_hash": digest,
+            "rows": str(frame.height),
+            "columns": json.dumps(frame.columns),
+            "operation": operation,
+            "at": at.isoformat(),
+            "run_id": run_id,
+            "code_commit": code_commit,
+            "author": author,
+        }
+        for attempt in range(ATTEMPTS):
+            seen = self._open(model, table)
+            newest = next(_commits(model, table, seen), None) if seen is not None else None
+            if newest is not None and newest.version.content_hash == digest:
+                return newest.version
+            number = 0 if seen is None else seen.version() + 1
+            if self._commit(model, table, seen, frame, metadata):
+                return TableVersion(model, table, number, digest, frame.height, tuple(frame.columns))
+            time.sleep(random.uniform(0, 0.01 * (attempt + 1)))
+        raise DataError(
+            f"{model}/{table}: other writers were faster {ATTEMPTS} times running; nothing was written"
+        )
+
+    def read(self, version: TableVersion, *, verify: bool = True) -> pl.DataFrame:
+        """Exactly the rows of that version.
+
+        Raises DataError when they are gone, or (verify) are not what was written.
+        """
+        name = f"{version.model}/{version.table} version {version.version}"
+        delta = self._open(version.model, version.table, version.version)
+        if delta is None:
+            raise DataError(f"{name} is not below {self.root}")
+        try:
+            frame = pl.scan_delta(delta).collect()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise DataError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
+        if verify and (found := content_hash(frame)) != version.content_hash:
+            raise DataError(
+                f"{name} holds other rows than were written: hash {found[:12]}, expected {version.content_hash[:12]}"
+            )
+        return frame
+
+    def latest(self, model: str, table: str) -> TableVersion | None:
+        """The newest version, or None when the table was never written."""
+        delta = self._open(model, table)
+        newest = next(_commits(model, table, delta), None) if delta is not None else None
+        return newest.version if newest else None
+
+    def version(self, model: str, table: str, number: int) -> TableVersion:
+        """The version of that number. Raises DataError when there is none."""
+        for commit in self.log(model, table):
+            if commit.version.version == number:
+                return commit.version
+        newest = self.latest(model, table)
+        known = f"the newest is {newest.version}" if newest else "the table was never written"
+        raise DataError(f"{model}/{table} has no version {number}; {known}")
+
+    def log(self, model: str, table: str, limit: int | None = None) -> list[Commit]:
+        """The table's versions, newest first; empty when it was never written."""
+        delta = self._open(model, table)
+        return list(_commits(model, table, delta, limit)) if delta is not None else []
+
+    def location(self, model: str, table: str) -> str:
+        """Address of the Delta table. Raises DataError for names that are no plain words."""
+        for name in (model, table):
+            if not _NAME.fullmatch(name):
+                raise DataError(f"{name!r} cannot name a model or table; use letters, digits, _ - and .")
+        return f"{self.root}/{model}/{table}"
+
+    def _open(self, model: str, table: str, number: int | None = None) -> DeltaTable | None:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        try:
+            return DeltaTable(
+                self.location(model, table), version=number, storage_options=self.storage_options
+            )
+        except TableNotFoundError:
+            return None
+        except (DeltaError, OSError) as error:
+            if number is not None:
+                return None
+            raise DataError(f"{model}/{table} below {self.root} cannot be opened: {error}") from None
+
+    def _commit(
+        self,
+        model: str,
+        table: str,
+        seen: DeltaTable | None,
+        frame: pl.DataFrame,
+        metadata: Mapping[str, str],
+    ) -> bool:
+        """Write on top of exactly the version seen; False when someone else wrote since."""
+        from deltalake import CommitProperties, write_deltalake
+        from deltalake.exceptions import CommitFailedError, DeltaError
+
+        # No retries inside delta-rs: it would let an overwrite slip on top of rows it has not seen.
+        properties = CommitProperties({_PREFIX + k: v for k, v in metadata.items()}, max_commit_retries=0)
+        try:
+            if seen is None:
+                write_deltalake(
+                    self.location(model, table),
+                    frame,
+                    mode="error",
+                    configuration=_KEEP_FOR_EVER,
+                    storage_options=self.storage_options,
+                    commit_properties=properties,
+                )
+            else:
+                write_deltalake(
+                    seen, frame, mode="overwrite", schema_mode="overwrite", commit_properties=properties
+                )
+        except CommitFailedError:
+            return False
+        except DeltaError as error:
+            if seen is None and self._open(model, table) is not None:
+                return False
+            raise DataError(f"{model}/{table} could not be written: {error}") from None
+        return True
+
+
+def _commits(model: str, table: str, delta: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
+    """Our own commits, newest first; maintenance by other tools changes no rows and is passed over."""
+    found = 0
+    for entries in (delta.history(1), None):
+        # Reading one entry is enough nearly always; the whole log costs a file each.
+        for entry in entries if entries is not None else delta.history()[1:]:
+            if _PREFIX + "content_hash" in entry and (limit is None or found < limit):
+                found += 1
+                yield _commit_of(model, table, entry)
+
+
+def _commit_of(model: str, table: str, entry: Mapping[str, Any]) -> Commit:
+    told = {key.removeprefix(_PREFIX): value for key, value in entry.items() if key.startswith(_PREFIX)}
+    version = TableVersion(
+        model=model,
+        table=table,
+        version=int(entry["version"]),
+        content_hash=told["content_hash"],
+        rows=int(told["rows"]),
+        columns=tuple(json.loads(told["columns"])),
+    )
+    return Commit(
+        version=version,
+        operation=told["operation"],
+        at=datetime.fromisoformat(told["at"]),
+        run_id=told["run_id"],
+        code_commit=told["code_commit"],
+        author=told["author"],
+    )
