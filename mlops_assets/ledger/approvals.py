@@ -1,0 +1,125 @@
+"""People's answers: approvals bound to an evidence hash, and waivers of single gates. Neither is ever changed.
+
+What an answer means for a promotion is decided in promotion; the ledger makes sure that one answer per
+evidence wins.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.dialects.postgresql import insert
+
+from mlops_assets.errors import LedgerError, LostRaceError
+from mlops_assets.ledger.engine import Store, utc
+from mlops_assets.ledger.evidence import require_evidence
+from mlops_assets.ledger.records import Approval, Verdict, Waiver
+from mlops_assets.ledger.schema import approvals, waivers
+
+
+class Approvals(Store):
+    """The verbs on approvals and waivers."""
+
+    def answer(
+        self,
+        evidence_hash: str,
+        verdict: Verdict,
+        *,
+        actor: str,
+        comment: str,
+        at: datetime,
+        expires_at: datetime | None = None,
+    ) -> Approval:
+        """Record approve, reject or defer for exactly this evidence. The same answer by the same person again is
+        accepted as the first one.
+
+        Raises EvidenceError for an unknown or altered hash, LostRaceError when somebody answered differently
+        first, LedgerError without an actor.
+        """
+        if not actor.strip():
+            raise LedgerError("an answer needs the name of the person who gives it")
+        given = Approval(
+            evidence_hash, verdict, actor, comment, utc(at), None if expires_at is None else utc(expires_at)
+        )
+        with self._transaction() as connection:
+            require_evidence(connection, evidence_hash)
+            connection.execute(
+                insert(approvals)
+                .values(
+                    evidence_hash=evidence_hash,
+                    verdict=verdict,
+                    actor=actor,
+                    comment=comment,
+                    at=given.at,
+                    expires_at=given.expires_at,
+                )
+                .on_conflict_do_nothing(index_elements=["evidence_hash"])
+            )
+            row = connection.execute(
+                select(approvals).where(approvals.c.evidence_hash == evidence_hash)
+            ).one()
+        won = _approval(row)
+        if (won.verdict, won.actor) != (verdict, actor):
+            raise LostRaceError(
+                f"{won.actor} answered '{won.verdict}' to this evidence at {won.at:%Y-%m-%d %H:%M} UTC; one answer "
+                "per evidence counts. New evidence (a new comparison) can be answered again"
+            )
+        return won
+
+    def approval(self, evidence_hash: str) -> Approval | None:
+        """The answer to this evidence, expired or not, or None."""
+        with self._transaction() as connection:
+            row = connection.execute(
+                select(approvals).where(approvals.c.evidence_hash == evidence_hash)
+            ).one_or_none()
+        return None if row is None else _approval(row)
+
+    def waive(
+        self, model: str, gate: str, *, owner: str, reason: str, at: datetime, expires_at: datetime
+    ) -> Waiver:
+        """Set a gate aside until `expires_at`. Raises LedgerError without owner, reason or a later expiry."""
+        at, expires_at = utc(at), utc(expires_at, "the expiry")
+        if not owner.strip() or not reason.strip():
+            raise LedgerError(f"waiving '{gate}' of model '{model}' needs an owner and a reason")
+        if expires_at <= at:
+            raise LedgerError(f"waiving '{gate}' of model '{model}' would have expired before it begins")
+        with self._transaction() as connection:
+            row = connection.execute(
+                insert(waivers)
+                .values(model=model, gate=gate, owner=owner, reason=reason, at=at, expires_at=expires_at)
+                .returning(waivers)
+            ).one()
+        return _waiver(row)
+
+    def waivers(self, model: str, as_of: datetime | None = None) -> tuple[Waiver, ...]:
+        """Waivers of a model, newest first: those in force at `as_of`, or all there ever were."""
+        query = select(waivers).where(waivers.c.model == model).order_by(waivers.c.id.desc())
+        if as_of is not None:
+            query = query.where(waivers.c.at <= utc(as_of), waivers.c.expires_at > utc(as_of))
+        with self._transaction() as connection:
+            return tuple(_waiver(row) for row in connection.execute(query))
+
+
+def _approval(row: Row[Any]) -> Approval:
+    return Approval(
+        evidence_hash=row.evidence_hash,
+        verdict=row.verdict,
+        actor=row.actor,
+        comment=row.comment,
+        at=utc(row.at),
+        expires_at=None if row.expires_at is None else utc(row.expires_at),
+    )
+
+
+def _waiver(row: Row[Any]) -> Waiver:
+    return Waiver(
+        id=row.id,
+        model=row.model,
+        gate=row.gate,
+        owner=row.owner,
+        reason=row.reason,
+        at=utc(row.at),
+        expires_at=utc(row.expires_at),
+    )

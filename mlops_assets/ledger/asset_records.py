@@ -1,0 +1,46 @@
+"""Small records handed between the steps of a run: row counts, table versions, verdicts. Frames go to Delta tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Text, cast, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from mlops_assets.ledger import canonical
+from mlops_assets.ledger.engine import Store, utc
+from mlops_assets.ledger.schema import asset_records as records
+
+
+class AssetRecords(Store):
+    """One record per asset and run."""
+
+    def put_record(self, asset: str, run_id: str, body: Mapping[str, Any], at: datetime) -> None:
+        """Keep `body` for this asset and run; a retried step replaces what its first try wrote.
+
+        `asset` should name the model too ('pump_efficiency/features'). Values as in canonical.py.
+        """
+        written = text("cast(:body as json)").bindparams(body=canonical.canonical_text(body))
+        statement = insert(records).values(asset=asset, run_id=run_id, body=written, at=utc(at))
+        with self._transaction() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["asset", "run_id"],
+                    set_={"body": statement.excluded.body, "at": statement.excluded.at},
+                )
+            )
+
+    def get_record(self, asset: str, run_id: str | None = None) -> dict[str, Any] | None:
+        """The record of this run, else (also without a run) the asset's latest one, else None."""
+        of_this_run = records.c.run_id == (run_id or "")
+        query = (
+            select(cast(records.c.body, Text))
+            .where(records.c.asset == asset)
+            .order_by(of_this_run.desc(), records.c.at.desc(), records.c.run_id)
+            .limit(1)
+        )
+        with self._transaction() as connection:
+            body = connection.scalar(query)
+        return None if body is None else canonical.parse(body)

@@ -1,0 +1,99 @@
+"""Doors to the database: one engine per process, one short transaction per ledger verb.
+
+Comes in: a PostgreSQL URL. Goes out: connections inside a transaction, and errors a person can read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from mlops_assets.errors import LedgerError, ServiceError
+
+LOCK_TIMEOUT = "15s"  # a promoter that hangs must not make every other one hang
+IDLE_TIMEOUT = "60s"  # the server ends the transaction of a process that was frozen in the middle of one
+
+
+def normalised(url: str | URL) -> URL:
+    """The URL with the driver this project installs. Raises LedgerError when it is not a PostgreSQL address."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise LedgerError(
+            "the ledger's address is not a database URL; expected postgresql://user:password@host:5432/database"
+        ) from None
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg2")
+    if parsed.get_backend_name() != "postgresql":
+        raise LedgerError(
+            f"the ledger needs PostgreSQL, the address given is for {parsed.get_backend_name()}"
+        )
+    return parsed
+
+
+def make_engine(url: str | URL) -> Engine:
+    """A small pool that notices a server that was restarted; frozen clients lose their locks after a minute."""
+    engine = create_engine(
+        normalised(url),
+        isolation_level="READ COMMITTED",  # after waiting for a lock, a verb must see what the winner wrote
+        pool_pre_ping=True,
+        pool_size=2,
+        max_overflow=6,
+        connect_args={"application_name": "mlops_ledger", "connect_timeout": 10},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_limits(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"set timezone = 'UTC'; set lock_timeout = '{LOCK_TIMEOUT}'; "
+                f"set idle_in_transaction_session_timeout = '{IDLE_TIMEOUT}'"
+            )
+        connection.commit()
+
+    return engine
+
+
+def utc(at: datetime, what: str = "the time") -> datetime:
+    """The instant in UTC. A time without a zone means something else on each machine and is refused."""
+    if at.tzinfo is None:
+        raise LedgerError(f"{what} has no time zone: {at.isoformat()}; give a time in UTC")
+    return at.astimezone(UTC)
+
+
+class Store:
+    """What every theme of the ledger shares: the engine, and a transaction with readable errors."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            address = self._engine.url.render_as_string(hide_password=True)
+            raise ServiceError(f"the ledger at {address} did not answer: {_first_line(error)}") from error
+        except DBAPIError as error:
+            raise LedgerError(f"the ledger refused: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """Give all connections back. The ledger can be used again afterwards."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _first_line(error: DBAPIError) -> str:
+    lines = str(error.orig).strip().splitlines()
+    return lines[0] if lines else type(error.orig).__name__

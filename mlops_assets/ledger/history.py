@@ -1,0 +1,49 @@
+"""The append-only history of decisions, read back. Written only by champion.py, inside the same transaction."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from mlops_assets.ledger.engine import Store, utc
+from mlops_assets.ledger.records import HistoryEntry
+from mlops_assets.ledger.schema import history
+from mlops_assets.ledger.serving_order import ServingOrder, serving_order
+
+
+class History(Store):
+    """Reading what was decided, by whom, when, why, on which evidence."""
+
+    def history(self, model: str, limit: int | None = 50) -> tuple[HistoryEntry, ...]:
+        """The newest `limit` entries of `model`, newest first; None for all."""
+        with self._transaction() as connection:
+            return entries(connection, model, limit=limit)
+
+
+def entries(
+    connection: Connection, model: str, *, version: int | None = None, limit: int | None = None
+) -> tuple[HistoryEntry, ...]:
+    """Entries of a model, or of one of its versions, newest first."""
+    query = select(history).where(history.c.model == model).order_by(history.c.id.desc()).limit(limit)
+    if version is not None:
+        query = query.where(history.c.version == version)
+    return tuple(
+        HistoryEntry(
+            id=row.id,
+            model=row.model,
+            at=utc(row.at),
+            actor=row.actor,
+            action=row.action,
+            from_version=row.from_version,
+            to_version=row.to_version,
+            version=row.version,
+            epoch=row.epoch,
+            evidence_hash=row.evidence_hash,
+            reason=row.reason,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def serving_order_of(connection: Connection, model: str) -> ServingOrder:
+    """The model's versions in the order they served."""
+    return serving_order(reversed(entries(connection, model)))

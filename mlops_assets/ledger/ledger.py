@@ -1,0 +1,54 @@
+"""`Ledger`: all themes of the ledger behind one door. The verbs live in the theme modules."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from sqlalchemy import URL
+
+from mlops_assets.ledger.alerts import Alerts
+from mlops_assets.ledger.approvals import Approvals
+from mlops_assets.ledger.asset_records import AssetRecords
+from mlops_assets.ledger.champion import Champions
+from mlops_assets.ledger.engine import make_engine
+from mlops_assets.ledger.evidence import EvidenceStore
+from mlops_assets.ledger.history import History
+from mlops_assets.ledger.migrating import require_head
+from mlops_assets.ledger.performance import PerformanceRows
+from mlops_assets.ledger.predictions import Predictions
+from mlops_assets.ledger.requests import RetrainRequests
+from mlops_assets.ledger.versions import Versions
+from mlops_assets.ledger.watermarks import Watermarks
+
+
+class Ledger(
+    Champions,
+    History,
+    Versions,
+    EvidenceStore,
+    Approvals,
+    AssetRecords,
+    RetrainRequests,
+    Alerts,
+    PerformanceRows,
+    Predictions,
+    Watermarks,
+):
+    """The truth about champions, versions, evidence, decisions and records.
+
+    Every verb is one short transaction. Every verb raises ServiceError when the server does not answer and
+    LedgerError when it refuses; times are arguments and need a time zone. Safe to share between threads;
+    after a fork, open a new one.
+    """
+
+    @classmethod
+    def open(cls, url: str | URL) -> Self:
+        """Open the ledger at a PostgreSQL URL. Raises LedgerError when its schema is missing or another revision."""
+        ledger = cls(make_engine(url))
+        try:
+            with ledger._transaction() as connection:
+                require_head(connection)
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger

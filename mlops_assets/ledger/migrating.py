@@ -1,0 +1,70 @@
+"""Bring a database to the ledger's newest schema; safe from many processes at once and when killed.
+
+Everything runs in one transaction that holds an advisory lock: PostgreSQL's DDL is transactional, so a killed
+migration leaves the old schema and a second process finds the new one done.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, text
+
+from mlops_assets.errors import LedgerError
+from mlops_assets.ledger.engine import Store, make_engine
+
+HEAD = "0001"
+LOCK = 0x6D6C6F7073  # 'mlops': any number that only the ledger's migrations use on this database
+
+
+def migrate(url: str | URL) -> str:
+    """Create or upgrade the ledger's tables in the database of `url`; answers the revision.
+
+    Raises ServiceError when the server does not answer, LedgerError when it refuses or is newer than this
+    program.
+    """
+    with Store(make_engine(url)) as store, store._transaction() as connection:
+        # another process may be migrating: wait for it, however long it takes
+        connection.execute(text("set local lock_timeout = 0"))
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        found = revision(connection)
+        if found != HEAD:
+            _upgrade(connection)
+        return HEAD
+
+
+def revision(connection: Connection) -> str | None:
+    """The schema's revision, None when the database holds no ledger."""
+    if connection.execute(text("select to_regclass('alembic_version')")).scalar() is None:
+        return None
+    found = connection.execute(text("select version_num from alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+def require_head(connection: Connection) -> None:
+    """Raise LedgerError unless the schema is the one this program knows."""
+    found = revision(connection)
+    if found == HEAD:
+        return
+    if found is None:
+        raise LedgerError(
+            "this database holds no ledger yet; run `mlops migrate` (or ledger.migrate(url)) first"
+        )
+    raise LedgerError(
+        f"the ledger's schema is at revision {found}, this program expects {HEAD}: run `mlops migrate`, or install "
+        "the newer mlops-assets when the database is ahead"
+    )
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise LedgerError(f"the ledger cannot be migrated: {error}") from error

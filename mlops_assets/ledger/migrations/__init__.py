@@ -1,0 +1,1 @@
+"""Alembic's folder: the environment and one file per step of the schema. Run by `ledger.migrating`."""

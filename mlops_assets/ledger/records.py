@@ -1,0 +1,167 @@
+"""What the ledger hands out: frozen records, one per kind of row. No behaviour, no SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+Status = Literal["challenger", "champion", "archived", "refused"]
+Action = Literal["promoted", "kept", "refused", "rolled_back", "retired"]
+RequestState = Literal["open", "running", "done", "failed", "dropped"]
+Verdict = Literal["approve", "reject", "defer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """The version in production. `epoch` counts every move of this model's champion, retirement included."""
+
+    model: str
+    version: int
+    epoch: int
+    evidence_hash: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One consistent look: the champion, or None, and the epoch that a promotion must name as seen.
+
+    0 means the model never had a champion. A retired model has no champion and an epoch above 0.
+    """
+
+    model: str
+    epoch: int
+    champion: Champion | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One line of the append-only history.
+
+    `version` is what the line is about; from_version and to_version are the champion before and after. kept
+    and refused move nothing: both are the standing champion, or None.
+    """
+
+    id: int
+    model: str
+    at: datetime
+    actor: str
+    action: Action
+    from_version: int | None
+    to_version: int | None
+    version: int
+    epoch: int
+    evidence_hash: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One trained model for ever. `bundle_path` and `manifest_sha256` are None until the bundle is recorded."""
+
+    model: str
+    version: int
+    status: Status
+    created_at: datetime
+    mlflow_run_id: str | None
+    bundle_path: str | None
+    manifest_sha256: str | None
+    data_versions: Mapping[str, Any]
+    code_commit: str | None
+    seed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A recorded evidence body, checked against its hash when read."""
+
+    hash: str
+    model: str
+    version: int
+    body: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainRequest:
+    """A reasoned request to retrain; `key` makes the same cause count once per model."""
+
+    id: int
+    model: str
+    key: str
+    cause: str
+    detail: Mapping[str, Any]
+    requested_at: datetime
+    state: RequestState
+    run_id: str | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert raised once per key, until somebody acknowledges it."""
+
+    id: int
+    key: str
+    model: str | None
+    kind: str
+    severity: str
+    message: str
+    at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SensorAlert:
+    """A line of `alerts_log`: a flag column of one entity stayed raised from `started_at` to `ended_at`."""
+
+    key: str
+    model: str
+    entity: str
+    flag: str
+    started_at: datetime
+    ended_at: datetime
+    readings: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """One metric of one version, measured at `at` over `rows` rows of `split`. `week` is the Monday (UTC)."""
+
+    model: str
+    version: int
+    at: datetime
+    metric: str
+    split: str
+    value: float
+    rows: int
+    week: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's answer to one evidence hash; one per hash, for ever."""
+
+    evidence_hash: str
+    verdict: Verdict
+    actor: str
+    comment: str
+    at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A gate set aside for a model by an owner, with a reason, until `expires_at`."""
+
+    id: int
+    model: str
+    gate: str
+    owner: str
+    reason: str
+    at: datetime
+    expires_at: datetime

@@ -1,0 +1,103 @@
+"""Retrain requests: at most one per model and key, whoever asks and however often.
+
+The unique key decides, not a sensor's cursor: cursors get lost, daemons run twice. Whether to ask is the
+retrain governor's decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Text, cast, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from mlops_assets.errors import LedgerError
+from mlops_assets.ledger import canonical
+from mlops_assets.ledger.engine import Store, utc
+from mlops_assets.ledger.records import RequestState, RetrainRequest
+from mlops_assets.ledger.schema import retrain_requests as requests
+
+
+class RetrainRequests(Store):
+    """The verbs on retrain requests: asked, started by one run, finished."""
+
+    def request_retrain(
+        self, model: str, key: str, cause: str, detail: Mapping[str, Any], at: datetime
+    ) -> bool:
+        """Ask for a retrain because of `cause`. False when this key was asked for before, in whatever state."""
+        written = text("cast(:detail as json)").bindparams(detail=canonical.canonical_text(detail))
+        with self._transaction() as connection:
+            done = connection.execute(
+                insert(requests)
+                .values(model=model, key=key, cause=cause, detail=written, requested_at=utc(at), state="open")
+                .on_conflict_do_nothing(index_elements=["model", "key"])
+            )
+            return done.rowcount == 1
+
+    def start_request(self, model: str, key: str, run_id: str) -> bool:
+        """Take an open request for a run. False when another run took it first (or it is finished)."""
+        with self._transaction() as connection:
+            done = connection.execute(
+                update(requests)
+                .where(requests.c.model == model, requests.c.key == key, requests.c.state == "open")
+                .values(state="running", run_id=run_id)
+            )
+            return done.rowcount == 1
+
+    def finish_request(
+        self, model: str, key: str, state: RequestState, at: datetime, run_id: str | None = None
+    ) -> None:
+        """Close a request as done, failed or dropped. Raises LedgerError when it is unknown or closed otherwise."""
+        if state not in ("done", "failed", "dropped"):
+            raise LedgerError(f"a request is finished as done, failed or dropped, not '{state}'")
+        with self._transaction() as connection:
+            of_key = (requests.c.model == model) & (requests.c.key == key)
+            values: dict[str, Any] = {"state": state, "finished_at": utc(at)}
+            if run_id is not None:
+                values["run_id"] = run_id
+            closed = connection.execute(
+                update(requests).where(of_key, requests.c.state.in_(("open", "running"))).values(**values)
+            )
+            if closed.rowcount == 1:
+                return
+            found = connection.scalar(select(requests.c.state).where(of_key))
+            if found != state:
+                standing = "is unknown" if found is None else f"is already {found}"
+                raise LedgerError(f"the retrain request '{key}' of model '{model}' {standing}")
+
+    def open_requests(self, model: str | None = None) -> tuple[RetrainRequest, ...]:
+        """Requests that are open or running, oldest first."""
+        return self._select(model, requests.c.state.in_(("open", "running")), newest_first=False, limit=None)
+
+    def retrain_requests(self, model: str, limit: int = 50) -> tuple[RetrainRequest, ...]:
+        """The newest requests of a model in any state: what a cooldown and a budget are counted from."""
+        return self._select(model, None, newest_first=True, limit=limit)
+
+    def _select(
+        self, model: str | None, condition: Any, *, newest_first: bool, limit: int | None
+    ) -> tuple[RetrainRequest, ...]:
+        columns = [column for column in requests.c if column.name != "detail"]
+        query = select(*columns, cast(requests.c.detail, Text).label("detail"))
+        if condition is not None:
+            query = query.where(condition)
+        if model is not None:
+            query = query.where(requests.c.model == model)
+        query = query.order_by(requests.c.id.desc() if newest_first else requests.c.id).limit(limit)
+        with self._transaction() as connection:
+            return tuple(_record(row) for row in connection.execute(query))
+
+
+def _record(row: Any) -> RetrainRequest:
+    return RetrainRequest(
+        id=row.id,
+        model=row.model,
+        key=row.key,
+        cause=row.cause,
+        detail=canonical.parse(row.detail),
+        requested_at=utc(row.requested_at),
+        state=row.state,
+        run_id=row.run_id,
+        finished_at=None if row.finished_at is None else utc(row.finished_at),
+    )

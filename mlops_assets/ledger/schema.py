@@ -1,0 +1,227 @@
+"""The ledger's tables as SQLAlchemy sees them. The migrations build them; a test keeps the two equal.
+
+Evidence and records are `json`, not `jsonb`: jsonb rewrites numbers (1e22, -0.0), and then the text no longer
+has the hash it was stored under.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Computed,
+    Date,
+    DateTime,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+
+def _text(name: str, *args: Any, **kwargs: Any) -> Column[str]:
+    return Column(name, Text, *args, nullable=False, **kwargs)
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, Identity(always=True), primary_key=True)
+
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    _text("model"),
+    Column("version", Integer, nullable=False),
+    _text("status"),
+    _time("created_at"),
+    Column("mlflow_run_id", Text),
+    Column("bundle_path", Text),
+    Column("manifest_sha256", Text),
+    Column("data_versions", JSONB, nullable=False),
+    Column("code_commit", Text),
+    Column("seed", BigInteger),
+    PrimaryKeyConstraint("model", "version"),
+    Index("model_versions_one_champion", "model", unique=True, postgresql_where=text("status = 'champion'")),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    _text("model"),
+    Column("version", Integer, nullable=False),
+    Column("body", JSON, nullable=False),
+    _time("at"),
+    ForeignKeyConstraint(["model", "version"], ["model_versions.model", "model_versions.version"]),
+    Index("evidence_by_version", "model", "version"),
+)
+
+champion = Table(
+    "champion",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("version", Integer),
+    Column("epoch", Integer, nullable=False),
+    Column("evidence_hash", Text, ForeignKey("evidence.hash")),
+    _time("since"),
+    ForeignKeyConstraint(["model", "version"], ["model_versions.model", "model_versions.version"]),
+)
+
+history = Table(
+    "history",
+    metadata,
+    _id(),
+    _text("model"),
+    _time("at"),
+    _text("actor"),
+    _text("action"),
+    Column("from_version", Integer),
+    Column("to_version", Integer),
+    Column("version", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("evidence_hash", Text, ForeignKey("evidence.hash")),
+    _text("reason"),
+    ForeignKeyConstraint(["model", "version"], ["model_versions.model", "model_versions.version"]),
+    Index("history_by_model", "model", "id"),
+    Index(
+        "history_one_move_per_epoch",
+        "model",
+        "epoch",
+        unique=True,
+        postgresql_where=text("action in ('promoted', 'rolled_back', 'retired')"),
+    ),
+)
+
+asset_records = Table(
+    "asset_records",
+    metadata,
+    _text("asset"),
+    _text("run_id"),
+    Column("body", JSON, nullable=False),
+    _time("at"),
+    PrimaryKeyConstraint("asset", "run_id"),
+    Index("asset_records_latest", "asset", "at"),
+)
+
+retrain_requests = Table(
+    "retrain_requests",
+    metadata,
+    _id(),
+    _text("model"),
+    _text("key"),
+    _text("cause"),
+    Column("detail", JSON, nullable=False),
+    _time("requested_at"),
+    _text("state"),
+    Column("run_id", Text),
+    _time("finished_at", nullable=True),
+    UniqueConstraint("model", "key"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    _id(),
+    _text("key", unique=True),
+    Column("model", Text),
+    _text("kind"),
+    _text("severity"),
+    _text("message"),
+    _time("at"),
+    _time("acknowledged_at", nullable=True),
+    Column("acknowledged_by", Text),
+)
+
+alerts_log = Table(
+    "alerts_log",
+    metadata,
+    _id(),
+    _text("key", unique=True),
+    _text("model"),
+    _text("entity"),
+    _text("flag"),
+    _time("started_at"),
+    _time("ended_at"),
+    Column("readings", Integer, nullable=False),
+    _text("message"),
+    Index("alerts_log_by_model", "model", "started_at"),
+)
+
+model_performance = Table(
+    "model_performance",
+    metadata,
+    _text("model"),
+    Column("version", Integer, nullable=False),
+    _time("at"),
+    Column("week", Date, Computed("date_trunc('week', at at time zone 'UTC')::date", persisted=True)),
+    _text("metric"),
+    _text("split"),
+    Column("value", Double, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    PrimaryKeyConstraint("model", "version", "metric", "split", "at"),
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    _text("model"),
+    Column("version", Integer, nullable=False),
+    _text("entity"),
+    _time("at"),
+    _time("predicted_at"),
+    Column("value", Double),
+    Column("label", Text),
+    PrimaryKeyConstraint("model", "at", "entity", "version"),
+)
+
+watermarks = Table(
+    "watermarks",
+    metadata,
+    _text("model"),
+    _text("source"),
+    _text("value"),
+    _time("at"),
+    PrimaryKeyConstraint("model", "source"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("evidence_hash", Text, ForeignKey("evidence.hash"), primary_key=True),
+    _text("verdict"),
+    _text("actor"),
+    _text("comment"),
+    _time("at"),
+    _time("expires_at", nullable=True),
+)
+
+waivers = Table(
+    "waivers",
+    metadata,
+    _id(),
+    _text("model"),
+    _text("gate"),
+    _text("owner"),
+    _text("reason"),
+    _time("at"),
+    _time("expires_at"),
+    Index("waivers_by_model", "model", "gate"),
+)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+
+from mlops_assets.errors import LedgerError, ServiceError
+from mlops_assets.ledger import Ledger, migrate
+from mlops_assets.ledger.migrating import HEAD, revision
+from mlops_assets.ledger.schema import metadata
+
+
+def test_tables_and_migrations_agree(ledger_url: str) -> None:
+    engine = create_engine(ledger_url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_head_is_the_newest_step() -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", "mlops_assets.ledger:migrations")
+    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_migrating_again_changes_nothing(ledger_url: str) -> None:
+    assert migrate(ledger_url) == HEAD
+
+
+def test_many_at_once(postgres_url: str) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(migrate, [postgres_url] * 6)) == [HEAD] * 6
+
+
+def test_an_empty_database_says_what_to_do(postgres_url: str) -> None:
+    with pytest.raises(LedgerError, match="holds no ledger yet; run `mlops migrate`"):
+        Ledger.open(postgres_url)
+
+
+def test_a_newer_database_is_refused(postgres_url: str) -> None:
+    ledger_url = postgres_url
+    migrate(ledger_url)
+    engine = create_engine(ledger_url)
+    with engine.begin() as connection:
+        connection.execute(text("update alembic_version set version_num = '9999'"))
+        assert revision(connection) == "9999"
+    engine.dispose()
+    with pytest.raises(LedgerError, match="revision 9999, this program expects"):
+        Ledger.open(ledger_url)
+    with pytest.raises(LedgerError, match="cannot be migrated"):
+        migrate(ledger_url)
+
+
+@pytest.mark.parametrize(
+    "url, error, message",
+    [
+        ("sqlite:///x.db", LedgerError, "needs PostgreSQL"),
+        ("no url", LedgerError, "not a database URL"),
+        ("postgresql://u:secret@/x?host=/nowhere", ServiceError, "did not answer"),
+    ],
+)
+def test_bad_addresses(url: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        Ledger.open(url)
+    assert "secret" not in str(caught.value)
