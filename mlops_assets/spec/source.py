@@ -42,7 +42,9 @@ class SqlSource(Windowed):
         if (self.table is None) == (self.query is None):
             raise ValueError("a sql source needs either 'table' or 'query', not both and not neither")
         if self.simulate and (self.table is None or self.url_env is not None):
-            raise ValueError("'simulate' fills a 'table' of the platform's own database: remove 'query' and 'url_env'")
+            raise ValueError(
+                "'simulate' fills a 'table' of the platform's own database: remove 'query' and 'url_env'"
+            )
         return self
 
 
@@ -176,7 +178,7 @@ class FlagRule(Section):
     column: Column
     """The flag column."""
     accept: Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]
-    """Compared as text and as number, spaces and angle brackets removed: 0, "0" and "<0>" are the same flag."""
+    """Compared without spaces, and by the code in leading angle brackets where there is one: 0, "0", "<0> (CSM)" are equal."""
     otherwise: Literal["missing", "drop_row"] = "missing"
 
 
@@ -223,6 +225,8 @@ class RepairsSpec(Section):
     """Turn +inf and -inf in any column into missing."""
     flags: dict[Column, FlagRule] = {}
     """Sensor column: its quality flag."""
+    missing_timestamp: Literal["drop_row"] | None = None
+    """Drop rows without a timestamp, which otherwise refuse the read."""
     missing_target: Literal["drop_row"] | None = None
     """Drop rows without a target."""
     duplicates: Literal["first", "last"] | None = None

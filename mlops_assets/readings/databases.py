@@ -1,0 +1,75 @@
+"""Opening a SQL database: URLs in, SQLAlchemy engines out, and a plain sentence when that fails.
+
+`postgresql://` means psycopg 2 and `mysql://` means PyMySQL, whatever SQLAlchemy's defaults are. No password ever
+reaches a message.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
+
+from mlops_assets.errors import MissingExtraError, SourceError
+from mlops_assets.settings import Settings
+
+_DRIVERS: Final = {
+    "postgresql": "postgresql+psycopg2",
+    "postgres": "postgresql+psycopg2",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+_EXTRAS: Final = {
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "snowflake": "snowflake",
+    "bigquery": "bigquery",
+    "redshift": "redshift",
+}
+READINGS_DATABASE: Final = "mlops_readings"
+
+
+def readings_url(settings: Settings) -> str | None:
+    """Address of the platform's readings database, None when only the embedded server could tell."""
+    if settings.readings_url:
+        return settings.readings_url
+    if settings.database_url:
+        return (
+            _parsed(settings.database_url, "MLOPS_DATABASE_URL")
+            .set(database=READINGS_DATABASE)
+            .render_as_string(hide_password=False)
+        )
+    return None
+
+
+def open_database(url: str, named: str) -> sa.Engine:
+    """An engine without a pool. `named` is where the URL came from, for messages. Raises SourceError, MissingExtraError."""
+    parsed = _parsed(url, named)
+    if parsed.drivername in _DRIVERS:
+        parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
+    dialect = parsed.get_backend_name()
+    try:
+        return sa.create_engine(parsed, poolclass=NullPool)
+    except (NoSuchModuleError, ModuleNotFoundError):
+        if dialect in _EXTRAS:
+            raise MissingExtraError(f"reading from {dialect}", _EXTRAS[dialect]) from None
+        raise SourceError(
+            f"{named}: SQLAlchemy knows no database {parsed.drivername!r}; install its dialect or mend the URL"
+        ) from None
+
+
+def shown(url: sa.URL) -> str:
+    """The address without user, password and options."""
+    place = f"{url.host}{f':{url.port}' if url.port else ''}" if url.host else ""
+    return f"{url.get_backend_name()}://{place}/{url.database or ''}"
+
+
+def _parsed(url: str, named: str) -> sa.URL:
+    try:
+        return sa.make_url(url)
+    except (ArgumentError, ValueError):
+        raise SourceError(
+            f"{named} is no database URL; write dialect://user:password@host:port/database"
+        ) from None

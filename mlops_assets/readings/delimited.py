@@ -1,0 +1,211 @@
+"""Delimited text (CSV, TSV) as the world writes it: bytes in, a frame out, or a sentence about the first thing in the way.
+
+What a text cannot be read without and nobody could mean otherwise (byte order mark, old Mac line ends, blank lines) is
+mended and counted; all else is declared in the model file: encoding, separator, lines to skip, ragged lines, padding.
+Values keep the type that the whole column agrees on; a column with one word among its numbers is text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections import Counter
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.artifacts import Repair
+from mlops_assets.errors import SourceError
+from mlops_assets.spec.source import FileSource
+
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_FIELD_LIMIT: Final = 10_000_000
+
+Row = list[str]
+
+
+def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[Repair]]:
+    """Text of the bytes; without a declared encoding UTF-8, or what a byte order mark says (counted)."""
+    marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
+    chosen = marked or "utf-8" if encoding is None else encoding
+    try:
+        text = content.decode(chosen)
+    except LookupError:
+        raise SourceError(
+            f"{where}: Python knows no encoding {encoding!r} (source.encoding); write one such as latin-1, cp1252 or utf-16"
+        ) from None
+    except UnicodeDecodeError as error:
+        hint = (
+            f"; it looks like {guess}: declare source.encoding: {guess}"
+            if (guess := _guess(content, chosen))
+            else "; declare source.encoding"
+        )
+        raise SourceError(
+            f"{where} is not {chosen} text: byte {error.start} is 0x{content[error.start]:02x}{hint}"
+        ) from None
+    if "\0" in text:
+        raise SourceError(
+            f"{where} holds NUL characters: it is no text, or UTF-16 without a byte order mark (declare source.encoding: utf-16-le)"
+        )
+    noted = (
+        [Repair(f"byte_order_mark_{'utf_8' if marked == 'utf-8-sig' else 'utf_16'}", None, 1)]
+        if marked and encoding is None
+        else []
+    )
+    return text.removeprefix("\ufeff"), noted
+
+
+def _guess(content: bytes, refused: str) -> str | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(content[:200_000]).best()
+    return best.encoding.replace("_", "-") if best and best.encoding.replace("_", "-") != refused else None
+
+
+def read_delimited(content: bytes, source: FileSource, where: str) -> tuple[pl.DataFrame, list[Repair]]:
+    """The file as a frame. Raises SourceError for text that no declaration explains, with the line where it shows."""
+    text, noted = decode(content, source.encoding, where)
+    if "\n" not in text and "\r" in text:
+        noted.append(Repair("mac_line_end", None, text.count("\r")))
+        text = text.replace("\r", "\n")
+    separator = source.separator or ","
+    stream = io.StringIO(text, newline="")
+    for _ in range(source.skip_lines):
+        stream.readline()
+    names, body, read_lines = _header(stream, source, separator, where)
+    if not body.strip("\r\n"):
+        return pl.DataFrame(), noted
+    if '"' not in body and not source.trim and _even(body, separator, len(names)):
+        return _typed(body, names, separator, None, where), noted
+    rows, mended = _rows(body, len(names), read_lines, source, separator, where)
+    if source.trim:
+        names, rows, trimmed = _trim(names, rows, where)
+        mended += trimmed
+    clean = io.StringIO()
+    csv.writer(clean, lineterminator="\n").writerows(rows)
+    return _typed(clean.getvalue(), names, ",", len(rows), where), noted + mended
+
+
+def _header(stream: io.StringIO, source: FileSource, separator: str, where: str) -> tuple[Row, str, int]:
+    """Column names, the text below them, and how many lines were used up."""
+    start = stream.tell()
+    first: Row = []
+    lines = source.skip_lines
+    csv.field_size_limit(_FIELD_LIMIT)
+    reader = csv.reader(stream, delimiter=separator)
+    try:
+        while not first:
+            first = next(reader)
+    except StopIteration:
+        raise SourceError(f"{where} has no header line after {source.skip_lines} skipped lines") from None
+    except csv.Error as error:
+        raise SourceError(f"{where}, line {lines + reader.line_num}: {error}") from None
+    lines += reader.line_num
+    if not source.header:
+        stream.seek(start)
+        return [f"column_{number}" for number in range(1, len(first) + 1)], stream.read(), source.skip_lines
+    shown = [name.strip() for name in first] if source.trim else first
+    more = "; if the header comes later, declare source.skip_lines; if the first line is data, source.header: false"
+    twice = sorted(name for name, count in Counter(shown).items() if count > 1 and name.strip())
+    if twice:
+        raise SourceError(f"{where}, line {lines}: the header names {twice[0]!r} twice{more}")
+    blank = [place for place, name in enumerate(shown, start=1) if not name.strip()]
+    if blank and not source.trim:
+        raise SourceError(
+            f"{where}, line {lines}: the header has no name for column {blank[0]}{more}; source.trim: true drops columns that are blank throughout"
+        )
+    return shown, stream.read(), lines
+
+
+def _even(body: str, separator: str, width: int) -> bool:
+    """True when every line of unquoted text has `width` fields and none is blank."""
+    data = np.frombuffer(body.encode(), dtype=np.uint8)
+    ends = np.flatnonzero(data == ord("\n"))
+    if not len(ends) or ends[-1] != len(data) - 1:
+        ends = np.append(ends, len(data))
+    marks = np.concatenate([[0], np.cumsum(data == ord(separator))]) if ord(separator) < 128 else np.zeros(1)
+    if len(marks) != len(data) + 1:
+        return False
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lone = data == ord("\r")
+    inner_returns = lone.sum() != (lone[:-1] & (data[1:] == ord("\n"))).sum() + bool(len(lone) and lone[-1])
+    blank = (ends - starts) <= 0
+    if len(data) > 1:
+        blank |= (ends - starts == 1) & (data[np.minimum(starts, len(data) - 1)] == ord("\r"))
+    return not inner_returns and not blank.any() and bool((marks[ends] - marks[starts] == width - 1).all())
+
+
+def _rows(
+    body: str, width: int, above: int, source: FileSource, separator: str, where: str
+) -> tuple[list[Row], list[Repair]]:
+    """Every record with exactly `width` fields; blank lines, short and long ones as declared, each counted."""
+    rows: list[Row] = []
+    count: Counter[str] = Counter()
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True)
+    try:
+        for row in reader:
+            if not row:
+                count["blank_line_skipped"] += 1
+            elif len(row) == width:
+                rows.append(row)
+            elif source.ragged == "refuse":
+                raise SourceError(
+                    f"{where}, line {above + reader.line_num}: {len(row)} fields where the header has {width}; "
+                    "declare source.ragged: pad or drop, another source.separator, or source.skip_lines when a title stands above the header"
+                )
+            elif source.ragged == "drop":
+                count["ragged_line_dropped"] += 1
+            else:
+                surplus = any(value.strip() for value in row[width:])
+                count[
+                    "short_line_padded"
+                    if len(row) < width
+                    else "long_line_cut"
+                    if surplus
+                    else "blank_fields_cut"
+                ] += 1
+                rows.append([*row[:width], *[""] * (width - len(row))])
+    except csv.Error as error:
+        raise SourceError(
+            f"{where}, line {above + reader.line_num}: {error}; a quotation mark may be unbalanced"
+        ) from None
+    return rows, [Repair(name, None, number) for name, number in count.items()]
+
+
+def _trim(names: Row, rows: list[Row], where: str) -> tuple[Row, list[Row], list[Repair]]:
+    """Values without spaces around them, and without columns that have neither name nor value."""
+    padded: Counter[str] = Counter()
+    trimmed: list[Row] = []
+    for row in rows:
+        bare = [value.strip() for value in row]
+        padded.update(name for name, old, new in zip(names, row, bare, strict=True) if old != new)
+        trimmed.append(bare)
+    used = [place for place, name in enumerate(names) if name or any(row[place] for row in trimmed)]
+    nameless = [place for place in used if not names[place]]
+    if nameless:
+        raise SourceError(
+            f"{where}: column {nameless[0] + 1} has values but no name in the header; name it in the file"
+        )
+    noted = [Repair("padding_stripped", name or None, number) for name, number in padded.items()]
+    noted += [Repair("blank_column_dropped", None, len(names) - len(used))] if len(used) < len(names) else []
+    return [names[place] for place in used], [[row[place] for place in used] for row in trimmed], noted
+
+
+def _typed(body: str, names: Row, separator: str, expected: int | None, where: str) -> pl.DataFrame:
+    try:
+        frame = pl.read_csv(
+            body.encode(), has_header=False, new_columns=names, separator=separator, infer_schema_length=None
+        )
+    except pl.exceptions.PolarsError as error:
+        raise SourceError(f"{where} cannot be read as delimited text: {str(error).splitlines()[0]}") from None
+    if frame.width != len(names) or (expected is not None and frame.height != expected):
+        raise SourceError(
+            f"{where}: its quotation marks are unbalanced: {frame.shape} came out of {expected} lines and {len(names)} columns"
+        )
+    return frame

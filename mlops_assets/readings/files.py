@@ -1,0 +1,218 @@
+"""Readings from files: one, a folder, or a glob pattern, local or s3://; one small function per format.
+
+Comes in: a `file` source. Goes out: the rows of all files, stacked by column name. Nothing is guessed beyond the ending of
+the name and a byte order mark; what a text file needs (separator, encoding, lines to skip) is declared. Parsing delimited
+text is `delimited`'s business, records of nested values `records`'.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from mlops_assets.artifacts import Repair
+from mlops_assets.errors import MissingExtraError, SourceError
+from mlops_assets.readings import objects
+from mlops_assets.readings.delimited import decode, read_delimited
+from mlops_assets.readings.records import to_frame
+from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.spec.source import FileSource
+
+Parsed = tuple[pl.DataFrame, list[Repair]]
+Format = Callable[[bytes, FileSource, str], Parsed]
+
+
+def _parquet(content: bytes, source: FileSource, where: str) -> Parsed:
+    try:
+        return pl.read_parquet(io.BytesIO(content)), []
+    except (pl.exceptions.PolarsError, OSError):
+        raise SourceError(
+            f"{where} is not a whole Parquet file: it was cut off, or is something else; write it again"
+        ) from None
+
+
+def _json(content: bytes, source: FileSource, where: str) -> Parsed:
+    text, noted = decode(content, source.encoding, where)
+    try:
+        body = json.loads(text)
+    except json.JSONDecodeError as error:
+        lines = "; a file with one object per line is format: jsonl" if error.msg == "Extra data" else ""
+        raise SourceError(
+            f"{where} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}{lines}"
+        ) from None
+    if not isinstance(body, list):
+        keys = (
+            f" (it is an object with the keys {', '.join(sorted(body)[:8])})"
+            if isinstance(body, dict)
+            else ""
+        )
+        raise SourceError(f"{where} must be a JSON list of objects{keys}")
+    return to_frame(body, where), noted
+
+
+def _json_lines(content: bytes, source: FileSource, where: str) -> Parsed:
+    text, noted = decode(content, source.encoding, where)
+    rows = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise SourceError(
+                    f"{where}, line {number}: is not JSON: {error.msg}; the file may have been cut off"
+                ) from None
+    return to_frame(rows, where), noted
+
+
+def _avro(content: bytes, source: FileSource, where: str) -> Parsed:
+    try:
+        from fastavro import reader
+    except ImportError:
+        raise MissingExtraError("reading Avro files", "avro") from None
+    try:
+        return to_frame(list(reader(io.BytesIO(content))), where), []
+    except SourceError:
+        raise
+    except Exception as error:  # fastavro raises struct, zlib, EOF and index errors on damaged files
+        raise SourceError(
+            f"{where} is not a whole Avro file ({type(error).__name__}): it was cut off, or is something else"
+        ) from None
+
+
+FORMATS: Final[dict[str, Format]] = {
+    "csv": read_delimited,
+    "tsv": read_delimited,
+    "parquet": _parquet,
+    "json": _json,
+    "jsonl": _json_lines,
+    "avro": _avro,
+}
+_ENDINGS: Final = {"ndjson": "jsonl", "pq": "parquet", "txt": "csv", **{name: name for name in FORMATS}}
+
+
+def read_files(source: FileSource, request: Request) -> Fetched:
+    """The rows of every file the path names. Raises SourceError that names the file at fault."""
+    who = f"model {request.model!r}: "
+    frames: list[tuple[str, pl.DataFrame]] = []
+    repairs: list[Repair] = []
+    for name, content in _contents(source, request, who):
+        where = f"{who}file {name}"
+        form = source.format or _form(name, where)
+        if form == "tsv" and source.separator is None:
+            source = source.model_copy(update={"separator": "\t"})
+        content = _unzipped(name, content, where)
+        if not content.strip():
+            raise SourceError(f"{where} is empty")
+        frame, noted = FORMATS[form](content, source, where)
+        if not frame.width or not frame.height:
+            raise SourceError(f"{where} has no rows; if its first line is data, declare source.header: false")
+        frames.append((name, frame))
+        repairs += noted
+    stacked = _stack(frames, who)
+    several = f" ({len(frames)} files)" if len(frames) > 1 else ""
+    return Fetched(stacked, f"file {source.path}{several}", _summed(repairs))
+
+
+def _contents(source: FileSource, request: Request, who: str) -> Iterator[tuple[str, bytes]]:
+    if objects.is_remote(source.path):
+        yield from objects.contents(source.path, tuple(_ENDINGS), request.settings.environ, who)
+        return
+    for path in _paths(source, who):
+        try:
+            yield str(path), path.read_bytes()
+        except OSError as error:
+            raise SourceError(f"{who}file {path} cannot be read: {error.strerror}") from None
+
+
+def _paths(source: FileSource, who: str) -> list[Path]:
+    given = Path(source.path)
+    if given.is_dir():
+        found = sorted(
+            path
+            for path in given.iterdir()
+            if path.is_file() and _ending(path.name) in _ENDINGS and not path.name.startswith(".")
+        )
+        kinds = {_ENDINGS[_ending(path.name)] for path in found}
+        if len(kinds) > 1 and source.format is None:
+            raise SourceError(
+                f"{who}folder {given} holds files of several formats ({', '.join(sorted(kinds))}); name one with a pattern such as {given}/*.csv"
+            )
+        wanted = f"folder {given} holds no file of a known format ({', '.join(sorted(FORMATS))})"
+    elif any(sign in source.path for sign in "*?["):
+        root = Path(given.anchor) if given.is_absolute() else Path()
+        pattern = str(given.relative_to(given.anchor)) if given.is_absolute() else source.path
+        found = sorted(path for path in root.glob(pattern) if path.is_file())
+        wanted = f"no file matches {source.path}"
+    else:
+        found = [given] if given.exists() else []
+        near = sorted(path.name for path in given.parent.iterdir()) if given.parent.is_dir() else []
+        wanted = f"file {given} does not exist{_near(given.name, near)}"
+    if not found:
+        raise SourceError(f"{who}{wanted} (looked from {Path.cwd()})")
+    return found
+
+
+def _near(name: str, names: list[str]) -> str:
+    from mlops_assets.spec.suggestion import did_you_mean
+
+    return did_you_mean(name, names) if len(names) <= 1_000 else ""
+
+
+def _ending(name: str) -> str:
+    parts = name.lower().removesuffix(".gz").rsplit(".", 1)
+    return parts[1] if len(parts) == 2 else ""
+
+
+def _form(name: str, where: str) -> str:
+    try:
+        return _ENDINGS[_ending(name)]
+    except KeyError:
+        raise SourceError(
+            f"{where}: its ending says no known format; declare source.format: one of {', '.join(FORMATS)}"
+        ) from None
+
+
+def _unzipped(name: str, content: bytes, where: str) -> bytes:
+    if not name.lower().endswith(".gz"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error):
+        raise SourceError(f"{where} is not a whole gzip file; it was cut off, or is something else") from None
+
+
+def _stack(frames: list[tuple[str, pl.DataFrame]], who: str) -> pl.DataFrame:
+    """Under each other; numbers may widen, but columns must be the same and text never meets numbers."""
+    first_name, first = frames[0]
+    for name, frame in frames[1:]:
+        odd = sorted(set(first.columns) ^ set(frame.columns))
+        if odd:
+            raise SourceError(
+                f"{who}files {first_name} and {name} differ in columns: {', '.join(map(repr, odd[:6]))}; read them apart or give them the same columns"
+            )
+        for column, kind in first.schema.items():
+            other = frame.schema[column]
+            free = kind == other or pl.Null in (kind, other) or (kind.is_numeric() and other.is_numeric())
+            if not free:
+                raise SourceError(
+                    f"{who}column {column!r} is {kind} in {first_name} but {other} in {name}; mend the file or read them apart"
+                )
+    return (
+        first
+        if len(frames) == 1
+        else pl.concat([frame.select(first.columns) for _, frame in frames], how="vertical_relaxed")
+    )
+
+
+def _summed(repairs: list[Repair]) -> tuple[Repair, ...]:
+    total: dict[tuple[str, str | None], int] = {}
+    for repair in repairs:
+        total[repair.name, repair.column] = total.get((repair.name, repair.column), 0) + repair.count
+    return tuple(Repair(name, column, count) for (name, column), count in total.items())

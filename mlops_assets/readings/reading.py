@@ -1,0 +1,166 @@
+"""`read`: one model file's readings, fetched, repaired as declared, and cut to the window.
+
+Comes in: a `ModelSpec`, the instant to look from, and the settings. Goes out: `Readings`. Fetching is one file per kind
+of source (`SOURCES`); whether the rows are good enough is `validation`'s to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import polars as pl
+
+from mlops_assets.artifacts import Readings, Repair
+from mlops_assets.errors import SourceError
+from mlops_assets.readings import repair
+from mlops_assets.readings.files import read_files
+from mlops_assets.readings.request import Fetched, Request, examples
+from mlops_assets.readings.sample import read_sample
+from mlops_assets.readings.simulation import read_simulated
+from mlops_assets.readings.sql import read_sql
+from mlops_assets.readings.times import UTC_TIME, to_instants
+from mlops_assets.settings import Settings
+from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.source import RepairsSpec
+
+Reader = Callable[[Any, Request], Fetched]
+
+SOURCES: Final[dict[str, Reader]] = {
+    "sql": read_sql,
+    "file": read_files,
+    "sample": read_sample,
+    "simulated": read_simulated,
+}
+
+
+def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetime | None = None) -> Readings:
+    """Rows with timestamp <= as_of, within the source's window, and after `since` where given (for reading only what is new).
+
+    The watermark is the newest timestamp read (`since` when nothing new came). Without `since`, no row at all is an error.
+    Raises SourceError with what, where and the mend, and MissingExtraError when the source needs a library of an extra.
+    """
+    if as_of.tzinfo is None or (since is not None and since.tzinfo is None):
+        raise ValueError("as_of and since need a time zone")
+    as_of = as_of.astimezone(UTC)
+    since = since.astimezone(UTC) if since else None
+    source, rules, where = spec.source, spec.repairs, f"model {spec.name!r}: source {spec.source.kind}"
+    start = _start(source, spec, as_of, since)
+    fetched = SOURCES[source.kind](source, _request(spec, start, as_of, settings))
+    where = f"model {spec.name!r}: {fetched.source}"
+
+    frame, repairs = repair.mend(fetched.frame, rules, where)
+    for column, named_as in _named(spec):
+        repair.need(frame, column, named_as, where)
+    frame, noted = place_in_time(frame, spec.timestamp, rules, where)
+    repairs += noted
+    if spec.timestamp is not None:
+        frame, noted = cut(frame, spec.timestamp, start, as_of)
+        repairs += noted
+    frame, noted = _with_target(frame, spec, where, incremental=since is not None)
+    repairs += noted
+    keys = (
+        [column for column in (spec.timestamp, spec.entity) if column is not None] if spec.timestamp else []
+    )
+    for step in (repair.drop_duplicates, repair.sort):
+        frame, noted = step(frame, rules, keys)
+        repairs += noted
+    frame = repair.choose(frame, rules, where)
+    for column, named_as in _named(spec):
+        repair.need(frame, column, f"{named_as}, but removed by repairs.select or repairs.drop", where)
+    if frame.is_empty() and since is None:
+        span = f" between {start} and {as_of}" if start else f" up to {as_of}"
+        raise SourceError(
+            f"{where} gave no rows{span if spec.timestamp else ''}; {fetched.frame.height} rows were fetched"
+        )
+    newest = frame[spec.timestamp].max() if spec.timestamp and frame.height else None
+    return Readings(
+        frame, (*fetched.repairs, *repairs), fetched.source, newest if isinstance(newest, datetime) else since
+    )
+
+
+def place_in_time(
+    frame: pl.DataFrame, timestamp: str | None, rules: RepairsSpec, where: str
+) -> tuple[pl.DataFrame, list[Repair]]:
+    """Make the timestamp column instants in UTC; rows without one are dropped where declared, else refused."""
+    if timestamp is None:
+        return frame, []
+    before = frame[timestamp].null_count()
+    placed, noted = to_instants(frame[timestamp], rules, where)
+    frame = frame.with_columns(placed.alias(timestamp))
+    lost = frame[timestamp].null_count()
+    blank = lost - sum(note.count for note in noted if note.name.endswith("_clock_time_missing"))
+    if blank and rules.missing_timestamp is None:
+        raise SourceError(
+            f"{where}: {max(before, blank)} rows have no {timestamp!r}; declare repairs.missing_timestamp: drop_row"
+        )
+    frame, dropped = repair.drop_missing(frame, timestamp, "row_without_timestamp_dropped")
+    return frame, [*noted, *dropped]
+
+
+def cut(
+    frame: pl.DataFrame, timestamp: str, start: datetime | None, as_of: datetime
+) -> tuple[pl.DataFrame, list[Repair]]:
+    """Rows with start < timestamp <= as_of; rows of the future are counted as such."""
+    time = pl.col(timestamp)
+    future = int(frame.select((time > as_of).sum()).item())
+    kept = frame.filter((time <= as_of) & (time > start)) if start else frame.filter(time <= as_of)
+    return kept, [Repair("after_as_of_left_out", timestamp, future)] if future else []
+
+
+def _start(source: Any, spec: ModelSpec, as_of: datetime, since: datetime | None) -> datetime | None:
+    window = getattr(source, "window", None)
+    if spec.timestamp is None:
+        if window is not None or since is not None:
+            raise SourceError(
+                f"model {spec.name!r}: reading a window needs a 'timestamp' in the model file; name it or remove source.window"
+            )
+        return None
+    bounds = [moment for moment in (as_of - window if window else None, since) if moment]
+    return max(bounds, default=None)
+
+
+def _request(spec: ModelSpec, start: datetime | None, as_of: datetime, settings: Settings) -> Request:
+    original = {new: old for old, new in spec.repairs.rename.items()}
+    timestamp = original.get(spec.timestamp, spec.timestamp) if spec.timestamp else None
+    zone = spec.repairs.timezone.name if spec.repairs.timezone else "UTC"
+    return Request(spec.name, timestamp, start, as_of, zone, settings)
+
+
+def _named(spec: ModelSpec) -> Iterator[tuple[str, str]]:
+    """Every column the model file needs, and the key that names it."""
+    yield spec.target, "target"
+    for column, key in ((spec.timestamp, "timestamp"), (spec.entity, "entity")):
+        if column is not None:
+            yield column, key
+    yield from ((column, "validation.columns") for column in spec.validation.columns)
+    yield from ((column, "features.inputs") for column in spec.features.inputs or ())
+    for part, key in ((spec.features.lags, "features.lags"), (spec.features.rolling, "features.rolling")):
+        yield from ((column, key) for column in (part.columns if part else ()))
+
+
+def _with_target(
+    frame: pl.DataFrame, spec: ModelSpec, where: str, *, incremental: bool
+) -> tuple[pl.DataFrame, list[Repair]]:
+    noted: list[Repair] = []
+    if spec.repairs.missing_target:
+        frame, noted = repair.drop_missing(frame, spec.target, "row_without_target_dropped")
+    target = frame[spec.target]
+    if not incremental and len(target) and target.null_count() == len(target):
+        raise SourceError(
+            f"{where}: the target {spec.target!r} is missing in all {len(target)} rows; nothing can be learnt from it"
+        )
+    if spec.problem != "classification" and not target.dtype.is_numeric() and len(target):
+        odd = target.cast(pl.String).filter(
+            target.cast(pl.String).cast(pl.Float64, strict=False).is_null() & target.is_not_null()
+        )
+        shown = examples(odd.unique(maintain_order=True) if len(odd) else target)
+        raise SourceError(
+            f"{where}: the target {spec.target!r} of a {spec.problem} must be numbers but holds {target.dtype}, such as {shown}; "
+            "declare repairs.cast, repairs.decimal_comma or repairs.missing_text"
+        )
+    return frame, noted
+
+
+__all__ = ["SOURCES", "UTC_TIME", "cut", "place_in_time", "read"]
