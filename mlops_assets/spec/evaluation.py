@@ -62,6 +62,9 @@ class EvaluationSpec(Section):
     primary: MetricName
     """The metric that chooses among candidates."""
     also: tuple[MetricName, ...] = ()
+    """Further metrics, for gates and reports."""
+    positive: str | None = None
+    """The class that counts as positive where there are two; unset means the one that sorts last."""
     slices: tuple[Column, ...] = ()
     """Columns whose values get metrics of their own."""
     sensitive: tuple[Column, ...] = ()

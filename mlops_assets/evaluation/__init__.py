@@ -1,0 +1,11 @@
+"""Judging models: metrics, paired comparison with the champion, explanation, plots.
+
+Comes in: loaded models (`Predictor`) and feature rows. Goes out: an `Evaluation`, an `Explanation`, pictures.
+Fitting belongs to `training`; whether the numbers are good enough is `promotion`'s question.
+"""
+
+from mlops_assets.evaluation.assessment import evaluate, measure
+from mlops_assets.evaluation.comparison import compare, relative_improvement, spent_confidence
+from mlops_assets.evaluation.metrics import METRICS
+
+__all__ = ["METRICS", "compare", "evaluate", "measure", "relative_improvement", "spent_confidence"]

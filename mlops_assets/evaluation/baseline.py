@@ -1,0 +1,50 @@
+"""What a forecast without any learning would have said: the floor that every model must beat.
+
+Regression: the mean of the training part. Classification: the majority class, with the training shares as
+probabilities. Forecasting: the last value seen of the same entity.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.artifacts import PARTS, Part, Split
+from mlops_assets.evaluation.scoring import Floats, Scored, codes, in_order, numbers, truth_column
+from mlops_assets.spec import ModelSpec
+
+
+def naive_numbers(spec: ModelSpec, split: Split) -> dict[Part, Floats]:
+    """The naive forecast for every row of every part, in the order of `in_order`. Numbers only.
+
+    For forecasting, a row is given the target of the row before it of the same entity, wherever that row fell; the
+    first row of an entity is given the mean of the training part.
+    """
+    mean = float(np.nanmean(numbers(truth_column(spec, split.train)))) if split.train.height else float("nan")
+    if spec.problem != "forecasting" or spec.timestamp is None:
+        return {part: np.full(split.part(part).height, mean) for part in PARTS}
+    keys = [spec.timestamp, *([spec.entity] if spec.entity else []), spec.target]
+    parts = [in_order(spec, split.part(part)).select(keys) for part in PARTS]
+    marked = [part.with_columns(part_=pl.lit(index)) for index, part in enumerate(parts)]
+    rows = pl.concat(marked, how="vertical_relaxed").with_row_index("row_")
+    before = pl.col(spec.target).cast(pl.Float64).shift(1)
+    naive = (
+        rows.sort([spec.timestamp, "row_"])
+        .with_columns(naive_=before.over(spec.entity) if spec.entity else before)
+        .with_columns(pl.col("naive_").fill_nan(None).fill_null(mean))
+        .sort("row_")
+    )
+    return {part: naive.filter(pl.col("part_") == index)["naive_"].to_numpy() for index, part in enumerate(PARTS)}
+
+
+def baseline(spec: ModelSpec, train: pl.DataFrame, scored: Scored) -> Scored:
+    """The naive answers beside the truth of `scored`, whose `naive` must be set for numbers."""
+    if spec.problem != "classification":
+        naive = scored.naive if scored.naive is not None else np.full(scored.truth.size, float("nan"))
+        return Scored(scored.truth, naive, None, scored.naive)
+    seen = codes(truth_column(spec, train), scored.classes)
+    counts = np.array([float((seen == code).sum()) for code in range(len(scored.classes))])
+    shares = counts / counts.sum() if counts.sum() else np.full(counts.size, float("nan"))
+    answer = float(np.argmax(counts)) if counts.sum() else float("nan")
+    rows = scored.truth.size
+    return Scored(scored.truth, np.full(rows, answer), np.tile(shares, (rows, 1)), None, scored.classes)

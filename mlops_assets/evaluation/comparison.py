@@ -1,0 +1,172 @@
+"""Two models on the same rows: is the challenger really better, or would other rows have said otherwise?
+
+Comes in: both models' answers to the same rows. Goes out: a `Comparison` with the relative improvement and its
+interval. What to do about it is for the gates in `promotion`.
+
+The test is paired: both models are measured on every resample together. Rows of one instant (temporal split) or one
+group (group split) are drawn together, and instants in blocks whose length comes from the autocorrelation of the
+difference. The interval is point +- Student's t (blocks - 1 degrees of freedom) x bootstrap standard error, on the
+logarithm of the ratio for errors, on the difference otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlops_assets.artifacts import Comparison, Part
+from mlops_assets.errors import EvidenceError
+from mlops_assets.evaluation import resampling
+from mlops_assets.evaluation.metrics import metric_of
+from mlops_assets.evaluation.pieces import PIECES
+from mlops_assets.evaluation.scoring import Floats, Scored
+from mlops_assets.spec.evaluation import METRIC_CATALOGUE
+
+FEWEST_BLOCKS: Final = 5
+"""With fewer independent stretches there is nothing to estimate a spread from."""
+
+
+def relative_improvement(metric: str, challenger: float, champion: float) -> float:
+    """How much better, as a share of the champion's size; above 0 is better, whatever the metric's direction.
+
+    NaN when either is not finite, or when the champion is 0 and the challenger is not.
+    """
+    if not (math.isfinite(challenger) and math.isfinite(champion)):
+        return float("nan")
+    better = METRIC_CATALOGUE[metric].better
+    gain = challenger - champion if better == "higher" else champion - challenger
+    if better == "zero":
+        gain = abs(champion) - abs(challenger)
+    if champion == 0:
+        return 0.0 if gain == 0 else float("nan")
+    return gain / abs(champion)
+
+
+def spent_confidence(confidence: float, look: int) -> float:
+    """Two-sided confidence asked for at the `look`-th comparison (from 1) with the same champion.
+
+    Asking again every week finds a lucky week in the end. Look k may err with probability
+    (1 - confidence) / (k (k + 1)), which adds up to 1 - confidence however long one keeps asking. The first look asks
+    for `confidence` itself.
+    """
+    return 1.0 - 2.0 * (1.0 - confidence) / (look * (look + 1))
+
+
+def clusters_of(
+    frame: pl.DataFrame, strategy: str, *, timestamp: str | None, group: str | None
+) -> NDArray[np.int64] | None:
+    """Which rows belong together (one instant, one group), counted from 0 in order; None when rows stand alone."""
+    column = timestamp if strategy == "temporal" else group if strategy == "group" else None
+    if column is None or column not in frame.columns:
+        return None
+    return (frame[column].rank("dense").cast(pl.Int64).fill_null(0) - 1).to_numpy().clip(min=0)
+
+
+def compare(
+    metric: str,
+    challenger: Scored,
+    champion: Scored,
+    *,
+    part: Part = "test",
+    confidence: float = 0.95,
+    clusters: NDArray[np.int64] | None = None,
+    ordered: bool = False,
+    seed: int = 0,
+) -> Comparison:
+    """Compare on one metric. `clusters` as from `clusters_of`; `ordered` when clusters (or rows) follow time.
+
+    low and high are NaN when they cannot be estimated. Raises EvidenceError when the two did not answer the same rows.
+    """
+    if not np.array_equal(challenger.truth, champion.truth, equal_nan=True):
+        raise EvidenceError("challenger and champion were scored on different rows and cannot be compared")
+    ours, theirs = metric_of(metric, challenger), metric_of(metric, champion)
+    point = relative_improvement(metric, ours, theirs)
+    rows = challenger.truth.size
+    low = high = float("nan")
+    method, needed = "no interval: a metric could not be measured", None
+    if math.isfinite(point):
+        low, high, method = _interval(metric, challenger, champion, point, theirs, confidence, clusters, ordered, seed)
+        needed = _rows_needed(point, low, rows)
+    return Comparison(metric, part, ours, theirs, point, low, high, confidence, method, rows, needed)
+
+
+def _interval(
+    metric: str,
+    challenger: Scored,
+    champion: Scored,
+    point: float,
+    theirs: float,
+    confidence: float,
+    clusters: NDArray[np.int64] | None,
+    ordered: bool,
+    seed: int,
+) -> tuple[float, float, str]:
+    pieces = PIECES[metric]
+    with np.errstate(all="ignore"):
+        both = [resampling.sums_by(clusters, pieces.rows(scored)) for scored in (challenger, champion)]
+        sums = resampling.joined(np.concatenate(both, axis=1))
+        width = both[0].shape[1]
+
+        def statistic(totals: Floats) -> Floats:
+            return _moved(metric, pieces.value(totals[..., :width]), pieces.value(totals[..., width:]), theirs)
+
+        length = max(1, math.ceil(resampling.block_length(_influence(statistic, sums)))) if ordered else 1
+        blocks = sums.shape[0] // length
+        if blocks < FEWEST_BLOCKS:
+            return float("nan"), float("nan"), f"no interval: {rows_text(sums.shape[0], length)} are too few to judge"
+        drawn = statistic(resampling.resample(sums, length, np.random.default_rng(seed)))
+        spread = float(np.std(drawn)) * math.sqrt(blocks / (blocks - 1)) if np.isfinite(drawn).all() else float("nan")
+    margin = student_quantile(0.5 + confidence / 2, blocks - 1) * spread if spread else 0.0
+    unit = "instants" if clusters is not None and ordered else "groups" if clusters is not None else "rows"
+    way = f"paired block bootstrap, blocks of {length} {unit}" if length > 1 else f"paired bootstrap over {unit}"
+    if METRIC_CATALOGUE[metric].better == "lower" and point < 1.0:
+        centre = math.log1p(-point)
+        return -math.expm1(min(centre + margin, 700.0)), -math.expm1(centre - margin), way
+    return point - margin, point + margin, way
+
+
+def rows_text(clusters: int, length: int) -> str:
+    """A count of stretches in words."""
+    return f"{clusters} rows" if length == 1 else f"{clusters} instants in blocks of {length}"
+
+
+def _moved(metric: str, ours: Floats, theirs: Floats, champion: float) -> Floats:
+    better = METRIC_CATALOGUE[metric].better
+    if better == "lower":
+        ratio: Floats = np.log(ours / theirs)
+        return ratio
+    gain = ours - theirs if better == "higher" else np.abs(theirs) - np.abs(ours)
+    return gain / (abs(champion) or 1.0)
+
+
+def _influence(statistic: object, sums: Floats) -> Floats:
+    """How each cluster pushes the statistic: its pieces times the gradient by the totals."""
+    assert callable(statistic)
+    totals = sums.sum(axis=0)
+    steps = np.diag(np.maximum(np.abs(totals), np.abs(sums).sum(axis=0) * 1e-3) * 1e-4 + 1e-12)
+    slope = (statistic(totals + steps) - statistic(totals - steps)) / (2 * np.diag(steps))
+    pushed: Floats = sums @ np.nan_to_num(slope)
+    return pushed
+
+
+def _rows_needed(point: float, low: float, rows: int) -> int | None:
+    """Rows at which the interval would leave 0 if the improvement stays as it is; its width shrinks with their root."""
+    if not (point > 0 and math.isfinite(low)):
+        return None
+    if low > 0:
+        return rows
+    if point >= 1:
+        return None
+    centre, margin = -math.log1p(-point), -math.log1p(-point) + math.log1p(-low)
+    return math.ceil(rows * (margin / centre) ** 2)
+
+
+def student_quantile(probability: float, freedom: int) -> float:
+    """Quantile of Student's t above the median, with SciPy imported only here."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, probability))

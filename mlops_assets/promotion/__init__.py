@@ -1,0 +1,10 @@
+"""May the challenger become champion? Gates answer, a decision follows, a report shows both.
+
+Comes in: an `Evidence` record. Goes out: `GateResult`s, a `Decision`, Markdown and HTML. Measuring happened in
+`evaluation`; moving the champion happens in `ledger`.
+"""
+
+from mlops_assets.promotion.decision import ask, decide, recheck
+from mlops_assets.promotion.gates import GATES
+
+__all__ = ["GATES", "ask", "decide", "recheck"]

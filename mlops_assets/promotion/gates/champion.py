@@ -1,0 +1,135 @@
+"""Gates that hold the challenger beside the champion, both scored on the same rows."""
+
+from __future__ import annotations
+
+import math
+
+from mlops_assets.artifacts import Comparison, Evidence, GateResult, Part
+from mlops_assets.promotion.answers import (
+    broken,
+    finite,
+    metric_on,
+    no_better,
+    passed,
+    percent,
+    raw,
+    shown,
+    stored,
+    unsure,
+    without_champion,
+)
+from mlops_assets.spec.evaluation import METRIC_CATALOGUE
+from mlops_assets.spec.gates import BeatsChampion, RegressionGuard
+
+BEST = {"accuracy": 1.0, "precision": 1.0, "recall": 1.0, "f1": 1.0, "roc_auc": 1.0, "pr_auc": 1.0, "r2": 1.0}
+"""Metrics that cannot exceed a value."""
+
+
+def limit_to_beat(metric: str, champion: float, by: float) -> float:
+    """What a challenger must be strictly better than: champion x (1 - by) for errors (rule C3).
+
+    Mirrored for metrics where higher is better, measured by size where the champion is negative, and by distance from
+    nought for metrics such as bias.
+    """
+    better = METRIC_CATALOGUE[metric].better
+    if better == "zero":
+        return abs(champion) * (1.0 - by)
+    grow = (better == "higher") == (champion >= 0)
+    return champion * (1.0 + by) if grow else champion * (1.0 - by)
+
+
+def is_beyond(metric: str, challenger: float, limit: float) -> bool:
+    """Strictly better than the limit."""
+    better = METRIC_CATALOGUE[metric].better
+    if better == "higher":
+        return challenger > limit
+    return (abs(challenger) if better == "zero" else challenger) < limit
+
+
+def beats_champion(params: BeatsChampion, evidence: Evidence) -> GateResult:
+    """Rule C3, then the paired test: better by more than `by`, and better at all with `confidence`."""
+    kind, metric = params.kind, params.metric
+    if (answer := without_champion(kind, evidence)) is not None:
+        return answer
+    ours = metric_on(evidence.evaluation.challenger, params.on, metric)
+    theirs = metric_on(evidence.evaluation.champion, params.on, metric)
+    if ours is None or theirs is None:
+        who = "challenger" if ours is None else "champion"
+        return broken(
+            kind,
+            f"{metric} of the {who} is no finite number on the {params.on} part",
+            challenger=stored(raw(evidence.evaluation.challenger, params.on, metric)),
+            champion=stored(raw(evidence.evaluation.champion, params.on, metric)),
+        )
+    limit = limit_to_beat(metric, theirs, params.by)
+    numbers = {"challenger": ours, "champion": theirs, "limit": limit}
+    beside = f"{shown(limit)} (champion v{evidence.champion.version} {shown(theirs)}, by {percent(params.by)})"
+    if not is_beyond(metric, ours, limit):
+        reason = f"{metric} {shown(ours)} is not better than {beside}"
+        if limit >= BEST.get(metric, math.inf):
+            reason += f"; no model can be: {metric} ends at {BEST[metric]:g}, so ask for a smaller 'by' or for log_loss"
+        return no_better(kind, reason, **{key: stored(value) for key, value in numbers.items()})
+    better = f"{metric} {shown(ours)} is better than {beside}"
+    if params.confidence is None:
+        return passed(kind, better, **numbers)
+    return _significant(params, evidence, better, numbers)
+
+
+def _significant(params: BeatsChampion, evidence: Evidence, better: str, numbers: dict[str, float]) -> GateResult:
+    kind, confidence = params.kind, params.confidence or 0.0
+    test = _comparison(evidence, params.metric, params.on, confidence)
+    if test is None:
+        return broken(kind, f"{better}, but no paired test with {percent(confidence)} confidence was made")
+    if not (test.challenger == numbers["challenger"] and test.champion == numbers["champion"]):
+        return broken(kind, f"the paired test of {params.metric} rests on other numbers than the metrics")
+    low, high = finite(test.low), finite(test.high)
+    numbers = {**numbers, "improvement": test.improvement, "confidence": test.confidence, "rows": float(test.rows)}
+    if low is None or high is None:
+        return unsure(kind, f"{better}, but {test.method}", **{key: stored(value) for key, value in numbers.items()})
+    numbers |= {"low": low, "high": high}
+    between = f"{percent(test.confidence)} interval of the improvement {percent(low)} to {percent(high)}"
+    if low > 0:
+        return passed(kind, f"{better}; {between}", **numbers)
+    reason = f"{better}, but chance is not excluded: {between} on {test.rows:,} rows"
+    if test.rows_needed:
+        numbers["rows_needed"] = float(test.rows_needed)
+        reason += f"; about {test.rows_needed:,} rows would decide"
+    return unsure(kind, reason, **numbers)
+
+
+def _comparison(evidence: Evidence, metric: str, part: Part, confidence: float) -> Comparison | None:
+    """The mildest test that is strict enough."""
+    fitting = [
+        test
+        for test in evidence.evaluation.comparisons
+        if test.metric == metric
+        and test.part == part
+        and (sure := finite(test.confidence)) is not None
+        and confidence <= sure < 1.0
+    ]
+    return min(fitting, key=lambda test: test.confidence, default=None)
+
+
+def regression_guard(params: RegressionGuard, evidence: Evidence) -> GateResult:
+    """No metric may be worse than the champion's by more than the tolerance; all measured ones unless named."""
+    kind = params.kind
+    if (answer := without_champion(kind, evidence)) is not None:
+        return answer
+    names = params.metrics or tuple(evidence.evaluation.challenger.get(params.on) or ())
+    if not names:
+        return broken(kind, f"no metric was measured on the {params.on} part")
+    worse: list[str] = []
+    numbers: dict[str, float] = {}
+    for name in names:
+        ours = metric_on(evidence.evaluation.challenger, params.on, name)
+        theirs = metric_on(evidence.evaluation.champion, params.on, name)
+        if ours is None or theirs is None:
+            return broken(kind, f"{name} of the {'challenger' if ours is None else 'champion'} is no finite number")
+        limit = limit_to_beat(name, theirs, -params.tolerance)
+        numbers |= {name: ours, f"{name}_limit": limit}
+        if not (is_beyond(name, ours, limit) or ours == limit or (ours == 0 == limit)):
+            worse.append(f"{name} {shown(ours)} against {shown(theirs)}")
+    if worse:
+        reason = f"worse than the champion by more than {percent(params.tolerance)}: {'; '.join(worse)}"
+        return no_better(kind, reason, **numbers)
+    return passed(kind, f"{', '.join(names)} within {percent(params.tolerance)} of the champion or better", **numbers)
