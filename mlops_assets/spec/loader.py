@@ -81,8 +81,14 @@ def _parse(document: Document) -> tuple[ModelSpec | None, list[tuple[Path, str]]
     try:
         spec = ModelSpec.model_validate_json(json.dumps(document.value))
     except ValidationError as error:
-        return None, [(path, _sentence(detail)) for detail in error.errors() for path in [_in_text(detail["loc"], document)]]
+        return None, [(_in_text(detail["loc"], document), _sentence(detail)) for detail in _causes(error.errors())]
     return spec, list(inconsistencies(spec))
+
+
+def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out 'too short' where it only says that every item of a list was refused."""
+    deep = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deep]
 
 
 def _in_text(loc: tuple[str | int, ...], document: Document) -> Path:
@@ -107,6 +113,8 @@ def _sentence(detail: ErrorDetails) -> str:
     if kind == "literal_error":
         known = [word.strip(" '") for word in str(context["expected"]).replace(" or ", ",").split(",")]
         return f"{detail['input']!r} is not allowed{did_you_mean(str(detail['input']), known)}"
+    if kind == "too_short":
+        return f"needs at least {context['min_length']} item"
     if kind == "value_error":
         return str(context["error"])
     given = json.dumps(detail["input"], ensure_ascii=False, default=str)

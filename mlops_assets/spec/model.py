@@ -16,16 +16,16 @@ from mlops_assets.spec.source import RepairsSpec, Source
 from mlops_assets.spec.split import SplitSpec
 from mlops_assets.spec.training import Problem, TrainingSpec
 from mlops_assets.spec.validation import ValidationSpec
-from mlops_assets.spec.values import Column
+from mlops_assets.spec.values import Column, Name, Owner
 
 
 class ModelSpec(Section):
     """The whole life of one model."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    name: Name
     """Lower-case letters, digits and underscores; the asset group, the MLflow experiment and the API path carry it."""
     description: Annotated[str, Field(min_length=1, max_length=2_000)]
-    owners: Annotated[tuple[Annotated[str, Field(pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")], ...], Field(min_length=1)]
+    owners: Annotated[tuple[Owner, ...], Field(min_length=1)]
     """E-mail addresses, or teams as `team:name`."""
     problem: Problem
     target: Column

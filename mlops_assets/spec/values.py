@@ -6,6 +6,7 @@ Each is an annotated type that pydantic parses, writes back in the same form, an
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -54,6 +55,15 @@ def _known_timezone(value: str) -> str:
     return value
 
 
+def _matching(pattern: str, wanted: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"{value!r} is not {wanted}")
+        return value
+
+    return check
+
+
 def _cron(value: str) -> str:
     try:
         CronSim(value, datetime(2025, 1, 1, tzinfo=UTC))
@@ -75,6 +85,18 @@ Share = Annotated[
     WithJsonSchema(
         {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": r"^\d{1,3}(\.\d+)?\s?%$"}]}
     ),
+]
+_NAME: Final = "[a-z][a-z0-9_]{0,62}"
+_OWNER: Final = r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+"
+Name = Annotated[
+    str,
+    AfterValidator(_matching(_NAME, "a name of lower-case letters, digits and underscores, such as pump_efficiency")),
+    WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"}),
+]
+Owner = Annotated[
+    str,
+    AfterValidator(_matching(_OWNER, "an e-mail address or a team as team:name")),
+    WithJsonSchema({"type": "string", "pattern": f"^({_OWNER})$"}),
 ]
 Column = Annotated[str, Field(min_length=1, max_length=128)]
 Timezone = Annotated[str, AfterValidator(_known_timezone)]
