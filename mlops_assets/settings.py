@@ -60,7 +60,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Addresses of the four databases, each `postgresql+psycopg2://`; simulated readings are written to readings_url."""
+    """Addresses of the four databases, `postgresql+psycopg2://`. readings_url: where simulated readings are written."""
 
     ledger_url: str
     dagster_url: str

@@ -1,0 +1,20 @@
+"""Runs the platform on one machine: an embedded PostgreSQL, and the processes of `mlops up`.
+
+Comes in: `Settings`. Goes out: addresses (`Stores`), the environment every child process gets, and running services
+that are watched, restarted and stopped. Does not belong here: what the services do (rooms), what a command line
+says (`cli`), how servers run in production (`deploy/`). Import the module you need; importing the room costs nothing.
+
+    locks        one process at a time, or many readers, by flock; a lock dies with its process
+    logs         log files that stay small
+    cluster      the embedded PostgreSQL: make it, start it, count who uses it
+    guard        the small process above PostgreSQL that stops it after its last user (program)
+    databases    what a server holds: databases, and which versions they were migrated to
+    postgres     start and prepare: the two calls other code makes
+    environment  DAGSTER_HOME and the variables of every child process
+    ports        free ports
+    services     what `mlops up` starts, and how it knows each one is ready
+    processes    start and stop a service with everything below it
+    supervisor   keep services alive
+    warden       the small process that cleans up when `mlops up` is killed (program)
+    up           `mlops up` itself
+"""

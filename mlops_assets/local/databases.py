@@ -1,0 +1,133 @@
+"""What a PostgreSQL server holds: which of our databases exist, and to which versions they were migrated.
+
+Comes in: a server's address. Goes out: databases that exist, and their marks. The mark is the comment of the database
+itself, so it travels with what it describes: a database that was dropped, restored or replaced has lost it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mlops_assets.errors import ServiceError
+from mlops_assets.settings import database_on
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
+LOCK = 0x6D6C6F70737570  # 'mlopsup': one process at a time creates and migrates databases
+
+
+def shown(url: str) -> str:
+    """An address without its password."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{user.partition(':')[0]}{at}{host}{parts.path}{query}"
+
+
+def connect(url: str) -> Connection:
+    """A connection that commits each statement. Raises psycopg2.OperationalError when nobody answers."""
+    import psycopg2
+
+    plain = url.replace("postgresql+psycopg2://", "postgresql://", 1)
+    connection = psycopg2.connect(plain, connect_timeout=10, application_name="mlops_local")
+    connection.autocommit = True
+    return connection
+
+
+def answers(server_url: str) -> bool:
+    """Whether the server takes connections now."""
+    import psycopg2
+
+    try:
+        connect(database_on(server_url, "postgres")).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+@contextmanager
+def maintenance(server_url: str) -> Iterator[Connection]:
+    """A connection to a database that exists: the one the address names, `postgres`, or the ledger.
+
+    Raises ServiceError when the server cannot be reached or refuses us.
+    """
+    import psycopg2
+
+    named = urlsplit(server_url).path.strip("/")
+    connection, problem = None, ""
+    for name in dict.fromkeys(filter(None, (named, "postgres", "mlops_ledger"))):
+        try:
+            connection = connect(database_on(server_url, name))
+            break
+        except (psycopg2.OperationalError, psycopg2.ProgrammingError) as error:
+            problem = problem or _first_line(error)
+    if connection is None:
+        raise ServiceError(
+            f"the PostgreSQL server at {shown(server_url)} cannot be used: {problem}. Check MLOPS_DATABASE_URL "
+            "(postgresql://user:password@host:5432), or unset it to use the embedded server"
+        )
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def marks(connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
+    """Those of the databases that exist, each with its mark."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select datname, shobj_description(oid, 'pg_database') from pg_database where datname = any(%s)",
+            (list(names),),
+        )
+        return dict(cursor.fetchall())
+
+
+def mark(connection: Connection, name: str, text: str) -> bool:
+    """Write the mark; False when the database belongs to somebody else, who has to do without."""
+    import psycopg2.errors
+
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(f'comment on database "{name}" is %s', (text,))
+        except psycopg2.errors.InsufficientPrivilege:
+            return False
+    return True
+
+
+def create(connection: Connection, names: Iterable[str]) -> None:
+    """Create the databases. Raises ServiceError with the statements an administrator has to run when we may not."""
+    import psycopg2.errors
+
+    names = list(names)
+    for name in names:
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute(f"create database \"{name}\" encoding 'UTF8' template template0")
+            except psycopg2.errors.DuplicateDatabase:
+                continue
+            except psycopg2.errors.InsufficientPrivilege as error:
+                user = connection.info.user
+                statements = " ".join(f"create database {each} owner {user};" for each in names)
+                raise ServiceError(
+                    f"the user '{user}' may not create databases on this server. Ask its administrator to run: "
+                    f"{statements}"
+                ) from error
+
+
+@contextmanager
+def alone(connection: Connection) -> Iterator[None]:
+    """One process at a time, over all machines that use this server; ends with the connection at the latest."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
+        try:
+            yield
+        finally:
+            cursor.execute("select pg_advisory_unlock(%s)", (LOCK,))
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

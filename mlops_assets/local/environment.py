@@ -1,0 +1,81 @@
+"""DAGSTER_HOME, and the variables that every child process of the platform gets.
+
+Comes in: `Settings` and `Stores`. Goes out: a plain dict. A child reads the same settings back from it, so that a run
+in a worker process uses the same stores as the command that started it all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import mlops_assets
+from mlops_assets.errors import ServiceError
+from mlops_assets.settings import Settings, Stores
+
+CODE = Path(mlops_assets.__file__).resolve().parent.parent
+
+
+def environment(settings: Settings, stores: Stores) -> dict[str, str]:
+    """The whole environment of a child process: the caller's, our addresses, and no telemetry."""
+    server = settings.database_url or _server_of(stores)
+    ours = {
+        "DAGSTER_HOME": str(dagster_home(settings)),
+        "DAGSTER_POSTGRES_URL": stores.dagster_url,
+        "MLOPS_COMPUTE_LOGS": str(settings.home / "logs" / "compute"),
+        "MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri or stores.mlflow_url,
+        "MLOPS_HOME": str(settings.home),
+        "MLOPS_MODELS": str(settings.models),
+        "MLOPS_DATABASE_URL": server,
+        "MLOPS_EMBEDDED": "1" if settings.embedded or settings.database_url is None else "0",
+        "MLOPS_READINGS_URL": stores.readings_url,
+        "MLOPS_DATA_ROOT": settings.data_root,
+        "MLOPS_MODEL_ROOT": str(settings.model_root),
+        "MLOPS_ARTIFACT_ROOT": settings.artifact_root,
+        "MLOPS_HOST": settings.host,
+        "PATH": _first(str(Path(sys.executable).parent), settings.environ.get("PATH", os.defpath)),
+        # also where the project is neither installed nor the current folder
+        "PYTHONPATH": _first(str(CODE), settings.environ.get("PYTHONPATH", "")),
+        "PYTHONUNBUFFERED": "1",
+    }
+    quiet = {
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "true",
+        # threads that wait by spinning made two busy cores 12 to 18 times slower
+        "OMP_WAIT_POLICY": "passive",
+    }
+    return {**quiet, **settings.environ, **ours}
+
+
+def dagster_home(settings: Settings) -> Path:
+    """Dagster's folder: its configuration, artifacts and captured output. Its records live in the database."""
+    return settings.home / "dagster"
+
+
+def make_dagster_home(settings: Settings) -> Path:
+    """DAGSTER_HOME with the repository's `dagster.yaml` in it. Raises ServiceError when that file is missing."""
+    home = dagster_home(settings)
+    home.mkdir(parents=True, exist_ok=True)
+    source, target = CODE / "dagster.yaml", home / "dagster.yaml"
+    try:
+        wanted = source.read_bytes()
+    except OSError as error:
+        raise ServiceError(f"{source} is missing: run from a checkout of the project") from error
+    if not target.exists() or target.read_bytes() != wanted:
+        # by rename: a process that reads it now sees the old or the new one
+        fresh = target.with_name(f".dagster.yaml.{os.getpid()}")
+        fresh.write_bytes(wanted)
+        fresh.replace(target)
+    return home
+
+
+def _server_of(stores: Stores) -> str:
+    head, _, query = stores.ledger_url.partition("?")
+    return f"{head.removesuffix('mlops_ledger')}{'?' if query else ''}{query}"
+
+
+def _first(path: str, paths: str) -> str:
+    return os.pathsep.join(dict.fromkeys([path, *filter(None, paths.split(os.pathsep))]))

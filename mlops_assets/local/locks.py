@@ -1,0 +1,57 @@
+"""File locks between processes: exclusive or shared, given back by the kernel when the holder dies, however it dies.
+
+Comes in: a path. Goes out: a file descriptor that is the lock; closing it gives the lock back.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+POLL = 0.05  # seconds between two tries
+
+
+def take(path: Path, *, shared: bool = False, timeout: float = 0.0) -> int | None:
+    """Lock the file, waiting at most `timeout` seconds; None when somebody else holds it until then."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                os.close(descriptor)
+                return None
+            time.sleep(POLL)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+
+def is_held(path: Path) -> bool:
+    """Whether any process holds the lock now."""
+    if not path.exists():
+        return False
+    descriptor = take(path)
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False
+
+
+def sign(descriptor: int) -> None:
+    """Write this process's id into a lock file, for messages and signals; true as long as the lock is held."""
+    os.truncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+
+
+def signature(path: Path) -> int | None:
+    """The process id that the lock's holder wrote."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None

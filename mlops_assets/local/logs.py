@@ -1,0 +1,38 @@
+"""Log files that stay small: children append to a file themselves, so a log survives whoever watches them.
+
+Comes in: a path. Goes out: an open descriptor, the last lines, or a file trimmed to one generation.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+LIMIT = 10 * 1024 * 1024  # bytes of a log before it becomes `<name>.log.1`
+
+
+def open_append(path: Path) -> int:
+    """A descriptor for a child's output. Appending is what lets `trim` cut the file under a running child."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    trim(path)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def trim(path: Path, limit: int = LIMIT) -> None:
+    """Keep a log that grew past `limit` as `<name>.1` (one generation) and begin again."""
+    if not path.exists() or path.stat().st_size <= limit:
+        return
+    shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+    os.truncate(path, 0)
+
+
+def tail(path: Path, lines: int = 15, reach: int = 65536) -> str:
+    """The last lines of a log, indented; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - reach))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])

@@ -1,0 +1,160 @@
+"""The databases of the platform, there and migrated: the two calls that other code makes.
+
+Comes in: `Settings`. Goes out: `Stores`. `start` gives databases that exist, `prepare` databases that are migrated;
+both use the embedded server unless the settings name one. All migrations run here, once, before anything parallel.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import mlops_assets
+from mlops_assets.errors import ServiceError
+from mlops_assets.local import cluster, databases
+from mlops_assets.local.environment import environment, make_dagster_home
+from mlops_assets.settings import Settings, Stores, with_driver
+
+__all__ = ["Stores", "let_go", "prepare", "server_url", "start"]
+
+NAMES = ("mlops_ledger", "mlops_dagster", "mlops_mlflow", "mlops_readings")
+
+# The address travels in the environment: on the command line everybody on the machine could read its password.
+# The store is opened once because it makes MLflow's first experiment, with the artifact root of whoever comes first.
+MLFLOW_UPGRADE = """
+import os
+from mlflow.db import commands
+commands(["upgrade", os.environ["MLOPS_MIGRATE_URL"]], standalone_mode=False)
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+SqlAlchemyStore(os.environ["MLOPS_MIGRATE_URL"], os.environ["MLOPS_ARTIFACT_ROOT"])
+"""
+
+
+def server_url(settings: Settings) -> str:
+    """The PostgreSQL server: the one the settings name, else the embedded one, started when it does not run."""
+    if settings.database_url is None:
+        return cluster.start(settings.home / "postgres")
+    url = with_driver(settings.database_url)
+    if urlsplit(url).scheme != "postgresql+psycopg2":
+        raise ServiceError(
+            f"MLOPS_DATABASE_URL must be a PostgreSQL server (postgresql://user:password@host:5432), "
+            f"not {databases.shown(url)}"
+        )
+    return url
+
+
+def start(settings: Settings) -> Stores:
+    """The databases, existing. Raises ServiceError when the server cannot be used or may not be added to.
+
+    This process counts as a user of the embedded server until it ends or calls `let_go`; the last user stops it.
+    """
+    server = server_url(settings)
+    with databases.maintenance(server) as connection:
+        if missing := _missing(settings, databases.marks(connection, NAMES)):
+            databases.create(connection, missing)
+    return Stores.on(server, settings.readings_url)
+
+
+def let_go(settings: Settings) -> bool:
+    """Stop being a user of the embedded server. True when it has stopped, or is not ours."""
+    return settings.database_url is not None or cluster.let_go(settings.home / "postgres")
+
+
+def prepare(settings: Settings, echo: Callable[[str], None] = lambda _: None) -> Stores:
+    """The databases, existing and migrated to the versions installed here, and DAGSTER_HOME.
+
+    The second time it is a matter of one query: each database carries the versions it was migrated to. echo is told
+    what takes long. Raises ServiceError when a migration fails, with the end of what it printed.
+    """
+    if settings.database_url is None and not (settings.home / "postgres" / "data").exists():
+        echo(f"Making a PostgreSQL database below {settings.home / 'postgres'} (once, a few seconds)")
+    server = server_url(settings)
+    stores = Stores.on(server, settings.readings_url)
+    make_dagster_home(settings)
+    wanted = _versions()
+    with databases.maintenance(server) as connection:
+        if not _behind(databases.marks(connection, NAMES), wanted, settings):
+            return stores
+        with databases.alone(connection):
+            found = databases.marks(connection, NAMES)
+            if missing := _missing(settings, found):
+                databases.create(connection, missing)
+            behind = _behind(found, wanted, settings)
+            behind.discard("mlops_readings")
+            if behind:
+                echo("Migrating the databases (once per version, some seconds)")
+                _migrate(settings, stores, behind)
+            for name in behind:
+                databases.mark(connection, name, wanted[name])
+    return stores
+
+
+def _missing(settings: Settings, found: Mapping[str, str | None]) -> list[str]:
+    # readings that live elsewhere need no database here
+    return [
+        name
+        for name in NAMES
+        if name not in found and not (name == "mlops_readings" and settings.readings_url)
+    ]
+
+
+def _behind(found: Mapping[str, str | None], wanted: Mapping[str, str], settings: Settings) -> set[str]:
+    return {name for name, mark in wanted.items() if found.get(name) != mark} | set(_missing(settings, found))
+
+
+def _versions() -> dict[str, str]:
+    """What each database has to be migrated to, told without importing the libraries."""
+    revisions = Path(mlops_assets.__file__).parent / "ledger" / "migrations" / "versions"
+    names = sorted(path.stem for path in revisions.glob("*.py") if path.stem != "__init__")
+    return {
+        "mlops_ledger": f"ledger {' '.join(names)}",
+        "mlops_dagster": f"dagster {version('dagster')} dagster-postgres {version('dagster-postgres')}",
+        "mlops_mlflow": f"mlflow {version('mlflow')}",
+    }
+
+
+def _migrate(settings: Settings, stores: Stores, names: set[str]) -> None:
+    """Different databases at the same time, each one by one process."""
+    work = {
+        "mlops_ledger": lambda: _migrate_ledger(stores),
+        "mlops_dagster": lambda: _run(
+            settings, stores, "Dagster", ["-m", "dagster", "instance", "migrate"], {}
+        ),
+        "mlops_mlflow": lambda: _run(
+            settings, stores, "MLflow", ["-c", MLFLOW_UPGRADE], {"MLOPS_MIGRATE_URL": stores.mlflow_url}
+        ),
+    }
+    with ThreadPoolExecutor(len(work)) as pool:
+        for done in [pool.submit(work[name]) for name in sorted(names)]:
+            done.result()
+
+
+def _migrate_ledger(stores: Stores) -> None:
+    from mlops_assets.ledger import migrate
+
+    migrate(stores.ledger_url)
+
+
+def _run(settings: Settings, stores: Stores, what: str, words: list[str], more: Mapping[str, str]) -> None:
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *words],
+        env={**environment(settings, stores), **more},
+        cwd=os.sep,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        end = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+        raise ServiceError(
+            f"the database of {what} could not be migrated (after {time.monotonic() - began:.0f} s). It may have been "
+            f"written by a newer version. What it said last:\n{end}"
+        )
