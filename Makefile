@@ -44,6 +44,7 @@ install: $(DEFAULT) ## Make the environment a user needs
 dev: $(DEV) ## Make the environment a developer needs
 
 deep: $(DEFAULT) ## Add PyTorch for neural networks: read CONTRIBUTING.md first, the default build is large
+	$(BIN)/python -m ensurepip
 	$(BIN)/python -m pip install "torch==2.13.0" "safetensors>=0.5"
 
 lock: $(DEV) ## Rewrite requirements/ from pyproject.toml, keeping versions where they still fit

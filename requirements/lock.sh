@@ -24,7 +24,8 @@ upgrade=
 if [ "${1:-}" = "--upgrade" ]; then upgrade=--upgrade; fi
 
 # shellcheck disable=SC2086  # words are meant to be split
-compile pyproject.toml $extras --group dev --group build $upgrade --output-file requirements/all.txt
+compile pyproject.toml $extras --group dev --group build --constraints requirements/limits.in $upgrade \
+    --output-file requirements/all.txt
 compile pyproject.toml --group build --constraints requirements/all.txt --output-file requirements/default.txt
 compile pyproject.toml --group build --group dev --constraints requirements/all.txt --output-file requirements/dev.txt
 echo uv | compile - --constraints requirements/all.txt --output-file requirements/uv.txt
