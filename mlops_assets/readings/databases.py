@@ -45,7 +45,7 @@ def readings_url(settings: Settings) -> str | None:
 
 
 def open_database(url: str, named: str) -> sa.Engine:
-    """An engine without a pool. `named` is where the URL came from, for messages. Raises SourceError, MissingExtraError."""
+    """An engine without a pool; `named` says where the URL came from. Raises SourceError and MissingExtraError."""
     parsed = _parsed(url, named)
     if parsed.drivername in _DRIVERS:
         parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])

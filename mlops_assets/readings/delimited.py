@@ -1,4 +1,4 @@
-"""Delimited text (CSV, TSV) as the world writes it: bytes in, a frame out, or a sentence about the first thing in the way.
+"""Delimited text (CSV, TSV) as the world writes it: bytes in, a frame out, or a sentence about what is in the way.
 
 What a text cannot be read without and nobody could mean otherwise (byte order mark, old Mac line ends, blank lines) is
 mended and counted; all else is declared in the model file: encoding, separator, lines to skip, ragged lines, padding.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from typing import Final
 
@@ -38,11 +39,11 @@ def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[
         text = content.decode(chosen)
     except LookupError:
         raise SourceError(
-            f"{where}: Python knows no encoding {encoding!r} (source.encoding); write one such as latin-1, cp1252 or utf-16"
+            f"{where}: unknown source.encoding {encoding!r}; write one such as latin-1, cp1252, big5 or utf-16"
         ) from None
     except UnicodeDecodeError as error:
         hint = (
-            f"; it looks like {guess}: declare source.encoding: {guess}"
+            f"; it may be {guess}: declare source.encoding"
             if (guess := _guess(content, chosen))
             else "; declare source.encoding"
         )
@@ -51,7 +52,8 @@ def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[
         ) from None
     if "\0" in text:
         raise SourceError(
-            f"{where} holds NUL characters: it is no text, or UTF-16 without a byte order mark (declare source.encoding: utf-16-le)"
+            f"{where} holds NUL characters: it is no text, or UTF-16 without a byte order mark; "
+            "for the latter declare source.encoding: utf-16-le"
         )
     noted = (
         [Repair(f"byte_order_mark_{'utf_8' if marked == 'utf-8-sig' else 'utf_16'}", None, 1)]
@@ -64,7 +66,7 @@ def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[
 def _guess(content: bytes, refused: str) -> str | None:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(content[:200_000]).best()
+    best = from_bytes(content[: content.find(b"\n", 100_000) + 1 or 100_000]).best()
     return best.encoding.replace("_", "-") if best and best.encoding.replace("_", "-") != refused else None
 
 
@@ -95,32 +97,29 @@ def read_delimited(content: bytes, source: FileSource, where: str) -> tuple[pl.D
 def _header(stream: io.StringIO, source: FileSource, separator: str, where: str) -> tuple[Row, str, int]:
     """Column names, the text below them, and how many lines were used up."""
     start = stream.tell()
-    first: Row = []
-    lines = source.skip_lines
     csv.field_size_limit(_FIELD_LIMIT)
-    reader = csv.reader(stream, delimiter=separator)
+    reader = csv.reader(stream, delimiter=separator, skipinitialspace=source.trim)
     try:
-        while not first:
-            first = next(reader)
+        first = next(row for row in reader if row)
     except StopIteration:
-        raise SourceError(f"{where} has no header line after {source.skip_lines} skipped lines") from None
+        raise SourceError(f"{where} has no line left after {source.skip_lines} skipped lines") from None
     except csv.Error as error:
-        raise SourceError(f"{where}, line {lines + reader.line_num}: {error}") from None
-    lines += reader.line_num
+        raise SourceError(f"{where}, line {source.skip_lines + reader.line_num}: {error}") from None
     if not source.header:
         stream.seek(start)
-        return [f"column_{number}" for number in range(1, len(first) + 1)], stream.read(), source.skip_lines
-    shown = [name.strip() for name in first] if source.trim else first
-    more = "; if the header comes later, declare source.skip_lines; if the first line is data, source.header: false"
-    twice = sorted(name for name, count in Counter(shown).items() if count > 1 and name.strip())
+        names = source.names or [f"column_{number}" for number in range(1, len(first) + 1)]
+        return list(names), stream.read(), source.skip_lines
+    line = source.skip_lines + reader.line_num
+    names = [name.strip() for name in first] if source.trim else first
+    later = "; if the header comes later, declare source.skip_lines; if the first line is data, source.header: false"
+    twice = sorted(name for name, count in Counter(names).items() if count > 1 and name.strip())
     if twice:
-        raise SourceError(f"{where}, line {lines}: the header names {twice[0]!r} twice{more}")
-    blank = [place for place, name in enumerate(shown, start=1) if not name.strip()]
+        raise SourceError(f"{where}, line {line}: the header names {twice[0]!r} twice{later}")
+    blank = [place for place, name in enumerate(names, start=1) if not name.strip()]
     if blank and not source.trim:
-        raise SourceError(
-            f"{where}, line {lines}: the header has no name for column {blank[0]}{more}; source.trim: true drops columns that are blank throughout"
-        )
-    return shown, stream.read(), lines
+        mend = "; source.trim: true drops columns that are blank throughout"
+        raise SourceError(f"{where}, line {line}: the header has no name for column {blank[0]}{later}{mend}")
+    return names, stream.read(), line
 
 
 def _even(body: str, separator: str, width: int) -> bool:
@@ -147,7 +146,11 @@ def _rows(
     """Every record with exactly `width` fields; blank lines, short and long ones as declared, each counted."""
     rows: list[Row] = []
     count: Counter[str] = Counter()
-    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True)
+    padded_quotes = len(re.findall(rf"{re.escape(separator)} +\"", body)) if source.trim else 0
+    if padded_quotes:  # otherwise the quotation mark would count as a letter of the value
+        count["space_before_quote_skipped"] = padded_quotes
+    lines = io.StringIO(body, newline="")
+    reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=bool(padded_quotes))
     try:
         for row in reader:
             if not row:
@@ -157,7 +160,8 @@ def _rows(
             elif source.ragged == "refuse":
                 raise SourceError(
                     f"{where}, line {above + reader.line_num}: {len(row)} fields where the header has {width}; "
-                    "declare source.ragged: pad or drop, another source.separator, or source.skip_lines when a title stands above the header"
+                    "declare source.ragged: pad or drop, another source.separator, "
+                    "or source.skip_lines when a title stands above the header"
                 )
             elif source.ragged == "drop":
                 count["ragged_line_dropped"] += 1
@@ -206,6 +210,6 @@ def _typed(body: str, names: Row, separator: str, expected: int | None, where: s
         raise SourceError(f"{where} cannot be read as delimited text: {str(error).splitlines()[0]}") from None
     if frame.width != len(names) or (expected is not None and frame.height != expected):
         raise SourceError(
-            f"{where}: its quotation marks are unbalanced: {frame.shape} came out of {expected} lines and {len(names)} columns"
+            f"{where}: its quotation marks are unbalanced: {expected} lines of {len(names)} fields gave {frame.shape}"
         )
     return frame

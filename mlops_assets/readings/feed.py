@@ -1,7 +1,7 @@
-"""Keeps a PostgreSQL table filled by a simulator, as a logger in the field would: appending, never twice, never a gap.
+"""Keeps a PostgreSQL table filled by a simulator, as a logger in the field would: appending, never twice, no gaps.
 
-Comes in: a database, a table name, a simulator. Goes out: the number of rows added. It writes to nothing but the table it
-made itself; readings that a model trains on are fetched by `sql` like anybody else's.
+Comes in: a database, a table name, a simulator. Goes out: the number of rows added. It writes to nothing but the
+table it made itself; readings that a model trains on are fetched by `sql` like anybody else's.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _append(
         sa.text("SELECT pg_advisory_xact_lock(hashtext(:table))"), {"table": f"mlops_assets.feed.{table}"}
     )
     _create(connection, name, simulator, simulate(until, until + tick, seed=seed, **params).schema)
-    newest = connection.execute(sa.text(f"SELECT max({time}) FROM {name}")).scalar()
+    newest = connection.execute(sa.text(f"SELECT max({time}) FROM {name}")).scalar()  # noqa: S608, quoted
     start = newest + tick if newest is not None else until - timedelta(days=days) + tick
     added = 0
     while start <= until:
@@ -109,9 +109,9 @@ def _copy(connection: sa.Connection, name: str, rows: pl.DataFrame) -> int:
         return 0
     text = io.StringIO(rows.write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00"))
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE feed_chunk (LIKE {name}) ON COMMIT DROP")
-    connection.connection.cursor().copy_expert("COPY feed_chunk FROM STDIN WITH (FORMAT csv)", text)  # type: ignore[attr-defined]
+    connection.connection.cursor().copy_expert("COPY feed_chunk FROM STDIN WITH (FORMAT csv)", text)
     added = connection.exec_driver_sql(
-        f"INSERT INTO {name} SELECT * FROM feed_chunk ON CONFLICT DO NOTHING"
+        f"INSERT INTO {name} SELECT * FROM feed_chunk ON CONFLICT DO NOTHING"  # noqa: S608, quoted
     ).rowcount
     connection.exec_driver_sql("DROP TABLE feed_chunk")
     return int(added)

@@ -1,8 +1,8 @@
 """Readings from files: one, a folder, or a glob pattern, local or s3://; one small function per format.
 
-Comes in: a `file` source. Goes out: the rows of all files, stacked by column name. Nothing is guessed beyond the ending of
-the name and a byte order mark; what a text file needs (separator, encoding, lines to skip) is declared. Parsing delimited
-text is `delimited`'s business, records of nested values `records`'.
+Comes in: a `file` source. Goes out: the rows of all files, stacked by column name. Nothing is guessed beyond the
+ending of the name and a byte order mark; what a text file needs (separator, encoding, lines to skip) is declared.
+Delimited text is `delimited`'s business, records of nested values are `records`'.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Parsed = tuple[pl.DataFrame, list[Repair]]
 Format = Callable[[bytes, FileSource, str], Parsed]
 
 
-def _parquet(content: bytes, source: FileSource, where: str) -> Parsed:
+def _parquet(content: bytes, _source: FileSource, where: str) -> Parsed:
     try:
         return pl.read_parquet(io.BytesIO(content)), []
     except (pl.exceptions.PolarsError, OSError):
@@ -71,7 +71,7 @@ def _json_lines(content: bytes, source: FileSource, where: str) -> Parsed:
     return to_frame(rows, where), noted
 
 
-def _avro(content: bytes, source: FileSource, where: str) -> Parsed:
+def _avro(content: bytes, _source: FileSource, where: str) -> Parsed:
     try:
         from fastavro import reader
     except ImportError:
@@ -80,7 +80,7 @@ def _avro(content: bytes, source: FileSource, where: str) -> Parsed:
         return to_frame(list(reader(io.BytesIO(content))), where), []
     except SourceError:
         raise
-    except Exception as error:  # fastavro raises struct, zlib, EOF and index errors on damaged files
+    except Exception as error:  # noqa: BLE001, damaged files raise struct, zlib, EOF, index and key errors
         raise SourceError(
             f"{where} is not a whole Avro file ({type(error).__name__}): it was cut off, or is something else"
         ) from None
@@ -142,7 +142,8 @@ def _paths(source: FileSource, who: str) -> list[Path]:
         kinds = {_ENDINGS[_ending(path.name)] for path in found}
         if len(kinds) > 1 and source.format is None:
             raise SourceError(
-                f"{who}folder {given} holds files of several formats ({', '.join(sorted(kinds))}); name one with a pattern such as {given}/*.csv"
+                f"{who}folder {given} holds files of several formats ({', '.join(sorted(kinds))}); "
+                f"write a pattern such as {given}/*.csv"
             )
         wanted = f"folder {given} holds no file of a known format ({', '.join(sorted(FORMATS))})"
     elif any(sign in source.path for sign in "*?["):
@@ -195,14 +196,15 @@ def _stack(frames: list[tuple[str, pl.DataFrame]], who: str) -> pl.DataFrame:
         odd = sorted(set(first.columns) ^ set(frame.columns))
         if odd:
             raise SourceError(
-                f"{who}files {first_name} and {name} differ in columns: {', '.join(map(repr, odd[:6]))}; read them apart or give them the same columns"
+                f"{who}files {first_name} and {name} differ in columns: "
+                f"{', '.join(map(repr, odd[:6]))}; give them the same columns"
             )
         for column, kind in first.schema.items():
             other = frame.schema[column]
             free = kind == other or pl.Null in (kind, other) or (kind.is_numeric() and other.is_numeric())
             if not free:
                 raise SourceError(
-                    f"{who}column {column!r} is {kind} in {first_name} but {other} in {name}; mend the file or read them apart"
+                    f"{who}column {column!r} is {kind} in {first_name} but {other} in {name}; mend the file"
                 )
     return (
         first

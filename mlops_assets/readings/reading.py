@@ -36,10 +36,10 @@ SOURCES: Final[dict[str, Reader]] = {
 
 
 def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetime | None = None) -> Readings:
-    """Rows with timestamp <= as_of, within the source's window, and after `since` where given (for reading only what is new).
+    """Rows with timestamp <= as_of, within the source's window, and after `since` where given.
 
-    The watermark is the newest timestamp read (`since` when nothing new came). Without `since`, no row at all is an error.
-    Raises SourceError with what, where and the mend, and MissingExtraError when the source needs a library of an extra.
+    The watermark is the newest timestamp read (`since` when nothing new came). Without `since`, no row at all is
+    an error. Raises SourceError with what, where and the mend, and MissingExtraError when a library is missing.
     """
     if as_of.tzinfo is None or (since is not None and since.tzinfo is None):
         raise ValueError("as_of and since need a time zone")
@@ -114,7 +114,7 @@ def _start(source: Any, spec: ModelSpec, as_of: datetime, since: datetime | None
     if spec.timestamp is None:
         if window is not None or since is not None:
             raise SourceError(
-                f"model {spec.name!r}: reading a window needs a 'timestamp' in the model file; name it or remove source.window"
+                f"model {spec.name!r}: a window needs a 'timestamp' in the model file; name it or remove source.window"
             )
         return None
     bounds = [moment for moment in (as_of - window if window else None, since) if moment]
@@ -157,8 +157,8 @@ def _with_target(
         )
         shown = examples(odd.unique(maintain_order=True) if len(odd) else target)
         raise SourceError(
-            f"{where}: the target {spec.target!r} of a {spec.problem} must be numbers but holds {target.dtype}, such as {shown}; "
-            "declare repairs.cast, repairs.decimal_comma or repairs.missing_text"
+            f"{where}: the target {spec.target!r} of a {spec.problem} holds {target.dtype}, such as {shown}; "
+            "for numbers declare repairs.cast, repairs.decimal_comma or repairs.missing_text"
         )
     return frame, noted
 

@@ -1,7 +1,7 @@
 """Records of nested values (JSON objects, documents, messages) to a frame with plain columns.
 
 Nested objects become `outer.inner`; lists become their JSON text. A column whose values are of one kind keeps it, whole
-numbers among fractions become numbers, and any other mixture becomes text, so that nothing is lost and the mixture shows.
+numbers among fractions become numbers, any other mixture becomes text: nothing is lost and the mixture shows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The declared repairs, one small function each, in the order of `STEPS`; every one counts what it touched.
 
-Comes in: a frame as the source had it. Goes out: the repaired frame and a `Repair` per column that was touched. A defect
-that is not declared stays in the data for `validation` to find, or refuses the read where nothing could be built on it.
+Comes in: a frame as the source had it. Goes out: the repaired frame and a `Repair` per column touched. A defect that
+is not declared stays in the data for `validation` to find, or refuses the read where nothing could be built on it.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def rename(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
     return frame.rename(spec.rename), [Repair("renamed", new, frame.height) for new in spec.rename.values()]
 
 
-def plain_types(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
-    """Storage types to the few that the house uses; NaN, which has no meaning but missing, becomes missing and is counted."""
+def plain_types(frame: pl.DataFrame, _spec: RepairsSpec, _where: str) -> Repaired:
+    """Storage types to the few that the house uses; NaN, which can only mean missing, becomes missing (counted)."""
     casts: dict[str, pl.DataType | type[pl.DataType]] = {}
     for name, kind in frame.schema.items():
         if kind in (pl.Categorical, pl.Enum):
@@ -65,7 +65,7 @@ def plain_types(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
     ]
 
 
-def missing_text(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
+def missing_text(frame: pl.DataFrame, spec: RepairsSpec, _where: str) -> Repaired:
     """Words that mean missing."""
     words = [word.strip() for word in spec.missing_text]
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
@@ -159,8 +159,9 @@ def _boolean(before: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Serie
 def _judge(before: pl.Series, bad: pl.Series, kind: str, spec: RepairsSpec, where: str) -> int:
     count = int(bad.sum())
     if count and spec.uncastable == "refuse":
+        odd = examples(before.filter(bad).unique(maintain_order=True))
         raise SourceError(
-            f"{where}: {count} values of {before.name!r} are no {kind}: {examples(before.filter(bad).unique(maintain_order=True))}; "
+            f"{where}: {count} values of {before.name!r} are no {kind}: {odd}; "
             "list words that mean missing in repairs.missing_text, or declare repairs.uncastable: missing"
         )
     return count
@@ -181,7 +182,7 @@ def sentinels(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
     return _to_missing(frame, hits, "sentinel")
 
 
-def infinities(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
+def infinities(frame: pl.DataFrame, spec: RepairsSpec, _where: str) -> Repaired:
     """Plus and minus infinity."""
     floats = [name for name, kind in frame.schema.items() if kind.is_float()] if spec.infinities else []
     return _to_missing(frame, {name: pl.col(name).is_infinite() for name in floats}, "infinity")
@@ -245,7 +246,7 @@ STEPS: Final[tuple[Step, ...]] = (
 
 
 def mend(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
-    """Run every step. Raises SourceError when a named column is missing or a value cannot be what it is declared to be."""
+    """Run every step. Raises SourceError when a named column is missing or a value is not what it is declared to be."""
     repairs: list[Repair] = []
     for step in STEPS:
         frame, noted = step(frame, spec, where)

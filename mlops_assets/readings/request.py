@@ -1,7 +1,7 @@
 """What a reader is asked and what it answers, before repairs: the records inside this room.
 
-Comes in: the model file's source section and a `Request`. Goes out: `Fetched`. A reader may read less than all rows when
-its peer can filter, but never has to: `reading` applies the exact limits afterwards.
+Comes in: the model file's source section and a `Request`. Goes out: `Fetched`. A reader may leave rows out
+when its peer can filter, but never has to: `reading` applies the exact limits afterwards.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from mlops_assets.spec.source import SampleSource
 _LOADERS: Final = {"wine": "load_wine", "breast_cancer": "load_breast_cancer", "diabetes": "load_diabetes"}
 
 
-def read_sample(source: SampleSource, request: Request) -> Fetched:
+def read_sample(source: SampleSource, _request: Request) -> Fetched:
     """The data set with its feature names (spaces and slashes become underscores) and a column `target`.
 
     Targets of a classification are the class names, not numbers.

@@ -85,13 +85,14 @@ def _statement(source: SqlSource, request: Request, connection: sa.Connection, w
             str(source.query).strip().rstrip(";").replace(":", r"\:")
         )  # no bind parameters: a colon is a colon
         origin = sa.text(query).columns().subquery("readings")
-    rows = sa.select(sa.literal_column("*")).select_from(origin)
+    rows: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(origin)
     if request.timestamp is None:
         return rows
     columns = list(connection.execute(rows.limit(0)).keys())
     if request.timestamp not in columns:
         raise SourceError(
-            f"model {request.model!r}: {where} has no column {request.timestamp!r} (named in timestamp){did_you_mean(request.timestamp, columns)}"
+            f"model {request.model!r}: {where} has no column {request.timestamp!r} (named in timestamp)"
+            + did_you_mean(request.timestamp, columns)
         )
     time: sa.ColumnElement[Any] = sa.column(request.timestamp)
     first = connection.execute(sa.select(time).select_from(origin).where(time.is_not(None)).limit(1)).scalar()
@@ -125,12 +126,12 @@ def _can_copy(engine: sa.Engine) -> bool:
 def _copy(connection: sa.Connection, statement: sa.Select[Any]) -> pl.DataFrame:
     compiled = statement.compile(connection.engine)
     cursor = connection.connection.cursor()
-    query = cursor.mogrify(str(compiled), compiled.params).decode()  # type: ignore[attr-defined]
-    cursor.execute(f"SELECT * FROM ({query}) AS probe LIMIT 0")
+    query = cursor.mogrify(str(compiled), compiled.params).decode()
+    cursor.execute(f"SELECT * FROM ({query}) AS probe LIMIT 0")  # noqa: S608, compiled by SQLAlchemy
     described = [(column.name, column.type_code) for column in cursor.description]  # type: ignore[attr-defined]
     names = _unrepeated([name for name, _ in described])
     buffer = io.BytesIO()
-    cursor.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv)", buffer)  # type: ignore[attr-defined]
+    cursor.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv)", buffer)
     codes = dict(zip(names, (code for _, code in described), strict=True))
     types: dict[str, type[pl.DataType]] = {
         name: _POSTGRES_TYPES.get(code, pl.String) for name, code in codes.items()
@@ -171,8 +172,7 @@ def _unrepeated(names: list[str]) -> list[str]:
 
 
 def _reason(error: DBAPIError) -> str:
-    first = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-    return first
+    return next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
 
 
 def _hint(error: DBAPIError, engine: sa.Engine, source: SqlSource) -> str:

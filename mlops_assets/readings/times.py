@@ -1,7 +1,7 @@
 """Timestamps in any usual form in, instants in UTC out.
 
-Comes in: one column and what the model file says about it. Goes out: the column as Datetime(us, UTC), the repairs this
-took, and nulls only where the source had none or the model file allows them. Guessing a format or zone is not done here.
+Comes in: one column and what the model file says about it. Goes out: the column as Datetime(us, UTC), the repairs
+this took, and nulls only where the source had none or the model file allows them. No format or zone is guessed.
 """
 
 from __future__ import annotations
@@ -156,8 +156,9 @@ def _ask(
     if not count:
         return []
     if answer == "refuse":
+        shown = examples(map(str, naive.filter(hit)))
         raise SourceError(
-            f"{where}: {count} clock times of {naive.name!r} {what} in {rule.name}: {examples(map(str, naive.filter(hit)))}; "
+            f"{where}: {count} clock times of {naive.name!r} {what} in {rule.name}: {shown}; "
             f"say what they mean with repairs.timezone: {{name: {rule.name}, {key}: {choices}}}"
         )
     return [Repair(f"{key}_clock_time_{answer}", naive.name, count)]

@@ -1,6 +1,6 @@
 """The `source:` and `repairs:` sections: where readings come from, and which defects may be mended on the way in.
 
-Reading itself is `readings`' business. Secrets never stand here: a source names the environment variable that holds one.
+Reading itself is `readings`' business. Secrets never stand here: a source names the environment variable of one.
 """
 
 from __future__ import annotations
@@ -64,10 +64,22 @@ class FileSource(Windowed):
     """Lines above the header line."""
     header: bool = True
     """False: the first line is data and columns are named column_1, column_2, ..."""
+    names: tuple[Column, ...] | None = None
+    """Column names in place of a header line, left to right; needs `header: false`."""
     ragged: Literal["refuse", "pad", "drop"] = "refuse"
     """Lines with too few or too many fields: refuse the file, pad with missing and cut, or drop them; both counted."""
     trim: bool = False
     """Strip spaces around names and values, drop columns without name and value; counted."""
+
+    @model_validator(mode="after")
+    def _names_or_header(self) -> Self:
+        if self.names is not None and self.header:
+            raise ValueError(
+                "'names' stand in place of a header line: add 'header: false', and skip the line if there is one"
+            )
+        if self.names is not None and len(set(self.names)) < len(self.names):
+            raise ValueError("'names' has the same name twice")
+        return self
 
 
 class SampleSource(Section):
@@ -178,7 +190,7 @@ class FlagRule(Section):
     column: Column
     """The flag column."""
     accept: Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]
-    """Compared without spaces, and by the code in leading angle brackets where there is one: 0, "0", "<0> (CSM)" are equal."""
+    """Compared without spaces, by the code in leading angle brackets if there: 0, "0" and "<0> (CSM)" are equal."""
     otherwise: Literal["missing", "drop_row"] = "missing"
 
 
@@ -199,7 +211,7 @@ def _zone(value: Any) -> Any:
 class RepairsSpec(Section):
     """Defects that are mended while reading, each counted; what is not declared here is never repaired.
 
-    Columns are named as they are after `rename`. Rows whose timestamp is set to missing by a time zone rule are dropped.
+    Columns are named as they are after `rename`. Rows whose timestamp a time zone rule makes missing are dropped.
     """
 
     rename: dict[Column, Column] = {}

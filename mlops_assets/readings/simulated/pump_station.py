@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -54,7 +54,7 @@ OK, DROPPED, STUCK, SPIKE, ALERT = 0, 1, 2, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A change of the world: from `since` on, the flow meters read `flow` too high and demand is `demand` higher (shares)."""
+    """A change of the world: from `since` on, flow meters read high by the share `flow`, demand rises by `demand`."""
 
     since: datetime
     flow: float = 0.12
@@ -171,7 +171,7 @@ def _day_noise(seed: int, day: int) -> Array:
 
 
 def _slow(days: NDArray[np.int64], seed: int, stream: int, *, lanes: int = 1, per_day: int = 1) -> Array:
-    """Slow wandering: normal values at the start of each day (or `per_day` nodes), joined by lines. Shape (lanes, minutes)."""
+    """Slow wandering: normal values at `per_day` nodes of each day, joined by lines. Shape (lanes, minutes)."""
     nodes = np.concatenate(
         [
             np.random.default_rng([seed, stream, day]).standard_normal((lanes, per_day))
@@ -199,7 +199,7 @@ def _demand(clock: Array, days: NDArray[np.int64], seed: int) -> Array:
 
 
 def _tank(demand: Array, days: NDArray[np.int64], seed: int) -> tuple[Array, Array]:
-    """Pumped inflow (m3/h) and tank level (m). The day's plan follows demand halfway and ends at the next midnight's level."""
+    """Pumped inflow (m3/h) and tank level (m). Each day has a plan that ends at the next midnight's level."""
     midnight = np.array(
         [
             2.7 + 0.25 * np.clip(np.random.default_rng([seed, 6, day]).standard_normal(), -2, 2)
@@ -230,7 +230,7 @@ def _wear(clock: Array, pump: NDArray[np.int64], seed: int) -> Array:
 def _faults(
     values: Array, group: NDArray[np.int64], days: NDArray[np.int64], seed: int, *, sensor: int
 ) -> tuple[Array, NDArray[np.int64]]:
-    """Break a sensor as sensors break: drop-outs, frozen values and spikes, all within a day. Returns values and flags."""
+    """Break a sensor as sensors break: drop-outs, frozen values, spikes, each within a day. Gives values and flags."""
     seen = values.copy()
     flags = np.zeros(len(values), dtype=np.int64)
     for offset, day in enumerate(days.tolist()):

@@ -1,0 +1,176 @@
+"""Files: formats, stacks of files, damage, and text as the world writes it."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from mlops_assets.errors import SourceError
+from mlops_assets_tests.unit.readings.building import counted, read_model, read_text
+
+ROWS = pl.DataFrame({"y": [1, 2], "x": ["a", None]})
+
+
+def parquet(frame: pl.DataFrame = ROWS) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("a.csv", b"y,x\n1,a\n2,\n"),
+        ("a.csv", b"y,x\r\n1,a\r\n2,\r\n"),
+        ("a.tsv", b"y\tx\n1\ta\n2\t\n"),
+        ("a.csv.gz", gzip.compress(b"y,x\n1,a\n2,\n")),
+        ("a.parquet", parquet()),
+        ("a.json", b'[{"y": 1, "x": "a"}, {"y": 2}]'),
+        ("a.jsonl", b'{"y": 1, "x": "a"}\n\n{"y": 2, "x": null}\n'),
+    ],
+)
+def test_the_same_rows_from_every_format(tmp_path: Path, name: str, content: bytes) -> None:
+    assert read_text(tmp_path, content, name).frame.equals(ROWS)
+
+
+def test_avro(tmp_path: Path) -> None:
+    fastavro = pytest.importorskip("fastavro")
+    buffer = io.BytesIO()
+    fields = [{"name": "y", "type": "long"}, {"name": "x", "type": ["null", "string"]}]
+    fastavro.writer(buffer, {"type": "record", "name": "row", "fields": fields}, ROWS.to_dicts())
+    assert read_text(tmp_path, buffer.getvalue(), "a.avro").frame.equals(ROWS)
+    with pytest.raises(SourceError, match="not a whole Avro file"):
+        read_text(tmp_path, buffer.getvalue()[:-20], "a.avro")
+
+
+def test_folder_and_pattern(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("x,y\nq,2.5\n")
+    (tmp_path / "a.csv").write_text("y,x\n1,p\n")
+    (tmp_path / "notes.md").write_text("no data")
+    for path in (tmp_path, tmp_path / "*.csv"):
+        read = read_model({"kind": "file", "path": str(path)})
+        assert read.frame.rows() == [(1.0, "p"), (2.5, "q")]
+        assert "2 files" in read.source
+
+
+@pytest.mark.parametrize(
+    "other, message",
+    [
+        ("y,z\n1,2\n", "differ in columns: 'x', 'z'"),
+        ("y,x\n1,2\n", "column 'x' is String in .*a.csv but Int64 in .*b.csv"),
+    ],
+)
+def test_files_that_do_not_belong_together(tmp_path: Path, other: str, message: str) -> None:
+    (tmp_path / "a.csv").write_text("y,x\n1,p\n")
+    (tmp_path / "b.csv").write_text(other)
+    with pytest.raises(SourceError, match=message):
+        read_model({"kind": "file", "path": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.parquet", parquet()[:-10], "not a whole Parquet file"),
+        ("a.parquet", b"y,x\n1,2\n", "not a whole Parquet file"),
+        ("a.csv", b"", "is empty"),
+        ("a.csv", b"\n \n", "is empty"),
+        ("a.csv", b"y,x\n", "has no rows"),
+        ("a.parquet", parquet(ROWS.clear()), "has no rows"),
+        ("a.csv.gz", gzip.compress(b"y,x\n1,a\n" * 99)[:-9], "not a whole gzip file"),
+        ("a.json", b'[{"y": 1}', "is not JSON: .* in line 1"),
+        ("a.json", b'{"rows": []}', r"must be a JSON list of objects \(it is an object with the keys rows\)"),
+        ("a.json", b"[1, 2]", "record 1 is int"),
+        ("a.jsonl", b'{"y": 1}\n{"y": ', "line 2: is not JSON"),
+        ("a.xyz", b"y\n1\n", "its ending says no known format"),
+        ("a.csv", b"y,x\n1,2\n1,2,3\n", "line 3: 3 fields where the header has 2"),
+        ("a.csv", b"y,x\n1,2\n\n1\n", "line 4: 1 fields where the header has 2"),
+        ("a.csv", b'y,x\n1,"2\n3,4\n', "quotation mark"),
+        ("a.csv", b"y,y\n1,2\n", "line 1: the header names 'y' twice"),
+        ("a.csv", b"y,\n1,2\n", "the header has no name for column 2"),
+        ("a.csv", "y,x\n1,Descripción\n".encode("cp1252"), r"is not utf-8 text: byte \d+ is 0xf3"),
+        ("a.csv", "y,x\n1,2\n".encode("utf-16-le"), "NUL characters"),
+    ],
+)
+def test_damage_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    with pytest.raises(SourceError, match=message) as caught:
+        read_text(tmp_path, content, name)
+    assert name in str(caught.value)
+
+
+def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "readings.csv").write_text("y\n1\n")
+    with pytest.raises(SourceError, match=r"does not exist; did you mean 'readings.csv'"):
+        read_model({"kind": "file", "path": str(tmp_path / "reading.csv")})
+    with pytest.raises(SourceError, match="no file matches"):
+        read_model({"kind": "file", "path": str(tmp_path / "*.avro")})
+
+
+@pytest.mark.parametrize(
+    "content, file, name",
+    [
+        (codecs.BOM_UTF8 + b"y,x\n1,2\n", {}, "byte_order_mark_utf_8"),
+        ("y,x\n1,2\n".encode("utf-16"), {}, "byte_order_mark_utf_16"),
+        (b"y,x\r1,2\r", {}, "mac_line_end"),
+        (b"y,x\n\n1,2\n\n", {}, "blank_line_skipped"),
+        (b"y,x\n1,2,\n", {"ragged": "pad"}, "blank_fields_cut"),
+        (b"y,x\n1,2,7\n", {"ragged": "pad"}, "long_line_cut"),
+        (b"y,x\n1,2\n1\n", {"ragged": "drop"}, "ragged_line_dropped"),
+        (b"title\n\ny,x\n1,2\n", {"skip_lines": 2}, None),
+        (b"1,2\n", {"header": False, "names": ["y", "x"]}, None),
+    ],
+)
+def test_mended_text_is_counted(
+    tmp_path: Path, content: bytes, file: dict[str, Any], name: str | None
+) -> None:
+    read = read_text(tmp_path, content, file=file)
+    assert read.frame.rows() == [(1, 2)]
+    assert [repair.name for repair in read.repairs] == ([name] if name else [])
+
+
+def test_short_lines_are_padded(tmp_path: Path) -> None:
+    read = read_text(tmp_path, b"y,x,z\n1,2,3\n4\n", file={"ragged": "pad"})
+    assert read.frame.rows() == [(1, 2, 3), (4, None, None)]
+    assert counted(read) == {("short_line_padded", None): 1}
+
+
+def test_trim(tmp_path: Path) -> None:
+    read = read_text(tmp_path, 'y, name ,\n 1, "a,b",\n2,  c,\n', file={"trim": True})
+    assert read.frame.to_dict(as_series=False) == {"y": [1, 2], "name": ["a,b", "c"]}
+    assert counted(read)["blank_column_dropped", None] == 1
+    assert counted(read)["space_before_quote_skipped", None] == 1
+    with pytest.raises(SourceError, match="column 2 has values but no name"):
+        read_text(tmp_path, "y,\n1,2\n", file={"trim": True})
+
+
+def test_quoted_line_breaks_and_separators_survive(tmp_path: Path) -> None:
+    read = read_text(tmp_path, 'y,x\n1,"a\nb, ""c"""\n2,d\n')
+    assert read.frame["x"].to_list() == ['a\nb, "c"', "d"]
+
+
+def test_one_word_makes_a_column_text(tmp_path: Path) -> None:
+    text = "y,x\n" + "1,2\n" * 5_000 + "1,word\n"
+    assert read_text(tmp_path, text).frame.schema == {"y": pl.Int64, "x": pl.String}
+
+
+def test_declared_encoding(tmp_path: Path) -> None:
+    read = read_text(tmp_path, "y,x\n1,Descripción\n".encode("latin-1"), file={"encoding": "latin-1"})
+    assert read.frame["x"].to_list() == ["Descripción"]
+    with pytest.raises(SourceError, match=r"unknown source.encoding 'latin-one'"):
+        read_text(tmp_path, "y\n1\n", file={"encoding": "latin-one"})
+
+
+def test_mixed_json_values_become_text_that_shows(tmp_path: Path) -> None:
+    rows = [
+        {"y": 1, "x": 1, "n": {"a": 1, "b": {"c": 2}}},
+        {"y": 2.5, "x": "two", "n": {"a": None}, "l": [1, 2]},
+    ]
+    frame = read_text(tmp_path, json.dumps(rows), "a.json").frame
+    assert frame.to_dicts()[1] == {"y": 2.5, "x": "two", "n.a": None, "n.b.c": None, "l": "[1, 2]"}
+    assert frame["x"].to_list() == ["1", "two"]
