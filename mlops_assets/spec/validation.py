@@ -17,7 +17,9 @@ def _pattern(value: str) -> str:
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from None
     if re.search(r"\(\?<?[=!]|\\[1-9]|\(\?P=|\(\?>|\(\?\(|[*+?}]\+", value):
-        raise ValueError("look-around, back references and possessive repeats are not supported; write it without them")
+        raise ValueError(
+            "look-around, back references and possessive repeats are not supported; write it without them"
+        )
     return value
 
 
@@ -37,7 +39,7 @@ class ColumnRules(Section):
     unique: bool = False
     """Set rows aside whose value stood in an earlier row."""
     max_missing: Share | None = None
-    """Largest share of missing values in this column; overrides the section's."""
+    """Share of missing values this column must stay below (0%: none, 100%: any); overrides the section's."""
 
     @model_validator(mode="after")
     def _not_empty_range(self) -> Self:
@@ -55,7 +57,7 @@ class ValidationSpec(Section):
     min_rows: Annotated[int, Field(ge=1)] = 100
     """Fewer valid rows than this and nothing is trained."""
     max_missing: Share = 0.05
-    """Largest share of missing values in any column used; the worst column decides."""
+    """Share of missing values that every column used must stay below (0%: none); the worst column decides."""
     freshness: Duration | None = None
     """Oldest that the newest reading may be."""
     unique_rows: bool = True

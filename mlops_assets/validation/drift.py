@@ -1,0 +1,38 @@
+"""How far a batch has moved from the champion's training data, column by column.
+
+Comes in: the reference profile and the usable rows. Goes out: PSI and KL per column, largest PSI first, and a sentence
+for each column that could not be measured. Watching production is `monitoring`'s business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from mlops_assets.artifacts import Profile
+from mlops_assets.divergence import expected_shares, kl, psi, shares
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One column's divergence."""
+
+    name: str
+    psi: float
+    kl: float
+
+
+def measure(reference: Profile, frame: pl.DataFrame) -> tuple[list[Moved], list[str]]:
+    """Columns that the profile and the batch share; features built later are not in a batch and are left out."""
+    measured: list[Moved] = []
+    failed: list[str] = []
+    for name, profile in reference.columns.items():
+        if name not in frame.columns:
+            continue
+        try:
+            expected, actual = expected_shares(profile), shares(profile, frame[name])
+            measured.append(Moved(name, psi(expected, actual), kl(expected, actual)))
+        except ValueError as error:
+            failed.append(str(error))
+    return sorted(measured, key=lambda column: -column.psi), failed

@@ -1,0 +1,87 @@
+"""Which kind of value a column must hold, from what the model file does with it, and whether it does.
+
+Comes in: a model file and a frame's schema. Goes out: a sentence for every column whose type does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal
+
+import polars as pl
+
+from mlops_assets.spec import ModelSpec
+
+Kind = Literal["number", "integer", "text", "boolean", "timestamp"]
+
+_WORDS: Final[dict[Kind, str]] = {
+    "number": "numbers",
+    "integer": "whole numbers",
+    "text": "text",
+    "boolean": "true or false",
+    "timestamp": "points in time",
+}
+
+
+def kind_of(dtype: pl.DataType) -> Kind | None:
+    """The kind of a polars type; None for nested and other types that no rule understands."""
+    if dtype.is_integer():
+        return "integer"
+    if dtype.is_numeric():
+        return "number"
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+        return "text"
+    if dtype == pl.Boolean:
+        return "boolean"
+    if isinstance(dtype, pl.Datetime | pl.Date):
+        return "timestamp"
+    return None
+
+
+def wanted_kinds(spec: ModelSpec) -> Iterator[tuple[str, Kind, str]]:
+    """Every demand as (column, kind, why); one column may stand several times."""
+    if spec.timestamp is not None:
+        yield spec.timestamp, "timestamp", "it is the timestamp"
+    if spec.problem != "classification":
+        yield spec.target, "number", f"it is the target of a {spec.problem}"
+    if spec.features.rolling is not None:
+        for column in spec.features.rolling.columns:
+            yield column, "number", "features.rolling computes with it"
+    for column, declared in spec.validation.columns.items():
+        if declared.type is not None:
+            yield column, declared.type, "validation.columns says so"
+        if declared.min is not None or declared.max is not None:
+            yield column, "number", "validation.columns limits its range"
+        if declared.pattern is not None:
+            yield column, "text", "validation.columns gives a pattern"
+        if declared.values is not None:
+            kinds: set[Kind] = {value_kind(value) for value in declared.values}
+            if len(kinds) == 1:
+                yield column, kinds.pop(), "validation.columns lists its values"
+
+
+def value_kind(value: str | int | float | bool) -> Kind:
+    """The kind of a value written in a model file; a whole number may stand for any number."""
+    return "boolean" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
+
+
+def misfits(spec: ModelSpec, schema: Mapping[str, pl.DataType]) -> dict[str, str]:
+    """Column to sentence, for columns that are there and hold the wrong kind of value.
+
+    A number column may hold whole numbers; 'integer' accepts a float column here, whose values the rows decide.
+    A column without any value fits every kind: that it is empty is another rule's matter.
+    """
+    found: dict[str, str] = {}
+    for column, kind, why in wanted_kinds(spec):
+        if column in schema and column not in found and not _fits(schema[column], kind):
+            found[column] = f"{column!r} holds {schema[column]}, not {_WORDS[kind]} ({why})"
+    return found
+
+
+def _fits(dtype: pl.DataType, kind: Kind) -> bool:
+    held = kind_of(dtype)
+    if isinstance(dtype, pl.Null) or held == kind:
+        return True
+    if kind == "number":
+        return held == "integer"
+    return kind == "integer" and dtype.is_float()
