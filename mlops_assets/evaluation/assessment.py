@@ -1,7 +1,6 @@
 """Everything measured about a challenger: all metrics on all parts, beside its champion and the naive baseline.
 
-Comes in: loaded models and a split. Goes out: an `Evaluation`. SHAP is added by `explanation`, answers to gates are
-`promotion`'s business.
+Comes in: loaded models and a split. Goes out: an `Evaluation`. Answers to gates are `promotion`'s business.
 """
 
 from __future__ import annotations
@@ -11,10 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from mlops_assets.artifacts import PARTS, Comparison, Evaluation, Metrics, Part, Predictor, Split
+from mlops_assets.artifacts import PARTS, Comparison, Evaluation, Explanation, Metrics, Part, Predictor, Split
 from mlops_assets.errors import DataError
 from mlops_assets.evaluation.baseline import baseline, naive_numbers
 from mlops_assets.evaluation.comparison import clusters_of, compare, spent_confidence
+from mlops_assets.evaluation.explanation import explain, ranking
 from mlops_assets.evaluation.latency import latency_ms
 from mlops_assets.evaluation.metrics import metric_of
 from mlops_assets.evaluation.scoring import Scored, in_order, known_classes, score, truth_column
@@ -26,7 +26,9 @@ DEFAULT_CONFIDENCE = 0.95
 def measured(spec: ModelSpec) -> tuple[str, ...]:
     """Names of the metrics that are measured: the primary, the others, and what gates ask for."""
     asked = [getattr(gate, "metric", None) for gate in spec.gates]
-    return tuple(dict.fromkeys([spec.evaluation.primary, *spec.evaluation.also, *(name for name in asked if name)]))
+    return tuple(
+        dict.fromkeys([spec.evaluation.primary, *spec.evaluation.also, *(name for name in asked if name)])
+    )
 
 
 def measure(spec: ModelSpec, predictor: Predictor, frame: pl.DataFrame) -> Metrics:
@@ -62,6 +64,9 @@ def evaluate(
     notes = [f"comparison number {look} with this champion"] if theirs else []
     if (hundred := latency_ms(challenger, split.test, 100)) is not None:
         notes.append(f"100 rows in one call take {hundred:.3g} ms, {hundred / 100:.3g} ms a row")
+    ours_why, note = _explained(spec, challenger, split, "the challenger")
+    theirs_why, other_note = _explained(spec, champion, split, "the champion") if champion else (None, None)
+    notes += [said for said in (note, other_note) if said]
     return Evaluation(
         challenger={part: metrics_of(spec, ours[part]) for part in PARTS},
         champion={part: metrics_of(spec, theirs[part]) for part in PARTS} if theirs else None,
@@ -71,13 +76,19 @@ def evaluate(
         missing_predictions=missing(holdout),
         latency_ms=latency_ms(challenger, split.test),
         size_bytes=size_bytes,
-        explanation=None,
+        explanation=ours_why,
+        champion_explanation=theirs_why,
         notes=tuple(notes),
     )
 
 
 def score_parts(
-    spec: ModelSpec, predictor: Predictor, split: Split, other: Predictor | None = None, *, who: str = "the model"
+    spec: ModelSpec,
+    predictor: Predictor,
+    split: Split,
+    other: Predictor | None = None,
+    *,
+    who: str = "the model",
 ) -> dict[Part, Scored]:
     """One model's answers on every part, with classes in the order that the other model's answers have too."""
     naive = naive_numbers(spec, split) if spec.problem != "classification" else None
@@ -96,6 +107,15 @@ def score_parts(
         )
         for part in PARTS
     }
+
+
+def _explained(
+    spec: ModelSpec, predictor: Predictor, split: Split, who: str
+) -> tuple[Explanation | None, str | None]:
+    try:
+        return ranking(explain(spec, predictor, split.train, split.test)), None
+    except Exception as error:  # noqa: BLE001 - an explanation is a courtesy; its absence is said, and gates can ask for it
+        return None, f"{who} could not be explained: {type(error).__name__}: {error}"
 
 
 def missing(scored: Scored) -> int:

@@ -34,7 +34,9 @@ def naive_numbers(spec: ModelSpec, split: Split) -> dict[Part, Floats]:
         .with_columns(pl.col("naive_").fill_nan(None).fill_null(mean))
         .sort("row_")
     )
-    return {part: naive.filter(pl.col("part_") == index)["naive_"].to_numpy() for index, part in enumerate(PARTS)}
+    return {
+        part: naive.filter(pl.col("part_") == index)["naive_"].to_numpy() for index, part in enumerate(PARTS)
+    }
 
 
 def baseline(spec: ModelSpec, train: pl.DataFrame, scored: Scored) -> Scored:

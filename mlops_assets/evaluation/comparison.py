@@ -89,7 +89,9 @@ def compare(
     low = high = float("nan")
     method, needed = "no interval: a metric could not be measured", None
     if math.isfinite(point):
-        low, high, method = _interval(metric, challenger, champion, point, theirs, confidence, clusters, ordered, seed)
+        low, high, method = _interval(
+            metric, challenger, champion, point, theirs, confidence, clusters, ordered, seed
+        )
         needed = _rows_needed(point, low, rows)
     return Comparison(metric, part, ours, theirs, point, low, high, confidence, method, rows, needed)
 
@@ -112,17 +114,31 @@ def _interval(
         width = both[0].shape[1]
 
         def statistic(totals: Floats) -> Floats:
-            return _moved(metric, pieces.value(totals[..., :width]), pieces.value(totals[..., width:]), theirs)
+            return _moved(
+                metric, pieces.value(totals[..., :width]), pieces.value(totals[..., width:]), theirs
+            )
 
         length = max(1, math.ceil(resampling.block_length(_influence(statistic, sums)))) if ordered else 1
         blocks = sums.shape[0] // length
         if blocks < FEWEST_BLOCKS:
-            return float("nan"), float("nan"), f"no interval: {rows_text(sums.shape[0], length)} are too few to judge"
+            return (
+                float("nan"),
+                float("nan"),
+                f"no interval: {rows_text(sums.shape[0], length)} are too few to judge",
+            )
         drawn = statistic(resampling.resample(sums, length, np.random.default_rng(seed)))
-        spread = float(np.std(drawn)) * math.sqrt(blocks / (blocks - 1)) if np.isfinite(drawn).all() else float("nan")
+        spread = (
+            float(np.std(drawn)) * math.sqrt(blocks / (blocks - 1))
+            if np.isfinite(drawn).all()
+            else float("nan")
+        )
     margin = student_quantile(0.5 + confidence / 2, blocks - 1) * spread if spread else 0.0
     unit = "instants" if clusters is not None and ordered else "groups" if clusters is not None else "rows"
-    way = f"paired block bootstrap, blocks of {length} {unit}" if length > 1 else f"paired bootstrap over {unit}"
+    way = (
+        f"paired block bootstrap, blocks of {length} {unit}"
+        if length > 1
+        else f"paired bootstrap over {unit}"
+    )
     if METRIC_CATALOGUE[metric].better == "lower" and point < 1.0:
         centre = math.log1p(-point)
         return -math.expm1(min(centre + margin, 700.0)), -math.expm1(centre - margin), way

@@ -124,7 +124,10 @@ def _divide(above: Floats, below: Floats) -> Floats:
 
 
 def _from_counts(
-    y_true: Floats, y_pred: Floats, probabilities: Floats | None, formula: Callable[[Floats, Floats, Floats], Floats]
+    y_true: Floats,
+    y_pred: Floats,
+    probabilities: Floats | None,
+    formula: Callable[[Floats, Floats, Floats], Floats],
 ) -> float:
     if not _usable(y_true, y_pred):
         return NAN
@@ -165,7 +168,11 @@ def f1(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> f
 def _with_shares(y_true: Floats, probabilities: Floats | None) -> Floats | None:
     if probabilities is None or probabilities.ndim != 2 or not _usable(y_true, y_true):
         return None
-    if probabilities.shape[0] != y_true.size or probabilities.shape[1] < 2 or bool(np.isnan(probabilities).any()):
+    if (
+        probabilities.shape[0] != y_true.size
+        or probabilities.shape[1] < 2
+        or bool(np.isnan(probabilities).any())
+    ):
         return None
     return probabilities
 
@@ -206,7 +213,11 @@ def _over_classes(
     if shares.shape[1] == 2:
         return area(y_true == 1, shares[:, 1])
     present = [kind for kind in range(shares.shape[1]) if bool((y_true == kind).any())]
-    return float(np.mean([area(y_true == kind, shares[:, kind]) for kind in present])) if len(present) > 1 else NAN
+    return (
+        float(np.mean([area(y_true == kind, shares[:, kind]) for kind in present]))
+        if len(present) > 1
+        else NAN
+    )
 
 
 def roc_auc(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:

@@ -50,7 +50,9 @@ def _explained(sums: Floats) -> Floats:
 
 def _r2_rows(scored: Scored) -> Floats:
     centred = scored.truth - scored.truth.mean()
-    return np.column_stack([np.ones_like(centred), centred, centred**2, (scored.truth - scored.predicted) ** 2])
+    return np.column_stack(
+        [np.ones_like(centred), centred, centred**2, (scored.truth - scored.predicted) ** 2]
+    )
 
 
 def _mape_rows(scored: Scored) -> Floats:
@@ -60,7 +62,9 @@ def _mape_rows(scored: Scored) -> Floats:
 
 
 def _mase_rows(scored: Scored) -> Floats:
-    naive = scored.naive if scored.naive is not None else np.concatenate([scored.truth[:1], scored.truth[:-1]])
+    naive = (
+        scored.naive if scored.naive is not None else np.concatenate([scored.truth[:1], scored.truth[:-1]])
+    )
     return np.column_stack([np.abs(scored.predicted - scored.truth), np.abs(naive - scored.truth)])
 
 
@@ -139,7 +143,9 @@ def _area_rows(influence: Callable[[NDArray[np.bool_], Floats], Floats]) -> Call
         present = [kind for kind in range(shares.shape[1]) if bool((scored.truth == kind).any())]
         if len(present) < 2:
             return _beside_ones(np.full(scored.truth.size, np.nan))
-        return _beside_ones(np.mean([influence(scored.truth == kind, shares[:, kind]) for kind in present], axis=0))
+        return _beside_ones(
+            np.mean([influence(scored.truth == kind, shares[:, kind]) for kind in present], axis=0)
+        )
 
     return rows
 

@@ -74,7 +74,9 @@ def resample(sums: Floats, length: int, rng: np.random.Generator, resamples: int
     starts = rng.integers(0, n, (resamples, whole + (rest > 0)))
     totals = np.empty((resamples, k))
     for column in range(k):
-        piece = np.concatenate([sums[:, column], sums[: length - 1, column]]) if length > 1 else sums[:, column]
+        piece = (
+            np.concatenate([sums[:, column], sums[: length - 1, column]]) if length > 1 else sums[:, column]
+        )
         running = np.concatenate([[0.0], np.cumsum(piece)])
         block = running[length:] - running[:-length] if length > 1 else piece
         totals[:, column] = block[starts[:, :whole]].sum(axis=1)

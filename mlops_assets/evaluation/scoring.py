@@ -77,9 +77,13 @@ def score(
         answers = np.asarray(predictor.predict(frame))
         shares = predictor.probabilities(frame)
     except Exception as error:
-        raise EvidenceError(f"{spec.name}: {who} failed while predicting: {type(error).__name__}: {error}") from error
+        raise EvidenceError(
+            f"{spec.name}: {who} failed while predicting: {type(error).__name__}: {error}"
+        ) from error
     if answers.shape != (frame.height,):
-        raise EvidenceError(f"{spec.name}: {who} gave answers of shape {answers.shape} for {frame.height} rows")
+        raise EvidenceError(
+            f"{spec.name}: {who} gave answers of shape {answers.shape} for {frame.height} rows"
+        )
     if spec.problem != "classification":
         return Scored(numbers(target), numbers(pl.Series(answers)), None, naive)
     known = classes or known_classes(spec, target, predictor)
@@ -120,7 +124,9 @@ def labels(series: pl.Series) -> pl.Series:
 def codes(series: pl.Series, classes: Sequence[str]) -> Floats:
     """Labels as positions in `classes`; unknown labels are UNKNOWN, missing ones NaN."""
     place = {_plain(name): float(index) for index, name in enumerate(classes)}
-    found = [None if label is None else place.get(_plain(label), UNKNOWN) for label in labels(series).to_list()]
+    found = [
+        None if label is None else place.get(_plain(label), UNKNOWN) for label in labels(series).to_list()
+    ]
     return np.array([float("nan") if code is None else code for code in found], dtype=np.float64)
 
 

@@ -6,5 +6,7 @@ Comes in: an `Evidence` record. Goes out: `GateResult`s, a `Decision`, Markdown 
 
 from mlops_assets.promotion.decision import ask, decide, recheck
 from mlops_assets.promotion.gates import GATES
+from mlops_assets.promotion.page import html
+from mlops_assets.promotion.report import markdown, write_report
 
-__all__ = ["GATES", "ask", "decide", "recheck"]
+__all__ = ["GATES", "ask", "decide", "html", "markdown", "recheck", "write_report"]

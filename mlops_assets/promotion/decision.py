@@ -7,7 +7,7 @@ Each answer carries the question as it was asked (`numbers["asked"]`), so that a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
@@ -45,19 +45,23 @@ def _answer(name: str, gate: Section, evidence: Evidence) -> GateResult:
         return GateResult(name, kind, "fail", reason, {"asked": asked}, hard=True)
 
 
-def decide(spec: ModelSpec, gates: Iterable[GateResult], champion: ChampionRef) -> Decision:
-    """What follows from the answers. An answer that is missing, doubled or not asked for refuses."""
-    results = tuple(gates)
+def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
+    """What follows from the recorded answers. An answer that is missing, doubled or not asked for refuses."""
+    results = evidence.gates
     expected, given = check_names(spec.gates), tuple(result.gate for result in results)
     if sorted(expected) != sorted(given):
-        absent = sorted(set(expected) - set(given)) or sorted(set(given) - set(expected)) or ["one of them twice"]
+        absent = (
+            sorted(set(expected) - set(given)) or sorted(set(given) - set(expected)) or ["one of them twice"]
+        )
         return Decision("refuse", f"the answers do not fit the model file's gates: {', '.join(absent)}", BY)
-    return _decide(results, champion)
+    return _decide(results, evidence.champion)
 
 
 def _decide(results: tuple[GateResult, ...], champion: ChampionRef) -> Decision:
     if not results:
-        return Decision("keep", "the model file has no gates; a model without gates never promotes by itself", BY)
+        return Decision(
+            "keep", "the model file has no gates; a model without gates never promotes by itself", BY
+        )
     wrong = [one for one in results if (one.verdict == "fail" and one.hard) or one.verdict not in VERDICTS]
     if wrong:
         return Decision("refuse", _sentence(wrong), BY)
@@ -94,19 +98,25 @@ def _reader() -> TypeAdapter[Any]:
     return TypeAdapter(GateSpec)
 
 
-def recheck(evidence: Evidence, spec: ModelSpec | None = None) -> Decision:
+def recheck(spec: ModelSpec | None, evidence: Evidence) -> Decision:
     """Ask every recorded question again of the stored evidence and decide anew.
 
-    Raises EvidenceError when an answer differs from the stored one, when a question is missing, or, with `spec`, when
-    the model file has changed since.
+    Raises EvidenceError when an answer differs from the stored one, when a question is missing, or when the model file
+    has changed since; None asks only what was asked then, whatever the model file says today.
     """
     whose = f"{evidence.model} v{evidence.version}"
     if spec is not None and (spec.name != evidence.model or spec.digest() != evidence.spec_digest):
-        raise EvidenceError(f"{whose}: the model file has changed since this evidence was gathered; evaluate again")
+        raise EvidenceError(
+            f"{whose}: the model file has changed since this evidence was gathered; evaluate again"
+        )
     try:
-        questions = [_reader().validate_json(json.dumps(result.numbers["asked"])) for result in evidence.gates]
+        questions = [
+            _reader().validate_json(json.dumps(result.numbers["asked"])) for result in evidence.gates
+        ]
     except (ValidationError, KeyError, TypeError) as error:
-        raise EvidenceError(f"{whose}: the evidence does not say what its gates were asked: {error}") from error
+        raise EvidenceError(
+            f"{whose}: the evidence does not say what its gates were asked: {error}"
+        ) from error
     again = _ask(questions, [result.gate for result in evidence.gates], evidence)
     for old, new in zip(evidence.gates, again, strict=True):
         if to_json(old) != to_json(new):
@@ -114,4 +124,4 @@ def recheck(evidence: Evidence, spec: ModelSpec | None = None) -> Decision:
                 f"{whose}: gate {old.gate} answered '{old.verdict}' when recorded and '{new.verdict}' now "
                 f"({new.reason}); the evidence was altered or the gate's code changed; evaluate again"
             )
-    return decide(spec, again, evidence.champion) if spec is not None else _decide(again, evidence.champion)
+    return decide(spec, evidence) if spec is not None else _decide(again, evidence.champion)

@@ -94,7 +94,15 @@ class Latency(Section):
 
 
 GateSpec = Annotated[
-    BeatsChampion | MetricAtMost | MetricAtLeast | NoMissingPredictions | MinRows | TimeLimit | RegressionGuard | BeatsBaseline | Latency,
+    BeatsChampion
+    | MetricAtMost
+    | MetricAtLeast
+    | NoMissingPredictions
+    | MinRows
+    | TimeLimit
+    | RegressionGuard
+    | BeatsBaseline
+    | Latency,
     Field(discriminator="kind"),
 ]
 
@@ -110,7 +118,7 @@ def check_names(gates: tuple[Section, ...]) -> tuple[str, ...]:
     """A unique name per gate, in order: the kind, then the metric, then a number when still not unique."""
     names: list[str] = []
     for gate in gates:
-        kind = str(getattr(gate, "kind"))
+        kind = str(getattr(gate, "kind", ""))
         metric = getattr(gate, "metric", None)
         name = f"{kind}_{metric}" if metric else kind
         names.append(f"{name}_{len(names)}" if name in names else name)

@@ -33,7 +33,9 @@ def metric_at_most(params: MetricAtMost, evidence: Evidence) -> GateResult:
         return _unmeasured(params, evidence)
     numbers = {"challenger": value, "limit": params.limit}
     if value <= params.limit:
-        return passed(params.kind, f"{params.metric} {shown(value)} is at most {shown(params.limit)}", **numbers)
+        return passed(
+            params.kind, f"{params.metric} {shown(value)} is at most {shown(params.limit)}", **numbers
+        )
     return no_better(params.kind, f"{params.metric} {shown(value)} is above {shown(params.limit)}", **numbers)
 
 
@@ -44,7 +46,9 @@ def metric_at_least(params: MetricAtLeast, evidence: Evidence) -> GateResult:
         return _unmeasured(params, evidence)
     numbers = {"challenger": value, "limit": params.limit}
     if value >= params.limit:
-        return passed(params.kind, f"{params.metric} {shown(value)} is at least {shown(params.limit)}", **numbers)
+        return passed(
+            params.kind, f"{params.metric} {shown(value)} is at least {shown(params.limit)}", **numbers
+        )
     return no_better(params.kind, f"{params.metric} {shown(value)} is below {shown(params.limit)}", **numbers)
 
 
@@ -78,12 +82,19 @@ def no_missing_predictions(params: NoMissingPredictions, evidence: Evidence) -> 
 
 def min_rows(params: MinRows, evidence: Evidence) -> GateResult:
     """Enough valid readings went in (S0.26)."""
-    rows, least = finite(evidence.training_rows), finite(params.rows if params.rows is not None else evidence.min_rows)
+    rows, least = (
+        finite(evidence.training_rows),
+        finite(params.rows if params.rows is not None else evidence.min_rows),
+    )
     if rows is None or least is None:
         return broken(params.kind, "the number of readings is unknown")
     if rows < least:
-        return broken(params.kind, f"{rows:,.0f} readings are fewer than {least:,.0f}", rows=rows, limit=least)
-    return passed(params.kind, f"{rows:,.0f} readings, at least {least:,.0f} asked for", rows=rows, limit=least)
+        return broken(
+            params.kind, f"{rows:,.0f} readings are fewer than {least:,.0f}", rows=rows, limit=least
+        )
+    return passed(
+        params.kind, f"{rows:,.0f} readings, at least {least:,.0f} asked for", rows=rows, limit=least
+    )
 
 
 def time_limit(params: TimeLimit, evidence: Evidence) -> GateResult:
@@ -106,11 +117,15 @@ def latency(params: Latency, evidence: Evidence) -> GateResult:
         return broken(params.kind, "latency was not measured")
     numbers = {"milliseconds": taken, "limit": params.limit_ms}
     if taken < params.limit_ms:
-        return passed(params.kind, f"one row takes {shown(taken)} ms, less than {shown(params.limit_ms)} ms", **numbers)
+        return passed(
+            params.kind, f"one row takes {shown(taken)} ms, less than {shown(params.limit_ms)} ms", **numbers
+        )
     reason = f"one row takes {shown(taken)} ms, not less than {shown(params.limit_ms)} ms"
     return no_better(params.kind, reason, **numbers)
 
 
 def _unmeasured(params: MetricAtMost | MetricAtLeast | BeatsBaseline, evidence: Evidence) -> GateResult:
     found = stored(raw(evidence.evaluation.challenger, params.on, params.metric))
-    return broken(params.kind, f"{params.metric} is no finite number on the {params.on} part", challenger=found)
+    return broken(
+        params.kind, f"{params.metric} is no finite number on the {params.on} part", challenger=found
+    )

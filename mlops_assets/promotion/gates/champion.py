@@ -63,7 +63,9 @@ def beats_champion(params: BeatsChampion, evidence: Evidence) -> GateResult:
         )
     limit = limit_to_beat(metric, theirs, params.by)
     numbers = {"challenger": ours, "champion": theirs, "limit": limit}
-    beside = f"{shown(limit)} (champion v{evidence.champion.version} {shown(theirs)}, by {percent(params.by)})"
+    beside = (
+        f"{shown(limit)} (champion v{evidence.champion.version} {shown(theirs)}, by {percent(params.by)})"
+    )
     if not is_beyond(metric, ours, limit):
         reason = f"{metric} {shown(ours)} is not better than {beside}"
         if limit >= BEST.get(metric, math.inf):
@@ -75,7 +77,9 @@ def beats_champion(params: BeatsChampion, evidence: Evidence) -> GateResult:
     return _significant(params, evidence, better, numbers)
 
 
-def _significant(params: BeatsChampion, evidence: Evidence, better: str, numbers: dict[str, float]) -> GateResult:
+def _significant(
+    params: BeatsChampion, evidence: Evidence, better: str, numbers: dict[str, float]
+) -> GateResult:
     kind, confidence = params.kind, params.confidence or 0.0
     test = _comparison(evidence, params.metric, params.on, confidence)
     if test is None:
@@ -83,9 +87,16 @@ def _significant(params: BeatsChampion, evidence: Evidence, better: str, numbers
     if not (test.challenger == numbers["challenger"] and test.champion == numbers["champion"]):
         return broken(kind, f"the paired test of {params.metric} rests on other numbers than the metrics")
     low, high = finite(test.low), finite(test.high)
-    numbers = {**numbers, "improvement": test.improvement, "confidence": test.confidence, "rows": float(test.rows)}
+    numbers = {
+        **numbers,
+        "improvement": test.improvement,
+        "confidence": test.confidence,
+        "rows": float(test.rows),
+    }
     if low is None or high is None:
-        return unsure(kind, f"{better}, but {test.method}", **{key: stored(value) for key, value in numbers.items()})
+        return unsure(
+            kind, f"{better}, but {test.method}", **{key: stored(value) for key, value in numbers.items()}
+        )
     numbers |= {"low": low, "high": high}
     between = f"{percent(test.confidence)} interval of the improvement {percent(low)} to {percent(high)}"
     if low > 0:
@@ -111,11 +122,14 @@ def _comparison(evidence: Evidence, metric: str, part: Part, confidence: float) 
 
 
 def regression_guard(params: RegressionGuard, evidence: Evidence) -> GateResult:
-    """No metric may be worse than the champion's by more than the tolerance; all measured ones unless named."""
+    """No metric may be worse than the champion's by more than the tolerance.
+
+    Unless named, all measured ones but those that are best at nought: doubling a bias of 0.0001 is no regression.
+    """
     kind = params.kind
     if (answer := without_champion(kind, evidence)) is not None:
         return answer
-    names = params.metrics or tuple(evidence.evaluation.challenger.get(params.on) or ())
+    names = params.metrics or _with_a_scale(evidence, params.on)
     if not names:
         return broken(kind, f"no metric was measured on the {params.on} part")
     worse: list[str] = []
@@ -124,7 +138,9 @@ def regression_guard(params: RegressionGuard, evidence: Evidence) -> GateResult:
         ours = metric_on(evidence.evaluation.challenger, params.on, name)
         theirs = metric_on(evidence.evaluation.champion, params.on, name)
         if ours is None or theirs is None:
-            return broken(kind, f"{name} of the {'challenger' if ours is None else 'champion'} is no finite number")
+            return broken(
+                kind, f"{name} of the {'challenger' if ours is None else 'champion'} is no finite number"
+            )
         limit = limit_to_beat(name, theirs, -params.tolerance)
         numbers |= {name: ours, f"{name}_limit": limit}
         if not (is_beyond(name, ours, limit) or ours == limit or (ours == 0 == limit)):
@@ -132,4 +148,11 @@ def regression_guard(params: RegressionGuard, evidence: Evidence) -> GateResult:
     if worse:
         reason = f"worse than the champion by more than {percent(params.tolerance)}: {'; '.join(worse)}"
         return no_better(kind, reason, **numbers)
-    return passed(kind, f"{', '.join(names)} within {percent(params.tolerance)} of the champion or better", **numbers)
+    return passed(
+        kind, f"{', '.join(names)} within {percent(params.tolerance)} of the champion or better", **numbers
+    )
+
+
+def _with_a_scale(evidence: Evidence, part: Part) -> tuple[str, ...]:
+    measured = evidence.evaluation.challenger.get(part) or {}
+    return tuple(name for name in measured if METRIC_CATALOGUE[name].better != "zero")

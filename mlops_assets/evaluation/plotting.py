@@ -1,0 +1,56 @@
+"""Which pictures belong to an evaluation, by the kind of problem.
+
+Comes in: models, split and `Evaluation`. Goes out: PNG bytes by name; a picture that cannot be drawn is left out, never
+the evaluation.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from mlops_assets.artifacts import Evaluation, Predictor, Split
+from mlops_assets.evaluation import pictures
+from mlops_assets.evaluation.assessment import score_parts
+from mlops_assets.evaluation.explanation import explain
+from mlops_assets.evaluation.scoring import in_order
+from mlops_assets.spec import ModelSpec
+
+
+def plots(
+    spec: ModelSpec, challenger: Predictor, champion: Predictor | None, split: Split, evaluation: Evaluation
+) -> dict[str, bytes]:
+    """PNG bytes by name (without `.png`), in the order in which a report shows them."""
+    scored = score_parts(spec, challenger, split, champion)["test"]
+    frame = in_order(spec, split.test)
+    when = frame[spec.timestamp].to_list() if spec.timestamp in frame.columns and spec.timestamp else None
+    champion_metrics = evaluation.champion["test"] if evaluation.champion else None
+    wanted: dict[str, Callable[[], bytes]] = {
+        "metrics": lambda: pictures.metric_bars(
+            evaluation.challenger["test"], champion_metrics, evaluation.baseline["test"]
+        )
+    }
+    if spec.problem == "classification":
+        wanted["confusion_matrix"] = lambda: pictures.confusion(scored)
+        if scored.probabilities is not None:
+            wanted["calibration"] = lambda: pictures.calibration(scored)
+    else:
+        wanted["predicted_vs_actual"] = lambda: pictures.predicted_against_actual(scored, spec.target)
+        wanted["residuals"] = lambda: pictures.residuals_over_time(scored, when, spec.target)
+        if spec.problem == "forecasting":
+            wanted["forecast"] = lambda: pictures.forecast(scored, when, spec.target)
+    if evaluation.explanation is not None:
+        shap = explain(spec, challenger, split.train, split.test)
+        wanted["feature_importance"] = lambda: pictures.shap_bar(shap)
+        wanted["shap_summary"] = lambda: pictures.shap_summary(shap)
+        wanted["shap_waterfall"] = lambda: pictures.shap_waterfall(shap, shap.values.shape[0] - 1)
+        wanted["shap_force"] = lambda: pictures.shap_force(shap, shap.values.shape[0] - 1)
+    drawn: dict[str, bytes] = {}
+    for name, draw in wanted.items():
+        try:
+            drawn[name] = draw()
+        except Exception:
+            logging.getLogger(__name__).warning(
+                "%s: the picture %s could not be drawn", spec.name, name, exc_info=True
+            )
+    return drawn

@@ -1,0 +1,212 @@
+"""What a gate report says, as plain rows of text; how it looks is for `report` (Markdown) and `page` (HTML).
+
+Comes in: evidence with answers, and a decision. Goes out: headlines and table rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mlops_assets.artifacts import Comparison, Decision, Evidence, GateResult, Metrics, Part
+from mlops_assets.promotion.answers import finite, percent
+from mlops_assets.spec.evaluation import METRIC_CATALOGUE
+
+HEADLINES: Final = {"promote": "Promote", "keep": "Keep the champion", "refuse": "Refuse"}
+VERDICT_WORDS: Final = {
+    "pass": "pass",
+    "fail": "fail",
+    "not_enough_evidence": "not enough evidence",
+    "not_applicable": "not applicable",
+}
+BETTER: Final = {"lower": "lower is better", "higher": "higher is better", "zero": "nearer to 0 is better"}
+NOTHING: Final = "n/a"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric of the holdout, written out. `sign` is 1 better, -1 worse, 0 undecided or unknown."""
+
+    metric: str
+    direction: str
+    challenger: str
+    champion: str
+    change: str
+    interval: str
+    baseline: str
+    sign: int
+
+
+def number(value: object) -> str:
+    """A number for a table."""
+    found = finite(value)
+    if found is None:
+        return NOTHING if value is None else str(value)
+    return f"{found:,.0f}" if found == int(found) and abs(found) >= 1000 else f"{found:.4g}"
+
+
+def metric_rows(evidence: Evidence, part: Part = "test") -> list[MetricRow]:
+    """Challenger, champion and baseline side by side."""
+    measured = evidence.evaluation
+    champion: Metrics = (measured.champion or {}).get(part) or {}
+    tests = {test.metric: test for test in measured.comparisons if test.part == part}
+    return [
+        MetricRow(
+            name,
+            BETTER[METRIC_CATALOGUE[name].better] if name in METRIC_CATALOGUE else "",
+            number(value),
+            number(champion.get(name)),
+            *_change(tests.get(name)),
+            baseline=number((measured.baseline.get(part) or {}).get(name)),
+            sign=_sign(tests.get(name)),
+        )
+        for name, value in (measured.challenger.get(part) or {}).items()
+    ]
+
+
+def _change(test: Comparison | None) -> tuple[str, str]:
+    if test is None or finite(test.improvement) is None:
+        return NOTHING, NOTHING
+    word = "better" if test.improvement > 0 else "worse" if test.improvement < 0 else "equal"
+    change = "equal" if word == "equal" else f"{percent(abs(test.improvement))} {word}"
+    if finite(test.low) is None or finite(test.high) is None:
+        return change, NOTHING
+    return change, f"{signed(test.low)} to {signed(test.high)}"
+
+
+def _sign(test: Comparison | None) -> int:
+    if test is None or finite(test.low) is None:
+        return 0
+    return 1 if test.low > 0 else -1 if test.high < 0 else 0
+
+
+def signed(share: float) -> str:
+    """A share with its sign, above 0 for better."""
+    return f"{100 * share:+.2f} %"
+
+
+def gate_rows(evidence: Evidence) -> list[tuple[GateResult, str]]:
+    """Every answer with its verdict in words; what blocks comes first."""
+    order = {"fail": 0, "not_enough_evidence": 1, "pass": 2, "not_applicable": 3}
+    rows = sorted(evidence.gates, key=lambda gate: (order.get(gate.verdict, 0), not gate.hard))
+    return [
+        (gate, VERDICT_WORDS.get(gate.verdict, gate.verdict) + (" (hard)" if gate.hard else ""))
+        for gate in rows
+    ]
+
+
+def data_rows(evidence: Evidence) -> list[tuple[str, str, str, str]]:
+    """Table, version, rows, content hash."""
+    return [(one.table, str(one.version), f"{one.rows:,}", one.content_hash[:16]) for one in evidence.data]
+
+
+def importance_rows(evidence: Evidence, most: int = 10) -> list[tuple[str, str, str, str]]:
+    """Rank, feature, mean |SHAP|, rank with the champion."""
+    ours, theirs = evidence.evaluation.explanation, evidence.evaluation.champion_explanation
+    if ours is None:
+        return []
+    places = {name: str(place) for place, (name, _) in enumerate(theirs.ranking, 1)} if theirs else {}
+    absent = "new" if theirs else NOTHING
+    return [
+        (str(place), name, f"{size:.4g}", places.get(name, absent))
+        for place, (name, size) in enumerate(ours.ranking[:most], 1)
+    ]
+
+
+def importance_note(evidence: Evidence) -> str:
+    """How the ranking came about, and what it is not."""
+    ours = evidence.evaluation.explanation
+    if ours is None:
+        return "The challenger was not explained."
+    note = f"{ours.method}, {ours.rows:,} holdout rows. An association inside the model, not causal."
+    if (agreement := finite(evidence.importance_correlation)) is not None:
+        note += f" Rank correlation with the champion: {agreement:.2f}."
+    return note
+
+
+def fact_rows(evidence: Evidence, evidence_hash: str) -> list[tuple[str, str]]:
+    """The circumstances, for whoever wants to do it again."""
+    split = evidence.split
+    parts = ", ".join(
+        f"{name} {split[name]:,}" for name in ("train", "validation", "test") if _whole(split.get(name))
+    )
+    latency = finite(evidence.evaluation.latency_ms)
+    return [
+        ("evidence", evidence_hash),
+        ("as of", evidence.as_of.isoformat(timespec="seconds")),
+        ("algorithm", evidence.algorithm),
+        (
+            "split",
+            f"{split.get('strategy', NOTHING)}; {parts} rows; digest {str(split.get('digest', NOTHING))[:16]}",
+        ),
+        (
+            "training",
+            f"{evidence.training_rows:,} rows, {number(evidence.training_seconds)} s, seed {evidence.seed}",
+        ),
+        ("size", f"{evidence.evaluation.size_bytes / 1024:,.0f} KiB"),
+        ("latency, one row", f"{latency:.3g} ms" if latency is not None else NOTHING),
+        ("model file", evidence.spec_digest[:16]),
+        ("model bundle", evidence.manifest_sha256[:16]),
+        ("code", evidence.code_commit),
+        (
+            "environment",
+            ", ".join(f"{name} {found}" for name, found in evidence.environment.items()) or NOTHING,
+        ),
+    ]
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def champion_words(evidence: Evidence) -> str:
+    """Who stands on the other side."""
+    if evidence.champion.version is None:
+        return "no champion yet"
+    return f"champion v{evidence.champion.version} (epoch {evidence.champion.epoch})"
+
+
+def commands(evidence: Evidence, decision: Decision, evidence_hash: str) -> list[tuple[str, str]]:
+    """What to type next: (why, command)."""
+    name = evidence.model
+    if any(gate.kind == "approval" and gate.verdict == "not_enough_evidence" for gate in evidence.gates):
+        return [
+            ("approve exactly this evidence", f"mlops approve {name} {evidence_hash[:16]} --comment '...'"),
+            ("or reject it", f"mlops reject {name} {evidence_hash[:16]} --comment '...'"),
+        ]
+    if decision.outcome == "promote":
+        return [
+            ("see who serves now", f"mlops status {name}"),
+            ("take it back if need be", f"mlops rollback {name}"),
+        ]
+    if decision.outcome == "keep":
+        return [
+            ("ask again with new readings", f"mlops run {name}"),
+            ("earlier decisions", f"mlops history {name}"),
+        ]
+    return [
+        ("after mending what is named above", f"mlops run {name}"),
+        ("earlier decisions", f"mlops history {name}"),
+    ]
+
+
+def history_rows(history: Sequence[Any]) -> list[tuple[str, ...]]:
+    """Rows of earlier decisions, given as records or mappings with at, action, version, actor, reason."""
+    keys = ("at", "action", "version", "actor", "reason")
+
+    def value(one: Any, key: str) -> str:
+        return str(one.get(key, "") if isinstance(one, dict) else getattr(one, key, ""))
+
+    return [tuple(value(one, key) for key in keys) for one in history]
+
+
+def method_notes(evidence: Evidence) -> list[str]:
+    """How challenger and champion were compared, and what else was noted while measuring."""
+    tests = evidence.evaluation.comparisons
+    how = (
+        [f"{tests[0].rows:,} rows; {tests[0].method}; {100 * tests[0].confidence:.4g} % confidence"]
+        if tests
+        else []
+    )
+    return [*how, *evidence.evaluation.notes]

@@ -1,0 +1,123 @@
+"""The gate report as Markdown for code review, and the folder that holds it with page, pictures and evidence.
+
+Comes in: evidence, decision, pictures. Goes out: text and files. What it says is `contents`' business, the HTML page
+`page`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlops_assets.artifacts import Decision, Evidence, to_json
+from mlops_assets.promotion import contents
+from mlops_assets.promotion.page import html
+from mlops_assets.spec import ModelSpec
+
+
+def markdown(
+    evidence: Evidence,
+    decision: Decision,
+    evidence_hash: str,
+    *,
+    history: Sequence[Any] = (),
+    plots: Sequence[str] = (),
+    waivers: Sequence[str] = (),
+) -> str:
+    """A report that fits a pull-request comment. plots are addresses of pictures to show as images."""
+    who = f"{evidence.model} v{evidence.version} against {contents.champion_words(evidence)}"
+    lines = [
+        f"## {contents.HEADLINES[decision.outcome]}: {who}",
+        "",
+        _cell(decision.reason),
+        "",
+        "### Gates",
+        "",
+        *_table(
+            ("gate", "verdict", "why"),
+            [
+                (f"`{gate.gate}`", words if gate.verdict == "pass" else f"**{words}**", gate.reason)
+                for gate, words in contents.gate_rows(evidence)
+            ],
+        ),
+    ]
+    if not evidence.gates:
+        lines += ["", "The model file has no gates, so it never promotes by itself."]
+    lines += [f"- waived: {_cell(waiver)}" for waiver in waivers]
+    lines += ["", "### Metrics on the holdout", "", *_metrics(evidence), ""]
+    lines += [f"_{_cell(note)}_  " for note in contents.method_notes(evidence)]
+    lines += [
+        "",
+        "### Data",
+        "",
+        *_table(("table", "version", "rows", "content"), contents.data_rows(evidence)),
+    ]
+    if rows := contents.importance_rows(evidence):
+        lines += ["", "### What moves the predictions", ""]
+        lines += _table(("rank", "feature", "mean abs. SHAP", "champion's rank"), rows)
+        lines += ["", f"_{_cell(contents.importance_note(evidence))}_"]
+    if plots:
+        images = [f"![{Path(plot).stem}]({plot})" for plot in plots]
+        lines += ["", "<details><summary>Pictures</summary>", "", *images, "", "</details>"]
+    if history:
+        lines += ["", "### Earlier decisions", ""]
+        lines += _table(("at", "action", "version", "by", "why"), contents.history_rows(history))
+    facts = contents.fact_rows(evidence, evidence_hash)
+    lines += ["", "<details><summary>Circumstances</summary>", ""]
+    lines += _table(("", ""), [(key, f"`{_cell(value)}`") for key, value in facts])
+    lines += ["", "</details>", "", f"Evidence `{evidence_hash}`. Next:", "", "```"]
+    lines += [f"{command}  # {why}" for why, command in contents.commands(evidence, decision, evidence_hash)]
+    return "\n".join([*lines, "```", ""])
+
+
+def _metrics(evidence: Evidence) -> list[str]:
+    rows = [
+        (
+            f"{row.metric} ({row.direction})",
+            row.challenger,
+            row.champion,
+            f"**{row.change}**" if row.sign else row.change,
+            row.interval,
+            row.baseline,
+        )
+        for row in contents.metric_rows(evidence)
+    ]
+    return _table(("metric", "challenger", "champion", "change", "interval", "naive baseline"), rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return lines + ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break out of its cell or its line, nor start markup."""
+    one_line = " ".join(text.split())
+    return one_line.replace("|", "\\|").replace("<", "&lt;").replace("@", "&#64;")
+
+
+def write_report(
+    folder: Path,
+    spec: ModelSpec,
+    evidence: Evidence,
+    decision: Decision,
+    evidence_hash: str,
+    plots: Mapping[str, bytes],
+    history: Sequence[Any] = (),
+) -> Path:
+    """Write report.md, report.html, evidence.json and the pictures into `folder`; give the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in plots.items():
+        (folder / f"{name}.png").write_bytes(picture)
+    (folder / "evidence.json").write_text(
+        json.dumps(to_json(evidence), indent=1, sort_keys=True), encoding="utf-8"
+    )
+    text = markdown(
+        evidence, decision, evidence_hash, history=history, plots=[f"{name}.png" for name in plots]
+    )
+    (folder / "report.md").write_text(text, encoding="utf-8")
+    page = folder / "report.html"
+    page.write_text(html(spec, evidence, decision, evidence_hash, plots, history), encoding="utf-8")
+    return page
