@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 CODE := mlops_assets mlops_assets_tests
 DEFAULT := $(VENV)/.installed-default
 DEV := $(VENV)/.installed-dev
+ALL := $(VENV)/.installed-all
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo up test quick check format bench lock upgrade deep clean distclean
+.PHONY: help install dev everything demo up test quick check format bench lock upgrade deep clean distclean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,9 +40,11 @@ format: $(DEV) ## Format the code and mend what the linter can mend
 bench: $(DEV) ## Measure this project beside its peers
 	$(BIN)/python -m benchmarks
 
-install: $(DEFAULT) ## Make the environment a user needs
+install: $(DEFAULT) ## The environment a user needs
 
-dev: $(DEV) ## Make the environment a developer needs
+dev: $(DEV) ## The environment a developer needs
+
+everything: $(ALL) ## The developer's environment with every extra but `deep`
 
 deep: $(DEFAULT) ## Add PyTorch for neural networks: read CONTRIBUTING.md first, the default build is large
 	$(BIN)/python -m ensurepip
@@ -67,3 +70,7 @@ $(DEFAULT): requirements/default.txt requirements/install.sh pyproject.toml
 $(DEV): requirements/dev.txt requirements/install.sh pyproject.toml
 	@sh requirements/install.sh $(VENV) requirements/dev.txt
 	@touch $(DEFAULT) $@
+
+$(ALL): requirements/all.txt requirements/install.sh pyproject.toml
+	@sh requirements/install.sh $(VENV) requirements/all.txt
+	@touch $(DEFAULT) $(DEV) $@

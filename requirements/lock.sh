@@ -7,6 +7,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 uv=${UV:-uv}
+# Extras small enough to be in every developer's environment, so that their tests run everywhere.
+tested='--extra avro --extra excel --extra forecast --extra mysql --extra onnx --extra search'
 extras=$(${PYTHON:-python3} - <<'PY'
 import tomllib
 with open("pyproject.toml", "rb") as file:
@@ -27,7 +29,8 @@ if [ "${1:-}" = "--upgrade" ]; then upgrade=--upgrade; fi
 compile pyproject.toml $extras --group dev --group build --constraints requirements/limits.in $upgrade \
     --output-file requirements/all.txt
 compile pyproject.toml --group build --constraints requirements/all.txt --output-file requirements/default.txt
-compile pyproject.toml --group build --group dev --constraints requirements/all.txt --output-file requirements/dev.txt
+compile pyproject.toml $tested --group dev --group build --constraints requirements/all.txt \
+    --output-file requirements/dev.txt
 echo uv | compile - --constraints requirements/all.txt --output-file requirements/uv.txt
 
 if grep -E '^(nvidia-|cuda-|triton|torch==)' requirements/*.txt; then
