@@ -1,6 +1,7 @@
 """The `training:` section, and the catalogue of algorithm names a model file may use.
 
-The classes behind the names live in `training.algorithms`; a test holds the two lists together.
+The classes behind the names live in `training.algorithms`; a test holds the two lists together. Parameters stand
+here by name so that a mistyped one is found with its line, before any library is imported.
 """
 
 from __future__ import annotations
@@ -19,23 +20,53 @@ Problem = Literal["regression", "classification", "forecasting"]
 
 @dataclass(frozen=True, slots=True)
 class AlgorithmInfo:
-    """What the loader must know of an algorithm: the problems it solves and the extra it needs, if any."""
+    """What the loader must know of an algorithm: the problems it solves, its parameters, and the extra it needs."""
 
     problems: tuple[Problem, ...]
+    params: tuple[str, ...]
     extra: str | None = None
 
 
 _TABULAR: Final[tuple[Problem, ...]] = ("regression", "classification", "forecasting")
 _NUMBERS: Final[tuple[Problem, ...]] = ("regression", "forecasting")
 
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(sorted(text.split()))
+
+
 ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
-    "linear": AlgorithmInfo(_NUMBERS),
-    "ridge": AlgorithmInfo(_NUMBERS),
-    "logistic": AlgorithmInfo(("classification",)),
-    "random_forest": AlgorithmInfo(_TABULAR),
-    "svm": AlgorithmInfo(("regression", "classification")),
-    "hist_gradient_boosting": AlgorithmInfo(_TABULAR),
-    "lightgbm": AlgorithmInfo(_TABULAR),
+    "linear": AlgorithmInfo(_NUMBERS, _names("fit_intercept positive")),
+    "ridge": AlgorithmInfo(_NUMBERS, _names("alpha fit_intercept max_iter positive solver tol")),
+    "logistic": AlgorithmInfo(
+        ("classification",), _names("C class_weight fit_intercept l1_ratio max_iter solver tol")
+    ),
+    "random_forest": AlgorithmInfo(
+        _TABULAR,
+        _names(
+            "bootstrap ccp_alpha class_weight criterion max_depth max_features max_leaf_nodes max_samples "
+            "min_impurity_decrease min_samples_leaf min_samples_split n_estimators"
+        ),
+    ),
+    "svm": AlgorithmInfo(
+        _TABULAR, _names("C cache_size class_weight coef0 degree epsilon gamma kernel max_iter shrinking tol")
+    ),
+    "hist_gradient_boosting": AlgorithmInfo(
+        _TABULAR,
+        _names(
+            "class_weight early_stopping l2_regularization learning_rate loss max_bins max_depth max_features max_iter "
+            "max_leaf_nodes min_samples_leaf n_iter_no_change quantile tol validation_fraction"
+        ),
+    ),
+    "lightgbm": AlgorithmInfo(
+        _TABULAR,
+        _names(
+            "alpha bagging_fraction bagging_freq boosting cat_smooth colsample_bytree early_stopping_rounds "
+            "extra_trees feature_fraction is_unbalance lambda_l1 lambda_l2 learning_rate linear_tree loss max_bin "
+            "max_depth min_child_samples min_child_weight min_data_in_leaf min_split_gain n_estimators num_leaves "
+            "path_smooth reg_alpha reg_lambda scale_pos_weight subsample subsample_freq"
+        ),
+    ),
 }
 
 
@@ -46,7 +77,7 @@ def _known_algorithm(name: str) -> str:
 
 
 class AlgorithmChoice(Section):
-    """One algorithm with its parameters as the library names them, or `kind: python` with an import path."""
+    """One algorithm with its parameters as the library names them."""
 
     name: Annotated[str, AfterValidator(_known_algorithm)]
     params: dict[str, JsonValue] = {}
@@ -59,11 +90,27 @@ class AlgorithmChoice(Section):
             return {"name": folded["name"], "params": {k: v for k, v in folded.items() if k != "name"}}
         return folded
 
+    @model_validator(mode="after")
+    def _known_params(self) -> AlgorithmChoice:
+        if problems := unknown_params(self.name, self.params):
+            raise ValueError("; ".join(problems))
+        return self
+
 
 class TrainingSpec(Section):
     """The challengers to train, and the bounds on doing so."""
 
     algorithms: Annotated[tuple[AlgorithmChoice, ...], Field(min_length=1)]
-    """Each is trained on the same rows; the best by the primary metric on the validation part becomes the challenger."""
+    """All are trained on the same rows; the best on the validation part, by the primary metric, is the challenger."""
     time_limit: Duration = Field(default="30m", validate_default=True)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
+
+
+def unknown_params(algorithm: str, params: dict[str, Any]) -> list[str]:
+    """One sentence for every parameter the algorithm does not have."""
+    known = ALGORITHM_CATALOGUE[algorithm].params
+    return [
+        f"{algorithm} has no parameter {name!r}{did_you_mean(name, known)}"
+        for name in params
+        if name not in known
+    ]

@@ -1,0 +1,25 @@
+"""Training: from matrices and a seed to fitted algorithms, and from a fitted algorithm to a bundle that can be trusted.
+
+Comes in: feature matrices, targets, the algorithms a model file names. Goes out: `Fitted` candidates, and bundles whose
+every byte is checked before it is loaded again. Which features, which metrics, which candidate wins, where the version
+is written down: `features`, `evaluation`, `lifecycle`, `ledger`. Tracking is `registry`'s.
+"""
+
+from mlops_assets.training.algorithm import Algorithm, Progress
+from mlops_assets.training.algorithms import ALGORITHMS
+from mlops_assets.training.bundle import save_bundle
+from mlops_assets.training.fitting import Fitted, fit, fit_all
+from mlops_assets.training.loading import LoadedBundle, load_bundle, read_profile
+
+__all__ = [
+    "ALGORITHMS",
+    "Algorithm",
+    "Fitted",
+    "LoadedBundle",
+    "Progress",
+    "fit",
+    "fit_all",
+    "load_bundle",
+    "read_profile",
+    "save_bundle",
+]

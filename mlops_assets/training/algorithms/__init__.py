@@ -1,0 +1,27 @@
+"""Every algorithm by the name a model file uses. To add one: a file here, a line here, a line in `spec.training`.
+
+The classes import their libraries when they fit or load, so that this dict costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mlops_assets.training.algorithm import Algorithm
+from mlops_assets.training.algorithms.hist_gradient_boosting import HistGradientBoosting
+from mlops_assets.training.algorithms.lightgbm import LightGbm
+from mlops_assets.training.algorithms.linear import Linear
+from mlops_assets.training.algorithms.logistic import Logistic
+from mlops_assets.training.algorithms.random_forest import RandomForest
+from mlops_assets.training.algorithms.ridge import Ridge
+from mlops_assets.training.algorithms.svm import Svm
+
+ALGORITHMS: Final[dict[str, type[Algorithm]]] = {
+    "linear": Linear,
+    "ridge": Ridge,
+    "logistic": Logistic,
+    "random_forest": RandomForest,
+    "svm": Svm,
+    "hist_gradient_boosting": HistGradientBoosting,
+    "lightgbm": LightGbm,
+}

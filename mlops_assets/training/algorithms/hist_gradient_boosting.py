@@ -1,0 +1,37 @@
+"""scikit-learn's boosting over histograms; gaps in columns are allowed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal
+
+from mlops_assets.training.algorithm import FitData
+from mlops_assets.training.scikit import ScikitAlgorithm, one_pool
+
+_BOOSTING: Final = "sklearn.ensemble._hist_gradient_boosting"
+
+
+class HistGradientBoosting(ScikitAlgorithm):
+    """HistGradientBoostingRegressor or -Classifier. It stops early on the validation part, when there is one."""
+
+    name: ClassVar[str] = "hist_gradient_boosting"
+    explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
+    handles_missing: ClassVar[bool] = True
+    scales: ClassVar[bool] = True
+    trusted: ClassVar[tuple[str, ...]] = (f"{_BOOSTING}.predictor.TreePredictor",)
+
+    def _estimator_for(self, data: FitData) -> Any:
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+        kind = HistGradientBoostingClassifier if self.classes else HistGradientBoostingRegressor
+        watch = data.validation is not None
+        # Without a validation part of its own scikit-learn would draw one at random, which peeks into the future.
+        return kind(**{"random_state": data.seed, "early_stopping": watch, **self.params})
+
+    def _fit(self, data: FitData) -> None:
+        estimator = self._estimator_for(data)
+        watched = {}
+        if data.validation is not None and estimator.early_stopping:
+            watched = {"X_val": data.validation, "y_val": data.validation_target}
+        with one_pool(data.threads):
+            estimator.fit(data.train, data.target, **watched)
+        self._estimator = estimator

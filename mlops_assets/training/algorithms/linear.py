@@ -1,0 +1,26 @@
+"""Least squares: the plainest model of numbers, and exact."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from mlops_assets.training.algorithm import FitData, Floats
+from mlops_assets.training.scikit import ScikitAlgorithm
+
+
+class Linear(ScikitAlgorithm):
+    """scikit-learn's LinearRegression."""
+
+    name: ClassVar[str] = "linear"
+    explain: ClassVar[Literal["tree", "linear", "other"]] = "linear"
+
+    def _estimator_for(self, _data: FitData) -> Any:
+        from sklearn.linear_model import LinearRegression
+
+        return LinearRegression(**self.params)
+
+    def coefficients(self) -> tuple[Floats, Floats]:
+        """Weights (1, features) and intercept (1,)."""
+        return np.atleast_2d(self.native.coef_), np.atleast_1d(self.native.intercept_)

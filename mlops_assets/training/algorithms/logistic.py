@@ -1,0 +1,27 @@
+"""Logistic regression on standardised columns, for two classes or more."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from mlops_assets.training.algorithm import FitData, Floats
+from mlops_assets.training.scaling import in_original_units, standardised
+from mlops_assets.training.scikit import ScikitAlgorithm
+
+
+class Logistic(ScikitAlgorithm):
+    """scikit-learn's LogisticRegression behind a StandardScaler."""
+
+    name: ClassVar[str] = "logistic"
+    explain: ClassVar[Literal["tree", "linear", "other"]] = "linear"
+
+    def _estimator_for(self, data: FitData) -> Any:
+        from sklearn.linear_model import LogisticRegression
+
+        return standardised(
+            LogisticRegression(**{"max_iter": 1000, "random_state": data.seed, **self.params})
+        )
+
+    def coefficients(self) -> tuple[Floats, Floats]:
+        """Weights and intercepts of the log-odds: one output for two classes, one per class for more."""
+        return in_original_units(self.native)

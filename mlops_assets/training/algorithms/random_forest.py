@@ -1,0 +1,29 @@
+"""A forest of trees grown apart from each other."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from mlops_assets.training.algorithm import FitData
+from mlops_assets.training.scikit import ScikitAlgorithm
+
+
+class RandomForest(ScikitAlgorithm):
+    """scikit-learn's RandomForestRegressor or RandomForestClassifier."""
+
+    name: ClassVar[str] = "random_forest"
+    explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
+    trusted: ClassVar[tuple[str, ...]] = ("sklearn.tree._tree.Tree",)
+    handles_missing: ClassVar[bool] = True
+    scales: ClassVar[bool] = True
+
+    def _estimator_for(self, data: FitData) -> Any:
+        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+        kind = RandomForestClassifier if self.classes else RandomForestRegressor
+        return kind(**{"random_state": data.seed, **self.params, "n_jobs": data.threads})
+
+    def _fit(self, data: FitData) -> None:
+        super()._fit(data)
+        # The number of threads is a matter of this machine, not of the model: stored files stay equal.
+        self._estimator.set_params(n_jobs=None)

@@ -1,0 +1,25 @@
+"""Least squares with shrunken weights, on standardised columns so that `alpha` means the same for each."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from mlops_assets.training.algorithm import FitData, Floats
+from mlops_assets.training.scaling import in_original_units, standardised
+from mlops_assets.training.scikit import ScikitAlgorithm
+
+
+class Ridge(ScikitAlgorithm):
+    """scikit-learn's Ridge behind a StandardScaler."""
+
+    name: ClassVar[str] = "ridge"
+    explain: ClassVar[Literal["tree", "linear", "other"]] = "linear"
+
+    def _estimator_for(self, data: FitData) -> Any:
+        from sklearn.linear_model import Ridge as Model
+
+        return standardised(Model(**{"random_state": data.seed, **self.params}))
+
+    def coefficients(self) -> tuple[Floats, Floats]:
+        """Weights (1, features) and intercept (1,), in the units of the matrix."""
+        return in_original_units(self.native)

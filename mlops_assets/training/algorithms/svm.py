@@ -1,0 +1,29 @@
+"""Support vectors on standardised columns. Its time grows with the square of the rows and more: mind the time limit."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from mlops_assets.training.algorithm import FitData
+from mlops_assets.training.scaling import standardised
+from mlops_assets.training.scikit import ScikitAlgorithm
+
+
+class Svm(ScikitAlgorithm):
+    """scikit-learn's SVR; or SVC, whose distances three-fold calibration turns into probabilities."""
+
+    name: ClassVar[str] = "svm"
+    trusted: ClassVar[tuple[str, ...]] = (
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+    )
+    explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
+
+    def _estimator_for(self, data: FitData) -> Any:
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.svm import SVC, SVR
+
+        if not self.classes:
+            return standardised(SVR(**self.params))
+        machine = SVC(**{"random_state": data.seed, **self.params})
+        return standardised(CalibratedClassifierCV(machine, cv=3, ensemble=False))

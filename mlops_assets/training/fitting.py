@@ -1,0 +1,188 @@
+"""Fitting under a time limit: every candidate in a process of its own, which is killed when its time is up.
+
+Comes in: choices from the model file and matrices. Goes out: one `Fitted` per choice, in the same order; a candidate
+that fails or runs out of time is an answer, not an exception. Choosing the best is `lifecycle`'s business.
+
+Why a process: a native library that hangs, or eats the memory, can be ended in no other way without taking the run
+with it. What it costs, and why it is kept warm, stands in `workers`.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.errors import MlopsError
+from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.training import AlgorithmChoice, Problem
+from mlops_assets.training import workers
+from mlops_assets.training.algorithm import Algorithm, Progress, Target
+from mlops_assets.training.algorithms import ALGORITHMS
+from mlops_assets.training.cores import idle_cores, usable_cores
+
+OnStep = Callable[[str, Progress], None]
+KEPT_STEPS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What became of one choice. model is None unless status is `trained`; message says why.
+
+    seconds is wall time; history holds what an iterative algorithm reported at each step.
+    """
+
+    choice: AlgorithmChoice
+    status: Literal["trained", "failed", "timed_out"]
+    seconds: float
+    model: Algorithm | None
+    message: str = ""
+    history: tuple[Progress, ...] = ()
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the algorithm."""
+        return self.choice.name
+
+
+def unheard_step(_algorithm: str, _progress: Progress) -> None:
+    """Listen to no progress."""
+
+
+def fit(
+    spec: ModelSpec,
+    choice: AlgorithmChoice,
+    train: FeatureMatrix,
+    y_train: Target,
+    validation: FeatureMatrix,
+    y_validation: Target,
+    *,
+    deadline_seconds: float,
+    on_progress: OnStep = unheard_step,
+) -> Fitted:
+    """`fit_all` for one choice."""
+    [fitted] = fit_all(
+        spec,
+        train,
+        y_train,
+        validation,
+        y_validation,
+        choices=(choice,),
+        deadline_seconds=deadline_seconds,
+        on_progress=on_progress,
+    )
+    return fitted
+
+
+def fit_all(
+    spec: ModelSpec,
+    train: FeatureMatrix,
+    y_train: Target,
+    validation: FeatureMatrix,
+    y_validation: Target,
+    *,
+    deadline_seconds: float,
+    choices: Sequence[AlgorithmChoice] | None = None,
+    on_progress: OnStep = unheard_step,
+    cores: int | None = None,
+) -> tuple[Fitted, ...]:
+    """Fit every choice (default: those of the model file), side by side where there are cores.
+
+    deadline_seconds bounds all of them together; whatever still runs then is ended and marked `timed_out`.
+    cores defaults to those that this process may use and nobody else keeps busy; candidates share them.
+    on_progress may be called from several threads.
+    Raises TrainingError for a parameter or problem an algorithm does not have, before anything is fitted.
+    """
+    asked = tuple(spec.training.algorithms if choices is None else choices)
+    for choice in asked:
+        ALGORITHMS[choice.name](spec.problem, choice.params)
+    if not asked:
+        return ()
+    together = min(len(asked), max(1, cores or usable_cores()))
+    available = max(1, cores or idle_cores())
+    end = time.monotonic() + deadline_seconds
+    with tempfile.TemporaryDirectory(prefix="mlops-fit-") as name:
+        folder = Path(name)
+        _store(folder / "train", train, y_train)
+        _store(folder / "validation", validation, y_validation)
+
+        def one(index: int) -> Fitted:
+            choice = asked[index]
+            job = folder / str(index)
+            job.mkdir()
+            threads = max(1, available // together) if ALGORITHMS[choice.name].scales else 1
+            order = _order(spec.problem, choice, spec.training.seed, threads)
+            (job / "job.json").write_text(json.dumps(order))
+            return _fitted(choice, job, end, lambda progress: on_progress(choice.name, progress))
+
+        with ThreadPoolExecutor(max_workers=together, thread_name_prefix="fit") as pool:
+            try:
+                return tuple(pool.map(one, range(len(asked))))
+            except BaseException:
+                # An interrupted run must not wait for its fits: they end with their processes.
+                workers.kill_busy(folder)
+                raise
+
+
+def _order(problem: Problem, choice: AlgorithmChoice, seed: int, threads: int) -> dict[str, Any]:
+    return {
+        "algorithm": choice.name,
+        "problem": problem,
+        "params": choice.params,
+        "seed": seed,
+        "threads": threads,
+    }
+
+
+def _store(folder: Path, matrix: FeatureMatrix, target: Target) -> None:
+    folder.mkdir()
+    np.save(folder / "values.npy", np.ascontiguousarray(matrix.values, dtype=np.float64), allow_pickle=False)
+    (folder / "names.json").write_text(json.dumps(matrix.names))
+    pl.DataFrame({"target": _series(target)}).write_ipc(folder / "target.arrow")
+
+
+def _series(target: Target) -> pl.Series:
+    if isinstance(target, pl.Series):
+        return target.rename("target")
+    plain: NDArray[Any] = target
+    return pl.Series("target", plain.tolist() if plain.dtype == object else plain, strict=False)
+
+
+def _fitted(
+    choice: AlgorithmChoice, job: Path, end: float, on_progress: Callable[[Progress], None]
+) -> Fitted:
+    history: list[Progress] = []
+
+    def note(progress: Progress) -> None:
+        if len(history) < KEPT_STEPS:
+            history.append(progress)
+        on_progress(progress)
+
+    started = time.monotonic()
+    answer = workers.ask(choice.name, job, end, note)
+    seconds = time.monotonic() - started
+    if answer.status != "trained":
+        return Fitted(choice, answer.status, seconds, None, answer.message, tuple(history))
+    files = {path.name: path.read_bytes() for path in sorted((job / "model").iterdir())}
+    try:
+        model = ALGORITHMS[choice.name].load(files)
+    except MlopsError as error:
+        return Fitted(
+            choice,
+            "failed",
+            seconds,
+            None,
+            f"{choice.name}: the model cannot be stored: {error}",
+            tuple(history),
+        )
+    return Fitted(choice, "trained", time.monotonic() - started, model, answer.message, tuple(history))

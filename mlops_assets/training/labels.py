@@ -1,0 +1,52 @@
+"""Targets as algorithms want them: class labels as text, numbers as finite float64."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlops_assets.errors import TrainingError
+
+_MEND: Final = "drop these rows in 'repairs' (missing_target: drop_row)"
+
+
+def as_labels(target: NDArray[Any] | pl.Series) -> list[str]:
+    """Labels as text: whole floats without `.0`, booleans as true and false. TrainingError when one is missing."""
+    series = target if isinstance(target, pl.Series) else pl.Series(target.tolist(), strict=False)
+    if series.dtype.is_float():
+        series = series.fill_nan(None)
+        whole = series.drop_nulls()
+        if (whole == whole.round()).all():
+            series = series.cast(pl.Int64)
+    if missing := series.null_count():
+        raise TrainingError(f"the target has {missing} missing values; {_MEND}")
+    return [str(label) for label in series.cast(pl.String).to_list()]
+
+
+def as_numbers(target: NDArray[Any] | pl.Series) -> NDArray[np.float64]:
+    """The target as float64 of its own. Raises TrainingError for text, missing and infinite values."""
+    raw = target.to_numpy() if isinstance(target, pl.Series) else target
+    try:
+        numbers = np.array(raw, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TrainingError(
+            "the target holds values that are no numbers; is the problem a classification?"
+        ) from error
+    if refused := int((~np.isfinite(numbers)).sum()):
+        raise TrainingError(f"the target has {refused} missing or infinite values; {_MEND}")
+    return numbers
+
+
+def in_natural_order(labels: list[str]) -> tuple[str, ...]:
+    """Each label once: numbers by size, then text."""
+
+    def key(label: str) -> tuple[bool, float, str]:
+        try:
+            return False, float(label), label
+        except ValueError:
+            return True, 0.0, label
+
+    return tuple(sorted(set(labels), key=key))

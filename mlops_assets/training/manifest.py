@@ -1,0 +1,99 @@
+"""The manifest of a bundle: which files, their hashes and sizes, and what the model was trained with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+from mlops_assets.errors import BundleError
+
+MANIFEST: Final = "manifest.json"
+FORMAT: Final = 1
+ALWAYS: Final = ("numpy", "polars")
+"""Packages noted in every environment; only those of the algorithm are compared when a model is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """environment: python, platform and packages with their versions. packages: those the model depends on."""
+
+    algorithm: str
+    files: dict[str, tuple[str, int]]
+    environment: dict[str, Any]
+    packages: tuple[str, ...]
+    signature: dict[str, Any]
+    data: list[dict[str, Any]]
+    code_commit: str
+    seed: int
+
+
+def sha256(body: bytes) -> str:
+    """The digest that manifests hold."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def write(manifest: Manifest) -> bytes:
+    """The manifest as JSON, equal bytes for equal content."""
+    body = {
+        "format": FORMAT,
+        "algorithm": manifest.algorithm,
+        "files": {name: {"sha256": digest, "size": size} for name, (digest, size) in manifest.files.items()},
+        "environment": manifest.environment,
+        "packages": list(manifest.packages),
+        "signature": manifest.signature,
+        "data": manifest.data,
+        "code_commit": manifest.code_commit,
+        "seed": manifest.seed,
+    }
+    return json.dumps(body, indent=1, sort_keys=True).encode()
+
+
+def read(body: bytes, where: str) -> Manifest:
+    """The manifest again. Raises BundleError when it is not one."""
+    try:
+        content = json.loads(body)
+        if content["format"] != FORMAT:
+            raise BundleError(
+                f"{where}: {MANIFEST} has format {content['format']!r}, this code reads {FORMAT}"
+            )
+        return Manifest(
+            algorithm=str(content["algorithm"]),
+            files={
+                str(name): (str(entry["sha256"]), int(entry["size"]))
+                for name, entry in content["files"].items()
+            },
+            environment=dict(content["environment"]),
+            packages=tuple(content["packages"]),
+            signature=dict(content["signature"]),
+            data=list(content["data"]),
+            code_commit=str(content["code_commit"]),
+            seed=int(content["seed"]),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BundleError(
+            f"{where}: {MANIFEST} is not a manifest ({type(error).__name__}: {error})"
+        ) from error
+
+
+def environment_of(packages: Iterable[str]) -> dict[str, Any]:
+    """Versions of this process: Python, machine, the packages given and those always noted."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": {name: version(name) for name in sorted({*packages, *ALWAYS})},
+    }
+
+
+def incompatible(trained: Mapping[str, Any], packages: Iterable[str]) -> list[str]:
+    """Packages whose major or minor version is not the one a model was trained with, each as a clause."""
+    found = []
+    for name in packages:
+        then, now = str(trained.get("packages", {}).get(name, "an unknown version")), version(name)
+        if then.split(".")[:2] != now.split(".")[:2]:
+            found.append(f"{name} {then} trained it, {now} is installed")
+    return found

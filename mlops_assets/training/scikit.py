@@ -1,0 +1,120 @@
+"""The part common to algorithms from scikit-learn: answering, and skops files with an explicit list of types.
+
+skops writes addresses of memory and the time of day into its files; both are replaced here, so that the same training
+gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from mlops_assets.errors import BundleError
+from mlops_assets.training.algorithm import Algorithm, FitData, Floats
+
+MODEL_FILE: Final = "model.skops"
+_LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
+
+
+class ScikitAlgorithm(Algorithm):
+    """An algorithm whose model is one estimator. trusted: types skops may build beyond its own safe list."""
+
+    packages: ClassVar[tuple[str, ...]] = ("scikit-learn",)
+    lean: ClassVar[tuple[str, ...]] = ("pandas",)
+    trusted: ClassVar[tuple[str, ...]] = ()
+    _estimator: Any = None
+
+    @property
+    def native(self) -> Any:
+        """The fitted scikit-learn estimator or pipeline."""
+        return self._estimator
+
+    @abstractmethod
+    def _estimator_for(self, data: FitData) -> Any:
+        """The estimator, not yet fitted."""
+
+    @classmethod
+    def import_library(cls) -> None:
+        """Import scikit-learn and skops."""
+        import threadpoolctl  # type: ignore[import-untyped]  # noqa: F401
+
+    def _fit(self, data: FitData) -> None:
+        estimator = self._estimator_for(data)
+        with one_pool(data.threads):
+            estimator.fit(data.train, data.target)
+        self._estimator = estimator
+
+    def _answer(self, values: Floats) -> Floats:
+        with one_pool(1):
+            ask = self._estimator.predict_proba if self.classes else self._estimator.predict
+            return np.asarray(ask(values), dtype=np.float64)
+
+    def _dump(self) -> dict[str, bytes]:
+        import skops.io
+
+        return {MODEL_FILE: repeatable(skops.io.dumps(self._estimator))}
+
+    def _load(self, files: Mapping[str, bytes]) -> None:
+        self._estimator = load_skops(files[MODEL_FILE], self.trusted)
+
+
+def one_pool(threads: int) -> Any:
+    """Hold BLAS and OpenMP to `threads` while the context lasts: a crowded machine is slower with more."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=threads)
+
+
+def load_skops(body: bytes, trusted: tuple[str, ...]) -> Any:
+    """Build the object in a skops file. Raises BundleError when it asks for a type that is not on the list."""
+    import skops.io
+
+    try:
+        unknown = sorted(set(skops.io.get_untrusted_types(data=body)) - set(trusted))
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        raise BundleError(f"{MODEL_FILE} is not a skops file (a pickle is never read): {error}") from error
+    if unknown:
+        raise BundleError(
+            f"{MODEL_FILE} asks for types that are not trusted: {', '.join(unknown[:3])}; nothing was loaded"
+        )
+    return skops.io.loads(body, trusted=list(trusted))
+
+
+def repeatable(body: bytes) -> bytes:
+    """The same skops file with numbered objects instead of addresses, and no time of day."""
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(members.pop("schema.json"))
+    numbers: dict[Any, int] = {}
+    names: dict[str, str] = {}
+
+    def renumber(node: Any) -> Any:
+        if isinstance(node, list):
+            return [renumber(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        fresh: dict[str, Any] = {}
+        for key, item in node.items():
+            if key == "__id__":
+                fresh[key] = numbers.setdefault(item, len(numbers) + 1)
+            elif key == "file" and isinstance(item, str) and item in members:
+                fresh[key] = names.setdefault(
+                    item, f"{len(names) + 1}{item[item.rfind('.') :] if '.' in item else ''}"
+                )
+            else:
+                fresh[key] = renumber(item)
+        return fresh
+
+    schema = renumber(schema)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr(zipfile.ZipInfo("schema.json", _LONG_AGO), json.dumps(schema), zipfile.ZIP_DEFLATED)
+        for name, content in sorted(members.items(), key=lambda member: names.get(member[0], member[0])):
+            archive.writestr(zipfile.ZipInfo(names.get(name, name), _LONG_AGO), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()

@@ -1,0 +1,139 @@
+"""The process that fits run in, from its own side: a door of the program, never imported by another module.
+
+It reads one line of JSON per job from its input and answers in lines of JSON: progress, then how it ended. A job folder
+holds job.json; beside it lie train/ and validation/ (values.npy, names.json, target.arrow), which jobs share. The
+fitted model is written to model/ below the job folder, as the files that `Algorithm.dump` gives. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import math
+import os
+import select
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+IDLE_SECONDS = 300
+GRACE_SECONDS = 10
+
+
+def main() -> None:
+    """Serve jobs until the input ends or nothing was asked for some minutes."""
+    # Before any library reads them: threads that wait must sleep, or a crowded machine crawls.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    sys.path[:] = json.loads(sys.argv[1])
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what libraries print is not an answer
+    unread = b""
+    while select.select([0], [], [], IDLE_SECONDS)[0]:
+        piece = os.read(0, 65_536)
+        if not piece:
+            return
+        *orders, unread = (unread + piece).split(b"\n")
+        for order in orders:
+            _serve(json.loads(order), answers)
+
+
+def _serve(order: dict[str, Any], answers: IO[str]) -> None:
+    done = threading.Event()
+    threading.Thread(target=_leave_with_parent, args=(done,), daemon=True).start()
+    # The kernel's own alarm ends a fit that hangs in native code even when nobody is left to kill it.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(max(1, math.ceil(order["seconds"]) + GRACE_SECONDS))
+    try:
+        message = _fit(Path(order["job"]), answers)
+        answer = {"status": "trained", "message": message}
+    except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
+        answer = {"status": "failed", "message": _explained(error)}
+    finally:
+        signal.alarm(0)
+        done.set()
+    answers.write(json.dumps(answer) + "\n")
+
+
+def _fit(job: Path, answers: IO[str]) -> str:
+    import warnings
+
+    import numpy as np
+    import polars as pl
+
+    from mlops_assets.artifacts import FeatureMatrix
+    from mlops_assets.training.algorithm import Progress
+    from mlops_assets.training.algorithms import ALGORITHMS
+
+    order = json.loads((job / "job.json").read_text())
+    kind = ALGORITHMS[order["algorithm"]]
+
+    def part(name: str) -> tuple[FeatureMatrix, pl.Series]:
+        folder = job.parent / name
+        values = np.load(folder / "values.npy", mmap_mode="r", allow_pickle=False)
+        names = tuple(json.loads((folder / "names.json").read_text()))
+        return FeatureMatrix(names, np.asarray(values)), pl.read_ipc(folder / "target.arrow")["target"]
+
+    def report(progress: Progress) -> None:
+        values = {name: value for name, value in progress.values.items() if math.isfinite(value)}
+        answers.write(json.dumps({"step": progress.step, "values": values}) + "\n")
+
+    (train, y), (validation, y_validation) = part("train"), part("validation")
+    with without(kind.lean):
+        kind.import_library()
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        model = kind(order["problem"], order["params"]).fit(
+            train,
+            y,
+            validation=validation,
+            y_validation=y_validation,
+            seed=order["seed"],
+            threads=order["threads"],
+            on_progress=report,
+        )
+    folder = job / "model"
+    folder.mkdir()
+    for name, body in model.dump().items():
+        (folder / name).write_bytes(body)
+    return "; ".join(sorted({f"{warning.category.__name__}: {warning.message}" for warning in raised}))[
+        :2_000
+    ]
+
+
+@contextlib.contextmanager
+def without(modules: tuple[str, ...]) -> Iterator[None]:
+    """Let imports of these modules fail meanwhile, unless they are there: libraries then skip what we do not use."""
+    hidden = [name for name in modules if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is how Python spells 'not importable'
+    try:
+        yield
+    finally:
+        for name in hidden:
+            if sys.modules.get(name, ...) is None:
+                del sys.modules[name]
+        importlib.invalidate_caches()
+
+
+def _leave_with_parent(done: threading.Event) -> None:
+    # While a job runs nothing is written to us: input that becomes readable has ended, and so has whoever asked.
+    while not done.is_set():
+        if select.select([0], [], [], 0.5)[0] and not done.is_set():
+            os._exit(1)
+
+
+def _explained(error: Exception) -> str:
+    from mlops_assets.errors import MlopsError
+
+    if isinstance(error, MlopsError):
+        return str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} (in {Path(last.filename).name}, line {last.lineno})"
+
+
+if __name__ == "__main__":
+    main()
