@@ -8,6 +8,7 @@ deleted. Data frames of readings and features belong to datasets, model files to
 
 from __future__ import annotations
 
+from mlops_assets.ledger.invariants import invariants
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.migrating import migrate
 from mlops_assets.ledger.records import (
@@ -37,5 +38,6 @@ __all__ = [
     "SensorAlert",
     "Standing",
     "Waiver",
+    "invariants",
     "migrate",
 ]

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from mlops_assets.errors import LedgerError, ServiceError
 
 LOCK_TIMEOUT = "15s"  # a promoter that hangs must not make every other one hang
 IDLE_TIMEOUT = "60s"  # the server ends the transaction of a process that was frozen in the middle of one
+
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 def normalised(url: str | URL) -> URL:
@@ -78,10 +80,22 @@ class Store:
             with self._engine.begin() as connection:
                 yield connection
         except OperationalError as error:
+            if getattr(error.orig, "pgcode", None) == LOCK_NOT_AVAILABLE:
+                raise LedgerError(
+                    f"another process held this part of the ledger for more than {LOCK_TIMEOUT}; nothing was changed, "
+                    "try again"
+                ) from error
             address = self._engine.url.render_as_string(hide_password=True)
             raise ServiceError(f"the ledger at {address} did not answer: {_first_line(error)}") from error
         except DBAPIError as error:
             raise LedgerError(f"the ledger refused: {_first_line(error)}") from error
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        """A transaction that only reads and sees one instant, for checks across tables."""
+        with self._transaction() as connection:
+            connection.execute(text("set transaction isolation level repeatable read, read only"))
+            yield connection
 
     def close(self) -> None:
         """Give all connections back. The ledger can be used again afterwards."""

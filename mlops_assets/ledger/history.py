@@ -1,10 +1,11 @@
-"""The append-only history of decisions, read back. Written only by champion.py, inside the same transaction."""
+"""The append-only history of decisions, read back. Written only by the champion's verbs, in their transactions."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from mlops_assets.ledger.engine import Store, utc
+from mlops_assets.ledger.engine import Store
+from mlops_assets.ledger.moves import entry
 from mlops_assets.ledger.records import HistoryEntry
 from mlops_assets.ledger.schema import history
 from mlops_assets.ledger.serving_order import ServingOrder, serving_order
@@ -26,22 +27,7 @@ def entries(
     query = select(history).where(history.c.model == model).order_by(history.c.id.desc()).limit(limit)
     if version is not None:
         query = query.where(history.c.version == version)
-    return tuple(
-        HistoryEntry(
-            id=row.id,
-            model=row.model,
-            at=utc(row.at),
-            actor=row.actor,
-            action=row.action,
-            from_version=row.from_version,
-            to_version=row.to_version,
-            version=row.version,
-            epoch=row.epoch,
-            evidence_hash=row.evidence_hash,
-            reason=row.reason,
-        )
-        for row in connection.execute(query)
-    )
+    return tuple(entry(row) for row in connection.execute(query))
 
 
 def serving_order_of(connection: Connection, model: str) -> ServingOrder:

@@ -108,6 +108,12 @@ history = Table(
         unique=True,
         postgresql_where=text("action in ('promoted', 'rolled_back', 'retired')"),
     ),
+    Index(
+        "history_one_promotion_per_evidence",
+        "evidence_hash",
+        unique=True,
+        postgresql_where=text("action = 'promoted'"),
+    ),
 )
 
 asset_records = Table(

@@ -59,7 +59,7 @@ class Versions(Store):
                 )
                 .returning(versions)
             ).one()
-            return _record(row)
+            return as_version(row)
 
     def record_bundle(
         self,
@@ -84,7 +84,7 @@ class Versions(Store):
                 .values(**values)
                 .returning(versions)
             ).one()
-            return _record(row)
+            return as_version(row)
 
     def model_version(self, model: str, version: int) -> ModelVersion:
         """One version. Raises LedgerError when there is none, naming those there are."""
@@ -97,7 +97,7 @@ class Versions(Store):
         if status is not None:
             query = query.where(versions.c.status == status)
         with self._transaction() as connection:
-            return tuple(_record(row) for row in connection.execute(query))
+            return tuple(as_version(row) for row in connection.execute(query))
 
     def models(self) -> tuple[str, ...]:
         """Names of all models that ever had a version, sorted."""
@@ -105,12 +105,12 @@ class Versions(Store):
             return tuple(connection.scalars(select(versions.c.model).distinct().order_by(versions.c.model)))
 
 
-def require_version(connection: Connection, model: str, version: int, *, lock: bool = False) -> ModelVersion:
-    """The version, locked against other writers when asked. Raises LedgerError when it does not exist."""
+def require_version(connection: Connection, model: str, version: int) -> ModelVersion:
+    """The version. Raises LedgerError when it does not exist."""
     query = select(versions).where(versions.c.model == model, versions.c.version == version)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    row = connection.execute(query).one_or_none()
     if row is not None:
-        return _record(row)
+        return as_version(row)
     last = connection.scalar(select(func.max(versions.c.version)).where(versions.c.model == model))
     known = f"it has versions 1 to {last}" if last else "the ledger knows no version of it"
     raise LedgerError(f"model '{model}' has no version {version}: {known}")
@@ -123,7 +123,8 @@ def set_status(connection: Connection, model: str, version: int, status: Status)
     )
 
 
-def _record(row: Row[Any]) -> ModelVersion:
+def as_version(row: Row[Any]) -> ModelVersion:
+    """A row of model_versions as a record."""
     return ModelVersion(
         model=row.model,
         version=row.version,

@@ -73,6 +73,23 @@ def test_a_retried_promotion_is_answered_once(ledger: Ledger) -> None:
     assert len(ledger.history(M)) == 1
 
 
+def test_old_evidence_does_not_undo_a_rollback(ledger: Ledger) -> None:
+    promote_new(ledger)
+    bad = promote_new(ledger)
+    rollback(ledger)
+    with pytest.raises(LedgerError, match=r"already promoted on this evidence .* decide on the new evidence"):
+        promote(ledger, bad.version, bad.evidence_hash)
+    fresh = ledger.record_evidence(M, bad.version, {"rmse": 0.9}, AT)
+    assert promote(ledger, bad.version, fresh).version == bad.version
+    assert rollback(ledger) == 1
+
+
+def test_a_decision_has_an_actor(ledger: Ledger) -> None:
+    version, hash_ = challenger(ledger)
+    with pytest.raises(LedgerError, match="needs the name"):
+        ledger.keep(M, version, evidence_hash=hash_, actor=" ", reason="", at=AT)
+
+
 def test_evidence_must_exist_and_be_about_this_version(ledger: Ledger) -> None:
     one, two = challenger(ledger), challenger(ledger)
     with pytest.raises(EvidenceError, match="holds no evidence"):

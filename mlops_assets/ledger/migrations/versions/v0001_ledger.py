@@ -32,7 +32,8 @@ create table model_versions (
 create unique index model_versions_one_champion on model_versions (model) where status = 'champion';
 
 create table evidence (
-    hash text primary key check (hash = encode(sha256(convert_to(body::text, 'UTF8')), 'hex')),
+    hash text primary key
+        constraint evidence_has_its_hash check (hash = encode(sha256(convert_to(body::text, 'UTF8')), 'hex')),
     model text not null,
     version integer not null,
     body json not null,
@@ -71,6 +72,7 @@ create table history (
 create index history_by_model on history (model, id);
 create unique index history_one_move_per_epoch on history (model, epoch)
     where action in ('promoted', 'rolled_back', 'retired');
+create unique index history_one_promotion_per_evidence on history (evidence_hash) where action = 'promoted';
 
 create table asset_records (
     asset text not null,

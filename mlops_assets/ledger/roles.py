@@ -1,0 +1,122 @@
+"""Database roles: what a running program may do to the ledger and to MLflow's store, enforced by PostgreSQL.
+
+Comes in: the name of a role. Goes out: SQL, or the same SQL carried out. The owner of the tables migrates; programs
+connect as the application role; a clean-up job as the retention role. Neither can change or delete runs, model
+versions, evidence, history, approvals or waivers, whatever code runs in them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import URL, text
+
+from mlops_assets.errors import LedgerError
+from mlops_assets.ledger.engine import Store, make_engine
+
+# Rows that programs may change, and of model_versions only what the triggers allow to be written once.
+CHANGING = {
+    "champion": "",
+    "model_versions": "(status, mlflow_run_id, bundle_path, manifest_sha256)",
+    "asset_records": "",
+    "retrain_requests": "",
+    "alerts": "(acknowledged_at, acknowledged_by)",
+    "alerts_log": "(ended_at, readings, message)",
+    "watermarks": "",
+}
+ADDED_TO = (*CHANGING, "history", "evidence", "approvals", "waivers", "model_performance", "predictions")
+EVENTS = ("predictions", "asset_records", "alerts_log")  # what a retention policy may remove
+
+# MLflow's tables that hold what happened. Deleting a run or a model version there is an UPDATE, so a trigger is
+# needed too.
+MLFLOW_KEPT = (
+    "experiments",
+    "runs",
+    "metrics",
+    "latest_metrics",
+    "params",
+    "registered_models",
+    "model_versions",
+)
+
+MLFLOW_TRIGGER = """
+create or replace function mlops_keep_runs() returns trigger language plpgsql as $$
+begin
+    raise exception '% are kept for ever: archive instead of deleting', tg_table_name
+        using errcode = 'restrict_violation';
+end $$;
+create or replace trigger mlops_keep before update on runs for each row
+    when (new.lifecycle_stage = 'deleted') execute function mlops_keep_runs();
+create or replace trigger mlops_keep before update on experiments for each row
+    when (new.lifecycle_stage = 'deleted') execute function mlops_keep_runs();
+create or replace trigger mlops_keep before update on model_versions for each row
+    when (new.current_stage = 'Deleted_Internal') execute function mlops_keep_runs()
+"""
+
+CREATE_ROLE = """
+do $$ begin
+    if not exists (select from pg_roles where rolname = '{literal}') then create role {name} nologin; end if;
+end $$
+"""
+
+
+def application_role(role: str) -> tuple[str, ...]:
+    """SQL for the ledger's database: read everything, add everywhere, change only what moves, delete nothing."""
+    name = _quoted(role)
+    return (
+        *_fresh(name),
+        f"grant select on all tables in schema public to {name}",
+        *(f"grant insert on {table} to {name}" for table in ADDED_TO),
+        *(f"grant update {columns} on {table} to {name}" for table, columns in CHANGING.items()),
+    )
+
+
+def retention_role(role: str) -> tuple[str, ...]:
+    """SQL for the ledger's database: read, and delete only event rows and caches."""
+    name = _quoted(role)
+    return (
+        *_fresh(name),
+        f"grant select on all tables in schema public to {name}",
+        *(f"grant delete on {table} to {name}" for table in EVENTS),
+    )
+
+
+def mlflow_role(role: str) -> tuple[str, ...]:
+    """SQL for MLflow's database, after MLflow has made its tables: everything it does, but no run, metric,
+    parameter or model version is ever deleted, nor marked as deleted."""
+    name = _quoted(role)
+    return (
+        *_fresh(name),
+        f"grant select, insert, update, delete on all tables in schema public to {name}",
+        f"grant usage on all sequences in schema public to {name}",
+        *(f"revoke delete on {table} from {name}" for table in MLFLOW_KEPT),
+        f"revoke insert, update, delete on alembic_version from {name}",
+        MLFLOW_TRIGGER,
+    )
+
+
+def apply(url: str | URL, statements: tuple[str, ...]) -> None:
+    """Carry the statements out in one transaction, as the tables' owner. Safe to repeat after an upgrade.
+
+    The role is made without a password and cannot log in: `alter role NAME login password ...` is the operator's
+    step, so that no secret passes through here.
+    """
+    with Store(make_engine(url)) as store, store._transaction() as connection:
+        for statement in statements:
+            connection.execute(text(statement.replace(":", "\\:")))
+
+
+def _fresh(name: str) -> tuple[str, ...]:
+    """The role, made if it is new, with every right on this schema taken away."""
+    return (
+        CREATE_ROLE.format(name=name, literal=name.strip('"')),
+        f"grant usage on schema public to {name}",
+        f"revoke create on schema public from {name}, public",
+        f"revoke all on all tables in schema public from {name}",
+    )
+
+
+def _quoted(role: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", role):
+        raise LedgerError(f"'{role}' is no role name: lower-case letters, digits and _ only, at most 63")
+    return f'"{role}"'

@@ -1,0 +1,236 @@
+"""Processes are killed in the middle of the ledger's verbs: what is left is the state before or the state after.
+
+Every verb is killed at each of its points (around each statement and each commit) and repeated; then at random
+moments. MLOPS_FAULT_KILLS sets the number of random kills (default 60).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from mlops_assets.errors import LedgerError, LostRaceError
+from mlops_assets.ledger import Ledger, engine, invariants, migrate
+from mlops_assets.ledger.migrating import HEAD, revision
+
+pytestmark = pytest.mark.faults
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+KILLS = int(os.environ.get("MLOPS_FAULT_KILLS", "60"))
+SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT")
+M = "pump"
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def victims() -> Iterator[Run]:
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("ledger_victim.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None
+    assert stdout is not None
+
+    def run(**job: Any) -> dict[str, Any]:
+        stdin.write(json.dumps(job) + "\n")
+        stdin.flush()
+        answer: dict[str, Any] = json.loads(stdout.readline())
+        return answer
+
+    yield run
+    process.communicate()
+
+
+def challenger(ledger: Ledger) -> tuple[int, str]:
+    version = ledger.new_version(M, AT).version
+    ledger.record_bundle(M, version, bundle_path=f"b/{version}", manifest_sha256=f"{version:064x}")
+    return version, ledger.record_evidence(M, version, {}, AT)
+
+
+def promote(ledger: Ledger) -> None:
+    version, hash_ = challenger(ledger)
+    ledger.promote(
+        M,
+        version,
+        seen_epoch=ledger.standing(M).epoch,
+        evidence_hash=hash_,
+        actor="a",
+        reason="",
+        at=AT,
+    )
+
+
+def arguments_of(ledger: Ledger, verb: str) -> dict[str, Any]:
+    """What to call `verb` with now, so that a call that is repeated means the same."""
+    version, hash_ = challenger(ledger)
+    said = {"actor": "a", "reason": ""}
+    epoch = ledger.standing(M).epoch
+    match verb:
+        case "promote":
+            return {"model": M, "version": version, "seen_epoch": epoch, "evidence_hash": hash_, **said}
+        case "rollback":
+            return {"model": M, "seen_epoch": epoch, **said}
+        case "keep" | "refuse":
+            return {"model": M, "version": version, "evidence_hash": hash_, **said}
+        case "answer":
+            return {"evidence_hash": hash_, "verdict": "approve", "actor": "ann", "comment": ""}
+        case "retire":
+            return {"model": M, **said}
+        case _:
+            raise ValueError(verb)
+
+
+def look(ledger: Ledger, arguments: dict[str, Any]) -> tuple[object, ...]:
+    """Everything the verbs change."""
+    hash_ = arguments.get("evidence_hash")
+    return (
+        ledger.standing(M),
+        len(ledger.history(M, limit=None)),
+        tuple(version.status for version in ledger.versions(M)),
+        None if hash_ is None else ledger.approval(hash_),
+    )
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize("verb", ["promote", "rollback", "keep", "refuse", "retire", "answer"])
+def test_killed_at_every_point(ledger: Ledger, ledger_url: str, victims: Run, verb: str, signal: str) -> None:
+    for _ in range(3):
+        promote(ledger)
+    points = victims(url=ledger_url, verb=verb, arguments=arguments_of(ledger, verb))["points"]
+    assert points >= 12
+    every = range(1, points + 1)  # other signals end the process at the same places: a few of them are enough
+    for point in every if signal == "SIGKILL" else random.Random(7).sample(every, 4):
+        for _ in range(2):
+            promote(ledger)
+        arguments = arguments_of(ledger, verb)
+        before = look(ledger, arguments)
+        ended = victims(url=ledger_url, verb=verb, arguments=arguments, point=point, signal=signal)
+        assert ended["points"] is None, f"point {point} was not reached"
+        between = look(ledger, arguments)
+        assert invariants(ledger) == []
+        try:  # the restart: the same again, no manual step
+            getattr(ledger, verb)(**arguments, at=AT)
+        except (LostRaceError, LedgerError):
+            assert verb in ("rollback", "retire")  # done already, and said so
+            assert between != before
+        after = look(ledger, arguments)
+        assert invariants(ledger) == []
+        assert between in (before, after)
+        assert after != before
+        assert after[1] == before[1] + (verb != "answer")  # type: ignore[operator]
+
+
+def test_killed_at_random_moments(ledger: Ledger, ledger_url: str, victims: Run) -> None:
+    chance = random.Random(20260301)
+    promote(ledger)
+
+    def twenty_promotions() -> dict[str, Any]:
+        challengers = [challenger(ledger) for _ in range(20)]
+        epoch = ledger.standing(M).epoch
+        return {
+            "model": M,
+            "version": [version for version, _ in challengers],
+            "evidence_hash": [hash_ for _, hash_ in challengers],
+            "seen_epoch": list(range(epoch, epoch + 20)),
+            "actor": "a",
+            "reason": "",
+        }
+
+    whole = twenty_promotions()
+    began = time.monotonic()
+    victims(url=ledger_url, verb="promote", arguments=whole, repeat=20)
+    takes = time.monotonic() - began
+    moved = []
+    for round_ in range(KILLS):
+        arguments = twenty_promotions()
+        delay = chance.uniform(0, takes)
+        victims(url=ledger_url, verb="promote", arguments=arguments, repeat=20, delay=delay)
+        assert invariants(ledger) == [], f"round {round_}, killed after {delay:.4f} s"
+        assert ledger.champion(M) is not None
+        moved.append(ledger.standing(M).epoch - arguments["seen_epoch"][0])
+    assert sum(0 < moves < 20 for moves in moved) > KILLS / 4, f"too few kills hit a promotion: {moved}"
+    promote(ledger)  # no lock was left behind
+
+
+def test_a_promotion_in_two_transactions_fails_this_test(
+    ledger: Ledger, ledger_url: str, victims: Run
+) -> None:
+    """The negative control: the champion row in one transaction, the history in the next."""
+    promote(ledger)
+    broken = 0
+    arguments = arguments_of(ledger, "promote")
+    points = victims(url=ledger_url, verb="torn", arguments=arguments)["points"]
+    assert invariants(ledger) == []
+    for point in range(1, points + 1):
+        victims(url=ledger_url, verb="torn", arguments=arguments_of(ledger, "promote"), point=point)
+        broken += invariants(ledger) != []
+    assert broken
+
+
+def test_a_killed_migration_leaves_nothing_or_everything(postgres_url: str, victims: Run) -> None:
+    probe = create_engine(postgres_url)
+
+    def found() -> tuple[str | None, int]:
+        with probe.connect() as connection:
+            tables = text("select count(*) from pg_tables where schemaname = 'public'")
+            return revision(connection), connection.execute(tables).scalar_one()
+
+    point = 0
+    while found()[0] is None:
+        assert found() == (None, 0)
+        point += 1
+        assert point < 200
+        victims(url=postgres_url, verb="migrate", arguments={}, point=point)
+    assert point > 12
+    assert migrate(postgres_url) == HEAD
+    assert found() == (HEAD, 14)
+    with Ledger.open(postgres_url) as ledger:
+        promote(ledger)
+        assert invariants(ledger) == []
+    probe.dispose()
+
+
+def test_a_frozen_promoter_delays_but_does_not_hang_the_others(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, ledger_url: str
+) -> None:
+    promote(ledger)
+    arguments = arguments_of(ledger, "promote")
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT", "50ms")
+    with Ledger.open(ledger_url) as other, ledger._transaction() as frozen:
+        frozen.execute(text("select pg_advisory_xact_lock(hashtextextended('pump', 2))"))
+        with pytest.raises(LedgerError, match="held this part of the ledger for more than 50ms"):
+            other.promote(**arguments, at=AT)
+    ledger.promote(**arguments, at=AT + timedelta(minutes=1))
+    assert invariants(ledger) == []
+
+
+def test_connections_that_died_are_replaced(ledger: Ledger, ledger_url: str) -> None:
+    promote(ledger)
+    killer = create_engine(ledger_url)
+    with killer.begin() as connection:
+        connection.execute(
+            text(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() "
+                "and application_name = 'mlops_ledger'"
+            )
+        )
+    killer.dispose()
+    promote(ledger)
+    assert ledger.standing(M).epoch == 2

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from mlops_assets.errors import EvidenceError
+from mlops_assets.ledger import Ledger, invariants
+
+AT = datetime(2026, 3, 1, 2, tzinfo=UTC)
+WITHOUT_CHECK = "alter table evidence drop constraint evidence_has_its_hash"
+WITH_CHECK = (
+    "alter table evidence add constraint evidence_has_its_hash "
+    "check (hash = encode(sha256(convert_to(body::text, 'UTF8')), 'hex')) not valid"
+)
+ALTERED = "replace(body::text, '.0', '.1')::json"
+
+
+def tamper(ledger: Ledger, statements: str) -> None:
+    """Do what only a superuser can: switch the triggers off."""
+    with ledger._transaction() as connection:
+        connection.execute(text("set local session_replication_role = replica"))
+        connection.execute(text(statements.replace(":", "\\:")))
+
+
+@pytest.fixture
+def lived(ledger: Ledger) -> Ledger:
+    """A ledger in which every verb was used."""
+    for number in range(1, 6):
+        ledger.new_version("pump", AT, bundle_path=f"b{number}", manifest_sha256=f"{number:064x}")
+    hashes = {n: ledger.record_evidence("pump", n, {"rmse": float(n)}, AT) for n in range(1, 6)}
+
+    def promote(version: int) -> None:
+        epoch = ledger.standing("pump").epoch
+        ledger.promote(
+            "pump", version, seen_epoch=epoch, evidence_hash=hashes[version], actor="a", reason="", at=AT
+        )
+
+    promote(1)
+    promote(2)
+    ledger.keep("pump", 3, evidence_hash=hashes[3], actor="a", reason="", at=AT)
+    ledger.refuse("pump", 4, evidence_hash=hashes[4], actor="a", reason="", at=AT)
+    ledger.rollback("pump", actor="a", reason="", at=AT)
+    ledger.retire("pump", actor="a", reason="", at=AT)
+    promote(5)
+    return ledger
+
+
+def test_a_sound_ledger_has_nothing_to_say(lived: Ledger) -> None:
+    assert invariants(lived) == []
+
+
+def test_an_empty_one_neither(ledger: Ledger) -> None:
+    assert invariants(ledger) == []
+
+
+@pytest.mark.parametrize(
+    "tampering, expected",
+    [
+        (
+            "update champion set version = 1",
+            "champion row says version 1, the status champion is on version 5",
+        ),
+        (
+            "update model_versions set status = 'archived' where version = 5",
+            "the status champion is on no version",
+        ),
+        ("update champion set epoch = 9", "epoch is 9, the history's moves have the epochs [1, 2, 3, 4, 5]"),
+        ("delete from history where epoch = 2", "epochs [1, 3, 4, 5]"),
+        (
+            "update history set from_version = 5 where epoch = 3",
+            "moves away from version 5, but version 2 stood",
+        ),
+        ("delete from history where action = 'promoted' and epoch = 5", "the history's last move says None"),
+        ("update model_versions set status = 'archived' where version = 4", "was refused but has the status"),
+        (
+            "update model_versions set status = 'challenger' where version = 3",
+            "decided about but is still a challenger",
+        ),
+        ("update history set version = 77 where action = 'kept'", "version 77, which does not exist"),
+        (
+            "update history set evidence_hash = (select hash from evidence where version = 3) where epoch = 1",
+            "about something else",
+        ),
+        (
+            f"{WITHOUT_CHECK}; update evidence set body = {ALTERED} where version = 2; {WITH_CHECK}",
+            "does not have the hash it is stored under",
+        ),
+    ],
+)
+def test_tampering_by_hand_is_seen(lived: Ledger, tampering: str, expected: str) -> None:
+    tamper(lived, tampering)
+    found = invariants(lived)
+    assert any(expected in sentence for sentence in found), found
+
+
+def test_altered_evidence_decides_nothing(lived: Ledger) -> None:
+    one = lived.evidence_of("pump", 3)[0].hash
+    tamper(lived, f"{WITHOUT_CHECK}; update evidence set body = {ALTERED} where version = 3; {WITH_CHECK}")
+    with pytest.raises(EvidenceError, match="it was altered"):
+        lived.promote("pump", 3, seen_epoch=5, evidence_hash=one, actor="a", reason="", at=AT)
+    with pytest.raises(EvidenceError, match="it was altered"):
+        lived.answer(one, "approve", actor="ann", comment="", at=AT)

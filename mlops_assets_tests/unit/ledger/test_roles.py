@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from sqlalchemy import event, text
+
+from mlops_assets.errors import LedgerError
+from mlops_assets.ledger import Ledger, Performance, SensorAlert, roles
+from mlops_assets.ledger.schema import metadata
+
+AT = datetime(2026, 3, 1, 2, tzinfo=UTC)
+LATER = AT + timedelta(hours=1)
+
+
+def opened_as(role: str, url: str) -> Ledger:
+    ledger = Ledger.open(url)
+
+    @event.listens_for(ledger._engine, "begin")
+    def _become(connection: Any) -> None:
+        connection.exec_driver_sql(f"set local role {role}")
+
+    return ledger
+
+
+@pytest.fixture
+def application(ledger_url: str) -> Iterator[Ledger]:
+    roles.apply(ledger_url, roles.application_role("mlops_app"))
+    roles.apply(ledger_url, roles.application_role("mlops_app"))
+    with opened_as("mlops_app", ledger_url) as ledger:
+        yield ledger
+
+
+def live(ledger: Ledger) -> None:
+    """Use every verb that writes."""
+    for number in (1, 2, 3, 4):
+        made = ledger.new_version("pump", AT)
+        ledger.record_bundle("pump", made.version, bundle_path="b", manifest_sha256=f"{number:064x}")
+    hashes = {n: ledger.record_evidence("pump", n, {}, AT) for n in (1, 2, 3, 4)}
+    for number in (1, 2):
+        ledger.promote(
+            "pump", number, seen_epoch=number - 1, evidence_hash=hashes[number], actor="a", reason="", at=AT
+        )
+    ledger.keep("pump", 3, evidence_hash=hashes[3], actor="a", reason="", at=AT)
+    ledger.refuse("pump", 4, evidence_hash=hashes[4], actor="a", reason="", at=AT)
+    ledger.rollback("pump", actor="a", reason="", at=AT)
+    ledger.retire("pump", actor="a", reason="", at=AT)
+    ledger.answer(hashes[3], "approve", actor="ann", comment="", at=AT)
+    ledger.waive("pump", "fairness", owner="ann", reason="x", at=AT, expires_at=LATER)
+    for _ in range(2):
+        ledger.put_record("pump/features", "r", {}, AT)
+        ledger.set_watermark("pump", "s", "1", AT)
+    ledger.request_retrain("pump", "k", "drift", {}, AT)
+    ledger.start_request("pump", "k", "r")
+    ledger.finish_request("pump", "k", "done", AT)
+    ledger.raise_alert("k", model="pump", kind="x", severity="info", message="", at=AT)
+    assert ledger.acknowledge_alert("k", "ann", AT)
+    for end in (AT, LATER):
+        ledger.log_sensor_alerts([SensorAlert("k", "pump", "p", "f", AT, end, 1, "")])
+    ledger.record_performance([Performance("pump", 1, AT, "rmse", "live", 1.0, 1)])
+    frame = pl.DataFrame({"entity": ["p"], "at": [AT], "value": [1.0]})
+    assert ledger.store_predictions("pump", 1, frame, predicted_at=AT) == 1
+
+
+def test_the_application_role_can_do_everything_the_ledger_does(application: Ledger) -> None:
+    live(application)
+    assert [one.action for one in application.history("pump")] == [
+        "retired",
+        "rolled_back",
+        "refused",
+        "kept",
+        "promoted",
+        "promoted",
+    ]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *(f"delete from {table}" for table in metadata.tables),
+        *(f"truncate {table} cascade" for table in metadata.tables),
+        *(f"update {table} set at = now()" for table in ("history", "evidence", "approvals", "waivers")),
+        "update alembic_version set version_num = '0'",
+        "update model_versions set data_versions = '{}'",
+        "update retrain_requests set id = default; delete from alembic_version",
+        "drop table history",
+        "drop trigger keep_rows on history",
+        "alter table history disable trigger all",
+        "set session_replication_role = replica",
+        "create table mine (x int)",
+    ],
+)
+def test_the_application_role_can_destroy_nothing(application: Ledger, statement: str) -> None:
+    with (
+        pytest.raises(LedgerError, match=r"permission denied|must be owner"),
+        application._transaction() as connection,
+    ):
+        connection.execute(text(statement))
+
+
+def test_the_retention_role_removes_events_and_nothing_else(ledger: Ledger, ledger_url: str) -> None:
+    live(ledger)
+    roles.apply(ledger_url, roles.retention_role("mlops_retention"))
+    with opened_as("mlops_retention", ledger_url) as retention:
+        for table in roles.EVENTS:
+            with retention._transaction() as connection:
+                assert connection.execute(text(f"delete from {table}")).rowcount == 1
+        for table in metadata.tables.keys() - set(roles.EVENTS):
+            with (
+                pytest.raises(LedgerError, match="permission denied"),
+                retention._transaction() as connection,
+            ):
+                connection.execute(text(f"delete from {table}"))
+
+
+def test_role_names_are_checked() -> None:
+    with pytest.raises(LedgerError, match="is no role name"):
+        roles.application_role('x"; drop table history; --')
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_works_but_deletes_no_run(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    artifacts = tmp_path_factory.mktemp("artifacts").as_uri()
+    store_of: Any = SqlAlchemyStore
+    store_of(postgres_url, artifacts).engine.dispose()
+    roles.apply(postgres_url, roles.mlflow_role("mlops_mlflow"))
+    store: Any = store_of(f"{postgres_url}&options=-crole%3Dmlops_mlflow", artifacts)
+    experiment = store.create_experiment("pump")
+    run = store.create_run(experiment, "me", 0, [], "first").info.run_id
+    store.log_batch(run, [Metric("rmse", 1.0, 0, 0)], [Param("a", "1")], [RunTag("promoted", "false")])
+    store.delete_tag(run, "promoted")
+    for delete, what in ((store.delete_run, run), (store.delete_experiment, experiment)):
+        with pytest.raises(MlflowException, match="kept for ever"):
+            delete(what)
+    with pytest.raises(Exception, match="permission denied"), store.ManagedSessionMaker() as session:
+        session.execute(text("delete from runs"))
+    assert store.get_run(run).data.metrics == {"rmse": 1.0}
+    store.engine.dispose()
