@@ -153,10 +153,12 @@ def test_killed_at_random_moments(ledger: Ledger, ledger_url: str, victims: Run)
             "reason": "",
         }
 
-    whole = twenty_promotions()
-    began = time.monotonic()
-    victims(url=ledger_url, verb="promote", arguments=whole, repeat=20)
-    takes = time.monotonic() - began
+    takes = 0.0
+    for _ in range(2):  # the first one pays for imports
+        whole = twenty_promotions()
+        began = time.monotonic()
+        victims(url=ledger_url, verb="promote", arguments=whole, repeat=20)
+        takes = time.monotonic() - began
     moved = []
     for round_ in range(KILLS):
         arguments = twenty_promotions()
