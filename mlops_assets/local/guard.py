@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -73,8 +72,8 @@ def main(arguments: Sequence[str]) -> int:
     locks.sign(lock)
     for stale in (Path(plan.data) / "postmaster.pid", *Path(plan.sockets).glob(f".s.PGSQL.{PORT}*")):
         stale.unlink(missing_ok=True)
-    asked = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    asked: list[int] = []  # no Event: setting one in a handler can deadlock with waiting for it
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     server = subprocess.Popen(
         command(plan),
         user=plan.uid,
@@ -92,11 +91,11 @@ def main(arguments: Sequence[str]) -> int:
     return server.returncode or 0
 
 
-def _wait_until_unused(server: subprocess.Popen[bytes], plan: Plan, asked: threading.Event) -> int | None:
+def _wait_until_unused(server: subprocess.Popen[bytes], plan: Plan, asked: list[int]) -> int | None:
     """Returns the exclusive lock on the users' file, or None when the server ended by itself.
 
     The server stays `linger` seconds after its last user, so that one command after another finds it running;
-    SIGTERM sets `asked` and ends the lingering, never the service of somebody who is there.
+    SIGTERM fills `asked` and ends the lingering, never the service of somebody who is there.
     """
     idle_since = None
     trimmed = time.monotonic()
@@ -106,16 +105,13 @@ def _wait_until_unused(server: subprocess.Popen[bytes], plan: Plan, asked: threa
             idle_since = None
         else:
             idle_since = idle_since or time.monotonic()
-            if asked.is_set() or time.monotonic() - idle_since >= plan.linger:
+            if asked or time.monotonic() - idle_since >= plan.linger:
                 return users
             os.close(users)
         if time.monotonic() - trimmed > 60:
             logs.trim(Path(plan.log))
             trimmed = time.monotonic()
-        if asked.is_set():
-            time.sleep(POLL)
-        else:
-            asked.wait(POLL)
+        time.sleep(POLL)
     return None
 
 

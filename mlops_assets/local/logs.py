@@ -27,11 +27,19 @@ def trim(path: Path, limit: int = LIMIT) -> None:
     os.truncate(path, 0)
 
 
-def tail(path: Path, lines: int = 15, reach: int = 65536) -> str:
-    """The last lines of a log, indented; empty when there is none."""
+def size(path: Path) -> int:
+    """Bytes in a log, 0 when there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def tail(path: Path, lines: int = 12, since: int = 0, reach: int = 65536) -> str:
+    """The last lines of a log, indented; only what was written after the byte `since`. Empty when there is nothing."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - reach))
+            end = size(path)
+            file.seek(
+                max(end - reach, since if since <= end else 0, 0)
+            )  # shorter than `since`: trimmed meanwhile
             text = file.read().decode(errors="replace")
     except OSError:
         return ""

@@ -1,0 +1,176 @@
+"""`mlops up`: the whole platform on this machine until Ctrl-C.
+
+Comes in: `Settings` and a place to write sentences to. Goes out: an exit code, and no process of ours left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import signal
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from mlops_assets.errors import ServiceError
+from mlops_assets.local import cluster, databases, locks, postgres, processes, warden
+from mlops_assets.local.environment import environment
+from mlops_assets.local.ports import free_port
+from mlops_assets.local.services import Ports, services
+from mlops_assets.local.supervisor import Policy, Supervisor
+from mlops_assets.settings import Settings, Stores
+
+Echo = Callable[[str], None]
+DATABASE_CHECK = 2.0  # seconds between two looks at PostgreSQL
+
+
+def run_up(
+    settings: Settings, *, echo: Echo, wanted: Ports | None = None, policy: Policy | None = None
+) -> int:
+    """Start everything, watch it, stop it on Ctrl-C, SIGTERM or SIGHUP. 0, or 1 when a part had to be given up.
+
+    Raises ServiceError when it runs already on this home, or when the database cannot be started. Call it from the
+    main thread: it receives the signals.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with _alone(settings.home), _signals() as signals:
+        if left := processes.sweep(settings.home, grace=5):
+            echo(f"Ended {left} processes that an earlier 'mlops up' had left behind")
+        try:
+            stores = postgres.prepare(settings, echo)
+            echo(f"PostgreSQL is ready: {databases.shown(stores.ledger_url)}")
+            well = signals.asked() or _run(settings, stores, signals, echo, wanted or Ports(), policy)
+        finally:
+            if not postgres.let_go(settings):
+                echo("PostgreSQL keeps running: another command uses it, and its end will stop it")
+        echo("Everything has stopped")
+        return 0 if well else 1
+
+
+def _run(
+    settings: Settings, stores: Stores, signals: Signals, echo: Echo, wanted: Ports, policy: Policy | None
+) -> bool:
+    key = api_key(settings.home)
+    parts = services(settings, stores, choose_ports(wanted, echo))
+    addresses = settings.home / "addresses.json"
+
+    def ready() -> None:
+        found = {part.name: part.address for part in parts if part.address}
+        addresses.write_text(json.dumps(found, indent=2) + "\n")
+        echo(f"The key of the prediction API is in {key}. Try it:")
+        echo(f'  curl -H "x-api-key: $(cat {shlex.quote(str(key))})" {found["api"]}/models')
+        echo("Ctrl-C stops everything")
+
+    keeper = warden.start(settings.home, environment(settings, stores))
+    try:
+        supervisor = Supervisor(parts, echo, policy)
+        watch = _database_watch(settings, echo)
+        return supervisor.run(signals.asked, hurry=signals.asked_twice, all_ready=ready, watch=watch)
+    finally:
+        processes.sweep(settings.home, grace=2)  # what left its service's group
+        addresses.unlink(missing_ok=True)
+        warden.dismiss(keeper)
+
+
+def api_key(home: Path) -> Path:
+    """The file with the prediction API's key, made once, readable by its owner alone."""
+    path = home / "api_key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if path.stat().st_size:
+            path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+            return path
+        descriptor = os.open(path, os.O_WRONLY)  # somebody was killed between making and writing it
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+    return path
+
+
+def choose_ports(wanted: Ports, echo: Echo) -> Ports:
+    """The wanted ports, or the next free ones, and says so."""
+    taken: set[int] = set()
+
+    def choose(title: str, port: int) -> int:
+        found = free_port(port, taken)
+        taken.add(found)
+        if found != port:
+            echo(f"Port {port} is in use; {title} listens on {found}")
+        return found
+
+    return Ports(
+        choose("Dagster", wanted.dagster), choose("MLflow", wanted.mlflow), choose("the API", wanted.api)
+    )
+
+
+def _database_watch(settings: Settings, echo: Echo) -> Callable[[], None]:
+    """Starts the embedded server again when it died; a server elsewhere is looked after elsewhere."""
+    if settings.database_url is not None:
+        return lambda: None
+    last = time.monotonic()
+
+    def watch() -> None:
+        nonlocal last
+        if time.monotonic() - last < DATABASE_CHECK:
+            return
+        if not locks.is_held(settings.home / "postgres" / "server.lock"):
+            echo("PostgreSQL ended; starting it again")
+            try:
+                cluster.start(settings.home / "postgres")
+                echo("PostgreSQL is ready again")
+            except ServiceError as error:
+                echo(str(error))
+        last = time.monotonic()
+
+    return watch
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    path = home / "up.lock"
+    lock = locks.take(path)
+    if lock is None:
+        raise ServiceError(
+            f"'mlops up' already runs on {home} (process {locks.signature(path)}): use it, stop it, or set MLOPS_HOME "
+            "to another folder"
+        )
+    locks.sign(lock)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+class Signals:
+    """Counts the signals that mean 'stop'. No Event: setting one in a handler can deadlock with waiting for it."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self._count += 1
+
+    def asked(self) -> bool:
+        """Somebody wants everything to stop."""
+        return self._count > 0
+
+    def asked_twice(self) -> bool:
+        """Somebody wants it now."""
+        return self._count > 1
+
+
+@contextmanager
+def _signals() -> Iterator[Signals]:
+    signals = Signals()
+    signs = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {sign: signal.signal(sign, signals) for sign in signs}
+    try:
+        yield signals
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
