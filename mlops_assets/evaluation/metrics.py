@@ -72,7 +72,8 @@ def smape(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -
 def symmetric_errors(y_true: Floats, y_pred: Floats) -> Floats:
     """The terms of sMAPE."""
     size = (np.abs(y_true) + np.abs(y_pred)) / 2
-    return np.divide(np.abs(y_pred - y_true), size, out=np.zeros_like(size), where=size != 0)
+    terms: Floats = np.divide(np.abs(y_pred - y_true), size, out=np.zeros_like(size), where=size != 0)
+    return terms
 
 
 def wape(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:

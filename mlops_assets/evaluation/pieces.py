@@ -45,7 +45,8 @@ def _root(sums: Floats) -> Floats:
 def _explained(sums: Floats) -> Floats:
     count, truth, squares, errors = (sums[..., place] for place in range(4))
     spread = squares - truth**2 / np.where(count > 0, count, np.nan)
-    return 1.0 - np.divide(errors, spread, out=np.full_like(errors, np.nan), where=spread > 0)
+    rest: Floats = np.divide(errors, spread, out=np.full_like(errors, np.nan), where=spread > 0)
+    return 1.0 - rest
 
 
 def _r2_rows(scored: Scored) -> Floats:
@@ -71,7 +72,8 @@ def _mase_rows(scored: Scored) -> Floats:
 def _counts_rows(scored: Scored) -> Floats:
     kinds = np.arange(max(len(scored.classes), 2))
     true, called = scored.truth[:, None] == kinds, scored.predicted[:, None] == kinds
-    return np.concatenate([true & called, ~true & called, true & ~called], axis=1).astype(float)
+    counts: Floats = np.concatenate([true & called, ~true & called, true & ~called], axis=1).astype(np.float64)
+    return counts
 
 
 def _from_counts(formula: Callable[[Floats, Floats, Floats], Floats]) -> Value:

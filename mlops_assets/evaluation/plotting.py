@@ -12,13 +12,18 @@ from collections.abc import Callable
 from mlops_assets.artifacts import Evaluation, Predictor, Split
 from mlops_assets.evaluation import pictures
 from mlops_assets.evaluation.assessment import score_parts
-from mlops_assets.evaluation.explanation import explain
+from mlops_assets.evaluation.explanation import ShapValues
 from mlops_assets.evaluation.scoring import in_order
 from mlops_assets.spec import ModelSpec
 
 
 def plots(
-    spec: ModelSpec, challenger: Predictor, champion: Predictor | None, split: Split, evaluation: Evaluation
+    spec: ModelSpec,
+    challenger: Predictor,
+    champion: Predictor | None,
+    split: Split,
+    evaluation: Evaluation,
+    shap: ShapValues | None,
 ) -> dict[str, bytes]:
     """PNG bytes by name (without `.png`), in the order in which a report shows them."""
     scored = score_parts(spec, challenger, split, champion)["test"]
@@ -39,8 +44,7 @@ def plots(
         wanted["residuals"] = lambda: pictures.residuals_over_time(scored, when, spec.target)
         if spec.problem == "forecasting":
             wanted["forecast"] = lambda: pictures.forecast(scored, when, spec.target)
-    if evaluation.explanation is not None:
-        shap = explain(spec, challenger, split.train, split.test)
+    if shap is not None:
         wanted["feature_importance"] = lambda: pictures.shap_bar(shap)
         wanted["shap_summary"] = lambda: pictures.shap_summary(shap)
         wanted["shap_waterfall"] = lambda: pictures.shap_waterfall(shap, shap.values.shape[0] - 1)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from mlops_assets.evaluation.scoring import Floats
 
 RESAMPLES: Final = 1_000
-MOST_CLUSTERS: Final = 8_000
-"""More are joined with their neighbours: precision gains nothing, time would."""
+MOST_ORDERED: Final = 8_000
+MOST_ALONE: Final = 2_000
+"""More clusters than this are joined with their neighbours: the answer gains nothing, the time would."""
 
 
 def block_length(series: Floats) -> float:
@@ -59,12 +60,13 @@ def sums_by(clusters: NDArray[np.int64] | None, pieces: Floats) -> Floats:
     return total
 
 
-def joined(sums: Floats) -> Floats:
-    """Neighbouring clusters added together until there are at most MOST_CLUSTERS."""
+def joined(sums: Floats, most: int) -> Floats:
+    """Neighbouring clusters added together until there are at most `most`, all of one size but the last."""
     n = sums.shape[0]
-    if n <= MOST_CLUSTERS:
+    if n <= most:
         return sums
-    return np.add.reduceat(sums, np.arange(0, n, math.ceil(n / MOST_CLUSTERS)), axis=0)
+    added: Floats = np.add.reduceat(sums, np.arange(0, n, math.ceil(n / most)), axis=0)
+    return added
 
 
 def resample(sums: Floats, length: int, rng: np.random.Generator, resamples: int = RESAMPLES) -> Floats:
@@ -74,6 +76,9 @@ def resample(sums: Floats, length: int, rng: np.random.Generator, resamples: int
     starts = rng.integers(0, n, (resamples, whole + (rest > 0)))
     totals = np.empty((resamples, k))
     for column in range(k):
+        if np.ptp(sums[:, column]) == 0:
+            totals[:, column] = n * sums[0, column]
+            continue
         piece = (
             np.concatenate([sums[:, column], sums[: length - 1, column]]) if length > 1 else sums[:, column]
         )

@@ -72,7 +72,7 @@ class RegressionGuard(Section):
     """No secondary metric is worse than the champion's by more than `tolerance` (relative)."""
 
     kind: Literal["regression_guard"] = "regression_guard"
-    metrics: tuple[MetricName, ...] = ()
+    metrics: Annotated[tuple[MetricName, ...], Field(strict=False)] = ()
     tolerance: Share = 0.02
     on: Part = "test"
 
