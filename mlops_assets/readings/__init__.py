@@ -2,9 +2,11 @@
 
 Comes in: a `ModelSpec`, the instant a run looks from, the settings. Goes out: `Readings` (rows, counted repairs, the
 source's description, the watermark). Judging the rows belongs to `validation`, keeping versions of them to `datasets`.
-One file per kind of source; `reading.SOURCES` lists them.
+One file per kind of source; `sources.SOURCES` lists them.
 """
 
-from mlops_assets.readings.reading import SOURCES, read
+from mlops_assets.readings.increment import read_new
+from mlops_assets.readings.reading import read
+from mlops_assets.readings.sources import SOURCES
 
-__all__ = ["SOURCES", "read"]
+__all__ = ["SOURCES", "read", "read_new"]

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mlops_assets.errors import SourceError
 from mlops_assets.readings.databases import open_database, shown
-from mlops_assets.readings.simulated import ENTITY_COLUMN, SIMULATORS, TIME_COLUMN
+from mlops_assets.readings.simulated import KEYS, SIMULATORS
 
 _STEP: Final = timedelta(days=30)
 _COLUMN_TYPES: Final[dict[type[pl.DataType], str]] = {
@@ -75,7 +75,7 @@ def _append(
     params: dict[str, Any],
 ) -> int:
     quote = connection.dialect.identifier_preparer.quote
-    name, time = quote(table), quote(TIME_COLUMN[simulator])
+    name, time = quote(table), quote(KEYS[simulator][0])
     simulate = SIMULATORS[simulator]
     tick = timedelta(microseconds=1)
     connection.execute(
@@ -99,7 +99,7 @@ def _create(connection: sa.Connection, name: str, simulator: str, schema: pl.Sch
     columns = ", ".join(
         f"{quote(column)} {_COLUMN_TYPES[kind.base_type()]}" for column, kind in schema.items()
     )
-    key = ", ".join(quote(column) for column in (TIME_COLUMN[simulator], ENTITY_COLUMN[simulator]))
+    key = ", ".join(quote(column) for column in KEYS[simulator])
     connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {name} ({columns}, PRIMARY KEY ({key}))")
 
 

@@ -6,33 +6,21 @@ of source (`SOURCES`); whether the rows are good enough is `validation`'s to jud
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 
 from mlops_assets.artifacts import Readings, Repair
 from mlops_assets.errors import SourceError
-from mlops_assets.readings import repair
-from mlops_assets.readings.files import read_files
+from mlops_assets.readings import repair, rows
+from mlops_assets.readings.joined import read_joined
 from mlops_assets.readings.request import Fetched, Request, examples
-from mlops_assets.readings.sample import read_sample
-from mlops_assets.readings.simulation import read_simulated
-from mlops_assets.readings.sql import read_sql
-from mlops_assets.readings.times import UTC_TIME, to_instants
+from mlops_assets.readings.sources import SOURCES
 from mlops_assets.settings import Settings
 from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.source import RepairsSpec
-
-Reader = Callable[[Any, Request], Fetched]
-
-SOURCES: Final[dict[str, Reader]] = {
-    "sql": read_sql,
-    "file": read_files,
-    "sample": read_sample,
-    "simulated": read_simulated,
-}
+from mlops_assets.spec.source import JoinedSource
 
 
 def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetime | None = None) -> Readings:
@@ -47,26 +35,31 @@ def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetim
     since = since.astimezone(UTC) if since else None
     source, rules, where = spec.source, spec.repairs, f"model {spec.name!r}: source {spec.source.kind}"
     start = _start(source, spec, as_of, since)
-    fetched = SOURCES[source.kind](source, _request(spec, start, as_of, settings))
+    request = _request(spec, start, as_of, settings)
+    fetched = (
+        read_joined(source, request)
+        if isinstance(source, JoinedSource)
+        else SOURCES[source.kind](source, request)
+    )
     where = f"model {spec.name!r}: {fetched.source}"
 
+    if not fetched.frame.width:
+        return _nothing(fetched, where, since)
     frame, repairs = repair.mend(fetched.frame, rules, where)
     for column, named_as in _named(spec):
         repair.need(frame, column, named_as, where)
-    frame, noted = place_in_time(frame, spec.timestamp, rules, where)
+    frame, noted = rows.place_in_time(frame, spec.timestamp, rules, where)
     repairs += noted
     if spec.timestamp is not None:
-        frame, noted = cut(frame, spec.timestamp, start, as_of)
+        frame, noted = rows.cut(frame, spec.timestamp, start, as_of)
         repairs += noted
     frame, noted = _with_target(frame, spec, where, incremental=since is not None)
     repairs += noted
-    keys = (
-        [column for column in (spec.timestamp, spec.entity) if column is not None] if spec.timestamp else []
-    )
-    for step in (repair.drop_duplicates, repair.sort):
+    keys = [column for column in (spec.timestamp, spec.entity) if column] if spec.timestamp else []
+    for step in (rows.drop_duplicates, rows.sort):
         frame, noted = step(frame, rules, keys)
         repairs += noted
-    frame = repair.choose(frame, rules, where)
+    frame = rows.choose(frame, rules, where)
     for column, named_as in _named(spec):
         repair.need(frame, column, f"{named_as}, but removed by repairs.select or repairs.drop", where)
     if frame.is_empty() and since is None:
@@ -80,37 +73,15 @@ def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetim
     )
 
 
-def place_in_time(
-    frame: pl.DataFrame, timestamp: str | None, rules: RepairsSpec, where: str
-) -> tuple[pl.DataFrame, list[Repair]]:
-    """Make the timestamp column instants in UTC; rows without one are dropped where declared, else refused."""
-    if timestamp is None:
-        return frame, []
-    before = frame[timestamp].null_count()
-    placed, noted = to_instants(frame[timestamp], rules, where)
-    frame = frame.with_columns(placed.alias(timestamp))
-    lost = frame[timestamp].null_count()
-    blank = lost - sum(note.count for note in noted if note.name.endswith("_clock_time_missing"))
-    if blank and rules.missing_timestamp is None:
-        raise SourceError(
-            f"{where}: {max(before, blank)} rows have no {timestamp!r}; declare repairs.missing_timestamp: drop_row"
-        )
-    frame, dropped = repair.drop_missing(frame, timestamp, "row_without_timestamp_dropped")
-    return frame, [*noted, *dropped]
-
-
-def cut(
-    frame: pl.DataFrame, timestamp: str, start: datetime | None, as_of: datetime
-) -> tuple[pl.DataFrame, list[Repair]]:
-    """Rows with start < timestamp <= as_of; rows of the future are counted as such."""
-    time = pl.col(timestamp)
-    future = int(frame.select((time > as_of).sum()).item())
-    kept = frame.filter((time <= as_of) & (time > start)) if start else frame.filter(time <= as_of)
-    return kept, [Repair("after_as_of_left_out", timestamp, future)] if future else []
+def _nothing(fetched: Fetched, where: str, since: datetime | None) -> Readings:
+    """No row came, so not even columns are known: fine when only news were asked for."""
+    if since is None:
+        raise SourceError(f"{where} gave no rows")
+    return Readings(fetched.frame, fetched.repairs, fetched.source, since)
 
 
 def _start(source: Any, spec: ModelSpec, as_of: datetime, since: datetime | None) -> datetime | None:
-    window = getattr(source, "window", None)
+    window = getattr(source.first if isinstance(source, JoinedSource) else source, "window", None)
     if spec.timestamp is None:
         if window is not None or since is not None:
             raise SourceError(
@@ -145,7 +116,7 @@ def _with_target(
 ) -> tuple[pl.DataFrame, list[Repair]]:
     noted: list[Repair] = []
     if spec.repairs.missing_target:
-        frame, noted = repair.drop_missing(frame, spec.target, "row_without_target_dropped")
+        frame, noted = rows.drop_missing(frame, spec.target, "row_without_target_dropped")
     target = frame[spec.target]
     if not incremental and len(target) and target.null_count() == len(target):
         raise SourceError(
@@ -161,6 +132,3 @@ def _with_target(
             "for numbers declare repairs.cast, repairs.decimal_comma or repairs.missing_text"
         )
     return frame, noted
-
-
-__all__ = ["SOURCES", "UTC_TIME", "cut", "place_in_time", "read"]

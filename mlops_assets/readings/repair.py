@@ -252,35 +252,3 @@ def mend(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
         frame, noted = step(frame, spec, where)
         repairs += noted
     return frame, repairs
-
-
-def drop_missing(frame: pl.DataFrame, column: str, name: str) -> Repaired:
-    """Rows without a value in a column."""
-    lost = frame[column].null_count()
-    return (frame.filter(pl.col(column).is_not_null()), [Repair(name, column, lost)]) if lost else (frame, [])
-
-
-def drop_duplicates(frame: pl.DataFrame, spec: RepairsSpec, keys: list[str]) -> Repaired:
-    """One row per key, the first or last as the source gave them."""
-    if spec.duplicates is None:
-        return frame, []
-    single = frame.unique(keys or None, keep=spec.duplicates, maintain_order=True)
-    lost = frame.height - single.height
-    return single, [Repair("duplicate_dropped", None, lost)] if lost else []
-
-
-def sort(frame: pl.DataFrame, spec: RepairsSpec, keys: list[str]) -> Repaired:
-    """Order of time; counts the rows that went backward."""
-    if spec.sort is None or not keys or not frame.height:
-        return frame, []
-    backward = int((frame[keys[0]].diff().dt.total_microseconds() < 0).sum())
-    ordered = frame.sort(keys, maintain_order=True)
-    return ordered, [Repair("sorted_by_time", keys[0], backward)] if backward else []
-
-
-def choose(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> pl.DataFrame:
-    """Only the columns wanted."""
-    for column in (*(spec.select or ()), *spec.drop):
-        need(frame, column, "repairs.select or repairs.drop", where)
-    wanted = spec.select if spec.select is not None else frame.columns
-    return frame.select(column for column in wanted if column not in spec.drop)

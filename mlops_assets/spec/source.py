@@ -107,7 +107,7 @@ class Paging(Section):
     """Query parameter that carries the page number, offset or cursor."""
     size_param: str | None = None
     size: Annotated[int, Field(ge=1, le=100_000)] = 1_000
-    """Rows per page; a shorter page is the last one (page and offset)."""
+    """Rows per page asked for. Reading ends at an empty page, or at a short one after a full one."""
     cursor: str | None = None
     """Dotted path of the next cursor in the body; absent, null or empty means the end."""
 

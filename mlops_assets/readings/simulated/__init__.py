@@ -1,7 +1,7 @@
 """Simulators: synthetic readings with known causes, for first steps, tests and demonstrations.
 
 Each is a function of an interval, a seed and its own parameters, and answers with the same rows whatever interval is
-asked. A new one is one file and one line in `SIMULATORS`.
+asked. A new one is one file and one line in `SIMULATORS`; its first column is the time.
 """
 
 from __future__ import annotations
@@ -11,17 +11,21 @@ from typing import Final
 
 import polars as pl
 
+from mlops_assets.readings.simulated.ad_sales import ad_sales
+from mlops_assets.readings.simulated.cloud_workload import cloud_workload
 from mlops_assets.readings.simulated.pump_station import pump_station
 
 Simulate = Callable[..., pl.DataFrame]
 """(start, end, *, seed, **params) -> rows with start <= time < end."""
 
 SIMULATORS: Final[dict[str, Simulate]] = {
+    "ad_sales": ad_sales,
+    "cloud_workload": cloud_workload,
     "pump_station": pump_station,
 }
-TIME_COLUMN: Final[dict[str, str]] = {
-    "pump_station": "recorded_at",
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "ad_sales": ("date",),
+    "cloud_workload": ("timestamp", "service_id"),
+    "pump_station": ("recorded_at", "pump_id"),
 }
-ENTITY_COLUMN: Final[dict[str, str]] = {
-    "pump_station": "pump_id",
-}
+"""What makes a row one of its kind: its time, then what it is about."""

@@ -100,7 +100,7 @@ def _days(first: int, stop: int, seed: int, drift: Drift | None) -> pl.DataFrame
     noise = np.concatenate([_day_noise(seed, day) for day in days.tolist()], axis=1)
 
     demand = _demand(clock, days, seed)
-    after = np.zeros(rows, dtype=bool)
+    after: NDArray[np.bool_] = np.zeros(rows, dtype=np.bool_)
     if drift is not None:
         after = minute * 60 >= drift.since.timestamp()
         demand = np.where(after, demand * (1 + drift.demand), demand)

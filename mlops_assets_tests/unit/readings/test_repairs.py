@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_flags_accept_by_code_and_a_missing_flag_is_not_accepted(
 
 def test_duplicates_and_order(tmp_path: Path) -> None:
     text = "t,who,y\n2026-01-02,a,1\n2026-01-01,a,2\n2026-01-02,a,3\n2026-01-02,b,4\n"
-    keys = {"timestamp": "t", "entity": "who"}
+    keys: dict[str, Any] = {"timestamp": "t", "entity": "who"}
     first = read_text(tmp_path, text, repairs={"duplicates": "first", "sort": "time"}, **keys)
     last = read_text(tmp_path, text, repairs={"duplicates": "last", "sort": "time"}, **keys)
     assert first.frame["y"].to_list() == [2, 1, 4]
@@ -139,7 +140,7 @@ def test_the_future_is_left_out_and_counted(tmp_path: Path) -> None:
     ],
 )
 def test_what_the_model_file_names_must_be_there(
-    tmp_path: Path, keys: dict[str, object], message: str
+    tmp_path: Path, keys: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SourceError, match=message):
         read_text(tmp_path, "y,x,word,gone\n1,2,a,\n3,4,b,\n", **keys)

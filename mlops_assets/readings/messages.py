@@ -1,0 +1,40 @@
+"""The body of a stream's message to a record, the same for every stream."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from mlops_assets.artifacts import Repair
+from mlops_assets.errors import SourceError
+
+
+def decode_all(
+    messages: list[tuple[str, bytes | None]], bad: Literal["refuse", "drop"], who: str
+) -> tuple[list[dict[str, Any]], tuple[Repair, ...]]:
+    """Records of (place, body) pairs. A body that is no JSON object refuses the read or is dropped and counted.
+
+    A message without a body is a tombstone, which says that a key was deleted: it is skipped and counted.
+    """
+    records: list[dict[str, Any]] = []
+    broken = tombstones = 0
+    for place, body in messages:
+        if body is None:
+            tombstones += 1
+            continue
+        try:
+            record = json.loads(body)
+        except ValueError:
+            record = None
+        if isinstance(record, dict):
+            records.append(record)
+        elif bad == "drop":
+            broken += 1
+        else:
+            shown = body[:40].decode(errors="replace")
+            raise SourceError(
+                f"{who}: the message at {place} is no JSON object: {shown!r}; "
+                "source.bad_messages: drop leaves such out and counts them"
+            )
+    counts = (("bad_message_dropped", broken), ("tombstone_skipped", tombstones))
+    return records, tuple(Repair(name, None, count) for name, count in counts if count)
