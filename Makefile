@@ -31,7 +31,7 @@ check: $(DEV) ## Formatting, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: $(DEV) ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .

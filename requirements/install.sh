@@ -26,20 +26,30 @@ find_python() {
         say "PYTHON=$PYTHON is not a Python 3.11, 3.12 or 3.13."
     else
         say 'No Python 3.11, 3.12 or 3.13 was found on the PATH.'
-        say 'On Debian or Ubuntu:  apt-get install python3 python3-venv'
+        say 'On Debian or Ubuntu:  apt-get install python3 python3-venv libgomp1'
         say 'One that lies elsewhere:  make PYTHON=/where/it/is/python3.12 ...'
     fi
     return 1
 }
 
-make_environment() {
-    interpreter=$(find_python)
-    if ! "$interpreter" -c 'import ensurepip, venv' 2>/dev/null; then
-        version=$("$interpreter" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-        say "$interpreter cannot make virtual environments: its module venv or ensurepip is missing."
-        say "On Debian or Ubuntu:  apt-get install python3-venv    (or python$version-venv)"
+# What pip cannot bring. All of it is named at once, so that one apt-get mends it.
+look_for_system_packages() {
+    packages=
+    "$1" -c 'import ensurepip, venv' 2>/dev/null || packages="python3-venv"
+    # LightGBM's wheel expects the system's OpenMP, which a machine without a compiler may lack.
+    if [ "$(uname -s)" = Linux ] && ! "$1" -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null; then
+        packages="${packages:+$packages }libgomp1"
+    fi
+    if [ -n "$packages" ]; then
+        say "This machine lacks what only its package manager can install. On Debian or Ubuntu:"
+        say "    apt-get install $packages"
         return 1
     fi
+}
+
+make_environment() {
+    interpreter=$(find_python)
+    look_for_system_packages "$interpreter"
     say "Making $environment with $("$interpreter" --version)."
     "$interpreter" -m venv --clear --without-pip "$environment"
 }

@@ -29,6 +29,7 @@ if [ "${1:-}" = "--upgrade" ]; then upgrade=--upgrade; fi
 compile pyproject.toml $extras --group dev --group build --constraints requirements/limits.in $upgrade \
     --output-file requirements/all.txt
 compile pyproject.toml --group build --constraints requirements/all.txt --output-file requirements/default.txt
+# shellcheck disable=SC2086
 compile pyproject.toml $tested --group dev --group build --constraints requirements/all.txt \
     --output-file requirements/dev.txt
 echo uv | compile - --constraints requirements/all.txt --output-file requirements/uv.txt
