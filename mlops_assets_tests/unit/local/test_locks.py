@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from mlops_assets.local import locks
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from mlops_assets.local import locks
+held = locks.take(Path(sys.argv[1]))
+locks.sign(held)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_an_exclusive_lock_excludes_everybody(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    held = locks.take(path)
+    assert held is not None
+    assert locks.take(path) is None
+    assert locks.take(path, shared=True) is None
+    assert locks.is_held(path)
+    os.close(held)
+    assert not locks.is_held(path)
+
+
+def test_shared_locks_exclude_only_the_exclusive_one(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    first, second = locks.take(path, shared=True), locks.take(path, shared=True)
+    assert first is not None
+    assert second is not None
+    assert locks.take(path) is None
+    os.close(first)
+    assert locks.take(path) is None
+    os.close(second)
+    last = locks.take(path)
+    assert last is not None
+    os.close(last)
+
+
+def test_a_lock_dies_with_its_process_however_it_dies(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert locks.is_held(path)
+        assert locks.signature(path) == holder.pid
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    assert not locks.is_held(path)

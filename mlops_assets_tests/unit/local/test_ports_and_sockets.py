@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.errors import ServiceError
+from mlops_assets.local import sockets
+from mlops_assets.local.ports import HOST, free_port
+
+
+@pytest.fixture
+def listener() -> socket.socket:
+    return socket.create_server((HOST, 0))
+
+
+def test_a_free_port_is_kept_and_a_used_one_passed_over(listener: socket.socket) -> None:
+    with listener:
+        used = listener.getsockname()[1]
+        assert free_port(used) > used
+    assert free_port(used) == used
+
+
+def test_a_port_that_is_promised_already_is_passed_over() -> None:
+    first = free_port(20_000)
+    assert free_port(20_000, {first}) > first
+
+
+def test_the_end_of_the_numbers_is_an_error() -> None:
+    with pytest.raises(ServiceError, match="no free port between 65530 and 65535"):
+        free_port(65530, range(65536))
+
+
+def test_a_short_plain_folder_is_used_as_it_is() -> None:
+    assert sockets.folder(Path("/srv/home/run"), "code.sock") == Path("/srv/home/run")
+
+
+@pytest.mark.parametrize("folder", ["/srv/" + "x" * 100, "/srv/a b", "/srv/a%20b", "/srv/é"])
+def test_other_folders_get_a_short_one_that_depends_on_them_alone(folder: str) -> None:
+    found = sockets.folder(Path(folder), "code.sock")
+    assert found.parent == Path("/tmp")
+    assert found == sockets.folder(Path(folder), "other.sock")
+    assert found != sockets.folder(Path(folder + "2"), "code.sock")
+
+
+def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+    sockets.make(tmp_path / "mine")
+    sockets.make(tmp_path / "mine")
+    open_folder = tmp_path / "open"
+    open_folder.mkdir()
+    open_folder.chmod(0o777)
+    with pytest.raises(ServiceError, match="somebody else"):
+        sockets.make(open_folder)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "mine")
+    with pytest.raises(ServiceError, match="somebody else"):
+        sockets.make(link)

@@ -1,0 +1,238 @@
+"""The parts of `mlops up` that need no server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_assets.errors import ServiceError
+from mlops_assets.local import locks, processes, warden
+from mlops_assets.local.ports import HOST
+from mlops_assets.local.services import Ports, answers, heartbeats, listens, load_error, services
+from mlops_assets.local.up import api_key, choose_ports, run_up
+from mlops_assets.settings import Settings, Stores
+
+PASSWORD = "hunter2"
+STORES = Stores.on(f"postgresql://u:{PASSWORD}@db.example")
+
+
+@contextmanager
+def serving(status: int, data: Any = None) -> Iterator[str]:
+    """A web server that gives one answer to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps({"data": data}).encode())
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = HTTPServer((HOST, 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://{HOST}:{server.server_port}/graphql"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_key_is_made_once_and_is_nobody_elses(tmp_path: Path) -> None:
+    path = api_key(tmp_path)
+    key = path.read_text()
+    assert len(key.strip()) >= 43
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o644)
+    assert api_key(tmp_path).read_text() == key
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_that_was_never_written_is_written(tmp_path: Path) -> None:
+    (tmp_path / "api_key").touch()
+    assert len(api_key(tmp_path).read_text().strip()) >= 43
+
+
+def test_another_port_is_chosen_and_named(tmp_path: Path) -> None:
+    said: list[str] = []
+    with socket.create_server((HOST, 0)) as busy:
+        used = busy.getsockname()[1]
+        ports = choose_ports(Ports(dagster=used, mlflow=used, api=21_000), said.append)
+    assert len({ports.dagster, ports.mlflow, ports.api, used}) == 4
+    assert said[:2] == [
+        f"Port {used} is in use; Dagster listens on {ports.dagster}",
+        f"Port {used} is in use; MLflow listens on {ports.mlflow}",
+    ]
+
+
+def test_a_second_up_on_the_same_home_is_refused(tmp_path: Path) -> None:
+    held = locks.take(tmp_path / "up.lock")
+    assert held is not None
+    locks.sign(held)
+    said: list[str] = []
+    with pytest.raises(ServiceError, match=rf"already runs on .* \(process {os.getpid()}\)"):
+        run_up(Settings.from_environment({"MLOPS_HOME": str(tmp_path)}), echo=said.append)
+    os.close(held)
+    assert said == []
+
+
+def test_a_server_that_does_not_answer_ends_it_without_its_password_shown(tmp_path: Path) -> None:
+    address = f"postgresql://u:{PASSWORD}@{HOST}:1"
+    settings = Settings.from_environment({"MLOPS_HOME": str(tmp_path), "MLOPS_DATABASE_URL": address})
+    with pytest.raises(ServiceError, match="Check MLOPS_DATABASE_URL") as caught:
+        run_up(settings, echo=lambda _: None)
+    assert PASSWORD not in str(caught.value)
+    assert not locks.is_held(tmp_path / "up.lock")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "dagster").mkdir()
+    return Settings.from_environment(
+        {"MLOPS_HOME": str(tmp_path), "MLOPS_DATABASE_URL": f"postgresql://u:{PASSWORD}@db"}
+    )
+
+
+def test_no_password_is_on_a_command_line_and_all_bind_this_machine_only(settings: Settings) -> None:
+    parts = services(settings, STORES, Ports())
+    for part in parts:
+        assert PASSWORD not in " ".join(part.command)
+        assert part.environment[processes.MARKER] == str(settings.home)
+        assert part.environment["MLOPS_HOST"] == HOST
+        assert "0.0.0.0" not in " ".join(part.command)
+        assert part.address is None or HOST in part.address
+    assert {part.name for part in parts} == {
+        "mlflow",
+        "dagster-code",
+        "dagster-webserver",
+        "dagster-daemon",
+        "api",
+    }
+
+
+def test_runs_log_to_the_server_and_the_server_to_the_database(settings: Settings) -> None:
+    parts = {part.name: part.environment for part in services(settings, STORES, Ports(mlflow=5055))}
+    assert parts["dagster-code"]["MLFLOW_TRACKING_URI"] == f"http://{HOST}:5055"
+    assert parts["mlflow"]["MLFLOW_BACKEND_STORE_URI"] == STORES.mlflow_url
+    assert "MLFLOW_TRACKING_URI" not in parts["mlflow"]
+
+
+def test_an_mlflow_server_elsewhere_needs_none_here(settings: Settings) -> None:
+    environ = {**settings.environ, "MLFLOW_TRACKING_URI": "https://mlflow.example"}
+    parts = services(Settings.from_environment(environ), STORES, Ports())
+    assert "mlflow" not in {part.name for part in parts}
+    assert {part.environment["MLFLOW_TRACKING_URI"] for part in parts} == {"https://mlflow.example"}
+
+
+def test_ready_means_200(tmp_path: Path) -> None:
+    with serving(200) as url:
+        assert answers(url)
+    with serving(503) as url:
+        assert not answers(url)
+    assert not answers(url)
+
+
+def test_a_socket_is_ready_when_somebody_listens(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    assert not listens(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        assert not listens(path)
+        server.listen()
+        assert listens(path)
+
+
+def beat(at: float | None, *, required: bool = True) -> dict[str, Any]:
+    return {"daemonType": "SENSOR", "required": required, "healthy": True, "lastHeartbeatTime": at}
+
+
+@pytest.mark.parametrize(
+    "beats, expected",
+    [
+        ([beat(11.0), beat(10.0)], True),
+        ([beat(11.0), beat(9.0)], False),  # of the daemon before this one
+        ([beat(11.0), beat(None)], False),
+        ([beat(11.0), beat(None, required=False)], True),
+        ([], False),
+    ],
+)
+def test_the_daemon_is_ready_when_all_that_is_required_has_beaten(beats: list[Any], expected: bool) -> None:
+    with serving(200, {"instance": {"daemonHealth": {"allDaemonStatuses": beats}}}) as url:
+        assert heartbeats(url, since=10.0) is expected
+
+
+def test_model_files_that_do_not_load_are_told_in_one_line() -> None:
+    problem = {
+        "__typename": "PythonError",
+        "message": "loading failed",
+        "errorChain": [{"error": {"message": "why\n"}}],
+    }
+    for error, expected in ((None, None), (problem, "but the model files do not load: why")):
+        entry = {"name": "mlops_assets", "locationOrLoadError": error}
+        with serving(200, {"workspaceOrError": {"locationEntries": [entry]}}) as url:
+            assert load_error(url) == expected
+
+
+def eventually(condition: Callable[[], bool], patience: float = 20) -> None:
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+SUPERVISOR = """
+import os, subprocess, sys, time
+from pathlib import Path
+from mlops_assets.local import processes, warden
+home = Path(sys.argv[1])
+keeper = warden.start(home, os.environ)
+ours = {**os.environ, processes.MARKER: str(home)}
+code = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
+subprocess.Popen([sys.executable, "-S", "-c", code], env=ours, start_new_session=True)
+print(keeper.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR, str(tmp_path)], stdout=subprocess.PIPE
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        keeper = int(supervisor.stdout.readline())
+        assert len(processes.marked(tmp_path)) == 1
+        supervisor.send_signal(signal.SIGKILL)
+    eventually(lambda: not processes.marked(tmp_path))
+    eventually(
+        lambda: (
+            not Path(f"/proc/{keeper}").exists() or "Z" in Path(f"/proc/{keeper}/stat").read_text().split()
+        )
+    )
+
+
+def test_a_dismissed_warden_leaves_everybody_alone(tmp_path: Path) -> None:
+    ours = {**os.environ, processes.MARKER: str(tmp_path)}
+    command = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(command, env=ours) as bystander:
+        keeper = warden.start(tmp_path, os.environ)
+        warden.dismiss(keeper)
+        assert keeper.returncode == 0
+        assert bystander.poll() is None
+        bystander.kill()
