@@ -5,6 +5,23 @@ What the rows mean, and whether they are good, is for the rooms above.
 """
 
 from mlops_assets.datasets.content import content_hash, storable
+from mlops_assets.datasets.difference import ColumnChange, Difference, diff
+from mlops_assets.datasets.keeping import Tag, checkout, restore, tag, tagged, tags, verify
 from mlops_assets.datasets.tables import Commit, Datasets
 
-__all__ = ["Commit", "Datasets", "content_hash", "storable"]
+__all__ = [
+    "ColumnChange",
+    "Commit",
+    "Datasets",
+    "Difference",
+    "Tag",
+    "checkout",
+    "content_hash",
+    "diff",
+    "restore",
+    "storable",
+    "tag",
+    "tagged",
+    "tags",
+    "verify",
+]

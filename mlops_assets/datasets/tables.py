@@ -11,7 +11,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -72,31 +72,95 @@ class Datasets:
 
         Raises DataError when a column cannot be stored, or when other writers were faster `ATTEMPTS` times running.
         """
-        frame = storable(frame)
-        if not frame.width:
-            raise DataError(f"{model}/{table}: a frame without columns cannot become a table")
-        digest = content_hash(frame)
-        metadata = {
-            "content_hash": digest,
-            "rows": str(frame.height),
-            "columns": json.dumps(frame.columns),
-            "operation": operation,
-            "at": at.isoformat(),
-            "run_id": run_id,
-            "code_commit": code_commit,
-            "author": author,
-        }
+        return self.change(
+            model,
+            table,
+            lambda _: frame,
+            run_id=run_id,
+            code_commit=code_commit,
+            author=author,
+            at=at,
+            operation=operation,
+            reads=False,
+        )
+
+    def change(
+        self,
+        model: str,
+        table: str,
+        change: Callable[[pl.DataFrame | None], pl.DataFrame],
+        *,
+        run_id: str,
+        code_commit: str,
+        author: str,
+        at: datetime,
+        operation: str,
+        reads: bool = True,
+    ) -> TableVersion:
+        """Write what `change` makes of the newest rows (None before the first version, or when it does not read them).
+
+        When another writer came first, `change` is asked again with that writer's rows. Raises DataError as `write`.
+        """
         for attempt in range(ATTEMPTS):
             seen = self._open(model, table)
             newest = next(_commits(model, table, seen), None) if seen is not None else None
+            frame = storable(change(self.read(newest.version) if newest and reads else None))
+            if not frame.width:
+                raise DataError(f"{model}/{table}: a frame without columns cannot become a table")
+            digest = content_hash(frame)
             if newest is not None and newest.version.content_hash == digest:
                 return newest.version
             number = 0 if seen is None else seen.version() + 1
+            metadata = {
+                "version": str(number),
+                "content_hash": digest,
+                "rows": str(frame.height),
+                "columns": json.dumps(frame.columns),
+                "operation": operation,
+                "at": at.isoformat(),
+                "run_id": run_id,
+                "code_commit": code_commit,
+                "author": author,
+            }
             if self._commit(model, table, seen, frame, metadata):
                 return TableVersion(model, table, number, digest, frame.height, tuple(frame.columns))
             time.sleep(random.uniform(0, 0.01 * (attempt + 1)))
         raise DataError(
             f"{model}/{table}: other writers were faster {ATTEMPTS} times running; nothing was written"
+        )
+
+    def append(
+        self,
+        model: str,
+        table: str,
+        frame: pl.DataFrame,
+        *,
+        run_id: str,
+        code_commit: str,
+        author: str,
+        at: datetime,
+    ) -> TableVersion:
+        """The newest rows and these below them, as a new version; every column must be in both or in neither."""
+
+        def with_rows(newest: pl.DataFrame | None) -> pl.DataFrame:
+            if newest is None:
+                return frame
+            if set(newest.columns) != set(frame.columns):
+                raise DataError(
+                    f"{model}/{table} has the columns {', '.join(newest.columns)}; "
+                    f"rows with the columns {', '.join(frame.columns)} cannot be added"
+                )
+            return pl.concat([newest, storable(frame).select(newest.columns)], how="vertical_relaxed")
+
+        return self.change(
+            model,
+            table,
+            with_rows,
+            run_id=run_id,
+            code_commit=code_commit,
+            author=author,
+            at=at,
+            operation="append",
         )
 
     def read(self, version: TableVersion, *, verify: bool = True) -> pl.DataFrame:
@@ -198,13 +262,20 @@ class Datasets:
 
 
 def _commits(model: str, table: str, delta: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
-    """Our own commits, newest first; maintenance by other tools changes no rows and is passed over."""
-    found = 0
-    for entries in (delta.history(1), None):
-        # Reading one entry is enough nearly always; the whole log costs a file each.
-        for entry in entries if entries is not None else delta.history()[1:]:
-            if _PREFIX + "content_hash" in entry and (limit is None or found < limit):
-                found += 1
+    """Our own commits, newest first; maintenance by other tools changes no rows and is passed over.
+
+    A commit's number is the one we wrote into it. delta-rs counts down from the version it has open, and is off when
+    another writer came in between.
+    """
+    found: list[int] = []
+    # Reading one entry is enough nearly always; the whole log costs a file each.
+    for depth in (1, None):
+        for entry in delta.history(depth):
+            if limit is not None and len(found) >= limit:
+                return
+            number = int(entry.get(_PREFIX + "version", -1))
+            if number >= 0 and (not found or number < found[-1]):
+                found.append(number)
                 yield _commit_of(model, table, entry)
 
 
@@ -213,7 +284,7 @@ def _commit_of(model: str, table: str, entry: Mapping[str, Any]) -> Commit:
     version = TableVersion(
         model=model,
         table=table,
-        version=int(entry["version"]),
+        version=int(told["version"]),
         content_hash=told["content_hash"],
         rows=int(told["rows"]),
         columns=tuple(json.loads(told["columns"])),

@@ -151,8 +151,19 @@ def test_two_writers_on_the_same_table_never_mix(datasets: Datasets, tmp_path: P
     seen = datasets._open("pump", "t")
     assert seen is not None
     datasets.write("pump", "t", FRAME.head(1), **BY)
-    metadata = {"content_hash": "x"}
+    metadata = {"version": "1", "content_hash": "x"}
     assert not datasets._commit("pump", "t", seen, FRAME, metadata)
     newest = datasets.latest("pump", "t")
     assert newest is not None
     assert datasets.read(newest).equals(FRAME.head(1))
+
+
+def test_a_version_keeps_its_number_when_another_writer_comes_in_between(datasets: Datasets) -> None:
+    """The table was opened before the second write and its log read after it."""
+    from mlops_assets.datasets.tables import _commits
+
+    first = datasets.write("pump", "t", FRAME, **BY)
+    opened = datasets._open("pump", "t")
+    assert opened is not None
+    second = datasets.write("pump", "t", FRAME.head(1), **BY)
+    assert [commit.version for commit in _commits("pump", "t", opened)] == [second, first]
