@@ -106,7 +106,7 @@ class Champions(Store):
 
         Versions that were rolled back from, or refused since, are skipped; two rollbacks in a row go further
         back. After a retirement the retired version comes back. The champion's evidence is again that of the
-        promotion that first made the target champion. With `seen_epoch` two people cannot roll back twice.
+        promotion that last made the target champion. With `seen_epoch` two people cannot roll back twice.
 
         Raises LedgerError when there is nothing to return to, LostRaceError when `seen_epoch` is no longer
         true.
