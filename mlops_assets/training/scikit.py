@@ -42,7 +42,7 @@ class ScikitAlgorithm(Algorithm):
     @classmethod
     def import_library(cls) -> None:
         """Import scikit-learn and skops."""
-        import threadpoolctl  # type: ignore[import-untyped]  # noqa: F401
+        import threadpoolctl  # noqa: F401
 
     def _fit(self, data: FitData) -> None:
         estimator = self._estimator_for(data)

@@ -1,0 +1,62 @@
+"""MLflow, imported when first needed, quiet and impatient; and a client bound to one address.
+
+The client carries its address, so nothing here depends on MLflow's global state (which belongs to dagster-mlflow).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from mlops_assets.errors import ServiceError
+
+_SETTINGS: Final = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+_SECRET: Final = re.compile(r"//[^/@]*@")
+
+
+def mlflow_client(tracking_uri: str) -> Any:
+    """An MlflowClient for tracking and registry at one address (a database URL, or http)."""
+    quiet()
+    from mlflow import MlflowClient
+    from mlflow.store.db import utils
+
+    utils.MAX_RETRY_COUNT = 3  # the default keeps a run waiting for 100 seconds when the database is down
+    return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+
+def quiet() -> None:
+    """Import MLflow without telemetry, without its warnings about itself, and impatient: a server that is down is
+    noticed within a minute."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc  # noqa: F401
+
+
+@contextmanager
+def reaching(tracking_uri: str, what: str) -> Iterator[None]:
+    """Turn what MLflow and its transports raise into a ServiceError that says what was wanted and from where."""
+    quiet()
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        raise ServiceError(
+            f"MLflow at {without_secret(tracking_uri)} could not {what}: {without_secret(str(error))[:500]}"
+        ) from error
+
+
+def without_secret(text: str) -> str:
+    """The text without users and passwords in addresses."""
+    return _SECRET.sub("//", text)

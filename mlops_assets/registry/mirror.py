@@ -1,0 +1,74 @@
+"""MLflow's view of the champion brought in line with the ledger's: alias, promoted and status tags.
+
+Safe to repeat: it looks first and writes only what differs. A version that MLflow never heard of is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
+
+from mlops_assets.registry.tracked import VERSION_TAG
+from mlops_assets.registry.values import as_bool
+
+ALIAS: Final = "champion"
+
+
+class HasVersion(Protocol):
+    """A version with a number, as the ledger has it."""
+
+    @property
+    def version(self) -> int: ...
+
+
+class VersionStanding(HasVersion, Protocol):
+    """A version and its status: challenger, champion, archived or refused."""
+
+    @property
+    def status(self) -> str: ...
+
+
+class Standing(Protocol):
+    """The champion, or None."""
+
+    @property
+    def champion(self) -> HasVersion | None: ...
+
+
+def mirror(client: Any, model: str, standing: Standing, versions: Iterable[VersionStanding]) -> int:
+    """Write what differs; the number of writes."""
+    known = {
+        int(found.tags[VERSION_TAG]): found
+        for found in client.search_model_versions(f"name = '{model}'", max_results=1_000)
+        if VERSION_TAG in found.tags
+    }
+    if not known:
+        return 0
+    champion = standing.champion.version if standing.champion is not None else None
+    writes = _alias(client, model, str(known[champion].version) if champion in known else None)
+    for version in versions:
+        found = known.get(version.version)
+        if found is None:
+            continue
+        promoted = version.version == champion
+        if as_bool(found.tags.get("promoted")) != promoted:
+            text = str(promoted).lower()
+            client.set_model_version_tag(model, found.version, "promoted", text)
+            client.set_tag(found.run_id, "promoted", text)
+            writes += 2
+        if found.tags.get("status") != version.status:
+            client.set_model_version_tag(model, found.version, "status", version.status)
+            client.set_tag(found.run_id, "status", version.status)
+            writes += 2
+    return writes
+
+
+def _alias(client: Any, model: str, wanted: str | None) -> int:
+    now = client.get_registered_model(model).aliases.get(ALIAS)
+    if (None if now is None else str(now)) == wanted:
+        return 0
+    if wanted is None:
+        client.delete_registered_model_alias(model, ALIAS)
+    else:
+        client.set_registered_model_alias(model, ALIAS, wanted)
+    return 1

@@ -1,0 +1,185 @@
+"""`Registry`: the door to MLflow. Connects when first asked, never at import or construction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from mlops_assets.artifacts import Evaluation, TrainedModel
+from mlops_assets.registry import mirror as mirroring
+from mlops_assets.registry import reaping
+from mlops_assets.registry.connection import mlflow_client, reaching
+from mlops_assets.registry.tracked import Tracked, log, start
+from mlops_assets.registry.values import as_key, named_by_part
+
+LOADER: Final = "mlops_assets.lifecycle.champions:open_bundle"
+"""Opens a packaged bundle: `module:function`, path in, something with `predict(frame)` out."""
+
+
+def experiment_name(model: str) -> str:
+    """The experiment of a model: `pump_efficiency_model`."""
+    return f"{model}_model"
+
+
+@dataclass(slots=True)
+class Registry:
+    """MLflow at one address. Every method raises ServiceError when MLflow does not answer.
+
+    tracking_uri: a database URL (`postgresql+psycopg2://`) or a server (`http://`). artifact_root: a URI or folder
+    that artifacts go below when there is no server to say where.
+    """
+
+    tracking_uri: str
+    artifact_root: str
+    loader: str = LOADER
+    _client: Any = field(default=None, repr=False)
+    _experiments: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def client(self) -> Any:
+        """The MlflowClient."""
+        if self._client is None:
+            with reaching(self.tracking_uri, "be opened"):
+                self._client = mlflow_client(self.tracking_uri)
+        return self._client
+
+    def experiment(self, model: str) -> str:
+        """Id of the model's experiment, created where it is missing."""
+        if model not in self._experiments:
+            with reaching(self.tracking_uri, f"open the experiment {experiment_name(model)}"):
+                self._experiments[model] = _experiment(
+                    self.client, experiment_name(model), self._location(model)
+                )
+        return self._experiments[model]
+
+    def parent_config(self, model: str) -> dict[str, Any]:
+        """Configuration of dagster-mlflow's resource, so that its run lies in the model's experiment."""
+        self.experiment(model)
+        return {
+            "experiment_name": experiment_name(model),
+            "mlflow_tracking_uri": self.tracking_uri,
+            "env": {},
+            "extra_tags": {"promoted": "false"},
+        }
+
+    @contextmanager
+    def training(self, model: str, parent: str | None = None) -> Iterator[Tracked]:
+        """A run for one training, nested under `parent`. It ends FINISHED, FAILED or KILLED as the block does."""
+        experiment = self.experiment(model)
+        with reaching(self.tracking_uri, "start a run"):
+            run_id = start(self.client, experiment, f"train {model}", parent)
+        tracked = Tracked(self.client, self.tracking_uri, model, experiment, run_id, self.loader)
+        try:
+            yield tracked
+        except Exception as error:
+            self._end(run_id, "FAILED", str(error))
+            raise
+        except BaseException:
+            self._end(run_id, "KILLED", "interrupted")
+            raise
+        with reaching(self.tracking_uri, f"end run {run_id}"):
+            self.client.set_terminated(run_id, "FINISHED")
+
+    def log_evaluation(self, trained: TrainedModel, measured: Evaluation, folder: Path) -> None:
+        """Add the evaluation of a version to its training run: metrics of every part, and the report with its plots."""
+        run_id = trained.mlflow_run_id
+        if run_id is None:
+            return
+        numbers = named_by_part(measured.challenger)
+        for comparison in measured.comparisons:
+            numbers[f"improvement_{comparison.metric}_{comparison.part}"] = comparison.improvement
+        if measured.latency_ms is not None:
+            numbers["latency_ms"] = measured.latency_ms
+        numbers["size_bytes"] = measured.size_bytes
+        numbers |= {f"baseline_{name}": value for name, value in named_by_part(measured.baseline).items()}
+        numbers |= {
+            f"champion_{name}": value for name, value in named_by_part(measured.champion or {}).items()
+        }
+        ranking = measured.explanation.ranking if measured.explanation is not None else ()
+        numbers |= {f"importance/{as_key(feature)}": value for feature, value in ranking}
+        with reaching(self.tracking_uri, f"log the evaluation of run {run_id}"):
+            log(self.client, run_id, metrics=numbers)
+            self.client.log_artifacts(run_id, str(folder), "evaluation")
+
+    def mirror(
+        self, model: str, standing: mirroring.Standing, versions: Iterable[mirroring.VersionStanding]
+    ) -> int:
+        """Bring alias and tags in line with the ledger; the number of writes, 0 when nothing differed."""
+        with reaching(self.tracking_uri, f"mirror the champion of {model}"):
+            return mirroring.mirror(self.client, model, standing, versions)
+
+    def close_parents(self, dagster_run_id: str, status: str) -> int:
+        """End every run of a Dagster run that still says RUNNING, nested ones too; how many there were."""
+        with reaching(self.tracking_uri, "close runs"):
+            return _close(self.client, dagster_run_id, status)
+
+    def reap(self, now: datetime, older_than: timedelta) -> tuple[str, ...]:
+        """End runs left RUNNING by a process that is gone, or older than any run may be; their ids."""
+        with reaching(self.tracking_uri, "look for lost runs"):
+            return tuple(reaping.reap(self.client, _experiments(self.client), now, older_than))
+
+    def run_url(self, run_id: str) -> str | None:
+        """Address of a run's page, None when there is no server to show it."""
+        if not self.tracking_uri.startswith(("http://", "https://")):
+            return None
+        with reaching(self.tracking_uri, f"find run {run_id}"):
+            experiment = self.client.get_run(run_id).info.experiment_id
+        return f"{self.tracking_uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+    def _location(self, model: str) -> str | None:
+        if self.tracking_uri.startswith(("http://", "https://")):
+            return None
+        root = self.artifact_root
+        uri = root if "://" in root else Path(root).absolute().as_uri()
+        return f"{uri.rstrip('/')}/{experiment_name(model)}"
+
+    def _end(self, run_id: str, status: str, why: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            log(self.client, run_id, tags={"failure": why})
+            self.client.set_terminated(run_id, status)
+        except (MlflowException, OSError):
+            return  # what ended the block matters more; `reap` ends the run later
+
+
+def _experiment(client: Any, name: str, location: str | None) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException:  # another process was faster
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def _experiments(client: Any) -> list[str]:
+    ours = client.search_experiments(filter_string="name LIKE '%_model'", max_results=1_000)
+    return [str(one.experiment_id) for one in ours if one.name.endswith("_model")]
+
+
+def _close(client: Any, dagster_run_id: str, status: str) -> int:
+    experiments = _experiments(client)
+    if not experiments:
+        return 0
+    closed = 0
+    for parent in client.search_runs(experiments, f"tags.dagster_run_id = '{dagster_run_id}'"):
+        inside = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and attributes.status = 'RUNNING'"
+        for run in client.search_runs(experiments, inside):
+            # A training that is still open when its Dagster run has ended did not finish.
+            client.set_terminated(run.info.run_id, "FAILED" if status == "FINISHED" else status)
+            closed += 1
+        if parent.info.status == "RUNNING":
+            client.set_terminated(parent.info.run_id, status)
+            closed += 1
+    return closed

@@ -1,0 +1,167 @@
+"""One MLflow run of ours: what is written to it, and that it always ends with a true status."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from mlops_assets.artifacts import Candidate, TrainedModel
+from mlops_assets.registry.connection import reaching
+from mlops_assets.registry.package import package
+from mlops_assets.registry.values import LONGEST_PARAM, LONGEST_TAG, as_key, as_text, finite, named_by_part
+
+HOST_TAG: Final = "mlops.host"
+PID_TAG: Final = "mlops.pid"
+BORN_TAG: Final = "mlops.process_started"
+VERSION_TAG: Final = "mlops.version"
+MOST_POINTS: Final = 200
+STATUS: Final = {"trained": "FINISHED", "failed": "FAILED", "timed_out": "KILLED"}
+History = Iterable[tuple[int, Mapping[str, float]]]
+
+
+@dataclass(slots=True)
+class Tracked:
+    """A running training. Every method raises ServiceError when MLflow does not answer."""
+
+    client: Any
+    uri: str
+    model: str
+    experiment_id: str
+    run_id: str
+    loader: str
+    children: dict[int, str] = field(default_factory=dict)
+
+    def describe(self, params: Mapping[str, Any], tags: Mapping[str, Any]) -> None:
+        """Log params and tags as they are."""
+        with reaching(self.uri, f"log the params of run {self.run_id}"):
+            log(self.client, self.run_id, params=params, tags=tags)
+
+    def metrics(self, values: Mapping[str, float]) -> None:
+        """Log metrics; those that are not finite become tags."""
+        with reaching(self.uri, f"log the metrics of run {self.run_id}"):
+            log(self.client, self.run_id, metrics=values)
+
+    def files(self, path: Path, under: str | None = None) -> None:
+        """Log one file, or all that a folder holds."""
+        with reaching(self.uri, f"store {path.name}"):
+            store = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
+            store(self.run_id, str(path), under)
+
+    def candidate(self, candidate: Candidate, history: History = ()) -> str:
+        """One nested run for a candidate that has ended; its id. history: (step, losses) of an iterative fit."""
+        with reaching(self.uri, f"log the candidate {candidate.algorithm}"):
+            end = _now()
+            run = self.client.create_run(
+                self.experiment_id,
+                start_time=end - int(candidate.seconds * 1000),
+                tags=_own_tags({"mlflow.parentRunId": self.run_id, "mlflow.runName": candidate.algorithm}),
+            )
+            run_id = str(run.info.run_id)
+            log(
+                self.client,
+                run_id,
+                params={"model_type": candidate.algorithm, **candidate.params},
+                tags={"status": candidate.status, "message": candidate.message, "promoted": False},
+                metrics={**named_by_part(candidate.metrics), "seconds": candidate.seconds},
+                history=history,
+            )
+            self.client.set_terminated(run_id, STATUS[candidate.status], end)
+            return run_id
+
+    def register(self, model: TrainedModel, metrics: Mapping[str, float]) -> str:
+        """Log the winner's metrics and bundle, and register it as a version of the model; MLflow's version number."""
+        with reaching(self.uri, f"register {model.model} version {model.version}"):
+            log(
+                self.client,
+                self.run_id,
+                metrics=metrics,
+                tags={VERSION_TAG: model.version, "algorithm": model.algorithm, "promoted": False},
+            )
+            with package(Path(model.bundle), self.loader) as folder:
+                self.client.log_artifacts(self.run_id, str(folder), "model")
+            return register_version(self.client, self.run_id, model)
+
+
+def register_version(client: Any, run_id: str, model: TrainedModel) -> str:
+    """Register the packaged bundle of a run under the model's name, once."""
+    ensure_registered(client, model.model)
+    for known in client.search_model_versions(f"name = '{model.model}' and run_id = '{run_id}'"):
+        return str(known.version)
+    tags = {
+        VERSION_TAG: str(model.version),
+        "status": "challenger",
+        "promoted": "false",
+        "manifest_sha256": model.manifest_sha256,
+    }
+    source = f"{client.get_run(run_id).info.artifact_uri}/model"
+    made = client.create_model_version(model.model, source, run_id=run_id, tags=tags, await_creation_for=0)
+    return str(made.version)
+
+
+def ensure_registered(client: Any, model: str) -> None:
+    """Create the registered model unless it is there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(model)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def start(client: Any, experiment_id: str, name: str, parent: str | None) -> str:
+    """Start a run that says which process it belongs to; its id."""
+    tags = {"mlflow.runName": name, "promoted": "false"}
+    if parent:
+        tags["mlflow.parentRunId"] = parent
+    run = client.create_run(experiment_id, start_time=_now(), tags=_own_tags(tags))
+    return str(run.info.run_id)
+
+
+def log(
+    client: Any,
+    run_id: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    history: History = (),
+) -> None:
+    """Write everything in as few calls as MLflow's limits allow."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    good, bad = finite(metrics or {})
+    now = _now()
+    found = [Metric(name, value, now, 0) for name, value in good.items()]
+    found += [
+        Metric(name, value, now, step)
+        for step, values in _thinned(history)
+        for name, value in finite(values)[0].items()
+    ]
+    held = [Param(as_key(name), as_text(value)[:LONGEST_PARAM]) for name, value in (params or {}).items()]
+    marks = [RunTag(as_key(n), as_text(v)[:LONGEST_TAG]) for n, v in {**(tags or {}), **bad}.items()]
+    while found or held or marks:
+        client.log_batch(run_id, metrics=found[:800], params=held[:90], tags=marks[:90])
+        found, held, marks = found[800:], held[90:], marks[90:]
+
+
+def _thinned(history: History) -> list[tuple[int, Mapping[str, float]]]:
+    steps = list(history)
+    every = -(-len(steps) // MOST_POINTS) or 1
+    return [step for index, step in enumerate(steps) if index % every == 0 or index == len(steps) - 1]
+
+
+def _own_tags(tags: dict[str, str]) -> dict[str, str]:
+    import psutil
+
+    born = f"{psutil.Process().create_time():.2f}"
+    return {**tags, HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid()), BORN_TAG: born}
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
