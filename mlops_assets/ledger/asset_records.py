@@ -32,8 +32,10 @@ class AssetRecords(Store):
                 )
             )
 
-    def get_record(self, asset: str, run_id: str | None = None) -> dict[str, Any] | None:
-        """The record of this run, else (also without a run) the asset's latest one, else None."""
+    def get_record(
+        self, asset: str, run_id: str | None = None, *, exact: bool = False
+    ) -> dict[str, Any] | None:
+        """The record of this run, else (unless `exact`) the asset's latest one, else None."""
         of_this_run = records.c.run_id == (run_id or "")
         query = (
             select(cast(records.c.body, Text))
@@ -41,6 +43,8 @@ class AssetRecords(Store):
             .order_by(of_this_run.desc(), records.c.at.desc(), records.c.run_id)
             .limit(1)
         )
+        if exact:
+            query = query.where(of_this_run)
         with self._transaction() as connection:
             body = connection.scalar(query)
         return None if body is None else canonical.parse(body)

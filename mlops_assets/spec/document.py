@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import yaml
 
@@ -53,7 +53,7 @@ def parse(text: str) -> Document:
         _refuse_indirection(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark = cast(yaml.Mark | None, error.problem_mark or error.context_mark)
         raise DocumentError(mark.line + 1 if mark else 1, f"not valid YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise DocumentError(1, f"not valid YAML: {str(error).splitlines()[0]}") from None
@@ -66,11 +66,11 @@ def parse(text: str) -> Document:
 def _refuse_indirection(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = cast(yaml.Mark, event.start_mark).line + 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise DocumentError(line, "anchors and aliases are not used in model files; write the value out")
-        if getattr(event, "tag", None):
-            raise DocumentError(line, f"the tag {event.tag!r} is not used in model files; remove it")
+        if tag := getattr(event, "tag", None):
+            raise DocumentError(line, f"the tag {tag!r} is not used in model files; remove it")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:

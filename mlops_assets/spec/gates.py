@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, JsonValue
 
 from mlops_assets.spec.evaluation import MetricName
 from mlops_assets.spec.section import Section, unfold
-from mlops_assets.spec.values import Duration, Share
+from mlops_assets.spec.values import Column, Duration, Share
 
 Part = Literal["train", "validation", "test"]
 
@@ -93,6 +93,80 @@ class Latency(Section):
     limit_ms: Annotated[float, Field(gt=0)] = 100.0
 
 
+class SliceGuard(Section):
+    """No slice of `evaluation.slices` is too bad: beyond `limit`, or worse than the champion by more than `tolerance`.
+
+    Slices with fewer than `least_rows` holdout rows say nothing and are left out.
+    """
+
+    kind: Literal["slice_guard"] = "slice_guard"
+    metric: MetricName
+    limit: float | None = None
+    """Worst value allowed: a most for errors, a least for metrics where higher is better."""
+    tolerance: Share | None = 0.10
+    least_rows: Annotated[int, Field(ge=1)] = 30
+    column: Column | None = None
+    """Only slices by this column; unset means all of them."""
+
+
+class ImportanceShift(Section):
+    """The SHAP ranking has not turned over: its rank correlation with the champion's is at least `least`."""
+
+    kind: Literal["importance_shift"] = "importance_shift"
+    least: Annotated[float, Field(ge=-1.0, le=1.0)] = 0.5
+    escalate: bool = True
+    """A shift is a question for a person (an `approval` may settle it), not a failure."""
+
+
+class Fairness(Section):
+    """Groups of `evaluation.sensitive` are treated alike; not applicable without them or where they are too small."""
+
+    kind: Literal["fairness"] = "fairness"
+    measure: Literal["selection_rate", "equal_opportunity", "equalised_odds", "group_accuracy"] = (
+        "equalised_odds"
+    )
+    max_difference: Share | None = 0.10
+    """Largest difference between two groups."""
+    min_ratio: Share | None = None
+    """Smallest ratio of the worst group to the best."""
+    min_value: Share | None = None
+    """Smallest value of any group, such as an accuracy of 0.93."""
+    column: Column | None = None
+
+
+class DataQuality(Section):
+    """No critical check of the data is open."""
+
+    kind: Literal["data_quality"] = "data_quality"
+
+
+class Leakage(Section):
+    """Nothing of the answer leaks into the features, as far as the leakage checks can see."""
+
+    kind: Literal["leakage"] = "leakage"
+
+
+class Reproducible(Section):
+    """Data versions, code commit, split, seed and environment are recorded, and the code was committed."""
+
+    kind: Literal["reproducible"] = "reproducible"
+
+
+class Approval(Section):
+    """A person has approved exactly this evidence."""
+
+    kind: Literal["approval"] = "approval"
+
+
+class PythonGate(Section):
+    """A gate of your own: `function` is called with (evidence, params) and gives True, False or (answer, reason)."""
+
+    kind: Literal["python"] = "python"
+    function: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    """Import path, `package.module:name`."""
+    params: dict[str, JsonValue] = {}
+
+
 GateSpec = Annotated[
     BeatsChampion
     | MetricAtMost
@@ -102,7 +176,15 @@ GateSpec = Annotated[
     | TimeLimit
     | RegressionGuard
     | BeatsBaseline
-    | Latency,
+    | Latency
+    | SliceGuard
+    | ImportanceShift
+    | Fairness
+    | DataQuality
+    | Leakage
+    | Reproducible
+    | Approval
+    | PythonGate,
     Field(discriminator="kind"),
 ]
 
@@ -114,12 +196,15 @@ def _unfold(value: Any) -> Any:
 Gate = Annotated[GateSpec, BeforeValidator(_unfold)]
 
 
+ABOUT = ("metric", "measure", "function")
+
+
 def check_names(gates: tuple[Section, ...]) -> tuple[str, ...]:
-    """A unique name per gate, in order: the kind, then the metric, then a number when still not unique."""
+    """A unique name per gate, in order: the kind, what it is about, then a number when still not unique."""
     names: list[str] = []
     for gate in gates:
         kind = str(getattr(gate, "kind", ""))
-        metric = getattr(gate, "metric", None)
-        name = f"{kind}_{metric}" if metric else kind
+        about = next((found for key in ABOUT if (found := getattr(gate, key, None))), None)
+        name = f"{kind}_{str(about).rpartition(':')[2]}" if about else kind
         names.append(f"{name}_{len(names)}" if name in names else name)
     return tuple(names)

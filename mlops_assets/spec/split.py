@@ -21,5 +21,5 @@ class SplitSpec(Section):
     group: Column | None = None
     """Column whose values never straddle two parts (strategy: group)."""
     gap: Duration | None = None
-    """Time left out between the parts, so that windows do not overlap."""
+    """Time left out between the parts, so that windows do not overlap; a forecast's horizon is always left out."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42

@@ -1,0 +1,72 @@
+"""One lifecycle run told to a person while it happens, and what came of it afterwards."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlops_assets import stages
+from mlops_assets.cli.opening import settings
+from mlops_assets.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from mlops_assets.lifecycle.platform import Platform
+
+OUTCOMES = {
+    "promote": ("promoted", "green"),
+    "keep": ("kept", "yellow"),
+    "refuse": ("refused", "red"),
+}
+
+
+def live(spec: ModelSpec, as_of: datetime, actor: str, *, force: bool = False) -> bool:
+    """Run the graph of one model and tell the story. True unless a step failed or the challenger was refused."""
+    from mlops_assets.defs.execution import materialise
+    from mlops_assets.lifecycle.platform import Platform
+    from mlops_assets.settings import Stores
+
+    click.echo(f"{spec.name}: living one life as of {as_of:%Y-%m-%d %H:%M %Z}")
+    started = time.monotonic()
+    finished = materialise(spec, as_of=as_of, actor=actor, progress=_say, reuse=not force)
+    opened = Platform.open(settings(), Stores.from_environment(os.environ))
+    try:
+        _tell(spec, opened, finished.run_id)
+    finally:
+        opened.ledger.close()
+    for stage, sentence in finished.failures:
+        click.secho(f"  {stage} failed: {sentence}", fg="red", err=True)
+    click.echo(f"  run {finished.run_id} took {time.monotonic() - started:.1f} s")
+    return finished.success
+
+
+def _say(sentence: str) -> None:
+    click.secho(f"  . {sentence}", dim=True)
+
+
+def _tell(spec: ModelSpec, platform: Platform, run_id: str) -> None:
+    from mlops_assets.artifacts import TrainedModel
+    from mlops_assets.lifecycle.platform import own_record
+    from mlops_assets.lifecycle.records import FeaturesRecord, PromotionRecord, ReportRecord
+
+    built = own_record(platform, spec, stages.FEATURES, run_id, FeaturesRecord)
+    if built is not None:
+        for table in built.data:
+            click.echo(f"  {table.table:<16} version {table.version}, {table.rows:,} rows, content {table.content_hash[:12]}")
+    trained = own_record(platform, spec, stages.TRAINED_MODEL, run_id, TrainedModel)
+    report = own_record(platform, spec, stages.EVALUATION_REPORT, run_id, ReportRecord)
+    if trained is not None:
+        click.echo(f"  challenger       version {trained.version} ({trained.algorithm}), MLflow run {trained.mlflow_run_id}")
+    if report is not None:
+        for gate in report.gates:
+            click.echo(f"  {gate.verdict:<16} {gate.gate}: {gate.reason}")
+        click.echo(f"  report           {Path(report.folder) / 'report.html'}")
+    promoted = own_record(platform, spec, stages.PRODUCTION_MODEL, run_id, PromotionRecord)
+    decision = promoted.decision if promoted else report.decision if report else None
+    if decision is not None:
+        word, colour = OUTCOMES[decision.outcome]
+        click.secho(f"  {word}: {decision.reason}", fg=colour, bold=True)

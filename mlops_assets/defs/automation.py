@@ -1,0 +1,82 @@
+"""When the graph runs by itself: shared jobs over every model, and each model file's own schedules.
+
+One job per stage group serves all models (a job per model would make loading superlinear); a schedule asks for its
+model's assets only. Schedules are tied to the model file's time zone, so that 02:00 stays 02:00 across clock changes.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from mlops_assets import stages
+from mlops_assets.defs.resources import AS_OF_TAG, MODEL_TAG
+from mlops_assets.spec import ModelSpec
+
+LIFECYCLE_JOB = "lifecycle"
+DATA_QUALITY_JOB = "data_quality"
+DRIFT_JOB = "drift"
+
+JOBS = {
+    LIFECYCLE_JOB: stages.STAGES,
+    DATA_QUALITY_JOB: (stages.RAW_READINGS, stages.VALIDATED_DATA),
+    DRIFT_JOB: (stages.DRIFT_REPORT,),
+}
+DESCRIPTIONS = {
+    LIFECYCLE_JOB: "A model's whole life once: readings to predictions, with every check and gate.",
+    DATA_QUALITY_JOB: "Readings fetched and validated, nothing trained.",
+    DRIFT_JOB: "The newest readings against the champion's training data.",
+}
+
+
+def keys(spec: ModelSpec, job: str) -> list[dg.AssetKey]:
+    """The assets of one model that a job materialises."""
+    return [dg.AssetKey([spec.name, stage]) for stage in JOBS[job]]
+
+
+def jobs(specs: Sequence[ModelSpec]) -> list[dg.UnresolvedAssetJobDefinition]:
+    """The shared jobs, over all models."""
+    return [
+        dg.define_asset_job(
+            name,
+            selection=dg.AssetSelection.assets(*(key for spec in specs for key in keys(spec, name))),
+            description=DESCRIPTIONS[name],
+        )
+        for name in JOBS
+    ]
+
+
+def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
+    """The model file's schedules; on by default, as the file says they are."""
+    lines = {
+        LIFECYCLE_JOB: ("retrain", spec.schedules.retrain),
+        DATA_QUALITY_JOB: ("data_quality", spec.schedules.data_quality),
+        DRIFT_JOB: ("drift", spec.schedules.drift),
+    }
+    for job, (name, cron) in lines.items():
+        if cron is not None:
+            yield _schedule(spec, job, name, cron)
+
+
+def request(spec: ModelSpec, job: str, as_of: str, run_key: str | None = None) -> dg.RunRequest:
+    """Ask for one model's part of a shared job, looking at the world from `as_of`."""
+    return dg.RunRequest(
+        run_key=run_key,
+        job_name=job,
+        asset_selection=keys(spec, job),
+        tags={AS_OF_TAG: as_of, MODEL_TAG: spec.name},
+    )
+
+
+def _schedule(spec: ModelSpec, job: str, name: str, cron: str) -> dg.ScheduleDefinition:
+    def ask(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return request(spec, job, context.scheduled_execution_time.isoformat())
+
+    return dg.ScheduleDefinition(
+        name=f"{spec.name}_{name}",
+        job_name=job,
+        cron_schedule=cron,
+        execution_timezone=spec.schedules.timezone,
+        execution_fn=ask,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"{DESCRIPTIONS[job]} For {spec.name}.",
+    )

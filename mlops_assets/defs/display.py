@@ -1,0 +1,177 @@
+"""Records as a person wants to see them in the Dagster UI: counts, tables, plots, links, and the data version.
+
+Numbers are computed below this room; here they are only laid out.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.artifacts import DriftReport, TableVersion, TrainedModel, digest
+from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.records import (
+    FeaturesRecord,
+    PredictionsRecord,
+    PromotionRecord,
+    ReadingsRecord,
+    ReportRecord,
+    ValidatedRecord,
+)
+
+Metadata = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Metadata and data version of one materialisation; not materialised when the stage changed nothing by design."""
+
+    metadata: Metadata
+    data_version: str
+    materialised: bool = True
+
+
+def rows_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
+    """Rows of plain values as a table; anything else is shown as text."""
+    plain = (str, int, float, bool)
+    records = [{key: value if isinstance(value, plain) else str(value) for key, value in row.items()} for row in rows]
+    return dg.MetadataValue.table([dg.TableRecord(record) for record in records])
+
+
+def readings(record: ReadingsRecord, _: Platform) -> Shown:
+    """Source, rows and every repair made on the way in."""
+    repairs = [{"repair": r.name, "column": r.column or "", "count": r.count} for r in record.repairs]
+    extra: Metadata = {"source": record.source, "as_of": record.as_of.isoformat()}
+    if repairs:
+        extra["repairs"] = rows_table(repairs)
+    return Shown({**_table(record.table), **extra}, record.table.content_hash)
+
+
+def validated(record: ValidatedRecord, platform: Platform) -> Shown:
+    """Usable rows, quarantined rows, and the rules that did not hold."""
+    broken = [
+        {"rule": r.rule, "critical": r.critical, "failed rows": r.failed_rows, "finding": r.message}
+        for r in record.rules
+        if not r.passed
+    ]
+    extra: Metadata = {
+        "rules": len(record.rules),
+        "rules_broken": len(broken),
+        "quarantined_rows": record.quarantine.rows if record.quarantine else 0,
+    }
+    if broken:
+        extra["findings"] = rows_table(broken)
+    return Shown({**_table(record.table), **extra}, record.table.content_hash)
+
+
+def features(record: FeaturesRecord, _: Platform) -> Shown:
+    """Rows and names of the feature columns."""
+    return Shown(
+        {**_table(record.table), "features": len(record.names), "feature_names": dg.MetadataValue.json(list(record.names))},
+        record.table.content_hash,
+    )
+
+
+def trained(record: TrainedModel, platform: Platform) -> Shown:
+    """The candidates beside each other, and where the MLflow run is."""
+    candidates = [
+        {
+            "algorithm": c.algorithm,
+            "status": c.status,
+            "seconds": round(c.seconds, 2),
+            **{f"{name} ({part})": value for part in ("train", "validation") for name, value in c.metrics.get(part, {}).items()},
+        }
+        for c in record.candidates
+    ]
+    metadata: Metadata = {
+        "version": record.version,
+        "algorithm": record.algorithm,
+        "dagster/row_count": record.rows,
+        "seconds": round(record.seconds, 2),
+        "candidates": rows_table(candidates),
+        "data": rows_table([_version_row(table) for table in record.data]),
+        "bundle": dg.MetadataValue.path(record.bundle),
+        "manifest_sha256": record.manifest_sha256,
+        **_mlflow(record, platform),
+    }
+    version = digest({"data": [t.content_hash for t in record.data], "spec": record.spec_digest, "seed": record.seed})
+    return Shown(metadata, version)
+
+
+def evaluated(record: ReportRecord, platform: Platform) -> Shown:
+    """Verdict, gate table, metrics beside the champion's, and the plots."""
+    gates = [{"gate": gate.gate, "verdict": gate.verdict, "reason": gate.reason} for gate in record.gates]
+    folder = Path(record.folder)
+    metadata: Metadata = {
+        "outcome": record.decision.outcome,
+        "reason": record.decision.reason,
+        "version": record.version,
+        "gates": rows_table(gates) if gates else "none",
+        "metrics": rows_table(record.metrics),
+        "report": dg.MetadataValue.path(str(folder / "report.html")),
+        "evidence": record.evidence_hash,
+        **{name: _picture(folder / f"{name}.png") for name in record.plots},
+    }
+    return Shown(metadata, record.evidence_hash)
+
+
+def promoted(record: PromotionRecord, _: Platform) -> Shown:
+    """What became of the challenger; nothing is materialised when the champion stayed."""
+    metadata: Metadata = {
+        "outcome": record.decision.outcome,
+        "reason": record.decision.reason,
+        "challenger": record.version,
+        "champion": record.champion or "none",
+        "epoch": record.epoch,
+        "evidence": record.evidence_hash,
+    }
+    return Shown(metadata, f"{record.champion}-{record.epoch}", materialised=record.decision.outcome == "promote")
+
+
+def predicted(record: PredictionsRecord, _: Platform) -> Shown:
+    """Rows predicted, and by which version."""
+    return Shown({**_table(record.table), "champion": record.version, "new_rows": record.new_rows}, record.table.content_hash)
+
+
+def drift(record: DriftReport, _: Platform) -> Shown:
+    """PSI per feature, worst first."""
+    rows = [
+        {"feature": f.feature, "psi": "unmeasurable" if f.psi is None else round(f.psi, 4), "level": f.level}
+        for f in sorted(record.features, key=lambda f: -(f.psi if f.psi is not None else float("inf")))
+    ]
+    metadata: Metadata = {"level": record.level, "dagster/row_count": record.rows, "champion": record.version or "none"}
+    if rows:
+        metadata["features"] = rows_table(rows)
+    for name in ("mean_psi", "drifted_share"):
+        value = getattr(record, name)
+        if value is not None:
+            metadata[name] = value
+    return Shown(metadata, digest({"level": record.level, "features": rows, "version": record.version}))
+
+
+def _table(table: TableVersion) -> Metadata:
+    return {
+        "dagster/row_count": table.rows,
+        "columns": len(table.columns),
+        "table_version": table.version,
+        "content_hash": table.content_hash,
+    }
+
+
+def _version_row(table: TableVersion) -> dict[str, Any]:
+    return {"table": table.table, "version": table.version, "rows": table.rows, "content": table.content_hash[:12]}
+
+
+def _mlflow(record: TrainedModel, platform: Platform) -> Metadata:
+    if record.mlflow_run_id is None:
+        return {}
+    link = platform.registry.run_url(record.mlflow_run_id)
+    return {"mlflow_run": dg.MetadataValue.url(link) if link else record.mlflow_run_id}
+
+
+def _picture(file: Path) -> dg.MetadataValue:
+    encoded = base64.b64encode(file.read_bytes()).decode()
+    return dg.MetadataValue.md(f"![{file.stem}](data:image/png;base64,{encoded})")

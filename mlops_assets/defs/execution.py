@@ -1,0 +1,73 @@
+"""Running a model's graph from a terminal: the same job the schedules ask for, in this process, on the same instance."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import dagster as dg
+
+from mlops_assets.defs.automation import LIFECYCLE_JOB, keys
+from mlops_assets.defs.model_defs import build_definitions
+from mlops_assets.defs.resources import ACTOR_TAG, AS_OF_TAG, MODEL_TAG, REUSE_TAG, PlatformResource
+from mlops_assets.spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that ended: failures holds (stage, sentence) of every step that failed."""
+
+    run_id: str
+    success: bool
+    failures: tuple[tuple[str, str], ...]
+
+
+def materialise(
+    spec: ModelSpec, *, as_of: datetime, actor: str, progress: Callable[[str], None], reuse: bool, job: str = LIFECYCLE_JOB
+) -> Finished:
+    """Materialise one model's part of a shared job and wait for it. Never raises for a failing step.
+
+    reuse: leave training out when nothing changed since a challenger that was already judged.
+    """
+    definitions = build_definitions([spec], loggers={"console": _progress_logger(progress)})
+    with dg.DagsterInstance.get() as instance:
+        result = definitions.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            asset_selection=keys(spec, job),
+            tags={AS_OF_TAG: as_of.isoformat(), ACTOR_TAG: actor, MODEL_TAG: spec.name, REUSE_TAG: str(reuse).lower()},
+            raise_on_error=False,
+        )
+    platform = PlatformResource().open()
+    platform.registry.close_parents(result.run_id, "FINISHED" if result.success else "FAILED")
+    return Finished(result.run_id, result.success, tuple(_failures(result)))
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        description = data.user_failure_data.description if data.user_failure_data else None
+        error = data.error.message.strip() if data.error else "failed"
+        found.append((str(event.step_key).split("__")[-1], description or error))
+    return found
+
+
+def _progress_logger(progress: Callable[[str], None]) -> dg.LoggerDefinition:
+    """Passes on what stages say, not what Dagster says about itself."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            meta = getattr(record, "dagster_meta", {})
+            if not meta.get("dagster_event") and record.levelno >= logging.INFO:
+                progress(str(meta.get("orig_message", record.getMessage())))
+
+    @dg.logger
+    def passing(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.getLogger("mlops_assets.progress")
+        logger.handlers, logger.propagate = [Handler()], False
+        logger.setLevel(logging.INFO)
+        return logger
+
+    return passing

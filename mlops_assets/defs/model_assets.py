@@ -1,0 +1,139 @@
+"""The seven assets of one model, each a thin door to one `lifecycle` function."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets import __version__, stages
+from mlops_assets.artifacts import digest
+from mlops_assets.defs import checks, display
+from mlops_assets.defs.resources import mlflow_key, run_of
+from mlops_assets.errors import MlopsError
+from mlops_assets.lifecycle import data, evaluate, predict, promote, train
+from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.spec import ModelSpec
+
+# None: there was nothing to do, downstream is skipped and the run stays green.
+Live = Callable[[ModelSpec, Platform, Run], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How one stage appears in Dagster. sections: parts of the model file whose change makes the asset out of date."""
+
+    live: Live
+    show: Callable[[Any, Platform], display.Shown]
+    description: str
+    kinds: frozenset[str]
+    upstream: tuple[str, ...]
+    sections: tuple[str, ...]
+    tracked: bool = False
+
+
+STAGES: dict[str, Stage] = {
+    stages.RAW_READINGS: Stage(
+        data.read_readings,
+        display.readings,
+        "Readings as the source gave them, after the repairs the model file declares.",
+        frozenset({"polars", "deltalake"}),
+        (),
+        ("source", "repairs", "timestamp", "entity"),
+    ),
+    stages.VALIDATED_DATA: Stage(
+        data.validate_readings,
+        display.validated,
+        "Readings that satisfy every row rule; the others are in quarantine with the reason.",
+        frozenset({"greatexpectations", "deltalake"}),
+        (stages.RAW_READINGS,),
+        ("validation", "target"),
+    ),
+    stages.FEATURES: Stage(
+        data.build_features,
+        display.features,
+        "What the model sees, built by the same definition that batch predictions and the prediction API use.",
+        frozenset({"polars", "deltalake"}),
+        (stages.VALIDATED_DATA,),
+        ("features",),
+    ),
+    stages.TRAINED_MODEL: Stage(
+        train.train_model,
+        display.trained,
+        "The challenger: the best of the candidates on the validation part.",
+        frozenset({"mlflow", "scikitlearn"}),
+        (stages.FEATURES, stages.RETRAIN_REQUEST),
+        ("training", "split"),
+        tracked=True,
+    ),
+    stages.EVALUATION_REPORT: Stage(
+        evaluate.evaluate_model,
+        display.evaluated,
+        "The challenger beside the champion on the same rows; every gate is a check here.",
+        frozenset({"mlflow", "shap"}),
+        (stages.TRAINED_MODEL, stages.FEATURES),
+        ("evaluation", "gates"),
+        tracked=True,
+    ),
+    stages.PRODUCTION_MODEL: Stage(
+        promote.promote_model,
+        display.promoted,
+        "The champion. Moves only when the recorded evidence for exactly this challenger says so.",
+        frozenset({"mlflow", "postgres"}),
+        (stages.EVALUATION_REPORT,),
+        ("rollout",),
+    ),
+    stages.PREDICTIONS: Stage(
+        predict.predict_batch,
+        display.predicted,
+        "The champion's predictions for every reading it has not predicted yet.",
+        frozenset({"deltalake", "postgres"}),
+        (stages.PRODUCTION_MODEL, stages.FEATURES),
+        (),
+    ),
+}
+
+
+def model_assets(spec: ModelSpec) -> list[dg.AssetsDefinition]:
+    """One asset per stage, in one group named after the model."""
+    return [_asset(spec, name, stage) for name, stage in STAGES.items()]
+
+
+def _asset(spec: ModelSpec, name: str, stage: Stage) -> dg.AssetsDefinition:
+    tracked = {mlflow_key(spec.name)} if stage.tracked else set()
+
+    @dg.asset(
+        name=name,
+        key_prefix=spec.name,
+        group_name=spec.name,
+        description=f"{stage.description}\n\n{spec.description}.",
+        owners=list(spec.owners),
+        kinds=set(stage.kinds),
+        deps=[dg.AssetKey([spec.name, upstream]) for upstream in stage.upstream],
+        code_version=_code_version(spec, stage),
+        check_specs=checks.specs(spec, name),
+        required_resource_keys={"platform", *tracked},
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=300),
+        output_required=False,
+        op_tags={"mlops/stage": name},
+    )
+    def live(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        platform: Platform = context.resources.platform.open()
+        parent = getattr(context.resources, mlflow_key(spec.name)).mlflow_run_id if tracked else None
+        try:
+            record = stage.live(spec, platform, run_of(context, parent))
+        except MlopsError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        if record is None:
+            return
+        shown = stage.show(record, platform)
+        if shown.materialised:
+            yield dg.MaterializeResult(metadata=shown.metadata, data_version=dg.DataVersion(shown.data_version))
+        yield from checks.results(spec, name, record)
+
+    return live
+
+
+def _code_version(spec: ModelSpec, stage: Stage) -> str:
+    body = spec.model_dump(mode="json", include=set(stage.sections))
+    return f"{__version__}-{digest(body)[:12]}"

@@ -1,0 +1,72 @@
+"""What assets are handed: the open platform, the circumstances of the run, and dagster-mlflow's parent run.
+
+Nothing connects at import; stores open when the first step of a process asks for them.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from mlops_assets.lifecycle.platform import Platform, Run, code_commit
+from mlops_assets.settings import Settings, Stores
+
+AS_OF_TAG = "mlops/as_of"
+ACTOR_TAG = "mlops/actor"
+MODEL_TAG = "mlops/model"
+REUSE_TAG = "mlops/reuse"
+
+
+class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The stores named by the environment, opened on first use and shared by all steps of a process."""
+
+    _platform: Platform | None = PrivateAttr(default=None)
+
+    def open(self) -> Platform:
+        """The platform, opened once."""
+        if self._platform is None:
+            settings = Settings.from_environment(os.environ)
+            self._platform = Platform.open(settings, Stores.from_environment(os.environ))
+        return self._platform
+
+
+def mlflow_key(model: str) -> str:
+    """Resource key of a model's parent MLflow run."""
+    return f"{model}_mlflow"
+
+
+def mlflow_parent(model: str) -> dg.ResourceDefinition:
+    """dagster-mlflow's run of a Dagster run, in the model's experiment; trainings nest below it.
+
+    dagster-mlflow imports mlflow when it is imported, so it is imported when a run first needs it.
+    """
+
+    @dg.resource
+    def parent(context: dg.InitResourceContext) -> Iterator[Any]:
+        from dagster_mlflow import mlflow_tracking
+
+        platform: Platform = context.resources.platform.open()
+        config = platform.registry.parent_config(model)
+        yield from cast(Any, mlflow_tracking.resource_fn)(context.replace_config(config))
+
+    return parent
+
+
+def run_of(context: dg.AssetExecutionContext, parent: str | None) -> Run:
+    """The circumstances of this run: `as_of` and actor come from the run's tags, else now and Dagster."""
+    tags = context.run.tags
+    as_of = datetime.fromisoformat(tags[AS_OF_TAG]) if AS_OF_TAG in tags else datetime.now(UTC)
+    return Run(
+        id=context.run.root_run_id or context.run_id,
+        as_of=as_of,
+        now=lambda: datetime.now(UTC),
+        actor=tags.get(ACTOR_TAG, "dagster"),
+        code_commit=code_commit(Path(__file__).parent),
+        progress=context.log.info,
+        parent=parent,
+        reuse=tags.get(REUSE_TAG) == "true",
+    )

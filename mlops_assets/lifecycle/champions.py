@@ -1,0 +1,38 @@
+"""Stored models brought back whole, by their row in the ledger.
+
+Goes out: a predictor or a profile, or a BundleError that says what is damaged. Training and promoting happen elsewhere.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlops_assets import training
+from mlops_assets.artifacts import Profile, from_json
+from mlops_assets.errors import BundleError
+from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.predictor import BundlePredictor, predictor_of
+from mlops_assets.spec import ModelSpec
+
+
+def load_version(platform: Platform, model: str, version: int) -> tuple[BundlePredictor, training.LoadedBundle]:
+    """A model version, verified against its manifest hash before anything is deserialised. Raises BundleError, LedgerError."""
+    folder, manifest = _place(platform, model, version)
+    bundle = training.load_bundle(folder, expected_manifest_sha256=manifest)
+    return predictor_of(bundle), bundle
+
+
+def champion_profile(spec: ModelSpec, platform: Platform) -> Profile | None:
+    """The training profile stored with the champion, or None while there is none."""
+    champion = platform.ledger.champion(spec.name)
+    if champion is None:
+        return None
+    folder, manifest = _place(platform, spec.name, champion.version)
+    return from_json(Profile, training.read_profile(folder, expected_manifest_sha256=manifest))
+
+
+def _place(platform: Platform, model: str, version: int) -> tuple[Path, str]:
+    row = platform.ledger.model_version(model, version)
+    if row.bundle_path is None or row.manifest_sha256 is None:
+        raise BundleError(f"{model} version {version} was never finished: it has no bundle")
+    return Path(row.bundle_path), row.manifest_sha256

@@ -1,0 +1,146 @@
+"""From a challenger to evidence: measure it beside the champion on the same rows, ask every gate, write the report.
+
+Goes out: a `ReportRecord` and, in the ledger, the hashed evidence a promotion rests on. Deciding to promote is
+`promote`'s business, which asks the gates again.
+"""
+
+from __future__ import annotations
+
+import platform as machine
+from dataclasses import replace
+from importlib.metadata import version as installed
+
+from pydantic import JsonValue
+
+from mlops_assets import evaluation, features, promotion, stages
+from mlops_assets.artifacts import PARTS, ChampionRef, Evidence, Split, TrainedModel, to_json
+from mlops_assets.errors import EvidenceError
+from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
+from mlops_assets.lifecycle.predictor import BundlePredictor
+from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
+from mlops_assets.spec import ModelSpec
+
+LIBRARIES = ("dagster", "lightgbm", "mlflow", "numpy", "polars", "scikit-learn", "shap")
+
+
+def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecord:
+    """Judge the latest challenger. Raises EvidenceError when the features are not those it was trained on."""
+    trained = record_of(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
+    built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
+    if built.table not in trained.data:
+        raise EvidenceError(
+            f"{spec.name}: the features changed after version {trained.version} was trained; materialise trained_model again"
+        )
+    split = features.split(spec, platform.datasets.read(built.table))
+    if split.digest != trained.split_digest:
+        raise EvidenceError(f"{spec.name}: the split is not the one version {trained.version} was trained on")
+    challenger, bundle = load_version(platform, spec.name, trained.version)
+    reference, champion = _champion(spec, platform)
+    run.progress(f"measuring version {trained.version} on {split.test.height:,} holdout rows")
+    measured = evaluation.evaluate(
+        spec, challenger, champion, split, size_bytes=bundle.size_bytes, look=_look(spec, platform, reference)
+    )
+    run.progress("explaining it with SHAP")
+    shap = evaluation.explain(spec, challenger, split.train, split.test)
+    theirs = evaluation.explain(spec, champion, split.train, split.test) if champion else None
+    measured = replace(
+        measured,
+        explanation=evaluation.ranking(shap),
+        champion_explanation=evaluation.ranking(theirs) if theirs else None,
+    )
+    evidence = _evidence(spec, platform, run, trained, reference, split, measured)
+    evidence = replace(evidence, gates=promotion.ask(spec, evidence))
+    decision = promotion.decide(spec, evidence.gates, reference)
+    evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
+    folder = platform.reports(spec.name, trained.version)
+    plots = evaluation.plots(spec, challenger, champion, split, measured, shap)
+    history = platform.ledger.history(spec.name, 10)
+    promotion.write_report(folder, spec, evidence, decision, evidence_hash, plots, history)
+    platform.registry.log_evaluation(trained, measured, folder)
+    run.progress(f"the gates say {decision.outcome}: {decision.reason}")
+    record = ReportRecord(
+        model=spec.name,
+        version=trained.version,
+        evidence_hash=evidence_hash,
+        decision=decision,
+        gates=evidence.gates,
+        metrics=_metric_rows(measured),
+        folder=str(folder),
+        plots=tuple(plots),
+        features=built.table,
+        as_of=trained.as_of,
+    )
+    keep_record(platform, spec, stages.EVALUATION_REPORT, run, record)
+    return record
+
+
+def _look(spec: ModelSpec, platform: Platform, champion: ChampionRef) -> int:
+    """How many challengers have been compared with this champion, this one included."""
+    since = [entry for entry in platform.ledger.history(spec.name, None) if entry.epoch == champion.epoch]
+    return 1 + sum(entry.action == "kept" for entry in since)
+
+
+def _metric_rows(measured: evaluation.Evaluation) -> tuple[dict[str, JsonValue], ...]:
+    return tuple(
+        {
+            "part": part,
+            "metric": name,
+            "challenger": value,
+            "champion": (measured.champion or {}).get(part, {}).get(name),
+            "baseline": measured.baseline.get(part, {}).get(name),
+        }
+        for part in PARTS
+        for name, value in measured.challenger[part].items()
+    )
+
+
+def _champion(spec: ModelSpec, platform: Platform) -> tuple[ChampionRef, BundlePredictor | None]:
+    standing = platform.ledger.standing(spec.name)
+    if standing.champion is None:
+        return ChampionRef(None, standing.epoch), None
+    predictor, _ = load_version(platform, spec.name, standing.champion.version)
+    return ChampionRef(standing.champion.version, standing.epoch), predictor
+
+
+def _evidence(
+    spec: ModelSpec,
+    platform: Platform,
+    run: Run,
+    trained: TrainedModel,
+    champion: ChampionRef,
+    split: Split,
+    measured: evaluation.Evaluation,
+) -> Evidence:
+    validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
+    return Evidence(
+        model=spec.name,
+        version=trained.version,
+        algorithm=trained.algorithm,
+        spec_digest=trained.spec_digest,
+        manifest_sha256=trained.manifest_sha256,
+        data=trained.data,
+        champion=champion,
+        split={
+            "strategy": split.strategy,
+            "digest": split.digest,
+            "train": split.train.height,
+            "validation": split.validation.height,
+            "test": split.test.height,
+        },
+        evaluation=measured,
+        training_rows=trained.rows,
+        min_rows=spec.validation.min_rows,
+        training_seconds=trained.seconds,
+        time_limit_seconds=spec.training.time_limit.total_seconds(),
+        critical_quality_failures=sum(rule.critical and not rule.passed for rule in validated.rules),
+        gates=(),
+        environment={"python": machine.python_version(), **{name: installed(name) for name in LIBRARIES}},
+        code_commit=run.code_commit,
+        seed=trained.seed,
+        as_of=trained.as_of,
+        importance_correlation=evaluation.importance_correlation(
+            measured.explanation, measured.champion_explanation
+        ),
+        leakage=features.leakage(spec, split),
+    )

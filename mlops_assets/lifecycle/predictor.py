@@ -1,0 +1,53 @@
+"""A preparation from `features` around an algorithm from `training`: the one `Predictor` everything else asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlops_assets import features, training
+from mlops_assets.artifacts import FeatureMatrix, from_json
+
+
+@dataclass(frozen=True, slots=True)
+class BundlePredictor:
+    """The `Predictor` over a preparation and a fitted algorithm."""
+
+    preparation: features.Preparation
+    estimator: Any
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the algorithm inside."""
+        return str(self.estimator.name)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class labels in the order of `probabilities`; empty unless this is a classifier."""
+        return tuple(str(label) for label in self.estimator.classes)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Columns the feature table must have."""
+        return tuple(self.preparation.inputs)
+
+    def matrix(self, frame: pl.DataFrame) -> FeatureMatrix:
+        """Features as the estimator sees them."""
+        return self.preparation.apply(frame)
+
+    def predict(self, frame: pl.DataFrame) -> NDArray[Any]:
+        """Predictions, one per row."""
+        return np.asarray(self.estimator.predict(self.matrix(frame)))
+
+    def probabilities(self, frame: pl.DataFrame) -> NDArray[np.float64] | None:
+        """Class probabilities, or None for numbers."""
+        return np.asarray(self.estimator.predict_proba(self.matrix(frame))) if self.classes else None
+
+
+def predictor_of(bundle: training.LoadedBundle) -> BundlePredictor:
+    """Join what a bundle holds."""
+    return BundlePredictor(from_json(features.Preparation, bundle.preparation), bundle.algorithm)

@@ -1,0 +1,78 @@
+"""What each stage leaves behind for the next, beside the records rooms already have. All of them are stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from mlops_assets.artifacts import Decision, GateResult, Repair, RuleResult, TableVersion
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingsRecord:
+    """Raw readings as a table version, with the repairs made on the way in."""
+
+    table: TableVersion
+    repairs: tuple[Repair, ...]
+    source: str
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedRecord:
+    """Rows that may be used, rows set aside, and the answer of every rule."""
+
+    table: TableVersion
+    quarantine: TableVersion | None
+    rules: tuple[RuleResult, ...]
+    passed: bool
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesRecord:
+    """The feature table and the names of its feature columns; `data` lists every table it came from."""
+
+    table: TableVersion
+    names: tuple[str, ...]
+    data: tuple[TableVersion, ...]
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRecord:
+    """Where the evidence and the report of one challenger are, and what the gates lead to."""
+
+    model: str
+    version: int
+    evidence_hash: str
+    decision: Decision
+    gates: tuple[GateResult, ...]
+    metrics: tuple[dict[str, JsonValue], ...]
+    folder: str
+    plots: tuple[str, ...]
+    features: TableVersion
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionRecord:
+    """What became of a challenger, and the champion afterwards (None when there is none)."""
+
+    version: int
+    decision: Decision
+    champion: int | None
+    epoch: int
+    evidence_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionsRecord:
+    """A batch of predictions by one champion."""
+
+    table: TableVersion
+    version: int
+    new_rows: int
+    as_of: datetime

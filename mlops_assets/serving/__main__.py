@@ -1,0 +1,24 @@
+"""`python -m mlops_assets.serving`: the API on MLOPS_HOST (127.0.0.1) and MLOPS_API_PORT (8000)."""
+
+from __future__ import annotations
+
+import os
+
+import uvicorn
+
+from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.serving.app import create_app
+from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.keys import api_key
+from mlops_assets.settings import Settings, Stores
+
+if __name__ == "__main__":
+    settings = Settings.from_environment(os.environ)
+    champions = Champions(Platform.open(settings, Stores.from_environment(os.environ)))
+    uvicorn.run(
+        create_app(champions, api_key(settings)),
+        host=settings.host,
+        port=int(os.environ.get("MLOPS_API_PORT", "8000")),
+        log_level="warning",
+        server_header=False,
+    )

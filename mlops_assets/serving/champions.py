@@ -1,0 +1,119 @@
+"""The champions as served: followed in the ledger, loaded and verified beside the old one, then swapped in one step.
+
+A champion that cannot be loaded never replaces one that serves; a ledger that does not answer changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from pydantic import TypeAdapter
+
+from mlops_assets import features, stages
+from mlops_assets.errors import MlopsError
+from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.predictor import BundlePredictor
+from mlops_assets.spec import ModelSpec
+
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One champion, ready: the model file it was trained with, the predictor, and recent readings for lags and windows."""
+
+    spec: ModelSpec
+    version: int
+    epoch: int
+    predictor: BundlePredictor
+    recent: pl.DataFrame
+
+    def predict(self, rows: pl.DataFrame) -> dict[str, Any]:
+        """Predictions for new readings, in their order. Raises DataError when a column is missing or wrong."""
+        built = features.online(self.spec, self.recent, rows)
+        answer: dict[str, Any] = {
+            "model": self.spec.name,
+            "version": self.version,
+            "algorithm": self.predictor.algorithm,
+            "predictions": self.predictor.predict(built).tolist(),
+        }
+        shares = self.predictor.probabilities(built)
+        if shares is not None:
+            answer |= {"classes": list(self.predictor.classes), "probabilities": shares.tolist()}
+        return answer
+
+
+class Champions:
+    """Follows the ledger in a thread of its own, so that a request never waits for a load."""
+
+    def __init__(self, platform: Platform, poll_seconds: float = POLL_SECONDS) -> None:
+        self._platform = platform
+        self._poll = poll_seconds
+        self._served: dict[str, Served] = {}
+        self._problems: dict[str, str] = {}
+        self._ledger_problem: str | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="champions", daemon=True)
+
+    def start(self) -> None:
+        """Load what is champion now, then keep following."""
+        self.refresh()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the following thread."""
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def served(self, model: str) -> Served | None:
+        """The champion that answers now."""
+        return self._served.get(model)
+
+    def why_not(self, model: str) -> str:
+        """Why a model does not answer, in one sentence."""
+        if model in self._problems:
+            return self._problems[model]
+        if self._ledger_problem:
+            return f"the ledger does not answer: {self._ledger_problem}"
+        return f"{model} has no champion yet; run 'mlops run {model}'"
+
+    def status(self) -> dict[str, Any]:
+        """What is served, and what is wrong."""
+        return {
+            "models": {name: {"version": one.version, "epoch": one.epoch} for name, one in self._served.items()},
+            "problems": dict(self._problems),
+            "ledger": self._ledger_problem or "ok",
+        }
+
+    def _follow(self) -> None:
+        while not self._stop.wait(self._poll):
+            self.refresh()
+
+    def refresh(self) -> None:
+        """One look at the ledger."""
+        try:
+            standings = {name: self._platform.ledger.standing(name) for name in self._platform.ledger.models()}
+        except MlopsError as error:
+            self._ledger_problem = str(error)
+            return
+        self._ledger_problem = None
+        for name, standing in standings.items():
+            if standing.champion is None:
+                self._served.pop(name, None)
+            elif (now := self._served.get(name)) is None or now.epoch != standing.epoch:
+                self._load(name, standing.champion.version, standing.epoch)
+
+    def _load(self, name: str, version: int, epoch: int) -> None:
+        try:
+            predictor, bundle = load_version(self._platform, name, version)
+            spec = ModelSpec.model_validate_json(TypeAdapter(dict[str, Any]).dump_json(bundle.spec))
+            latest = self._platform.datasets.latest(name, stages.VALIDATED_DATA)
+            readings = self._platform.datasets.read(latest) if latest else pl.DataFrame()
+            self._served[name] = Served(spec, version, epoch, predictor, features.recent(spec, readings))
+            self._problems.pop(name, None)
+        except MlopsError as error:
+            self._problems[name] = f"version {version} of {name} cannot be served: {error}"
