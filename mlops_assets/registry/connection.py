@@ -48,10 +48,11 @@ def reaching(tracking_uri: str, what: str) -> Iterator[None]:
     """Turn what MLflow and its transports raise into a ServiceError that says what was wanted and from where."""
     quiet()
     from mlflow.exceptions import MlflowException
+    from mlflow.store.db.utils import sqlalchemy
 
     try:
         yield
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, sqlalchemy.exc.SQLAlchemyError) as error:
         raise ServiceError(
             f"MLflow at {without_secret(tracking_uri)} could not {what}: {without_secret(str(error))[:500]}"
         ) from error

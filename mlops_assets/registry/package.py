@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -29,17 +30,18 @@ def package(bundle: Path, loader: str) -> Iterator[Path]:
         folder = Path(name) / "model"
         talker = logging.getLogger("mlflow.pyfunc")
         level = talker.level
-        talker.setLevel(
-            logging.ERROR
-        )  # it advises type hints, which a model with named columns has no use for
+        talker.setLevel(logging.ERROR)
         try:
-            pyfunc.save_model(
-                path=str(folder),
-                python_model=str(CODE),
-                artifacts={"bundle": bundle.absolute().as_uri()},
-                pip_requirements=requirements(bundle),
-                model_config={"loader": loader},
-            )
+            with warnings.catch_warnings():
+                # It advises type hints as a schema, which a model with named columns has no use for.
+                warnings.simplefilter("ignore", UserWarning)
+                pyfunc.save_model(
+                    path=str(folder),
+                    python_model=str(CODE),
+                    artifacts={"bundle": bundle.absolute().as_uri()},
+                    pip_requirements=requirements(bundle),
+                    model_config={"loader": loader},
+                )
         finally:
             talker.setLevel(level)
         yield folder
