@@ -19,6 +19,7 @@ from mlops_assets.spec.suggestion import did_you_mean
 _SKEW: Final = timedelta(minutes=5)
 """Room for clocks that differ: a message is never older at the broker than its reading, but clocks may say so."""
 _BATCH: Final = 5_000
+_TURN_SECONDS: Final = 0.1
 
 
 def read_kafka(source: KafkaSource, request: Request) -> Fetched:
@@ -64,46 +65,91 @@ def _options(source: KafkaSource, request: Request, who: str, errors: list[str])
 def _messages(
     consumer: Any, source: KafkaSource, request: Request, who: str, errors: list[str]
 ) -> list[tuple[str, bytes | None]]:
-    from confluent_kafka import KafkaError, TopicPartition
+    from confluent_kafka import TopicPartition
 
     patience = source.timeout.total_seconds()
     topics = consumer.list_topics(timeout=patience).topics
     if source.topic not in topics or not topics[source.topic].partitions:
         raise SourceError(f"{who}: the topic does not exist{did_you_mean(source.topic, topics)}")
-    partitions = [TopicPartition(source.topic, number) for number in sorted(topics[source.topic].partitions)]
     starts: dict[int, int] = {}
     ends: dict[int, int] = {}
-    for partition in partitions:
-        starts[partition.partition], ends[partition.partition] = consumer.get_watermark_offsets(
-            partition, timeout=patience
-        )
+    for number in sorted(topics[source.topic].partitions):
+        partition = TopicPartition(source.topic, number)
+        starts[number], ends[number] = consumer.get_watermark_offsets(partition, timeout=patience)
+    stalled = f"{who}: no message for {patience:.0f} s although more are there"
     if request.start is not None:
         moment = max(int((request.start - _SKEW).timestamp() * 1_000), 0)
-        asked = [TopicPartition(source.topic, number, moment) for number in starts]
-        for found in consumer.offsets_for_times(asked, timeout=patience):
-            late = found.offset < 0  # no message so late
-            starts[found.partition] = (
-                ends[found.partition] if late else max(found.offset, starts[found.partition])
-            )
-    open_ones = {number for number in starts if starts[number] < ends[number]}
-    consumer.assign([TopicPartition(source.topic, number, starts[number]) for number in sorted(open_ones)])
-    messages: list[tuple[str, bytes | None]] = []
-    while open_ones:
-        batch = consumer.consume(_BATCH, timeout=patience)
-        if not batch:
-            raise SourceError(
-                f"{who}: no message for {patience:.0f} s, with {len(open_ones)} partitions unread"
-                + (f" ({errors[-1]})" if errors else "")
-            )
+        starts = _starts_at(consumer, source.topic, moment, starts, ends, patience, stalled, errors)
+    found = _read(consumer, source.topic, starts, ends, patience, stalled, errors)
+    return [
+        (f"partition {message.partition()}, offset {message.offset()}", message.value()) for message in found
+    ]
+
+
+def _starts_at(
+    consumer: Any,
+    topic: str,
+    moment: int,
+    lows: dict[int, int],
+    ends: dict[int, int],
+    patience: float,
+    stalled: str,
+    errors: list[str],
+) -> dict[int, int]:
+    """Offsets of the first message at or after `moment` (ms since 1970).
+
+    Brokers answer 'none' both when every message is older and when they keep no times, so the last message is asked
+    then: where it is not older, the partition is read from its beginning.
+    """
+    from confluent_kafka import TopicPartition
+
+    asked = [TopicPartition(topic, number, moment) for number in lows]
+    answers = {each.partition: each.offset for each in consumer.offsets_for_times(asked, timeout=patience)}
+    starts = {
+        number: max(offset, lows[number]) if 0 <= offset < ends[number] else ends[number]
+        for number, offset in answers.items()
+    }
+    doubtful = {
+        number: ends[number] - 1 for number in starts if lows[number] < ends[number] == starts[number]
+    }
+    for message in _read(consumer, topic, doubtful, ends, patience, stalled, errors):
+        if message.timestamp()[1] >= moment or message.timestamp()[1] <= 0:
+            starts[message.partition()] = lows[message.partition()]
+    return starts
+
+
+def _read(
+    consumer: Any,
+    topic: str,
+    starts: dict[int, int],
+    ends: dict[int, int],
+    patience: float,
+    stalled: str,
+    errors: list[str],
+) -> list[Any]:
+    """Messages from `starts` to before `ends`; a partition is done at its last offset or where the broker says it ends."""
+    from confluent_kafka import KafkaError, TopicPartition
+
+    unread = {number for number, start in starts.items() if start < ends[number]}
+    if not unread:
+        return []
+    consumer.assign([TopicPartition(topic, number, starts[number]) for number in sorted(unread)])
+    found: list[Any] = []
+    silent = 0.0
+    while unread:
+        batch = consumer.consume(_BATCH, timeout=_TURN_SECONDS)  # waits for a full batch, so turns are short
+        silent = 0.0 if batch else silent + _TURN_SECONDS
+        if silent >= patience:
+            raise SourceError(stalled + (f" ({errors[-1]})" if errors else ""))
         for message in batch:
-            number = message.partition()
-            failure = message.error()
-            if failure is not None and failure.code() == KafkaError._PARTITION_EOF:
-                open_ones.discard(number)
-            elif failure is not None:
-                raise SourceError(f"{who}: partition {number}: {failure.str()}")
-            elif message.offset() < ends[number]:
-                messages.append((f"partition {number}, offset {message.offset()}", message.value()))
-            if failure is None and message.offset() >= ends[number] - 1:
-                open_ones.discard(number)
-    return messages
+            number, failure = message.partition(), message.error()
+            if failure is None and message.offset() < ends[number]:
+                found.append(message)
+            elif failure is not None and failure.code() != KafkaError._PARTITION_EOF:
+                raise SourceError(
+                    f"{stalled.partition(': no message')[0]}: partition {number}: {failure.str()}"
+                )
+            if failure is not None or message.offset() >= ends[number] - 1:
+                unread.discard(number)
+    consumer.unassign()
+    return found

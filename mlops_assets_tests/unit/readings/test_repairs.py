@@ -139,8 +139,6 @@ def test_the_future_is_left_out_and_counted(tmp_path: Path) -> None:
         ({"target": "gone"}, "missing in all 2 rows"),
     ],
 )
-def test_what_the_model_file_names_must_be_there(
-    tmp_path: Path, keys: dict[str, Any], message: str
-) -> None:
+def test_what_the_model_file_names_must_be_there(tmp_path: Path, keys: dict[str, Any], message: str) -> None:
     with pytest.raises(SourceError, match=message):
         read_text(tmp_path, "y,x,word,gone\n1,2,a,\n3,4,b,\n", **keys)
