@@ -173,7 +173,10 @@ class Datasets:
         if delta is None:
             raise DataError(f"{name} is not below {self.root}")
         try:
-            frame = pl.scan_delta(delta).collect()
+            # The store's own chain of credentials, as for writing: polars would ask boto3, which waits for servers.
+            scan = pl.scan_delta(delta, storage_options=self.storage_options, credential_provider=None)
+            # Delta keeps the order of columns of the first version; a version knows its own.
+            frame = scan.select(version.columns).collect()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
         if verify and (found := content_hash(frame)) != version.content_hash:
