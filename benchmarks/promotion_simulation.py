@@ -1,8 +1,8 @@
 """How often `beats_champion` promotes a model that is no better, and how often it finds one that is.
 
-A/A: two equally good models on holdouts of 200, 1,000 and 7,200 rows, with independent and with autocorrelated errors
-(AR(1), phi 0.9), 2 % asked for. A/B: the challenger's RMSE is truly 10 % lower. Year: 52 weekly looks at one stream whose
-30-day holdouts overlap. The bare rule `new < champion x 0.98` stands beside the test in the same run.
+A/A: two equally good models on holdouts of 200, 1,000 and 7,200 rows, with independent and with autocorrelated
+errors (AR(1), phi 0.9), 2 % asked for. A/B: the challenger's RMSE is truly 10 % lower. Year: 52 weekly looks at one
+stream whose holdouts overlap. The bare rule `new < champion x 0.98` stands beside the test in the same run.
 
     python -m benchmarks.promotion_simulation [--repeats 1000]
 """
@@ -45,14 +45,18 @@ def errors(rng: np.random.Generator, rows: int, phi: float) -> Floats:
     return series
 
 
-def pair(rng: np.random.Generator, rows: int, phi: float, shared: float, better: float) -> tuple[Floats, Floats]:
+def pair(
+    rng: np.random.Generator, rows: int, phi: float, shared: float, better: float
+) -> tuple[Floats, Floats]:
     """Errors of challenger and champion; `shared` is the share of variance both have in common."""
     common = errors(rng, rows, phi) * np.sqrt(shared)
     own = [errors(rng, rows, phi) * np.sqrt(1 - shared) for _ in range(2)]
     return (common + own[0]) * (1 - better), common + own[1]
 
 
-def verdict(challenger: Floats, champion: Floats, *, ordered: bool, seed: int, look: int = 1) -> tuple[bool, bool]:
+def verdict(
+    challenger: Floats, champion: Floats, *, ordered: bool, seed: int, look: int = 1
+) -> tuple[bool, bool]:
     """Whether the bare rule promotes, and whether rule and test together do."""
     truth = np.zeros(challenger.size)
     ours, theirs = (Scored(truth, found, None, None) for found in (challenger, champion))
@@ -65,16 +69,20 @@ def tally(case: str, rows: int, phi: float, shared: float, better: float, repeat
     """Many independent pairs of one kind."""
     rng = np.random.default_rng([rows, int(10 * phi), int(100 * shared), int(100 * better)])
     found = [
-        verdict(*pair(rng, rows, phi, shared, better), ordered=phi > 0, seed=repeat) for repeat in range(repeats)
+        verdict(*pair(rng, rows, phi, shared, better), ordered=phi > 0, seed=repeat)
+        for repeat in range(repeats)
     ]
     return Tally(case, rows, phi, shared, *(float(share) for share in np.mean(found, axis=0)))
 
 
-def year(phi: float, shared: float, repeats: int, *, corrected: bool, weekly: int = 1680, holdout: int = 1080) -> Tally:
+def year(
+    phi: float, shared: float, repeats: int, *, corrected: bool, weekly: int = 1680, holdout: int = 1080
+) -> Tally:
     """Share of years in which an equally good challenger was promoted at any of 52 looks at one champion.
 
     Four readings an hour of ten pumps would be 6,720 a week; a quarter of that keeps the benchmark short.
-    Every week brings a challenger of its own; champion and stream stay. Holdouts overlap when `holdout` exceeds `weekly`.
+    Every week brings a challenger of its own; champion and stream stay. Holdouts overlap when `holdout` exceeds
+    `weekly`.
     """
     rng = np.random.default_rng([int(10 * phi), int(100 * shared), corrected])
     promoted = np.zeros((repeats, 2), dtype=bool)
@@ -89,7 +97,14 @@ def year(phi: float, shared: float, repeats: int, *, corrected: bool, weekly: in
             if promoted[repeat].all():
                 break
     bare, tested = promoted.mean(axis=0)
-    return Tally(f"year, {'corrected' if corrected else 'uncorrected'}", holdout, phi, shared, float(bare), float(tested))
+    return Tally(
+        f"year, {'corrected' if corrected else 'uncorrected'}",
+        holdout,
+        phi,
+        shared,
+        float(bare),
+        float(tested),
+    )
 
 
 def cases(repeats: int) -> Iterator[Tally]:
@@ -114,7 +129,10 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     print(f"{'case':<18}{'rows':>7}{'phi':>6}{'shared':>8}{'bare rule':>12}{'with test':>12}")
     for one in cases(repeats):
-        print(f"{one.case:<18}{one.rows:>7,}{one.phi:>6.1f}{one.shared:>8.1f}{one.bare:>12.1%}{one.tested:>12.1%}", flush=True)
+        print(
+            f"{one.case:<18}{one.rows:>7,}{one.phi:>6.1f}{one.shared:>8.1f}{one.bare:>12.1%}{one.tested:>12.1%}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

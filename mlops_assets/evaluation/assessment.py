@@ -10,14 +10,15 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from mlops_assets.artifacts import PARTS, Comparison, Evaluation, Explanation, Metrics, Part, Predictor, Split
+from mlops_assets.artifacts import PARTS, Comparison, Evaluation, Metrics, Part, Predictor, Split
 from mlops_assets.errors import DataError
 from mlops_assets.evaluation.baseline import baseline, naive_numbers
 from mlops_assets.evaluation.comparison import clusters_of, compare, spent_confidence
-from mlops_assets.evaluation.explanation import explain, ranking
+from mlops_assets.evaluation.fairness import fairness_rows
 from mlops_assets.evaluation.latency import latency_ms
 from mlops_assets.evaluation.metrics import metric_of
 from mlops_assets.evaluation.scoring import Scored, in_order, known_classes, score, truth_column
+from mlops_assets.evaluation.slices import slice_rows
 from mlops_assets.spec import ModelSpec
 
 DEFAULT_CONFIDENCE = 0.95
@@ -64,9 +65,6 @@ def evaluate(
     notes = [f"comparison number {look} with this champion"] if theirs else []
     if (hundred := latency_ms(challenger, split.test, 100)) is not None:
         notes.append(f"100 rows in one call take {hundred:.3g} ms, {hundred / 100:.3g} ms a row")
-    ours_why, note = _explained(spec, challenger, split, "the challenger")
-    theirs_why, other_note = _explained(spec, champion, split, "the champion") if champion else (None, None)
-    notes += [said for said in (note, other_note) if said]
     return Evaluation(
         challenger={part: metrics_of(spec, ours[part]) for part in PARTS},
         champion={part: metrics_of(spec, theirs[part]) for part in PARTS} if theirs else None,
@@ -76,8 +74,9 @@ def evaluate(
         missing_predictions=missing(holdout),
         latency_ms=latency_ms(challenger, split.test),
         size_bytes=size_bytes,
-        explanation=ours_why,
-        champion_explanation=theirs_why,
+        explanation=None,
+        slices=slice_rows(spec, split, ours["test"], theirs["test"] if theirs else None),
+        fairness=fairness_rows(spec, split, ours["test"]),
         notes=tuple(notes),
     )
 
@@ -107,15 +106,6 @@ def score_parts(
         )
         for part in PARTS
     }
-
-
-def _explained(
-    spec: ModelSpec, predictor: Predictor, split: Split, who: str
-) -> tuple[Explanation | None, str | None]:
-    try:
-        return ranking(explain(spec, predictor, split.train, split.test)), None
-    except Exception as error:  # noqa: BLE001 - an explanation is a courtesy; its absence is said, and gates can ask for it
-        return None, f"{who} could not be explained: {type(error).__name__}: {error}"
 
 
 def missing(scored: Scored) -> int:

@@ -10,6 +10,7 @@ few rows, bounded in calls.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,8 +26,6 @@ from mlops_assets.spec import ModelSpec
 
 PERMUTED_ROWS: Final = 60
 BACKGROUND_ROWS: Final = 30
-NATIVE_NAMES: Final = ("native", "model", "estimator", "model_", "estimator_", "_model")
-"""Attributes under which wrappers keep the library's own object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,10 @@ def explain(spec: ModelSpec, predictor: Predictor, train: pl.DataFrame, test: pl
     """SHAP values of at most `evaluation.shap_rows` rows of `test`, against `train`. Raises what the model raises."""
     rng = np.random.default_rng(spec.training.seed)
     sample = predictor.matrix(_some(test, spec.evaluation.shap_rows, rng))
-    native = native_of(predictor.estimator)
+    native = getattr(predictor.estimator, "native", predictor.estimator)
     centre = predictor.matrix(train).values.mean(axis=0)
     for way in (_own_trees, _linear, _shap_trees):
-        found = way(native, sample.values, centre)
+        found = way(predictor.estimator, native, sample.values, centre)
         if found is not None:
             values, base, method = found
             picked, level = _one_class(values, base)
@@ -87,22 +86,10 @@ def importance_correlation(challenger: Explanation | None, champion: Explanation
     return float(np.corrcoef(pair[0], pair[1])[0, 1])
 
 
-def native_of(estimator: Any) -> Any:
-    """The library's own object inside our wrapper."""
-    for _ in range(3):
-        inner = next(
-            (found for name in NATIVE_NAMES if (found := getattr(estimator, name, None)) is not None), None
-        )
-        if inner is None or (callable(inner) and not hasattr(inner, "predict")):
-            return estimator
-        estimator = inner
-    return estimator
-
-
 Found = tuple[Floats, Floats, str]
 
 
-def _own_trees(native: Any, rows: Floats, _centre: Floats) -> Found | None:
+def _own_trees(_estimator: Any, native: Any, rows: Floats, _centre: Floats) -> Found | None:
     """LightGBM, XGBoost and CatBoost give exact path-dependent tree SHAP values themselves."""
     home = type(native).__module__.split(".")[0]
     if home == "lightgbm":
@@ -125,32 +112,37 @@ def _own_trees(native: Any, rows: Floats, _centre: Floats) -> Found | None:
     return stacked[:, :, :-1], stacked[:, :, -1], f"exact tree SHAP ({home})"
 
 
-def _linear(native: Any, rows: Floats, centre: Floats) -> Found | None:
+def _linear(estimator: Any, native: Any, rows: Floats, centre: Floats) -> Found | None:
     """Coefficient times distance from the training mean: exact for linear models with independent features."""
-    slope, level = getattr(native, "coef_", None), getattr(native, "intercept_", None)
-    if slope is None or level is None or getattr(native, "kernel", "linear") != "linear":
+    if getattr(estimator, "explain", None) == "linear":
+        slope, level = estimator.coefficients()
+    elif getattr(native, "kernel", "linear") == "linear":
+        slope, level = getattr(native, "coef_", None), getattr(native, "intercept_", None)
+    else:
+        return None
+    if slope is None or level is None:
         return None
     slopes = np.atleast_2d(np.asarray(slope, dtype=np.float64))
     if slopes.shape[1] != rows.shape[1]:
         return None
     values = slopes[None, :, :] * (rows - centre)[:, None, :]
-    base = np.broadcast_to(
-        np.atleast_1d(np.asarray(level, dtype=np.float64)) + slopes @ centre, values.shape[:2]
-    )
-    return values, np.asarray(base), "exact linear SHAP"
+    start = np.atleast_1d(np.asarray(level, dtype=np.float64)) + slopes @ centre
+    return values, np.tile(start, (rows.shape[0], 1)), "exact linear SHAP"
 
 
-def _shap_trees(native: Any, rows: Floats, _centre: Floats) -> Found | None:
+def _shap_trees(_estimator: Any, native: Any, rows: Floats, _centre: Floats) -> Found | None:
     """Trees and forests of scikit-learn."""
     if not type(native).__module__.startswith(("sklearn.ensemble", "sklearn.tree")):
         return None
-    import shap
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # shap warns of its own dependencies
+        import shap
 
-    try:
-        explainer = shap.TreeExplainer(native)
-        values = np.asarray(explainer.shap_values(rows, check_additivity=False), dtype=np.float64)
-    except Exception:  # noqa: BLE001 - a tree model that shap does not know is explained by permutations
-        return None
+        try:
+            explainer = shap.TreeExplainer(native)
+            values = np.asarray(explainer.shap_values(rows, check_additivity=False), dtype=np.float64)
+        except Exception:  # noqa: BLE001 - a tree model that shap does not know is explained by permutations
+            return None
     if values.ndim == 2:
         values = values[:, :, None]
     base = np.broadcast_to(

@@ -72,7 +72,9 @@ def _mase_rows(scored: Scored) -> Floats:
 def _counts_rows(scored: Scored) -> Floats:
     kinds = np.arange(max(len(scored.classes), 2))
     true, called = scored.truth[:, None] == kinds, scored.predicted[:, None] == kinds
-    counts: Floats = np.concatenate([true & called, ~true & called, true & ~called], axis=1).astype(np.float64)
+    counts: Floats = np.concatenate([true & called, ~true & called, true & ~called], axis=1).astype(
+        np.float64
+    )
     return counts
 
 

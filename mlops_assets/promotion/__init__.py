@@ -8,5 +8,6 @@ from mlops_assets.promotion.decision import ask, decide, recheck
 from mlops_assets.promotion.gates import GATES
 from mlops_assets.promotion.page import html
 from mlops_assets.promotion.report import markdown, write_report
+from mlops_assets.promotion.what_if import Flip, what_if
 
-__all__ = ["GATES", "ask", "decide", "html", "markdown", "recheck", "write_report"]
+__all__ = ["GATES", "Flip", "ask", "decide", "html", "markdown", "recheck", "what_if", "write_report"]

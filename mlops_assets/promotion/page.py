@@ -35,7 +35,8 @@ STYLE: Final = """
 --good:#7fe0bb;--good-bg:#123a2d;--bad:#ffb39c;--bad-bg:#4a1d10;
 --wait:#f5d27a;--wait-bg:#43320a;--none:#c3c9d3;--none-bg:#2a313c}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+body{margin:0;background:var(--paper);color:var(--ink);
+font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:1080px;margin:0 auto;padding:28px 20px 64px}
 header.top{border-radius:14px;padding:22px 26px;margin-bottom:26px;background:var(--card);
 border:1px solid var(--line);border-left:8px solid var(--tone)}
@@ -60,6 +61,7 @@ td.up{color:var(--good)}td.down{color:var(--bad)}
 figure{margin:0;background:#fff;border:1px solid var(--line);border-radius:12px;padding:8px}
 figure img{display:block;max-width:100%;height:auto;margin:auto}
 code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px}code{overflow-wrap:anywhere}
+tbody th code{white-space:nowrap}
 pre{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px 16px;overflow-x:auto;margin:0}
 .note{color:var(--dim);font-size:13.5px;margin:8px 2px}
 @media print{body{background:#fff}.scroll,figure{break-inside:avoid}}
@@ -207,7 +209,8 @@ def _facts(evidence: Evidence, evidence_hash: str) -> str:
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     def line(row: Sequence[str]) -> str:
-        return f'<tr><th scope="row">{escape(row[0])}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in row[1:])}</tr>'
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        return f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>'
 
     body = "".join(line(row) for row in rows)
     said = f"<caption>{escape(caption)}</caption>" if caption else ""

@@ -19,6 +19,15 @@ from mlops_assets.promotion.gates.absolute import (
     time_limit,
 )
 from mlops_assets.promotion.gates.champion import beats_champion, regression_guard
+from mlops_assets.promotion.gates.soundness import (
+    approval,
+    data_quality,
+    importance_shift,
+    leakage,
+    python,
+    reproducible,
+)
+from mlops_assets.promotion.gates.treatment import fairness, slice_guard
 
 Gate: TypeAlias = Callable[[Any, Evidence], GateResult]
 
@@ -32,6 +41,14 @@ GATES: Final[dict[str, Gate]] = {
     "regression_guard": regression_guard,
     "beats_baseline": beats_baseline,
     "latency": latency,
+    "slice_guard": slice_guard,
+    "importance_shift": importance_shift,
+    "fairness": fairness,
+    "data_quality": data_quality,
+    "leakage": leakage,
+    "reproducible": reproducible,
+    "approval": approval,
+    "python": python,
 }
 
 ABSOLUTE: Final = frozenset({"metric_at_most", "metric_at_least", "beats_baseline"})

@@ -23,9 +23,12 @@ def test_every_metric_of_the_catalogue_has_a_function_and_pieces() -> None:
 
 @pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize(
-    ("truth", "predicted"), [([], []), ([1.0, math.nan], [1.0, 0.0]), ([1.0, 0.0], [math.nan, 0.0]), ([1.0, 0.0], [1.0])]
+    ("truth", "predicted"),
+    [([], []), ([1.0, math.nan], [1.0, 0.0]), ([1.0, 0.0], [math.nan, 0.0]), ([1.0, 0.0], [1.0])],
 )
-def test_nothing_missing_or_mismatched_is_ever_a_number(name: str, truth: list[float], predicted: list[float]) -> None:
+def test_nothing_missing_or_mismatched_is_ever_a_number(
+    name: str, truth: list[float], predicted: list[float]
+) -> None:
     shares = np.full((len(truth), 2), 0.5)
     if any(math.isnan(value) for value in predicted) or len(predicted) != len(truth):
         shares = np.full((len(truth), 2), math.nan)
@@ -89,7 +92,9 @@ def test_classes_agree_with_scikit_learn(classes: int) -> None:
         "roc_auc": reference.roc_auc_score(truth, own, multi_class="ovr"),
         "pr_auc": reference.average_precision_score(truth if classes == 2 else hot, own),
         "log_loss": reference.log_loss(truth, shares),
-        "brier": reference.brier_score_loss(truth, own) if classes == 2 else np.mean(((shares - hot) ** 2).sum(axis=1)),
+        "brier": reference.brier_score_loss(truth, own)
+        if classes == 2
+        else np.mean(((shares - hot) ** 2).sum(axis=1)),
     }
     given = (truth.astype(float), called.astype(float), shares)
     assert {name: METRICS[name](*given) for name in expected} == pytest.approx(expected)

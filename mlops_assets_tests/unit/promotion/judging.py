@@ -93,7 +93,9 @@ def split_of(frame: pl.DataFrame, strategy: str = "temporal") -> Split:
     return Split(frame[:first], frame[first:second], frame[second:], strategy, "d" * 64)
 
 
-def evaluation_of(challenger: Any, champion: Any, *, metric: str = "rmse", low: float = 0.01, **changes: Any) -> Evaluation:
+def evaluation_of(
+    challenger: Any, champion: Any, *, metric: str = "rmse", low: float = 0.01, **changes: Any
+) -> Evaluation:
     """An evaluation in which only one metric was measured, on every part."""
     parts: tuple[Part, ...] = ("train", "validation", "test")
     improvement = 0.05
@@ -102,7 +104,9 @@ def evaluation_of(challenger: Any, champion: Any, *, metric: str = "rmse", low: 
         "champion": {part: _metric(metric, champion) for part in parts},
         "baseline": {part: {metric: 10.0} for part in parts},
         "comparisons": (
-            Comparison(metric, "test", challenger, champion, improvement, low, 0.09, 0.95, "paired bootstrap", 7200),
+            Comparison(
+                metric, "test", challenger, champion, improvement, low, 0.09, 0.95, "paired bootstrap", 7200
+            ),
         ),
         "holdout_rows": 7_200,
         "missing_predictions": 0,
@@ -130,7 +134,13 @@ def evidence_of(evaluation: Evaluation, spec: ModelSpec | None = None, **changes
         "manifest_sha256": "m" * 64,
         "data": (TableVersion("pump", "features", 3, "c" * 64, 36_000, ("x", "y")),),
         "champion": ChampionRef(1, 4),
-        "split": {"strategy": "temporal", "digest": "d" * 64, "train": 25_200, "validation": 5_400, "test": 5_400},
+        "split": {
+            "strategy": "temporal",
+            "digest": "d" * 64,
+            "train": 25_200,
+            "validation": 5_400,
+            "test": 5_400,
+        },
         "evaluation": evaluation,
         "training_rows": 36_000,
         "min_rows": 36_000,

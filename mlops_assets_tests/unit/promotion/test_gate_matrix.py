@@ -49,7 +49,10 @@ def finite(value: Any) -> bool:
 def rule_holds(kind: str, metric: str, ours: Any, theirs: Any) -> bool:
     """The rule of each gate, written a second time and differently."""
     better = {"rmse": -1, "r2": 1, "bias": 0, "roc_auc": 1}[metric]
-    size = (lambda value: -abs(value)) if better == 0 else (lambda value: better * value)
+
+    def size(value: float) -> float:
+        return -abs(value) if better == 0 else better * value
+
     if not finite(ours):
         return False
     if kind == "metric_at_most":
@@ -77,7 +80,7 @@ def test_only_finite_numbers_in_the_right_relation_promote(kind: str, metric: st
         for their_name, theirs in VALUES.items():
             evidence = evidence_of(evaluation_of(ours, theirs, metric=metric), spec)
             evidence = replace(evidence, gates=promotion.ask(spec, evidence))
-            promoted = promotion.decide(spec, evidence).outcome == "promote"
+            promoted = promotion.decide(spec, evidence.gates, evidence.champion).outcome == "promote"
             assert promoted == rule_holds(kind, metric, ours, theirs), (our_name, their_name, evidence.gates)
             checked += 1
     assert checked == len(VALUES) ** 2
@@ -95,7 +98,9 @@ def test_the_boundary_is_strict_to_the_last_bit(metric: str, champion: float) ->
     towards_better = math.inf if metric == "r2" else 0.0
     assert not is_beyond(metric, limit, limit)
     assert is_beyond(metric, math.nextafter(limit, towards_better), limit)
-    assert not is_beyond(metric, math.nextafter(limit, math.inf - towards_better if metric != "r2" else 0.0), limit)
+    assert not is_beyond(
+        metric, math.nextafter(limit, math.inf - towards_better if metric != "r2" else 0.0), limit
+    )
 
 
 def test_a_negative_champion_is_beaten_upwards() -> None:
@@ -109,23 +114,36 @@ def test_one_reading_too_few_refuses(rows: int, outcome: str) -> None:
     assert decided([{"min_rows": {}}, at_most(5.0)], training_rows=rows) == outcome
 
 
-@pytest.mark.parametrize(("seconds", "outcome"), [(1_799.999, "promote"), (1_800.0, "refuse"), (math.nan, "refuse"), (-1.0, "refuse")])
+@pytest.mark.parametrize(
+    ("seconds", "outcome"),
+    [(1_799.999, "promote"), (1_800.0, "refuse"), (math.nan, "refuse"), (-1.0, "refuse")],
+)
 def test_thirty_minutes_are_too_long(seconds: float, outcome: str) -> None:
     assert decided([{"time_limit": {}}, at_most(5.0)], training_seconds=seconds) == outcome
 
 
-@pytest.mark.parametrize(("absent", "rows", "outcome"), [(0, 5, "promote"), (1, 5, "refuse"), (0, 0, "refuse"), (None, 5, "refuse")])
+@pytest.mark.parametrize(
+    ("absent", "rows", "outcome"),
+    [(0, 5, "promote"), (1, 5, "refuse"), (0, 0, "refuse"), (None, 5, "refuse")],
+)
 def test_one_missing_prediction_refuses(absent: Any, rows: int, outcome: str) -> None:
     evaluation = replace(evaluation_of(0.9, 1.0), missing_predictions=absent, holdout_rows=rows)
     assert decided(["no_missing_predictions", at_most(5.0)], evaluation=evaluation) == outcome
 
 
-@pytest.mark.parametrize(("taken", "outcome"), [(99.9, "promote"), (100.0, "keep"), (None, "refuse"), (math.nan, "refuse")])
+@pytest.mark.parametrize(
+    ("taken", "outcome"), [(99.9, "promote"), (100.0, "keep"), (None, "refuse"), (math.nan, "refuse")]
+)
 def test_slow_answers_keep_the_champion(taken: Any, outcome: str) -> None:
-    assert decided(["latency", at_most(5.0)], evaluation=replace(evaluation_of(0.9, 1.0), latency_ms=taken)) == outcome
+    assert (
+        decided(["latency", at_most(5.0)], evaluation=replace(evaluation_of(0.9, 1.0), latency_ms=taken))
+        == outcome
+    )
 
 
-@pytest.mark.parametrize(("low", "outcome"), [(0.001, "promote"), (0.0, "keep"), (-0.01, "keep"), (math.nan, "keep")])
+@pytest.mark.parametrize(
+    ("low", "outcome"), [(0.001, "promote"), (0.0, "keep"), (-0.01, "keep"), (math.nan, "keep")]
+)
 def test_chance_must_be_excluded(low: float, outcome: str) -> None:
     gate = {"beats_champion": {"metric": "rmse"}}
     assert decided([gate], evaluation=evaluation_of(0.9, 1.0, low=low)) == outcome
@@ -159,4 +177,4 @@ def at_most(limit: float) -> dict[str, Any]:
 def decided(gates: list[Any], evaluation: Any = None, **changes: Any) -> str:
     spec = spec_with(gates)
     evidence: Evidence = evidence_of(evaluation or evaluation_of(np.float64(0.9), 1.0), spec, **changes)
-    return promotion.decide(spec, replace(evidence, gates=promotion.ask(spec, evidence))).outcome
+    return promotion.decide(spec, promotion.ask(spec, evidence), evidence.champion).outcome

@@ -1,0 +1,112 @@
+"""Are groups treated alike? Selection rate, equal opportunity, equalised odds and accuracy per group, with fairlearn.
+
+Comes in: scored holdout rows of a classifier and the columns of `evaluation.sensitive`. Goes out: one flat row per
+column and measure. No sensitive column, or no classifier: no rows, which gates call 'not applicable'. For two classes
+the positive one is selected; for more, only accuracy per group has a meaning.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any, Final
+
+import numpy as np
+from pydantic import JsonValue
+
+from mlops_assets.artifacts import Split
+from mlops_assets.evaluation.scoring import Scored, in_order
+from mlops_assets.evaluation.slices import labelled
+from mlops_assets.spec import ModelSpec
+
+LEAST_ROWS: Final = 30
+"""Groups with fewer holdout rows say nothing."""
+MEASURES: Final[dict[str, tuple[str, ...]]] = {
+    "selection_rate": ("selection_rate",),
+    "equal_opportunity": ("true_positive_rate",),
+    "equalised_odds": ("true_positive_rate", "false_positive_rate"),
+    "group_accuracy": ("accuracy",),
+}
+
+
+def fairness_rows(spec: ModelSpec, split: Split, scored: Scored) -> tuple[dict[str, JsonValue], ...]:
+    """Difference, ratio and worst group of every measure and sensitive column."""
+    if spec.problem != "classification" or not spec.evaluation.sensitive:
+        return ()
+    frame = in_order(spec, split.test)
+    found: list[dict[str, JsonValue]] = []
+    for column in spec.evaluation.sensitive:
+        if column not in frame.columns:
+            found += [
+                _unmeasured(column, measure, "the column is not among the features") for measure in MEASURES
+            ]
+            continue
+        groups = labelled(frame[column]).fill_null("missing").to_numpy()
+        names, counts = np.unique(groups, return_counts=True)
+        large = set(names[counts >= LEAST_ROWS])
+        usable = np.isin(groups, list(large)) & (scored.truth >= 0) & (scored.predicted >= 0)
+        for measure, rates in MEASURES.items():
+            if len(large) < 2:
+                reason = f"fewer than two groups have {LEAST_ROWS} holdout rows"
+                found.append(_unmeasured(column, measure, reason))
+            elif len(scored.classes) != 2 and measure != "group_accuracy":
+                found.append(_unmeasured(column, measure, "has no meaning for more than two classes"))
+            else:
+                found.append(_measured(column, measure, rates, scored.subset(usable), groups[usable]))
+    return tuple(found)
+
+
+def _unmeasured(column: str, measure: str, reason: str) -> dict[str, JsonValue]:
+    return {
+        "column": column,
+        "measure": measure,
+        "difference": None,
+        "ratio": None,
+        "worst": None,
+        "groups": 0,
+        "note": reason,
+    }
+
+
+def _measured(
+    column: str, measure: str, rates: tuple[str, ...], scored: Scored, groups: Any
+) -> dict[str, JsonValue]:
+    from fairlearn import metrics as fairlearn
+
+    known = {
+        "selection_rate": fairlearn.selection_rate,
+        "true_positive_rate": fairlearn.true_positive_rate,
+        "false_positive_rate": fairlearn.false_positive_rate,
+        "accuracy": _accuracy,
+    }
+    two = len(scored.classes) == 2
+    truth = scored.truth.astype(int) if two else scored.truth
+    called = scored.predicted.astype(int) if two else scored.predicted
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        frame = fairlearn.MetricFrame(
+            metrics={rate: known[rate] for rate in rates},
+            y_true=truth,
+            y_pred=called,
+            sensitive_features=groups,
+        )
+        differences, ratios = frame.difference(), frame.ratio()
+    by_group = frame.by_group[rates[0]]
+    worst = str(by_group.idxmin())
+    return {
+        "column": column,
+        "measure": measure,
+        "difference": _finite(max(float(differences[rate]) for rate in rates)),
+        "ratio": _finite(min(float(ratios[rate]) for rate in rates)),
+        "worst": _finite(float(by_group.min())),
+        "groups": int(by_group.size),
+        "note": f"lowest {rates[0].replace('_', ' ')}: {worst}",
+    }
+
+
+def _accuracy(truth: Any, called: Any) -> float:
+    return float(np.mean(np.asarray(truth) == np.asarray(called)))
+
+
+def _finite(value: float) -> JsonValue:
+    return value if math.isfinite(value) else "NaN"

@@ -1,0 +1,91 @@
+"""What people add to the gates' answers: an approval of exactly this evidence, and gates set aside for a while.
+
+Comes in: answers, and records of the ledger. Goes out: the answers as they then stand. A hard failure cannot be set
+aside, and an answer that has expired counts for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from mlops_assets.artifacts import GateResult
+
+
+class Answer(Protocol):
+    """A person's answer to one evidence hash, as the ledger keeps it."""
+
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def comment(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime | None: ...
+
+
+class SetAside(Protocol):
+    """A gate set aside for a model by an owner, with reason and expiry."""
+
+    @property
+    def gate(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+
+
+SETTLED_BY_PEOPLE = ("approval", "importance_shift")
+"""Gates that wait for a person when they answer 'not enough evidence'."""
+
+
+def with_people(
+    results: Sequence[GateResult], approval: Answer | None, waivers: Sequence[SetAside], now: datetime | None
+) -> tuple[tuple[GateResult, ...], str]:
+    """The answers after people spoke, and what to add to the reason (empty when nobody did)."""
+    said: list[str] = []
+    standing: list[GateResult] = []
+    for result in results:
+        settled = _settled(result, approval, waivers, now)
+        if settled is not result and settled.verdict in ("pass", "not_applicable"):
+            said.append(f"{result.gate} {settled.reason}")
+        standing.append(settled)
+    return tuple(standing), "".join(f"; {one}" for one in said)
+
+
+def _settled(
+    result: GateResult, approval: Answer | None, waivers: Sequence[SetAside], now: datetime | None
+) -> GateResult:
+    if result.verdict not in ("fail", "not_enough_evidence") or result.hard:
+        return result
+    if result.kind in SETTLED_BY_PEOPLE and result.verdict == "not_enough_evidence" and approval is not None:
+        return _answered(result, approval, now)
+    waiver = next((one for one in waivers if one.gate == result.gate and _holds(one.expires_at, now)), None)
+    if waiver is None or result.kind == "approval":
+        return result
+    until = f"{waiver.expires_at:%Y-%m-%d}"
+    return replace(
+        result, verdict="not_applicable", reason=f"waived by {waiver.owner} until {until}: {waiver.reason}"
+    )
+
+
+def _answered(result: GateResult, approval: Answer, now: datetime | None) -> GateResult:
+    comment = f": {approval.comment}" if approval.comment else ""
+    if not _holds(approval.expires_at, now):
+        return replace(result, reason=f"the answer of {approval.actor} has expired")
+    if approval.verdict == "approve":
+        return replace(result, verdict="pass", reason=f"approved by {approval.actor}{comment}")
+    words = {"reject": "rejected", "defer": "deferred"}.get(
+        approval.verdict, f"answered {approval.verdict!r}"
+    )
+    return replace(result, verdict="fail", reason=f"{words} by {approval.actor}{comment}")
+
+
+def _holds(expires_at: datetime | None, now: datetime | None) -> bool:
+    """An expiry that cannot be held against a time has passed."""
+    return expires_at is None or (now is not None and now < expires_at)

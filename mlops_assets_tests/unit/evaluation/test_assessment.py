@@ -1,0 +1,171 @@
+"""A whole evaluation: every part, the same rows for the champion, the naive floor, and errors in words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlops_assets import evaluation
+from mlops_assets.artifacts import Evaluation, from_json, to_json
+from mlops_assets.errors import DataError, EvidenceError
+from mlops_assets.evaluation.scoring import codes, known_classes
+from mlops_assets_tests.unit.promotion.judging import ColumnPredictor, pump_frame, spec_with, split_of
+
+SPEC = spec_with(
+    [{"beats_champion": {"metric": "rmse"}}],
+    evaluation={"primary": "rmse", "also": ["mae", "mase"], "slices": ["pump_id"]},
+)
+
+
+def test_challenger_champion_and_baseline_on_every_part() -> None:
+    found = evaluation.evaluate(
+        SPEC, ColumnPredictor("x"), ColumnPredictor("worse"), split_of(pump_frame()), size_bytes=7
+    )
+    assert found.challenger.keys() == found.baseline.keys() == {"train", "validation", "test"}
+    assert found.champion is not None
+    assert found.challenger["test"]["rmse"] == pytest.approx(0.5, rel=0.15)
+    assert found.champion["test"]["rmse"] == pytest.approx(1.0, rel=0.15)
+    assert found.baseline["test"]["rmse"] > 3
+    assert {test.metric for test in found.comparisons} == {"rmse", "mae", "mase"}
+    assert all(test.low > 0 and test.rows == 200 for test in found.comparisons)
+    assert (found.holdout_rows, found.missing_predictions, found.size_bytes) == (200, 0, 7)
+    assert found.latency_ms is not None
+    assert [(row["value"], row["rows"]) for row in found.slices] == [("p0", 100), ("p1", 100)]
+    assert from_json(Evaluation, to_json(found)) == found
+
+
+def test_a_twin_of_the_champion_is_no_better() -> None:
+    found = evaluation.evaluate(
+        SPEC, ColumnPredictor("same"), ColumnPredictor("x"), split_of(pump_frame()), size_bytes=0
+    )
+    assert {(test.improvement, test.low, test.high) for test in found.comparisons} == {(0.0, 0.0, 0.0)}
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    split = split_of(pump_frame())
+    shuffled = replace(split, test=split.test.sample(fraction=1.0, shuffle=True, seed=3))
+    one, other = (
+        evaluation.evaluate(SPEC, ColumnPredictor("x"), ColumnPredictor("worse"), each, size_bytes=0)
+        for each in (split, shuffled)
+    )
+    assert one.comparisons == other.comparisons
+    assert one.challenger == other.challenger
+
+
+def test_missing_predictions_are_counted_and_spoil_the_metrics() -> None:
+    frame = (
+        pump_frame()
+        .with_row_index()
+        .with_columns(
+            x=pl.when(pl.col("index") == 950)
+            .then(None)
+            .when(pl.col("index") == 960)
+            .then(math.inf)
+            .otherwise("x")
+        )
+    )
+    found = evaluation.evaluate(SPEC, ColumnPredictor("x"), None, split_of(frame), size_bytes=0)
+    assert found.missing_predictions == 2
+    assert math.isnan(found.challenger["test"]["rmse"])
+    assert found.champion is None
+    assert found.comparisons == ()
+
+
+def test_a_champion_whose_features_are_gone_is_an_error_in_words() -> None:
+    with pytest.raises(
+        EvidenceError, match=r"the champion cannot be scored, it needs 'gone'.*retire that version"
+    ):
+        evaluation.evaluate(
+            SPEC, ColumnPredictor("x"), ColumnPredictor("gone"), split_of(pump_frame()), size_bytes=0
+        )
+
+
+def test_an_empty_holdout_judges_nobody() -> None:
+    split = split_of(pump_frame())
+    with pytest.raises(DataError, match="test part is empty"):
+        evaluation.evaluate(
+            SPEC, ColumnPredictor(), None, replace(split, test=split.test.clear()), size_bytes=0
+        )
+
+
+def test_the_naive_forecast_is_the_last_value_of_the_same_pump() -> None:
+    spec = spec_with([], problem="forecasting", evaluation={"primary": "mase"})
+    frame = pump_frame(20)
+    found = evaluation.evaluate(spec, ColumnPredictor("x"), None, split_of(frame), size_bytes=0)
+    assert found.baseline["test"]["mase"] == pytest.approx(1.0)
+    truth = frame["y"].to_numpy()
+    expected = (
+        np.abs(truth[16:] - frame["x"].to_numpy()[16:]).mean() / np.abs(truth[16:] - truth[14:18]).mean()
+    )
+    assert found.challenger["test"]["mase"] == pytest.approx(expected)
+
+
+def flowers(rows: int = 400) -> pl.DataFrame:
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 2, rows)
+    return pl.DataFrame(
+        {
+            "y": truth,
+            "x": np.where(rng.random(rows) < 0.9, truth, 1 - truth),
+            "sex": rng.choice(["f", "m"], rows),
+        }
+    )
+
+
+def classification(**changes: Any) -> Any:
+    body = {"primary": "f1", "also": ["accuracy", "log_loss"], "sensitive": ["sex"]}
+    return spec_with([], problem="classification", timestamp=None, entity=None, evaluation=body | changes)
+
+
+def test_classes_are_compared_by_name_with_the_majority_as_floor() -> None:
+    shares = np.tile([0.4, 0.6], (400, 1))
+    model = ColumnPredictor("x", classes=("0", "1"), shares=shares)
+    found = evaluation.evaluate(
+        classification(), model, model, split_of(flowers(), "stratified"), size_bytes=0
+    )
+    assert found.challenger["test"]["accuracy"] == pytest.approx(0.9, abs=0.08)
+    assert found.baseline["test"]["accuracy"] == pytest.approx(0.5, abs=0.12)
+    assert math.isfinite(found.baseline["test"]["log_loss"])
+    assert {(row["column"], row["measure"]) for row in found.fairness} == {
+        ("sex", measure)
+        for measure in ("selection_rate", "equal_opportunity", "equalised_odds", "group_accuracy")
+    }
+    assert all(0 <= float(str(row["difference"])) < 0.4 for row in found.fairness)
+
+
+def test_groups_that_are_too_small_are_not_measured() -> None:
+    model = ColumnPredictor("x", classes=("0", "1"), shares=np.tile([0.4, 0.6], (400, 1)))
+    frame = flowers().with_columns(sex=pl.lit("f"))
+    found = evaluation.evaluate(classification(), model, None, split_of(frame, "stratified"), size_bytes=0)
+    assert {row["groups"] for row in found.fairness} == {0}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series([0, 1, 1]),
+        pl.Series([0.0, 1.0, 1.0]),
+        pl.Series(["0", "1", "1"]),
+        pl.Series([False, True, True]),
+    ],
+)
+def test_labels_are_the_same_however_they_are_stored(column: pl.Series) -> None:
+    names = ("false", "true") if column.dtype == pl.Boolean else ("0", "1")
+    assert codes(column, names).tolist() == [0, 1, 1]
+
+
+def test_unknown_and_missing_labels_are_told_apart() -> None:
+    found = codes(pl.Series(["a", "z", None]), ("a", "b"))
+    assert found[:2].tolist() == [0, -1]
+    assert math.isnan(found[2])
+
+
+def test_the_positive_class_comes_last_when_named() -> None:
+    model = ColumnPredictor("x", classes=("good", "bad"))
+    assert known_classes(classification(positive="bad"), pl.Series(["good"]), model) == ("good", "bad")
+    assert known_classes(classification(), pl.Series(["good"]), model) == ("bad", "good")

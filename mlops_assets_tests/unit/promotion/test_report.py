@@ -1,0 +1,117 @@
+"""The report says the verdict first, shows every number, and lets nothing in a name or reason become markup."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_assets import promotion
+from mlops_assets.artifacts import ChampionRef, Evidence, Explanation, from_json
+from mlops_assets_tests.unit.promotion.judging import evaluation_of, evidence_of, spec_with
+
+PNG = b"\x89PNG not really"
+SPEC = spec_with([{"beats_champion": {"metric": "rmse"}}, "min_rows", "approval"])
+HASH = "e" * 64
+
+
+def judged(**changes: Any) -> Evidence:
+    explanation = Explanation(
+        "exact tree SHAP", 500, (("flow|<script>alert(1)</script>", 1.25), ("power", 0.5))
+    )
+    measured = replace(evaluation_of(0.9, 1.0), explanation=explanation, notes=("one note",))
+    evidence = evidence_of(changes.pop("evaluation", measured), SPEC, **changes)
+    return replace(evidence, gates=promotion.ask(SPEC, evidence))
+
+
+def decided(evidence: Evidence) -> Any:
+    return promotion.decide(SPEC, evidence.gates, evidence.champion)
+
+
+def test_markdown_puts_the_verdict_first_and_shows_the_numbers() -> None:
+    evidence = judged(training_rows=35_999)
+    text = promotion.markdown(evidence, decided(evidence), HASH)
+    first = text.splitlines()[0]
+    assert first == "## Refuse: pump v2 against champion v1 (epoch 4)"
+    assert "35,999 readings are fewer than 36,000" in text.splitlines()[2]
+    for part in (
+        "| 0.9 | 1 | ",
+        "+1.00 % to +9.00 %",
+        "not causal",
+        HASH,
+        "mlops approve pump eeeeeeeeeeeeeeee",
+    ):
+        assert part in text
+
+
+def test_nothing_breaks_out_of_a_table_or_becomes_markup() -> None:
+    evidence = judged()
+    text = promotion.markdown(
+        evidence, decided(evidence), HASH, history=[{"reason": "a|b\n<img src=x> @everyone"}]
+    )
+    assert "<script" not in text
+    assert "<img" not in text
+    assert "@everyone" not in text
+    widths = {
+        row.count("|") - row.count("\\|")
+        for row in text.splitlines()
+        if row.startswith("| ") and "flow" in row
+    }
+    assert widths == {5}
+    page = promotion.html(SPEC, evidence, decided(evidence), HASH, {"metrics": PNG})
+    assert "<script" not in page
+    assert "<b>&</b>" not in page
+
+
+class Page(HTMLParser):
+    """Checks nesting and collects addresses and pictures."""
+
+    void = frozenset({"meta", "link", "img", "br", "hr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":
+            self.pictures.append(dict(attrs))
+        self.addresses += [value or "" for key, value in attrs if key in ("src", "href")]
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("champion", [ChampionRef(1, 4), ChampionRef(None, 0)])
+def test_the_page_is_whole_and_needs_nothing_from_outside(champion: ChampionRef) -> None:
+    measured = evaluation_of(0.9, 1.0)
+    if champion.version is None:
+        measured = replace(measured, champion=None, comparisons=())
+    evidence = judged(evaluation=measured, champion=champion)
+    text = promotion.html(SPEC, evidence, decided(evidence), HASH, {"metrics": PNG, "own_plot": PNG})
+    page = Page()
+    page.feed(text)
+    assert page.open == []
+    assert all(picture["alt"] for picture in page.pictures)
+    assert all(address.startswith("data:") for address in page.addresses)
+    assert "@import" not in text
+    assert not re.search(r"url\((?!data:)", text)
+    assert "nan" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL).lower()
+
+
+def test_the_folder_holds_report_page_pictures_and_evidence(tmp_path: Path) -> None:
+    import json
+
+    evidence = judged()
+    page = promotion.write_report(tmp_path / "r", SPEC, evidence, decided(evidence), HASH, {"metrics": PNG})
+    names = {file.name for file in page.parent.iterdir()}
+    assert names == {"report.md", "report.html", "evidence.json", "metrics.png"}
+    assert from_json(Evidence, json.loads((tmp_path / "r" / "evidence.json").read_text())) == evidence
+    assert "![metrics](metrics.png)" in (tmp_path / "r" / "report.md").read_text()
