@@ -1,0 +1,233 @@
+"""`mlops up`, really: an empty home, every service, one killed, Ctrl-C, and `kill -9`."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from mlops_assets.local import locks, postgres, processes
+from mlops_assets.settings import Settings
+
+pytestmark = [pytest.mark.slow, pytest.mark.integration]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+UP = """
+import os, sys
+from mlops_assets.errors import MlopsError
+from mlops_assets.local.up import run_up
+from mlops_assets.settings import Settings
+try:
+    sys.exit(run_up(Settings.from_environment(os.environ), echo=lambda line: print(line, flush=True)))
+except MlopsError as error:
+    sys.exit(str(error))
+"""
+
+
+class Up:
+    """An `mlops up` in another process, and what it said."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.output = home / "output.txt"
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", UP],
+                cwd=REPOSITORY,
+                env=variables(home),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def said(self) -> str:
+        """Everything so far."""
+        return self.output.read_text()
+
+    def wait_for(self, words: str, times: int = 1, patience: float = 240) -> None:
+        """Until it has said so."""
+        eventually(
+            lambda: self.said().count(words) >= times or self.process.poll() is not None, patience, self.said
+        )
+        assert self.said().count(words) >= times, self.said()
+
+    def addresses(self) -> dict[str, str]:
+        """Where the services are, as written for other commands."""
+        found: dict[str, str] = json.loads((self.home / "addresses.json").read_text())
+        return found
+
+    def of(self, words: str) -> psutil.Process:
+        """The uppermost process of ours with these words on its command line."""
+        found = [each for each in processes.marked(self.home) if words in " ".join(each.cmdline())]
+        return min(found, key=lambda each: each.create_time())
+
+
+def variables(home: Path) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLOPS_", "MLFLOW_", "DAGSTER_"))
+    }
+    return {**kept, "MLOPS_HOME": str(home), "MLOPS_MODELS": str(REPOSITORY / "models")}
+
+
+def eventually(
+    condition: Callable[[], bool], patience: float = 60, why: Callable[[], str] = lambda: ""
+) -> None:
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, why()
+        time.sleep(0.1)
+
+
+def get(url: str, **headers: str) -> tuple[int, Any]:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    try:
+        connection.request("GET", parts.path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def survivors(home: Path) -> list[str]:
+    """Processes of this home, its PostgreSQL included."""
+    found = []
+    for process in [*processes.marked(home), *psutil.process_iter()]:
+        try:
+            line = " ".join(process.cmdline())
+            if process.pid != os.getpid() and (str(home) in line or process in processes.marked(home)):
+                found.append(line)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="up", dir="/tmp"))
+    yield path
+    processes.sweep(path, grace=5)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def up(home: Path) -> Iterator[Up]:
+    started = Up(home)
+    started.wait_for("Ctrl-C stops everything")
+    yield started
+    if started.process.poll() is None:
+        started.process.kill()
+        started.process.wait()
+        eventually(lambda: not survivors(home))
+
+
+def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: Up) -> None:
+    assert "GIVEN UP" not in up.said()
+    assert "do not load" not in up.said()
+    addresses = up.addresses()
+    assert set(addresses) == {"mlflow", "dagster-webserver", "api"}
+    key = (up.home / "api_key").read_text().strip()
+    assert get(f"{addresses['mlflow']}/health") == (200, "OK")
+    assert get(f"{addresses['dagster-webserver']}/server_info")[0] == 200
+    assert get(f"{addresses['api']}/health")[0] == 200
+    assert get(f"{addresses['api']}/models")[0] == 401
+    assert get(f"{addresses['api']}/models", **{"x-api-key": key})[0] == 200
+
+    # a browser that was tricked into sending here names another host
+    assert get(f"{addresses['mlflow']}/api/2.0/mlflow/experiments/search", Host="evil.example")[0] == 403
+
+    listening = {
+        connection.laddr.ip
+        for process in processes.marked(up.home)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+
+    refused = subprocess.run(
+        [sys.executable, "-c", UP], cwd=REPOSITORY, env=variables(up.home), capture_output=True, text=True
+    )
+    assert refused.returncode == 1
+    assert f"(process {up.process.pid})" in refused.stderr
+
+    up.of("mlflow server").kill()
+    up.wait_for("MLflow was killed by signal 9; starting it again")
+    up.wait_for("MLflow is ready", times=2)
+    assert get(f"{addresses['mlflow']}/health") == (200, "OK")
+
+    server = locks.signature(up.home / "postgres" / "server.lock")
+    assert server is not None
+    os.kill(server, signal.SIGKILL)
+    up.wait_for("PostgreSQL is ready again")
+    eventually(lambda: get(f"{addresses['api']}/models", **{"x-api-key": key})[0] == 200)
+
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(60) == 0
+    assert up.said().rstrip().endswith("Everything has stopped")
+    assert survivors(up.home) == []
+    assert not (up.home / "addresses.json").exists()
+
+
+def test_a_kill_leaves_nothing_and_the_next_start_works(up: Up) -> None:
+    assert survivors(up.home)
+    up.process.kill()
+    up.process.wait()
+    eventually(lambda: not survivors(up.home), why=lambda: "\n".join(survivors(up.home)))
+    again = Up(up.home)
+    again.wait_for("Ctrl-C stops everything")
+    again.process.terminate()
+    assert again.process.wait(60) == 0
+    assert survivors(up.home) == []
+
+
+PREPARE = """
+import json, os, sys, time
+from mlops_assets.local import postgres
+from mlops_assets.settings import Settings
+settings = Settings.from_environment(os.environ)
+postgres.prepare(settings)
+heavy = {"alembic", "dagster", "mlflow", "sqlalchemy"} & set(sys.modules)
+print(json.dumps([time.process_time(), sorted(heavy)]))
+"""
+
+
+def test_migrations_run_once_whoever_comes_first_and_are_quick_afterwards() -> None:
+    home = Path(tempfile.mkdtemp(prefix="prepare", dir="/tmp"))
+
+    def prepare() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", PREPARE],
+            cwd=REPOSITORY,
+            env=variables(home),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    for process in [prepare() for _ in range(3)]:
+        process.communicate(timeout=240)
+        assert process.returncode == 0
+    eventually(lambda: not survivors(home))
+    again = prepare()
+    seconds, heavy = json.loads(again.communicate(timeout=60)[0])
+    assert again.returncode == 0
+    assert heavy == []  # nothing was imported to find that all is done
+    assert seconds < 1.0
+    settings = Settings.from_environment(variables(home))
+    postgres.let_go(settings)
+    eventually(lambda: not survivors(home))
+    shutil.rmtree(home)
