@@ -55,11 +55,20 @@ def _columns(spec: ModelSpec) -> Iterator[Finding]:
         yield ("features", "inputs"), f"the target {spec.target!r} cannot be an input of its own model"
     if spec.target in (spec.timestamp, spec.entity):
         yield ("target",), f"{spec.target!r} is also the timestamp or the entity"
+    if (features.horizon is not None) != (spec.problem == "forecasting"):
+        missing = spec.problem == "forecasting"
+        yield (
+            ("features", "horizon"),
+            "forecasting needs to know how far ahead, such as 1h" if missing else "is for 'problem: forecasting' only",
+        )
     needs_time = {
         "calendar": bool(features.calendar),
         "cyclical": bool(features.cyclical),
         "lags": features.lags is not None,
         "rolling": features.rolling is not None,
+        "differences": features.differences is not None,
+        "holidays": features.holidays is not None,
+        "horizon": features.horizon is not None,
     }
     if spec.timestamp is None:
         for key, used in needs_time.items():

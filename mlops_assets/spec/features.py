@@ -5,6 +5,7 @@ Also here: the names of the columns that the section makes, because rooms that n
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -37,7 +38,9 @@ def _country(value: str) -> str:
     known = holidays.list_supported_countries()
     country, _, region = value.partition("-")
     if country not in known or (region and region not in known[country]):
-        raise ValueError(f"no calendar for {value!r}; write a country such as DE, or country and region such as DE-BY")
+        raise ValueError(
+            f"no calendar for {value!r}; write a country such as DE, or country and region such as DE-BY"
+        )
     return value
 
 
@@ -142,7 +145,7 @@ def computed_columns(features: FeaturesSpec, target: str, timestamp: str | None)
     if features.rolling is not None:
         rolling = features.rolling
         names += [
-            rolling_column(column, statistic, format_duration(window))
+            rolling_column(column, statistic, window)
             for column in rolling.columns
             for window in rolling.windows
             for statistic in rolling.statistics
@@ -152,9 +155,11 @@ def computed_columns(features: FeaturesSpec, target: str, timestamp: str | None)
     return tuple(names)
 
 
-def rolling_column(column: str, statistic: str, window: str) -> str:
-    """Name of one statistic over one window, such as `power_kw_mean_6h`."""
-    return f"{column}_{statistic}_{window}"
+def rolling_column(column: str, statistic: str, window: timedelta) -> str:
+    """Name of one statistic over one window, such as `power_kw_mean_6h`; a day is 24h, two days are 2d."""
+    hours, rest = divmod(int(window.total_seconds()), 3_600)
+    name = f"{hours}h" if rest == 0 and hours < 48 else format_duration(window)
+    return f"{column}_{statistic}_{name}"
 
 
 def source_columns(features: FeaturesSpec) -> tuple[str, ...]:

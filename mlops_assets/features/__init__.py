@@ -1,0 +1,25 @@
+"""Features: one definition, from the model file, for training, batch predictions and the prediction API.
+
+Comes in: usable readings. Goes out: a feature table, its split into parts, what must be learned from the training part
+(`Preparation`), and the profile that drift is measured against. Fitting models is `training`'s business.
+"""
+
+from mlops_assets.features.building import build
+from mlops_assets.features.columns import feature_names
+from mlops_assets.features.leaks import leakage
+from mlops_assets.features.preparation import Preparation, fit_preparation
+from mlops_assets.features.reference import profile
+from mlops_assets.features.serving import online, recent
+from mlops_assets.features.splitting import split
+
+__all__ = [
+    "Preparation",
+    "build",
+    "feature_names",
+    "fit_preparation",
+    "leakage",
+    "online",
+    "profile",
+    "recent",
+    "split",
+]

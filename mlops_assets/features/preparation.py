@@ -1,0 +1,150 @@
+"""What is learned from the training part before an algorithm sees it: filling, encoding, scaling.
+
+Comes in: the training part. Goes out: a frozen `Preparation`, kept inside the model, which turns any feature table with
+the same columns into the matrix the algorithm knows. It makes the round trip through JSON without loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.errors import DataError
+from mlops_assets.features import encoding
+from mlops_assets.features.columns import feature_names
+from mlops_assets.features.encoding import Category, Group
+from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.suggestion import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Stored. A numeric column: missing values become `fill` (None keeps them), then (value - centre) / width."""
+
+    name: str
+    fill: float | None
+    centre: float = 0.0
+    width: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """Stored. The way from a feature table to a matrix; `dropped` says which columns are left out, and why."""
+
+    numbers: tuple[Number, ...]
+    categories: tuple[Category, ...] = ()
+    groups: tuple[Group, ...] = ()
+    dropped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Columns that a feature table must have, in any order."""
+        wanted = [number.name for number in self.numbers] + [category.name for category in self.categories]
+        return tuple(dict.fromkeys([*wanted, *(group.by for group in self.groups)]))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns of the matrix, in order."""
+        made = [number.name for number in self.numbers]
+        made += [name for category in self.categories for name in category.columns]
+        return (*made, *(group.column for group in self.groups))
+
+    def apply(self, frame: pl.DataFrame) -> FeatureMatrix:
+        """The matrix, float64, shape (rows, len(names)). Raises DataError for a missing column, text where numbers
+        were, or an infinite value."""
+        if missing := [name for name in self.inputs if name not in frame.columns]:
+            listed = "; ".join(
+                f"column {name!r} is missing{did_you_mean(name, frame.columns)}" for name in missing
+            )
+            raise DataError(f"the model cannot answer: {listed}")
+        values = np.empty((frame.height, len(self.names)), dtype=np.float64, order="F")
+        for place, column in enumerate(self._columns(frame)):
+            values[:, place] = column
+        return FeatureMatrix(self.names, values)
+
+    def _columns(self, frame: pl.DataFrame) -> Iterator[NDArray[np.float64]]:
+        for number in self.numbers:
+            column = as_number(frame[number.name]).to_numpy(writable=True)
+            if number.fill is not None:
+                column[np.isnan(column)] = number.fill
+            if number.centre != 0.0 or number.width != 1.0:
+                column = (column - number.centre) / number.width
+            yield column
+        for category in self.categories:
+            yield from category.apply(as_text(frame[category.name]))
+        for group in self.groups:
+            yield group.apply(as_text(frame[group.by]))
+
+
+def fit_preparation(spec: ModelSpec, train: pl.DataFrame) -> Preparation:
+    """Learn from the training part alone. Columns without a value, or with only one, are dropped and named.
+
+    Raises DataError when no column is left.
+    """
+    dropped: dict[str, str] = {}
+    numbers: list[Number] = []
+    categories: list[Category] = []
+    for name in feature_names(spec, train.columns):
+        column = train[name]
+        if column.dtype in (pl.String, pl.Categorical, pl.Enum):
+            text = as_text(column)
+            if reason := _useless(text):
+                dropped[name] = reason
+            else:
+                categories.append(encoding.fit_category(spec, text, train[spec.target]))
+            continue
+        number = as_number(column)
+        if reason := _useless(number.fill_nan(None)):
+            dropped[name] = reason
+        else:
+            numbers.append(_number(spec, number))
+    groups = tuple(encoding.fit_groups(spec, train))
+    if not numbers and not categories:
+        raise DataError(
+            f"{spec.name}: no feature is left to train on: {'; '.join(f'{k}: {v}' for k, v in dropped.items())}"
+        )
+    return Preparation(tuple(numbers), tuple(categories), groups, dropped)
+
+
+def as_number(column: pl.Series) -> pl.Series:
+    """Float64 with NaN for what is missing. Raises DataError for text and for infinite values."""
+    if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
+        raise DataError(f"column {column.name!r} holds {column.dtype}, the model was trained on numbers")
+    number = column.cast(pl.Float64)
+    if number.is_infinite().any():
+        raise DataError(f"column {column.name!r} holds an infinite value")
+    return number.fill_null(float("nan"))
+
+
+def as_text(column: pl.Series) -> pl.Series:
+    """Text; a number is written as it is."""
+    return column.cast(pl.String)
+
+
+def _useless(column: pl.Series) -> str | None:
+    values = column.drop_nulls()
+    if values.is_empty():
+        return "missing in every training row"
+    if column.null_count() == 0 and values.n_unique() == 1:
+        return f"{values[0]!r} in every training row"
+    return None
+
+
+def _number(spec: ModelSpec, column: pl.Series) -> Number:
+    values = column.fill_nan(None).drop_nulls().to_numpy()
+    how = spec.features.missing
+    fill = {"median": float(np.median(values)), "mean": float(np.mean(values)), "zero": 0.0, "keep": None}[
+        how
+    ]
+    filled = values if fill is None else np.concatenate([values, np.full(len(column) - len(values), fill)])
+    centre, width = 0.0, 1.0
+    if spec.features.scaling == "standard":
+        centre, width = float(np.mean(filled)), float(np.std(filled))
+    elif spec.features.scaling == "min_max":
+        centre, width = float(np.min(filled)), float(np.ptp(filled))
+    return Number(column.name, fill, centre, width if width > 0.0 else 1.0)

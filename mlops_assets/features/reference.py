@@ -1,0 +1,70 @@
+"""The training data as drift is measured against it later: bins and their shares per feature.
+
+Comes in: the training part. Goes out: a `Profile`. Measuring against it is `divergence`'s, judging `monitoring`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlops_assets.artifacts import ColumnProfile, Profile
+from mlops_assets.errors import DataError
+from mlops_assets.spec.suggestion import did_you_mean
+
+BINS: Final = 10
+MOST_VALUES: Final = 50
+"""Values of a text column with a share of their own; all others count together."""
+
+
+def profile(frame: pl.DataFrame, names: Sequence[str], bins: int = BINS) -> Profile:
+    """Distributions of the named columns, at most `bins` bins of equal counts for numbers.
+
+    A number with few different values has a bin for each, and one below and above them all. Raises DataError for a
+    column that is not there.
+    """
+    if missing := [name for name in names if name not in frame.columns]:
+        raise DataError(f"no column {missing[0]!r} to profile{did_you_mean(missing[0], frame.columns)}")
+    return Profile(frame.height, {name: column_profile(frame[name], bins) for name in names})
+
+
+def column_profile(column: pl.Series, bins: int = BINS) -> ColumnProfile:
+    """The distribution of one column. Without a single value: no edges, no values, no shares."""
+    if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
+        return _numbers(column.cast(pl.Float64).fill_nan(None), bins)
+    return _categories(column.cast(pl.String))
+
+
+def _numbers(column: pl.Series, bins: int) -> ColumnProfile:
+    missing = column.null_count() / len(column) if len(column) else 1.0
+    values = column.drop_nulls().to_numpy()
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return ColumnProfile("number", (), (), (), missing, None, None)
+    edges = _edges(values, bins)
+    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    shares = tuple((counts / counts.sum()).tolist())
+    return ColumnProfile("number", tuple(edges.tolist()), (), shares, missing, float(np.mean(values)), spread)
+
+
+def _edges(values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+    cuts: NDArray[np.float64] = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
+    different: NDArray[np.float64] = np.unique(values)
+    if len(different) > bins:
+        return cuts
+    return np.append(different, np.nextafter(different[-1:], np.inf))
+
+
+def _categories(column: pl.Series) -> ColumnProfile:
+    missing = column.null_count() / len(column) if len(column) else 1.0
+    present = column.drop_nulls()
+    if present.is_empty():
+        return ColumnProfile("category", (), (), (), missing, None, None)
+    counts = present.value_counts().sort(["count", column.name], descending=[True, False]).head(MOST_VALUES)
+    shares = tuple((counts["count"] / len(present)).to_list())
+    return ColumnProfile("category", (), tuple(counts[column.name].to_list()), shares, missing, None, None)

@@ -1,0 +1,96 @@
+"""Data drift: each feature of a window of new rows against the champion's training profile.
+
+Comes in: profile and feature rows. Goes out: a `DriftReport`, largest movement first. Too little data is unmeasurable,
+which is never 'stable'. Columns that follow from the timestamp alone are left out: a week in May always differs from a
+month that ended in April.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Final, Literal
+
+import polars as pl
+
+from mlops_assets.artifacts import ColumnProfile, DriftReport, FeatureDrift, Profile
+from mlops_assets.divergence import expected_shares, kl, psi, shares
+from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.features import calendar_columns
+
+Level = Literal["stable", "moderate", "significant", "unmeasurable"]
+
+FEWEST_ROWS: Final = 100
+"""Below this, ten bins hold so few rows that PSI says more about chance than about the world."""
+
+
+def drift(
+    spec: ModelSpec, profile: Profile, version: int | None, frame: pl.DataFrame, as_of: datetime
+) -> DriftReport:
+    """PSI per feature of the profile, by `monitoring.psi`: stable, moderate or significant.
+
+    The report is as bad as its worst feature that could be measured, and unmeasurable when none could; the mean and the
+    share of significant features stand beside it.
+    """
+    apart = {*calendar_columns(spec.features, spec.timestamp)}
+    features = sorted(
+        (
+            _feature(spec, name, column, frame)
+            for name, column in profile.columns.items()
+            if name not in apart
+        ),
+        key=lambda one: (one.psi is None, -(one.psi or 0.0), one.feature),
+    )
+    measured = [one.psi for one in features if one.psi is not None]
+    if not measured:
+        return DriftReport(
+            spec.name, version, frame.height, "unmeasurable", None, None, tuple(features), as_of
+        )
+    return DriftReport(
+        model=spec.name,
+        version=version,
+        rows=frame.height,
+        level=level(spec, max(measured)),
+        mean_psi=math.fsum(measured) / len(measured),
+        drifted_share=sum(one.level == "significant" for one in features) / len(features),
+        features=tuple(features),
+        as_of=as_of,
+    )
+
+
+def level(spec: ModelSpec, value: float) -> Level:
+    """What a PSI means by the model file's limits."""
+    if not math.isfinite(value):
+        return "unmeasurable"
+    limits = spec.monitoring.psi
+    if value < limits.warn:
+        return "stable"
+    return "moderate" if value <= limits.act else "significant"
+
+
+def _feature(spec: ModelSpec, name: str, reference: ColumnProfile, frame: pl.DataFrame) -> FeatureDrift:
+    if name not in frame.columns:
+        return FeatureDrift(
+            name, None, "unmeasurable", {"missing": 1.0, "missing_reference": reference.missing}
+        )
+    column = frame[name]
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+    present = column.drop_nulls()
+    statistics = {
+        "rows": float(len(present)),
+        "missing": column.null_count() / len(column) if len(column) else 1.0,
+        "missing_reference": reference.missing,
+    }
+    if len(present) < FEWEST_ROWS or not reference.shares:
+        return FeatureDrift(name, None, "unmeasurable", statistics)
+    try:
+        expected, actual = expected_shares(reference), shares(reference, present)
+    except ValueError:
+        return FeatureDrift(name, None, "unmeasurable", statistics)
+    moved = psi(expected, actual)
+    statistics["kl"] = kl(expected, actual)
+    mean = present.mean() if present.dtype.is_numeric() else None
+    if reference.mean is not None and isinstance(mean, (int, float)):
+        statistics |= {"mean": float(mean), "mean_reference": reference.mean}
+    return FeatureDrift(name, moved, level(spec, moved), statistics)

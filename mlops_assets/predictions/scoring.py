@@ -1,0 +1,89 @@
+"""One row per prediction: what it is about, for which instant, and the answer.
+
+Comes in: feature rows. Goes out: a frame with the columns model, version, entity, at, predicted_at, value, label, and
+`p_<class>` for classes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.artifacts import Predictor
+from mlops_assets.errors import DataError
+from mlops_assets.spec import ModelSpec
+
+UTC_TIME: Final = pl.Datetime("us", "UTC")
+
+
+def pending(spec: ModelSpec, features: pl.DataFrame, last_at: datetime | None) -> pl.DataFrame:
+    """Rows about instants after `last_at`, all rows while there is none or the model has no timestamp.
+
+    For forecasting a row is about the instant `horizon` later, so rows whose future is not known yet are included.
+    """
+    if spec.timestamp is None or last_at is None:
+        return features
+    return features.filter(pl.col(spec.timestamp) + _ahead(spec) > pl.lit(last_at).cast(UTC_TIME))
+
+
+def score(
+    spec: ModelSpec, predictor: Predictor, features: pl.DataFrame, version: int, at: datetime
+) -> pl.DataFrame:
+    """The champion's answer for every row, predicted at `at`.
+
+    entity is text, '' without entities; `at` is the row's instant (plus the horizon for forecasting), or the time of
+    the prediction where the model has none, and then entity is the row's number. value is the predicted number, or the
+    probability of the predicted class, whose name is label.
+
+    Raises DataError when an answer is missing or not finite: nothing of such a batch is used.
+    """
+    answers = np.asarray(predictor.predict(features)) if features.height else np.empty(0)
+    shares = predictor.probabilities(features) if features.height else None
+    classes = predictor.classes
+    if len(answers) != features.height:
+        raise DataError(f"{spec.name}: {len(answers)} answers for {features.height} rows")
+    if classes:
+        chances = np.zeros((0, len(classes))) if shares is None else shares
+        values = chances.max(axis=1) if len(chances) else np.empty(0)
+        labels: list[str] | None = [str(label) for label in answers.tolist()]
+    else:
+        chances, values, labels = np.zeros((features.height, 0)), answers.astype(np.float64), None
+    bad = ~np.isfinite(values) | ~np.isfinite(chances).all(axis=1) if len(values) == len(chances) else None
+    if bad is None or len(values) != features.height or bad.any():
+        count = features.height if bad is None else int(bad.sum())
+        raise DataError(
+            f"{spec.name}: version {version} gave {count:,} of {features.height:,} rows no finite answer; none is kept"
+        )
+    return pl.DataFrame(
+        {
+            "model": pl.Series([spec.name], dtype=pl.String).new_from_index(0, features.height),
+            "version": pl.Series([version], dtype=pl.Int64).new_from_index(0, features.height),
+            "entity": _entities(spec, features),
+            "at": _instants(spec, features, at),
+            "predicted_at": pl.Series([at]).cast(UTC_TIME).new_from_index(0, features.height),
+            "value": pl.Series(values, dtype=pl.Float64),
+            "label": pl.Series(labels if labels is not None else [None] * features.height, dtype=pl.String),
+            **{f"p_{label}": pl.Series(chances[:, place]) for place, label in enumerate(classes)},
+        }
+    )
+
+
+def _ahead(spec: ModelSpec) -> timedelta:
+    return spec.features.horizon or timedelta(0)
+
+
+def _entities(spec: ModelSpec, features: pl.DataFrame) -> pl.Series:
+    if spec.entity is not None:
+        return features[spec.entity].cast(pl.String)
+    if spec.timestamp is not None:
+        return pl.Series([""], dtype=pl.String).new_from_index(0, features.height)
+    return pl.int_range(features.height, eager=True).cast(pl.String)
+
+
+def _instants(spec: ModelSpec, features: pl.DataFrame, at: datetime) -> pl.Series:
+    if spec.timestamp is None:
+        return pl.Series([at]).cast(UTC_TIME).new_from_index(0, features.height)
+    return (features[spec.timestamp] + _ahead(spec)).cast(UTC_TIME)

@@ -1,0 +1,26 @@
+"""Retraining: the one place where reasons to train again become at most one request.
+
+Comes in: triggers, and what the ledger knows of earlier requests. Goes out: a `RetrainRequest` with its reason and a
+key, or None. Recording the request, once, is the ledger's business; running it the graph's.
+"""
+
+from mlops_assets.retraining.governor import State, govern
+from mlops_assets.retraining.request import Cause, RetrainRequest, Trigger
+from mlops_assets.retraining.triggers import (
+    drift_trigger,
+    manual_trigger,
+    performance_trigger,
+    staleness_trigger,
+)
+
+__all__ = [
+    "Cause",
+    "RetrainRequest",
+    "State",
+    "Trigger",
+    "drift_trigger",
+    "govern",
+    "manual_trigger",
+    "performance_trigger",
+    "staleness_trigger",
+]

@@ -1,0 +1,86 @@
+"""Facts that ask for a retrain, from the reports and dates that show them.
+
+Comes in: a drift report, dates, a measured rise. Goes out: a `Trigger`, or None where there is no reason. Whether a
+reason suffices is the governor's to say.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mlops_assets.artifacts import DriftReport
+from mlops_assets.retraining.request import Trigger
+from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.values import format_duration
+
+
+def drift_trigger(spec: ModelSpec, report: DriftReport) -> Trigger | None:
+    """Significant movement against the training data of one champion, which is one fact however long it lasts."""
+    if report.level != "significant" or report.version is None:
+        return None
+    moved = [one for one in report.features if one.level == "significant"]
+    if not moved or moved[0].psi is None:
+        return None
+    more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""
+    return Trigger(
+        cause="drift",
+        subject=f"version {report.version}",
+        reason=(
+            f"drift: {moved[0].feature} moved by PSI {moved[0].psi:.2f}{more} "
+            f"(limit {spec.monitoring.psi.act:g}) from the training data of version {report.version}"
+        ),
+        at=report.as_of,
+        detail={"features": [one.feature for one in moved[:20]], "mean_psi": report.mean_psi},
+    )
+
+
+def staleness_trigger(
+    spec: ModelSpec, *, champion: int | None, last_compared: datetime | None, now: datetime
+) -> Trigger | None:
+    """A champion that has not been compared with a challenger for longer than `monitoring.stale_after`.
+
+    Counted from the last comparison, promoted or kept, and not from the champion's birth: a champion that nothing beats
+    would otherwise ask again every day. Each comparison that is overdue is one fact.
+    """
+    limit = spec.monitoring.stale_after
+    if limit is None or champion is None or last_compared is None or now - last_compared <= limit:
+        return None
+    days = (now - last_compared).days
+    return Trigger(
+        cause="staleness",
+        subject=f"version {champion} since {last_compared.isoformat()}",
+        reason=(
+            f"stale: version {champion} was last compared with a challenger {days} days ago "
+            f"(limit {format_duration(limit)})"
+        ),
+        at=now,
+        detail={"last_compared": last_compared.isoformat()},
+    )
+
+
+def performance_trigger(
+    spec: ModelSpec,
+    *,
+    champion: int,
+    metric: str,
+    before: float,
+    after: float,
+    window_end: datetime,
+    mature: bool,
+) -> Trigger | None:
+    """An error that rose by more than `monitoring.rise` from one window to the next. NaN is no evidence either way."""
+    if not after > before * (1.0 + spec.monitoring.rise) or before < 0.0:
+        return None
+    return Trigger(
+        cause="performance",
+        subject=f"version {champion} {metric} {window_end.date().isoformat()}",
+        reason=f"performance: {metric} of version {champion} rose from {before:.4g} to {after:.4g}",
+        at=window_end,
+        detail={"metric": metric, "before": before, "after": after},
+        mature=mature,
+    )
+
+
+def manual_trigger(*, by: str, reason: str, at: datetime) -> Trigger:
+    """A person asks. Every call is a fact of its own."""
+    return Trigger("manual", f"{by} at {at.isoformat()}", f"{by}: {reason}", at, {"by": by})
