@@ -70,8 +70,13 @@ def _guess(content: bytes, refused: str) -> str | None:
     return best.encoding.replace("_", "-") if best and best.encoding.replace("_", "-") != refused else None
 
 
-def read_delimited(content: bytes, source: FileSource, where: str) -> tuple[pl.DataFrame, list[Repair]]:
-    """The file as a frame. Raises SourceError for text that no declaration explains, with the line where it shows."""
+def read_delimited(
+    content: bytes, source: FileSource, where: str, text_columns: frozenset[str] = frozenset()
+) -> tuple[pl.DataFrame, list[Repair]]:
+    """The file as a frame. Raises SourceError for text that no declaration explains, with the line where it shows.
+
+    `text_columns` keep their text: 1.613 may be a number with a thousands point, 007 a code.
+    """
     text, noted = decode(content, source.encoding, where)
     if "\n" not in text and "\r" in text:
         noted.append(Repair("mac_line_end", None, text.count("\r")))
@@ -84,14 +89,14 @@ def read_delimited(content: bytes, source: FileSource, where: str) -> tuple[pl.D
     if not body.strip("\r\n"):
         return pl.DataFrame(), noted
     if '"' not in body and not source.trim and _even(body, separator, len(names)):
-        return _typed(body, names, separator, None, where), noted
+        return _typed(body, names, separator, text_columns, None, where), noted
     rows, mended = _rows(body, len(names), read_lines, source, separator, where)
     if source.trim:
         names, rows, trimmed = _trim(names, rows, where)
         mended += trimmed
     clean = io.StringIO()
     csv.writer(clean, lineterminator="\n").writerows(rows)
-    return _typed(clean.getvalue(), names, ",", len(rows), where), noted + mended
+    return _typed(clean.getvalue(), names, ",", text_columns, len(rows), where), noted + mended
 
 
 def _header(stream: io.StringIO, source: FileSource, separator: str, where: str) -> tuple[Row, str, int]:
@@ -201,10 +206,18 @@ def _trim(names: Row, rows: list[Row], where: str) -> tuple[Row, list[Row], list
     return [names[place] for place in used], [[row[place] for place in used] for row in trimmed], noted
 
 
-def _typed(body: str, names: Row, separator: str, expected: int | None, where: str) -> pl.DataFrame:
+def _typed(
+    body: str, names: Row, separator: str, text_columns: frozenset[str], expected: int | None, where: str
+) -> pl.DataFrame:
+    kinds = {name: pl.String for name in names if name in text_columns}
     try:
         frame = pl.read_csv(
-            body.encode(), has_header=False, new_columns=names, separator=separator, infer_schema_length=None
+            body.encode(),
+            has_header=False,
+            new_columns=names,
+            separator=separator,
+            infer_schema_length=None,
+            schema_overrides=kinds,
         )
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{where} cannot be read as delimited text: {str(error).splitlines()[0]}") from None

@@ -26,19 +26,20 @@ from mlops_assets.readings.request import Fetched, Request
 from mlops_assets.spec.source import FileSource
 
 Parsed = tuple[pl.DataFrame, list[Repair]]
-Format = Callable[[bytes, FileSource, str], Parsed]
+Format = Callable[[bytes, FileSource, str, frozenset[str]], Parsed]
+"""(content, source, where, columns that must stay text) -> rows and what had to be mended."""
+
+_BROKEN_PARQUET: Final = "is not a whole Parquet file: it was cut off, or is something else; write it again"
 
 
-def _parquet(content: bytes, _source: FileSource, where: str) -> Parsed:
+def _parquet(content: bytes, _source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
     try:
         return pl.read_parquet(io.BytesIO(content)), []
     except (pl.exceptions.PolarsError, OSError):
-        raise SourceError(
-            f"{where} is not a whole Parquet file: it was cut off, or is something else; write it again"
-        ) from None
+        raise SourceError(f"{where} {_BROKEN_PARQUET}") from None
 
 
-def _json(content: bytes, source: FileSource, where: str) -> Parsed:
+def _json(content: bytes, source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
     text, noted = decode(content, source.encoding, where)
     try:
         body = json.loads(text)
@@ -57,7 +58,7 @@ def _json(content: bytes, source: FileSource, where: str) -> Parsed:
     return to_frame(body, where), noted
 
 
-def _json_lines(content: bytes, source: FileSource, where: str) -> Parsed:
+def _json_lines(content: bytes, source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
     text, noted = decode(content, source.encoding, where)
     rows = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -71,7 +72,7 @@ def _json_lines(content: bytes, source: FileSource, where: str) -> Parsed:
     return to_frame(rows, where), noted
 
 
-def _avro(content: bytes, _source: FileSource, where: str) -> Parsed:
+def _avro(content: bytes, _source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
     try:
         from fastavro import reader
     except ImportError:
@@ -107,28 +108,52 @@ def read_files(source: FileSource, request: Request) -> Fetched:
         form = source.format or _form(name, where)
         if form == "tsv" and source.separator is None:
             source = source.model_copy(update={"separator": "\t"})
-        content = _unzipped(name, content, where)
-        if not content.strip():
-            raise SourceError(f"{where} is empty")
-        frame, noted = FORMATS[form](content, source, where)
-        if not frame.width or not frame.height:
+        if isinstance(content, Path) and form == "parquet":
+            frame = _parquet_of_window(content, request, where)
+        else:
+            found = _unzipped(name, _bytes(content, who), where)
+            if not found.strip():
+                raise SourceError(f"{where} is empty")
+            frame, noted = FORMATS[form](found, source, where, request.as_text)
+            repairs += noted
+        if not frame.width or (not frame.height and form != "parquet"):
             raise SourceError(f"{where} has no rows; if its first line is data, declare source.header: false")
         frames.append((name, frame))
-        repairs += noted
     stacked = _stack(frames, who)
     several = f" ({len(frames)} files)" if len(frames) > 1 else ""
     return Fetched(stacked, f"file {source.path}{several}", _summed(repairs))
 
 
-def _contents(source: FileSource, request: Request, who: str) -> Iterator[tuple[str, bytes]]:
+def _contents(source: FileSource, request: Request, who: str) -> Iterator[tuple[str, bytes | Path]]:
     if objects.is_remote(source.path):
         yield from objects.contents(source.path, tuple(_ENDINGS), request.settings.environ, who)
-        return
-    for path in _paths(source, who):
-        try:
-            yield str(path), path.read_bytes()
-        except OSError as error:
-            raise SourceError(f"{who}file {path} cannot be read: {error.strerror}") from None
+    else:
+        yield from ((str(path), path) for path in _paths(source, who))
+
+
+def _bytes(content: bytes | Path, who: str) -> bytes:
+    try:
+        return content.read_bytes() if isinstance(content, Path) else content
+    except OSError as error:
+        raise SourceError(f"{who}file {content!s} cannot be read: {error.strerror}") from None
+
+
+def _parquet_of_window(path: Path, request: Request, where: str) -> pl.DataFrame:
+    """A local file, without the row groups that lie before the window."""
+    try:
+        if path.stat().st_size == 0:
+            raise SourceError(f"{where} is empty")
+        rows = pl.scan_parquet(path)
+        kind = rows.collect_schema().get(request.timestamp) if request.timestamp else None
+        if request.start is not None and request.timestamp and isinstance(kind, pl.Datetime):
+            time = pl.col(request.timestamp)
+            if kind.time_zone is not None:
+                rows = rows.filter(time.is_null() | (time > request.start))
+            elif request.zone == "UTC":
+                rows = rows.filter(time.is_null() | (time > request.start.replace(tzinfo=None)))
+        return rows.collect()
+    except (pl.exceptions.PolarsError, OSError):
+        raise SourceError(f"{where} {_BROKEN_PARQUET}") from None
 
 
 def _paths(source: FileSource, who: str) -> list[Path]:

@@ -14,7 +14,7 @@ import polars as pl
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.readings.repair import mend, need
-from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.readings.request import Fetched, Request, text_columns
 from mlops_assets.readings.rows import choose, drop_duplicates, place_in_time
 from mlops_assets.readings.sources import SOURCES
 from mlops_assets.spec.source import Join, JoinedSource, RepairsSpec, Single
@@ -49,7 +49,11 @@ def _part(
     named = {new: old for old, new in rules.rename.items()}
     zone = rules.timezone.name if rules.timezone else request.zone
     asked = replace(
-        request, start=start, timestamp=named.get(timestamp, timestamp) if timestamp else None, zone=zone
+        request,
+        start=start,
+        timestamp=named.get(timestamp, timestamp) if timestamp else None,
+        zone=zone,
+        as_text=text_columns(rules, timestamp),
     )
     fetched = SOURCES[source.kind](source, asked)
     where = f"model {request.model!r}: {fetched.source}"

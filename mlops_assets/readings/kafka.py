@@ -127,7 +127,7 @@ def _read(
     stalled: str,
     errors: list[str],
 ) -> list[Any]:
-    """Messages from `starts` to before `ends`; a partition is done at its last offset or where the broker says it ends."""
+    """Messages from `starts` to before `ends`; a partition is done at its last offset, or where the broker says so."""
     from confluent_kafka import KafkaError, TopicPartition
 
     unread = {number for number, start in starts.items() if start < ends[number]}

@@ -16,7 +16,7 @@ from mlops_assets.artifacts import Readings, Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.readings import repair, rows
 from mlops_assets.readings.joined import read_joined
-from mlops_assets.readings.request import Fetched, Request, examples
+from mlops_assets.readings.request import Fetched, Request, examples, text_columns
 from mlops_assets.readings.sources import SOURCES
 from mlops_assets.settings import Settings
 from mlops_assets.spec import ModelSpec
@@ -96,7 +96,9 @@ def _request(spec: ModelSpec, start: datetime | None, as_of: datetime, settings:
     original = {new: old for old, new in spec.repairs.rename.items()}
     timestamp = original.get(spec.timestamp, spec.timestamp) if spec.timestamp else None
     zone = spec.repairs.timezone.name if spec.repairs.timezone else "UTC"
-    return Request(spec.name, timestamp, start, as_of, zone, settings)
+    return Request(
+        spec.name, timestamp, start, as_of, zone, settings, text_columns(spec.repairs, spec.timestamp)
+    )
 
 
 def _named(spec: ModelSpec) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ import polars as pl
 
 from mlops_assets.artifacts import Repair
 from mlops_assets.settings import Settings
+from mlops_assets.spec.source import RepairsSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Request:
     """Rows wanted: start < timestamp <= as_of, both UTC; no start means from the beginning.
 
     timestamp: the column as the source names it (before `rename`), None when the model has none.
-    zone: IANA zone of timestamps that carry none.
+    zone: IANA zone of timestamps that carry none. as_text: columns, as the source names them, that a text file must
+    not read as numbers.
     """
 
     model: str
@@ -30,6 +32,22 @@ class Request:
     as_of: datetime
     zone: str
     settings: Settings
+    as_text: frozenset[str] = frozenset()
+
+
+def text_columns(rules: RepairsSpec, timestamp: str | None) -> frozenset[str]:
+    """Columns whose repairs need the text as it stands: 1.613 with a decimal comma, 007 a code, 20260131 a day."""
+    wanted = {
+        *rules.decimal_comma,
+        *rules.thousands,
+        *(name for name, kind in rules.cast.items() if kind == "text"),
+    }
+    if rules.timestamp_format is not None:
+        wanted |= {name for name, kind in rules.cast.items() if kind == "timestamp"} | (
+            {timestamp} if timestamp else set()
+        )
+    original = {new: old for old, new in rules.rename.items()}
+    return frozenset(original.get(name, name) for name in wanted)
 
 
 @dataclass(frozen=True, slots=True)

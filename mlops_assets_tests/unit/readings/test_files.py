@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import gzip
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mlops_assets.errors import SourceError
-from mlops_assets_tests.unit.readings.building import counted, read_model, read_text
+from mlops_assets.readings.delimited import read_delimited
+from mlops_assets.spec.source import FileSource
+from mlops_assets_tests.unit.readings.building import AS_OF, counted, read_model, read_text
 
 ROWS = pl.DataFrame({"y": [1, 2], "x": ["a", None]})
 
@@ -82,7 +88,7 @@ def test_files_that_do_not_belong_together(tmp_path: Path, other: str, message: 
         ("a.csv", b"", "is empty"),
         ("a.csv", b"\n \n", "is empty"),
         ("a.csv", b"y,x\n", "has no rows"),
-        ("a.parquet", parquet(ROWS.clear()), "has no rows"),
+        ("a.parquet", parquet(ROWS.clear()), "gave no rows"),
         ("a.csv.gz", gzip.compress(b"y,x\n1,a\n" * 99)[:-9], "not a whole gzip file"),
         ("a.json", b'[{"y": 1}', "is not JSON: .* in line 1"),
         ("a.json", b'{"rows": []}', r"must be a JSON list of objects \(it is an object with the keys rows\)"),
@@ -147,6 +153,39 @@ def test_trim(tmp_path: Path) -> None:
     assert counted(read)["space_before_quote_skipped", None] == 1
     with pytest.raises(SourceError, match="column 2 has values but no name"):
         read_text(tmp_path, "y,\n1,2\n", file={"trim": True})
+
+
+cells = st.text(st.sampled_from("ab ,\";'\n\r1.-é"), max_size=6).map(
+    lambda text: "x" + text.replace("\r", "")
+)
+
+
+@given(
+    rows=st.lists(st.lists(cells, min_size=3, max_size=3), min_size=1, max_size=8),
+    quoting=st.booleans(),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+@settings(max_examples=200, deadline=None)
+def test_what_a_csv_writer_writes_is_read_back(rows: list[list[str]], quoting: bool, end: str) -> None:
+    """Whether the quick path or the careful one is taken."""
+    buffer = io.StringIO()
+    csv.writer(buffer, quoting=csv.QUOTE_ALL if quoting else csv.QUOTE_MINIMAL, lineterminator=end).writerows(
+        [["a", "b", "c"], *rows]
+    )
+    frame, repairs = read_delimited(
+        buffer.getvalue().encode(), FileSource(kind="file", path="a.csv"), "file a.csv"
+    )
+    assert [list(row) for row in frame.rows()] == rows
+    assert repairs == []
+
+
+def test_a_local_parquet_file_is_cut_to_its_window_but_keeps_rows_without_time(tmp_path: Path) -> None:
+    times = [AS_OF - timedelta(days=3), AS_OF - timedelta(hours=3), None, AS_OF + timedelta(days=1)]
+    content = parquet(pl.DataFrame({"t": times, "y": [1, 2, 3, 4]}))
+    rules = {"missing_timestamp": "drop_row"}
+    read = read_text(tmp_path, content, "a.parquet", file={"window": "1d"}, timestamp="t", repairs=rules)
+    assert read.frame["y"].to_list() == [2]
+    assert counted(read) == {("row_without_timestamp_dropped", "t"): 1, ("after_as_of_left_out", "t"): 1}
 
 
 def test_quoted_line_breaks_and_separators_survive(tmp_path: Path) -> None:

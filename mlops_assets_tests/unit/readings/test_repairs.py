@@ -49,6 +49,20 @@ def test_decimal_comma_and_thousands(tmp_path: Path) -> None:
     assert counted(read) == {("decimal_comma", "y"): 2, ("thousands", "x"): 1}
 
 
+def test_text_that_looks_like_another_number_is_not_misread(tmp_path: Path) -> None:
+    text = "Y;code;day\n1.613;007;20260131\n2.003;010;20260201\n"
+    rules = {
+        "rename": {"Y": "y"},
+        "decimal_comma": ["y"],
+        "cast": {"code": "text"},
+        "timestamp_format": "%Y%m%d",
+    }
+    read = read_text(tmp_path, text, file={"separator": ";"}, timestamp="day", repairs=rules)
+    assert read.frame["y"].to_list() == [1613.0, 2003.0]
+    assert read.frame["code"].to_list() == ["007", "010"]
+    assert read.frame["day"][1] == datetime(2026, 2, 1, tzinfo=UTC)
+
+
 def test_a_value_that_is_no_number_refuses_or_becomes_missing(tmp_path: Path) -> None:
     text = "y,x\n1,2\n2,broken\n3,4\n"
     with pytest.raises(SourceError, match=r"1 values of 'x' are no number: 'broken'; .*uncastable: missing"):
