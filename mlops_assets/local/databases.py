@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from mlops_assets.errors import ServiceError
 from mlops_assets.settings import database_on
 
+__all__ = ["Connection", "alone", "answers", "connect", "create", "maintenance", "mark", "marks", "recreate", "shown"]
+
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -116,6 +118,13 @@ def create(connection: Connection, names: Iterable[str]) -> None:
                     f"the user '{user}' may not create databases on this server. Ask its administrator to run: "
                     f"{statements}"
                 ) from error
+
+
+def recreate(connection: Connection, name: str) -> None:
+    """Begin a database anew; for one that nobody can have used yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(f'drop database "{name}" with (force)')
+    create(connection, [name])
 
 
 @contextmanager

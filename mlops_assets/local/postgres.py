@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import mlops_assets
@@ -22,9 +23,17 @@ from mlops_assets.local import cluster, databases
 from mlops_assets.local.environment import environment, make_dagster_home
 from mlops_assets.settings import Settings, Stores, with_driver
 
+if TYPE_CHECKING:
+    from mlops_assets.local.databases import Connection
+
 __all__ = ["Stores", "let_go", "prepare", "server_url", "start"]
 
 NAMES = ("mlops_ledger", "mlops_dagster", "mlops_mlflow", "mlops_readings")
+
+# A first migration that is killed can leave what no later one mends. Such a database is marked until it is whole, and
+# made anew when it is found so; the ledger migrates in one transaction and needs no such care.
+FRAGILE = {"mlops_dagster", "mlops_mlflow"}
+UNFINISHED = "being made by mlops"
 
 # The address travels in the environment: on the command line everybody on the machine could read its password.
 # The store is opened once because it makes MLflow's first experiment, with the artifact root of whoever comes first.
@@ -83,17 +92,32 @@ def prepare(settings: Settings, echo: Callable[[str], None] = lambda _: None) ->
         if not _behind(databases.marks(connection, NAMES), wanted, settings):
             return stores
         with databases.alone(connection):
-            found = databases.marks(connection, NAMES)
-            if missing := _missing(settings, found):
-                databases.create(connection, missing)
-            behind = _behind(found, wanted, settings)
-            behind.discard("mlops_readings")
-            if behind:
-                echo("Migrating the databases (once per version, some seconds)")
-                _migrate(settings, stores, behind)
-            for name in behind:
-                databases.mark(connection, name, wanted[name])
+            _catch_up(settings, stores, connection, wanted, echo)
     return stores
+
+
+def _catch_up(
+    settings: Settings,
+    stores: Stores,
+    connection: Connection,
+    wanted: Mapping[str, str],
+    echo: Callable[[str], None],
+) -> None:
+    found = databases.marks(connection, NAMES)
+    missing = _missing(settings, found)
+    databases.create(connection, missing)
+    behind = _behind(found, wanted, settings) & set(wanted)
+    if not behind:
+        return
+    echo("Migrating the databases (once per version, some seconds)")
+    for name in behind & FRAGILE:
+        if found.get(name) == UNFINISHED:
+            databases.recreate(connection, name)
+        if name in missing or found.get(name) == UNFINISHED:
+            databases.mark(connection, name, UNFINISHED)
+    _migrate(settings, stores, behind)
+    for name in behind:
+        databases.mark(connection, name, wanted[name])
 
 
 def _missing(settings: Settings, found: Mapping[str, str | None]) -> list[str]:
@@ -151,6 +175,7 @@ def _run(settings: Settings, stores: Stores, what: str, words: list[str], more: 
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us to answer
     )
     if done.returncode:
         end = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])

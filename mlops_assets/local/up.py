@@ -14,6 +14,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -38,6 +39,9 @@ def run_up(
     main thread: it receives the signals.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
+    settings = replace(
+        settings, home=settings.home.resolve()
+    )  # one name for it, by which leftovers are found
     with _alone(settings.home), _signals() as signals:
         if left := processes.sweep(settings.home, grace=5):
             echo(f"Ended {left} processes that an earlier 'mlops up' had left behind")

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from mlops_assets.local import locks, postgres, processes
+from mlops_assets.local import databases, locks, postgres, processes
 from mlops_assets.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
@@ -230,4 +230,34 @@ def test_migrations_run_once_whoever_comes_first_and_are_quick_afterwards() -> N
     settings = Settings.from_environment(variables(home))
     postgres.let_go(settings)
     eventually(lambda: not survivors(home))
+    shutil.rmtree(home)
+
+
+def test_a_first_migration_that_was_killed_is_begun_anew_and_other_peoples_tables_are_kept() -> None:
+    home = Path(tempfile.mkdtemp(prefix="prepare", dir="/tmp"))
+    settings = Settings.from_environment(variables(home))
+    stores = postgres.start(settings)
+    for url, mark in ((stores.dagster_url, postgres.UNFINISHED), (stores.ledger_url, None)):
+        connection = databases.connect(url)
+        with connection.cursor() as cursor:
+            # a table of Dagster's, half made; a table of somebody else beside the ledger
+            cursor.execute("create table runs (x int)")
+        if mark:
+            assert databases.mark(connection, "mlops_dagster", mark)
+        connection.close()
+    said: list[str] = []
+    postgres.prepare(settings, said.append)
+    assert said == ["Migrating the databases (once per version, some seconds)"]
+    counted = {}
+    for url in (stores.dagster_url, stores.ledger_url):
+        connection = databases.connect(url)
+        with connection.cursor() as cursor:
+            cursor.execute("select column_name from information_schema.columns where table_name = 'runs'")
+            counted[url] = {name for (name,) in cursor.fetchall()}
+        connection.close()
+    assert "run_id" in counted[stores.dagster_url]
+    assert counted[stores.ledger_url] == {"x"}
+    postgres.prepare(settings, said.append)
+    assert len(said) == 1
+    assert postgres.let_go(settings)
     shutil.rmtree(home)
