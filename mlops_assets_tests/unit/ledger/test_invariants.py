@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -25,8 +26,8 @@ def tamper(ledger: Ledger, statements: str) -> None:
 
 
 @pytest.fixture
-def lived(ledger: Ledger) -> Ledger:
-    """A ledger in which every verb was used."""
+def lived(ledger: Ledger) -> Iterator[Ledger]:
+    """A ledger in which every verb was used; what a test does to its rules is mended afterwards."""
     for number in range(1, 6):
         ledger.new_version("pump", AT, bundle_path=f"b{number}", manifest_sha256=f"{number:064x}")
     hashes = {n: ledger.record_evidence("pump", n, {"rmse": float(n)}, AT) for n in range(1, 6)}
@@ -44,7 +45,10 @@ def lived(ledger: Ledger) -> Ledger:
     ledger.rollback("pump", actor="a", reason="", at=AT)
     ledger.retire("pump", actor="a", reason="", at=AT)
     promote(5)
-    return ledger
+    yield ledger
+    tamper(
+        ledger, "truncate evidence cascade; alter table evidence validate constraint evidence_has_its_hash"
+    )
 
 
 def test_a_sound_ledger_has_nothing_to_say(lived: Ledger) -> None:

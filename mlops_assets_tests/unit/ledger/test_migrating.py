@@ -13,8 +13,9 @@ from mlops_assets.ledger.migrating import HEAD, revision
 from mlops_assets.ledger.schema import metadata
 
 
-def test_tables_and_migrations_agree(ledger_url: str) -> None:
-    engine = create_engine(ledger_url)
+def test_tables_and_migrations_agree(postgres_url: str) -> None:
+    migrate(postgres_url)
+    engine = create_engine(postgres_url)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()

@@ -127,6 +127,8 @@ def test_records_of_a_run_and_the_latest(ledger: Ledger) -> None:
     assert ledger.get_record("pump/features", "r1") == {"rows": 3}
     assert ledger.get_record("pump/features", "unknown") == {"rows": 2, "rmse": math.inf}
     assert ledger.get_record("pump/features") == {"rows": 2, "rmse": math.inf}
+    assert ledger.get_record("pump/features", "unknown", exact=True) is None
+    assert ledger.get_record("pump/features", "r1", exact=True) == {"rows": 3}
     assert ledger.get_record("wine/features") is None
 
 
