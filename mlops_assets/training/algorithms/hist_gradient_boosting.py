@@ -34,4 +34,6 @@ class HistGradientBoosting(ScikitAlgorithm):
             watched = {"X_val": data.validation, "y_val": data.validation_target}
         with one_pool(data.threads):
             estimator.fit(data.train, data.target, **watched)
+        # The number of threads is a matter of this machine, not of the model: stored files stay equal.
+        estimator._bin_mapper.n_threads = 1
         self._estimator = estimator

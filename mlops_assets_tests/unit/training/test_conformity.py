@@ -1,0 +1,255 @@
+"""One suite that every entry of ALGORITHMS passes, for every problem it says it solves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mlops_assets import training
+from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.errors import BundleError, MlopsError, TrainingError
+from mlops_assets.spec.training import ALGORITHM_CATALOGUE, Problem
+from mlops_assets.training import Algorithm
+
+NAMES: Final = ("flow [m3/h]", "power", 'odd "name"', "plain")
+MODULE: Final = {"scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
+QUICK: Final[dict[str, dict[str, Any]]] = {
+    "random_forest": {"n_estimators": 10},
+    "hist_gradient_boosting": {"max_iter": 20},
+    "lightgbm": {"n_estimators": 30},
+    "xgboost": {"n_estimators": 30},
+    "catboost": {"n_estimators": 30},
+}
+
+
+def installed(name: str) -> bool:
+    return all(
+        find_spec(MODULE.get(package, package)) is not None for package in training.ALGORITHMS[name].packages
+    )
+
+
+CASES: Final = [
+    pytest.param(
+        name,
+        problem,
+        id=f"{name}-{problem}",
+        marks=() if installed(name) else pytest.mark.skip(reason=f"extra {ALGORITHM_CATALOGUE[name].extra}"),
+    )
+    for name in training.ALGORITHMS
+    for problem in ALGORITHM_CATALOGUE[name].problems
+    if problem != "forecasting"
+]
+
+
+def rows(count: int, seed: int) -> FeatureMatrix:
+    values = np.random.default_rng(seed).normal(size=(count, len(NAMES))) * [1.0, 50.0, 0.01, 1.0] + [
+        0,
+        100,
+        0,
+        3,
+    ]
+    return FeatureMatrix(NAMES, np.asarray(values, dtype=np.float64))
+
+
+def target(matrix: FeatureMatrix, problem: Problem) -> NDArray[Any]:
+    number = matrix.values[:, 0] * 2 + (matrix.values[:, 1] - 100) / 50
+    if problem != "classification":
+        return np.asarray(number)
+    return np.where(number > 1, "high", np.where(number < -1, "low", "middle"))
+
+
+def fitted(name: str, problem: Problem, seed: int = 7, threads: int = 1) -> Algorithm:
+    train, validation = rows(300, 1), rows(80, 2)
+    return training.ALGORITHMS[name](problem, QUICK.get(name)).fit(
+        train,
+        target(train, problem),
+        validation=validation,
+        y_validation=target(validation, problem),
+        seed=seed,
+        threads=threads,
+    )
+
+
+def test_the_catalogue_and_the_dict_name_the_same_algorithms() -> None:
+    assert set(training.ALGORITHMS) == set(ALGORITHM_CATALOGUE)
+    assert all(kind.name == name for name, kind in training.ALGORITHMS.items())
+
+
+@pytest.mark.parametrize("name, problem", CASES)
+def test_it_learns(name: str, problem: Problem) -> None:
+    model, fresh = fitted(name, problem), rows(200, 3)
+    truth, answer = target(fresh, problem), model.predict(fresh)
+    assert answer.shape == (200,)
+    if problem == "classification":
+        assert model.classes == ("high", "low", "middle")
+        assert (answer == truth).mean() > 0.75
+        shares = model.predict_proba(fresh)
+        assert shares.shape == (200, 3)
+        np.testing.assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-6)
+        assert (np.asarray(model.classes)[shares.argmax(axis=1)] == answer).all()
+    else:
+        residual = np.asarray(answer - truth, dtype=np.float64)
+        assert residual.std() < 0.6 * truth.std()
+        with pytest.raises(TypeError, match="no probabilities"):
+            model.predict_proba(fresh)
+
+
+@pytest.mark.parametrize("name, problem", CASES)
+def test_it_comes_back_from_its_files_with_the_same_answers(name: str, problem: Problem) -> None:
+    model, fresh = fitted(name, problem), rows(50, 4)
+    files = model.dump()
+    again = training.ALGORITHMS[name].load(files)
+    np.testing.assert_array_equal(again.predict(fresh), model.predict(fresh))
+    if problem == "classification":
+        np.testing.assert_array_equal(again.predict_proba(fresh), model.predict_proba(fresh))
+    assert again.feature_names == NAMES
+    assert not any(body.startswith(b"\x80") for body in files.values()), "that is how a pickle begins"
+
+
+@pytest.mark.parametrize("name, problem", CASES)
+def test_seeded_runs_repeat_to_the_byte_whatever_the_threads(name: str, problem: Problem) -> None:
+    assert fitted(name, problem).dump() == fitted(name, problem, threads=2).dump()
+
+
+@pytest.mark.parametrize("name, problem", CASES)
+def test_it_leaves_its_input_alone(name: str, problem: Problem) -> None:
+    train = rows(300, 1)
+    y = target(train, problem)
+    before, before_y = train.values.copy(), y.copy()
+    train.values.flags.writeable = y.flags.writeable = False
+    model = training.ALGORITHMS[name](problem, QUICK.get(name)).fit(train, y, seed=1)
+    model.predict(train)
+    np.testing.assert_array_equal(train.values, before)
+    np.testing.assert_array_equal(y, before_y)
+
+
+@pytest.mark.parametrize("name, problem", CASES)
+def test_it_refuses_gaps_it_cannot_handle_and_infinity_always(name: str, problem: Problem) -> None:
+    train = rows(300, 1)
+    y = target(train, problem)
+    holes = train.values.copy()
+    holes[5, 1] = np.nan
+    kind = training.ALGORITHMS[name]
+    if kind.handles_missing:
+        kind(problem, QUICK.get(name)).fit(FeatureMatrix(NAMES, holes), y).predict(
+            FeatureMatrix(NAMES, holes)
+        )
+    else:
+        with pytest.raises(TrainingError, match="'power' has 1 missing"):
+            kind(problem).fit(FeatureMatrix(NAMES, holes), y)
+    holes[5, 1] = np.inf
+    with pytest.raises(TrainingError, match=r"'power' has 1 .*infinite"):
+        kind(problem).fit(FeatureMatrix(NAMES, holes), y)
+
+
+@pytest.mark.parametrize("name, problem", CASES)
+def test_it_knows_its_columns(name: str, problem: Problem) -> None:
+    model, fresh = fitted(name, problem), rows(5, 5)
+    swapped = (NAMES[1], NAMES[0], *NAMES[2:])
+    with pytest.raises(TrainingError, match="another order"):
+        model.predict(FeatureMatrix(swapped, fresh.values))
+    with pytest.raises(TrainingError, match="'plain' is missing"):
+        model.predict(FeatureMatrix(NAMES[:3], fresh.values[:, :3]))
+    with pytest.raises(TrainingError, match="was not there"):
+        model.predict(FeatureMatrix((*NAMES, "new"), np.c_[fresh.values, np.zeros(5)]))
+
+
+@pytest.mark.parametrize("name, problem", CASES)
+def test_it_refuses_parameters_and_targets_that_make_no_sense(name: str, problem: Problem) -> None:
+    kind, train = training.ALGORITHMS[name], rows(20, 1)
+    with pytest.raises(TrainingError, match="has no parameter 'no_such'"):
+        kind(problem, {"no_such": 1})
+    y = np.where(np.arange(20) % 2, 1.0, np.nan)
+    with pytest.raises(TrainingError, match="missing"):
+        kind(problem).fit(train, y)
+    with pytest.raises(TrainingError, match="nothing to learn from"):
+        kind(problem).fit(FeatureMatrix(NAMES, np.empty((0, 4))), np.empty(0))
+    if problem == "classification":
+        with pytest.raises(TrainingError, match="only one class"):
+            kind(problem).fit(train, np.zeros(20))
+
+
+@pytest.mark.parametrize("name, problem", CASES)
+def test_broken_files_are_refused(name: str, problem: Problem) -> None:
+    files = fitted(name, problem).dump()
+    for lost in files:
+        with pytest.raises(BundleError, match="not there"):
+            training.ALGORITHMS[name].load({key: body for key, body in files.items() if key != lost})
+
+
+@pytest.mark.slow
+def test_all_come_back_in_a_fresh_process_with_the_same_answers(tmp_path: Path) -> None:
+    fresh = rows(20, 6)
+    expected: dict[str, Any] = {}
+    for case in CASES:
+        name, problem = str(case.values[0]), case.values[1]
+        if not installed(name):
+            continue
+        model = fitted(name, problem)  # type: ignore[arg-type]
+        folder = tmp_path / f"{name}-{problem}"
+        training.save_bundle(
+            folder,
+            algorithm=model,
+            preparation={},
+            spec={},
+            profile={},
+            sample=fresh,
+            data=[],
+            code_commit="",
+            seed=7,
+        )
+        expected[folder.name] = model.predict(fresh).tolist()
+    code = (
+        "import json, sys, pathlib\n"
+        "from mlops_assets import training\n"
+        "def answer(f):\n"
+        "    bundle = training.load_bundle(f, expected_manifest_sha256=None)\n"
+        "    return bundle.algorithm.predict(bundle.sample).tolist()\n"
+        "print(json.dumps({f.name: answer(f) for f in pathlib.Path(sys.argv[1]).iterdir()}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == expected
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in training.ALGORITHMS if training.ALGORITHMS[n].explain == "linear"]
+)
+def test_linear_algorithms_give_weights_in_the_units_of_the_matrix(name: str) -> None:
+    problem: Problem = "classification" if name == "logistic" else "regression"
+    train = rows(300, 1)
+    y = target(train, "regression") > 0 if problem == "classification" else target(train, "regression")
+    model = training.ALGORITHMS[name](problem).fit(train, np.asarray(y))
+    weights, intercept = model.coefficients()
+    score = train.values @ weights[0] + intercept[0]
+    if problem == "classification":
+        np.testing.assert_allclose(1 / (1 + np.exp(-score)), model.predict_proba(train)[:, 1], rtol=1e-6)
+    else:
+        np.testing.assert_allclose(score, model.predict(train), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "labels, expected",
+    [
+        (np.array([0.0, 1.0, 2.0, 10.0]), ("0", "1", "2", "10")),
+        (np.array([True, False, True, False]), ("false", "true")),
+        (np.array(["b", "a", "b", "a"], dtype=object), ("a", "b")),
+    ],
+)
+def test_class_labels_are_text_in_natural_order(labels: NDArray[Any], expected: tuple[str, ...]) -> None:
+    model = training.ALGORITHMS["logistic"]("classification").fit(rows(4, 1), labels)
+    assert model.classes == expected
+    assert set(model.predict(rows(4, 1))) <= set(expected)
+
+
+def test_errors_are_ours() -> None:
+    assert issubclass(TrainingError, MlopsError)

@@ -1,0 +1,177 @@
+"""Fits in their own processes: they end when they must, fail alone, and leave nothing running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from mlops_assets import training
+from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.errors import TrainingError
+from mlops_assets.spec.training import AlgorithmChoice, TrainingSpec
+from mlops_assets.training import Fitted, workers
+from mlops_assets.training.cores import idle_cores, usable_cores
+
+NAMES = ("a", "b")
+
+
+def spec(*choices: AlgorithmChoice, problem: str = "regression") -> Any:
+    return SimpleNamespace(problem=problem, training=TrainingSpec(algorithms=choices, seed=5))
+
+
+def matrix(rows: int, columns: int = 2, seed: int = 0) -> FeatureMatrix:
+    values = np.random.default_rng(seed).normal(size=(rows, columns))
+    return FeatureMatrix(tuple(f"c{i}" for i in range(columns)), values)
+
+
+def fit(
+    *choices: AlgorithmChoice, rows: int = 200, deadline: float = 120.0, **named: Any
+) -> tuple[Fitted, ...]:
+    train = matrix(rows)
+    # Noise that has nothing to do with the columns: whoever must fit it exactly is busy for ever.
+    y = train.values[:, 0] * 2 if rows < 10_000 else np.random.default_rng(9).normal(size=rows)
+    return training.fit_all(spec(*choices), train, y, train, y, deadline_seconds=deadline, **named)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        threading.Event().wait(0.02)
+    return True
+
+
+def fitting_processes() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+
+
+def endless() -> AlgorithmChoice:
+    return AlgorithmChoice(name="svm", params={"C": 1e9, "tol": 1e-12, "epsilon": 0.0})
+
+
+def test_candidates_come_back_in_order_with_their_history() -> None:
+    heard = []
+    ridge, boosted = fit(
+        AlgorithmChoice(name="ridge"),
+        AlgorithmChoice(name="lightgbm", params={"n_estimators": 5}),
+        on_progress=lambda name, progress: heard.append((name, progress.step)),
+    )
+    assert (ridge.algorithm, ridge.status, boosted.algorithm, boosted.status) == (
+        "ridge",
+        "trained",
+        "lightgbm",
+        "trained",
+    )
+    assert [progress.step for progress in boosted.history] == [1, 2, 3, 4, 5]
+    assert set(boosted.history[0].values) == {"validation_l2"}
+    assert heard == [("lightgbm", step) for step in range(1, 6)]
+    assert ridge.model is not None
+    here = training.ALGORITHMS["ridge"]("regression").fit(matrix(200), matrix(200).values[:, 0] * 2, seed=5)
+    assert ridge.model.dump() == here.dump(), "the process makes no difference"
+
+
+def test_a_fit_that_never_ends_is_ended() -> None:
+    before = time.monotonic()
+    [slow] = fit(endless(), rows=20_000, deadline=6.0)
+    assert slow.status == "timed_out"
+    assert slow.model is None
+    assert "time limit" in slow.message
+    assert time.monotonic() - before < 12.0
+    assert until(lambda: not any("svm" in " ".join(p.cmdline()) for p in fitting_processes()))
+
+
+def test_a_late_candidate_does_not_take_the_others_with_it() -> None:
+    quick, slow = fit(AlgorithmChoice(name="ridge"), endless(), rows=20_000, deadline=15.0, cores=2)
+    assert (quick.status, slow.status) == ("trained", "timed_out")
+
+
+def test_no_time_left_is_a_timeout_not_an_error() -> None:
+    [late] = fit(AlgorithmChoice(name="ridge"), deadline=0.0)
+    assert (late.status, late.model) == ("timed_out", None)
+
+
+def test_what_a_library_refuses_is_a_failed_candidate_with_its_words() -> None:
+    bad, good = fit(AlgorithmChoice(name="ridge", params={"alpha": "much"}), AlgorithmChoice(name="linear"))
+    assert (bad.status, good.status) == ("failed", "trained")
+    assert "alpha" in bad.message
+
+
+def test_an_unknown_parameter_is_refused_before_anything_is_fitted() -> None:
+    with pytest.raises(ValueError, match=r"ridge has no parameter 'alhpa'; did you mean 'alpha'\?"):
+        AlgorithmChoice(name="ridge", params={"alhpa": 1})
+    with pytest.raises(TrainingError, match="does not solve classification"):
+        training.ALGORITHMS["ridge"]("classification")
+
+
+def test_a_process_that_dies_is_a_failed_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = threading.Event()
+
+    def kill_it() -> None:
+        assert until(lambda: bool(workers._busy))
+        [worker] = workers._busy.values()
+        os.kill(worker.process.pid, signal.SIGKILL)
+        killed.set()
+
+    thread = threading.Thread(target=kill_it)
+    thread.start()
+    [dead] = fit(endless(), rows=20_000, deadline=60.0)
+    thread.join()
+    assert killed.is_set()
+    assert dead.status == "failed"
+    assert "SIGKILL" in dead.message
+    assert "out of memory" in dead.message
+
+
+def test_workers_are_kept_for_the_next_fit() -> None:
+    fit(AlgorithmChoice(name="ridge"))
+    before = {process.pid for process in fitting_processes()}
+    fit(AlgorithmChoice(name="linear"))
+    assert {process.pid for process in fitting_processes()} == before
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_fit_behind() -> None:
+    code = (
+        "from mlops_assets_tests.unit.training import test_fitting as t\n"
+        "print('go', flush=True); t.fit(t.endless(), rows=20_000, deadline=300.0)\n"
+    )
+    root = Path(training.__file__).parents[2]
+    run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=root)
+    try:
+        assert until(lambda: bool(psutil.Process(run.pid).children()), 60)
+        children = psutil.Process(run.pid).children(recursive=True)
+        run.kill()
+        run.wait()
+        assert until(
+            lambda: (
+                not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+            ),
+            30,
+        )
+    finally:
+        run.kill()
+        run.wait()
+        assert run.stdout is not None
+        run.stdout.close()
+
+
+def test_cores(tmp_path: Path) -> None:
+    quota = tmp_path / "cpu.max"
+    quota.write_text("50000 100000\n")
+    assert usable_cores(quota) == 1
+    quota.write_text("max 100000\n")
+    assert usable_cores(quota) == usable_cores(tmp_path / "absent") >= 1
+    assert 1 <= idle_cores() <= usable_cores()
