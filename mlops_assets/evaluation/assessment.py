@@ -59,6 +59,12 @@ def evaluate(
     """
     if split.test.is_empty():
         raise DataError(f"{spec.name}: the test part is empty, nothing can be judged; enlarge split.test")
+    for key, columns in (("slices", spec.evaluation.slices), ("sensitive", spec.evaluation.sensitive)):
+        if absent := [column for column in columns if column not in split.test.columns]:
+            raise DataError(
+                f"{spec.name}: evaluation.{key} names {absent[0]!r}, which is not in the feature table; "
+                "correct the name, or have the source deliver it"
+            )
     ours = score_parts(spec, challenger, split, champion, who="the challenger")
     theirs = score_parts(spec, champion, split, challenger, who="the champion") if champion else None
     holdout = ours["test"]

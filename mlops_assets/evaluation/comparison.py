@@ -99,6 +99,8 @@ def compare(
         low, high, method = _interval(
             metric, challenger, champion, point, theirs, confidence, clusters, ordered, seed
         )
+        if metric == "accuracy" and clusters is None and not ordered:
+            low, high, method = _with_mcnemar(challenger, champion, low, high, confidence, method)
         needed = _rows_needed(point, low, rows)
     return Comparison(metric, part, ours, theirs, point, low, high, confidence, method, rows, needed)
 
@@ -122,31 +124,22 @@ def _interval(
         width = both[0].shape[1]
 
         def statistic(totals: Floats) -> Floats:
-            return _moved(
-                metric, pieces.value(totals[..., :width]), pieces.value(totals[..., width:]), theirs
-            )
+            ours = pieces.value(totals[..., :width])
+            return _moved(metric, ours, pieces.value(totals[..., width:]), theirs, logarithmic=point < 1.0)
 
         length = _length(_influence(statistic, sums)) if ordered else 1
         blocks = sums.shape[0] // length
         if blocks < FEWEST_BLOCKS:
-            return (
-                float("nan"),
-                float("nan"),
-                f"no interval: {rows_text(sums.shape[0], length)} are too few to judge",
+            few = (
+                f"{sums.shape[0]} rows" if length == 1 else f"{sums.shape[0]} instants in blocks of {length}"
             )
+            return float("nan"), float("nan"), f"no interval: {few} are too few to judge"
         drawn = statistic(resampling.resample(sums, length, np.random.default_rng(seed)))
-        spread = (
-            float(np.std(drawn)) * math.sqrt(blocks / (blocks - 1))
-            if np.isfinite(drawn).all()
-            else float("nan")
-        )
+        spread = float(np.std(drawn)) * math.sqrt(blocks / (blocks - 1))
     margin = student_quantile(0.5 + confidence / 2, blocks - 1) * spread if spread else 0.0
     unit = "instants" if clusters is not None and ordered else "groups" if clusters is not None else "rows"
-    way = (
-        f"paired block bootstrap, blocks of {length} {unit}"
-        if length > 1
-        else f"paired bootstrap over {unit}"
-    )
+    over = f"over {unit}" if length == 1 else f"in blocks of {length} {unit}"
+    way = f"paired bootstrap {'of DeLong components ' if metric == 'roc_auc' else ''}{over}"
     if METRIC_CATALOGUE[metric].better == "lower" and point < 1.0:
         centre = math.log1p(-point)
         return -math.expm1(min(centre + margin, 700.0)), -math.expm1(centre - margin), way
@@ -160,17 +153,14 @@ def _length(series: Floats) -> int:
     return 1 if length < WORTH_BLOCKS else math.ceil(WIDER * length)
 
 
-def rows_text(clusters: int, length: int) -> str:
-    """A count of stretches in words."""
-    return f"{clusters} rows" if length == 1 else f"{clusters} instants in blocks of {length}"
-
-
-def _moved(metric: str, ours: Floats, theirs: Floats, champion: float) -> Floats:
+def _moved(metric: str, ours: Floats, theirs: Floats, champion: float, *, logarithmic: bool) -> Floats:
     better = METRIC_CATALOGUE[metric].better
-    if better == "lower":
+    if better == "lower" and logarithmic:
         ratio: Floats = np.log(ours / theirs)
         return ratio
-    gain = ours - theirs if better == "higher" else np.abs(theirs) - np.abs(ours)
+    gain: Floats = {"higher": ours - theirs, "lower": theirs - ours, "zero": np.abs(theirs) - np.abs(ours)}[
+        better
+    ]
     return gain / (abs(champion) or 1.0)
 
 
@@ -194,6 +184,24 @@ def _rows_needed(point: float, low: float, rows: int) -> int | None:
         return None
     centre, margin = -math.log1p(-point), -math.log1p(-point) + math.log1p(-low)
     return math.ceil(rows * (margin / centre) ** 2)
+
+
+def _with_mcnemar(
+    challenger: Scored, champion: Scored, low: float, high: float, confidence: float, method: str
+) -> tuple[float, float, str]:
+    """The interval, widened to 0 where the exact test of McNemar (1947) on the rows of disagreement sees chance."""
+    ours, theirs = (scored.predicted == scored.truth for scored in (challenger, champion))
+    won, lost = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    if mcnemar(won, lost) > 1.0 - confidence:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return low, high, f"exact McNemar test ({won} rows won, {lost} lost), {method}"
+
+
+def mcnemar(won: int, lost: int) -> float:
+    """Two-sided exact p-value that rows of disagreement are won and lost by the toss of a coin."""
+    from scipy.special import bdtr
+
+    return 1.0 if won == lost else min(1.0, 2.0 * float(bdtr(min(won, lost), won + lost, 0.5)))
 
 
 def student_quantile(probability: float, freedom: int) -> float:

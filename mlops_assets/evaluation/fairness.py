@@ -36,11 +36,6 @@ def fairness_rows(spec: ModelSpec, split: Split, scored: Scored) -> tuple[dict[s
     frame = in_order(spec, split.test)
     found: list[dict[str, JsonValue]] = []
     for column in spec.evaluation.sensitive:
-        if column not in frame.columns:
-            found += [
-                _unmeasured(column, measure, "the column is not among the features") for measure in MEASURES
-            ]
-            continue
         groups = labelled(frame[column]).fill_null("missing").to_numpy()
         names, counts = np.unique(groups, return_counts=True)
         large = set(names[counts >= LEAST_ROWS])

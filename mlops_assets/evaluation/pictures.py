@@ -118,7 +118,7 @@ def shap_bar(shap: ShapValues) -> bytes:
         f"What moves the predictions (SHAP, {shap.values.shape[0]} rows)", 7.0, 1.4 + 0.3 * top.size
     )
     axes.barh([shap.names[place] for place in top], np.abs(shap.values).mean(axis=0)[top], color=BLUE)
-    axes.set_xlabel("mean |SHAP value|, in units of the model's output (association, not causal)")
+    axes.set_xlabel("mean |SHAP value| (an association, not causal)")
     axes.grid(visible=False, axis="y")
     return _png(figure)
 
@@ -181,7 +181,7 @@ def shap_waterfall(shap: ShapValues, row: int, answer: str = "prediction") -> by
     axes.set_yticks(range(len(steps)), [name for name, _ in steps])
     axes.invert_yaxis()
     axes.axvline(float(shap.base[row]), color=GREY, linestyle=":", linewidth=1)
-    axes.set_xlabel(f"from {shap.base[row]:.4g} (base) to {level:.4g}; red raises, blue lowers; not causal")
+    axes.set_xlabel(f"{shap.base[row]:.4g} (base) to {level:.4g}; red raises, blue lowers; not causal")
     return _png(figure)
 
 
@@ -279,6 +279,6 @@ def metric_bars(challenger: Metrics, champion: Metrics | None, naive: Metrics | 
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("share of the reference (bars end at 2.5)")
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(frameon=False, fontsize=8, ncols=3, loc="outside lower center")
     axes.grid(visible=False, axis="y")
     return _png(figure)

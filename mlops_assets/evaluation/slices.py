@@ -25,13 +25,11 @@ LONG_DAYS: Final = 21
 def slice_rows(
     spec: ModelSpec, split: Split, challenger: Scored, champion: Scored | None
 ) -> tuple[dict[str, JsonValue], ...]:
-    """One row per slice and metric, for the columns of `evaluation.slices` that are among the features."""
+    """One row per slice and metric, for the columns of `evaluation.slices`."""
     frame = in_order(spec, split.test)
     metrics = _wanted(spec)
     found: list[dict[str, JsonValue]] = []
     for column in spec.evaluation.slices:
-        if column not in frame.columns:
-            continue
         values = labelled(frame[column])
         counts = values.value_counts(sort=True).head(MOST_VALUES)
         for value, rows in counts.iter_rows():

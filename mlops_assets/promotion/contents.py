@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from mlops_assets.artifacts import Comparison, Decision, Evidence, GateResult, Metrics, Part
 from mlops_assets.promotion.answers import finite, percent
+from mlops_assets.promotion.people import SETTLED_BY_PEOPLE
 from mlops_assets.spec.evaluation import METRIC_CATALOGUE
 
 HEADLINES: Final = {"promote": "Promote", "keep": "Keep the champion", "refuse": "Refuse"}
+WAITING: Final = "Waiting for approval"
 VERDICT_WORDS: Final = {
     "pass": "pass",
     "fail": "fail",
@@ -36,6 +38,24 @@ class MetricRow:
     interval: str
     baseline: str
     sign: int
+
+
+def headline(evidence: Evidence, decision: Decision) -> str:
+    """The outcome in a few words; a challenger that only a person holds up is waiting, not rejected."""
+    short = [gate for gate in evidence.gates if gate.verdict in ("fail", "not_enough_evidence")]
+    if decision.outcome == "keep" and short and all(_for_a_person(gate) for gate in short):
+        return WAITING
+    return HEADLINES[decision.outcome]
+
+
+def _for_a_person(gate: GateResult) -> bool:
+    return gate.kind in SETTLED_BY_PEOPLE and gate.verdict == "not_enough_evidence"
+
+
+def verdict_words(gate: GateResult) -> str:
+    """A verdict as a person says it."""
+    words = "asks a person" if _for_a_person(gate) else VERDICT_WORDS.get(gate.verdict, gate.verdict)
+    return f"{words} (hard)" if gate.hard else words
 
 
 def number(value: object) -> str:
@@ -90,10 +110,7 @@ def gate_rows(evidence: Evidence) -> list[tuple[GateResult, str]]:
     """Every answer with its verdict in words; what blocks comes first."""
     order = {"fail": 0, "not_enough_evidence": 1, "pass": 2, "not_applicable": 3}
     rows = sorted(evidence.gates, key=lambda gate: (order.get(gate.verdict, 0), not gate.hard))
-    return [
-        (gate, VERDICT_WORDS.get(gate.verdict, gate.verdict) + (" (hard)" if gate.hard else ""))
-        for gate in rows
-    ]
+    return [(gate, verdict_words(gate)) for gate in rows]
 
 
 def data_rows(evidence: Evidence) -> list[tuple[str, str, str, str]]:
@@ -170,7 +187,7 @@ def champion_words(evidence: Evidence) -> str:
 def commands(evidence: Evidence, decision: Decision, evidence_hash: str) -> list[tuple[str, str]]:
     """What to type next: (why, command)."""
     name = evidence.model
-    if any(gate.kind == "approval" and gate.verdict == "not_enough_evidence" for gate in evidence.gates):
+    if headline(evidence, decision) == WAITING:
         return [
             ("approve exactly this evidence", f"mlops approve {name} {evidence_hash[:16]} --comment '...'"),
             ("or reject it", f"mlops reject {name} {evidence_hash[:16]} --comment '...'"),

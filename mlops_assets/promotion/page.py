@@ -64,6 +64,9 @@ code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-s
 tbody th code{white-space:nowrap}
 pre{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px 16px;overflow-x:auto;margin:0}
 .note{color:var(--dim);font-size:13.5px;margin:8px 2px}
+@media(max-width:640px){.gates thead{display:none}
+.gates tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}
+.gates th,.gates td{display:block;border:0;padding:3px 14px}main{padding:16px 10px 48px}}
 @media print{body{background:#fff}.scroll,figure{break-inside:avoid}}
 """
 
@@ -81,7 +84,7 @@ def html(
     actions: str = "",
 ) -> str:
     """The whole page. `actions` is trusted HTML put below the header (the review page's buttons)."""
-    title = f"{contents.HEADLINES[decision.outcome]}: {evidence.model} v{evidence.version}"
+    title = f"{contents.headline(evidence, decision)}: {evidence.model} v{evidence.version}"
     sections = [
         _header(spec, evidence, decision),
         actions,
@@ -124,7 +127,7 @@ def _header(spec: ModelSpec, evidence: Evidence, decision: Decision) -> str:
     tiles.append(_tile(f"{evidence.evaluation.holdout_rows:,}", "holdout rows"))
     return (
         f'<header class="top {decision.outcome}"><p class="sub">{escape(spec.description)}</p>'
-        f"<h1>{escape(contents.HEADLINES[decision.outcome])}: {escape(evidence.model)} v{evidence.version}</h1>"
+        f"<h1>{escape(contents.headline(evidence, decision))}: {escape(evidence.model)} v{evidence.version}</h1>"
         f'<p class="sub">{escape(evidence.algorithm)} against {escape(contents.champion_words(evidence))}, '
         f"as of {evidence.as_of:%Y-%m-%d %H:%M} UTC, owners {escape(', '.join(spec.owners))}</p>"
         f'<p class="reason">{escape(decision.reason)}</p><div class="tiles">{"".join(tiles)}</div></header>'
@@ -144,7 +147,8 @@ def _gates(evidence: Evidence) -> str:
         f"<td>{escape(gate.reason)}</td></tr>"
         for gate, words in contents.gate_rows(evidence)
     )
-    return f'<div class="scroll"><table>{_head("gate", "verdict", "why")}<tbody>{rows}</tbody></table></div>'
+    head = _head("gate", "verdict", "why")
+    return f'<div class="scroll"><table class="gates">{head}<tbody>{rows}</tbody></table></div>'
 
 
 def _metrics(evidence: Evidence) -> str:

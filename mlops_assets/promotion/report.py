@@ -29,7 +29,7 @@ def markdown(
     """A report that fits a pull-request comment. plots are addresses of pictures to show as images."""
     who = f"{evidence.model} v{evidence.version} against {contents.champion_words(evidence)}"
     lines = [
-        f"## {contents.HEADLINES[decision.outcome]}: {who}",
+        f"## {contents.headline(evidence, decision)}: {who}",
         "",
         _cell(decision.reason),
         "",

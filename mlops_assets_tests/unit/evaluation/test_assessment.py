@@ -138,6 +138,13 @@ def test_classes_are_compared_by_name_with_the_majority_as_floor() -> None:
     assert all(0 <= float(str(row["difference"])) < 0.4 for row in found.fairness)
 
 
+@pytest.mark.parametrize("key", ["slices", "sensitive"])
+def test_a_column_to_look_at_that_is_not_there_is_an_error(key: str) -> None:
+    spec = spec_with([], evaluation={"primary": "rmse", key: ["gone"]})
+    with pytest.raises(DataError, match=rf"evaluation\.{key} names 'gone'"):
+        evaluation.evaluate(spec, ColumnPredictor(), None, split_of(pump_frame()), size_bytes=0)
+
+
 def test_groups_that_are_too_small_are_not_measured() -> None:
     model = ColumnPredictor("x", classes=("0", "1"), shares=np.tile([0.4, 0.6], (400, 1)))
     frame = flowers().with_columns(sex=pl.lit("f"))

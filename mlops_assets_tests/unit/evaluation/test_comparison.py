@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.errors import EvidenceError
 from mlops_assets.evaluation import compare, relative_improvement, spent_confidence
+from mlops_assets.evaluation.comparison import mcnemar
 from mlops_assets.evaluation.metrics import METRICS
 from mlops_assets.evaluation.pieces import PIECES, precision_influence, roc_influence
 from mlops_assets.evaluation.resampling import block_length, resample
@@ -59,6 +60,12 @@ def test_a_model_compared_with_itself_is_neither() -> None:
     same = numbers(np.random.default_rng(0).normal(size=500))
     found = compare("rmse", same, same)
     assert (found.improvement, found.low, found.high) == (0, 0, 0)
+
+
+def test_a_model_without_any_error_is_better_than_one_with() -> None:
+    found = compare("rmse", numbers(np.zeros(500)), numbers(np.random.default_rng(0).normal(size=500)))
+    assert found.improvement == 1
+    assert found.low > 0.8
 
 
 def test_other_rows_are_refused() -> None:
@@ -111,6 +118,24 @@ def test_area_influence_gives_the_standard_error_of_delong() -> None:
         + np.var(wins.mean(axis=0), ddof=1) / (~positive).sum()
     )
     assert roc_influence(positive, scores).std() / math.sqrt(600) == pytest.approx(delong, rel=0.01)
+
+
+@pytest.mark.parametrize(("won", "lost"), [(5, 0), (6, 0), (9, 2), (40, 20), (3, 3), (0, 0)])
+def test_mcnemar_is_the_exact_binomial_test(won: int, lost: int) -> None:
+    from scipy.stats import binomtest
+
+    expected = binomtest(won, won + lost).pvalue if won + lost else 1.0
+    assert mcnemar(won, lost) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("won", "sure"), [(5, False), (6, True)])
+def test_accuracy_on_few_rows_is_held_to_the_exact_test(won: int, sure: bool) -> None:
+    truth = np.zeros(40)
+    ours = Scored(truth, truth, None, None, ("no", "yes"))
+    theirs = Scored(truth, (np.arange(40) < won).astype(float), None, None, ("no", "yes"))
+    found = compare("accuracy", ours, theirs)
+    assert (found.low > 0) == sure
+    assert found.method.startswith(f"exact McNemar test ({won} rows won, 0 lost)")
 
 
 def test_average_precision_influence_is_its_derivative() -> None:

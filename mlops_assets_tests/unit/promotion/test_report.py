@@ -43,9 +43,17 @@ def test_markdown_puts_the_verdict_first_and_shows_the_numbers() -> None:
         "+1.00 % to +9.00 %",
         "not causal",
         HASH,
-        "mlops approve pump eeeeeeeeeeeeeeee",
+        "mlops history pump",
     ):
         assert part in text
+
+
+def test_a_challenger_that_only_a_person_holds_up_is_waiting() -> None:
+    evidence = judged()
+    text = promotion.markdown(evidence, decided(evidence), HASH)
+    assert text.startswith("## Waiting for approval: pump v2")
+    assert "**asks a person**" in text
+    assert "mlops approve pump eeeeeeeeeeeeeeee" in text
 
 
 def test_nothing_breaks_out_of_a_table_or_becomes_markup() -> None:
