@@ -82,6 +82,8 @@ def _numbers(spec: ModelSpec, frame: pl.DataFrame, inputs: Sequence[str]) -> pl.
             value = pl.col(name).cast(pl.Float64)
             casts.append(pl.when(value.is_finite()).then(value).alias(name))
         elif kind in (pl.String, pl.Categorical, pl.Enum):
+            if name in columns.arithmetic(spec):
+                raise DataError(f"{spec.name}: column {name!r} holds text, and features compute with it")
             casts.append(pl.col(name).cast(pl.String))
         elif name in inputs:
             refused.append(f"{name!r} ({kind})")

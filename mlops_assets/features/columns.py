@@ -45,9 +45,18 @@ def passengers(spec: ModelSpec, columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in wanted if name is not None and name in columns))
 
 
+def arithmetic(spec: ModelSpec) -> frozenset[str]:
+    """Columns that features compute with, which must be numbers."""
+    features = spec.features
+    names = [name for pair in (*features.ratios, *features.interactions) for name in pair]
+    for section in (features.differences, features.rolling, *features.grouped):
+        names += section.columns if section is not None else ()
+    return frozenset(names)
+
+
 def require(spec: ModelSpec, columns: Iterable[str], *, target: bool) -> None:
-    """Raises DataError naming every column the model file wants and the frame lacks."""
-    have = set(columns)
+    """Raises DataError naming every column the model file wants and the frame lacks; the target only when asked."""
+    have = set(columns) | (set() if target else {spec.target})
     wanted = [spec.timestamp, spec.entity, *source_columns(spec.features), *([spec.target] if target else [])]
     missing = [name for name in dict.fromkeys(wanted) if name is not None and name not in have]
     if missing:

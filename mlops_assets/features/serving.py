@@ -38,9 +38,10 @@ def recent(spec: ModelSpec, readings: pl.DataFrame) -> pl.DataFrame:
 def online(spec: ModelSpec, recent: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Features of `rows`, in their order. A reading that is in `recent` too is taken from `rows`.
 
-    Timestamps may be ISO 8601 text; the target may be absent. Raises DataError as `build` does.
+    Timestamps may be ISO 8601 text; the target may be absent, unless it is forecast from itself. Raises
+    DataError as `build` does.
     """
-    columns.require(spec, rows.columns, target=False)
+    columns.require(spec, rows.columns, target=spec.problem == "forecasting")
     asked = _typed(spec, rows, recent).with_columns(pl.int_range(pl.len()).alias(_ASKED))
     if spec.target not in asked.columns:
         kind = recent.schema.get(spec.target, pl.Float64())

@@ -117,7 +117,7 @@ def _stratified(spec: ModelSpec, frame: pl.DataFrame) -> Places:
 
 
 def _group(spec: ModelSpec, frame: pl.DataFrame) -> Places:
-    """Whole groups in random order; each goes to the part that is furthest below its share of rows."""
+    """Whole groups in random order; each goes to the part that lacks most rows; none stays empty."""
     column = spec.split.group
     if column is None or column not in frame.columns:
         raise DataError(f"{spec.name}: the column {column!r} to split by (split.group) is not in the data")
@@ -126,8 +126,10 @@ def _group(spec: ModelSpec, frame: pl.DataFrame) -> Places:
     wanted = np.array([spec.split.train, spec.split.validation, spec.split.test]) * frame.height
     given = np.zeros(3)
     part = np.zeros(len(names), dtype=np.int8)
-    for group in np.random.default_rng(spec.split.seed).permutation(len(names)).tolist():
-        part[group] = int(np.argmax((wanted - given) / wanted))
+    order = np.random.default_rng(spec.split.seed).permutation(len(names)).tolist()
+    for left, group in zip(range(len(order), 0, -1), order, strict=True):
+        empty = np.flatnonzero(given == 0)
+        part[group] = empty[0] if 0 < len(empty) == left else int(np.argmax(wanted - given))
         given[part[group]] += sizes[group]
     return part[member]
 

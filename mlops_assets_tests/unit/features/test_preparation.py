@@ -1,0 +1,144 @@
+"""What is learned from the training part: nothing from elsewhere, the same after a round trip, closed to surprises."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlops_assets.artifacts import Profile, from_json, to_json
+from mlops_assets.divergence import expected_shares, psi, shares
+from mlops_assets.errors import DataError
+from mlops_assets.features import Preparation, build, fit_preparation, profile
+from mlops_assets_tests.unit.features.examples import model, readings, wine
+
+TRAIN = pl.DataFrame(
+    {
+        "y": [1.0, 2.0, 3.0, 4.0],
+        "a": [1.0, None, 3.0, 8.0],
+        "kind": ["red", "green", "red", None],
+        "flag": [True, False, None, True],
+        "empty": pl.Series([None] * 4, dtype=pl.Float64),
+        "same": [5.0] * 4,
+    }
+)
+
+
+def plain(**features: Any) -> Any:
+    return wine(
+        problem="regression",
+        training={"algorithms": [{"name": "ridge"}]},
+        evaluation={"primary": "rmse"},
+        features=features,
+    )
+
+
+def fitted(**features: Any) -> Preparation:
+    spec = plain(**features)
+    return fit_preparation(spec, build(spec, TRAIN))
+
+
+def test_filling_and_what_is_left_out() -> None:
+    found = fitted()
+    assert found.names == ("a", "flag", "kind=green", "kind=red")
+    assert found.inputs == ("a", "flag", "kind")
+    assert found.dropped == {"empty": "missing in every training row", "same": "5.0 in every training row"}
+    matrix = found.apply(build(plain(), TRAIN))
+    assert matrix.values[:, 0].tolist() == [1.0, 3.0, 3.0, 8.0]
+    assert matrix.values[:, 2:].tolist() == [[0, 1], [1, 0], [0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(("how", "value"), [("mean", 4.0), ("zero", 0.0), ("keep", float("nan"))])
+def test_ways_to_fill(how: str, value: float) -> None:
+    filled = fitted(missing=how).apply(build(plain(), TRAIN)).values[1, 0]
+    np.testing.assert_equal(filled, value)
+
+
+def test_scaling_uses_training_rows_only() -> None:
+    for how, spread in (("standard", lambda column: column.std()), ("min_max", np.ptp)):
+        values = fitted(scaling=how).apply(build(plain(), TRAIN)).values[:, 0]
+        assert spread(values) == pytest.approx(1.0)
+        one = fitted(scaling=how).apply(build(plain(), TRAIN).head(1)).values[0, 0]
+        assert one == values[0]
+
+
+def test_unseen_values_never_fail() -> None:
+    new = build(plain(), TRAIN.with_columns(kind=pl.lit("violet")))
+    assert fitted().apply(new).values[:, 2:].sum() == 0.0
+    assert fitted(categories="ordinal").apply(new).values[:, 2].tolist() == [-1.0] * 4
+    assert fitted(categories="target").apply(new).values[:, 2].tolist() == [2.5] * 4
+
+
+def test_target_encoding_leans_on_the_overall_mean() -> None:
+    encoded = fitted(categories="target").apply(build(plain(), TRAIN)).values[:, 2]
+    assert encoded[0] == pytest.approx((1 + 3 + 20 * 2.5) / 22)
+    assert encoded[3] == 2.5  # a missing value
+
+
+def test_group_statistics_of_training_rows() -> None:
+    grouped = [{"by": "kind", "columns": ["a"], "statistics": ["mean", "count"]}]
+    matrix = fitted(grouped=grouped).apply(build(plain(grouped=grouped), TRAIN))
+    place = matrix.names.index("a_mean_by_kind")
+    assert matrix.values[:, place].tolist() == [2.0, 4.0, 2.0, 4.0]
+    assert matrix.values[:, matrix.names.index("a_count_by_kind")].tolist() == [2.0, 0.0, 2.0, 0.0]
+
+
+def test_json_round_trip_keeps_every_bit() -> None:
+    spec = model(
+        features={"scaling": "standard", "lags": {"columns": ["a"], "steps": [1]}, "categories": "target"}
+    )
+    frame = build(spec, readings(200))
+    one = fit_preparation(spec, frame)
+    other = from_json(Preparation, json.loads(json.dumps(to_json(one))))
+    assert one == other
+    np.testing.assert_array_equal(one.apply(frame).values, other.apply(frame).values)
+
+
+def test_the_frame_may_have_columns_in_any_order_and_more() -> None:
+    frame = build(plain(), TRAIN)
+    turned = frame.select(sorted(frame.columns, reverse=True)).with_columns(extra=pl.lit(1))
+    np.testing.assert_array_equal(fitted().apply(frame).values, fitted().apply(turned).values)
+
+
+def test_what_does_not_fit_is_named() -> None:
+    frame = build(plain(), TRAIN)
+    with pytest.raises(DataError, match=r"column 'flag' is missing; did you mean 'flags'\?"):
+        fitted().apply(frame.rename({"flag": "flags"}))
+    with pytest.raises(DataError, match="'a' holds String, the model was trained on numbers"):
+        fitted().apply(frame.with_columns(a=pl.lit("much")))
+    with pytest.raises(DataError, match="'a' holds an infinite value"):
+        fitted().apply(frame.with_columns(a=pl.lit(float("inf"))))
+    with pytest.raises(DataError, match=r"no feature is left to train on: same: 5.0 in every training row"):
+        fit_preparation(plain(inputs=["same"]), frame)
+
+
+def test_an_empty_frame_gives_an_empty_matrix() -> None:
+    assert fitted().apply(build(plain(), TRAIN).clear()).values.shape == (0, 4)
+
+
+def test_profile_of_itself_has_no_divergence() -> None:
+    frame = build(model(), readings(500)).with_columns(
+        rare=pl.lit(3.0), few=(pl.col("a") > 50).cast(pl.Float64)
+    )
+    found = from_json(Profile, to_json(profile(frame, ("a", "b", "kind", "rare", "few"))))
+    for name, column in found.columns.items():
+        assert sum(expected_shares(column)) == pytest.approx(1.0)
+        assert psi(expected_shares(column), shares(column, frame[name])) == pytest.approx(0.0, abs=1e-12)
+    assert len(found.columns["a"].shares) == 10
+    assert found.columns["a"].missing == pytest.approx(0.1, abs=0.03)
+
+
+@pytest.mark.parametrize("value", [2.9, 3.1])
+def test_a_constant_that_moves_is_seen(value: float) -> None:
+    column = profile(pl.DataFrame({"c": [3.0] * 100}), ("c",)).columns["c"]
+    assert psi(expected_shares(column), shares(column, pl.Series("c", [value] * 100))) > 5.0
+
+
+def test_profile_without_values_and_unknown_columns() -> None:
+    column = profile(pl.DataFrame({"c": pl.Series([None], dtype=pl.Float64)}), ("c",)).columns["c"]
+    assert (column.shares, column.missing, column.mean) == ((), 1.0, None)
+    with pytest.raises(DataError, match="no column 'd' to profile"):
+        profile(pl.DataFrame({"c": [1.0]}), ("d",))

@@ -1,0 +1,97 @@
+"""Batch predictions: the right rows, one finite answer each, or none at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+
+from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.errors import DataError
+from mlops_assets.features import build
+from mlops_assets.predictions import pending, score
+from mlops_assets_tests.unit.features.examples import START, model, readings, wine
+
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Fake:
+    """Answers `a`, or for classes what is given."""
+
+    classes: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
+    algorithm: str = "fake"
+    feature_names: tuple[str, ...] = ("a",)
+    estimator: Any = None
+
+    def matrix(self, features: pl.DataFrame) -> FeatureMatrix:
+        return FeatureMatrix(("a",), features.select("a").to_numpy())
+
+    def predict(self, features: pl.DataFrame) -> NDArray[Any]:
+        if self.classes:
+            return np.full(features.height, self.classes[int(np.argmax(self.shares))])
+        return features["a"].fill_null(float("nan")).to_numpy()
+
+    def probabilities(self, features: pl.DataFrame) -> NDArray[np.float64] | None:
+        return np.tile(self.shares, (features.height, 1)) if self.classes else None
+
+
+def table(rows: int = 10, spec: Any = None) -> pl.DataFrame:
+    spec = spec or model()
+    return build(spec, readings(rows).with_columns(pl.col("a").fill_null(1.0)))
+
+
+def test_numbers() -> None:
+    scored = score(model(), Fake(), table(), 4, NOW)
+    assert scored.columns == ["model", "version", "entity", "at", "predicted_at", "value", "label"]
+    assert scored["value"].to_list() == table()["a"].to_list()
+    assert scored["entity"].to_list() == table()["unit"].to_list()
+    assert scored["at"].to_list() == table()["at"].to_list()
+    assert scored["label"].null_count() == 30
+    assert scored["version"].unique().to_list() == [4]
+
+
+def test_classes() -> None:
+    frame = pl.DataFrame({"y": ["p", "q"], "a": [1.0, 2.0]})
+    scored = score(wine(), Fake(("p", "q"), (0.3, 0.7)), frame, 1, NOW)
+    assert scored["label"].to_list() == ["q", "q"]
+    assert scored["value"].to_list() == [0.7, 0.7]
+    assert scored["p_p"].to_list() == [0.3, 0.3]
+    assert scored["entity"].to_list() == ["0", "1"]
+    assert scored["at"].to_list() == [NOW, NOW]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), None])
+def test_one_answer_missing_and_none_is_kept(bad: float | None) -> None:
+    frame = table().with_columns(a=pl.when(pl.int_range(pl.len()) == 7).then(pl.lit(bad)).otherwise("a"))
+    with pytest.raises(DataError, match="version 4 gave 1 of 30 rows no finite answer; none is kept"):
+        score(model(), Fake(), frame, 4, NOW)
+    with pytest.raises(DataError, match="no finite answer"):
+        score(wine(), Fake(("p", "q"), (float("nan"), 0.7)), pl.DataFrame({"a": [1.0]}), 1, NOW)
+
+
+def test_no_rows() -> None:
+    assert score(model(), Fake(), table().clear(), 4, NOW).height == 0
+    assert score(wine(), Fake(("p", "q"), (0.3, 0.7)), pl.DataFrame({"a": [1.0]}).clear(), 1, NOW).height == 0
+
+
+def test_only_newer_rows_are_pending() -> None:
+    assert pending(model(), table(), None).height == 30
+    assert pending(model(), table(), START + timedelta(hours=6))["at"].unique().len() == 3
+    assert pending(wine(), table(), NOW).height == 30
+
+
+def test_a_forecast_is_about_its_horizon() -> None:
+    spec = model(problem="forecasting", features={"inputs": ["a"], "horizon": "3h"})
+    frame = table(spec=spec)
+    scored = score(spec, Fake(), frame, 1, NOW)
+    assert scored["at"].to_list() == [at + timedelta(hours=3) for at in frame["at"].to_list()]
+    rest = pending(spec, frame, START + timedelta(hours=9))
+    assert rest["at"].min() == START + timedelta(hours=7)
+    assert rest["y"].null_count() == 9

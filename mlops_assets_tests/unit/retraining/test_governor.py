@@ -1,0 +1,118 @@
+"""The governor: many reasons, one request; the same fact twice, no second one; a person always gets through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+
+from mlops_assets.artifacts import DriftReport, FeatureDrift, from_json, to_json
+from mlops_assets.retraining import (
+    RetrainRequest,
+    State,
+    Trigger,
+    drift_trigger,
+    govern,
+    manual_trigger,
+    performance_trigger,
+    staleness_trigger,
+)
+from mlops_assets_tests.unit.features.examples import model
+
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+SPEC = model(monitoring={"cooldown": "1d", "stale_after": "14d"})
+REPORT = DriftReport(
+    "pump", 3, 900, "significant", 0.4, 0.5,
+    (FeatureDrift("a", 0.7, "significant"), FeatureDrift("b", 0.1, "moderate")), NOW,
+)  # fmt: skip
+
+
+def given(trigger: Trigger | None) -> Trigger:
+    assert trigger is not None
+    return trigger
+
+
+DRIFT = given(drift_trigger(SPEC, REPORT))
+STALE = given(staleness_trigger(SPEC, champion=3, last_compared=NOW - timedelta(days=15), now=NOW))
+WORSE = given(
+    performance_trigger(SPEC, champion=3, metric="rmse", before=1.0, after=1.3, window_end=NOW, mature=True)
+)
+ASKED = manual_trigger(by="ann", reason="new sensor", at=NOW)
+
+
+def test_one_request_names_every_reason() -> None:
+    found = [govern(order, State(), SPEC, NOW) for order in permutations((DRIFT, STALE, WORSE))]
+    made = found[0]
+    assert made is not None
+    assert found == [made] * 6
+    assert made.cause == "performance"
+    assert made.reason.count(";") == 2
+    assert "a moved by PSI 0.70 (limit 0.25) from the training data of version 3" in made.reason
+    assert from_json(RetrainRequest, to_json(made)) == made
+
+
+def test_no_reason_no_request() -> None:
+    assert govern([], State(), SPEC, NOW) is None
+
+
+def test_the_same_fact_later_is_the_same_key() -> None:
+    later = drift_trigger(SPEC, replace(REPORT, as_of=NOW + timedelta(days=1), mean_psi=0.9))
+    assert later is not None
+    one = govern([DRIFT], State(), SPEC, NOW)
+    two = govern([later], State(), SPEC, NOW)
+    assert one is not None
+    assert two is not None
+    assert one.key == two.key
+    assert govern([later], State(known_keys={one.key}), SPEC, NOW) is None
+    other = drift_trigger(SPEC, replace(REPORT, version=4))
+    assert other
+    another = govern([other], State(known_keys={one.key}), SPEC, NOW)
+    assert another
+    assert another.key != one.key
+
+
+def test_cooldown_running_and_rejected_data_hold_back_everything_but_people() -> None:
+    for state in (State(last_requested=NOW - timedelta(hours=23)), State(last_data="x", rejected_data={"x"})):
+        assert govern([DRIFT], state, SPEC, NOW) is None
+        made = govern([DRIFT, ASKED], state, SPEC, NOW)
+        assert made
+        assert made.cause == "manual"
+    assert govern([DRIFT, ASKED], State(running=True), SPEC, NOW) is None
+    assert govern([DRIFT], State(last_requested=NOW - timedelta(days=1)), SPEC, NOW)
+    assert govern([DRIFT], State(last_data="y", rejected_data={"x"}), SPEC, NOW)
+
+
+def test_immature_performance_is_no_reason() -> None:
+    assert govern([replace(WORSE, mature=False)], State(), SPEC, NOW) is None
+
+
+def test_age_is_counted_from_the_last_comparison() -> None:
+    def stale(last: timedelta | None, champion: int | None = 3) -> bool:
+        compared = None if last is None else NOW - last
+        return staleness_trigger(SPEC, champion=champion, last_compared=compared, now=NOW) is not None
+
+    assert stale(timedelta(days=14, seconds=1))
+    assert not stale(timedelta(days=14))
+    assert not stale(None)
+    assert not stale(timedelta(days=99), champion=None)
+    off = model(monitoring={"stale_after": None})
+    assert staleness_trigger(off, champion=3, last_compared=NOW - timedelta(days=99), now=NOW) is None
+
+
+@pytest.mark.parametrize("level", ["stable", "moderate", "unmeasurable", "no_champion"])
+def test_only_significant_drift_asks(level: str) -> None:
+    assert drift_trigger(SPEC, replace(REPORT, level=level)) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(1.0, 1.15), (1.0, float("nan")), (float("nan"), 1.0), (1.0, 0.1)]
+)
+def test_only_a_true_rise_asks(before: float, after: float) -> None:
+    assert (
+        performance_trigger(
+            SPEC, champion=1, metric="rmse", before=before, after=after, window_end=NOW, mature=True
+        )
+        is None
+    )
