@@ -24,6 +24,7 @@ class AlgorithmInfo:
 
     problems: tuple[Problem, ...]
     params: tuple[str, ...]
+    """Names a model file may set."""
     extra: str | None = None
 
 
@@ -67,6 +68,25 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
             "path_smooth reg_alpha reg_lambda scale_pos_weight subsample subsample_freq"
         ),
     ),
+    "xgboost": AlgorithmInfo(
+        _TABULAR,
+        _names(
+            "colsample_bylevel colsample_bynode colsample_bytree early_stopping_rounds eta gamma grow_policy "
+            "learning_rate loss max_bin max_delta_step max_depth max_leaves min_child_weight n_estimators "
+            "quantile_alpha reg_alpha reg_lambda scale_pos_weight subsample"
+        ),
+        extra="boosting",
+    ),
+    "catboost": AlgorithmInfo(
+        _TABULAR,
+        _names(
+            "auto_class_weights bagging_temperature bootstrap_type border_count depth early_stopping_rounds "
+            "grow_policy l2_leaf_reg learning_rate loss max_leaves min_data_in_leaf n_estimators "
+            "random_strength rsm subsample"
+        ),
+        extra="boosting",
+    ),
+    "python": AlgorithmInfo(_TABULAR, _names("estimator params trusted")),
 }
 
 

@@ -10,6 +10,8 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -17,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlops_assets.artifacts import FeatureMatrix
-from mlops_assets.errors import BundleError, TrainingError
+from mlops_assets.errors import BundleError, MissingExtraError, TrainingError
 from mlops_assets.spec.training import ALGORITHM_CATALOGUE, Problem, unknown_params
 from mlops_assets.training.labels import as_labels, as_numbers, in_natural_order
 
@@ -59,12 +61,13 @@ class Algorithm(ABC):
     """One way of learning. `ALGORITHMS[name](problem, params).fit(...)`, or `load(files)` of what `dump` gave.
 
     explain says which SHAP method fits: `tree` (give `native` to a tree explainer), `linear` (closed form from
-    `coefficients`), `other` (any function from matrix to numbers). packages are the distributions whose version a
-    stored model depends on. scales says that more threads help and change nothing in the answer. lean are modules
-    that the library imports but fitting does without.
+    `coefficients`), `other` (any function from matrix to numbers). modules are what it imports, packages the
+    distributions whose version a stored model depends on. scales says that more threads help and change nothing
+    in the answer. lean are modules that the library imports but fitting does without.
     """
 
     name: ClassVar[str]
+    modules: ClassVar[tuple[str, ...]]
     packages: ClassVar[tuple[str, ...]]
     explain: ClassVar[Literal["tree", "linear", "other"]]
     handles_missing: ClassVar[bool] = False
@@ -72,7 +75,8 @@ class Algorithm(ABC):
     lean: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, problem: Problem, params: Mapping[str, Any] | None = None) -> None:
-        """Raises TrainingError for a problem this algorithm does not solve or a parameter it does not have."""
+        """Raises TrainingError for a problem this algorithm does not solve or a parameter it does not have,
+        MissingExtraError when its library is not installed."""
         self.problem = problem
         self.params = dict(params or {})
         self.feature_names: tuple[str, ...] = ()
@@ -82,13 +86,16 @@ class Algorithm(ABC):
             raise TrainingError(f"{self.name} does not solve {problem}; it solves {', '.join(info.problems)}")
         if problems := unknown_params(self.name, self.params):
             raise TrainingError("; ".join(problems))
-
-    # --- what a subclass provides ---------------------------------------------------------------
+        if not all(find_spec(module) for module in self.modules):
+            raise MissingExtraError(f"the algorithm {self.name!r}", info.extra or "training")
 
     @classmethod
-    @abstractmethod
     def import_library(cls) -> None:
         """Import what `fit` needs."""
+        for module in cls.modules:
+            import_module(module)
+
+    # --- what a subclass provides ---------------------------------------------------------------
 
     @property
     @abstractmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any, Final
 
@@ -132,10 +133,10 @@ def _compatible(manifest: Manifest, folder: Path) -> None:
         raise BundleError(
             f"{folder}: unknown algorithm {manifest.algorithm!r}; was it written by a newer version of this code?"
         )
-    required = ALGORITHMS[manifest.algorithm].packages
+    required = sorted({*ALGORITHMS[manifest.algorithm].packages, *manifest.packages})
     try:
         problems = incompatible(manifest.environment, required)
-    except ModuleNotFoundError as error:
+    except PackageNotFoundError as error:
         extra = ALGORITHM_CATALOGUE[manifest.algorithm].extra
         install = f": pip install 'mlops-assets[{extra}]'" if extra else ""
         raise BundleError(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from mlops_assets.errors import BundleError
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
+OTHER_NAMES: Final = {"xgboost": ("xgboost-cpu",)}
 ALWAYS: Final = ("numpy", "polars")
 """Packages noted in every environment; only those of the algorithm are compared when a model is loaded."""
 
@@ -85,15 +87,23 @@ def environment_of(packages: Iterable[str]) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "packages": {name: version(name) for name in sorted({*packages, *ALWAYS})},
+        "packages": {name: installed_version(name) for name in sorted({*packages, *ALWAYS})},
     }
+
+
+def installed_version(package: str) -> str:
+    """Version of a package, whichever of its distributions is installed. Raises PackageNotFoundError."""
+    for name in OTHER_NAMES.get(package, ()):
+        with contextlib.suppress(PackageNotFoundError):
+            return version(name)
+    return version(package)
 
 
 def incompatible(trained: Mapping[str, Any], packages: Iterable[str]) -> list[str]:
     """Packages whose major or minor version is not the one a model was trained with, each as a clause."""
     found = []
     for name in packages:
-        then, now = str(trained.get("packages", {}).get(name, "an unknown version")), version(name)
+        then, now = str(trained.get("packages", {}).get(name, "an unknown version")), installed_version(name)
         if then.split(".")[:2] != now.split(".")[:2]:
             found.append(f"{name} {then} trained it, {now} is installed")
     return found

@@ -25,9 +25,10 @@ _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
 class ScikitAlgorithm(Algorithm):
     """An algorithm whose model is one estimator. trusted: types skops may build beyond its own safe list."""
 
+    modules: ClassVar[tuple[str, ...]] = ("sklearn", "skops.io", "threadpoolctl")
     packages: ClassVar[tuple[str, ...]] = ("scikit-learn",)
     lean: ClassVar[tuple[str, ...]] = ("pandas",)
-    trusted: ClassVar[tuple[str, ...]] = ()
+    trusted: tuple[str, ...] = ()
     _estimator: Any = None
 
     @property
@@ -38,11 +39,6 @@ class ScikitAlgorithm(Algorithm):
     @abstractmethod
     def _estimator_for(self, data: FitData) -> Any:
         """The estimator, not yet fitted."""
-
-    @classmethod
-    def import_library(cls) -> None:
-        """Import scikit-learn and skops."""
-        import threadpoolctl  # noqa: F401
 
     def _fit(self, data: FitData) -> None:
         estimator = self._estimator_for(data)

@@ -8,13 +8,16 @@ from __future__ import annotations
 from typing import Final
 
 from mlops_assets.training.algorithm import Algorithm
+from mlops_assets.training.algorithms.catboost import CatBoost
 from mlops_assets.training.algorithms.hist_gradient_boosting import HistGradientBoosting
 from mlops_assets.training.algorithms.lightgbm import LightGbm
 from mlops_assets.training.algorithms.linear import Linear
 from mlops_assets.training.algorithms.logistic import Logistic
+from mlops_assets.training.algorithms.python import Python
 from mlops_assets.training.algorithms.random_forest import RandomForest
 from mlops_assets.training.algorithms.ridge import Ridge
 from mlops_assets.training.algorithms.svm import Svm
+from mlops_assets.training.algorithms.xgboost import XgBoost
 
 ALGORITHMS: Final[dict[str, type[Algorithm]]] = {
     "linear": Linear,
@@ -24,4 +27,7 @@ ALGORITHMS: Final[dict[str, type[Algorithm]]] = {
     "svm": Svm,
     "hist_gradient_boosting": HistGradientBoosting,
     "lightgbm": LightGbm,
+    "xgboost": XgBoost,
+    "catboost": CatBoost,
+    "python": Python,
 }

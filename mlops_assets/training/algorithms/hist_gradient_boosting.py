@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, Literal
 
 from mlops_assets.training.algorithm import FitData
+from mlops_assets.training.losses import named_loss
 from mlops_assets.training.scikit import ScikitAlgorithm, one_pool
 
 _BOOSTING: Final = "sklearn.ensemble._hist_gradient_boosting"
+
+NUMBER_LOSSES: Final = {
+    "squared": "squared_error",
+    "absolute": "absolute_error",
+    "quantile": "quantile",
+    "poisson": "poisson",
+    "gamma": "gamma",
+}
 
 
 class HistGradientBoosting(ScikitAlgorithm):
@@ -17,7 +26,7 @@ class HistGradientBoosting(ScikitAlgorithm):
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
     handles_missing: ClassVar[bool] = True
     scales: ClassVar[bool] = True
-    trusted: ClassVar[tuple[str, ...]] = (f"{_BOOSTING}.predictor.TreePredictor",)
+    trusted: tuple[str, ...] = (f"{_BOOSTING}.predictor.TreePredictor",)
 
     def _estimator_for(self, data: FitData) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -25,7 +34,15 @@ class HistGradientBoosting(ScikitAlgorithm):
         kind = HistGradientBoostingClassifier if self.classes else HistGradientBoostingRegressor
         watch = data.validation is not None
         # Without a validation part of its own scikit-learn would draw one at random, which peeks into the future.
-        return kind(**{"random_state": data.seed, "early_stopping": watch, **self.params})
+        return kind(
+            **{"random_state": data.seed, "early_stopping": watch, **self.params, "loss": self._loss()}
+        )
+
+    def _loss(self) -> str:
+        known = {"cross_entropy": "log_loss"} if self.classes else NUMBER_LOSSES
+        return named_loss(
+            self.name, self.params.get("loss"), known, "cross_entropy" if self.classes else "squared"
+        )
 
     def _fit(self, data: FitData) -> None:
         estimator = self._estimator_for(data)

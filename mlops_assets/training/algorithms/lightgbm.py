@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 
-from mlops_assets.errors import BundleError, TrainingError
-from mlops_assets.spec.suggestion import did_you_mean
+from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
+from mlops_assets.training.losses import named_loss
 
 MODEL_FILE: Final = "model.txt"
-LOSSES: Final = {
+NUMBER_LOSSES: Final = {
     "squared": "regression",
     "absolute": "regression_l1",
     "huber": "huber",
@@ -28,6 +28,7 @@ class LightGbm(Algorithm):
     """Gradient boosting by LightGBM's own interface, deterministic, stopped early on the validation part."""
 
     name: ClassVar[str] = "lightgbm"
+    modules: ClassVar[tuple[str, ...]] = ("lightgbm",)
     packages: ClassVar[tuple[str, ...]] = ("lightgbm",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
     handles_missing: ClassVar[bool] = True
@@ -48,11 +49,6 @@ class LightGbm(Algorithm):
     def native(self) -> Any:
         """The lightgbm.Booster."""
         return self._booster
-
-    @classmethod
-    def import_library(cls) -> None:
-        """Import lightgbm."""
-        import lightgbm  # noqa: F401
 
     def _fit(self, data: FitData) -> None:
         import lightgbm
@@ -89,18 +85,13 @@ class LightGbm(Algorithm):
         text = booster.model_to_string(num_iteration=booster.best_iteration or -1)
         self._booster = lightgbm.Booster(model_str=text)
 
-    def _objective(self, loss: str | None) -> dict[str, Any]:
+    def _objective(self, loss: object) -> dict[str, Any]:
+        if len(self.classes) == 2:
+            return {"objective": named_loss(self.name, loss, {"cross_entropy": "binary"}, "cross_entropy")}
         if self.classes:
-            if loss not in (None, "cross_entropy"):
-                raise TrainingError(f"lightgbm: classification has no loss {loss!r}; leave 'loss' out")
-            return (
-                {"objective": "binary"}
-                if len(self.classes) == 2
-                else {"objective": "multiclass", "num_class": len(self.classes)}
-            )
-        if loss is not None and loss not in LOSSES:
-            raise TrainingError(f"lightgbm: unknown loss {loss!r}{did_you_mean(loss, LOSSES)}")
-        return {"objective": LOSSES[loss or "squared"]}
+            named = named_loss(self.name, loss, {"cross_entropy": "multiclass"}, "cross_entropy")
+            return {"objective": named, "num_class": len(self.classes)}
+        return {"objective": named_loss(self.name, loss, NUMBER_LOSSES, "squared")}
 
     def _answer(self, values: Floats) -> Floats:
         answer = np.asarray(self._booster.predict(values, num_threads=1), dtype=np.float64)

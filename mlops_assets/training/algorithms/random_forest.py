@@ -13,7 +13,7 @@ class RandomForest(ScikitAlgorithm):
 
     name: ClassVar[str] = "random_forest"
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
-    trusted: ClassVar[tuple[str, ...]] = ("sklearn.tree._tree.Tree",)
+    trusted: tuple[str, ...] = ("sklearn.tree._tree.Tree",)
     handles_missing: ClassVar[bool] = True
     scales: ClassVar[bool] = True
 

@@ -13,7 +13,7 @@ class Svm(ScikitAlgorithm):
     """scikit-learn's SVR; or SVC, whose distances three-fold calibration turns into probabilities."""
 
     name: ClassVar[str] = "svm"
-    trusted: ClassVar[tuple[str, ...]] = (
+    trusted: tuple[str, ...] = (
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
     )
