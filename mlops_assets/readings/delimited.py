@@ -64,8 +64,10 @@ def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[
 
 
 def _guess(content: bytes, refused: str) -> str | None:
-    from charset_normalizer import from_bytes
-
+    try:
+        from charset_normalizer import from_bytes  # comes with requests; only for a hint in a message
+    except ImportError:
+        return None
     best = from_bytes(content[: content.find(b"\n", 100_000) + 1 or 100_000]).best()
     return best.encoding.replace("_", "-") if best and best.encoding.replace("_", "-") != refused else None
 
@@ -128,21 +130,22 @@ def _header(stream: io.StringIO, source: FileSource, separator: str, where: str)
 
 
 def _even(body: str, separator: str, width: int) -> bool:
-    """True when every line of unquoted text has `width` fields and none is blank."""
+    """True when every line of unquoted text has `width` fields, none is blank, and line ends are plain.
+
+    Counted on the bytes, so that a large tidy file never passes through Python line by line. A file of one column
+    is never called even here: its blank lines do not show in the count of separators.
+    """
+    if width == 1 or not separator.isascii():
+        return False
     data = np.frombuffer(body.encode(), dtype=np.uint8)
+    returns = np.flatnonzero(data == ord("\r"))
+    if len(returns) and (returns[-1] == len(data) - 1 or (data[returns + 1] != ord("\n")).any()):
+        return False
     ends = np.flatnonzero(data == ord("\n"))
     if not len(ends) or ends[-1] != len(data) - 1:
         ends = np.append(ends, len(data))
-    marks = np.concatenate([[0], np.cumsum(data == ord(separator))]) if ord(separator) < 128 else np.zeros(1)
-    if len(marks) != len(data) + 1:
-        return False
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lone = data == ord("\r")
-    inner_returns = lone.sum() != (lone[:-1] & (data[1:] == ord("\n"))).sum() + bool(len(lone) and lone[-1])
-    blank = (ends - starts) <= 0
-    if len(data) > 1:
-        blank |= (ends - starts == 1) & (data[np.minimum(starts, len(data) - 1)] == ord("\r"))
-    return not inner_returns and not blank.any() and bool((marks[ends] - marks[starts] == width - 1).all())
+    separators = np.diff(np.searchsorted(np.flatnonzero(data == ord(separator)), ends), prepend=0)
+    return bool((separators == width - 1).all())
 
 
 def _rows(

@@ -41,8 +41,9 @@ def catch_up(
     seed: int = 42,
     params: dict[str, Any] | None = None,
 ) -> int:
-    """Append the simulator's rows up to and including `until`; an empty table starts `days` before. Returns rows added.
+    """Add the simulator's rows of the `days` up to and including `until`, and any between them and rows already there.
 
+    Returns how many rows were added.
     A unique key, `ON CONFLICT DO NOTHING` and an advisory lock make it exact however many processes feed at once.
     Raises SourceError when the database does not answer or is not PostgreSQL.
     """
@@ -82,13 +83,15 @@ def _append(
         sa.text("SELECT pg_advisory_xact_lock(hashtext(:table))"), {"table": f"mlops_assets.feed.{table}"}
     )
     _create(connection, name, simulator, simulate(until, until + tick, seed=seed, **params).schema)
-    newest = connection.execute(sa.text(f"SELECT max({time}) FROM {name}")).scalar()  # noqa: S608, quoted
-    start = newest + tick if newest is not None else until - timedelta(days=days) + tick
+    first, last = connection.execute(sa.text(f"SELECT min({time}), max({time}) FROM {name}")).one()  # noqa: S608, quoted
+    wanted = until - timedelta(days=days) + tick
+    spans = [(wanted, until + tick)] if first is None else [(wanted, first), (last + tick, until + tick)]
     added = 0
-    while start <= until:
-        stop = min(start + _STEP, until + tick)
-        added += _copy(connection, name, simulate(start, stop, seed=seed, **params))
-        start = stop
+    for start, end in spans:
+        while start < end:
+            stop = min(start + _STEP, end)
+            added += _copy(connection, name, simulate(start, stop, seed=seed, **params))
+            start = stop
     if added:
         connection.exec_driver_sql(f"ANALYZE {name}")
     return added

@@ -6,14 +6,19 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import polars as pl
 import pytest
 
 from mlops_assets.errors import SourceError
-from mlops_assets_tests.unit.readings.building import read_model
+from mlops_assets.readings.feed import catch_up
+from mlops_assets.readings.simulated.ad_sales import ad_sales
+from mlops_assets_tests.unit.readings.building import AS_OF, read_model
 
 pytestmark = pytest.mark.integration
 
@@ -176,6 +181,43 @@ def test_too_many_pages(service: Service) -> None:
     service.answer = lambda asked, path: (200, [{"t": "2026-01-01", "y": int(asked["page"])}], {})
     with pytest.raises(SourceError, match="more than 3 pages"):
         values(service, paging={"style": "page"}, max_pages=3)
+
+
+def test_sales_from_a_database_a_marketing_service_and_a_file(
+    service: Service, postgres_url: str, tmp_path: Path
+) -> None:
+    """Merged on the date, though each writes it differently."""
+    catch_up(postgres_url, "shop", "ad_sales", until=AS_OF, days=60)
+    whole = ad_sales(AS_OF - timedelta(days=60), AS_OF)
+    spend = [{"when": f"{row['date']:%Y-%m-%d}", "ad_spend": row["ad_spend"]} for row in whole.to_dicts()]
+    service.answer = lambda asked, path: (200, {"days": spend}, {})
+    prices = whole.select(
+        pl.col("date").dt.strftime("%d.%m.%Y"),
+        pl.col("price").cast(pl.String).str.replace(".", ",", literal=True),
+    )
+    prices.write_csv(tmp_path / "prices.csv", separator=";")
+    query = "select date::date as date, sales, competitor_price, promotions, holidays from shop"
+    source = {
+        "kind": "joined",
+        "first": {"kind": "sql", "query": query, "window": "30d"},
+        "join": [
+            {
+                "source": {"kind": "rest", "url": service.url, "records": "days", "key_env": "API_KEY"},
+                "repairs": {"rename": {"when": "date"}},
+                "on": ["date"],
+                "how": "inner",
+            },
+            {
+                "source": {"kind": "file", "path": str(tmp_path / "prices.csv"), "separator": ";"},
+                "repairs": {"timestamp_format": "%d.%m.%Y", "decimal_comma": ["price"]},
+                "on": ["date"],
+            },
+        ],
+    }
+    environ = {"MLOPS_READINGS_URL": postgres_url, "API_KEY": "secret"}
+    read = read_model(source, target="sales", timestamp="date", environ=environ)
+    columns = ["date", "sales", "price", "ad_spend", "competitor_price", "promotions", "holidays"]
+    assert read.frame.select(columns).equals(whole.tail(30).select(columns))
 
 
 def test_nobody_there() -> None:

@@ -74,6 +74,17 @@ def test_feeding_again_and_from_many_processes_adds_each_minute_once(postgres_ur
     assert feed(60) == 0
 
 
+def test_an_earlier_start_is_filled_in_without_a_gap(postgres_url: str) -> None:
+    def feed(until: datetime, days: float) -> int:
+        return catch_up(postgres_url, "readings_wide", "pump_station", until=until, days=days)
+
+    assert feed(AS_OF, 1) == 1_440
+    assert feed(AS_OF, 3) == 2 * 1_440
+    assert feed(AS_OF - timedelta(days=10), 1) == 8 * 1_440
+    assert feed(AS_OF, 1) == 0
+    assert rows(postgres_url, "select count(*) from readings_wide") == [(11 * 1_440,)]
+
+
 def test_the_table_has_an_index_that_begins_with_the_time(postgres_url: str) -> None:
     catch_up(postgres_url, "readings_wide", "pump_station", until=AS_OF, days=1)
     assert "(recorded_at, pump_id)" in str(
