@@ -40,14 +40,15 @@ def fairness_rows(spec: ModelSpec, split: Split, scored: Scored) -> tuple[dict[s
         names, counts = np.unique(groups, return_counts=True)
         large = set(names[counts >= LEAST_ROWS])
         usable = np.isin(groups, list(large)) & (scored.truth >= 0) & (scored.predicted >= 0)
-        for measure, rates in MEASURES.items():
-            if len(large) < 2:
+        told = _by_group(scored.subset(usable), groups[usable]) if len(large) > 1 else None
+        for measure in MEASURES:
+            if told is None:
                 reason = f"fewer than two groups have {LEAST_ROWS} holdout rows"
                 found.append(_unmeasured(column, measure, reason))
             elif len(scored.classes) != 2 and measure != "group_accuracy":
                 found.append(_unmeasured(column, measure, "has no meaning for more than two classes"))
             else:
-                found.append(_measured(column, measure, rates, scored.subset(usable), groups[usable]))
+                found.append(_measured(column, measure, told))
     return tuple(found)
 
 
@@ -63,40 +64,43 @@ def _unmeasured(column: str, measure: str, reason: str) -> dict[str, JsonValue]:
     }
 
 
-def _measured(
-    column: str, measure: str, rates: tuple[str, ...], scored: Scored, groups: Any
-) -> dict[str, JsonValue]:
+def _by_group(scored: Scored, groups: Any) -> Any:
+    """fairlearn's frame of every rate that has a meaning, per group."""
     from fairlearn import metrics as fairlearn
 
-    known = {
-        "selection_rate": fairlearn.selection_rate,
-        "true_positive_rate": fairlearn.true_positive_rate,
-        "false_positive_rate": fairlearn.false_positive_rate,
-        "accuracy": _accuracy,
-    }
-    two = len(scored.classes) == 2
-    truth = scored.truth.astype(int) if two else scored.truth
-    called = scored.predicted.astype(int) if two else scored.predicted
+    rates: dict[str, Any] = {"accuracy": _accuracy}
+    truth, called = scored.truth, scored.predicted
+    if len(scored.classes) == 2:
+        truth, called = truth.astype(int), called.astype(int)
+        rates |= {
+            "selection_rate": fairlearn.selection_rate,
+            "true_positive_rate": fairlearn.true_positive_rate,
+            "false_positive_rate": fairlearn.false_positive_rate,
+        }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        frame = fairlearn.MetricFrame(
-            metrics={rate: known[rate] for rate in rates},
-            y_true=truth,
-            y_pred=called,
-            sensitive_features=groups,
-        )
-        differences, ratios = frame.difference(), frame.ratio()
-    by_group = frame.by_group[rates[0]]
-    worst = str(by_group.idxmin())
+        frame = fairlearn.MetricFrame(metrics=rates, y_true=truth, y_pred=called, sensitive_features=groups)
+        return frame.by_group
+
+
+def _measured(column: str, measure: str, by_group: Any) -> dict[str, JsonValue]:
+    rates = MEASURES[measure]
+    lowest, highest = by_group.min(), by_group.max()
+    worst = by_group[rates[0]].idxmin()
     return {
         "column": column,
         "measure": measure,
-        "difference": _finite(max(float(differences[rate]) for rate in rates)),
-        "ratio": _finite(min(float(ratios[rate]) for rate in rates)),
-        "worst": _finite(float(by_group.min())),
-        "groups": int(by_group.size),
+        "difference": _finite(max(float(highest[rate] - lowest[rate]) for rate in rates)),
+        "ratio": _finite(min(_ratio(float(lowest[rate]), float(highest[rate])) for rate in rates)),
+        "worst": _finite(float(lowest[rates[0]])),
+        "groups": len(by_group),
         "note": f"lowest {rates[0].replace('_', ' ')}: {worst}",
     }
+
+
+def _ratio(lowest: float, highest: float) -> float:
+    """Groups that all have a rate of nought are alike."""
+    return 1.0 if lowest == highest == 0 else lowest / highest if highest else math.nan
 
 
 def _accuracy(truth: Any, called: Any) -> float:

@@ -181,6 +181,7 @@ def shap_waterfall(shap: ShapValues, row: int, answer: str = "prediction") -> by
     axes.set_yticks(range(len(steps)), [name for name, _ in steps])
     axes.invert_yaxis()
     axes.axvline(float(shap.base[row]), color=GREY, linestyle=":", linewidth=1)
+    axes.use_sticky_edges = False
     axes.set_xlabel(f"{shap.base[row]:.4g} (base) to {level:.4g}; red raises, blue lowers; not causal")
     return _png(figure)
 

@@ -124,10 +124,10 @@ def labels(series: pl.Series) -> pl.Series:
 def codes(series: pl.Series, classes: Sequence[str]) -> Floats:
     """Labels as positions in `classes`; unknown labels are UNKNOWN, missing ones NaN."""
     place = {_plain(name): float(index) for index, name in enumerate(classes)}
-    found = [
-        None if label is None else place.get(_plain(label), UNKNOWN) for label in labels(series).to_list()
-    ]
-    return np.array([float("nan") if code is None else code for code in found], dtype=np.float64)
+    named = labels(series)
+    known = {label: place.get(_plain(label), UNKNOWN) for label in named.drop_nulls().unique().to_list()}
+    found = named.replace_strict(known, default=None, return_dtype=pl.Float64)
+    return np.asarray(found.fill_null(float("nan")).to_numpy(), dtype=np.float64)
 
 
 def known_classes(spec: ModelSpec, target: pl.Series, *predictors: Predictor) -> tuple[str, ...]:

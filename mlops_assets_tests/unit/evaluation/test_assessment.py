@@ -145,6 +145,26 @@ def test_a_column_to_look_at_that_is_not_there_is_an_error(key: str) -> None:
         evaluation.evaluate(spec, ColumnPredictor(), None, split_of(pump_frame()), size_bytes=0)
 
 
+def test_fairness_is_what_fairlearn_says() -> None:
+    from fairlearn import metrics as reference
+
+    frame = flowers()
+    model = ColumnPredictor("x", classes=("0", "1"), shares=np.tile([0.4, 0.6], (400, 1)))
+    split = split_of(frame, "stratified")
+    found = evaluation.evaluate(classification(), model, None, split, size_bytes=0)
+    told = {str(row["measure"]): row for row in found.fairness}
+    given = {"y_true": split.test["y"].to_numpy(), "y_pred": split.test["x"].to_numpy()}
+    sex = split.test["sex"].to_numpy()
+    expected = {
+        "selection_rate": reference.demographic_parity_difference(**given, sensitive_features=sex),
+        "equal_opportunity": reference.equal_opportunity_difference(**given, sensitive_features=sex),
+        "equalised_odds": reference.equalized_odds_difference(**given, sensitive_features=sex),
+    }
+    assert {name: told[name]["difference"] for name in expected} == pytest.approx(expected)
+    ratio = reference.equalized_odds_ratio(**given, sensitive_features=sex)
+    assert told["equalised_odds"]["ratio"] == pytest.approx(ratio)
+
+
 def test_groups_that_are_too_small_are_not_measured() -> None:
     model = ColumnPredictor("x", classes=("0", "1"), shares=np.tile([0.4, 0.6], (400, 1)))
     frame = flowers().with_columns(sex=pl.lit("f"))
