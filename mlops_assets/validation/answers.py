@@ -53,14 +53,14 @@ def wanted(batch: Batch) -> dict[str, pl.Expr]:
     for name in batch.used:
         missing = pl.col(name).null_count()
         asked[f"missing:{name}"] = missing + pl.col(name).is_nan().sum() if name in nan else missing
-    if spec.target in schema:
+    if batch.why_not(spec.target) is None:
         target = present(spec.target, schema[spec.target])
         asked["target_varies"] = (target != target.drop_nulls().first()).any()
     if spec.timestamp is not None and batch.why_not(spec.timestamp) is None:
         time = instant(spec.timestamp, schema[spec.timestamp])
         asked["newest"] = time.filter(time <= batch.as_of).max()
         step = time.diff()
-        if spec.entity is not None and spec.entity in schema:
+        if spec.entity is not None and batch.why_not(spec.entity) is None:
             step = step.over(spec.entity)
         asked["least_step"] = step.min()
         asked["backward"] = (step < timedelta(0)).sum()
@@ -141,6 +141,8 @@ def _target_present(rule: Rule, facts: Facts) -> RuleResult:
     if target not in facts.batch.frame.columns:
         near = did_you_mean(target, facts.batch.frame.columns)
         return _result(rule, passed=False, message=f"The target {target!r} is not in the data{near}")
+    if reason := facts.batch.why_not(target):
+        return _result(rule, passed=False, message=f"Not checked: {reason}")
     there = 1.0 - facts.missing(target)
     if there == 0.0:
         message = f"The target {target!r} is missing in every row"

@@ -11,6 +11,7 @@ from typing import Final, Literal
 import polars as pl
 
 from mlops_assets.spec import ModelSpec
+from mlops_assets.validation.rules import used_columns
 
 Kind = Literal["number", "integer", "text", "boolean", "timestamp"]
 
@@ -75,6 +76,16 @@ def misfits(spec: ModelSpec, schema: Mapping[str, pl.DataType]) -> dict[str, str
     for column, kind, why in wanted_kinds(spec):
         if column in schema and column not in found and not _fits(schema[column], kind):
             found[column] = f"{column!r} holds {schema[column]}, not {_WORDS[kind]} ({why})"
+    for column in used_columns(spec, schema):
+        if (
+            column not in found
+            and kind_of(schema[column]) is None
+            and not isinstance(schema[column], pl.Null)
+        ):
+            found[column] = (
+                f"{column!r} holds {schema[column]}, which no model can use; make plain columns of it in the source, "
+                "or list it under features.exclude"
+            )
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -247,3 +248,33 @@ def test_without_a_timestamp_there_are_no_rules_about_time() -> None:
 def test_time_is_an_argument_with_a_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
         validate(model(), readings(), as_of=END.replace(tzinfo=None))
+
+
+def _odd_columns(count: int) -> list[pl.Series]:
+    plain = [
+        pl.Series([Decimal("1.5")] * count),
+        pl.Series([START.date()] * count),
+        pl.Series(["on"] * count, dtype=pl.Categorical),
+        pl.Series([None] * count),
+        pl.Series([True, False] * (count // 2)),
+        pl.Series([2**63] * count, dtype=pl.UInt64),
+        pl.Series(["x"] * count),
+        pl.Series(range(count)),
+    ]
+    nested = [
+        pl.Series([[1]] * count),
+        pl.Series([{"a": 1}] * count),
+        pl.Series([timedelta(1)] * count),
+        pl.Series([b"a"] * count),
+        pl.Series([object()] * count, dtype=pl.Object),
+    ]
+    return [*plain, *nested]
+
+
+@pytest.mark.parametrize("column", _odd_columns(readings().height), ids=lambda series: str(series.dtype))
+def test_any_type_in_any_column_is_answered_not_raised(column: pl.Series) -> None:
+    for name in (*readings().columns, "extra"):
+        validation = check(readings().with_columns(column.alias(name)))
+        if column.dtype in (pl.List, pl.Struct, pl.Duration, pl.Binary, pl.Object):
+            assert not validation.passed
+            assert repr(name) in failed(validation)["column_types"].message
