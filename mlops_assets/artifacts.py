@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -313,7 +312,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:
-    """Stored. Movement of one feature against the reference; psi is None when it could not be measured (never 'no drift')."""
+    """Stored. Movement of one feature; psi is None when it could not be measured (never 'no drift')."""
 
     feature: str
     psi: float | None
@@ -338,9 +337,13 @@ class DriftReport:
 # --- JSON ---------------------------------------------------------------------------------------
 
 
-@cache
-def _adapter(record: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(record)
+_ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}
+
+
+def _adapter(record: type[Any]) -> TypeAdapter[Any]:
+    if record not in _ADAPTERS:
+        _ADAPTERS[record] = TypeAdapter(record)
+    return _ADAPTERS[record]
 
 
 def _finite(value: Any) -> Any:

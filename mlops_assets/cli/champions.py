@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-
 import click
 
-from mlops_assets.cli.opening import actor, now, platform, run, spec_of
+from mlops_assets.cli.opening import now, platform, run, spec_of
 from mlops_assets.errors import LedgerError
 
 
@@ -41,7 +40,9 @@ def report(model: str, version: int | None, html: bool) -> None:
     """
     with platform() as opened:
         found = opened.ledger.versions(model)
-        number = version or next((row.version for row in found if opened.ledger.evidence_of(model, row.version)), None)
+        number = version or next(
+            (row.version for row in found if opened.ledger.evidence_of(model, row.version)), None
+        )
         if number is None:
             raise LedgerError(f"{model!r} has no evaluated version; run 'mlops run {model}' first")
         folder = opened.reports(model, number)

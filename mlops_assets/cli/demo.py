@@ -1,4 +1,4 @@
-"""The demo: pump_efficiency lives its first week and its second, on readings the station's simulator writes to PostgreSQL.
+"""The demo: two weeks of pump_efficiency, on readings that the station's simulator writes to PostgreSQL.
 
 Time is anchored once, at the first demo, and remembered below `home`: a second demo reads the same readings and says
 that nothing changed.

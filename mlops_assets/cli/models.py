@@ -14,7 +14,7 @@ from mlops_assets.spec import examine, load_models, schema_text
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def validate(files: tuple[Path, ...]) -> None:
-    """Check model files (all of the models folder, or FILES) and print every problem. Exits with 1 when there is one."""
+    """Check model files (FILES, or the models folder) and print every problem. Exits with 1 when there is one."""
     if not files:
         specs = load_models(settings().models)
         if not specs:

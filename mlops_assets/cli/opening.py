@@ -48,7 +48,7 @@ def spec_of(name: str) -> ModelSpec:
 
 
 def make_ready() -> None:
-    """Start or reach the database, migrate what needs it, and put the addresses where Dagster and children find them."""
+    """Start or reach the database, migrate what needs it, and tell Dagster and children the addresses."""
     from mlops_assets.local.environment import environment
     from mlops_assets.local.postgres import prepare
 

@@ -23,14 +23,18 @@ class Instant(click.ParamType[datetime]):
         try:
             parsed = datetime.fromisoformat(str(value))
         except ValueError:
-            self.fail(f"{value!r} is not an instant; write 2026-01-31 or 2026-01-31T12:00:00+00:00", param, ctx)
+            self.fail(
+                f"{value!r} is not an instant; write 2026-01-31 or 2026-01-31T12:00:00+00:00", param, ctx
+            )
         return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 @click.command(name="run")
 @click.argument("model")
 @click.option("--as-of", type=Instant(), help="Look at the world from this instant; default now.")
-@click.option("--force", is_flag=True, help="Train again even when nothing changed since the last challenger.")
+@click.option(
+    "--force", is_flag=True, help="Train again even when nothing changed since the last challenger."
+)
 def run_model(model: str, as_of: datetime | None, force: bool) -> None:
     """Live MODEL's whole life once: readings, validation, features, training, gates, promotion, predictions.
 

@@ -51,22 +51,34 @@ def _say(sentence: str) -> None:
 def _tell(spec: ModelSpec, platform: Platform, run_id: str) -> None:
     from mlops_assets.artifacts import TrainedModel
     from mlops_assets.lifecycle.platform import own_record
-    from mlops_assets.lifecycle.records import FeaturesRecord, PromotionRecord, ReportRecord
+    from mlops_assets.lifecycle.records import (
+        FeaturesRecord,
+        PredictionsRecord,
+        PromotionRecord,
+        ReportRecord,
+    )
 
     built = own_record(platform, spec, stages.FEATURES, run_id, FeaturesRecord)
     if built is not None:
         for table in built.data:
-            click.echo(f"  {table.table:<16} version {table.version}, {table.rows:,} rows, content {table.content_hash[:12]}")
+            click.echo(
+                f"  {table.table:<16} version {table.version}, {table.rows:,} rows, content {table.content_hash[:12]}"
+            )
     trained = own_record(platform, spec, stages.TRAINED_MODEL, run_id, TrainedModel)
     report = own_record(platform, spec, stages.EVALUATION_REPORT, run_id, ReportRecord)
     if trained is not None:
-        click.echo(f"  challenger       version {trained.version} ({trained.algorithm}), MLflow run {trained.mlflow_run_id}")
+        click.echo(
+            f"  challenger       version {trained.version} ({trained.algorithm}), MLflow run {trained.mlflow_run_id}"
+        )
     if report is not None:
         for gate in report.gates:
             click.echo(f"  {gate.verdict:<16} {gate.gate}: {gate.reason}")
         click.echo(f"  report           {Path(report.folder) / 'report.html'}")
     promoted = own_record(platform, spec, stages.PRODUCTION_MODEL, run_id, PromotionRecord)
     decision = promoted.decision if promoted else report.decision if report else None
+    predicted = own_record(platform, spec, stages.PREDICTIONS, run_id, PredictionsRecord)
+    if predicted is not None:
+        click.echo(f"  predictions      {predicted.new_rows:,} new, by version {predicted.version}")
     if decision is not None:
         word, colour = OUTCOMES[decision.outcome]
         click.secho(f"  {word}: {decision.reason}", fg=colour, bold=True)

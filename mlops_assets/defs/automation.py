@@ -5,12 +5,16 @@ model's assets only. Schedules are tied to the model file's time zone, so that 0
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from mlops_assets import stages
 from mlops_assets.defs.resources import AS_OF_TAG, MODEL_TAG
 from mlops_assets.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 LIFECYCLE_JOB = "lifecycle"
 DATA_QUALITY_JOB = "data_quality"
@@ -33,7 +37,7 @@ def keys(spec: ModelSpec, job: str) -> list[dg.AssetKey]:
     return [dg.AssetKey([spec.name, stage]) for stage in JOBS[job]]
 
 
-def jobs(specs: Sequence[ModelSpec]) -> list[dg.UnresolvedAssetJobDefinition]:
+def jobs(specs: Sequence[ModelSpec]) -> list["UnresolvedAssetJobDefinition"]:
     """The shared jobs, over all models."""
     return [
         dg.define_asset_job(

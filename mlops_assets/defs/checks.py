@@ -70,5 +70,8 @@ def _gate(spec: ModelSpec, stage: str, gate: GateResult) -> dg.AssetCheckResult:
         check_name=gate.gate,
         severity=dg.AssetCheckSeverity.ERROR if gate.hard else dg.AssetCheckSeverity.WARN,
         description=gate.reason,
-        metadata={"verdict": gate.verdict, **{key: value for key, value in gate.numbers.items() if value is not None}},
+        metadata={
+            "verdict": gate.verdict,
+            **{key: value for key, value in gate.numbers.items() if value is not None},
+        },
     )

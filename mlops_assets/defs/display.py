@@ -37,7 +37,9 @@ class Shown:
 def rows_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
     """Rows of plain values as a table; anything else is shown as text."""
     plain = (str, int, float, bool)
-    records = [{key: value if isinstance(value, plain) else str(value) for key, value in row.items()} for row in rows]
+    records = [
+        {key: value if isinstance(value, plain) else str(value) for key, value in row.items()} for row in rows
+    ]
     return dg.MetadataValue.table([dg.TableRecord(record) for record in records])
 
 
@@ -50,7 +52,7 @@ def readings(record: ReadingsRecord, _: Platform) -> Shown:
     return Shown({**_table(record.table), **extra}, record.table.content_hash)
 
 
-def validated(record: ValidatedRecord, platform: Platform) -> Shown:
+def validated(record: ValidatedRecord, _: Platform) -> Shown:
     """Usable rows, quarantined rows, and the rules that did not hold."""
     broken = [
         {"rule": r.rule, "critical": r.critical, "failed rows": r.failed_rows, "finding": r.message}
@@ -70,7 +72,11 @@ def validated(record: ValidatedRecord, platform: Platform) -> Shown:
 def features(record: FeaturesRecord, _: Platform) -> Shown:
     """Rows and names of the feature columns."""
     return Shown(
-        {**_table(record.table), "features": len(record.names), "feature_names": dg.MetadataValue.json(list(record.names))},
+        {
+            **_table(record.table),
+            "features": len(record.names),
+            "feature_names": dg.MetadataValue.json(list(record.names)),
+        },
         record.table.content_hash,
     )
 
@@ -82,7 +88,11 @@ def trained(record: TrainedModel, platform: Platform) -> Shown:
             "algorithm": c.algorithm,
             "status": c.status,
             "seconds": round(c.seconds, 2),
-            **{f"{name} ({part})": value for part in ("train", "validation") for name, value in c.metrics.get(part, {}).items()},
+            **{
+                f"{name} ({part})": value
+                for part in ("train", "validation")
+                for name, value in c.metrics.get(part, {}).items()
+            },
         }
         for c in record.candidates
     ]
@@ -97,11 +107,13 @@ def trained(record: TrainedModel, platform: Platform) -> Shown:
         "manifest_sha256": record.manifest_sha256,
         **_mlflow(record, platform),
     }
-    version = digest({"data": [t.content_hash for t in record.data], "spec": record.spec_digest, "seed": record.seed})
+    version = digest(
+        {"data": [t.content_hash for t in record.data], "spec": record.spec_digest, "seed": record.seed}
+    )
     return Shown(metadata, version)
 
 
-def evaluated(record: ReportRecord, platform: Platform) -> Shown:
+def evaluated(record: ReportRecord, _: Platform) -> Shown:
     """Verdict, gate table, metrics beside the champion's, and the plots."""
     gates = [{"gate": gate.gate, "verdict": gate.verdict, "reason": gate.reason} for gate in record.gates]
     folder = Path(record.folder)
@@ -119,7 +131,7 @@ def evaluated(record: ReportRecord, platform: Platform) -> Shown:
 
 
 def promoted(record: PromotionRecord, _: Platform) -> Shown:
-    """What became of the challenger; nothing is materialised when the champion stayed."""
+    """What became of the challenger. A champion that stayed is materialised again under the same data version."""
     metadata: Metadata = {
         "outcome": record.decision.outcome,
         "reason": record.decision.reason,
@@ -128,12 +140,15 @@ def promoted(record: PromotionRecord, _: Platform) -> Shown:
         "epoch": record.epoch,
         "evidence": record.evidence_hash,
     }
-    return Shown(metadata, f"{record.champion}-{record.epoch}", materialised=record.decision.outcome == "promote")
+    return Shown(metadata, f"{record.champion}-{record.epoch}", materialised=record.champion is not None)
 
 
 def predicted(record: PredictionsRecord, _: Platform) -> Shown:
     """Rows predicted, and by which version."""
-    return Shown({**_table(record.table), "champion": record.version, "new_rows": record.new_rows}, record.table.content_hash)
+    return Shown(
+        {**_table(record.table), "champion": record.version, "new_rows": record.new_rows},
+        record.table.content_hash,
+    )
 
 
 def drift(record: DriftReport, _: Platform) -> Shown:
@@ -142,7 +157,11 @@ def drift(record: DriftReport, _: Platform) -> Shown:
         {"feature": f.feature, "psi": "unmeasurable" if f.psi is None else round(f.psi, 4), "level": f.level}
         for f in sorted(record.features, key=lambda f: -(f.psi if f.psi is not None else float("inf")))
     ]
-    metadata: Metadata = {"level": record.level, "dagster/row_count": record.rows, "champion": record.version or "none"}
+    metadata: Metadata = {
+        "level": record.level,
+        "dagster/row_count": record.rows,
+        "champion": record.version or "none",
+    }
     if rows:
         metadata["features"] = rows_table(rows)
     for name in ("mean_psi", "drifted_share"):
@@ -162,7 +181,12 @@ def _table(table: TableVersion) -> Metadata:
 
 
 def _version_row(table: TableVersion) -> dict[str, Any]:
-    return {"table": table.table, "version": table.version, "rows": table.rows, "content": table.content_hash[:12]}
+    return {
+        "table": table.table,
+        "version": table.version,
+        "rows": table.rows,
+        "content": table.content_hash[:12],
+    }
 
 
 def _mlflow(record: TrainedModel, platform: Platform) -> Metadata:

@@ -1,4 +1,4 @@
-"""Running a model's graph from a terminal: the same job the schedules ask for, in this process, on the same instance."""
+"""Running a model's graph from a terminal: the job the schedules ask for, in this process, on the same instance."""
 
 import logging
 from collections.abc import Callable
@@ -23,18 +23,30 @@ class Finished:
 
 
 def materialise(
-    spec: ModelSpec, *, as_of: datetime, actor: str, progress: Callable[[str], None], reuse: bool, job: str = LIFECYCLE_JOB
+    spec: ModelSpec,
+    *,
+    as_of: datetime,
+    actor: str,
+    progress: Callable[[str], None],
+    reuse: bool,
+    job: str = LIFECYCLE_JOB,
 ) -> Finished:
     """Materialise one model's part of a shared job and wait for it. Never raises for a failing step.
 
     reuse: leave training out when nothing changed since a challenger that was already judged.
     """
-    definitions = build_definitions([spec], loggers={"console": _progress_logger(progress)})
+    definitions = build_definitions([spec], loggers={"console": _progress_logger(progress)}, retries=None)
     with dg.DagsterInstance.get() as instance:
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
             asset_selection=keys(spec, job),
-            tags={AS_OF_TAG: as_of.isoformat(), ACTOR_TAG: actor, MODEL_TAG: spec.name, REUSE_TAG: str(reuse).lower()},
+            tags={
+                AS_OF_TAG: as_of.isoformat(),
+                ACTOR_TAG: actor,
+                MODEL_TAG: spec.name,
+                REUSE_TAG: str(reuse).lower(),
+            },
+            run_config={"loggers": {"console": {}}},
             raise_on_error=False,
         )
     platform = PlatformResource().open()
@@ -45,6 +57,8 @@ def materialise(
 def _failures(result: dg.ExecuteInProcessResult) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for event in result.all_events:
+        if event.event_type_value == "PIPELINE_FAILURE" and not found:
+            found.append(("run", event.message or "failed"))
         if not event.is_step_failure:
             continue
         data = event.step_failure_data

@@ -9,8 +9,8 @@ import dagster as dg
 from mlops_assets import __version__, stages
 from mlops_assets.artifacts import digest
 from mlops_assets.defs import checks, display
+from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import mlflow_key, run_of
-from mlops_assets.errors import MlopsError
 from mlops_assets.lifecycle import data, evaluate, predict, promote, train
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.spec import ModelSpec
@@ -94,12 +94,15 @@ STAGES: dict[str, Stage] = {
 }
 
 
-def model_assets(spec: ModelSpec) -> list[dg.AssetsDefinition]:
+RETRIES = dg.RetryPolicy(max_retries=2, delay=300)
+
+
+def model_assets(spec: ModelSpec, retries: dg.RetryPolicy | None) -> list[dg.AssetsDefinition]:
     """One asset per stage, in one group named after the model."""
-    return [_asset(spec, name, stage) for name, stage in STAGES.items()]
+    return [_asset(spec, name, stage, retries) for name, stage in STAGES.items()]
 
 
-def _asset(spec: ModelSpec, name: str, stage: Stage) -> dg.AssetsDefinition:
+def _asset(spec: ModelSpec, name: str, stage: Stage, retries: dg.RetryPolicy | None) -> dg.AssetsDefinition:
     tracked = {mlflow_key(spec.name)} if stage.tracked else set()
 
     @dg.asset(
@@ -113,22 +116,22 @@ def _asset(spec: ModelSpec, name: str, stage: Stage) -> dg.AssetsDefinition:
         code_version=_code_version(spec, stage),
         check_specs=checks.specs(spec, name),
         required_resource_keys={"platform", *tracked},
-        retry_policy=dg.RetryPolicy(max_retries=2, delay=300),
+        retry_policy=retries,
         output_required=False,
         op_tags={"mlops/stage": name},
     )
     def live(context: dg.AssetExecutionContext) -> Iterator[Any]:
         platform: Platform = context.resources.platform.open()
         parent = getattr(context.resources, mlflow_key(spec.name)).mlflow_run_id if tracked else None
-        try:
+        with plain_failures():
             record = stage.live(spec, platform, run_of(context, parent))
-        except MlopsError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
         if record is None:
             return
         shown = stage.show(record, platform)
         if shown.materialised:
-            yield dg.MaterializeResult(metadata=shown.metadata, data_version=dg.DataVersion(shown.data_version))
+            yield dg.MaterializeResult(
+                metadata=shown.metadata, data_version=dg.DataVersion(shown.data_version)
+            )
         yield from checks.results(spec, name, record)
 
     return live

@@ -5,23 +5,34 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from mlops_assets.defs.automation import jobs, schedules
-from mlops_assets.defs.model_assets import model_assets
+from mlops_assets.defs.model_assets import RETRIES, model_assets
 from mlops_assets.defs.resources import PlatformResource, mlflow_key, mlflow_parent
 from mlops_assets.defs.sensors import sensors
 from mlops_assets.defs.watch_assets import drift_report, retrain_request
 from mlops_assets.spec import ModelSpec
 
 
+def assets_of(spec: ModelSpec, retries: dg.RetryPolicy | None) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """Everything in one model's group."""
+    return [*model_assets(spec, retries), drift_report(spec), retrain_request(spec)]
+
+
 def build_definitions(
-    specs: Sequence[ModelSpec], *, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+    specs: Sequence[ModelSpec],
+    *,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+    retries: dg.RetryPolicy | None = RETRIES,
 ) -> dg.Definitions:
     """Assets, checks, jobs, schedules and sensors of every model. Steps of a run share one process by default."""
     return dg.Definitions(
-        assets=[asset for spec in specs for asset in (*model_assets(spec), drift_report(spec), retrain_request(spec))],
+        assets=[asset for spec in specs for asset in assets_of(spec, retries)],
         jobs=jobs(specs),
         schedules=[schedule for spec in specs for schedule in schedules(spec)],
         sensors=sensors(specs),
-        resources={"platform": PlatformResource(), **{mlflow_key(spec.name): mlflow_parent(spec.name) for spec in specs}},
+        resources={
+            "platform": PlatformResource(),
+            **{mlflow_key(spec.name): mlflow_parent(spec.name) for spec in specs},
+        },
         executor=dg.in_process_executor,
         loggers=loggers,
     )

@@ -4,6 +4,7 @@ Nothing connects at import; stores open when the first step of a process asks fo
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,13 +46,19 @@ def mlflow_parent(model: str) -> dg.ResourceDefinition:
     dagster-mlflow imports mlflow when it is imported, so it is imported when a run first needs it.
     """
 
-    @dg.resource
+    @dg.resource(required_resource_keys={"platform"})
     def parent(context: dg.InitResourceContext) -> Iterator[Any]:
-        from dagster_mlflow import mlflow_tracking
-
         platform: Platform = context.resources.platform.open()
         config = platform.registry.parent_config(model)
-        yield from cast(Any, mlflow_tracking.resource_fn)(context.replace_config(config))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", category=dg.BetaWarning)
+            from dagster_mlflow import mlflow_tracking
+
+            # not entered as a context: its own ending would call a run FAILED that only lost a race
+            run = next(cast(Any, mlflow_tracking.resource_fn)(context.replace_config(config)))
+        yield run
+        # the run's real end is written by the status sensors and the command line; here it only stops being active
+        platform.registry.leave()
 
     return parent
 

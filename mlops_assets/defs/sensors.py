@@ -1,4 +1,4 @@
-"""What wakes the graph up: drift and staleness ask for a retrain, a failed run raises one alert, MLflow runs are closed.
+"""What wakes the graph: drift and staleness ask for a retrain, a failed run raises one alert, MLflow runs are closed.
 
 Every retrain request passes the governor and is recorded under a unique key in the ledger before anything is launched:
 a lost cursor, a second daemon or a repeated tick finds the key taken and asks for nothing.
@@ -23,7 +23,12 @@ Find = Callable[[ModelSpec, Platform, datetime], list[Trigger]]
 def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
     """Two retrain sensors over all models, the alert sensor, and the one that closes MLflow runs."""
     return [
-        _retrain_sensor("drift_sensor", "Asks for a retrain when the drift report shows significant movement.", specs, watch.drift_triggers),
+        _retrain_sensor(
+            "drift_sensor",
+            "Asks for a retrain when the drift report shows significant movement.",
+            specs,
+            watch.drift_triggers,
+        ),
         _retrain_sensor(
             "staleness_sensor",
             "Asks for a retrain when a champion has not been compared with a challenger for too long.",
@@ -37,7 +42,9 @@ def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
     ]
 
 
-def _retrain_sensor(name: str, description: str, specs: Sequence[ModelSpec], find: Find) -> dg.SensorDefinition:
+def _retrain_sensor(
+    name: str, description: str, specs: Sequence[ModelSpec], find: Find
+) -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
         description=description,
@@ -48,7 +55,11 @@ def _retrain_sensor(name: str, description: str, specs: Sequence[ModelSpec], fin
     def ask(platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
         now = datetime.now(UTC)
         opened = platform.open()
-        asked = [(spec, made) for spec in specs if (made := watch.ask_for_retrain(spec, opened, find(spec, opened, now), now))]
+        asked = [
+            (spec, made)
+            for spec in specs
+            if (made := watch.ask_for_retrain(spec, opened, find(spec, opened, now), now))
+        ]
         if not asked:
             return dg.SkipReason("nothing has moved, or it was asked for already")
         return dg.SensorResult(
@@ -78,9 +89,17 @@ def _marker(spec: ModelSpec, made: RetrainRequest) -> dg.AssetMaterialization:
 def failed_run_alert(context: dg.RunFailureSensorContext, platform: PlatformResource) -> None:
     """One alert per failed run, whatever the number of ticks or daemons."""
     run = context.dagster_run
-    reasons = [event.step_failure_data.error.message for event in context.get_step_failure_events() if event.step_failure_data.error]
+    reasons = [
+        event.step_failure_data.error.message
+        for event in context.get_step_failure_events()
+        if event.step_failure_data.error
+    ]
     watch.alert_failed_run(
-        platform.open(), run.root_run_id or run.run_id, run.tags.get(MODEL_TAG), reasons or [context.failure_event.message or "failed"], datetime.now(UTC)
+        platform.open(),
+        run.root_run_id or run.run_id,
+        run.tags.get(MODEL_TAG),
+        reasons or [context.failure_event.message or "failed"],
+        datetime.now(UTC),
     )
 
 

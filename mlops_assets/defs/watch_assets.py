@@ -7,8 +7,8 @@ import dagster as dg
 
 from mlops_assets import stages
 from mlops_assets.defs import display
+from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import run_of
-from mlops_assets.errors import MlopsError
 from mlops_assets.lifecycle import watch
 from mlops_assets.spec import ModelSpec
 
@@ -28,10 +28,8 @@ def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
     )
     def live(context: dg.AssetExecutionContext) -> Iterator[Any]:
         platform = context.resources.platform.open()
-        try:
+        with plain_failures():
             record = watch.report_drift(spec, platform, run_of(context, None))
-        except MlopsError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
         shown = display.drift(record, platform)
         yield dg.MaterializeResult(metadata=shown.metadata, data_version=dg.DataVersion(shown.data_version))
 

@@ -15,8 +15,10 @@ from mlops_assets.lifecycle.predictor import BundlePredictor, predictor_of
 from mlops_assets.spec import ModelSpec
 
 
-def load_version(platform: Platform, model: str, version: int) -> tuple[BundlePredictor, training.LoadedBundle]:
-    """A model version, verified against its manifest hash before anything is deserialised. Raises BundleError, LedgerError."""
+def load_version(
+    platform: Platform, model: str, version: int
+) -> tuple[BundlePredictor, training.LoadedBundle]:
+    """A model version, verified against its manifest hash before it is read. Raises BundleError, LedgerError."""
     folder, manifest = _place(platform, model, version)
     bundle = training.load_bundle(folder, expected_manifest_sha256=manifest)
     return predictor_of(bundle), bundle

@@ -1,4 +1,4 @@
-"""The data half of a life: raw readings, validated data, features. Each stage is one function over one platform and run."""
+"""The data half of a life: raw readings, validated data, features. One function per stage."""
 
 from __future__ import annotations
 
@@ -35,10 +35,14 @@ def validate_readings(spec: ModelSpec, platform: Platform, run: Run) -> Validate
     frame = platform.datasets.read(raw.table)
     reference: Profile | None = champion_profile(spec, platform)
     result = validation.validate(spec, frame, as_of=raw.as_of, reference=reference)
-    run.progress(f"validated {frame.height:,} rows: {result.valid.height:,} usable, {result.quarantine.height:,} set aside")
+    run.progress(
+        f"validated {frame.height:,} rows: {result.valid.height:,} usable, {result.quarantine.height:,} set aside"
+    )
     record = ValidatedRecord(
         table=_write(spec, platform, run, stages.VALIDATED_DATA, result.valid),
-        quarantine=_write(spec, platform, run, "quarantine", result.quarantine) if result.quarantine.height else None,
+        quarantine=_write(spec, platform, run, "quarantine", result.quarantine)
+        if result.quarantine.height
+        else None,
         rules=result.rules,
         passed=result.passed,
         as_of=raw.as_of,
@@ -52,7 +56,9 @@ def build_features(spec: ModelSpec, platform: Platform, run: Run) -> FeaturesRec
     validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
     if not validated.passed:
         broken = "; ".join(rule.message for rule in validated.rules if rule.critical and not rule.passed)
-        raise DataError(f"{spec.name}: validated data did not pass its rules, nothing is built on it: {broken}")
+        raise DataError(
+            f"{spec.name}: validated data did not pass its rules, nothing is built on it: {broken}"
+        )
     raw = record_of(platform, spec, stages.RAW_READINGS, run.id, ReadingsRecord)
     frame = features.build(spec, platform.datasets.read(validated.table))
     table = _write(spec, platform, run, stages.FEATURES, frame)

@@ -25,7 +25,7 @@ LIBRARIES = ("dagster", "lightgbm", "mlflow", "numpy", "polars", "scikit-learn",
 
 
 def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecord:
-    """Judge the latest challenger. Raises EvidenceError when the features are not those it was trained on."""
+    """Judge the latest challenger. Raises EvidenceError when it was trained on other features."""
     trained = record_of(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
     built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
     if built.table not in trained.data:

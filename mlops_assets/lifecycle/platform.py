@@ -77,7 +77,9 @@ def record_of(platform: Platform, spec: ModelSpec, stage: str, run_id: str | Non
     """The record a stage left in this run, or else its latest. Raises DataError when it never ran."""
     body = platform.ledger.get_record(f"{spec.name}/{stage}", run_id)
     if body is None:
-        raise DataError(f"{spec.name}: '{stage}' has never been materialised; run 'mlops run {spec.name}' first")
+        raise DataError(
+            f"{spec.name}: '{stage}' has never been materialised; run 'mlops run {spec.name}' first"
+        )
     return artifacts.from_json(record, body)
 
 
@@ -98,7 +100,9 @@ def code_commit(folder: Path) -> str:
     """The git commit the code runs from, with `-dirty` when files differ from it; `unknown` outside a checkout."""
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
+        )
         return done.stdout.strip()
 
     try:

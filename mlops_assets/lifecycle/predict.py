@@ -22,10 +22,16 @@ def predict_batch(spec: ModelSpec, platform: Platform, run: Run) -> PredictionsR
     pending = predictions.pending(spec, frame, platform.ledger.last_prediction(spec.name))
     scored = predictions.score(spec, predictor, pending, version, run.now())
     new_rows = platform.ledger.store_predictions(
-        spec.name, version, predictions.for_ledger(spec, scored), predicted_at=run.now()
+        spec.name, version, scored.select("entity", "at", "value", "label"), predicted_at=run.now()
     )
     table = platform.datasets.write(
-        spec.name, stages.PREDICTIONS, scored, run_id=run.id, code_commit=run.code_commit, author=run.actor, at=run.now()
+        spec.name,
+        stages.PREDICTIONS,
+        scored,
+        run_id=run.id,
+        code_commit=run.code_commit,
+        author=run.actor,
+        at=run.now(),
     )
     run.progress(f"version {version} predicted {scored.height:,} rows, {new_rows:,} of them new")
     record = PredictionsRecord(table, version, new_rows, built.as_of)

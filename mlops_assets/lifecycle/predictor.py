@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from mlops_assets import features, training
 from mlops_assets.artifacts import FeatureMatrix, from_json
+from mlops_assets.errors import BundleError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +51,11 @@ class BundlePredictor:
 
 
 def predictor_of(bundle: training.LoadedBundle) -> BundlePredictor:
-    """Join what a bundle holds."""
-    return BundlePredictor(from_json(features.Preparation, bundle.preparation), bundle.algorithm)
+    """Join what a bundle holds. Raises BundleError when its preparation is not one this code can read."""
+    try:
+        preparation = from_json(features.Preparation, bundle.preparation)
+    except ValidationError as error:
+        raise BundleError(
+            f"the stored preparation was written by other code ({error.error_count()} differences)"
+        ) from None
+    return BundlePredictor(preparation, bundle.algorithm)

@@ -35,13 +35,21 @@ def promote_model(spec: ModelSpec, platform: Platform, run: Run) -> PromotionRec
     return record
 
 
-def settle(spec: ModelSpec, platform: Platform, run: Run, version: int, evidence_hash: str) -> PromotionRecord:
+def settle(
+    spec: ModelSpec, platform: Platform, run: Run, version: int, evidence_hash: str
+) -> PromotionRecord:
     """Ask the gates again on the stored evidence and act on the answer, once: settling twice changes nothing."""
     evidence = stored_evidence(platform, evidence_hash, version)
     decision = promotion.recheck(spec, evidence)
     standing = platform.ledger.standing(spec.name)
     if standing.champion is not None and standing.champion.version == version:
-        return PromotionRecord(version, Decision("promote", "already the champion", "ledger"), version, standing.epoch, evidence_hash)
+        return PromotionRecord(
+            version,
+            Decision("promote", "already the champion", "ledger"),
+            version,
+            standing.epoch,
+            evidence_hash,
+        )
     if decision.outcome == "promote":
         if standing.epoch != evidence.champion.epoch:
             raise EvidenceError(
@@ -73,7 +81,9 @@ def stored_evidence(platform: Platform, evidence_hash: str, version: int) -> Evi
     """The evidence as recorded, its hash verified by the ledger. Raises EvidenceError when it is another version's."""
     evidence = from_json(Evidence, platform.ledger.evidence(evidence_hash).body)
     if evidence.version != version:
-        raise EvidenceError(f"evidence {evidence_hash[:12]} belongs to version {evidence.version}, not {version}")
+        raise EvidenceError(
+            f"evidence {evidence_hash[:12]} belongs to version {evidence.version}, not {version}"
+        )
     return evidence
 
 
@@ -85,15 +95,19 @@ def roll_back(platform: Platform, model: str, to_version: int | None, run: Run, 
     """
     target = to_version if to_version is not None else platform.ledger.rollback_target(model)
     if target is None:
-        raise LedgerError(f"{model} has no earlier version that served; 'mlops history {model}' lists every decision")
+        raise LedgerError(
+            f"{model} has no earlier version that served; 'mlops history {model}' lists every decision"
+        )
     load_version(platform, model, target)
-    champion = platform.ledger.rollback(model, actor=run.actor, reason=reason, at=run.now(), to_version=target)
+    champion = platform.ledger.rollback(
+        model, actor=run.actor, reason=reason, at=run.now(), to_version=target
+    )
     mirror(platform, model, run)
     return champion
 
 
 def mirror(platform: Platform, model: str, run: Run) -> None:
-    """Bring MLflow's alias and tags in line with the ledger. An MLflow that does not answer stops nothing: it is told later."""
+    """Bring MLflow's alias and tags in line with the ledger. An MLflow that does not answer stops nothing."""
     try:
         platform.registry.mirror(model, platform.ledger.standing(model), platform.ledger.versions(model))
     except Exception as error:  # noqa: BLE001 - the ledger has decided; whatever ails the mirror must not undo that

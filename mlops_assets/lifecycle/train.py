@@ -124,7 +124,9 @@ def _description(
 def _logged(candidate: Candidate) -> dict[str, float]:
     """Metrics under the names of the logging standard: `rmse_val`, `mae_val`, `rmse_train`, `r2_score`."""
     short: dict[Part, str] = {"train": "train", "validation": "val"}
-    named = {f"{name}_{short[part]}": value for part in MEASURED for name, value in candidate.metrics[part].items()}
+    named = {
+        f"{name}_{short[part]}": value for part in MEASURED for name, value in candidate.metrics[part].items()
+    }
     if "r2_val" in named:
         named["r2_score"] = named["r2_val"]
     return named

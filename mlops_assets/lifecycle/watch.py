@@ -11,7 +11,7 @@ from mlops_assets import features, monitoring, readings, retraining, stages, val
 from mlops_assets.artifacts import DriftReport
 from mlops_assets.lifecycle.champions import champion_profile
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, known_record
-from mlops_assets.retraining import RetrainRequest, State, Trigger
+from mlops_assets.retraining import RetrainRequest, State, Trigger, drift_trigger, staleness_trigger
 from mlops_assets.spec import ModelSpec
 
 
@@ -29,46 +29,64 @@ def report_drift(spec: ModelSpec, platform: Platform, run: Run) -> DriftReport:
     return report
 
 
-def drift_triggers(spec: ModelSpec, platform: Platform, now: datetime) -> list[Trigger]:
-    """A trigger when the latest drift report of the present champion shows significant movement."""
+def drift_triggers(spec: ModelSpec, platform: Platform, _now: datetime) -> list[Trigger]:
+    """Significant movement in the latest drift report, when that report is about the present champion."""
     report = known_record(platform, spec, stages.DRIFT_REPORT, DriftReport)
-    standing = platform.ledger.standing(spec.name)
-    if report is None or standing.champion is None or report.version != standing.champion.version:
+    champion = platform.ledger.champion(spec.name)
+    if report is None or champion is None or report.version != champion.version:
         return []
-    if report.level != "significant":
-        return []
-    moved = [feature.feature for feature in report.features if feature.level == "significant"]
-    reason = f"{len(moved)} of {len(report.features)} features moved by more than PSI {spec.monitoring.psi.act}: {', '.join(moved[:5])}"
-    return [Trigger("drift", f"drift-v{report.version}-{standing.epoch}", reason)]
+    return _some(drift_trigger(spec, report))
 
 
 def staleness_triggers(spec: ModelSpec, platform: Platform, now: datetime) -> list[Trigger]:
-    """A trigger when the champion was last compared with a challenger longer ago than `monitoring.stale_after`."""
-    standing = platform.ledger.standing(spec.name)
-    limit = spec.monitoring.stale_after
-    last = next(iter(platform.ledger.history(spec.name, 1)), None)
-    if standing.champion is None or limit is None or last is None or now - last.at <= limit:
-        return []
-    reason = f"no challenger was compared with version {standing.champion.version} for {(now - last.at).days} days"
-    return [Trigger("staleness", f"stale-{last.id}", reason)]
+    """A champion that was last compared with a challenger longer ago than `monitoring.stale_after`."""
+    champion = platform.ledger.champion(spec.name)
+    compared = [e.at for e in platform.ledger.history(spec.name, None) if e.action in ("promoted", "kept")]
+    return _some(
+        staleness_trigger(
+            spec,
+            champion=champion.version if champion else None,
+            last_compared=max(compared, default=None),
+            now=now,
+        )
+    )
 
 
 def ask_for_retrain(
     spec: ModelSpec, platform: Platform, triggers: list[Trigger], now: datetime
 ) -> RetrainRequest | None:
-    """Let the governor decide, then write the request down under its unique key. None when it was asked for before."""
+    """Let the governor decide, then write the request down under its key. None when there is nothing new to ask."""
     if not triggers:
         return None
-    asked = platform.ledger.retrain_requests(spec.name, 1)
-    state = State(asked[0].requested_at if asked else None, bool(platform.ledger.open_requests(spec.name)))
-    made = retraining.govern(triggers, state, spec, now)
+    earlier = platform.ledger.retrain_requests(spec.name, 1_000)
+    made = retraining.govern(
+        triggers,
+        State(
+            running=bool(platform.ledger.open_requests(spec.name)),
+            last_requested=earlier[0].requested_at if earlier else None,
+            known_keys=[request.key for request in earlier],
+        ),
+        spec,
+        now,
+    )
     if made is None:
         return None
-    first = platform.ledger.request_retrain(spec.name, made.key, made.cause, {"reason": made.reason}, now)
-    return made if first else None
+    detail = {"reason": made.reason, "causes": [trigger.cause for trigger in made.triggers]}
+    return made if platform.ledger.request_retrain(spec.name, made.key, made.cause, detail, now) else None
 
 
-def alert_failed_run(platform: Platform, run_id: str, model: str | None, reasons: Sequence[str], now: datetime) -> bool:
+def finish_request(platform: Platform, model: str, key: str, *, succeeded: bool, now: datetime) -> None:
+    """Close the request a run was made for, so that the next cause may ask again."""
+    platform.ledger.finish_request(model, key, "done" if succeeded else "failed", now)
+
+
+def _some(trigger: Trigger | None) -> list[Trigger]:
+    return [] if trigger is None else [trigger]
+
+
+def alert_failed_run(
+    platform: Platform, run_id: str, model: str | None, reasons: Sequence[str], now: datetime
+) -> bool:
     """Write one alert per failed run. True for the first."""
     message = f"{model or 'a run'} failed: {'; '.join(reasons)}"
     return platform.ledger.raise_alert(

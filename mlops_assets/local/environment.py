@@ -44,6 +44,7 @@ def environment(settings: Settings, stores: Stores) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "GX_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         # threads that wait by spinning made two busy cores 12 to 18 times slower
         "OMP_WAIT_POLICY": "passive",
     }

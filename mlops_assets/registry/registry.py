@@ -112,6 +112,13 @@ class Registry:
         with reaching(self.tracking_uri, f"mirror the champion of {model}"):
             return mirroring.mirror(self.client, model, standing, versions)
 
+    def leave(self) -> None:
+        """End the run that is active in this process, so that the next one in it starts its own."""
+        import mlflow
+
+        with reaching(self.tracking_uri, "end the active run"):
+            mlflow.end_run()
+
     def close_parents(self, dagster_run_id: str, status: str) -> int:
         """End every run of a Dagster run that still says RUNNING, nested ones too; how many there were."""
         with reaching(self.tracking_uri, "close runs"):

@@ -24,7 +24,7 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One champion, ready: the model file it was trained with, the predictor, and recent readings for lags and windows."""
+    """One champion, ready: its model file as trained, the predictor, and recent readings for lags and windows."""
 
     spec: ModelSpec
     version: int
@@ -84,7 +84,9 @@ class Champions:
     def status(self) -> dict[str, Any]:
         """What is served, and what is wrong."""
         return {
-            "models": {name: {"version": one.version, "epoch": one.epoch} for name, one in self._served.items()},
+            "models": {
+                name: {"version": one.version, "epoch": one.epoch} for name, one in self._served.items()
+            },
             "problems": dict(self._problems),
             "ledger": self._ledger_problem or "ok",
         }
@@ -96,7 +98,9 @@ class Champions:
     def refresh(self) -> None:
         """One look at the ledger."""
         try:
-            standings = {name: self._platform.ledger.standing(name) for name in self._platform.ledger.models()}
+            standings = {
+                name: self._platform.ledger.standing(name) for name in self._platform.ledger.models()
+            }
         except MlopsError as error:
             self._ledger_problem = str(error)
             return

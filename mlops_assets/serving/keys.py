@@ -7,7 +7,7 @@ from mlops_assets.settings import Settings
 
 
 def api_key(settings: Settings) -> str:
-    """MLOPS_API_KEY, else `<home>/api_key`. Raises ServiceError when there is neither: the API never runs without one."""
+    """MLOPS_API_KEY, else `<home>/api_key`. Raises ServiceError without either: the API never runs open."""
     given = settings.environ.get("MLOPS_API_KEY", "").strip()
     if given:
         return given

@@ -59,7 +59,9 @@ def _columns(spec: ModelSpec) -> Iterator[Finding]:
         missing = spec.problem == "forecasting"
         yield (
             ("features", "horizon"),
-            "forecasting needs to know how far ahead, such as 1h" if missing else "is for 'problem: forecasting' only",
+            "forecasting needs to know how far ahead, such as 1h"
+            if missing
+            else "is for 'problem: forecasting' only",
         )
     needs_time = {
         "calendar": bool(features.calendar),
@@ -87,7 +89,9 @@ def _split(spec: ModelSpec) -> Iterator[Finding]:
     if split.strategy == "temporal" and spec.timestamp is None:
         yield ("split", "strategy"), "temporal needs a 'timestamp' in the model file"
     if split.strategy == "stratified" and (spec.timestamp is not None or spec.problem != "classification"):
-        yield ("split", "strategy"), "stratified is for classes without a timestamp; a time series is split by time"
+        yield (
+            ("split", "strategy"),
+            "stratified is for classes without a timestamp; a time series is split by time",
+        )
     if split.strategy == "group" and split.group is None:
         yield ("split", "group"), "the strategy group needs the column to group by"
-

@@ -53,8 +53,10 @@ def parse(text: str) -> Document:
         _refuse_indirection(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = cast(yaml.Mark | None, error.problem_mark or error.context_mark)
-        raise DocumentError(mark.line + 1 if mark else 1, f"not valid YAML: {error.problem or error.context}") from None
+        mark = error.problem_mark or error.context_mark
+        raise DocumentError(
+            mark.line + 1 if mark else 1, f"not valid YAML: {error.problem or error.context}"
+        ) from None
     except yaml.YAMLError as error:
         raise DocumentError(1, f"not valid YAML: {str(error).splitlines()[0]}") from None
     if node is None:
@@ -96,7 +98,9 @@ def _mapping(node: yaml.MappingNode, path: Path, lines: dict[Path, int]) -> dict
             raise DocumentError(line, "a key must be plain text")
         key = str(key_node.value)
         if key in found:
-            raise DocumentError(line, f"the key {key!r} stands twice (first on line {lines[(*path, key)]}); keep one")
+            raise DocumentError(
+                line, f"the key {key!r} stands twice (first on line {lines[(*path, key)]}); keep one"
+            )
         lines[(*path, key)] = line
         found[key] = _value(value_node, (*path, key), lines)
     return found

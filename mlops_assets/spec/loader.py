@@ -44,14 +44,16 @@ def load_model(file: FilePath) -> ModelSpec:
 
 
 def load_models(folder: FilePath) -> tuple[ModelSpec, ...]:
-    """Read every `*.yaml` of a folder, sorted by name. Raises SpecError over all files at once, also for a name used twice."""
+    """Read every model file of a folder, sorted by name. Raises SpecError over all at once, also for a name used twice."""
     files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
     examined = [(file, *examine(file)) for file in files]
     problems = [problem for _, _, found in examined for problem in found]
     seen: dict[str, FilePath] = {}
     for file, spec, _ in examined:
         if spec and (first := seen.setdefault(spec.name, file)) != file:
-            problems.append(Problem(_shown(file), 1, "name", f"{spec.name!r} is already the name of {first.name}"))
+            problems.append(
+                Problem(_shown(file), 1, "name", f"{spec.name!r} is already the name of {first.name}")
+            )
     if problems:
         raise SpecError(_report(problems))
     return tuple(sorted((spec for _, spec, _ in examined if spec), key=lambda spec: spec.name))
@@ -81,7 +83,9 @@ def _parse(document: Document) -> tuple[ModelSpec | None, list[tuple[Path, str]]
     try:
         spec = ModelSpec.model_validate_json(json.dumps(document.value))
     except ValidationError as error:
-        return None, [(_in_text(detail["loc"], document), _sentence(detail)) for detail in _causes(error.errors())]
+        return None, [
+            (_in_text(detail["loc"], document), _sentence(detail)) for detail in _causes(error.errors())
+        ]
     return spec, list(inconsistencies(spec))
 
 
@@ -109,7 +113,9 @@ def _sentence(detail: ErrorDetails) -> str:
         return "is required"
     if kind == "union_tag_invalid":
         known = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
-        return f"unknown {context['discriminator']} {context['tag']!r}{did_you_mean(str(context['tag']), known)}"
+        return (
+            f"unknown {context['discriminator']} {context['tag']!r}{did_you_mean(str(context['tag']), known)}"
+        )
     if kind == "literal_error":
         known = [word.strip(" '") for word in str(context["expected"]).replace(" or ", ",").split(",")]
         return f"{detail['input']!r} is not allowed{did_you_mean(str(detail['input']), known)}"
@@ -127,7 +133,12 @@ def fields_at(loc: Iterable[str | int]) -> set[str]:
     for part in loc:
         if isinstance(part, int):
             continue
-        inner = {found for section in sections if part in section.model_fields for found in _sections(section.model_fields[part].annotation)}
+        inner = {
+            found
+            for section in sections
+            if part in section.model_fields
+            for found in _sections(section.model_fields[part].annotation)
+        }
         tagged = {section for section in sections if part in _tags(section)}
         sections = inner or tagged or sections
     return {name for section in sections for name in section.model_fields}

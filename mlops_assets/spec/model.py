@@ -1,4 +1,4 @@
-"""`ModelSpec`: one model file, whole. It only holds and describes; `loader` reads it, `consistency` checks it against itself."""
+"""`ModelSpec`: one model file, whole. `loader` reads it, `consistency` checks it against itself."""
 
 from __future__ import annotations
 

@@ -51,4 +51,4 @@ class AlertsSpec(Section):
     """Where alerts go besides the log and the ledger."""
 
     notify: tuple[str, ...] = ()
-    """Names of environment variables that hold Apprise addresses; the addresses themselves are secrets and do not belong here."""
+    """Names of environment variables that hold Apprise addresses; the addresses are secrets and do not belong here."""

@@ -14,11 +14,13 @@ from pydantic import BaseModel, ConfigDict
 class Section(BaseModel):
     """One mapping of a model file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 def unfold(value: Any, tag: str) -> Any:
-    """Turn `{ridge: {alpha: 1}}` or plain `ridge` into `{tag: "ridge", alpha: 1}`; leave anything else for pydantic to refuse."""
+    """Turn `{ridge: {alpha: 1}}` or `ridge` into `{tag: "ridge", alpha: 1}`; leave the rest for pydantic to refuse."""
     if isinstance(value, str):
         return {tag: value}
     if isinstance(value, dict) and len(value) == 1:

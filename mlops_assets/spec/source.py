@@ -40,7 +40,7 @@ class SqlSource(Windowed):
     @model_validator(mode="after")
     def _table_or_query(self) -> Self:
         if (self.table is None) == (self.query is None):
-            raise ValueError("a sql source needs either 'table' or 'query', not both and not neither")
+            raise ValueError("a sql source needs exactly one of 'table' and 'query'")
         if self.simulate and (self.table is None or self.url_env is not None):
             raise ValueError(
                 "'simulate' fills a 'table' of the platform's own database: remove 'query' and 'url_env'"

@@ -6,6 +6,7 @@ here by name so that a mistyped one is found with its line, before any library i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -117,16 +118,59 @@ class AlgorithmChoice(Section):
         return self
 
 
+class SearchedRange(Section):
+    """Numbers between two bounds, both included; whole numbers when both bounds are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    """Search orders of magnitude instead of sums."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> SearchedRange:
+        if self.high <= self.low:
+            raise ValueError(f"'high' ({self.high}) must be above 'low' ({self.low})")
+        if self.log and self.low <= 0:
+            raise ValueError(f"'low' ({self.low}) must be above 0 when 'log' is true")
+        return self
+
+
+class SearchedChoice(Section):
+    """One of some values."""
+
+    choices: Annotated[tuple[str | int | float | bool | None, ...], Field(min_length=1)]
+
+
+class SearchSpec(Section):
+    """A search for better parameters, within the time limit of the training."""
+
+    trials: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """How many parameter sets are tried per algorithm, over all runs on the same data and model file."""
+    time: Duration | None = None
+    """How long the search may take in all; unset means until the time limit of the training."""
+    spaces: Annotated[dict[str, dict[str, SearchedRange | SearchedChoice]], Field(min_length=1)]
+    """Per algorithm, what is tried for its parameters; those that `algorithms` sets stay as they are."""
+
+    @model_validator(mode="after")
+    def _known_names(self) -> SearchSpec:
+        for name, space in self.spaces.items():
+            _known_algorithm(name)
+            if problems := unknown_params(name, space):
+                raise ValueError("; ".join(problems))
+        return self
+
+
 class TrainingSpec(Section):
     """The challengers to train, and the bounds on doing so."""
 
     algorithms: Annotated[tuple[AlgorithmChoice, ...], Field(min_length=1)]
     """All are trained on the same rows; the best on the validation part, by the primary metric, is the challenger."""
+    search: SearchSpec | None = None
     time_limit: Duration = Field(default="30m", validate_default=True)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
 
 
-def unknown_params(algorithm: str, params: dict[str, Any]) -> list[str]:
+def unknown_params(algorithm: str, params: Mapping[str, Any]) -> list[str]:
     """One sentence for every parameter the algorithm does not have."""
     known = ALGORITHM_CATALOGUE[algorithm].params
     return [

@@ -25,7 +25,9 @@ def parse_duration(value: Any) -> timedelta:
         return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{value!r} is not a duration; write a whole number and a unit such as 90s, 30m, 6h, 14d or 2w")
+        raise ValueError(
+            f"{value!r} is not a duration; write a whole number and a unit such as 90s, 30m, 6h, 14d or 2w"
+        )
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
@@ -51,7 +53,9 @@ def _known_timezone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"unknown time zone {value!r}; use an IANA name such as UTC or Europe/Berlin") from None
+        raise ValueError(
+            f"unknown time zone {value!r}; use an IANA name such as UTC or Europe/Berlin"
+        ) from None
     return value
 
 
@@ -68,7 +72,9 @@ def _cron(value: str) -> str:
     try:
         CronSim(value, datetime(2025, 1, 1, tzinfo=UTC))
     except CronSimError:
-        raise ValueError(f"{value!r} is not a cron line of five fields, such as '0 2 * * 0' (Sundays at 02:00)") from None
+        raise ValueError(
+            f"{value!r} is not a cron line of five fields, such as '0 2 * * 0' (Sundays at 02:00)"
+        ) from None
     return value
 
 
@@ -76,21 +82,30 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,8}[smhdw]$", "examples": ["30m", "6h", "14d"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": "^[1-9][0-9]{0,8}[smhdw]$", "examples": ["30m", "6h", "14d"]}
+    ),
 ]
 Share = Annotated[
     float,
     BeforeValidator(_parse_share),
     Field(ge=0.0, le=1.0),
     WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": r"^\d{1,3}(\.\d+)?\s?%$"}]}
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 1},
+                {"type": "string", "pattern": r"^\d{1,3}(\.\d+)?\s?%$"},
+            ]
+        }
     ),
 ]
 _NAME: Final = "[a-z][a-z0-9_]{0,62}"
 _OWNER: Final = r"team:[\w-]+|[^@\s]+@[^@\s]+\.[^@\s]+"
 Name = Annotated[
     str,
-    AfterValidator(_matching(_NAME, "a name of lower-case letters, digits and underscores, such as pump_efficiency")),
+    AfterValidator(
+        _matching(_NAME, "a name of lower-case letters, digits and underscores, such as pump_efficiency")
+    ),
     WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"}),
 ]
 Owner = Annotated[
