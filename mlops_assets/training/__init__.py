@@ -8,8 +8,9 @@ is written down: `features`, `evaluation`, `lifecycle`, `ledger`. Tracking is `r
 from mlops_assets.training.algorithm import Algorithm, Progress
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.bundle import save_bundle
-from mlops_assets.training.fitting import Fitted, fit, fit_all
+from mlops_assets.training.fitting import Fitted, fit, fit_all, warm_up
 from mlops_assets.training.loading import LoadedBundle, load_bundle, read_profile
+from mlops_assets.training.search import Searched, Trial, search
 
 __all__ = [
     "ALGORITHMS",
@@ -17,9 +18,13 @@ __all__ = [
     "Fitted",
     "LoadedBundle",
     "Progress",
+    "Searched",
+    "Trial",
     "fit",
     "fit_all",
     "load_bundle",
     "read_profile",
     "save_bundle",
+    "search",
+    "warm_up",
 ]

@@ -59,6 +59,11 @@ def unheard_step(_algorithm: str, _progress: Progress) -> None:
     """Listen to no progress."""
 
 
+def warm_up(spec: ModelSpec) -> None:
+    """Start the processes that a training will need, so that they import while something else is done."""
+    workers.warm({choice.name for choice in spec.training.algorithms})
+
+
 def fit(
     spec: ModelSpec,
     choice: AlgorithmChoice,

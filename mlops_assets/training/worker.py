@@ -39,7 +39,11 @@ def main() -> None:
             return
         *orders, unread = (unread + piece).split(b"\n")
         for order in orders:
-            _serve(json.loads(order), answers)
+            said = json.loads(order)
+            if "warm" in said:
+                _import(said["warm"])
+            else:
+                _serve(said, answers)
 
 
 def _serve(order: dict[str, Any], answers: IO[str]) -> None:
@@ -57,6 +61,14 @@ def _serve(order: dict[str, Any], answers: IO[str]) -> None:
         signal.alarm(0)
         done.set()
     answers.write(json.dumps(answer) + "\n")
+
+
+def _import(algorithm: str) -> None:
+    from mlops_assets.training.algorithms import ALGORITHMS
+
+    kind = ALGORITHMS[algorithm]
+    with contextlib.suppress(ImportError), without(kind.lean):
+        kind.import_library()
 
 
 def _fit(job: Path, answers: IO[str]) -> str:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final, Literal
@@ -87,6 +87,21 @@ def ask(algorithm: str, job: Path, end: float, on_progress: Callable[[Progress],
     else:
         worker.kill()
     return answer
+
+
+def warm(algorithms: Iterable[str]) -> None:
+    """Start one process per library and let it import, unless one is waiting already."""
+    kinds = {ALGORITHMS[name].packages: name for name in algorithms}
+    for kind, name in sorted(kinds.items()):
+        with _lock:
+            if _idle.get((os.getpid(), kind)):
+                continue
+        worker = _take(name)
+        assert worker.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            worker.process.stdin.write(json.dumps({"warm": name}).encode() + b"\n")
+            worker.process.stdin.flush()
+        _give_back(worker)
 
 
 def kill_busy(folder: Path) -> None:

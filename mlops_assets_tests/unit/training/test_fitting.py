@@ -175,3 +175,13 @@ def test_cores(tmp_path: Path) -> None:
     quota.write_text("max 100000\n")
     assert usable_cores(quota) == usable_cores(tmp_path / "absent") >= 1
     assert 1 <= idle_cores() <= usable_cores()
+
+
+def test_warming_up_starts_what_the_next_fit_uses() -> None:
+    workers._close_all()
+    training.warm_up(spec(AlgorithmChoice(name="ridge"), AlgorithmChoice(name="linear")))
+    training.warm_up(spec(AlgorithmChoice(name="ridge")))
+    [warmed] = [process.pid for process in fitting_processes()]
+    [ridge] = fit(AlgorithmChoice(name="ridge"))
+    assert ridge.status == "trained"
+    assert [process.pid for process in fitting_processes()] == [warmed]
