@@ -16,6 +16,7 @@ says (`cli`), how servers run in production (`deploy/`). Import the module you n
     services     what `mlops up` starts, and how it knows each one is ready
     processes    start and stop a service with everything below it
     supervisor   keep services alive
+    runs         fail the runs whose worker is gone
     warden       the small process that cleans up when `mlops up` is killed (program)
     up           `mlops up` itself
 """

@@ -6,7 +6,7 @@ itself, so it travels with what it describes: a database that was dropped, resto
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,7 +14,19 @@ from urllib.parse import urlsplit
 from mlops_assets.errors import ServiceError
 from mlops_assets.settings import database_on
 
-__all__ = ["Connection", "alone", "answers", "connect", "create", "maintenance", "mark", "marks", "recreate", "shown"]
+__all__ = [
+    "Connection",
+    "alone",
+    "answers",
+    "connect",
+    "create",
+    "holds",
+    "maintenance",
+    "mark",
+    "marks",
+    "recreate",
+    "shown",
+]
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -74,6 +86,28 @@ def maintenance(server_url: str) -> Iterator[Connection]:
         )
     try:
         yield connection
+    finally:
+        connection.close()
+
+
+def holds(url: str, question: str, values: Sequence[object]) -> bool | None:
+    """The answer to a yes-or-no question about tables that are not ours; None when they are not as expected.
+
+    Raises ServiceError when the database does not answer.
+    """
+    import psycopg2
+
+    try:
+        connection = connect(url)
+    except psycopg2.OperationalError as error:
+        raise ServiceError(f"the database {shown(url)} does not answer: {_first_line(error)}") from error
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(question, values)
+            row = cursor.fetchone()
+            return bool(row and row[0])
+    except psycopg2.ProgrammingError:
+        return None
     finally:
         connection.close()
 

@@ -45,7 +45,9 @@ def services(settings: Settings, stores: Stores, ports: Ports) -> list[Service]:
         processes.MARKER: str(settings.home),
     }
     logs = settings.home / "logs"
-    code = _code_socket(settings)
+    code = code_socket(settings)
+    sockets.make(code.parent)
+    code.unlink(missing_ok=True)
     workspace = _write_workspace(settings, code)
     parts = [
         _code_server(base, logs, code),
@@ -139,13 +141,9 @@ def _prediction_api(base: Mapping[str, str], logs: Path, port: int) -> Service:
     )
 
 
-def _code_socket(settings: Settings) -> Path:
+def code_socket(settings: Settings) -> Path:
     """Where the code server listens: whoever can talk to it can run code, so a socket of our own and not a port."""
-    folder = sockets.folder(settings.home / "run", "code.sock")
-    sockets.make(folder)
-    path = folder / "code.sock"
-    path.unlink(missing_ok=True)
-    return path
+    return sockets.folder(settings.home / "run", "code.sock") / "code.sock"
 
 
 def _write_workspace(settings: Settings, code: Path) -> Path:

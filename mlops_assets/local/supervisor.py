@@ -51,7 +51,7 @@ class Policy:
     longest: float = 30.0
     deaths: int = 5
     window: float = 300.0
-    grace: float = 15.0
+    grace: float = 10.0
     tick: float = 0.2
 
 
@@ -109,6 +109,7 @@ class Supervisor:
                     trimmed = time.monotonic()
                 time.sleep(self._policy.tick)
         finally:
+            self._echo("Stopping; asked once more it will not wait")
             self.stop(hurry)
         return not any(part.given_up for part in self._parts.values())
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from types import FrameType
 
 from mlops_assets.errors import ServiceError
-from mlops_assets.local import cluster, databases, locks, postgres, processes, warden
+from mlops_assets.local import cluster, databases, locks, postgres, processes, runs, warden
 from mlops_assets.local.environment import environment
 from mlops_assets.local.ports import free_port
-from mlops_assets.local.services import Ports, services
+from mlops_assets.local.services import Ports, code_socket, services
 from mlops_assets.local.supervisor import Policy, Supervisor
 from mlops_assets.settings import Settings, Stores
 
@@ -39,16 +39,17 @@ def run_up(
     main thread: it receives the signals.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
-    settings = replace(
-        settings, home=settings.home.resolve()
-    )  # one name for it, by which leftovers are found
+    # one name for it, by which leftovers are found
+    settings = replace(settings, home=settings.home.resolve())
     with _alone(settings.home), _signals() as signals:
         if left := processes.sweep(settings.home, grace=5):
             echo(f"Ended {left} processes that an earlier 'mlops up' had left behind")
         try:
             stores = postgres.prepare(settings, echo)
             echo(f"PostgreSQL is ready: {databases.shown(stores.ledger_url)}")
+            _fail_orphans(settings, stores, echo)
             well = signals.asked() or _run(settings, stores, signals, echo, wanted or Ports(), policy)
+            _fail_orphans(settings, stores, echo)
         finally:
             if not postgres.let_go(settings):
                 echo("PostgreSQL keeps running: another command uses it, and its end will stop it")
@@ -79,6 +80,19 @@ def _run(
         processes.sweep(settings.home, grace=2)  # what left its service's group
         addresses.unlink(missing_ok=True)
         warden.dismiss(keeper)
+
+
+def _fail_orphans(settings: Settings, stores: Stores, echo: Echo) -> None:
+    """Nothing of ours runs now. A failure to say so must not keep anybody from starting or stopping."""
+    try:
+        ended = runs.fail_orphans(
+            settings, stores, code_socket(settings), "its process ended with 'mlops up'"
+        )
+    except ServiceError as error:
+        echo(str(error))
+        return
+    if ended:
+        echo(f"Marked {ended} runs as failed: their processes ended with 'mlops up'")
 
 
 def api_key(home: Path) -> Path:

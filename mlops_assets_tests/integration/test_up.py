@@ -19,7 +19,9 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from mlops_assets.local import databases, locks, postgres, processes
+from mlops_assets.local import databases, locks, postgres, processes, runs
+from mlops_assets.local.environment import environment
+from mlops_assets.local.services import code_socket
 from mlops_assets.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
@@ -259,5 +261,51 @@ def test_a_first_migration_that_was_killed_is_begun_anew_and_other_peoples_table
     assert counted[stores.ledger_url] == {"x"}
     postgres.prepare(settings, said.append)
     assert len(said) == 1
+    assert postgres.let_go(settings)
+    shutil.rmtree(home)
+
+
+RUNS = """
+import json, sys
+import dagster as dg
+from dagster import DagsterRun, DagsterRunStatus
+ours, others = sys.argv[1:]
+mark = ".dagster/grpc_info"
+with dg.DagsterInstance.get() as instance:
+    def add(name, status, socket):
+        tags = {mark: json.dumps({"host": "localhost", "socket": socket})} if socket else {}
+        instance.add_run(DagsterRun(job_name=name, status=DagsterRunStatus[status], tags=tags))
+    if not instance.get_runs_count():
+        add("started", "STARTED", ours)
+        add("canceling", "CANCELING", ours)
+        add("finished", "SUCCESS", ours)
+        add("of a command", "STARTED", None)
+        add("of another", "STARTED", others)
+    print(json.dumps({run.job_name: run.status.value for run in instance.get_runs()}))
+"""
+
+
+def test_runs_whose_worker_is_gone_are_failed_and_no_others() -> None:
+    home = Path(tempfile.mkdtemp(prefix="runs", dir="/tmp"))
+    settings = Settings.from_environment(variables(home))
+    stores = postgres.prepare(settings)
+    socket = code_socket(settings)
+
+    def statuses() -> dict[str, str]:
+        done = subprocess.run(
+            [sys.executable, "-c", RUNS, str(socket), f"{socket}2"],
+            env=environment(settings, stores),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found: dict[str, str] = json.loads(done.stdout)
+        return found
+
+    assert runs.fail_orphans(settings, stores, socket, "gone") == 0
+    before = statuses()
+    assert runs.fail_orphans(settings, stores, socket, "gone") == 2
+    assert statuses() == {**before, "started": "FAILURE", "canceling": "CANCELED"}
+    assert runs.fail_orphans(settings, stores, socket, "gone") == 0
     assert postgres.let_go(settings)
     shutil.rmtree(home)

@@ -117,3 +117,12 @@ def test_one_process_at_a_time_migrates(elsewhere: str) -> None:
             pass
         with databases.alone(second):
             pass
+
+
+def test_a_question_about_tables_that_are_not_as_expected_has_no_answer(elsewhere: str) -> None:
+    url = database_on(elsewhere, "postgres")
+    assert databases.holds(url, "select %s > 1", (2,)) is True
+    assert databases.holds(url, "select %s > 1", (0,)) is False
+    assert databases.holds(url, "select exists (select from no_such_table where x = %s)", (1,)) is None
+    with pytest.raises(ServiceError, match="does not answer"):
+        databases.holds(database_on(elsewhere, "no_such_database"), "select true", ())
