@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.artifacts import DriftReport, TableVersion, TrainedModel, digest
+from mlops_assets.artifacts import DriftReport, Outcome, TableVersion, TrainedModel, digest
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.records import (
     FeaturesRecord,
@@ -23,6 +23,7 @@ from mlops_assets.lifecycle.records import (
 )
 
 Metadata = dict[str, Any]
+OUTCOMES: dict[Outcome, str] = {"promote": "promoted", "keep": "kept", "refuse": "refused"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +119,14 @@ def evaluated(record: ReportRecord, _: Platform) -> Shown:
     gates = [{"gate": gate.gate, "verdict": gate.verdict, "reason": gate.reason} for gate in record.gates]
     folder = Path(record.folder)
     metadata: Metadata = {
-        "outcome": record.decision.outcome,
+        "outcome": OUTCOMES[record.decision.outcome],
         "reason": record.decision.reason,
         "version": record.version,
         "gates": rows_table(gates) if gates else "none",
         "metrics": rows_table(record.metrics),
         "report": dg.MetadataValue.path(str(folder / "report.html")),
         "evidence": record.evidence_hash,
-        **{name: _picture(folder / f"{name}.png") for name in record.plots},
+        **{f"plot/{name}": _picture(folder / f"{name}.png") for name in record.plots},
     }
     return Shown(metadata, record.evidence_hash)
 
@@ -133,7 +134,7 @@ def evaluated(record: ReportRecord, _: Platform) -> Shown:
 def promoted(record: PromotionRecord, _: Platform) -> Shown:
     """What became of the challenger. A champion that stayed is materialised again under the same data version."""
     metadata: Metadata = {
-        "outcome": record.decision.outcome,
+        "outcome": OUTCOMES[record.decision.outcome],
         "reason": record.decision.reason,
         "challenger": record.version,
         "champion": record.champion or "none",

@@ -138,5 +138,5 @@ def _asset(spec: ModelSpec, name: str, stage: Stage, retries: dg.RetryPolicy | N
 
 
 def _code_version(spec: ModelSpec, stage: Stage) -> str:
-    body = spec.model_dump(mode="json", include=set(stage.sections))
+    body = spec.model_dump(mode="json", include=set(stage.sections), exclude_defaults=True)
     return f"{__version__}-{digest(body)[:12]}"

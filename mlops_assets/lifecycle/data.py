@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 from mlops_assets import features, readings, stages, validation
@@ -73,7 +75,10 @@ def _feed(spec: ModelSpec, platform: Platform, run: Run) -> None:
     """Let the simulator write what the plant would have measured by now; only ever into the embedded database."""
     source = spec.source
     if isinstance(source, SqlSource) and source.simulate and source.table and platform.settings.embedded:
-        added = catch_up(platform.stores.readings_url, source.table, source.simulate, until=run.as_of)
+        days = source.window / timedelta(days=1) if source.window else 30
+        added = catch_up(
+            platform.stores.readings_url, source.table, source.simulate, until=run.as_of, days=days
+        )
         if added:
             run.progress(f"the {source.simulate} simulator added {added:,} rows to {source.table}")
 

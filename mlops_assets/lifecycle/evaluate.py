@@ -28,9 +28,10 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     """Judge the latest challenger. Raises EvidenceError when it was trained on other features."""
     trained = record_of(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
     built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
-    if built.table not in trained.data:
+    if built.table.content_hash not in {table.content_hash for table in trained.data}:
         raise EvidenceError(
-            f"{spec.name}: the features changed after version {trained.version} was trained; materialise trained_model again"
+            f"{spec.name}: the features changed after version {trained.version} was trained; "
+            "materialise trained_model again"
         )
     split = features.split(spec, platform.datasets.read(built.table))
     if split.digest != trained.split_digest:

@@ -135,7 +135,8 @@ def _logged(candidate: Candidate) -> dict[str, float]:
 def _judged_already(spec: ModelSpec, platform: Platform, record: FeaturesRecord) -> int | None:
     """The latest challenger when it came from these features and this model file, and was promoted or kept."""
     known = known_record(platform, spec, stages.TRAINED_MODEL, TrainedModel)
-    if known is None or known.spec_digest != spec.digest() or record.table not in known.data:
+    same = known is not None and record.table.content_hash in {table.content_hash for table in known.data}
+    if known is None or not same or known.spec_digest != spec.digest():
         return None
     settled = any(
         entry.version == known.version and entry.action in ("promoted", "kept")
