@@ -25,7 +25,7 @@ test: $(DEV) ## Run all tests
 	$(BIN)/python -m pytest
 
 quick: $(DEV) ## Run the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" mlops_assets_tests/unit
 
 check: $(DEV) ## Formatting, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
