@@ -122,7 +122,11 @@ def _asset(spec: ModelSpec, name: str, stage: Stage, retries: dg.RetryPolicy | N
     )
     def live(context: dg.AssetExecutionContext) -> Iterator[Any]:
         platform: Platform = context.resources.platform.open()
-        parent = getattr(context.resources, mlflow_key(spec.name)).mlflow_run_id if tracked else None
+        parent = (
+            str(getattr(context.resources, mlflow_key(spec.name)).active_run().info.run_id)
+            if tracked
+            else None
+        )
         with plain_failures():
             record = stage.live(spec, platform, run_of(context, parent))
         if record is None:
