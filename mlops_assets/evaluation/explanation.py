@@ -24,8 +24,11 @@ from mlops_assets.evaluation.metrics import midranks
 from mlops_assets.evaluation.scoring import Floats
 from mlops_assets.spec import ModelSpec
 
-PERMUTED_ROWS: Final = 60
-BACKGROUND_ROWS: Final = 30
+PERMUTED_ROWS: Final = 40
+BACKGROUND_ROWS: Final = 20
+FEWEST_ROWS: Final = 40
+TREE_WORK: Final = 6e9
+"""Leaves x depth squared x rows that shap.TreeExplainer may spend on a forest: two to three seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +50,16 @@ def explain(spec: ModelSpec, predictor: Predictor, train: pl.DataFrame, test: pl
     rng = np.random.default_rng(spec.training.seed)
     sample = predictor.matrix(_some(test, spec.evaluation.shap_rows, rng))
     native = getattr(predictor.estimator, "native", predictor.estimator)
+    rows = _some_rows(sample.values, _affordable(native), rng)
     centre = predictor.matrix(train).values.mean(axis=0)
     for way in (_own_trees, _linear, _shap_trees):
-        found = way(predictor.estimator, native, sample.values, centre)
+        found = way(predictor.estimator, native, rows, centre)
         if found is not None:
             values, base, method = found
             picked, level = _one_class(values, base)
-            return ShapValues(sample.names, picked, sample.values, level, method)
-    rows = _some_rows(sample.values, PERMUTED_ROWS, rng)
+            unit = ", in log-odds" if predictor.classes and _in_log_odds(native) else ""
+            return ShapValues(sample.names, picked, rows, level, method + unit)
+    rows = _some_rows(rows, PERMUTED_ROWS, rng)
     background = predictor.matrix(_some(train, BACKGROUND_ROWS, rng)).values
     values, base = _permuted(_answers(predictor, sample.names), rows, background, rng)
     picked, level = _one_class(values, base)
@@ -149,6 +154,21 @@ def _shap_trees(_estimator: Any, native: Any, rows: Floats, _centre: Floats) -> 
         np.atleast_1d(np.asarray(explainer.expected_value, dtype=np.float64)), values.shape[::2]
     )
     return values.transpose(0, 2, 1), np.asarray(base), "exact tree SHAP (shap.TreeExplainer)"
+
+
+def _in_log_odds(native: Any) -> bool:
+    """Boosted trees and linear models add up to log-odds, forests to probabilities."""
+    return not any(word in type(native).__name__ for word in ("Forest", "ExtraTrees", "DecisionTree"))
+
+
+def _affordable(native: Any) -> int:
+    """Rows of a forest that can be explained within TREE_WORK, at least FEWEST_ROWS."""
+    trees = [getattr(tree, "tree_", None) for tree in getattr(native, "estimators_", ())]
+    if not trees or any(tree is None for tree in trees):
+        return 10**6
+    work = sum(float(tree.n_leaves) * max(int(tree.max_depth), 1) ** 2 for tree in trees if tree is not None)
+    outputs = max(int(np.size(getattr(native, "classes_", ()))), 1)
+    return max(FEWEST_ROWS, int(TREE_WORK / max(work * outputs, 1.0)))
 
 
 def _answers(predictor: Predictor, names: tuple[str, ...]) -> Callable[[Floats], Floats]:

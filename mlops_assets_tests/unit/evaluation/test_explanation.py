@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlops_assets import evaluation
 from mlops_assets.artifacts import Explanation, FeatureMatrix
-from mlops_assets.evaluation import pictures
+from mlops_assets.evaluation import explanation, pictures
 from mlops_assets.evaluation.scoring import Scored
 from mlops_assets_tests.unit.promotion.judging import spec_with
 
@@ -58,7 +58,7 @@ def frame() -> pl.DataFrame:
 
 
 def explained(native: Any, frame: pl.DataFrame, **changes: Any) -> evaluation.ShapValues:
-    spec = spec_with([], evaluation={"primary": "rmse", "shap_rows": 50})
+    spec = spec_with([], evaluation={"primary": "rmse", "shap_rows": 40})
     return evaluation.explain(spec, Fitted(native, **changes), frame[:400], frame[400:])
 
 
@@ -81,11 +81,11 @@ def fitted(kind: str, frame: pl.DataFrame) -> Any:
 def test_values_add_up_to_the_prediction(kind: str, frame: pl.DataFrame) -> None:
     native = fitted(kind, frame)
     found = explained(native, frame)
-    assert found.values.shape == found.inputs.shape == (50, 3)
+    assert found.values.shape == found.inputs.shape == (40, 3)
     assert found.base + found.values.sum(axis=1) == pytest.approx(native.predict(found.inputs), abs=1e-6)
     ranked = evaluation.ranking(found)
     assert ranked.ranking[0][0] == "a"
-    assert ranked.rows == 50
+    assert ranked.rows == 40
     assert ("estimated" in ranked.method) == (kind == "neighbours")
 
 
@@ -109,6 +109,15 @@ def test_several_classes_are_explained_by_the_one_predicted(frame: pl.DataFrame)
     found = explained(native, frame, classes=("0", "1", "2"))
     scores = native.decision_function(found.inputs).max(axis=1)
     assert found.base + found.values.sum(axis=1) == pytest.approx(scores, abs=1e-6)
+
+
+def test_a_deep_forest_is_explained_on_fewer_rows(
+    frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explanation, "TREE_WORK", 1.0)
+    monkeypatch.setattr(explanation, "FEWEST_ROWS", 10)
+    found = explained(fitted("forest", frame), frame)
+    assert found.values.shape == found.inputs.shape == (10, 3)
 
 
 def test_estimation_is_bounded_in_calls(frame: pl.DataFrame) -> None:
