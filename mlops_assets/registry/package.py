@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mlops_assets.registry.connection import quiet
 
@@ -28,23 +27,33 @@ def package(bundle: Path, loader: str) -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory(prefix="mlops-package-") as name:
         folder = Path(name) / "model"
-        talker = logging.getLogger("mlflow.pyfunc")
-        level = talker.level
-        talker.setLevel(logging.ERROR)
-        try:
-            with warnings.catch_warnings():
-                # It advises type hints as a schema, which a model with named columns has no use for.
-                warnings.simplefilter("ignore", UserWarning)
-                pyfunc.save_model(
-                    path=str(folder),
-                    python_model=str(CODE),
-                    artifacts={"bundle": bundle.absolute().as_uri()},
-                    pip_requirements=requirements(bundle),
-                    model_config={"loader": loader},
-                )
-        finally:
-            talker.setLevel(level)
+        with only_errors(
+            "mlflow.pyfunc"
+        ):  # it regrets that no signature follows from type hints: the manifest has one
+            _save(pyfunc, folder, bundle, loader)
         yield folder
+
+
+def _save(pyfunc: Any, folder: Path, bundle: Path, loader: str) -> None:
+    pyfunc.save_model(
+        path=str(folder),
+        python_model=str(CODE),
+        artifacts={"bundle": bundle.absolute().as_uri()},
+        pip_requirements=requirements(bundle),
+        model_config={"loader": loader},
+    )
+
+
+@contextmanager
+def only_errors(name: str) -> Iterator[None]:
+    """Let a logger say nothing less than an error meanwhile."""
+    talker = logging.getLogger(name)
+    level = talker.level
+    talker.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        talker.setLevel(level)
 
 
 def requirements(bundle: Path) -> list[str]:
