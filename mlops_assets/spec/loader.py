@@ -44,7 +44,7 @@ def load_model(file: FilePath) -> ModelSpec:
 
 
 def load_models(folder: FilePath) -> tuple[ModelSpec, ...]:
-    """Read every model file of a folder, sorted by name. Raises SpecError over all at once, also for a name used twice."""
+    """Read every model file of a folder, sorted by name. Raises SpecError over all at once, also for a double name."""
     files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
     examined = [(file, *examine(file)) for file in files]
     problems = [problem for _, _, found in examined for problem in found]
