@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,3 +60,8 @@ def predictor_of(bundle: training.LoadedBundle) -> BundlePredictor:
             f"the stored preparation was written by other code ({error.error_count()} differences)"
         ) from None
     return BundlePredictor(preparation, bundle.algorithm)
+
+
+def open_bundle(folder: Path) -> BundlePredictor:
+    """The predictor in a bundle that stands alone, as MLflow holds it: checked against its own manifest only."""
+    return predictor_of(training.load_bundle(folder, expected_manifest_sha256=None))

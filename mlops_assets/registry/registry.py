@@ -16,7 +16,7 @@ from mlops_assets.registry.connection import mlflow_client, reaching
 from mlops_assets.registry.tracked import Tracked, log, start
 from mlops_assets.registry.values import as_key, named_by_part
 
-LOADER: Final = "mlops_assets.lifecycle.champions:open_bundle"
+LOADER: Final = "mlops_assets.lifecycle.predictor:open_bundle"
 """Opens a packaged bundle: `module:function`, path in, something with `predict(frame)` out."""
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -260,3 +261,8 @@ def test_the_same_on_postgresql(postgres_url: str, bundle: Path, tmp_path: Path)
     assert (
         tmp_path / "artifacts" / "pump_model" / tracked.run_id / "artifacts" / "model" / "MLmodel"
     ).is_file()
+
+
+def test_the_default_loader_is_there() -> None:
+    module, _, function = Registry("http://unused", "unused").loader.partition(":")
+    assert callable(getattr(import_module(module), function))
