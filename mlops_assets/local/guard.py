@@ -84,9 +84,10 @@ def main(arguments: Sequence[str]) -> int:
         cwd="/",
         preexec_fn=_die_with_parent(),
     )
-    users = _wait_until_unused(server, plan, asked)
-    if users is not None:
-        # Held until this process ends: somebody who comes now waits, then starts a fresh server.
+    try:
+        # The lock it answers is held until this process ends: who comes now waits, then starts a fresh server.
+        _wait_until_unused(server, plan, asked)
+    finally:
         _stop(server)
     return server.returncode or 0
 
@@ -117,6 +118,8 @@ def _wait_until_unused(server: subprocess.Popen[bytes], plan: Plan, asked: list[
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
     # fast shutdown, then immediate (recovers from its log at the next start), then the kernel's way
+    if server.poll() is not None:
+        return
     for sign, patience in ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
         server.send_signal(sign)
         try:

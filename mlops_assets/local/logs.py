@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 LIMIT = 10 * 1024 * 1024  # bytes of a log before it becomes `<name>.log.1`
@@ -20,11 +21,14 @@ def open_append(path: Path) -> int:
 
 
 def trim(path: Path, limit: int = LIMIT) -> None:
-    """Keep a log that grew past `limit` as `<name>.1` (one generation) and begin again."""
-    if not path.exists() or path.stat().st_size <= limit:
-        return
-    shutil.copyfile(path, path.with_name(f"{path.name}.1"))
-    os.truncate(path, 0)
+    """Keep a log that grew past `limit` as `<name>.1` (one generation) and begin again.
+
+    A disk that is full must not end what is being logged: then the log stays as it is.
+    """
+    with suppress(OSError):
+        if size(path) > limit:
+            shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+            os.truncate(path, 0)
 
 
 def size(path: Path) -> int:

@@ -13,7 +13,7 @@ import signal
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -38,22 +38,28 @@ def run_up(
     Raises ServiceError when it runs already on this home, or when the database cannot be started. Call it from the
     main thread: it receives the signals.
     """
+
+    def say(line: str) -> None:
+        # nobody may be reading any more; that is no reason to leave processes behind
+        with suppress(OSError):
+            echo(line)
+
     settings.home.mkdir(parents=True, exist_ok=True)
     # one name for it, by which leftovers are found
     settings = replace(settings, home=settings.home.resolve())
     with _alone(settings.home), _signals() as signals:
         if left := processes.sweep(settings.home, grace=5):
-            echo(f"Ended {left} processes that an earlier 'mlops up' had left behind")
+            say(f"Ended {left} processes that an earlier 'mlops up' had left behind")
         try:
-            stores = postgres.prepare(settings, echo)
-            echo(f"PostgreSQL is ready: {databases.shown(stores.ledger_url)}")
-            _fail_orphans(settings, stores, echo)
-            well = signals.asked() or _run(settings, stores, signals, echo, wanted or Ports(), policy)
-            _fail_orphans(settings, stores, echo)
+            stores = postgres.prepare(settings, say)
+            say(f"PostgreSQL is ready: {databases.shown(stores.ledger_url)}")
+            _fail_orphans(settings, stores, say)
+            well = signals.asked() or _run(settings, stores, signals, say, wanted or Ports(), policy)
+            _fail_orphans(settings, stores, say)
         finally:
             if not postgres.let_go(settings):
-                echo("PostgreSQL keeps running: another command uses it, and its end will stop it")
-        echo("Everything has stopped")
+                say("PostgreSQL keeps running: another command uses it, and its end will stop it")
+        say("Everything has stopped")
         return 0 if well else 1
 
 
@@ -136,6 +142,8 @@ def _database_watch(settings: Settings, echo: Echo) -> Callable[[], None]:
         nonlocal last
         if time.monotonic() - last < DATABASE_CHECK:
             return
+        if not (settings.home / "postgres" / "data").exists():
+            raise ServiceError(f"{settings.home} was removed while 'mlops up' ran on it")
         if not locks.is_held(settings.home / "postgres" / "server.lock"):
             echo("PostgreSQL ended; starting it again")
             try:
@@ -186,7 +194,8 @@ class Signals:
 def _signals() -> Iterator[Signals]:
     signals = Signals()
     signs = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {sign: signal.signal(sign, signals) for sign in signs}
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()  # nohup
+    before = {sign: signal.signal(sign, signals) for sign in signs if sign not in ignored}
     try:
         yield signals
     finally:
