@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 import click
 
-from mlops_assets.cli.opening import now, platform, run, spec_of
+from mlops_assets.cli.opening import actor, now, platform, run, spec_of
 from mlops_assets.errors import LedgerError
+
+if TYPE_CHECKING:
+    from mlops_assets.lifecycle.platform import Platform
 
 
 @click.command()
 @click.argument("model", required=False)
 def status(model: str | None) -> None:
-    """Champion, age, last decision and open alerts of every model, or of MODEL."""
+    """Champion, age, last decision and open alerts of every model, or of MODEL.
+
+    Exits with 1 when the ledger breaks one of its own rules.
+    """
     from mlops_assets.cli import tables
+    from mlops_assets.ledger import invariants
 
     with platform() as opened:
         tables.status(opened, [spec_of(model).name] if model else None, now())
+        broken = invariants(opened.ledger)
+    for sentence in broken:
+        click.secho(f"broken: {sentence}", fg="red", err=True)
+    sys.exit(1 if broken else 0)
 
 
 @click.command()
@@ -39,12 +53,7 @@ def report(model: str, version: int | None, html: bool) -> None:
     Exits with 0 when the gates promote or keep, with 1 when they refuse.
     """
     with platform() as opened:
-        found = opened.ledger.versions(model)
-        number = version or next(
-            (row.version for row in found if opened.ledger.evidence_of(model, row.version)), None
-        )
-        if number is None:
-            raise LedgerError(f"{model!r} has no evaluated version; run 'mlops run {model}' first")
+        number, _ = _evaluated(opened, model, version)
         folder = opened.reports(model, number)
         if html:
             click.echo(str(folder / "report.html"))
@@ -65,4 +74,44 @@ def rollback(model: str, to_version: int | None, reason: str) -> None:
         click.echo(f"{model}: version {champion.version} is champion again, epoch {champion.epoch}")
 
 
-COMMANDS = (status, history, report, rollback)
+@click.command()
+@click.argument("model")
+@click.option("--version", type=int, help="An evaluated version; default the newest.")
+def promote(model: str, version: int | None) -> None:
+    """Settle a challenger now: promoted only when its recorded evidence passes every gate again.
+
+    For a challenger that waited for an approval. Exits with 1 when it is refused.
+    """
+    from mlops_assets.lifecycle.promote import settle
+
+    spec = spec_of(model)
+    with platform() as opened:
+        number, evidence_hash = _evaluated(opened, model, version)
+        record = settle(spec, opened, run(), number, evidence_hash)
+    click.echo(f"{model} version {number}: {record.decision.outcome}: {record.decision.reason}")
+    sys.exit(1 if record.decision.outcome == "refuse" else 0)
+
+
+@click.command()
+@click.argument("model")
+@click.option("--reason", required=True)
+def retire(model: str, reason: str) -> None:
+    """Take MODEL out of production: the prediction API answers 503 until the next promotion or rollback."""
+    from mlops_assets.lifecycle.promote import mirror
+
+    with platform() as opened:
+        entry = opened.ledger.retire(model, actor=actor(), reason=reason, at=now())
+        mirror(opened, model, run())
+    click.echo(f"{model}: version {entry.version} is retired, there is no champion now")
+
+
+def _evaluated(opened: Platform, model: str, version: int | None) -> tuple[int, str]:
+    """A version with evidence, and the hash of its newest evidence. Raises LedgerError when there is none."""
+    numbers = [version] if version is not None else [row.version for row in opened.ledger.versions(model)]
+    for number in numbers:
+        if evidence := opened.ledger.evidence_of(model, number):
+            return number, evidence[0].hash
+    raise LedgerError(f"{model!r} has no evaluated version; run 'mlops run {model}' first")
+
+
+COMMANDS = (status, history, report, promote, rollback, retire)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from mlops_assets.datasets import Commit, Difference
     from mlops_assets.ledger import HistoryEntry
     from mlops_assets.lifecycle.platform import Platform
 
@@ -46,6 +47,52 @@ def history(entries: Sequence[HistoryEntry], model: str) -> None:
             (entry.evidence_hash or "")[:12],
         )
     _print(table)
+
+
+def versions(commits: Sequence[Commit], title: str) -> None:
+    """One line per version of a table."""
+    table = Table("version", "at", "rows", "content", "by", "operation", "run", "code", title=title)
+    for one in commits:
+        table.add_row(
+            str(one.version.version),
+            f"{one.at:%Y-%m-%d %H:%M}",
+            f"{one.version.rows:,}",
+            one.version.content_hash[:12],
+            one.author,
+            one.operation,
+            one.run_id[:8],
+            one.code_commit[:8],
+        )
+    _print(table)
+
+
+def difference(found: Difference) -> None:
+    """What changed between two versions of a table."""
+    if found.same:
+        _print_words("both versions hold the same rows")
+        return
+    _print_words(
+        f"{found.rows_removed:,} rows removed, {found.rows_added:,} added; rows {found.after.rows:,}"
+    )
+    for word, names in (("removed", found.columns_removed), ("added", found.columns_added)):
+        if names:
+            _print_words(f"columns {word}: {', '.join(names)}")
+    table = Table("column", "type", "missing", "mean")
+    for one in found.changed:
+        table.add_row(
+            one.name,
+            one.type_after if one.type_before == one.type_after else f"{one.type_before} -> {one.type_after}",
+            f"{one.missing_before:.2%} -> {one.missing_after:.2%}",
+            ""
+            if one.mean_before is None or one.mean_after is None
+            else f"{one.mean_before:.4g} -> {one.mean_after:.4g}",
+        )
+    if table.row_count:
+        _print(table)
+
+
+def _print_words(sentence: str) -> None:
+    Console().print(sentence, highlight=False)
 
 
 def _print(table: Table) -> None:

@@ -22,12 +22,12 @@ DRIFT_JOB = "drift"
 
 JOBS = {
     LIFECYCLE_JOB: stages.STAGES,
-    DATA_QUALITY_JOB: (stages.RAW_READINGS, stages.VALIDATED_DATA),
+    DATA_QUALITY_JOB: (stages.RAW_READINGS, stages.VALIDATED_DATA, stages.DATA_QUALITY_REPORT),
     DRIFT_JOB: (stages.DRIFT_REPORT,),
 }
 DESCRIPTIONS = {
     LIFECYCLE_JOB: "A model's whole life once: readings to predictions, with every check and gate.",
-    DATA_QUALITY_JOB: "Readings fetched and validated, nothing trained.",
+    DATA_QUALITY_JOB: "Readings fetched and validated, with Great Expectations' pages; nothing trained.",
     DRIFT_JOB: "The newest readings against the champion's training data.",
 }
 

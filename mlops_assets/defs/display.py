@@ -17,6 +17,7 @@ from mlops_assets.lifecycle.records import (
     FeaturesRecord,
     PredictionsRecord,
     PromotionRecord,
+    QualityRecord,
     ReadingsRecord,
     ReportRecord,
     ValidatedRecord,
@@ -68,6 +69,21 @@ def validated(record: ValidatedRecord, _: Platform) -> Shown:
     if broken:
         extra["findings"] = rows_table(broken)
     return Shown({**_table(record.table), **extra}, record.table.content_hash)
+
+
+def quality(record: QualityRecord, _: Platform) -> Shown:
+    """Great Expectations' answers, one click from its pages."""
+    answers = [
+        {"rule": r.rule, "passed": r.passed, "failed rows": r.failed_rows, "finding": r.message}
+        for r in record.rules
+    ]
+    metadata: Metadata = {
+        "dagster/row_count": record.rows,
+        "passed": record.passed,
+        "data_docs": dg.MetadataValue.path(f"{record.docs}/index.html"),
+        "rules": rows_table(answers),
+    }
+    return Shown(metadata, digest({"answers": answers}))
 
 
 def features(record: FeaturesRecord, _: Platform) -> Shown:

@@ -8,13 +8,14 @@ from mlops_assets.defs.automation import jobs, schedules
 from mlops_assets.defs.model_assets import RETRIES, model_assets
 from mlops_assets.defs.resources import PlatformResource, mlflow_key, mlflow_parent
 from mlops_assets.defs.sensors import sensors
-from mlops_assets.defs.watch_assets import drift_report, retrain_request
+from mlops_assets.defs.watch_assets import data_quality_report, drift_report, retrain_request
 from mlops_assets.spec import ModelSpec
 
 
 def assets_of(spec: ModelSpec, retries: dg.RetryPolicy | None) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Everything in one model's group."""
-    return [*model_assets(spec, retries), drift_report(spec), retrain_request(spec)]
+    found: list[dg.AssetsDefinition | dg.AssetSpec] = [*model_assets(spec, retries)]
+    return [*found, data_quality_report(spec), drift_report(spec), retrain_request(spec)]
 
 
 def build_definitions(

@@ -1,6 +1,6 @@
-"""The two assets beside a model's seven stages: the drift report, and the marker that a retrain was asked for."""
+"""The assets beside a model's seven stages: data quality, drift, and the marker that a retrain was asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -9,28 +9,61 @@ from mlops_assets import stages
 from mlops_assets.defs import display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import run_of
-from mlops_assets.lifecycle import watch
+from mlops_assets.lifecycle import data, watch
+from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.spec import ModelSpec
 
 
 def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
     """PSI per feature of the newest readings against the champion's training data."""
+    return _watching(
+        spec,
+        stages.DRIFT_REPORT,
+        "How far the newest readings have moved from the champion's training data, feature by feature.",
+        {"polars"},
+        stages.PRODUCTION_MODEL,
+        watch.report_drift,
+        display.drift,
+    )
 
+
+def data_quality_report(spec: ModelSpec) -> dg.AssetsDefinition:
+    """Great Expectations' own answers to the rules, with its pages."""
+    return _watching(
+        spec,
+        stages.DATA_QUALITY_REPORT,
+        "Great Expectations' answers to the rules of the model file, with its pages one click away.",
+        {"greatexpectations"},
+        stages.RAW_READINGS,
+        data.report_quality,
+        display.quality,
+    )
+
+
+def _watching(
+    spec: ModelSpec,
+    name: str,
+    description: str,
+    kinds: set[str],
+    upstream: str,
+    look: Callable[[ModelSpec, Platform, Run], Any],
+    show: Callable[[Any, Platform], display.Shown],
+) -> dg.AssetsDefinition:
     @dg.asset(
-        name=stages.DRIFT_REPORT,
+        name=name,
         key_prefix=spec.name,
         group_name=spec.name,
-        description="How far the newest readings have moved from the champion's training data, feature by feature.",
+        description=description,
         owners=list(spec.owners),
-        kinds={"polars"},
-        deps=[dg.AssetKey([spec.name, stages.PRODUCTION_MODEL])],
+        kinds=kinds,
+        deps=[dg.AssetKey([spec.name, upstream])],
         required_resource_keys={"platform"},
     )
     def live(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        platform = context.resources.platform.open()
+        platform: Platform = context.resources.platform.open()
         with plain_failures():
-            record = watch.report_drift(spec, platform, run_of(context, None))
-        shown = display.drift(record, platform)
+            record = look(spec, platform, run_of(context, None))
+        shown = show(record, platform)
         yield dg.MaterializeResult(metadata=shown.metadata, data_version=dg.DataVersion(shown.data_version))
 
     return live

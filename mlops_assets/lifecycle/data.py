@@ -11,7 +11,7 @@ from mlops_assets.artifacts import Profile, TableVersion
 from mlops_assets.errors import DataError
 from mlops_assets.lifecycle.champions import champion_profile
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
-from mlops_assets.lifecycle.records import FeaturesRecord, ReadingsRecord, ValidatedRecord
+from mlops_assets.lifecycle.records import FeaturesRecord, QualityRecord, ReadingsRecord, ValidatedRecord
 from mlops_assets.readings.feed import catch_up
 from mlops_assets.spec import ModelSpec
 from mlops_assets.spec.source import SqlSource
@@ -50,6 +50,22 @@ def validate_readings(spec: ModelSpec, platform: Platform, run: Run) -> Validate
         as_of=raw.as_of,
     )
     keep_record(platform, spec, stages.VALIDATED_DATA, run, record)
+    return record
+
+
+def report_quality(spec: ModelSpec, platform: Platform, run: Run) -> QualityRecord:
+    """Have Great Expectations judge the raw readings by the same rules and write its pages."""
+    from mlops_assets.validation import expectations
+
+    raw = record_of(platform, spec, stages.RAW_READINGS, run.id, ReadingsRecord)
+    docs = platform.settings.home / "docs" / spec.name
+    reference = champion_profile(spec, platform)
+    answers = expectations.run(
+        spec, platform.datasets.read(raw.table), docs, as_of=raw.as_of, reference=reference
+    )
+    run.progress(f"Great Expectations answered {len(answers)} rules; its pages are at {docs / 'index.html'}")
+    record = QualityRecord(answers, raw.table.rows, str(docs), raw.as_of)
+    keep_record(platform, spec, stages.DATA_QUALITY_REPORT, run, record)
     return record
 
 

@@ -32,6 +32,21 @@ class ValidatedRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityRecord:
+    """Great Expectations' answers to the same rules, and the folder of its pages."""
+
+    rules: tuple[RuleResult, ...]
+    rows: int
+    docs: str
+    as_of: datetime
+
+    @property
+    def passed(self) -> bool:
+        """True when something was asked and no critical rule failed."""
+        return bool(self.rules) and all(rule.passed or not rule.critical for rule in self.rules)
+
+
+@dataclass(frozen=True, slots=True)
 class FeaturesRecord:
     """The feature table and the names of its feature columns; `data` lists every table it came from."""
 
