@@ -81,6 +81,7 @@ class Algorithm(ABC):
         self.params = dict(params or {})
         self.feature_names: tuple[str, ...] = ()
         self.classes: tuple[str, ...] = ()
+        self._files: dict[str, bytes] | None = None
         info = ALGORITHM_CATALOGUE[self.name]
         if problem not in info.problems:
             raise TrainingError(f"{self.name} does not solve {problem}; it solves {', '.join(info.problems)}")
@@ -118,6 +119,10 @@ class Algorithm(ABC):
     def coefficients(self) -> tuple[Floats, Floats]:
         """For `linear`: weights (outputs, features) and intercepts (outputs,) in the units of the matrix."""
         raise NotImplementedError(f"{self.name} is not linear")
+
+    def is_quick(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - most are not, whatever the size
+        """Whether fitting is one direct computation of about a second at most, which needs no process to be ended."""
+        return False
 
     # --- what everybody calls -------------------------------------------------------------------
 
@@ -181,6 +186,8 @@ class Algorithm(ABC):
 
     def dump(self) -> dict[str, bytes]:
         """The model as files: its own, and `algorithm.json` that says how to read them."""
+        if self._files is not None:
+            return dict(self._files)
         description = {
             "name": self.name,
             "problem": self.problem,
@@ -191,14 +198,15 @@ class Algorithm(ABC):
         return {DESCRIPTION: json.dumps(description, indent=1, sort_keys=True).encode(), **self._dump()}
 
     @classmethod
-    def load(cls, files: Mapping[str, bytes]) -> Self:
-        """The model again. Raises BundleError when the files are not what `dump` writes."""
+    def load(cls, files: Mapping[str, bytes], *, keep: bool = False) -> Self:
+        """The model again; `keep` holds the files for `dump`. Raises BundleError for what `dump` never wrote."""
         try:
             description = json.loads(files[DESCRIPTION])
             loaded = cls(description["problem"], description["params"])
             loaded.feature_names = tuple(description["feature_names"])
             loaded.classes = tuple(description["classes"])
             loaded._load(files)
+            loaded._files = dict(files) if keep else None
         except KeyError as error:
             raise BundleError(f"a {cls.name} model needs {error.args[0]!r}, which is not there") from error
         return loaded

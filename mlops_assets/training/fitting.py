@@ -4,7 +4,8 @@ Comes in: choices from the model file and matrices. Goes out: one `Fitted` per c
 that fails or runs out of time is an answer, not an exception. Choosing the best is `lifecycle`'s business.
 
 Why a process: a native library that hangs, or eats the memory, can be ended in no other way without taking the run
-with it. What it costs, and why it is kept warm, stands in `workers`.
+with it. What it costs, and why it is kept warm, stands in `workers`. Only direct solutions of known, small cost
+(`is_quick`) are fitted here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from mlops_assets.training import workers
 from mlops_assets.training.algorithm import Algorithm, Progress, Target
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.cores import idle_cores, usable_cores
+from mlops_assets.training.wording import explained, listed
 
 OnStep = Callable[[str, Progress], None]
 KEPT_STEPS: Final = 10_000
@@ -61,7 +64,8 @@ def unheard_step(_algorithm: str, _progress: Progress) -> None:
 
 def warm_up(spec: ModelSpec) -> None:
     """Start the processes that a training will need, so that they import while something else is done."""
-    workers.warm({choice.name for choice in spec.training.algorithms})
+    asked = spec.training.algorithms
+    workers.warm({one.name for one in asked if not _kind(spec, one).is_quick(1, 1)})
 
 
 def fit(
@@ -109,13 +113,18 @@ def fit_all(
     Raises TrainingError for a parameter or problem an algorithm does not have, before anything is fitted.
     """
     asked = tuple(spec.training.algorithms if choices is None else choices)
-    for choice in asked:
-        ALGORITHMS[choice.name](spec.problem, choice.params)
-    if not asked:
-        return ()
-    together = min(len(asked), max(1, cores or usable_cores()))
-    available = max(1, cores or idle_cores())
+    kinds = [_kind(spec, choice) for choice in asked]
     end = time.monotonic() + deadline_seconds
+    fitted = {
+        place: _fitted_here(spec, choice, train, y_train, end)
+        for place, (choice, kind) in enumerate(zip(asked, kinds, strict=True))
+        if kind.is_quick(*train.values.shape)
+    }
+    others = [place for place in range(len(asked)) if place not in fitted]
+    if not others:
+        return tuple(fitted[place] for place in range(len(asked)))
+    together = min(len(others), max(1, cores or usable_cores()))
+    available = max(1, cores or idle_cores())
     with tempfile.TemporaryDirectory(prefix="mlops-fit-") as name:
         folder = Path(name)
         _store(folder / "train", train, y_train)
@@ -132,11 +141,31 @@ def fit_all(
 
         with ThreadPoolExecutor(max_workers=together, thread_name_prefix="fit") as pool:
             try:
-                return tuple(pool.map(one, range(len(asked))))
+                fitted |= dict(zip(others, pool.map(one, others), strict=True))
             except BaseException:
                 # An interrupted run must not wait for its fits: they end with their processes.
                 workers.kill_busy(folder)
                 raise
+    return tuple(fitted[place] for place in range(len(asked)))
+
+
+def _kind(spec: ModelSpec, choice: AlgorithmChoice) -> Algorithm:
+    return ALGORITHMS[choice.name](spec.problem, choice.params)
+
+
+def _fitted_here(
+    spec: ModelSpec, choice: AlgorithmChoice, train: FeatureMatrix, y_train: Target, end: float
+) -> Fitted:
+    started = time.monotonic()
+    if end <= started:
+        return Fitted(choice, "timed_out", 0.0, None, f"{choice.name}: no time was left to start")
+    try:
+        with warnings.catch_warnings(record=True) as raised:
+            warnings.simplefilter("always")
+            model = _kind(spec, choice).fit(train, y_train, seed=spec.training.seed)
+    except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
+        return Fitted(choice, "failed", time.monotonic() - started, None, explained(error))
+    return Fitted(choice, "trained", time.monotonic() - started, model, listed(raised))
 
 
 def _order(problem: Problem, choice: AlgorithmChoice, seed: int, threads: int) -> dict[str, Any]:
@@ -180,7 +209,7 @@ def _fitted(
         return Fitted(choice, answer.status, seconds, None, answer.message, tuple(history))
     files = {path.name: path.read_bytes() for path in sorted((job / "model").iterdir())}
     try:
-        model = ALGORITHMS[choice.name].load(files)
+        model = ALGORITHMS[choice.name].load(files, keep=True)
     except MlopsError as error:
         return Fitted(
             choice,

@@ -16,7 +16,6 @@ import select
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -56,7 +55,9 @@ def _serve(order: dict[str, Any], answers: IO[str]) -> None:
         message = _fit(Path(order["job"]), answers)
         answer = {"status": "trained", "message": message}
     except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
-        answer = {"status": "failed", "message": _explained(error)}
+        from mlops_assets.training.wording import explained
+
+        answer = {"status": "failed", "message": explained(error)}
     finally:
         signal.alarm(0)
         done.set()
@@ -80,6 +81,7 @@ def _fit(job: Path, answers: IO[str]) -> str:
     from mlops_assets.artifacts import FeatureMatrix
     from mlops_assets.training.algorithm import Progress
     from mlops_assets.training.algorithms import ALGORITHMS
+    from mlops_assets.training.wording import listed
 
     order = json.loads((job / "job.json").read_text())
     kind = ALGORITHMS[order["algorithm"]]
@@ -112,9 +114,7 @@ def _fit(job: Path, answers: IO[str]) -> str:
     folder.mkdir()
     for name, body in model.dump().items():
         (folder / name).write_bytes(body)
-    return "; ".join(sorted({f"{warning.category.__name__}: {warning.message}" for warning in raised}))[
-        :2_000
-    ]
+    return listed(raised)
 
 
 @contextlib.contextmanager
@@ -136,15 +136,6 @@ def _leave_with_parent(done: threading.Event) -> None:
     while not done.is_set():
         if select.select([0], [], [], 0.5)[0] and not done.is_set():
             os._exit(1)
-
-
-def _explained(error: Exception) -> str:
-    from mlops_assets.errors import MlopsError
-
-    if isinstance(error, MlopsError):
-        return str(error)
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} (in {Path(last.filename).name}, line {last.lineno})"
 
 
 if __name__ == "__main__":

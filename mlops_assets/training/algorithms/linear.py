@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mlops_assets.training.algorithm import FitData, Floats
+from mlops_assets.training.direct import QUICK, operations
 from mlops_assets.training.scikit import ScikitAlgorithm
 
 
@@ -20,6 +21,10 @@ class Linear(ScikitAlgorithm):
         from sklearn.linear_model import LinearRegression
 
         return LinearRegression(**self.params)
+
+    def is_quick(self, rows: int, columns: int) -> bool:
+        """A direct solution, whose cost is known beforehand."""
+        return not self.params.get("positive") and operations(rows, columns) <= QUICK
 
     def coefficients(self) -> tuple[Floats, Floats]:
         """Weights (1, features) and intercept (1,)."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from mlops_assets.training.algorithm import FitData, Floats
+from mlops_assets.training.direct import QUICK, operations
 from mlops_assets.training.scaling import in_original_units, standardised
 from mlops_assets.training.scikit import ScikitAlgorithm
+
+DIRECT: Final = ("auto", "svd", "cholesky")
 
 
 class Ridge(ScikitAlgorithm):
@@ -19,6 +22,11 @@ class Ridge(ScikitAlgorithm):
         from sklearn.linear_model import Ridge as Model
 
         return standardised(Model(**{"random_state": data.seed, **self.params}))
+
+    def is_quick(self, rows: int, columns: int) -> bool:
+        """A direct solution, whose cost is known beforehand."""
+        direct = self.params.get("solver", "auto") in DIRECT and not self.params.get("positive")
+        return direct and operations(rows, columns) <= QUICK
 
     def coefficients(self) -> tuple[Floats, Floats]:
         """Weights (1, features) and intercept (1,), in the units of the matrix."""

@@ -64,13 +64,13 @@ def endless() -> AlgorithmChoice:
 
 def test_candidates_come_back_in_order_with_their_history() -> None:
     heard = []
-    ridge, boosted = fit(
-        AlgorithmChoice(name="ridge"),
+    first, boosted = fit(
+        AlgorithmChoice(name="hist_gradient_boosting"),
         AlgorithmChoice(name="lightgbm", params={"n_estimators": 5}),
         on_progress=lambda name, progress: heard.append((name, progress.step)),
     )
-    assert (ridge.algorithm, ridge.status, boosted.algorithm, boosted.status) == (
-        "ridge",
+    assert (first.algorithm, first.status, boosted.algorithm, boosted.status) == (
+        "hist_gradient_boosting",
         "trained",
         "lightgbm",
         "trained",
@@ -78,9 +78,15 @@ def test_candidates_come_back_in_order_with_their_history() -> None:
     assert [progress.step for progress in boosted.history] == [1, 2, 3, 4, 5]
     assert set(boosted.history[0].values) == {"validation_l2"}
     assert heard == [("lightgbm", step) for step in range(1, 6)]
-    assert ridge.model is not None
-    here = training.ALGORITHMS["ridge"]("regression").fit(matrix(200), matrix(200).values[:, 0] * 2, seed=5)
-    assert ridge.model.dump() == here.dump(), "the process makes no difference"
+    assert first.model is not None
+    here = training.ALGORITHMS["hist_gradient_boosting"]("regression").fit(
+        matrix(200),
+        matrix(200).values[:, 0] * 2,
+        validation=matrix(200),
+        y_validation=matrix(200).values[:, 0] * 2,
+        seed=5,
+    )
+    assert first.model.dump() == here.dump(), "the process makes no difference"
 
 
 def test_a_fit_that_never_ends_is_ended() -> None:
@@ -136,9 +142,9 @@ def test_a_process_that_dies_is_a_failed_candidate(monkeypatch: pytest.MonkeyPat
 
 
 def test_workers_are_kept_for_the_next_fit() -> None:
-    fit(AlgorithmChoice(name="ridge"))
+    fit(AlgorithmChoice(name="svm"))
     before = {process.pid for process in fitting_processes()}
-    fit(AlgorithmChoice(name="linear"))
+    fit(AlgorithmChoice(name="random_forest", params={"n_estimators": 2}))
     assert {process.pid for process in fitting_processes()} == before
 
 
@@ -179,9 +185,21 @@ def test_cores(tmp_path: Path) -> None:
 
 def test_warming_up_starts_what_the_next_fit_uses() -> None:
     workers._close_all()
-    training.warm_up(spec(AlgorithmChoice(name="ridge"), AlgorithmChoice(name="linear")))
-    training.warm_up(spec(AlgorithmChoice(name="ridge")))
+    training.warm_up(spec(AlgorithmChoice(name="svm"), AlgorithmChoice(name="random_forest")))
+    training.warm_up(spec(AlgorithmChoice(name="svm")))
     [warmed] = [process.pid for process in fitting_processes()]
-    [ridge] = fit(AlgorithmChoice(name="ridge"))
-    assert ridge.status == "trained"
+    [one] = fit(AlgorithmChoice(name="svm"))
+    assert one.status == "trained"
     assert [process.pid for process in fitting_processes()] == [warmed]
+
+
+def test_a_direct_solution_of_known_cost_needs_no_process() -> None:
+    workers._close_all()
+    ridge, linear = fit(AlgorithmChoice(name="ridge"), AlgorithmChoice(name="linear"))
+    assert (ridge.status, linear.status) == ("trained", "trained")
+    assert fitting_processes() == []
+    large = training.ALGORITHMS["ridge"]("regression")
+    assert not large.is_quick(1_000_000, 500)
+    assert not training.ALGORITHMS["ridge"]("regression", {"solver": "saga"}).is_quick(100, 2)
+    training.warm_up(spec(AlgorithmChoice(name="ridge")))
+    assert fitting_processes() == []

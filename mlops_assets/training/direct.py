@@ -1,0 +1,13 @@
+"""The cost of solving least squares directly, and how much of it is too little to start a process for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+QUICK: Final = 2e9
+"""Multiplications that take about a second on one slow core."""
+
+
+def operations(rows: int, columns: int) -> float:
+    """Multiplications of one factorisation of a matrix."""
+    return float(rows) * min(rows, columns) * columns

@@ -1,0 +1,25 @@
+"""What a library raised or warned of, as the sentence a candidate carries."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlops_assets.errors import MlopsError
+
+LONGEST = 2_000
+
+
+def explained(error: Exception) -> str:
+    """Our own errors as they are; those of libraries with their kind and place."""
+    if isinstance(error, MlopsError):
+        return str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} (in {Path(last.filename).name}, line {last.lineno})"[:LONGEST]
+
+
+def listed(raised: Iterable[warnings.WarningMessage]) -> str:
+    """Each warning once."""
+    return "; ".join(sorted({f"{one.category.__name__}: {one.message}" for one in raised}))[:LONGEST]
