@@ -7,22 +7,17 @@ business, because they are learned from the training part.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from mlops_assets.errors import DataError
-from mlops_assets.features import calendar, columns, windows
+from mlops_assets.features import calendar, columns, history, windows
 from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import now_column, rolling_column, source_columns
-from mlops_assets.spec.values import format_duration
+from mlops_assets.spec.features import source_columns
 
 UTC_TIME: Final = pl.Datetime("us", "UTC")
-_ROW: Final = "__position_in_entity"
-_INPUT: Final = "__input__"
 
 
 def build(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
@@ -48,19 +43,49 @@ def built(spec: ModelSpec, frame: pl.DataFrame, carried: Sequence[str]) -> pl.Da
             f"{spec.name}: the readings already have a column {taken[0]!r}, which features would compute"
         )
     inputs = columns.inputs(spec, [name for name in frame.columns if name not in carried])
-    passengers = columns.passengers(spec, frame.columns)
     ordered = _in_order(spec, _numbers(spec, frame, inputs))
-    with_calendar = _calendar(spec, ordered)
-    with_history = with_calendar.with_columns(_history(spec)).with_columns(_windows(spec, ordered))
-    whole = with_history.with_columns(_pairs(spec)).with_columns(_label(spec, ordered))
-    apart = {*passengers, *carried}
-    features = (*(name for name in inputs if name not in apart), *columns.computed(spec))
-    small = pl.Float32 if spec.features.precision == "float32" else pl.Float64
-    return whole.select(
-        *passengers,
-        *carried,
-        *(pl.col(name).cast(small) if whole.schema[name].is_numeric() else pl.col(name) for name in features),
+    first = dict.fromkeys([*columns.passengers(spec, frame.columns), *carried])
+    names = dict.fromkeys([*inputs, *columns.computed(spec)])
+    wanted = [*first, *(name for name in names if name not in first)]
+    if spec.timestamp is None:
+        return _stored(spec, ordered.with_columns(history.pairs(spec)), wanted, names)
+    # Whole entities at a time: what is computed along the way stays small, whatever the size of the table.
+    on = windows.line(
+        ordered[spec.timestamp].dt.epoch("us").to_numpy(), ordered[spec.entity] if spec.entity else None
     )
+    pieces = [
+        _stored(spec, _piece(spec, ordered[rows], piece), wanted, names) for rows, piece in windows.pieces(on)
+    ]
+    return pl.concat(pieces, rechunk=False)
+
+
+def _piece(spec: ModelSpec, frame: pl.DataFrame, on: windows.Line) -> pl.DataFrame:
+    """Some whole entities with every computed column, and for forecasting with the label in place of the target."""
+    assert spec.timestamp is not None
+    added: list[pl.Expr | pl.Series] = list(calendar.calendar(spec.features, spec.timestamp))
+    if spec.features.holidays:
+        added.append(calendar.holiday(spec.features, spec.timestamp, frame[spec.timestamp]))
+    added += history.steps(spec, on)
+    added += history.rolled(spec, frame, on)
+    whole = frame.with_columns(added).with_columns(history.pairs(spec))
+    return whole.with_columns(history.label(spec, frame)) if spec.problem == "forecasting" else whole
+
+
+def _stored(
+    spec: ModelSpec, frame: pl.DataFrame, wanted: Sequence[str], features: Collection[str]
+) -> pl.DataFrame:
+    """The wanted columns, features in the precision asked for."""
+    kind = pl.Float32() if spec.features.precision == "float32" else pl.Float64()
+    casts = {name for name in features if frame.schema[name].is_float() and frame.schema[name] != kind}
+    return frame.select(pl.col(name).cast(kind) if name in casts else pl.col(name) for name in wanted)
+
+
+def _in_order(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
+    keys = [name for name in (spec.entity, spec.timestamp) if name is not None]
+    for key in keys:
+        if missing := frame[key].null_count():
+            raise DataError(f"{spec.name}: {missing} rows have no {key!r}; validation sets such rows aside")
+    return frame.sort(keys, maintain_order=True) if keys else frame
 
 
 def _numbers(spec: ModelSpec, frame: pl.DataFrame, inputs: Sequence[str]) -> pl.DataFrame:
@@ -101,118 +126,3 @@ def _instant(spec: ModelSpec, name: str, kind: pl.DataType) -> pl.Expr:
     if kind == pl.Date:
         return pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     raise DataError(f"{spec.name}: the timestamp {name!r} is {kind}, expected a date or a time")
-
-
-def _in_order(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
-    keys = [name for name in (spec.entity, spec.timestamp) if name is not None]
-    if not keys:
-        return frame.with_columns(pl.int_range(pl.len()).alias(_ROW))
-    for key in keys:
-        if missing := frame[key].null_count():
-            raise DataError(f"{spec.name}: {missing} rows have no {key!r}; validation sets such rows aside")
-    ordered = frame.sort(keys, maintain_order=True)
-    position = pl.int_range(pl.len())
-    if spec.entity is not None:
-        # Counted from the first row of each run: the frame is sorted, so a run is an entity.
-        starts = windows.line(np.zeros(ordered.height, dtype=np.int64), ordered[spec.entity]).starts
-        begins = np.repeat(starts[:-1], np.diff(starts))
-        return ordered.with_columns(pl.Series(_ROW, np.arange(ordered.height) - begins))
-    return ordered.with_columns(position.alias(_ROW))
-
-
-def _calendar(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
-    if spec.timestamp is None:
-        return frame
-    added: list[pl.Expr | pl.Series] = list(calendar.calendar(spec.features, spec.timestamp))
-    if spec.features.holidays:
-        added.append(calendar.holiday(spec.features, spec.timestamp, frame[spec.timestamp]))
-    return frame.with_columns(added)
-
-
-def _earlier(name: str, step: int) -> pl.Expr:
-    """The value `step` readings ago, of the same entity."""
-    return pl.when(pl.col(_ROW) >= step).then(pl.col(name).shift(step))
-
-
-def _hidden(spec: ModelSpec, name: str) -> bool:
-    """Whether a row's own value of this column is what must be predicted from the row."""
-    return name == spec.target and spec.problem != "forecasting"
-
-
-def _history(spec: ModelSpec) -> Iterator[pl.Expr]:
-    features = spec.features
-    if features.horizon is not None:
-        yield pl.col(spec.target).alias(now_column(spec.target))
-    if features.lags is not None:
-        for name in features.lags.columns:
-            yield from (_earlier(name, step).alias(f"{name}_lag_{step}") for step in features.lags.steps)
-    if features.differences is not None:
-        for name in features.differences.columns:
-            now = _earlier(name, 1) if _hidden(spec, name) else pl.col(name)
-            back = 1 if _hidden(spec, name) else 0
-            yield from (
-                (now - _earlier(name, step + back)).alias(f"{name}_diff_{step}")
-                for step in features.differences.steps
-            )
-
-
-def _windows(spec: ModelSpec, ordered: pl.DataFrame) -> list[pl.Series | pl.Expr]:
-    rolling = spec.features.rolling
-    if rolling is None or spec.timestamp is None:
-        return []
-    times = ordered[spec.timestamp].dt.epoch("us").to_numpy()
-    on = windows.line(times, ordered[spec.entity] if spec.entity else None)
-    made: list[pl.Series | pl.Expr] = []
-    for length in rolling.windows:
-        over: dict[bool, windows.Window] = {}
-        for name in rolling.columns:
-            including = not _hidden(spec, name)
-            if not windows.RUNNING.isdisjoint(rolling.statistics):
-                if including not in over:
-                    over[including] = windows.window(on, length, including=including)
-                values = ordered[name].fill_null(float("nan")).to_numpy()
-                for statistic, found in windows.running(over[including], values, rolling.statistics).items():
-                    made.append(pl.Series(rolling_column(name, statistic, length), found).fill_nan(None))
-            made += [
-                _picked(spec, name, statistic, length, including)
-                for statistic in rolling.statistics
-                if statistic not in windows.RUNNING
-            ]
-    return made
-
-
-def _picked(spec: ModelSpec, name: str, statistic: str, length: timedelta, including: bool) -> pl.Expr:
-    """min, max and median, which are values of the window (or lie halfway between two of them)."""
-    column = pl.col(name)
-    ways = {"min": column.rolling_min_by, "max": column.rolling_max_by, "median": column.rolling_median_by}
-    assert spec.timestamp is not None
-    rolled = ways[statistic](
-        spec.timestamp, window_size=format_duration(length), closed="right" if including else "left"
-    )
-    return (rolled.over(spec.entity) if spec.entity else rolled).alias(
-        rolling_column(name, statistic, length)
-    )
-
-
-def _pairs(spec: ModelSpec) -> Iterator[pl.Expr]:
-    for above, below in spec.features.ratios:
-        yield _finite(pl.col(above) / pl.col(below)).alias(f"{above}_per_{below}")
-    for one, other in spec.features.interactions:
-        yield _finite(pl.col(one) * pl.col(other)).alias(f"{one}_times_{other}")
-
-
-def _finite(value: pl.Expr) -> pl.Expr:
-    return pl.when(value.is_finite()).then(value)
-
-
-def _label(spec: ModelSpec, ordered: pl.DataFrame) -> list[pl.Series]:
-    """For forecasting, the target at exactly t + horizon of the same entity."""
-    horizon = spec.features.horizon
-    if spec.problem != "forecasting" or horizon is None or spec.timestamp is None:
-        return []
-    keys = [name for name in (spec.entity, spec.timestamp) if name is not None]
-    later = ordered.select(*keys[:-1], pl.col(spec.timestamp) - horizon, spec.target).unique(
-        keys, keep="last", maintain_order=True
-    )
-    joined = ordered.select(keys).join(later, on=keys, how="left", maintain_order="left")
-    return [joined[spec.target]]

@@ -6,7 +6,6 @@ the same columns into the matrix the algorithm knows. It makes the round trip th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,23 +61,25 @@ class Preparation:
                 f"column {name!r} is missing{did_you_mean(name, frame.columns)}" for name in missing
             )
             raise DataError(f"the model cannot answer: {listed}")
-        values = np.empty((frame.height, len(self.names)), dtype=np.float64, order="F")
-        for place, column in enumerate(self._columns(frame)):
-            values[:, place] = column
-        return FeatureMatrix(self.names, values)
+        columns = [self._numbers(frame)]
+        columns += [made[:, None] for one in self.categories for made in one.apply(as_text(frame[one.name]))]
+        columns += [group.apply(as_text(frame[group.by]))[:, None] for group in self.groups]
+        return FeatureMatrix(self.names, np.concatenate(columns, axis=1))
 
-    def _columns(self, frame: pl.DataFrame) -> Iterator[NDArray[np.float64]]:
-        for number in self.numbers:
-            column = as_number(frame[number.name]).to_numpy(writable=True)
-            if number.fill is not None:
-                column[np.isnan(column)] = number.fill
-            if number.centre != 0.0 or number.width != 1.0:
-                column = (column - number.centre) / number.width
-            yield column
-        for category in self.categories:
-            yield from category.apply(as_text(frame[category.name]))
-        for group in self.groups:
-            yield group.apply(as_text(frame[group.by]))
+    def _numbers(self, frame: pl.DataFrame) -> NDArray[np.float64]:
+        names = [number.name for number in self.numbers]
+        for name in names:
+            _require_number(name, frame.schema[name])
+        if not names:
+            return np.empty((frame.height, 0))
+        values = frame.select(pl.col(names).cast(pl.Float64)).to_numpy()
+        if (infinite := np.isinf(values).any(axis=0)).any():
+            raise DataError(f"column {names[int(np.argmax(infinite))]!r} holds an infinite value")
+        fills = np.array([np.nan if number.fill is None else number.fill for number in self.numbers])
+        centres = np.array([number.centre for number in self.numbers])
+        widths = np.array([number.width for number in self.numbers])
+        scaled: NDArray[np.float64] = (np.where(np.isnan(values), fills, values) - centres) / widths
+        return scaled
 
 
 def fit_preparation(spec: ModelSpec, train: pl.DataFrame) -> Preparation:
@@ -99,7 +100,7 @@ def fit_preparation(spec: ModelSpec, train: pl.DataFrame) -> Preparation:
                 categories.append(encoding.fit_category(spec, text, train[spec.target]))
             continue
         number = as_number(column)
-        if reason := _useless(number.fill_nan(None)):
+        if reason := _useless(number):
             dropped[name] = reason
         else:
             numbers.append(_number(spec, number))
@@ -112,13 +113,17 @@ def fit_preparation(spec: ModelSpec, train: pl.DataFrame) -> Preparation:
 
 
 def as_number(column: pl.Series) -> pl.Series:
-    """Float64 with NaN for what is missing. Raises DataError for text and for infinite values."""
-    if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
-        raise DataError(f"column {column.name!r} holds {column.dtype}, the model was trained on numbers")
+    """Float64 with null for what is missing. Raises DataError for text and for infinite values."""
+    _require_number(column.name, column.dtype)
     number = column.cast(pl.Float64)
     if number.is_infinite().any():
         raise DataError(f"column {column.name!r} holds an infinite value")
-    return number.fill_null(float("nan"))
+    return number.fill_nan(None)
+
+
+def _require_number(name: str, kind: pl.DataType) -> None:
+    if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
+        raise DataError(f"column {name!r} holds {kind}, the model was trained on numbers")
 
 
 def as_text(column: pl.Series) -> pl.Series:
@@ -136,7 +141,7 @@ def _useless(column: pl.Series) -> str | None:
 
 
 def _number(spec: ModelSpec, column: pl.Series) -> Number:
-    values = column.fill_nan(None).drop_nulls().to_numpy()
+    values = column.drop_nulls().to_numpy()
     how = spec.features.missing
     fill = {"median": float(np.median(values)), "mean": float(np.mean(values)), "zero": 0.0, "keep": None}[
         how

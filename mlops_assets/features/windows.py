@@ -12,7 +12,7 @@ only (van Herk 1992, Gil and Werman 1993, for sums instead of maxima). Spread is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
@@ -23,9 +23,25 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Parts = dict[str, Floats]
+"""By name, as in NOTHING: one number per cell or row."""
 
-RUNNING: Final = frozenset({"mean", "std", "sum", "count"})
-"""Statistics computed here; the others are picked from the window's values, where nothing can accumulate."""
+CELLS: Final = 2**13
+"""Numbers worked on together: several arrays of them fit a cache."""
+PIECE: Final = 2**18
+"""Rows of a table built together: enough to make calls cheap, few enough to keep working memory small."""
+NEEDS: Final = {
+    "count": ("count",),
+    "sum": ("sum",),
+    "mean": ("sum",),
+    "std": ("sum", "squares"),
+    "min": ("min",),
+    "max": ("max",),
+}
+"""What must be kept of a block's head or tail for each statistic; squares are distances from the mean, squared."""
+NOTHING: Final = {"count": 0.0, "sum": 0.0, "squares": 0.0, "min": np.inf, "max": -np.inf}
+RUNNING: Final = frozenset(NEEDS)
+"""Statistics computed here. The median is polars' own: it is picked from the window's values, nothing accumulates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +55,21 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """For each row the first and last reading of its window (last < first: empty), and the blocks that cut the line.
+    """For each row the first and last reading of its window (last < first: empty), and the cells that sums run in.
 
-    block numbers the blocks along the line; none holds two entities. shelves are index matrices (blocks, rows) of
-    blocks of like length, padded with -1.
+    Cells are the rows again, block beside block: shelves are index matrices (blocks, rows of a block) of blocks of
+    like length, padded with -1, and cells are counted along the shelves. head is the cell where the part of a row's
+    window ends that lies in the row's own block, tail the cell where the part begins that lies in the block before;
+    one cell beyond the last stands for a part that is not there. head_rows and tail_rows count their readings.
     """
 
     first: Ints
     last: Ints
-    block: Ints
     shelves: tuple[Ints, ...]
+    head: Ints
+    tail: Ints
+    head_rows: Floats
+    tail_rows: Floats
 
 
 def line(times: Ints, entities: pl.Series | None) -> Line:
@@ -58,6 +79,17 @@ def line(times: Ints, entities: pl.Series | None) -> Line:
         return Line(times, np.array([0, rows], dtype=np.int64))
     starts = np.flatnonzero(np.diff(entities.rle_id().to_numpy().astype(np.int64))) + 1
     return Line(times, np.concatenate([[0], starts, [rows]]).astype(np.int64))
+
+
+def pieces(on: Line) -> Iterator[tuple[slice, Line]]:
+    """The line cut between entities into pieces of about PIECE rows, one at least; an entity is never cut."""
+    first, ends = 0, on.starts[1:]
+    while first == 0 or first < len(ends):
+        begin = on.starts[first]
+        stop = min(max(int(np.searchsorted(ends, begin + PIECE, side="right")), first + 1), len(ends))
+        rows = slice(int(begin), int(on.starts[stop]))
+        yield rows, Line(on.times[rows], on.starts[first : stop + 1] - begin)
+        first = stop
 
 
 def window(on: Line, length: timedelta, *, including: bool) -> Window:
@@ -73,20 +105,46 @@ def window(on: Line, length: timedelta, *, including: bool) -> Window:
         last[start:stop] = start + np.searchsorted(own, own, side=side) - 1
         fresh[start + 1 : stop] = np.diff(own // micros) != 0
         fresh[start:stop][:1] = True
-    return Window(first, last, np.cumsum(fresh) - 1, _shelves(np.flatnonzero(fresh), rows))
+    starts = np.flatnonzero(fresh)
+    return _with_cells(first, last, np.cumsum(fresh) - 1, starts, np.diff(starts, append=rows))
 
 
-def _shelves(starts: Ints, rows: int) -> tuple[Ints, ...]:
-    """Blocks gathered by length, so that padding never more than doubles the work."""
-    lengths = np.diff(starts, append=rows)
+def _with_cells(first: Ints, last: Ints, block: Ints, starts: Ints, lengths: Ints) -> Window:
+    """A window begins in the block before the row's own, or at the start of that; it ends in the row's own block, or at
+    the end of the one before. So it is the tail of one block, the head of the next, or both."""
+    shelves = _shelves(starts, lengths)
+    cell = np.empty(len(first) + 1, dtype=np.int64)
+    begin = 0
+    for shelf in shelves:
+        held = shelf >= 0
+        cell[shelf[held]] = begin + np.flatnonzero(held)
+        begin += shelf.size
+    filled = last >= first
+    end, start = np.maximum(last, 0), np.minimum(first, len(first) - 1)
+    has_head, has_tail = filled & (block[end] == block), filled & (block[start] != block)
+    return Window(
+        first=first,
+        last=last,
+        shelves=shelves,
+        head=np.where(has_head, cell[end], begin),
+        tail=np.where(has_tail, cell[start], begin),
+        head_rows=np.where(has_head, end - starts[block] + 1.0, 0.0),
+        tail_rows=np.where(has_tail, (starts + lengths)[block[start]] - start + 0.0, 0.0),
+    )
+
+
+def _shelves(starts: Ints, lengths: Ints) -> tuple[Ints, ...]:
+    """Blocks by length, so that padding never more than doubles the work, cut into matrices that fit a cache."""
     classes = np.ceil(np.log2(np.maximum(lengths, 1))).astype(np.int64)
     shelves = []
     for size in np.unique(classes).tolist():
-        chosen = classes == size
+        chosen = np.flatnonzero(classes == size)
         steps = np.arange(lengths[chosen].max())
-        shelf = starts[chosen][:, None] + steps
-        shelf[steps >= lengths[chosen][:, None]] = -1
-        shelves.append(shelf)
+        together = max(1, CELLS // len(steps))
+        for some in np.array_split(chosen, max(1, -(-len(chosen) // together))):
+            shelf = starts[some][:, None] + steps
+            shelf[steps >= lengths[some][:, None]] = -1
+            shelves.append(shelf)
     return tuple(shelves)
 
 
@@ -96,82 +154,97 @@ def running(over: Window, values: Floats, wanted: Collection[str]) -> dict[str, 
     An empty window gives NaN, and 0 for count; std is the sample standard deviation, NaN below two values.
     """
     asked = RUNNING.intersection(wanted)
+    found: dict[str, Floats] = {name: np.empty(len(values)) for name in sorted(asked)}
+    if not len(values):
+        return found
     present = np.isfinite(values)
-    total = np.concatenate([[0], np.cumsum(present)])
-    count = np.maximum(total[over.last + 1] - total[over.first], 0)
-    found: dict[str, Floats] = {"count": count.astype(np.float64)}
-    if asked - {"count"} and len(values):
-        sums, squares = _summary(over, values, spread="std" in asked)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found["sum"] = np.where(count > 0, sums, np.nan)
-            found["mean"] = found["sum"] / count
-            found["std"] = np.where(count > 1, np.sqrt(squares / (count - 1)), np.nan)
-    return {name: found.get(name, np.empty(0)) for name in asked}
+    whole = bool(present.all())
+    kept = {part for name in asked for part in NEEDS[name]} | (set() if whole else {"count"})
+    heads = _scan(over, values, present, kept, backwards=False)
+    tails = _scan(over, values, present, kept, backwards=True)
+    for begin in range(0, len(values), CELLS):
+        rows = slice(begin, begin + CELLS)
+        head: Parts = {name: cells[over.head[rows]] for name, cells in heads.items()}
+        tail: Parts = {name: cells[over.tail[rows]] for name, cells in tails.items()}
+        if whole:
+            head["count"], tail["count"] = over.head_rows[rows], over.tail_rows[rows]
+        for name, column in _joined(head, tail, asked):
+            found[name][rows] = column
+    return found
 
 
-def _summary(over: Window, values: Floats, *, spread: bool) -> tuple[Floats, Floats]:
-    """Sum, and sum of squared distances from the mean, of each window.
-
-    A row's window begins in the block before the row's own, or at the start of that; it ends in the row's own block,
-    or at the end of the one before. So it is the tail of one block, the head of the next, or both.
-    """
-    heads, tails = _scans(over.shelves, values, spread)
-    filled = over.last >= over.first
-    first, last = np.minimum(over.first, len(values) - 1), np.maximum(over.last, 0)
-    tail = tails.at(first, filled & (over.block[first] != over.block))
-    head = heads.at(last, filled & (over.block[last] == over.block))
-    sums = tail.sums + head.sums
-    if not spread:
-        return sums, sums
-    both = (tail.counts > 0) & (head.counts > 0)
+def _joined(head: Parts, tail: Parts, asked: frozenset[str]) -> Iterator[tuple[str, Floats]]:
+    """Two parts as one window. Their spread together is their own spreads and the distance between their means (Chan et
+    al.)."""
+    count = head["count"] + tail["count"]
+    if "count" in asked:
+        yield "count", count
     with np.errstate(invalid="ignore", divide="ignore"):
-        apart = head.sums / head.counts - tail.sums / tail.counts
-        weight = head.counts * tail.counts / (head.counts + tail.counts)
-    return sums, tail.squares + head.squares + np.where(both, apart * apart * weight, 0.0)
+        if "sum" in asked:
+            yield "sum", np.where(count > 0.0, head["sum"] + tail["sum"], np.nan)
+        if "mean" in asked:
+            yield "mean", (head["sum"] + tail["sum"]) / count
+        if "std" in asked:
+            apart = head["sum"] / np.maximum(head["count"], 1.0) - tail["sum"] / np.maximum(
+                tail["count"], 1.0
+            )
+            squares = (
+                head["squares"] + tail["squares"] + apart * apart * (head["count"] * tail["count"] / count)
+            )
+            yield "std", np.where(count > 1.0, np.sqrt(squares / (count - 1.0)), np.nan)
+        if "min" in asked:
+            yield "min", np.where(count > 0.0, np.minimum(head["min"], tail["min"]), np.nan)
+        if "max" in asked:
+            yield "max", np.where(count > 0.0, np.maximum(head["max"], tail["max"]), np.nan)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    """Count, sum and sum of squared distances from the mean, from one end of a block up to each row."""
+def _scan(
+    over: Window, values: Floats, present: NDArray[np.bool_], kept: Collection[str], *, backwards: bool
+) -> Parts:
+    """For every cell, what is `kept` of it and all cells before it in its block (after it when `backwards`).
 
-    counts: Floats
-    sums: Floats
-    squares: Floats
-
-    def at(self, rows: Ints, where: NDArray[np.bool_]) -> _Scan:
-        """The scan at some rows; nothing where `where` is false."""
-        return _Scan(*(np.where(where, part[rows], 0.0) for part in (self.counts, self.sums, self.squares)))
-
-
-def _scans(shelves: Iterable[Ints], values: Floats, spread: bool) -> tuple[_Scan, _Scan]:
-    """From the start of each block, and from its end."""
-    heads, tails = (_Scan(*(np.zeros(len(values)) for _ in range(3))) for _ in range(2))
-    for shelf in shelves:
-        held = shelf >= 0
-        cells = np.where(held, values[shelf], np.nan)
-        present = np.isfinite(cells)
-        cells[~present] = 0.0
-        rows = shelf[held]
-        for scan, turn in ((heads, slice(None)), (tails, slice(None, None, -1))):
-            for part, filled in zip(
-                (scan.counts, scan.sums, scan.squares),
-                _scan(cells[:, turn], present[:, turn], spread),
-                strict=False,
-            ):
-                part[rows] = filled[:, turn][held]
-    return heads, tails
+    The cell beyond the last stands for no reading at all.
+    """
+    size = sum(shelf.size for shelf in over.shelves) + 1
+    made: Parts = {name: np.full(size, NOTHING[name]) for name in kept}
+    turn = slice(None, None, -1) if backwards else slice(None)
+    begin = 0
+    for shelf in over.shelves:
+        region = slice(begin, begin + shelf.size)
+        begin += shelf.size
+        held = present[shelf]
+        held &= shelf >= 0
+        found = values[shelf]
+        for name, scanned in _scanned(found[:, turn], held[:, turn], kept):
+            made[name][region].reshape(shelf.shape)[:, turn] = scanned
+    return made
 
 
-def _scan(cells: Floats, present: NDArray[np.bool_], spread: bool) -> Iterator[Floats]:
-    """Along the second axis. Squared distances grow by d^2 n / (n + 1), d being the distance from the mean so far
-    (Welford 1962)."""
-    counts = np.cumsum(present, axis=1, dtype=np.float64)
-    sums = np.cumsum(cells, axis=1)
-    yield counts
-    yield sums
-    if spread:
-        before, so_far = counts - present, np.zeros_like(sums)
-        so_far[:, 1:] = sums[:, :-1]
-        distance = cells - so_far / np.maximum(before, 1.0)
-        growth = np.where(present, distance * distance * (before / np.maximum(counts, 1.0)), 0.0)
-        yield np.cumsum(growth, axis=1)
+def _scanned(numbers: Floats, held: NDArray[np.bool_], kept: Collection[str]) -> Iterator[tuple[str, Floats]]:
+    """Along the second axis, from the first column to each; what is not `held` does not count."""
+    if "sum" in kept:
+        sums = np.cumsum(np.where(held, numbers, 0.0), axis=1)
+        yield "sum", sums
+        if "squares" in kept:
+            yield "squares", _squares(numbers, sums, held)
+    if "count" in kept:
+        yield "count", np.cumsum(held, axis=1, dtype=np.float64)
+    if "min" in kept:
+        yield "min", np.minimum.accumulate(np.where(held, numbers, np.inf), axis=1)
+    if "max" in kept:
+        yield "max", np.maximum.accumulate(np.where(held, numbers, -np.inf), axis=1)
+
+
+def _squares(numbers: Floats, sums: Floats, held: NDArray[np.bool_]) -> Floats:
+    """Sums of squared distances from the mean so far: each number adds d^2 n / (n + 1), where d is its distance from
+    the mean of the n before it (Welford 1962)."""
+    counts = np.cumsum(held, axis=1, dtype=np.float64)
+    before = counts - held
+    growth = np.zeros_like(sums)
+    np.divide(sums[:, :-1], np.maximum(before[:, 1:], 1.0), out=growth[:, 1:])
+    np.subtract(numbers, growth, out=growth)
+    growth *= growth
+    growth *= before / np.maximum(counts, 1.0)
+    growth[~held] = 0.0
+    summed: Floats = np.cumsum(growth, axis=1)
+    return summed
