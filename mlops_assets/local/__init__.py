@@ -6,7 +6,8 @@ says (`cli`), how servers run in production (`deploy/`). Import the module you n
 
     locks        one process at a time, or many readers, by flock; a lock dies with its process
     logs         log files that stay small
-    cluster      the embedded PostgreSQL: make it, start it, count who uses it
+    datafolder   the files and programs of the embedded PostgreSQL
+    cluster      the embedded PostgreSQL: start it, join it, leave it
     guard        the small process above PostgreSQL that stops it after its last user (program)
     databases    what a server holds: databases, and which versions they were migrated to
     postgres     start and prepare: the two calls other code makes

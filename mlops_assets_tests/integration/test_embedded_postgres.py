@@ -229,3 +229,9 @@ def test_a_server_that_cannot_start_shows_the_end_of_its_log(home: Path) -> None
     (home / "postgres" / "data" / "postgresql.conf").write_text("nonsense = 1\n")
     with pytest.raises(ServiceError, match=r"did not start(.|\n)*unrecognized configuration parameter"):
         postgres.start(settings_of(home))
+
+
+def test_a_folder_that_lost_its_files_is_not_taken_for_a_database(home: Path) -> None:
+    (home / "postgres" / "data" / "PG_VERSION").unlink()
+    with pytest.raises(ServiceError, match="is not a database of PostgreSQL"):
+        postgres.start(settings_of(home))

@@ -197,6 +197,15 @@ def test_a_kill_leaves_nothing_and_the_next_start_works(up: Up) -> None:
     assert survivors(up.home) == []
 
 
+def test_a_home_that_is_removed_ends_it_without_leftovers(up: Up) -> None:
+    # renamed, because deleting races with a server that still writes
+    (up.home / "postgres").rename(up.home.with_name(f"{up.home.name}-removed"))
+    assert up.process.wait(60) == 1
+    assert "was removed while 'mlops up' ran on it" in up.said()
+    shutil.rmtree(up.home.with_name(f"{up.home.name}-removed"))
+    eventually(lambda: not survivors(up.home), why=lambda: "\n".join(survivors(up.home)))
+
+
 PREPARE = """
 import json, os, sys, time
 from mlops_assets.local import postgres
