@@ -25,6 +25,7 @@ _START: Final = (date(2023, 1, 1) - _EPOCH).days
 _WEEKDAY: Final = np.array([0.92, 0.90, 0.94, 1.0, 1.12, 1.22, 1.05])
 _ELASTICITY: Final = -1.6
 _CROSS_ELASTICITY: Final = 0.7
+_PLANNED: Final = ("price", "ad_spend", "promotions", "holidays")
 
 
 def ad_sales(
@@ -34,18 +35,22 @@ def ad_sales(
     seed: int = 42,
     drift: Mapping[str, Any] | None = None,
     country: str = "US",
+    planned_days: int = 0,
 ) -> pl.DataFrame:
     """Days with start <= date < end. `drift: {since: 2025-06-01, advertising: 0.5}` halves the effect of advertising.
 
     Columns: date, sales (units), price, ad_spend, competitor_price, promotions and holidays (0 or 1),
-    day_of_week (Monday is 1).
-    Raises ValueError on naive instants and on a drift without `since`.
+    day_of_week (Monday is 1). With `planned_days: 7` also price_planned, ad_spend_planned, promotions_planned and
+    holidays_planned: what marketing has decided on that day for the day a week later; plans are kept.
+    Raises ValueError on naive instants, a drift without `since`, and planned_days below 0.
     """
     if start.tzinfo is None or end.tzinfo is None:
         raise ValueError("start and end need a time zone")
+    if planned_days < 0:
+        raise ValueError("planned_days must not be negative")
     first = -((_EPOCH_MOMENT - start.astimezone(UTC)) // timedelta(days=1))
     stop = -((_EPOCH_MOMENT - end.astimezone(UTC)) // timedelta(days=1))
-    days = np.arange(first - _MEMORY_DAYS, max(stop, first))
+    days = np.arange(first - _MEMORY_DAYS, max(stop, first) + planned_days)
     chance = np.array([_daily(seed, day) for day in days.tolist()]).reshape(len(days), 4)
     weekly = np.array([_weekly(seed, week) for week in np.unique(days // 7).tolist()]).reshape(-1, 3)[
         np.unique(days // 7, return_inverse=True)[1]
@@ -84,7 +89,11 @@ def ad_sales(
         },
         schema_overrides=dict.fromkeys(("promotions", "holidays", "day_of_week"), pl.Int16),
     )
-    return rows.slice(_MEMORY_DAYS)
+    if planned_days:
+        rows = rows.with_columns(
+            pl.col(name).shift(-planned_days).name.suffix("_planned") for name in _PLANNED
+        )
+    return rows.slice(_MEMORY_DAYS, rows.height - _MEMORY_DAYS - planned_days)
 
 
 def _daily(seed: int, day: int) -> Array:

@@ -90,3 +90,14 @@ def test_read_through_a_model_file() -> None:
         read_model({"kind": "simulated", "simulator": "ad_sales"}, target="sales", timestamp="date")
     with pytest.raises(SourceError, match=r"refuses source\.params"):
         read_model(source | {"params": {"spees": 1}}, target="scaling_event", timestamp="timestamp")
+
+
+def test_ad_sales_plans_are_what_happens_later() -> None:
+    simulate = SIMULATORS["ad_sales"]
+    planned = simulate(START, START + timedelta(days=20), planned_days=7)
+    assert planned.select(pl.exclude("^.*_planned$")).equals(simulate(START, START + timedelta(days=20)))
+    assert planned["price_planned"][:13].equals(planned["price"][7:].alias("price_planned"))
+    assert sum(planned.null_count().row(0)) == 0
+    assert simulate(START + timedelta(days=19), START + timedelta(days=20), planned_days=7).equals(
+        planned[-1:]
+    )
