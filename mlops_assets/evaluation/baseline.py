@@ -1,7 +1,7 @@
 """What a forecast without any learning would have said: the floor that every model must beat.
 
 Regression: the mean of the training part. Classification: the majority class, with the training shares as
-probabilities. Forecasting: the last value seen of the same entity.
+probabilities. Forecasting: the last value known of the same entity.
 """
 
 from __future__ import annotations
@@ -12,26 +12,31 @@ import polars as pl
 from mlops_assets.artifacts import PARTS, Part, Split
 from mlops_assets.evaluation.scoring import Floats, Scored, codes, in_order, numbers, truth_column
 from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.features import now_column
 
 
 def naive_numbers(spec: ModelSpec, split: Split) -> dict[Part, Floats]:
     """The naive forecast for every row of every part, in the order of `in_order`. Numbers only.
 
-    For forecasting, a row is given the target of the row before it of the same entity, wherever that row fell; the
-    first row of an entity is given the mean of the training part.
+    For forecasting it is persistence: the target's value at the row's own instant, the last one known where that is
+    missing (the rows' own targets lie `horizon` ahead and were not known then). A frame that does not carry that value
+    is given the target of the row before. Where nothing was known, the mean of the training part.
     """
     mean = float(np.nanmean(numbers(truth_column(spec, split.train)))) if split.train.height else float("nan")
     if spec.problem != "forecasting" or spec.timestamp is None:
         return {part: np.full(split.part(part).height, mean) for part in PARTS}
-    keys = [spec.timestamp, *([spec.entity] if spec.entity else []), spec.target]
+    known = now_column(spec.target)
+    carried = known in split.train.columns
+    keys = [spec.timestamp, *([spec.entity] if spec.entity else []), known if carried else spec.target]
     parts = [in_order(spec, split.part(part)).select(keys) for part in PARTS]
     marked = [part.with_columns(part_=pl.lit(index)) for index, part in enumerate(parts)]
     rows = pl.concat(marked, how="vertical_relaxed").with_row_index("row_")
-    before = pl.col(spec.target).cast(pl.Float64).shift(1)
+    value = pl.col(keys[-1]).cast(pl.Float64).fill_nan(None)
+    before = value.forward_fill() if carried else value.shift(1)
     naive = (
         rows.sort([spec.timestamp, "row_"])
         .with_columns(naive_=before.over(spec.entity) if spec.entity else before)
-        .with_columns(pl.col("naive_").fill_nan(None).fill_null(mean))
+        .with_columns(pl.col("naive_").fill_null(mean))
         .sort("row_")
     )
     return {

@@ -105,6 +105,17 @@ def test_the_naive_forecast_is_the_last_value_of_the_same_pump() -> None:
     assert found.challenger["test"]["mase"] == pytest.approx(expected)
 
 
+def test_the_naive_forecast_knows_nothing_after_its_own_instant() -> None:
+    """With a horizon of several readings, the row before holds a target that is still to come."""
+    spec = spec_with([], problem="forecasting", evaluation={"primary": "mae"}, features={"horizon": "1h"})
+    frame = pump_frame(20).with_columns(pl.col("y").shift(3).alias("y_now"))
+    frame = frame.with_columns(pl.when(pl.int_range(pl.len()) != 17).then(pl.col("y_now")))
+    found = evaluation.evaluate(spec, ColumnPredictor("x"), None, split_of(frame), size_bytes=0)
+    truth, then = frame["y"].to_numpy()[16:], frame["y_now"].to_numpy()[16:].copy()
+    then[1] = frame["y_now"][15]  # missing there: the last one known of the same pump
+    assert found.baseline["test"]["mae"] == pytest.approx(np.abs(truth - then).mean())
+
+
 def flowers(rows: int = 400) -> pl.DataFrame:
     rng = np.random.default_rng(2)
     truth = rng.integers(0, 2, rows)
