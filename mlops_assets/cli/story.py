@@ -35,7 +35,7 @@ def live(spec: ModelSpec, as_of: datetime, actor: str, *, force: bool = False) -
     finished = materialise(spec, as_of=as_of, actor=actor, progress=_say, reuse=not force)
     opened = Platform.open(settings(), Stores.from_environment(os.environ))
     try:
-        _tell(spec, opened, finished.run_id)
+        _tell(spec, opened, finished.run_id, unchanged=finished.success)
     finally:
         opened.ledger.close()
     for stage, sentence in finished.failures:
@@ -48,7 +48,7 @@ def _say(sentence: str) -> None:
     click.secho(f"  . {sentence}", dim=True)
 
 
-def _tell(spec: ModelSpec, platform: Platform, run_id: str) -> None:
+def _tell(spec: ModelSpec, platform: Platform, run_id: str, *, unchanged: bool) -> None:
     from mlops_assets.artifacts import TrainedModel
     from mlops_assets.lifecycle.platform import own_record
     from mlops_assets.lifecycle.records import (
@@ -65,6 +65,8 @@ def _tell(spec: ModelSpec, platform: Platform, run_id: str) -> None:
                 f"  {table.table:<16} version {table.version}, {table.rows:,} rows, content {table.content_hash[:12]}"
             )
     trained = own_record(platform, spec, stages.TRAINED_MODEL, run_id, TrainedModel)
+    if unchanged and trained is None:
+        _tell_unchanged(spec, platform)
     report = own_record(platform, spec, stages.EVALUATION_REPORT, run_id, ReportRecord)
     if trained is not None:
         click.echo(
@@ -82,3 +84,14 @@ def _tell(spec: ModelSpec, platform: Platform, run_id: str) -> None:
     if decision is not None:
         word, colour = OUTCOMES[decision.outcome]
         click.secho(f"  {word}: {decision.reason}", fg=colour, bold=True)
+
+
+def _tell_unchanged(spec: ModelSpec, platform: Platform) -> None:
+    """Data and model file are those of a challenger that was judged already: say how that ended."""
+    champion = platform.ledger.champion(spec.name)
+    for entry in platform.ledger.history(spec.name, 1):
+        click.echo(
+            f"  unchanged        version {entry.version} was {entry.action} on exactly this data: {entry.reason}"
+        )
+    if champion is not None:
+        click.echo(f"  champion         version {champion.version}, since {champion.since:%Y-%m-%d %H:%M %Z}")

@@ -3,13 +3,23 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import dagster as dg
 
 from mlops_assets.defs.automation import LIFECYCLE_JOB, keys
+from mlops_assets.defs.housekeeping import end_lost_runs
 from mlops_assets.defs.model_defs import build_definitions
-from mlops_assets.defs.resources import ACTOR_TAG, AS_OF_TAG, MODEL_TAG, REUSE_TAG, PlatformResource
+from mlops_assets.defs.processes import PROCESS_TAG, this_process
+from mlops_assets.defs.resources import (
+    ACTOR_TAG,
+    AS_OF_TAG,
+    MODEL_TAG,
+    REUSE_TAG,
+    PlatformResource,
+)
+from mlops_assets.lifecycle import watch
 from mlops_assets.spec import ModelSpec
 
 
@@ -36,7 +46,11 @@ def materialise(
     reuse: leave training out when nothing changed since a challenger that was already judged.
     """
     definitions = build_definitions([spec], loggers={"console": _progress_logger(progress)}, retries=None)
+    platform, run_id = PlatformResource().open(), str(uuid4())
+    # what a skipped step would have checked: not news to whoever asked for nothing to be done twice
+    logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
     with dg.DagsterInstance.get() as instance:
+        end_lost_runs([spec], platform, instance, datetime.now(UTC))
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
             asset_selection=keys(spec, job),
@@ -45,13 +59,19 @@ def materialise(
                 ACTOR_TAG: actor,
                 MODEL_TAG: spec.name,
                 REUSE_TAG: str(reuse).lower(),
+                PROCESS_TAG: this_process(run_id),
             },
+            run_id=run_id,
             run_config={"loggers": {"console": {}}},
             raise_on_error=False,
         )
-    platform = PlatformResource().open()
+    failures = tuple(_failures(result))
     platform.registry.close_parents(result.run_id, "FINISHED" if result.success else "FAILED")
-    return Finished(result.run_id, result.success, tuple(_failures(result)))
+    if not result.success:  # no sensor sees a run that was not launched by the daemon
+        reasons = [sentence for _, sentence in failures] or ["failed"]
+        watch.alert_failed_run(platform, result.run_id, spec, reasons, datetime.now(UTC))
+    platform.ledger.close()
+    return Finished(result.run_id, result.success, failures)
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[tuple[str, str]]:
@@ -74,7 +94,7 @@ def _progress_logger(progress: Callable[[str], None]) -> dg.LoggerDefinition:
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             meta = getattr(record, "dagster_meta", {})
-            if not meta.get("dagster_event") and record.levelno >= logging.INFO:
+            if meta.get("step_key") and not meta.get("dagster_event") and record.levelno >= logging.INFO:
                 progress(str(meta.get("orig_message", record.getMessage())))
 
     @dg.logger
