@@ -52,7 +52,9 @@ class Tracked:
             store = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
             store(self.run_id, str(path), under)
 
-    def candidate(self, candidate: Candidate, history: History = ()) -> str:
+    def candidate(
+        self, candidate: Candidate, history: History = (), tags: Mapping[str, Any] | None = None
+    ) -> str:
         """One nested run for a candidate that has ended; its id. history: (step, losses) of an iterative fit."""
         with reaching(self.uri, f"log the candidate {candidate.algorithm}"):
             end = _now()
@@ -66,7 +68,12 @@ class Tracked:
                 self.client,
                 run_id,
                 params={"model_type": candidate.algorithm, **candidate.params},
-                tags={"status": candidate.status, "message": candidate.message, "promoted": False},
+                tags={
+                    "status": candidate.status,
+                    "message": candidate.message,
+                    "promoted": False,
+                    **(tags or {}),
+                },
                 metrics={**named_by_part(candidate.metrics), "seconds": candidate.seconds},
                 history=history,
             )

@@ -32,6 +32,7 @@ from mlops_assets.training import workers
 from mlops_assets.training.algorithm import Algorithm, Progress, Target
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.cores import idle_cores, usable_cores
+from mlops_assets.training.overfitting import overfitted
 from mlops_assets.training.wording import explained, listed
 
 OnStep = Callable[[str, Progress], None]
@@ -51,6 +52,11 @@ class Fitted:
     model: Algorithm | None
     message: str = ""
     history: tuple[Progress, ...] = ()
+
+    @property
+    def overfitted(self) -> bool | None:
+        """Whether it learnt its rows by heart; None when its history does not tell."""
+        return overfitted(self.history)
 
     @property
     def algorithm(self) -> str:

@@ -68,14 +68,10 @@ class LightGbm(Algorithm):
         train = lightgbm.Dataset(
             data.train, data.target, feature_name=_plain_names(data.names), params=params
         )
-        callbacks = []
-        parts, names = [], []
+        parts, names, callbacks = [train], ["train"], [_report(data)]
         if data.validation is not None:
-            parts, names = (
-                [lightgbm.Dataset(data.validation, data.validation_target, reference=train)],
-                ["validation"],
-            )
-            callbacks.append(_report(data))
+            parts.append(lightgbm.Dataset(data.validation, data.validation_target, reference=train))
+            names.append("validation")
             if patience:
                 callbacks.append(lightgbm.early_stopping(patience, first_metric_only=True, verbose=False))
         booster = lightgbm.train(

@@ -21,8 +21,9 @@ from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
 from mlops_assets.spec.training import AlgorithmChoice, TrainingSpec
-from mlops_assets.training import Fitted, workers
+from mlops_assets.training import Fitted, Progress, workers
 from mlops_assets.training.cores import idle_cores, usable_cores
+from mlops_assets.training.overfitting import overfitted
 
 NAMES = ("a", "b")
 
@@ -76,7 +77,7 @@ def test_candidates_come_back_in_order_with_their_history() -> None:
         "trained",
     )
     assert [progress.step for progress in boosted.history] == [1, 2, 3, 4, 5]
-    assert set(boosted.history[0].values) == {"validation_l2"}
+    assert set(boosted.history[0].values) == {"train_l2", "validation_l2"}
     assert heard == [("lightgbm", step) for step in range(1, 6)]
     assert first.model is not None
     here = training.ALGORITHMS["hist_gradient_boosting"]("regression").fit(
@@ -203,3 +204,21 @@ def test_a_direct_solution_of_known_cost_needs_no_process() -> None:
     assert not training.ALGORITHMS["ridge"]("regression", {"solver": "saga"}).is_quick(100, 2)
     training.warm_up(spec(AlgorithmChoice(name="ridge")))
     assert fitting_processes() == []
+
+
+@pytest.mark.parametrize(
+    "losses, expected",
+    [
+        ([(3.0, 3.0), (2.0, 2.0), (1.0, 2.5)], True),
+        ([(3.0, 3.0), (2.0, 2.0), (1.0, 2.05)], False),
+        ([(3.0, 3.0), (2.0, 2.0), (2.5, 2.5)], False),
+        ([], None),
+    ],
+)
+def test_learning_by_heart_is_noticed(losses: list[tuple[float, float]], expected: bool | None) -> None:
+    history = [
+        Progress(step, {"train_l2": train, "validation_l2": validation})
+        for step, (train, validation) in enumerate(losses)
+    ]
+    assert overfitted(history) is expected
+    assert overfitted([Progress(1, {"validation_l2": 1.0})]) is None
