@@ -61,5 +61,7 @@ def create_app(champions: Champions, key: str) -> FastAPI:
             return served.predict(pl.DataFrame(question.readings, infer_schema_length=None, strict=False))
         except MlopsError as error:
             raise HTTPException(422, str(error)) from None
+        except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+            raise HTTPException(422, f"these readings cannot be used: {str(error).splitlines()[0]}") from None
 
     return app

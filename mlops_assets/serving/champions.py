@@ -5,19 +5,21 @@ A champion that cannot be loaded never replaces one that serves; a ledger that d
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-from pydantic import TypeAdapter
+from pydantic import ValidationError
 
 from mlops_assets import features, stages
-from mlops_assets.errors import MlopsError
+from mlops_assets.errors import BundleError, MlopsError
 from mlops_assets.lifecycle.champions import load_version
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.spec import ModelSpec
+from mlops_assets.training import LoadedBundle
 
 POLL_SECONDS = 1.0
 
@@ -114,10 +116,25 @@ class Champions:
     def _load(self, name: str, version: int, epoch: int) -> None:
         try:
             predictor, bundle = load_version(self._platform, name, version)
-            spec = ModelSpec.model_validate_json(TypeAdapter(dict[str, Any]).dump_json(bundle.spec))
-            latest = self._platform.datasets.latest(name, stages.VALIDATED_DATA)
-            readings = self._platform.datasets.read(latest) if latest else pl.DataFrame()
-            self._served[name] = Served(spec, version, epoch, predictor, features.recent(spec, readings))
+            spec = spec_of_bundle(bundle)
+            recent = recent_readings(self._platform, spec)
+            self._served[name] = Served(spec, version, epoch, predictor, recent)
             self._problems.pop(name, None)
         except MlopsError as error:
             self._problems[name] = f"version {version} of {name} cannot be served: {error}"
+
+
+def spec_of_bundle(bundle: LoadedBundle) -> ModelSpec:
+    """The model file as it was when the version was trained. Raises BundleError when this code no longer reads it."""
+    try:
+        return ModelSpec.model_validate_json(json.dumps(bundle.spec))
+    except ValidationError as error:
+        raise BundleError(
+            f"the stored model file was written by other code: {error.errors()[0]['msg']}"
+        ) from None
+
+
+def recent_readings(platform: Platform, spec: ModelSpec) -> pl.DataFrame:
+    """What lags and windows of the next readings may look back at."""
+    latest = platform.datasets.latest(spec.name, stages.VALIDATED_DATA)
+    return features.recent(spec, platform.datasets.read(latest)) if latest else pl.DataFrame()

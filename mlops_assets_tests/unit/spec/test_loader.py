@@ -66,8 +66,10 @@ def test_every_problem_is_reported_at_once_in_order_of_lines(tmp_path: Path) -> 
         "1 target: is required",
         "5 tarjet: unknown key; did you mean 'target'?",
         "8 training.algorithms[1].name: unknown algorithm 'ligthgbm'; did you mean 'lightgbm'?",
-        "8 training.time_limit: '5 minutes' is not a duration; "
-        "write a whole number and a unit such as 90s, 30m, 6h, 14d or 2w",
+        (
+            "8 training.time_limit: '5 minutes' is not a duration; "
+            "write a whole number and a unit such as 90s, 30m, 6h, 14d or 2w"
+        ),
     ]
 
 
@@ -147,7 +149,7 @@ def test_unreadable_files_are_problems_too(tmp_path: Path) -> None:
 def test_two_files_cannot_share_a_name(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     write(tmp_path, GOOD, "again.yaml")
-    with pytest.raises(SpecError, match="'sales' is already the name of again.yaml"):
+    with pytest.raises(SpecError, match=r"'sales' is already the name of again\.yaml"):
         load_models(tmp_path)
 
 
@@ -156,4 +158,5 @@ def test_problems_of_all_files_are_reported_together(tmp_path: Path) -> None:
     write(tmp_path, GOOD.replace("kind: file", "kind: fiel"), "other.yaml")
     with pytest.raises(SpecError) as caught:
         load_models(tmp_path)
-    assert "tarjet" in str(caught.value) and "fiel" in str(caught.value)
+    assert "tarjet" in str(caught.value)
+    assert "fiel" in str(caught.value)
