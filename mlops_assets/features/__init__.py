@@ -6,6 +6,8 @@ Comes in: usable readings. Goes out: a feature table, its split into parts, what
 
 from mlops_assets.features.building import build
 from mlops_assets.features.columns import feature_names
+from mlops_assets.features.folds import Fold, expanding, k_fold, sliding
+from mlops_assets.features.joins import asof_join
 from mlops_assets.features.leaks import leakage
 from mlops_assets.features.preparation import Preparation, fit_preparation
 from mlops_assets.features.reference import profile
@@ -13,13 +15,18 @@ from mlops_assets.features.serving import online, recent
 from mlops_assets.features.splitting import split
 
 __all__ = [
+    "Fold",
     "Preparation",
+    "asof_join",
     "build",
+    "expanding",
     "feature_names",
     "fit_preparation",
+    "k_fold",
     "leakage",
     "online",
     "profile",
     "recent",
+    "sliding",
     "split",
 ]

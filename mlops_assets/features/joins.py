@@ -1,0 +1,73 @@
+"""Point-in-time join: beside each row, what was known of another table at that row's instant, and nothing later.
+
+Comes in: two frames. Goes out: the left one with columns of the right. Reading the tables is `readings`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import polars as pl
+
+from mlops_assets.errors import DataError
+from mlops_assets.spec.suggestion import did_you_mean
+
+_ORDER: Final = "__order"
+_EVENT: Final = "__event"
+
+
+def asof_join(
+    left: pl.DataFrame,
+    right: pl.DataFrame,
+    *,
+    on: str,
+    by: Sequence[str] = (),
+    available: str | None = None,
+    max_age: timedelta | None = None,
+) -> pl.DataFrame:
+    """Each left row, in its place, with the right row of the same `by` that was the newest by `on` among those known.
+
+    on is the instant in both frames. A right row is known from its own instant on, or from the one in its column
+    `available` where facts arrive late; a fact that arrives after a newer one never replaces it. Of two facts of
+    one instant the later row counts. Facts older than max_age are left out. Without a match the right columns are null.
+
+    Raises DataError for a column that is missing or stands in both frames.
+    """
+    keys = [*by]
+    for name, side, frame in (
+        (on, "left", left),
+        (on, "right", right),
+        *((key, "left", left) for key in keys),
+    ):
+        _require(name, side, frame)
+    for key in (*keys, *([available] if available else [])):
+        _require(key, "right", right)
+    if both := sorted(set(left.columns) & set(right.columns) - {on, *keys}):
+        raise DataError(f"column {both[0]!r} stands in both tables; rename it in one")
+    known_from = available or on
+    facts = right.drop_nulls([on, known_from, *keys]).rename({on: _EVENT} if available else {})
+    if available:
+        facts = facts.with_columns(pl.max_horizontal(available, _EVENT).alias(on)).sort(
+            on, _EVENT, maintain_order=True
+        )
+        newest = pl.col(_EVENT).cum_max()
+        facts = facts.filter(pl.col(_EVENT) == (newest.over(keys) if keys else newest))
+    else:
+        facts = facts.with_columns(pl.col(on).alias(_EVENT)).sort(on, maintain_order=True)
+    facts = facts.unique([on, *keys], keep="last", maintain_order=True)
+    asked = left.with_row_index(_ORDER).sort(on, maintain_order=True)
+    joined = asked.join_asof(facts, on=on, by=keys or None, strategy="backward", check_sortedness=False).sort(
+        _ORDER
+    )
+    added = [name for name in right.columns if name not in (on, *keys)]
+    if max_age is not None:
+        fresh = pl.col(on) - pl.col(_EVENT) <= max_age
+        joined = joined.with_columns(pl.when(fresh).then(pl.col(name)).alias(name) for name in added)
+    return joined.select(*left.columns, *added)
+
+
+def _require(name: str, side: str, frame: pl.DataFrame) -> None:
+    if name not in frame.columns:
+        raise DataError(f"the {side} table has no column {name!r}{did_you_mean(name, frame.columns)}")
