@@ -46,7 +46,7 @@ class Settings:
         return cls(
             home=home,
             models=Path(environ.get("MLOPS_MODELS", "models")).absolute(),
-            database_url=environ.get("MLOPS_DATABASE_URL") or environ.get("DATABASE_URL"),
+            database_url=environ.get("MLOPS_DATABASE_URL"),
             readings_url=environ.get("MLOPS_READINGS_URL"),
             data_root=environ.get("MLOPS_DATA_ROOT", str(home / "data")),
             model_root=Path(environ.get("MLOPS_MODEL_ROOT", home / "bundles")).absolute(),
@@ -82,7 +82,7 @@ class Stores:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Stores:
         """The databases a child process of `mlops` was given. Raises ValueError when it was given none."""
-        server = environ.get("MLOPS_DATABASE_URL") or environ.get("DATABASE_URL")
+        server = environ.get("MLOPS_DATABASE_URL")
         if not server:
             raise ValueError(
                 "no database: MLOPS_DATABASE_URL is not set. Start this process through `mlops` (which starts the "
