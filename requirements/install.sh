@@ -60,8 +60,11 @@ with_uv() {
         "$tools/bin/python" -m pip install --quiet --require-hashes --requirement requirements/uv.txt || return 1
         uv=$tools/bin/uv
     fi
-    "$uv" pip install --quiet --python "$python" --require-hashes --no-deps --requirement "$lock" &&
-        "$uv" pip install --quiet --python "$python" --no-deps --no-build-isolation --editable .
+    # Its own certificates know the public index, the system's also know a company's.
+    "$uv" pip install --quiet --python "$python" --require-hashes --no-deps --requirement "$lock" 2>"$tools/uv.log" ||
+        "$uv" --system-certs pip install --quiet --python "$python" --require-hashes --no-deps \
+            --requirement "$lock" 2>>"$tools/uv.log" || return 1
+    "$uv" pip install --quiet --offline --python "$python" --no-deps --no-build-isolation --editable .
 }
 
 with_pip() {
@@ -85,7 +88,8 @@ say "Installing what $lock lists (a minute or two the first time)."
 # pip and uv are of use only now; in a folder of their own they can go at the end, 80 MB with them.
 "$python" -m venv --clear "$tools"
 if ! with_uv; then
-    say 'uv could not install it; trying pip.'
+    [ ! -s "$tools/uv.log" ] || tail -n 3 "$tools/uv.log" >&2
+    say 'uv could not install it; trying pip, which is slower.'
     with_pip
 fi
 rm -rf "$tools" "$unfinished"
