@@ -115,8 +115,8 @@ def _blocks(spec: ModelSpec, frame: pl.DataFrame, folds: int, first: float) -> I
     instants = np.unique(_times(spec, frame))
     if folds < 1 or not 0.0 <= first < 1.0 or len(instants) < folds + (first > 0):
         raise DataError(f"{spec.name}: {len(instants)} instants do not suffice for {folds} folds")
-    edges = np.round(np.linspace(first * len(instants), len(instants), folds + 1)).astype(np.int64)
-    for begin, end in pairwise(edges.tolist()):
+    edges: Rows = np.round(np.linspace(first * len(instants), len(instants), folds + 1)).astype(np.int64)
+    for begin, end in pairwise([int(edge) for edge in edges]):
         yield int(instants[begin]), int(instants[end]) if end < len(instants) else int(instants[-1]) + 1
 
 

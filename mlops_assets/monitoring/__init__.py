@@ -4,6 +4,7 @@ Comes in: a profile, feature rows, rankings, predictions. Goes out: reports. Ask
 `retraining`'s business.
 """
 
-from mlops_assets.monitoring.drift import drift
+from mlops_assets.monitoring.drift import drift, prediction_drift
+from mlops_assets.monitoring.importance import ImportanceDrift, importance_drift
 
-__all__ = ["drift"]
+__all__ = ["ImportanceDrift", "drift", "importance_drift", "prediction_drift"]

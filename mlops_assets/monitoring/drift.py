@@ -8,6 +8,7 @@ month that ended in April.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -15,6 +16,7 @@ import polars as pl
 
 from mlops_assets.artifacts import ColumnProfile, DriftReport, FeatureDrift, Profile
 from mlops_assets.divergence import expected_shares, kl, psi, shares
+from mlops_assets.monitoring.significance import chi_squared, corrected, kolmogorov_smirnov
 from mlops_assets.spec import ModelSpec
 from mlops_assets.spec.features import calendar_columns
 
@@ -30,15 +32,12 @@ def drift(
     """PSI per feature of the profile, by `monitoring.psi`: stable, moderate or significant.
 
     The report is as bad as its worst feature that could be measured, and unmeasurable when none could; the mean and the
-    share of significant features stand beside it.
+    share of significant features stand beside it. p-values (KS for numbers, chi-squared for text) decide nothing.
     """
     apart = {*calendar_columns(spec.features, spec.timestamp)}
+    looked_at = {name: column for name, column in profile.columns.items() if name not in apart}
     features = sorted(
-        (
-            _feature(spec, name, column, frame)
-            for name, column in profile.columns.items()
-            if name not in apart
-        ),
+        _corrected([_feature(spec, name, one, frame, profile.rows) for name, one in looked_at.items()]),
         key=lambda one: (one.psi is None, -(one.psi or 0.0), one.feature),
     )
     measured = [one.psi for one in features if one.psi is not None]
@@ -68,14 +67,23 @@ def level(spec: ModelSpec, value: float) -> Level:
     return "moderate" if value <= limits.act else "significant"
 
 
-def _feature(spec: ModelSpec, name: str, reference: ColumnProfile, frame: pl.DataFrame) -> FeatureDrift:
+def prediction_drift(
+    spec: ModelSpec, reference: ColumnProfile, rows: int, predictions: pl.Series
+) -> FeatureDrift:
+    """New predictions against those of training (a profile over `rows` rows): numbers, or labels for classes."""
+    return _corrected(
+        [_feature(spec, "prediction", reference, pl.DataFrame({"prediction": predictions}), rows)]
+    )[0]
+
+
+def _feature(
+    spec: ModelSpec, name: str, reference: ColumnProfile, frame: pl.DataFrame, rows: int
+) -> FeatureDrift:
     if name not in frame.columns:
         return FeatureDrift(
             name, None, "unmeasurable", {"missing": 1.0, "missing_reference": reference.missing}
         )
-    column = frame[name]
-    if column.dtype.is_float():
-        column = column.fill_nan(None)
+    column = frame[name].fill_nan(None) if frame.schema[name].is_float() else frame[name]
     present = column.drop_nulls()
     statistics = {
         "rows": float(len(present)),
@@ -89,8 +97,22 @@ def _feature(spec: ModelSpec, name: str, reference: ColumnProfile, frame: pl.Dat
     except ValueError:
         return FeatureDrift(name, None, "unmeasurable", statistics)
     moved = psi(expected, actual)
+    sizes = (max(1, round(rows * (1.0 - reference.missing))), len(present))
+    test, label = (kolmogorov_smirnov, "ks") if reference.kind == "number" else (chi_squared, "chi_squared")
     statistics["kl"] = kl(expected, actual)
+    statistics[label], statistics["p"] = test(expected, sizes[0], actual, sizes[1])
     mean = present.mean() if present.dtype.is_numeric() else None
     if reference.mean is not None and isinstance(mean, (int, float)):
         statistics |= {"mean": float(mean), "mean_reference": reference.mean}
     return FeatureDrift(name, moved, level(spec, moved), statistics)
+
+
+def _corrected(features: list[FeatureDrift]) -> list[FeatureDrift]:
+    """The same with `p_corrected` for all that were looked at together."""
+    found = corrected({one.feature: one.statistics["p"] for one in features if "p" in one.statistics})
+    return [
+        replace(one, statistics={**one.statistics, "p_corrected": found[one.feature]})
+        if one.feature in found
+        else one
+        for one in features
+    ]
