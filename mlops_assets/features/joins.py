@@ -46,21 +46,20 @@ def asof_join(
         _require(key, "right", right)
     if both := sorted(set(left.columns) & set(right.columns) - {on, *keys}):
         raise DataError(f"column {both[0]!r} stands in both tables; rename it in one")
-    known_from = available or on
-    facts = right.drop_nulls([on, known_from, *keys]).rename({on: _EVENT} if available else {})
+    facts = right.drop_nulls(list({on, available or on, *keys}))
     if available:
-        facts = facts.with_columns(pl.max_horizontal(available, _EVENT).alias(on)).sort(
-            on, _EVENT, maintain_order=True
-        )
+        event = pl.col(on).alias(_EVENT)
+        facts = facts.with_columns(pl.max_horizontal(available, on).alias(on), event)
+        facts = facts.sort(on, _EVENT, maintain_order=True)
         newest = pl.col(_EVENT).cum_max()
         facts = facts.filter(pl.col(_EVENT) == (newest.over(keys) if keys else newest))
     else:
-        facts = facts.with_columns(pl.col(on).alias(_EVENT)).sort(on, maintain_order=True)
-    facts = facts.unique([on, *keys], keep="last", maintain_order=True)
-    asked = left.with_row_index(_ORDER).sort(on, maintain_order=True)
-    joined = asked.join_asof(facts, on=on, by=keys or None, strategy="backward", check_sortedness=False).sort(
-        _ORDER
-    )
+        facts = facts.sort(on, maintain_order=True)
+        facts = facts if max_age is None else facts.with_columns(pl.col(on).alias(_EVENT))
+    # Among facts of one instant polars takes the last, and the sort above keeps their order.
+    asked = left.with_row_index(_ORDER).sort(on)
+    joined = asked.join_asof(facts, on=on, by=keys or None, strategy="backward", check_sortedness=False)
+    joined = joined.sort(_ORDER)
     added = [name for name in right.columns if name not in (on, *keys)]
     if max_age is not None:
         fresh = pl.col(on) - pl.col(_EVENT) <= max_age
