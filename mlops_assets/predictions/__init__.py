@@ -4,6 +4,7 @@ Comes in: a `Predictor` and feature rows. Goes out: frames for the predictions t
 against labels is `monitoring`'s and `evaluation`'s business.
 """
 
+from mlops_assets.predictions.labels import Maturity, labelled, maturity
 from mlops_assets.predictions.scoring import pending, score
 
-__all__ = ["pending", "score"]
+__all__ = ["Maturity", "labelled", "maturity", "pending", "score"]
