@@ -11,7 +11,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from mlops_assets.datasets import Commit, Difference
-    from mlops_assets.ledger import HistoryEntry
+    from mlops_assets.ledger import HistoryEntry, Waiver
     from mlops_assets.lifecycle.platform import Platform
 
 
@@ -47,6 +47,24 @@ def history(entries: Sequence[HistoryEntry], model: str) -> None:
             (entry.evidence_hash or "")[:12],
         )
     _print(table)
+
+
+def waivers(found: Sequence[Waiver], model: str, now: datetime) -> None:
+    """One line per waiver, whether it holds or has expired."""
+    table = Table("since", "gate", "owner", "reason", "until", "holds", title=f"{model}: waived gates")
+    for one in found:
+        table.add_row(
+            f"{one.at:%Y-%m-%d %H:%M}",
+            one.gate,
+            one.owner,
+            one.reason,
+            f"{one.expires_at:%Y-%m-%d %H:%M}",
+            "yes" if now < one.expires_at else "expired",
+        )
+    if table.row_count:
+        _print(table)
+    else:
+        _print_words(f"no gate of {model} was ever waived")
 
 
 def versions(commits: Sequence[Commit], title: str) -> None:

@@ -16,7 +16,7 @@ from mlops_assets.errors import LedgerError, LostRaceError
 from mlops_assets.ledger.engine import Store, utc
 from mlops_assets.ledger.evidence import require_evidence
 from mlops_assets.ledger.records import Approval, Verdict, Waiver
-from mlops_assets.ledger.schema import approvals, waivers
+from mlops_assets.ledger.schema import approvals, evidence, waivers
 
 
 class Approvals(Store):
@@ -75,6 +75,17 @@ class Approvals(Store):
                 select(approvals).where(approvals.c.evidence_hash == evidence_hash)
             ).one_or_none()
         return None if row is None else _approval(row)
+
+    def answers(self, model: str) -> dict[int, Approval]:
+        """The newest answer about each version of a model that was answered."""
+        query = (
+            select(evidence.c.version, *approvals.c)
+            .join(evidence, evidence.c.hash == approvals.c.evidence_hash)
+            .where(evidence.c.model == model)
+            .order_by(approvals.c.at)
+        )
+        with self._transaction() as connection:
+            return {row.version: _approval(row) for row in connection.execute(query)}
 
     def waive(
         self, model: str, gate: str, *, owner: str, reason: str, at: datetime, expires_at: datetime

@@ -1,7 +1,7 @@
 """From a challenger to evidence: measure it beside the champion on the same rows, ask every gate, write the report.
 
-Goes out: a `ReportRecord` and, in the ledger, the hashed evidence a promotion rests on. Deciding to promote is
-`promote`'s business, which asks the gates again.
+Goes out: a `ReportRecord` and, in the ledger, the hashed evidence a promotion rests on. Moving or keeping the champion
+is `promote`'s business, which asks the gates again; a refusal is written down at once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mlops_assets.errors import EvidenceError
 from mlops_assets.lifecycle.champions import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.predictor import BundlePredictor
+from mlops_assets.lifecycle.promote import settle
 from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
 from mlops_assets.spec import ModelSpec
 
@@ -39,9 +40,8 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     challenger, bundle = load_version(platform, spec.name, trained.version)
     reference, champion = _champion(spec, platform)
     run.progress(f"measuring version {trained.version} on {split.test.height:,} holdout rows")
-    measured = evaluation.evaluate(
-        spec, challenger, champion, split, size_bytes=bundle.size_bytes, look=_look(spec, platform, reference)
-    )
+    look = _look(spec, platform, reference, trained.version)
+    measured = evaluation.evaluate(spec, challenger, champion, split, size_bytes=bundle.size_bytes, look=look)
     run.progress("explaining it with SHAP")
     shap = evaluation.explain(spec, challenger, split.train, split.test)
     theirs = evaluation.explain(spec, champion, split.train, split.test) if champion else None
@@ -52,14 +52,20 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     )
     evidence = _evidence(spec, platform, run, trained, reference, split, measured)
     evidence = replace(evidence, gates=promotion.ask(spec, evidence))
-    decision = promotion.decide(spec, evidence.gates, reference)
+    waivers = platform.ledger.waivers(spec.name, run.now())
+    decision = promotion.decide(spec, evidence.gates, reference, waivers=waivers, now=run.now())
+    standing, _ = promotion.with_people(evidence.gates, None, waivers, run.now())
     evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
     folder = platform.reports(spec.name, trained.version)
     plots = evaluation.plots(spec, challenger, champion, split, measured, shap)
     history = platform.ledger.history(spec.name, 10)
-    promotion.write_report(folder, spec, evidence, decision, evidence_hash, plots, history)
+    shown = replace(evidence, gates=standing)
+    promotion.write_report(folder, spec, shown, decision, evidence_hash, plots, history, recorded=evidence)
     platform.registry.log_evaluation(trained, measured, folder)
     run.progress(f"the gates say {decision.outcome}: {decision.reason}")
+    if decision.outcome == "refuse":
+        # the failing check ends the run here, before anybody else could write it down
+        settle(spec, platform, run, trained.version, evidence_hash)
     record = ReportRecord(
         model=spec.name,
         version=trained.version,
@@ -76,10 +82,19 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     return record
 
 
-def _look(spec: ModelSpec, platform: Platform, champion: ChampionRef) -> int:
-    """How many challengers have been compared with this champion, this one included."""
+def _look(spec: ModelSpec, platform: Platform, champion: ChampionRef, version: int) -> int:
+    """How many challengers have been compared with this champion, `version` included; those that wait count too."""
     since = [entry for entry in platform.ledger.history(spec.name, None) if entry.epoch == champion.epoch]
-    return 1 + sum(entry.action == "kept" for entry in since)
+    waiting = [
+        one.version
+        for one in platform.ledger.versions(spec.name, "challenger")
+        if one.version != version
+        and any(
+            found.body["champion"]["epoch"] == champion.epoch
+            for found in platform.ledger.evidence_of(spec.name, one.version)
+        )
+    ]
+    return 1 + len({*waiting, *(entry.version for entry in since if entry.action == "kept")})
 
 
 def _metric_rows(measured: evaluation.Evaluation) -> tuple[dict[str, JsonValue], ...]:

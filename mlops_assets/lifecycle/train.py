@@ -15,7 +15,7 @@ from mlops_assets.artifacts import Candidate, Part, Split, TrainedModel, to_json
 from mlops_assets.errors import TrainingError
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, known_record, record_of
 from mlops_assets.lifecycle.predictor import BundlePredictor
-from mlops_assets.lifecycle.records import FeaturesRecord
+from mlops_assets.lifecycle.records import FeaturesRecord, PromotionRecord
 from mlops_assets.spec import ModelSpec
 from mlops_assets.spec.evaluation import METRIC_CATALOGUE
 
@@ -133,7 +133,8 @@ def _logged(candidate: Candidate) -> dict[str, float]:
 
 
 def _judged_already(spec: ModelSpec, platform: Platform, record: FeaturesRecord) -> int | None:
-    """The latest challenger when it came from these features and this model file, and was promoted or kept."""
+    """The latest challenger when it came from these features and this model file, and was promoted, kept, or asks for a
+    person's answer."""
     known = known_record(platform, spec, stages.TRAINED_MODEL, TrainedModel)
     same = known is not None and record.table.content_hash in {table.content_hash for table in known.data}
     if known is None or not same or known.spec_digest != spec.digest():
@@ -142,7 +143,9 @@ def _judged_already(spec: ModelSpec, platform: Platform, record: FeaturesRecord)
         entry.version == known.version and entry.action in ("promoted", "kept")
         for entry in platform.ledger.history(spec.name, None)
     )
-    return known.version if settled else None
+    last = known_record(platform, spec, stages.PRODUCTION_MODEL, PromotionRecord)
+    waits = last is not None and last.version == known.version and last.decision.outcome == "keep"
+    return known.version if settled or waits else None
 
 
 def _fit_all(

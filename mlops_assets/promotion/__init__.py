@@ -7,7 +7,20 @@ Comes in: an `Evidence` record. Goes out: `GateResult`s, a `Decision`, Markdown 
 from mlops_assets.promotion.decision import ask, decide, recheck
 from mlops_assets.promotion.gates import GATES
 from mlops_assets.promotion.page import html
+from mlops_assets.promotion.people import waiting, with_people
 from mlops_assets.promotion.report import markdown, write_report
 from mlops_assets.promotion.what_if import Flip, what_if
 
-__all__ = ["GATES", "Flip", "ask", "decide", "html", "markdown", "recheck", "what_if", "write_report"]
+__all__ = [
+    "GATES",
+    "Flip",
+    "ask",
+    "decide",
+    "html",
+    "markdown",
+    "recheck",
+    "waiting",
+    "what_if",
+    "with_people",
+    "write_report",
+]

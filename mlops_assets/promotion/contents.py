@@ -189,8 +189,12 @@ def commands(evidence: Evidence, decision: Decision, evidence_hash: str) -> list
     name = evidence.model
     if headline(evidence, decision) == WAITING:
         return [
-            ("approve exactly this evidence", f"mlops approve {name} {evidence_hash[:16]} --comment '...'"),
-            ("or reject it", f"mlops reject {name} {evidence_hash[:16]} --comment '...'"),
+            (why, f"mlops {verb} {name} --evidence {evidence_hash[:16]} --comment '...'")
+            for why, verb in (
+                ("approve exactly this evidence", "approve"),
+                ("or keep the champion", "reject"),
+                ("or ask for another training", "defer"),
+            )
         ]
     if decision.outcome == "promote":
         return [

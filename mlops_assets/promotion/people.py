@@ -58,6 +58,16 @@ def with_people(
     return tuple(standing), "".join(f"; {one}" for one in said)
 
 
+def waiting(
+    results: Sequence[GateResult], approval: Answer | None, waivers: Sequence[SetAside], now: datetime | None
+) -> bool:
+    """True when nothing but a person's answer is missing, and nobody has answered."""
+    standing, _ = with_people(results, None, waivers, now)
+    short = [one for one in standing if one.verdict not in ("pass", "not_applicable")]
+    asks = all(one.kind in SETTLED_BY_PEOPLE and one.verdict == "not_enough_evidence" for one in short)
+    return bool(short) and asks and approval is None
+
+
 def _settled(
     result: GateResult, approval: Answer | None, waivers: Sequence[SetAside], now: datetime | None
 ) -> GateResult:

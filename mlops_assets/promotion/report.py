@@ -106,13 +106,17 @@ def write_report(
     evidence_hash: str,
     plots: Mapping[str, bytes],
     history: Sequence[Any] = (),
+    recorded: Evidence | None = None,
 ) -> Path:
-    """Write report.md, report.html, evidence.json and the pictures into `folder`; give the page's path."""
+    """Write report.md, report.html, evidence.json and the pictures into `folder`; give the page's path.
+
+    recorded is the evidence under its hash, where `evidence` shows the answers as they stand after people spoke.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in plots.items():
         (folder / f"{name}.png").write_bytes(picture)
     (folder / "evidence.json").write_text(
-        json.dumps(to_json(evidence), indent=1, sort_keys=True), encoding="utf-8"
+        json.dumps(to_json(recorded or evidence), indent=1, sort_keys=True), encoding="utf-8"
     )
     text = markdown(
         evidence, decision, evidence_hash, history=history, plots=[f"{name}.png" for name in plots]

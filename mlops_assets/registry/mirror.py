@@ -5,7 +5,7 @@ Safe to repeat: it looks first and writes only what differs. A version that MLfl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from mlops_assets.registry.tracked import VERSION_TAG
@@ -35,8 +35,14 @@ class Standing(Protocol):
     def champion(self) -> HasVersion | None: ...
 
 
-def mirror(client: Any, model: str, standing: Standing, versions: Iterable[VersionStanding]) -> int:
-    """Write what differs; the number of writes."""
+def mirror(
+    client: Any,
+    model: str,
+    standing: Standing,
+    versions: Iterable[VersionStanding],
+    approved: Mapping[int, bool] | None = None,
+) -> int:
+    """Write what differs; the number of writes. approved: people's answers, for the versions that have one."""
     known = {
         int(found.tags[VERSION_TAG]): found
         for found in client.search_model_versions(f"name = '{model}'", max_results=1_000)
@@ -56,11 +62,24 @@ def mirror(client: Any, model: str, standing: Standing, versions: Iterable[Versi
             client.set_model_version_tag(model, found.version, "promoted", text)
             client.set_tag(found.run_id, "promoted", text)
             writes += 2
+        answer = (approved or {}).get(version.version)
+        said = None if answer is None else str(answer).lower()
+        if found.tags.get("human_approved") != said:
+            writes += _human_approved(client, model, found, said)
         if found.tags.get("status") != version.status:
             client.set_model_version_tag(model, found.version, "status", version.status)
             client.set_tag(found.run_id, "status", version.status)
             writes += 2
     return writes
+
+
+def _human_approved(client: Any, model: str, found: Any, said: str | None) -> int:
+    if said is None:  # nobody answered, whatever the tag says
+        client.delete_model_version_tag(model, found.version, "human_approved")
+        return 1
+    client.set_model_version_tag(model, found.version, "human_approved", said)
+    client.set_tag(found.run_id, "human_approved", said)
+    return 2
 
 
 def _alias(client: Any, model: str, wanted: str | None) -> int:

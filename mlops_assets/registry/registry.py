@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -106,11 +106,15 @@ class Registry:
             self.client.log_artifacts(run_id, str(folder), "evaluation")
 
     def mirror(
-        self, model: str, standing: mirroring.Standing, versions: Iterable[mirroring.VersionStanding]
+        self,
+        model: str,
+        standing: mirroring.Standing,
+        versions: Iterable[mirroring.VersionStanding],
+        approved: Mapping[int, bool] | None = None,
     ) -> int:
         """Bring alias and tags in line with the ledger; the number of writes, 0 when nothing differed."""
         with reaching(self.tracking_uri, f"mirror the champion of {model}"):
-            return mirroring.mirror(self.client, model, standing, versions)
+            return mirroring.mirror(self.client, model, standing, versions, approved)
 
     def leave(self) -> None:
         """End the run that is active in this process, so that the next one in it starts its own."""

@@ -53,7 +53,7 @@ def test_a_challenger_that_only_a_person_holds_up_is_waiting() -> None:
     text = promotion.markdown(evidence, decided(evidence), HASH)
     assert text.startswith("## Waiting for approval: pump v2")
     assert "**asks a person**" in text
-    assert "mlops approve pump eeeeeeeeeeeeeeee" in text
+    assert "mlops approve pump --evidence eeeeeeeeeeeeeeee" in text
 
 
 def test_nothing_breaks_out_of_a_table_or_becomes_markup() -> None:
