@@ -1,0 +1,124 @@
+"""The command that drafts a model file for any table: `mlops new NAME --data FILE --target COLUMN`."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+from pydantic import TypeAdapter, ValidationError
+
+from mlops_assets.cli.opening import actor, now, settings
+from mlops_assets.errors import MlopsError, SourceError
+from mlops_assets.spec.values import Name
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SEPARATORS: Final = (";", "\t", "|")
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Parquet, CSV, TSV, JSON or Avro file."
+)
+@click.option("--target", required=True, help="Column to predict.")
+@click.option(
+    "--problem",
+    type=click.Choice(["regression", "classification", "forecasting"]),
+    help="Default: told from the target.",
+)
+@click.option("--time", help="Column that says when; default: found by its values.")
+@click.option("--entity", help="Column that says what a row is about; default: found by its values.")
+@click.option("--owner", help="E-mail address or team:name; default: team and your user name.")
+def new(
+    name: str,
+    data: Path,
+    target: str,
+    problem: str | None,
+    time: str | None,
+    entity: str | None,
+    owner: str | None,
+) -> None:
+    """Draft a model file NAME.yaml in the models folder for any table.
+
+    It is commented, valid, and runs as it is with `mlops run NAME`. An existing file is never overwritten.
+    """
+    from mlops_assets.readings.profiling import profile_table
+    from mlops_assets.spec.drafting import draft
+
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        raise click.UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    folder = settings().models
+    file = folder / f"{name}.yaml"
+    if file.exists():
+        raise click.ClickException(f"{file} exists and is never overwritten; choose another name")
+    frame, separator = _table(name, data)
+    facts = profile_table(frame, target, problem=problem, time=time, entity=entity, separator=separator)  # type: ignore[arg-type]
+    text = draft(
+        name, owner or f"team:{re.sub(r'[^A-Za-z0-9_-]', '-', actor()) or 'unknown'}", str(data), facts
+    )
+    _keep(file, text)
+    click.echo(f"read {facts.rows:,} rows and {len(facts.columns)} columns from {data}")
+    click.echo(f"  {facts.problem} of {target}, from {len(facts.of('input'))} inputs")
+    if facts.time:
+        click.echo(f"  time: {facts.time.column}" + (f", entity: {facts.entity}" if facts.entity else ""))
+    for column in facts.of("left out"):
+        click.echo(f"  left out {column.name}: {column.why}")
+    click.echo(f"wrote {file}; read it, then: mlops run {name}")
+
+
+def _table(name: str, data: Path) -> tuple[pl.DataFrame, str | None]:
+    """The rows of the file, and its separator where that is not the usual one of its format."""
+    from mlops_assets.readings.files import read_files
+    from mlops_assets.readings.request import Request
+    from mlops_assets.spec.source import FileSource
+
+    request = Request(name, None, None, now(), "UTC", settings())
+    delimited = bool({".csv", ".tsv", ".txt"} & {suffix.lower() for suffix in data.suffixes})
+    found: list[tuple[pl.DataFrame, str | None]] = []
+    refused: list[SourceError] = []
+    for separator in (None, *(SEPARATORS if delimited else ())):
+        try:
+            found.append(
+                (
+                    read_files(FileSource(kind="file", path=str(data), separator=separator), request).frame,
+                    separator,
+                )
+            )
+        except SourceError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    return max(found, key=lambda one: one[0].width)
+
+
+def _keep(file: Path, text: str) -> None:
+    """Check the draft as the loader will, then let it appear under its name, which must be free."""
+    from mlops_assets.spec import examine
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        if problems := examine(draft)[1]:
+            listed = "\n".join(
+                f"  line {problem.line}: {problem.key}: {problem.message}" for problem in problems
+            )
+            raise MlopsError(f"the draft would not be valid, nothing was written:\n{listed}")
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            raise click.ClickException(
+                f"{file} exists and is never overwritten; choose another name"
+            ) from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+COMMANDS = (new,)

@@ -1,0 +1,341 @@
+"""A first model file for a table nobody has described yet: facts about the table in, commented YAML out.
+
+Comes in: `TableFacts`, as `readings.profiling` measures them. Goes out: the text of a model file that is valid and runs
+as it is, with the reason beside every choice a person may want to change. Nothing here looks at data.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
+
+from mlops_assets.spec.training import Problem
+from mlops_assets.spec.values import format_duration
+
+Kind = Literal["number", "text", "boolean", "time", "other"]
+Role = Literal["input", "target", "timestamp", "entity", "left out"]
+
+MANY_MISSING: Final = 0.5
+"""Columns that miss more than this are left out."""
+FEW_INPUTS: Final = 3
+"""A regular series with fewer inputs than this is taken for a forecast."""
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./ ()-]*[A-Za-z0-9_)]|[A-Za-z_]")
+_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+_PERSONAL: Final = re.compile(r"(?i)^(sex|gender|race|rac1p|ethnicity|age_group|nationality|religion)$")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """One column after its repairs. missing is a share; span is the observed range in words.
+
+    why says why a column is left out, note what a person should know of one that stays.
+    """
+
+    name: str
+    kind: Kind
+    role: Role
+    missing: float
+    distinct: int
+    span: str = ""
+    why: str = ""
+    note: str = ""
+    sentinels: tuple[str | int | float, ...] = ()
+    cast: Literal["number"] | None = None
+    writing: Literal["decimal_comma", "thousands"] | None = None
+    flagged_by: str | None = None
+    """The column that looks like this one's quality flag."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeFacts:
+    """The timestamp column. step is the usual time between readings of an entity, regular the share that keep to it."""
+
+    column: str
+    span: str
+    step: timedelta | None
+    regular: float
+    zoned: bool
+    sorted: bool
+    missing: int
+    repeated: int
+    """Rows whose entity and timestamp stood in an earlier row."""
+    format: str | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """A table as far as a first model file needs to know it.
+
+    classes are (value, rows) of the target, most frequent first, when it has few values; rare those too rare to learn.
+    repeated: rows equal to an earlier row; twins: rows equal in every column that is used.
+    """
+
+    rows: int
+    target: str
+    problem: Problem
+    columns: tuple[ColumnFacts, ...]
+    time: TimeFacts | None
+    entity: str | None
+    classes: tuple[tuple[str, int], ...]
+    rare: tuple[str, ...]
+    missing_text: tuple[str, ...]
+    repeated: int
+    twins: int
+    separator: str | None = None
+
+    def of(self, role: Role) -> tuple[ColumnFacts, ...]:
+        """Columns with a role, in the order of the table."""
+        return tuple(column for column in self.columns if column.role == role)
+
+    @property
+    def horizon(self) -> timedelta | None:
+        """For forecasting: one step ahead, an hour for faster readings."""
+        if self.problem != "forecasting" or self.time is None or self.time.step is None:
+            return None
+        return self.time.step * max(1, math.ceil(HOUR / self.time.step))
+
+
+def draft(name: str, owner: str, path: str, facts: TableFacts) -> str:
+    """The text of the model file. `path` stands in it as given."""
+    sections = [
+        _head(name, owner, path, facts),
+        _repairs(facts),
+        _validation(facts),
+        _features(facts),
+        _training(facts),
+        _gates(facts),
+    ]
+    return "\n".join(line for section in sections for line in (*section, ""))
+
+
+def scalar(value: str | int | float) -> str:
+    """A value as YAML, quoted where it would be read as something else."""
+    if not isinstance(value, str):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+def listed(values: Sequence[str | int | float]) -> str:
+    """A list on one line."""
+    return f"[{', '.join(scalar(value) for value in values)}]"
+
+
+def _head(name: str, owner: str, path: str, facts: TableFacts) -> Iterator[str]:
+    yield "# yaml-language-server: $schema=schema.json"
+    yield f"# Drafted by 'mlops new' from {facts.rows:,} rows and {len(facts.columns)} columns: yours to change."
+    yield f"name: {name}"
+    yield f"description: {scalar(f'Predicts {facts.target} from the other columns of the table')}"
+    yield f"owners: [{scalar(owner)}] # an e-mail address or team:name"
+    yield f"problem: {facts.problem} # {_why_problem(facts)}"
+    yield f"target: {scalar(facts.target)}"
+    if facts.time is not None:
+        how_often = "irregular" if facts.time.step is None else f"mostly every {_duration(facts.time.step)}"
+        yield f"timestamp: {scalar(facts.time.column)} # {facts.time.span}; {how_often}"
+    if facts.entity is not None:
+        yield f"entity: {scalar(facts.entity)} # time and this column tell rows apart; lags and windows never cross it"
+    yield ""
+    separator = f", separator: {json.dumps(facts.separator)}" if facts.separator else ""
+    yield f"source: {{kind: file, path: {json.dumps(path, ensure_ascii=False)}{separator}}}"
+
+
+def _why_problem(facts: TableFacts) -> str:
+    if facts.problem == "classification":
+        shown = ", ".join(f"{value} {rows:,}" for value, rows in facts.classes[:4])
+        return f"{len(facts.classes)} classes ({shown}{' ...' if len(facts.classes) > 4 else ''})"
+    if facts.problem == "forecasting":
+        return "a regular series with few other columns"
+    return "the target is a number"
+
+
+def _repairs(facts: TableFacts) -> Iterator[str]:
+    lines: list[str] = []
+    if facts.missing_text:
+        lines.append(f"missing_text: {listed(facts.missing_text)} # words found that mean missing")
+    for way in ("decimal_comma", "thousands"):
+        if found := [column.name for column in facts.columns if column.writing == way]:
+            lines.append(f"{way}: {listed(found)}")
+    if casts := [column.name for column in facts.columns if column.cast and not column.writing]:
+        lines.append(
+            f"cast: {{{', '.join(f'{scalar(name)}: number' for name in casts)}}} # numbers kept as text"
+        )
+    if time := facts.time:
+        lines += [f"timestamp_format: {json.dumps(time.format)}"] if time.format else []
+        lines += (
+            [f"timestamp_unit: {time.unit} # a guess by size: seconds or milliseconds since 1970"]
+            if time.unit
+            else []
+        )
+        if not time.zoned:
+            lines.append(
+                "# timezone: Europe/Berlin # if the clock times are local; without it they count as UTC"
+            )
+        lines += ["missing_timestamp: drop_row"] if time.missing else []
+    sentinels = {column.name: column.sentinels for column in facts.columns if column.sentinels}
+    if facts.rare:
+        sentinels[facts.target] = (*sentinels.get(facts.target, ()), *facts.rare)
+    if sentinels:
+        lines.append(
+            "sentinels: # values that stand for missing"
+            + ("; classes with too few rows to learn" if facts.rare else "")
+        )
+        lines += [f"  {scalar(name)}: {listed(values)}" for name, values in sentinels.items()]
+    flagged = [column for column in facts.columns if column.flagged_by and column.role in ("input", "target")]
+    if flagged:
+        lines.append("# flags: # these columns look like quality flags: say which codes let a reading stand")
+        lines += [
+            f"#   {scalar(column.name)}: {{column: {scalar(column.flagged_by or '')}, accept: [0]}}"
+            for column in flagged[:5]
+        ]
+    target = facts.of("target")[0]
+    if target.missing or target.sentinels or facts.rare:
+        lines.append(
+            "missing_target: drop_row" + (f" # {target.missing:.2%} have none" if target.missing else "")
+        )
+    if facts.time and facts.time.repeated and (facts.entity or _is_series(facts)):
+        lines.append(f"duplicates: last # {facts.time.repeated:,} rows repeat an instant")
+    elif facts.repeated and not facts.time:
+        lines.append(f"duplicates: first # {facts.repeated:,} rows repeat another in every column")
+    if facts.time and not facts.time.sorted:
+        lines.append("sort: time")
+    if lines:
+        yield "repairs: # each is counted at every run"
+        yield from (f"  {line}" for line in lines)
+    else:
+        yield "# repairs: nothing to mend was found"
+
+
+def _validation(facts: TableFacts) -> Iterator[str]:
+    yield "validation:"
+    yield f"  min_rows: {max(10, _round_down(0.8 * facts.rows * (1 - facts.of('target')[0].missing)))}"
+    yield "  max_missing: 5%"
+    if facts.time:
+        yield "  # freshness: 24h # refuse to train when the newest reading is older"
+        if not (facts.entity or _is_series(facts)):
+            yield f"  unique_rows: false # events: {facts.time.repeated:,} rows share their instant with another"
+    gaps = [c for c in (*facts.of("input"), *facts.of("target")) if c.missing >= 0.04 and c.role != "target"]
+    if gaps:
+        yield "  columns:"
+        for column in gaps:
+            yield (
+                f"    {scalar(column.name)}: {{max_missing: {min(100, math.ceil(column.missing * 110) + 1)}%}} "
+                f"# {column.missing:.1%} are missing"
+            )
+
+
+def _features(facts: TableFacts) -> Iterator[str]:
+    yield "features:"
+    inputs = facts.of("input")
+    if inputs:
+        yield "  inputs:"
+        for column in inputs:
+            yield f"    - {scalar(column.name)} # {_about(column)}"
+    elif facts.problem == "forecasting":
+        yield "  inputs: []"
+    for column in facts.of("left out"):
+        yield f"    # left out: {column.name}: {column.why}"
+    time = facts.time
+    if facts.horizon is not None and time is not None:
+        yield f"  horizon: {_duration(facts.horizon)} # how far ahead; a multiple of the step between readings"
+    if time is not None:
+        fine = time.step is None or time.step < DAY
+        yield f"  calendar: {'[hour, day_of_week]' if fine else '[day_of_week, month]'}"
+        if facts.problem == "forecasting" and time.step is not None:
+            season = DAY / time.step
+            steps = [1, 2, 3, *([int(season)] if season.is_integer() and 3 < season <= 2_000 else [])]
+            windows = [_duration(time.step * 6), _duration(time.step * 24)]
+            target = scalar(facts.target)
+            yield f"  lags: {{columns: [{target}], steps: {listed(steps)}}}"
+            yield f"  rolling: {{columns: [{target}], windows: {listed(windows)}, statistics: [mean, std]}}"
+        else:
+            yield f"  # lags: {{columns: [{scalar(inputs[0].name if inputs else facts.target)}], steps: [1, 2, 3]}}"
+    yield "  scaling: standard"
+    yield ""
+    how = "temporal" if time else "stratified" if facts.problem == "classification" else "random"
+    yield f"split: {{strategy: {how}, train: 70%, validation: 15%, test: 15%}}"
+
+
+def _training(facts: TableFacts) -> Iterator[str]:
+    simple = "logistic: {max_iter: 1000}" if facts.problem == "classification" else "ridge: {}"
+    yield "training:"
+    yield "  algorithms: # all are trained; the best on the validation part is compared with the champion"
+    yield f"    - {simple}"
+    yield f"    - lightgbm: {{num_leaves: {15 if facts.rows < 5_000 else 31}, learning_rate: 0.05, n_estimators: 200}}"
+    yield "  time_limit: 30m"
+    yield "  seed: 42"
+    yield ""
+    primary, also = _metrics(facts)
+    yield "evaluation:"
+    yield f"  primary: {primary}"
+    yield f"  also: [{', '.join(also)}]"
+    if len(facts.classes) == 2 and facts.problem == "classification":
+        yield f"  positive: {json.dumps(facts.classes[1][0], ensure_ascii=False)} # the rarer class"
+    people = [column.name for column in facts.of("input") if _PERSONAL.match(column.name)]
+    if people:
+        yield f"  # sensitive: {listed(people)} # measures fairness by these; inputs only where listed above"
+
+
+def _metrics(facts: TableFacts) -> tuple[str, tuple[str, ...]]:
+    if facts.problem == "forecasting":
+        return "mae", ("rmse", "mase")
+    if facts.problem == "regression":
+        return "rmse", ("mae", "r2")
+    if len(facts.classes) != 2:
+        return "f1", ("accuracy", "log_loss")
+    rows = sum(count for _, count in facts.classes)
+    rare = facts.classes[1][1] < 0.1 * rows
+    return (
+        ("pr_auc", ("roc_auc", "recall", "log_loss")) if rare else ("roc_auc", ("f1", "accuracy", "log_loss"))
+    )
+
+
+def _gates(facts: TableFacts) -> Iterator[str]:
+    primary, _ = _metrics(facts)
+    floor = {
+        "classification": "the majority class",
+        "regression": "the mean of the training rows",
+        "forecasting": "the value now",
+    }[facts.problem]
+    yield "gates: # all must pass before a challenger may become champion"
+    yield f"  - beats_baseline: {{metric: {primary}}} # better than {floor}"
+    yield f"  - beats_champion: {{metric: {primary}, by: 2%}}"
+    yield "  - no_missing_predictions"
+    yield "  - min_rows"
+    yield "  - time_limit"
+    if facts.twins and facts.time is None:
+        yield f"  # - leakage # would fail: {facts.twins:,} rows equal another in every column used"
+    else:
+        yield "  - leakage"
+    yield ""
+    yield 'schedules: {retrain: "0 2 * * 0", data_quality: "30 0 * * *", timezone: UTC}'
+
+
+def _is_series(facts: TableFacts) -> bool:
+    """Whether time alone (or with the entity) tells rows apart, but for a few repeated rows."""
+    return facts.time is not None and facts.time.repeated <= 0.02 * facts.rows
+
+
+def _about(column: ColumnFacts) -> str:
+    words = [column.kind if not column.span else f"{column.kind}, {column.span}"]
+    words += [f"{column.missing:.1%} missing"] if column.missing else []
+    words += [column.note] if column.note else []
+    return "; ".join(words)
+
+
+def _round_down(value: float) -> int:
+    """Two digits that mean something: 36,412 is 36,000."""
+    whole = int(value)
+    dropped = max(0, len(str(whole)) - 2)
+    return int(str(whole)[: len(str(whole)) - dropped] + "0" * dropped)
+
+
+def _duration(value: timedelta) -> str:
+    return format_duration(max(value, timedelta(seconds=1)))

@@ -1,0 +1,264 @@
+"""Drafting a model file: what is found in a table, and that the draft is valid whatever the table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from mlops_assets.cli.main import cli
+from mlops_assets.errors import MlopsError, SourceError
+from mlops_assets.readings.profiling import profile_table
+from mlops_assets.spec import ModelSpec, examine
+from mlops_assets.spec.drafting import draft
+from mlops_assets.spec.source import FileSource
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+RNG = np.random.default_rng(0)
+
+
+def series(rows: int = 400, **columns: Any) -> pl.DataFrame:
+    when = [START + timedelta(minutes=10 * row) for row in range(rows)]
+    return pl.DataFrame({"when": when, "level": RNG.normal(3, 1, rows), **columns})
+
+
+def drafted(folder: Path, frame: pl.DataFrame, target: str, **asked: Any) -> ModelSpec:
+    """The parsed draft for a table; fails with the draft's problems."""
+    file = folder / "drafted.yaml"
+    file.write_text(draft("drafted", "team:a", "table.parquet", profile_table(frame, target, **asked)))
+    spec, problems = examine(file)
+    assert spec is not None, [str(problem) for problem in problems]
+    return spec
+
+
+def test_a_regular_series_becomes_a_forecast(tmp_path: Path) -> None:
+    spec = drafted(tmp_path, series(), "level")
+    assert (spec.problem, spec.timestamp, spec.entity) == ("forecasting", "when", None)
+    assert spec.features.horizon == timedelta(hours=1)
+    assert spec.features.lags is not None
+    assert spec.features.lags.steps == (1, 2, 3, 144)  # a day of ten minutes
+
+
+def test_an_irregular_series_does_not(tmp_path: Path) -> None:
+    frame = series().with_columns(
+        pl.col("when") + pl.duration(seconds=pl.lit(pl.Series(RNG.integers(0, 599, 400)))),
+        x=pl.lit(1.0).add(pl.col("level")),
+    )
+    assert (
+        drafted(tmp_path, frame.with_columns(x=pl.Series(RNG.random(400))), "level").problem == "regression"
+    )
+    with pytest.raises(SourceError, match="regular step"):
+        profile_table(frame, "level", problem="forecasting")
+
+
+def test_two_series_in_one_table_need_an_entity(tmp_path: Path) -> None:
+    one = series()
+    both = pl.concat([one.with_columns(pump=pl.lit("a")), one.with_columns(pump=pl.lit("b"))])
+    spec = drafted(tmp_path, both, "level")
+    assert spec.entity == "pump"
+    assert spec.repairs.sort is None, "in order per entity"
+
+
+@pytest.mark.parametrize(
+    "value, taken",
+    [(-99.0, True), (9_999.0, True), (-9_999.0, True), (99.0, True), (-1.0, False), (0.0, False)],
+)
+def test_values_that_stand_alone_are_sentinels(value: float, taken: bool) -> None:
+    levels = RNG.normal(3, 1, 400)
+    levels[[7, 90]] = value
+    facts = profile_table(series(depth=levels), "level")
+    [depth] = [column for column in facts.columns if column.name == "depth"]
+    assert depth.sentinels == ((int(value),) if taken else ())
+
+
+def test_values_among_others_are_not() -> None:
+    facts = profile_table(series(depth=RNG.integers(90, 110, 400).astype(float)), "level")
+    assert all(not column.sentinels for column in facts.columns)
+
+
+def test_columns_that_are_no_inputs_are_left_out_with_a_reason() -> None:
+    level = series()["level"]
+    frame = pl.DataFrame(
+        {
+            "id": range(400),
+            "level": level,
+            "twin": level * 2 + 1,
+            "constant": "x",
+            "empty": pl.Series([None] * 400, dtype=pl.Float64),
+            "mostly": [None, None, 1.0, 2.0] * 100,
+            "name": [f"guest {row}" for row in range(400)],
+            "nested": [[1, 2]] * 400,
+            "predicted_level": RNG.random(400),
+            "day": ["2026-01-05", "2026-01-06"] * 200,
+            "x": RNG.random(400),
+            "f_x": ["<0>", "<1>"] * 200,
+        }
+    )
+    columns = {column.name: column for column in profile_table(frame, "level").columns}
+    assert [name for name, column in columns.items() if column.role == "input"] == ["mostly", "x"]
+    reasons = {
+        "id": "an id",
+        "twin": "in disguise",
+        "constant": "in every row",
+        "empty": "missing in every row",
+        "name": "a name or an id",
+        "nested": "List",
+        "predicted_level": "prediction",
+        "day": "date",
+        "f_x": "quality flag",
+    }
+    for name, reason in reasons.items():
+        assert reason in columns[name].why
+    assert columns["x"].flagged_by == "f_x"
+
+
+@pytest.mark.parametrize(
+    "values, problem",
+    [
+        (["a", "b"] * 100, "classification"),
+        ([True, False] * 100, "classification"),
+        ([0, 1, 2, 3] * 50, "classification"),
+        ([1.0, 0.0] * 100, "classification"),
+        (list(range(200)), "regression"),
+        (["1.234,5", "2,0", "3,5", "4,5"] * 50, "regression"),
+    ],
+)
+def test_the_problem_is_told_from_the_target(tmp_path: Path, values: list[Any], problem: str) -> None:
+    frame = pl.DataFrame({"y": values, "x": RNG.random(200)})
+    assert drafted(tmp_path, frame, "y").problem == problem
+
+
+def test_classes_too_rare_to_learn_are_set_aside(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"y": ["yes"] * 120 + ["no"] * 76 + ["yxs"] * 4, "x": RNG.random(200)})
+    spec = drafted(tmp_path, frame, "y")
+    assert spec.repairs.sentinels == {"y": ("yxs",)}
+    assert spec.repairs.missing_target == "drop_row"
+    assert spec.evaluation.positive == "no"
+
+
+def test_equal_rows_would_fail_the_leakage_gate_which_is_left_out(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"id": range(200), "y": [0, 1] * 100, "x": [0.5, 1.5] * 100})
+    assert "leakage" not in {
+        gate.kind for gate in drafted(tmp_path, frame.with_columns(z=pl.Series([1, 2, 2, 1] * 50)), "y").gates
+    }
+    apart = frame.with_columns(x=pl.Series(RNG.random(200)))
+    assert "leakage" in {gate.kind for gate in drafted(tmp_path, apart, "y").gates}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "no",
+        "Water flow [l/s]",
+        "a: b",
+        "# x",
+        "ünïcode",
+        '"quoted"',
+        "- item",
+        "1.5",
+        "null",
+        "a,b",
+        "{x}",
+        " pad ",
+    ],
+)
+def test_any_column_name_survives_the_file(tmp_path: Path, name: str) -> None:
+    frame = pl.DataFrame({"y": RNG.random(100), name: RNG.random(100), "z": RNG.random(100)})
+    assert drafted(tmp_path, frame, "y").features.inputs == (name, "z")
+    assert drafted(tmp_path, frame, name).target == name
+
+
+@pytest.mark.parametrize(
+    "frame, target, said",
+    [
+        (pl.DataFrame({"y": [1] * 50, "x": range(50)}), "y", "only the value"),
+        (pl.DataFrame({"y": [None] * 50, "x": range(50)}), "y", "no value"),
+        (pl.DataFrame({"y": [f"t{i}" for i in range(50)], "x": range(50)}), "y", "classes"),
+        (pl.DataFrame({"y": RNG.random(50), "x": "a"}), "y", "no column is left"),
+        (pl.DataFrame({"y": [[1]] * 50, "x": range(50)}), "y", "neither a number nor a class"),
+        (pl.DataFrame({"price": [1.0, 2.0], "x": [1, 2]}), "prize", "did you mean 'price'"),
+    ],
+)
+def test_a_target_that_cannot_be_learnt_says_why(frame: pl.DataFrame, target: str, said: str) -> None:
+    with pytest.raises(SourceError, match=said):
+        profile_table(frame, target)
+
+
+def invoke(folder: Path, *words: str) -> Any:
+    return CliRunner().invoke(cli, ["new", *words], env={"MLOPS_MODELS": str(folder / "models")})
+
+
+def test_the_command_writes_a_valid_file_once(tmp_path: Path) -> None:
+    data = tmp_path / "wines.csv"
+    frame = pl.DataFrame({"acid": RNG.random(100), "sugar": RNG.random(100), "grower": ["a", "b"] * 50})
+    data.write_text(frame.write_csv(separator=";"))
+    words = ("wines", "--data", str(data), "--target", "grower")
+    first = invoke(tmp_path, *words)
+    assert first.exit_code == 0, first.output
+    file = tmp_path / "models" / "wines.yaml"
+    spec, problems = examine(file)
+    assert spec is not None, problems
+    assert isinstance(spec.source, FileSource)
+    assert (spec.source.separator, spec.problem) == (";", "classification")
+    file.write_text("mine")
+    again = invoke(tmp_path, *words)
+    assert again.exit_code == 1
+    assert "never overwritten" in again.output
+    assert file.read_text() == "mine"
+    assert [path.name for path in file.parent.iterdir()] == ["wines.yaml"], "no draft is left lying about"
+
+
+def test_errors_come_in_words_and_leave_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "t.parquet"
+    pl.DataFrame({"price": RNG.random(50), "x": RNG.random(50)}).write_parquet(data)
+    wrong = invoke(tmp_path, "t", "--data", str(data), "--target", "prise")
+    assert isinstance(wrong.exception, MlopsError)
+    assert "did you mean 'price'?" in str(wrong.exception)
+    absent = invoke(tmp_path, "t", "--data", str(tmp_path / "u.parquet"), "--target", "price")
+    assert "did you mean 't.parquet'?" in str(absent.exception)
+    assert (
+        "lower-case letters" in invoke(tmp_path, "My Model", "--data", str(data), "--target", "price").output
+    )
+    assert not (tmp_path / "models").exists()
+
+
+TARGETS = {
+    "acs_employment_ma_2015_2016": "employed",
+    "azure_vm_noise_long_eastus": "value",
+    "elec2_nsw": "class",
+    "estuary_drybar_wq": "depth",
+    "estuary_met": "atemp",
+    "german_credit": "Credit_risk",
+    "holoclean_hospital": "EmergencyService",
+    "nab_ad_exchange": "value",
+    "nab_cloud_a": "value",
+    "nab_machine_temperature": "value",
+    "nycflights13_jan_jun": "arr_delay",
+    "orange_juice_stores_a": "logmove",
+    "skab_pump_valve1": "Volume Flow RateRMS",
+    "tcpd_annotations": "changepoint_index",
+    "tcpd_series": "value",
+    "vic_elec_halfhour": "Demand",
+    "water_flow_pipeline": "Water flow [l/s]",
+    "wine_uci_178": "target",
+}
+
+
+def test_every_public_table_gives_a_valid_draft(public_data: Path, tmp_path: Path) -> None:
+    found = {
+        name: drafted(tmp_path, pl.read_parquet(public_data / f"{name}.parquet"), target)
+        for name, target in TARGETS.items()
+    }
+    assert {path.stem for path in public_data.glob("*.parquet")} <= set(found), (
+        "a new table needs a target here"
+    )
+    assert found["estuary_drybar_wq"].repairs.sentinels == {"depth": (-99,)}
+    assert found["vic_elec_halfhour"].problem == "forecasting"
+    assert found["nab_cloud_a"].entity == "file"
+    assert found["nycflights13_jan_jun"].validation.unique_rows is False
+    assert "predicted_probability" not in (found["acs_employment_ma_2015_2016"].features.inputs or ())
