@@ -14,6 +14,9 @@ from sqlalchemy import create_engine, make_url, text
 
 from mlops_assets.ledger import Ledger, migrate
 from mlops_assets.ledger.schema import metadata
+from mlops_assets_tests.living import _world, world
+
+__all__ = ["_world", "world"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from mlops_assets import stages
-from mlops_assets.defs.resources import AS_OF_TAG, MODEL_TAG
+from mlops_assets.defs.resources import AS_OF_TAG, MODEL_TAG, REQUEST_TAG
 from mlops_assets.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -61,13 +61,14 @@ def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
             yield _schedule(spec, job, name, cron)
 
 
-def request(spec: ModelSpec, job: str, as_of: str, run_key: str | None = None) -> dg.RunRequest:
-    """Ask for one model's part of a shared job, looking at the world from `as_of`."""
+def request(spec: ModelSpec, job: str, as_of: str, key: str | None = None) -> dg.RunRequest:
+    """Ask for one model's part of a shared job, looking at the world from `as_of`. key: of the retrain request."""
+    tags = {AS_OF_TAG: as_of, MODEL_TAG: spec.name}
     return dg.RunRequest(
-        run_key=run_key,
+        run_key=f"{spec.name}/{key}" if key else None,
         job_name=job,
         asset_selection=keys(spec, job),
-        tags={AS_OF_TAG: as_of, MODEL_TAG: spec.name},
+        tags=tags | ({REQUEST_TAG: key} if key else {}),
     )
 
 

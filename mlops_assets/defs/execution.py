@@ -9,6 +9,7 @@ from uuid import uuid4
 import dagster as dg
 
 from mlops_assets.defs.automation import LIFECYCLE_JOB, keys
+from mlops_assets.defs.failures import reasons, sentences
 from mlops_assets.defs.housekeeping import end_lost_runs
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.processes import PROCESS_TAG, this_process
@@ -21,6 +22,9 @@ from mlops_assets.defs.resources import (
 )
 from mlops_assets.lifecycle import watch
 from mlops_assets.spec import ModelSpec
+
+CHATTER = ("Skipping step ", "Dependencies for step ", "Starting a new mlflow run ")
+"""Beginnings of what Dagster says about itself under the name of a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +69,12 @@ def materialise(
             run_config={"loggers": {"console": {}}},
             raise_on_error=False,
         )
-    failures = tuple(_failures(result))
+    failures = tuple(sentences(result.all_events))
     platform.registry.close_parents(result.run_id, "FINISHED" if result.success else "FAILED")
     if not result.success:  # no sensor sees a run that was not launched by the daemon
-        reasons = [sentence for _, sentence in failures] or ["failed"]
-        watch.alert_failed_run(platform, result.run_id, spec, reasons, datetime.now(UTC))
+        watch.alert_failed_run(platform, result.run_id, spec, reasons(failures), datetime.now(UTC))
     platform.ledger.close()
     return Finished(result.run_id, result.success, failures)
-
-
-def _failures(result: dg.ExecuteInProcessResult) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for event in result.all_events:
-        if event.event_type_value == "PIPELINE_FAILURE" and not found:
-            found.append(("run", event.message or "failed"))
-        if not event.is_step_failure:
-            continue
-        data = event.step_failure_data
-        description = data.user_failure_data.description if data.user_failure_data else None
-        error = data.error.message.strip() if data.error else "failed"
-        found.append((str(event.step_key).split("__")[-1], description or error))
-    return found
 
 
 def _progress_logger(progress: Callable[[str], None]) -> dg.LoggerDefinition:

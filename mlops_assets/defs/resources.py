@@ -13,6 +13,7 @@ from typing import Any, cast
 import dagster as dg
 from pydantic import PrivateAttr
 
+from mlops_assets.defs.processes import PROCESS_TAG, this_process
 from mlops_assets.lifecycle.platform import Platform, Run, code_commit
 from mlops_assets.settings import Settings, Stores
 
@@ -20,6 +21,8 @@ AS_OF_TAG = "mlops/as_of"
 ACTOR_TAG = "mlops/actor"
 MODEL_TAG = "mlops/model"
 REUSE_TAG = "mlops/reuse"
+REQUEST_TAG = "mlops/request"
+"""Key of the retrain request a run was made for."""
 
 
 class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -51,7 +54,8 @@ def mlflow_parent(model: str) -> dg.ResourceDefinition:
         platform: Platform = context.resources.platform.open()
         config = platform.registry.parent_config(model)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", category=dg.BetaWarning)
+            for kind in (dg.BetaWarning, DeprecationWarning):  # about how dagster-mlflow uses Dagster
+                warnings.simplefilter("ignore", category=kind)
             from dagster_mlflow import mlflow_tracking
 
             # not entered as a context: its own ending would call a run FAILED that only lost a race
@@ -66,9 +70,13 @@ def mlflow_parent(model: str) -> dg.ResourceDefinition:
 def run_of(context: dg.AssetExecutionContext, parent: str | None) -> Run:
     """The circumstances of this run: `as_of` and actor come from the run's tags, else now and Dagster."""
     tags = context.run.tags
+    here = this_process(context.run.run_id)
+    # with an executor that spawns, a step's process ends long before its run does
+    if context.job_def.executor_def.name == "in_process" and tags.get(PROCESS_TAG) != here:
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: here})
     as_of = datetime.fromisoformat(tags[AS_OF_TAG]) if AS_OF_TAG in tags else datetime.now(UTC)
     return Run(
-        id=context.run.root_run_id or context.run_id,
+        id=context.run.root_run_id or context.run.run_id,
         as_of=as_of,
         now=lambda: datetime.now(UTC),
         actor=tags.get(ACTOR_TAG, "dagster"),

@@ -4,14 +4,16 @@ Every retrain request passes the governor and is recorded under a unique key in 
 a lost cursor, a second daemon or a repeated tick finds the key taken and asks for nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from mlops_assets import stages
 from mlops_assets.defs.automation import LIFECYCLE_JOB, request
-from mlops_assets.defs.resources import MODEL_TAG, PlatformResource
+from mlops_assets.defs.failures import reasons, sentences
+from mlops_assets.defs.housekeeping import housekeeping
+from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
 from mlops_assets.lifecycle import watch
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.retraining import RetrainRequest, Trigger
@@ -21,7 +23,7 @@ Find = Callable[[ModelSpec, Platform, datetime], list[Trigger]]
 
 
 def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
-    """Two retrain sensors over all models, the alert sensor, and the one that closes MLflow runs."""
+    """Two retrain sensors over all models, the alert sensor, those that settle ended runs, and housekeeping."""
     return [
         _retrain_sensor(
             "drift_sensor",
@@ -35,10 +37,9 @@ def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
             specs,
             watch.staleness_triggers,
         ),
-        failed_run_alert,
-        close_mlflow_runs_of_failures,
-        close_mlflow_runs_of_cancellations,
-        close_mlflow_runs_of_successes,
+        _failed_run_alert(specs),
+        *(_settler(status, mlflow_status) for status, mlflow_status in ENDS.items()),
+        housekeeping(specs),
     ]
 
 
@@ -80,44 +81,72 @@ def _marker(spec: ModelSpec, made: RetrainRequest) -> dg.AssetMaterialization:
     )
 
 
-@dg.run_failure_sensor(
-    name="failed_run_alert",
-    description="Raises one alert per failed run, in the ledger and wherever the model file sends alerts.",
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=10,
-)
-def failed_run_alert(context: dg.RunFailureSensorContext, platform: PlatformResource) -> None:
-    """One alert per failed run, whatever the number of ticks or daemons."""
-    run = context.dagster_run
-    reasons = [
-        event.step_failure_data.error.message
-        for event in context.get_step_failure_events()
-        if event.step_failure_data.error
-    ]
-    watch.alert_failed_run(
-        platform.open(),
-        run.root_run_id or run.run_id,
-        run.tags.get(MODEL_TAG),
-        reasons or [context.failure_event.message or "failed"],
-        datetime.now(UTC),
-    )
+TOLD = {
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+}
 
 
-def _closer(status: dg.DagsterRunStatus, mlflow_status: str) -> dg.SensorDefinition:
-    @dg.run_status_sensor(
-        name=f"close_mlflow_runs_{status.value.lower()}",
-        run_status=status,
-        description=f"Ends the MLflow run of a Dagster run as {mlflow_status}, so that none stays RUNNING.",
+def _failed_run_alert(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
+    by_name = {spec.name: spec for spec in specs}
+
+    @dg.run_failure_sensor(
+        name="failed_run_alert",
+        description="Raises one alert per failed run, in the ledger and wherever the model file sends alerts.",
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=10,
     )
-    def close(context: dg.RunStatusSensorContext, platform: PlatformResource) -> Iterator[dg.SkipReason]:
-        closed = platform.open().registry.close_parents(context.dagster_run.run_id, mlflow_status)
-        yield dg.SkipReason(f"ended {closed} MLflow runs")
+    def alert(context: dg.RunFailureSensorContext, platform: PlatformResource) -> None:
+        run = context.dagster_run
+        logs = context.instance.all_logs(run.run_id, of_type=TOLD)
+        found = sentences(entry.dagster_event for entry in logs if entry.dagster_event)
+        watch.alert_failed_run(
+            platform.open(),
+            run.root_run_id or run.run_id,
+            by_name.get(model_of(run) or ""),
+            reasons(found),
+            datetime.now(UTC),
+        )
 
-    return close
+    return alert
 
 
-close_mlflow_runs_of_successes = _closer(dg.DagsterRunStatus.SUCCESS, "FINISHED")
-close_mlflow_runs_of_failures = _closer(dg.DagsterRunStatus.FAILURE, "FAILED")
-close_mlflow_runs_of_cancellations = _closer(dg.DagsterRunStatus.CANCELED, "KILLED")
+def model_of(run: dg.DagsterRun) -> str | None:
+    """The model a run is about: by its tag, else by its assets (a run asked for in the UI); None for several."""
+    if MODEL_TAG in run.tags:
+        return run.tags[MODEL_TAG]
+    models = {key.path[0] for key in run.asset_selection or ()}
+    return models.pop() if len(models) == 1 else None
+
+
+ENDS = {
+    dg.DagsterRunStatus.SUCCESS: "FINISHED",
+    dg.DagsterRunStatus.FAILURE: "FAILED",
+    dg.DagsterRunStatus.CANCELED: "KILLED",
+}
+
+
+def _settler(status: dg.DagsterRunStatus, mlflow_status: str) -> dg.SensorDefinition:
+    @dg.run_status_sensor(
+        name=f"settle_{status.value.lower()}",
+        run_status=status,
+        description=f"Ends a run's MLflow run as {mlflow_status}, and the retrain request it was made for.",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=10,
+    )
+    def settle(context: dg.RunStatusSensorContext, platform: PlatformResource) -> dg.SkipReason:
+        run, opened = context.dagster_run, platform.open()
+        closed = opened.registry.close_parents(run.run_id, mlflow_status)
+        if REQUEST_TAG in run.tags and MODEL_TAG in run.tags:
+            watch.finish_request(
+                opened,
+                run.tags[MODEL_TAG],
+                run.tags[REQUEST_TAG],
+                succeeded=status == dg.DagsterRunStatus.SUCCESS,
+                now=datetime.now(UTC),
+                run_id=run.run_id,
+            )
+        return dg.SkipReason(f"ended {closed} MLflow runs")
+
+    return settle

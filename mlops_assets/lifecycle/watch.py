@@ -9,6 +9,8 @@ import polars as pl
 
 from mlops_assets import features, monitoring, readings, retraining, stages, validation
 from mlops_assets.artifacts import DriftReport
+from mlops_assets.errors import LedgerError
+from mlops_assets.lifecycle import notify
 from mlops_assets.lifecycle.champions import champion_profile
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, known_record
 from mlops_assets.retraining import RetrainRequest, State, Trigger, drift_trigger, staleness_trigger
@@ -75,9 +77,15 @@ def ask_for_retrain(
     return made if platform.ledger.request_retrain(spec.name, made.key, made.cause, detail, now) else None
 
 
-def finish_request(platform: Platform, model: str, key: str, *, succeeded: bool, now: datetime) -> None:
-    """Close the request a run was made for, so that the next cause may ask again."""
-    platform.ledger.finish_request(model, key, "done" if succeeded else "failed", now)
+def finish_request(
+    platform: Platform, model: str, key: str, *, succeeded: bool, now: datetime, run_id: str | None = None
+) -> bool:
+    """Close the request a run was made for, so that the next cause may ask again. False when it was closed before."""
+    try:
+        platform.ledger.finish_request(model, key, "done" if succeeded else "failed", now, run_id)
+    except LedgerError:
+        return False
+    return True
 
 
 def _some(trigger: Trigger | None) -> list[Trigger]:
@@ -85,13 +93,31 @@ def _some(trigger: Trigger | None) -> list[Trigger]:
 
 
 def alert_failed_run(
-    platform: Platform, run_id: str, model: str | None, reasons: Sequence[str], now: datetime
+    platform: Platform, run_id: str, spec: ModelSpec | None, reasons: Sequence[str], now: datetime
 ) -> bool:
-    """Write one alert per failed run. True for the first."""
+    """Write one alert per failed run, and send it where the model file says. True for the first.
+
+    Recorded before it is sent: a process that dies in between leaves an alert that `mlops status` counts and nobody was
+    sent, never one that is sent twice.
+    """
+    model = spec.name if spec else None
     message = f"{model or 'a run'} failed: {'; '.join(reasons)}"
-    return platform.ledger.raise_alert(
+    first = platform.ledger.raise_alert(
         f"run-{run_id}", model=model, kind="run_failed", severity="error", message=message, at=now
     )
+    if first and spec is not None:
+        text = f"{message}\n\nDagster run {run_id}"
+        unreached = notify.send(spec.alerts.notify, platform.settings.environ, f"{model}: a run failed", text)
+        for number, sentence in enumerate(unreached):
+            platform.ledger.raise_alert(
+                f"run-{run_id}-unsent-{number}",
+                model=model,
+                kind="alert_unsent",
+                severity="warning",
+                message=sentence,
+                at=now,
+            )
+    return first
 
 
 def _newest(spec: ModelSpec, platform: Platform, as_of: datetime) -> pl.DataFrame:

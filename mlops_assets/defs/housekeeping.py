@@ -1,0 +1,90 @@
+"""What puts the records right after something was killed: runs that nobody runs, requests never launched.
+
+Every minute as a sensor, and at the start of each `mlops run`, which has no daemon to wait for. Each step looks at
+what is recorded and mends what contradicts it, so that doing it twice does nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from mlops_assets.defs.automation import LIFECYCLE_JOB, request
+from mlops_assets.defs.processes import PROCESS_TAG, is_gone
+from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
+from mlops_assets.lifecycle import watch
+from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.spec import ModelSpec
+
+LONGEST_RUN = timedelta(days=2)
+"""An MLflow run of another machine that says RUNNING for so long is taken for lost."""
+LAUNCH_WITHIN = timedelta(minutes=10)
+"""A retrain request without a run for so long was lost between the ledger and Dagster, and is launched again."""
+GOING = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+
+
+def housekeeping(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
+    """The sensor."""
+
+    @dg.sensor(
+        name="housekeeping",
+        description="Ends runs whose process is gone, in Dagster and MLflow, and settles retrain requests.",
+        job_name=LIFECYCLE_JOB,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def keep(
+        context: dg.SensorEvaluationContext, platform: PlatformResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        opened, now = platform.open(), datetime.now(UTC)
+        ended = end_lost_runs(specs, opened, context.instance, now)
+        again = settle_requests(specs, opened, context.instance, now)
+        if again:
+            return dg.SensorResult(run_requests=again)
+        return dg.SkipReason(f"ended {ended} lost runs" if ended else "everything is in order")
+
+    return keep
+
+
+def end_lost_runs(
+    specs: Sequence[ModelSpec], platform: Platform, instance: dg.DagsterInstance, now: datetime
+) -> int:
+    """Fail Dagster runs whose process is gone, close the MLflow runs below them, alert once; how many there were.
+
+    Such a run would hold its model's place in the queue for ever.
+    """
+    by_name = {spec.name: spec for spec in specs}
+    ended = 0
+    for run in instance.get_runs(dg.RunsFilter(statuses=list(GOING))):
+        if is_gone(run.tags.get(PROCESS_TAG, ""), run.run_id):
+            reason = "its process ended without saying so (killed, or the machine restarted)"
+            instance.report_run_failed(run, reason)
+            platform.registry.close_parents(run.run_id, "FAILED")
+            spec = by_name.get(run.tags.get(MODEL_TAG, ""))
+            watch.alert_failed_run(platform, run.root_run_id or run.run_id, spec, [reason], now)
+            ended += 1
+    return ended + len(platform.registry.reap(now, LONGEST_RUN))
+
+
+def settle_requests(
+    specs: Sequence[ModelSpec], platform: Platform, instance: dg.DagsterInstance, now: datetime
+) -> list[dg.RunRequest]:
+    """Close requests whose run has ended; the run requests of those that never got a run, under the same key."""
+    again = []
+    for spec in specs:
+        for asked in platform.ledger.open_requests(spec.name):
+            mine = dg.RunsFilter(tags={REQUEST_TAG: asked.key, MODEL_TAG: spec.name})
+            runs = instance.get_runs(mine, limit=1)
+            if not runs:
+                if now - asked.requested_at > LAUNCH_WITHIN:
+                    again.append(request(spec, LIFECYCLE_JOB, now.isoformat(), asked.key))
+            elif runs[0].is_finished:
+                watch.finish_request(
+                    platform,
+                    spec.name,
+                    asked.key,
+                    succeeded=runs[0].is_success,
+                    now=now,
+                    run_id=runs[0].run_id,
+                )
+    return again

@@ -1,0 +1,32 @@
+"""Which process a run lives in, written on the run itself, so that anybody on the machine can see that it has died.
+
+Dagster's default launcher cannot tell a crashed worker from a busy one, and nothing watches a run of a terminal.
+"""
+
+import os
+import socket
+
+PROCESS_TAG = "mlops/process"
+
+
+def this_process(run_id: str) -> str:
+    """This process and the run, since a run that is repeated inherits the tags of the first: `run:host:pid:started`."""
+    import psutil
+
+    return f"{run_id}:{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def is_gone(tag: str, run_id: str) -> bool:
+    """True only when the tag is this run's own, of this machine, and its process does not run any more."""
+    import psutil
+
+    if tag.count(":") != 3:
+        return False
+    of_run, host, number, started = tag.split(":")
+    if of_run != run_id or host != socket.gethostname():
+        return False
+    try:
+        found = psutil.Process(int(number))
+        return abs(found.create_time() - float(started)) > 2.0 or found.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

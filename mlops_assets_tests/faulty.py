@@ -1,0 +1,52 @@
+"""Estimators that go wrong, for tests: they are named by import path in model files, as a user's own would be."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+
+
+class SometimesNaN(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Predicts the first column, and NaN where it is large: good on most rows, silent about the others."""
+
+    def fit(self, x: NDArray[Any], _y: NDArray[Any]) -> Self:
+        """Nothing to learn."""
+        self.n_features_in_ = x.shape[1]
+        return self
+
+    def predict(self, x: NDArray[Any]) -> NDArray[Any]:
+        """NaN for about one row in ten of a standard normal column."""
+        return np.where(x[:, 0] > 1.3, np.nan, 3.0 * x[:, 0])
+
+
+class Slow(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Takes its time to learn that every answer is 0."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        self.seconds = seconds
+
+    def fit(self, x: NDArray[Any], _y: NDArray[Any]) -> Self:
+        """Wait."""
+        time.sleep(self.seconds)
+        self.n_features_in_ = x.shape[1]
+        return self
+
+    def predict(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Zeros."""
+        return np.zeros(len(x))
+
+
+class Breaks(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Cannot be fitted."""
+
+    def fit(self, x: NDArray[Any], y: NDArray[Any]) -> Self:
+        """Raises."""
+        raise ValueError("out of order")
+
+    def predict(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Never reached."""
+        raise NotImplementedError

@@ -1,0 +1,150 @@
+"""The graph lived end to end: promoted, kept, refused, each seen in the run, the checks, the ledger and MLflow."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from mlops_assets.artifacts import Evidence, from_json
+from mlops_assets.defs.execution import Finished
+from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.lifecycle.platform import own_record
+from mlops_assets.lifecycle.records import PredictionsRecord, PromotionRecord
+from mlops_assets.spec import ModelSpec
+from mlops_assets_tests.living import World, readings
+
+
+def stages_of(finished: Finished) -> set[str]:
+    """The assets that a run materialised."""
+    with dg.DagsterInstance.get() as instance:
+        entries = instance.all_logs(finished.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        return {entry.dagster_event.asset_key.path[-1] for entry in entries}  # type: ignore[union-attr]
+
+
+def checks_of(finished: Finished) -> dict[str, tuple[bool, str]]:
+    """Name of each check that a run evaluated: whether it passed, and its severity."""
+    with dg.DagsterInstance.get() as instance:
+        entries = instance.all_logs(finished.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        found = [entry.dagster_event.asset_check_evaluation_data for entry in entries]  # type: ignore[union-attr]
+        return {one.check_name: (one.passed, one.severity.value) for one in found}
+
+
+def alerts(world: World, spec: ModelSpec) -> list[str]:
+    return [alert.kind for alert in world.platform.ledger.alerts(spec.name)]
+
+
+def mlflow_statuses(world: World, spec: ModelSpec) -> list[str]:
+    registry = world.platform.registry
+    runs = registry.client.search_runs([registry.experiment(spec.name)])
+    return [run.info.status for run in runs]
+
+
+def test_first_kept_then_promoted(world: World) -> None:
+    spec = world.model(readings(400))
+
+    first = world.live(spec)
+    assert first.success, first.failures
+    assert world.actions(spec) == [("promoted", 1)]
+    assert stages_of(first) >= {"trained_model", "evaluation_report", "production_model", "predictions"}
+    assert checks_of(first)["beats_champion_rmse"] == (True, "WARN")  # not applicable stops nothing
+    predicted = own_record(world.platform, spec, "predictions", first.run_id, PredictionsRecord)
+    assert predicted is not None
+    assert (predicted.version, predicted.new_rows) == (1, 400)
+
+    readings(440).write_parquet(world.file(spec.name))
+    second = world.live(spec, rows=440)
+    assert second.success, second.failures
+    assert world.actions(spec) == [("promoted", 1), ("kept", 2)]
+    assert world.status(spec) == ["champion", "archived"]
+    assert checks_of(second)["beats_champion_rmse"] == (False, "WARN")
+    assert {passed for passed, severity in checks_of(second).values() if severity == "ERROR"} == {True}
+    record = own_record(world.platform, spec, "production_model", second.run_id, PromotionRecord)
+    assert record is not None
+    assert (record.decision.outcome, record.champion, record.epoch) == ("keep", 1, 1)
+    predicted = own_record(world.platform, spec, "predictions", second.run_id, PredictionsRecord)
+    assert predicted is not None
+    assert (predicted.version, predicted.new_rows) == (1, 40)
+    load_version(world.platform, spec.name, 2)  # archived, never deleted
+    assert alerts(world, spec) == []
+
+    readings(480, slope=-1.0).write_parquet(world.file(spec.name))
+    third = world.live(spec, rows=480)
+    assert third.success, third.failures
+    assert world.champion(spec) == 3
+    assert world.status(spec) == ["archived", "archived", "champion"]
+    standing = world.platform.ledger.standing(spec.name)
+    assert standing.champion is not None
+    evidence = from_json(Evidence, world.platform.ledger.evidence(standing.champion.evidence_hash or "").body)
+    assert (evidence.champion.version, evidence.champion.epoch) == (1, 1)
+    assert evidence.evaluation.comparisons[0].improvement > 0.02
+    assert set(mlflow_statuses(world, spec)) == {"FINISHED"}
+    client = world.platform.registry.client
+    assert client.get_model_version_by_alias(spec.name, "champion").tags["mlops.version"] == "3"
+
+
+def estimator(name: str, **params: float) -> dict[str, dict[str, object]]:
+    """An algorithm of tests.faulty, as a model file names it."""
+    return {"python": {"estimator": f"mlops_assets_tests.faulty:{name}", "params": params}}
+
+
+REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
+    "NaN predictions": (
+        {"training": {"algorithms": [estimator("SometimesNaN")]}},
+        "evaluation_report",
+        "are missing",
+    ),
+    "a gate's own time limit": (
+        {
+            "training": {"algorithms": [estimator("Slow", seconds=1.1)]},
+            "gates": ["no_missing_predictions", {"time_limit": {"limit": "1s"}}],
+        },
+        "evaluation_report",
+        "the limit is",
+    ),
+    "the time limit of training": (
+        {"training": {"algorithms": [estimator("Slow")], "time_limit": "1s"}},
+        "trained_model",
+        "timed out",
+    ),
+    "too few rows": ({"validation": {"min_rows": 401}}, "validated_data", "401"),
+    "too few rows for the gate": (
+        {"gates": [{"min_rows": {"rows": 401}}]},
+        "evaluation_report",
+        "fewer than 401",
+    ),
+    "every fit fails": (
+        {"training": {"algorithms": [estimator("Breaks")]}},
+        "trained_model",
+        "out of order",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_refused(world: World, fault: str) -> None:
+    changes, stage, words = REFUSED[fault]
+    spec = world.model(**changes)
+    finished = world.live(spec)
+    assert not finished.success
+    assert any(words in sentence for _, sentence in finished.failures), finished.failures
+    assert {name for name, _ in finished.failures} == {stage}
+    assert world.champion(spec) is None
+    assert "production_model" not in stages_of(finished)
+    assert "predictions" not in stages_of(finished)
+    assert set(world.status(spec)) <= {"refused"}  # no version at all where nothing was trained
+    assert alerts(world, spec) == ["run_failed"]
+    assert "RUNNING" not in mlflow_statuses(world, spec)
+
+
+def test_a_refusal_leaves_the_champion(world: World) -> None:
+    spec = world.model()
+    assert world.live(spec).success
+    broken = world.model(
+        name=spec.name,
+        training={"algorithms": [estimator("SometimesNaN")]},
+    )
+    finished = world.live(broken)
+    assert not finished.success
+    assert world.champion(spec) == 1
+    assert world.status(spec) == ["champion", "refused"]
+    assert world.actions(spec)[-1] == ("refused", 2)
