@@ -159,15 +159,19 @@ def test_killed_at_random_moments(ledger: Ledger, ledger_url: str, victims: Run)
         began = time.monotonic()
         victims(url=ledger_url, verb="promote", arguments=whole, repeat=20)
         takes = time.monotonic() - began
-    moved = []
-    for round_ in range(KILLS):
+    moved: list[int] = []
+    hits = 0
+    while len(moved) < KILLS or (hits < KILLS / 4 and len(moved) < 8 * KILLS):
         arguments = twenty_promotions()
         delay = chance.uniform(0, takes)
         victims(url=ledger_url, verb="promote", arguments=arguments, repeat=20, delay=delay)
-        assert invariants(ledger) == [], f"round {round_}, killed after {delay:.4f} s"
+        assert invariants(ledger) == [], f"round {len(moved)}, killed after {delay:.4f} s"
         assert ledger.champion(M) is not None
         moved.append(ledger.standing(M).epoch - arguments["seen_epoch"][0])
-    assert sum(0 < moves < 20 for moves in moved) > KILLS / 4, f"too few kills hit a promotion: {moved}"
+        hits += 0 < moved[-1] < 20
+        # how long a run takes changes with what else the machine does: follow it
+        takes *= 1.05 if moved[-1] == 0 else 0.9 if moved[-1] == 20 else 1.0
+    assert hits >= KILLS / 4, f"too few kills hit a promotion: {moved}"
     promote(ledger)  # no lock was left behind
 
 
