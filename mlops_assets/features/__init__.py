@@ -5,6 +5,7 @@ Comes in: usable readings. Goes out: a feature table, its split into parts, what
 """
 
 from mlops_assets.features.building import build
+from mlops_assets.features.catalogue import Feature, catalogue
 from mlops_assets.features.columns import feature_names
 from mlops_assets.features.folds import Fold, expanding, k_fold, sliding
 from mlops_assets.features.joins import asof_join
@@ -15,10 +16,12 @@ from mlops_assets.features.serving import online, recent
 from mlops_assets.features.splitting import split
 
 __all__ = [
+    "Feature",
     "Fold",
     "Preparation",
     "asof_join",
     "build",
+    "catalogue",
     "expanding",
     "feature_names",
     "fit_preparation",

@@ -13,9 +13,9 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.errors import DataError
-from mlops_assets.features import calendar, columns, history, windows
+from mlops_assets.features import calendar, columns, history, past, windows
 from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import source_columns
+from mlops_assets.spec.features import past_columns, source_columns
 
 UTC_TIME: Final = pl.Datetime("us", "UTC")
 
@@ -23,7 +23,8 @@ UTC_TIME: Final = pl.Datetime("us", "UTC")
 def build(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
     """The feature table, in the order of entity, then time (unchanged where neither is declared).
 
-    Columns: timestamp, entity, target, columns that slices, fairness and the split need, then features as
+    Columns: timestamp, entity, target, columns that slices, fairness and the split need, the grid of
+    `features.history` (no feature: only sequence algorithms see it), then features as
     `feature_names` gives them; numbers and booleans as floats of `features.precision`, text as text. For forecasting
     the target column holds the value at t + horizon of the same entity, null where no reading lies exactly there;
     the value at t is the feature `<target>_now`.
@@ -44,7 +45,9 @@ def built(spec: ModelSpec, frame: pl.DataFrame, carried: Sequence[str]) -> pl.Da
         )
     inputs = columns.inputs(spec, [name for name in frame.columns if name not in carried])
     ordered = _in_order(spec, _numbers(spec, frame, inputs))
-    first = dict.fromkeys([*columns.passengers(spec, frame.columns), *carried])
+    first = dict.fromkeys(
+        [*columns.passengers(spec, frame.columns), *past_columns(spec.features, spec.target), *carried]
+    )
     names = dict.fromkeys([*inputs, *columns.computed(spec)])
     wanted = [*first, *(name for name in names if name not in first)]
     if spec.timestamp is None:
@@ -67,6 +70,7 @@ def _piece(spec: ModelSpec, frame: pl.DataFrame, on: windows.Line) -> pl.DataFra
         added.append(calendar.holiday(spec.features, spec.timestamp, frame[spec.timestamp]))
     added += history.steps(spec, on)
     added += history.rolled(spec, frame, on)
+    added += past.grid(spec, frame, on)
     whole = frame.with_columns(added).with_columns(history.pairs(spec))
     return whole.with_columns(history.label(spec, frame)) if spec.problem == "forecasting" else whole
 

@@ -49,7 +49,7 @@ def arithmetic(spec: ModelSpec) -> frozenset[str]:
     """Columns that features compute with, which must be numbers."""
     features = spec.features
     names = [name for pair in (*features.ratios, *features.interactions) for name in pair]
-    for section in (features.differences, features.rolling, *features.grouped):
+    for section in (features.differences, features.rolling, features.history, *features.grouped):
         names += section.columns if section is not None else ()
     return frozenset(names)
 

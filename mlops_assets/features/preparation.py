@@ -18,6 +18,7 @@ from mlops_assets.features import encoding
 from mlops_assets.features.columns import feature_names
 from mlops_assets.features.encoding import Category, Group
 from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.features import TIME, past_columns
 from mlops_assets.spec.suggestion import did_you_mean
 
 
@@ -39,19 +40,25 @@ class Preparation:
     categories: tuple[Category, ...] = ()
     groups: tuple[Group, ...] = ()
     dropped: dict[str, str] = field(default_factory=dict)
+    past: tuple[str, ...] = ()
+    """Columns of `features.history`, as they are: unfilled, unscaled."""
+    timestamp: str | None = None
+    """Whose seconds since 1970 are the column TIME, for algorithms that read sequences."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Columns that a feature table must have, in any order."""
         wanted = [number.name for number in self.numbers] + [category.name for category in self.categories]
-        return tuple(dict.fromkeys([*wanted, *(group.by for group in self.groups)]))
+        wanted += [*(group.by for group in self.groups), *self.past]
+        return tuple(dict.fromkeys([*wanted, *([self.timestamp] if self.timestamp else [])]))
 
     @property
     def names(self) -> tuple[str, ...]:
         """Columns of the matrix, in order."""
         made = [number.name for number in self.numbers]
         made += [name for category in self.categories for name in category.columns]
-        return (*made, *(group.column for group in self.groups))
+        made += [group.column for group in self.groups]
+        return (*made, *self.past, *((TIME,) if self.timestamp else ()))
 
     def apply(self, frame: pl.DataFrame) -> FeatureMatrix:
         """The matrix, float64, shape (rows, len(names)). Raises DataError for a missing column, text where numbers
@@ -64,6 +71,12 @@ class Preparation:
         columns = [self._numbers(frame)]
         columns += [made[:, None] for one in self.categories for made in one.apply(as_text(frame[one.name]))]
         columns += [group.apply(as_text(frame[group.by]))[:, None] for group in self.groups]
+        if self.past:
+            columns.append(
+                frame.select(pl.col(self.past).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
+            )
+        if self.timestamp:
+            columns.append(frame[self.timestamp].dt.epoch("us").to_numpy()[:, None] / 1e6)
         return FeatureMatrix(self.names, np.concatenate(columns, axis=1))
 
     def _numbers(self, frame: pl.DataFrame) -> NDArray[np.float64]:
@@ -82,9 +95,11 @@ class Preparation:
         return scaled
 
 
-def fit_preparation(spec: ModelSpec, train: pl.DataFrame) -> Preparation:
+def fit_preparation(spec: ModelSpec, train: pl.DataFrame, *, past: bool = False) -> Preparation:
     """Learn from the training part alone. Columns without a value, or with only one, are dropped and named.
 
+    past: for an algorithm that reads sequences: the grid of `features.history` and the time are added, and nothing is
+    scaled, because such an algorithm compares past and future values of a column and scales by itself.
     Raises DataError when no column is left.
     """
     dropped: dict[str, str] = {}
@@ -103,13 +118,15 @@ def fit_preparation(spec: ModelSpec, train: pl.DataFrame) -> Preparation:
         if reason := _useless(number):
             dropped[name] = reason
         else:
-            numbers.append(_number(spec, number))
+            numbers.append(_number(spec, number, "none" if past else spec.features.scaling))
     groups = tuple(encoding.fit_groups(spec, train))
-    if not numbers and not categories:
+    grid = past_columns(spec.features, spec.target) if past else ()
+    if not numbers and not categories and not grid:
         raise DataError(
             f"{spec.name}: no feature is left to train on: {'; '.join(f'{k}: {v}' for k, v in dropped.items())}"
         )
-    return Preparation(tuple(numbers), tuple(categories), groups, dropped)
+    timestamp = spec.timestamp if grid else None
+    return Preparation(tuple(numbers), tuple(categories), groups, dropped, grid, timestamp)
 
 
 def as_number(column: pl.Series) -> pl.Series:
@@ -140,7 +157,7 @@ def _useless(column: pl.Series) -> str | None:
     return None
 
 
-def _number(spec: ModelSpec, column: pl.Series) -> Number:
+def _number(spec: ModelSpec, column: pl.Series, scaling: str) -> Number:
     values = column.drop_nulls().to_numpy()
     how = spec.features.missing
     fill = {"median": float(np.median(values)), "mean": float(np.mean(values)), "zero": 0.0, "keep": None}[
@@ -148,8 +165,8 @@ def _number(spec: ModelSpec, column: pl.Series) -> Number:
     ]
     filled = values if fill is None else np.concatenate([values, np.full(len(column) - len(values), fill)])
     centre, width = 0.0, 1.0
-    if spec.features.scaling == "standard":
+    if scaling == "standard":
         centre, width = float(np.mean(filled)), float(np.std(filled))
-    elif spec.features.scaling == "min_max":
+    elif scaling == "min_max":
         centre, width = float(np.min(filled)), float(np.ptp(filled))
     return Number(column.name, fill, centre, width if width > 0.0 else 1.0)

@@ -65,7 +65,10 @@ def _reach(spec: ModelSpec) -> tuple[timedelta, int]:
     steps = [*(features.lags.steps if features.lags else ()), 0]
     if features.differences is not None:
         steps += [step + 1 for step in features.differences.steps]
-    return max(features.rolling.windows if features.rolling else (timedelta(0),)), max(steps)
+    lengths = list(features.rolling.windows if features.rolling else (timedelta(0),))
+    if features.history is not None:
+        lengths.append(features.history.every * features.history.steps)
+    return max(lengths), max(steps)
 
 
 def _typed(spec: ModelSpec, rows: pl.DataFrame, recent: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,71 @@
+"""The feature store: what the model file implies is registered, online and offline answers equal the feature table."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from mlops_assets.errors import DataError, MissingExtraError
+from mlops_assets.features import asof_join, build, catalogue, feature_names, profile
+from mlops_assets.features.store import FeatureStore
+from mlops_assets_tests.unit.features.examples import model, readings, wine
+from mlops_assets_tests.unit.features.test_build import EVERYTHING
+
+SPEC = model(features={**EVERYTHING, "inputs": ["a", "b", "kind"]})
+
+
+def test_the_catalogue_names_family_lineage_and_statistics() -> None:
+    table = build(SPEC, readings(50))
+    names = feature_names(SPEC, table.columns)
+    found = {one.name: one for one in catalogue(SPEC, table.columns, profile(table, names))}
+    assert tuple(found) == names
+    assert found["a_mean_6h"].sources == ("a",)
+    assert found["a_mean_6h"].description == "mean of a over 6h"
+    assert found["a_per_b"].family == "pairs"
+    assert found["at_hour_sin"].description == "hour sin of at in Europe/Berlin"
+    assert found["kind"].family == "inputs"
+    assert found["a"].mean == pytest.approx(50, abs=2)
+
+
+def test_a_store_needs_time_and_entity(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="needs 'timestamp' and 'entity'"):
+        FeatureStore(wine(), tmp_path)
+
+
+def test_without_feast_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "feast", None)
+    with pytest.raises(MissingExtraError, match=r"mlops-assets\[feast\]"):
+        FeatureStore(SPEC, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Feast's own use of its libraries
+def test_feast_answers_what_the_table_says(tmp_path: Path) -> None:
+    pytest.importorskip("feast", reason="the extra 'feast' is not installed")
+    table = build(SPEC, readings(80))
+    names = feature_names(SPEC, table.columns)
+    store = FeatureStore(SPEC, tmp_path)
+    assert [one.name for one in store.apply(table, version=3)] == list(names)
+    listed = {one["name"]: one for one in store.listed()}
+    assert set(listed) == set(names)
+    assert listed["a_mean_6h"]["description"] == "mean of a over 6h"
+    assert listed["a_mean_6h"]["table_version"] == "3"
+
+    assert store.materialize(table) == 3
+    online = store.get(["u2", "u0", "stranger"])
+    assert online["unit"].to_list() == ["u2", "u0", "stranger"]
+    newest = table.sort("at").unique("unit", keep="last", maintain_order=True)
+    expected = pl.DataFrame({"unit": ["u2", "u0"]}).join(newest, on="unit", how="left", maintain_order="left")
+    assert_frame_equal(
+        online.head(2).select(names), expected.select(names), check_exact=True, check_dtypes=False
+    )
+    assert all(value is None for value in online.select(names).row(2))
+
+    asked = table.select(pl.col("at") + timedelta(minutes=20), "unit").sample(40, seed=1)
+    theirs = store.historical(asked)
+    ours = asof_join(asked, table.select("at", "unit", *names), on="at", by=["unit"]).sort("at", "unit")
+    assert_frame_equal(theirs.select(names), ours.select(names), check_dtypes=False, check_exact=True)
