@@ -26,6 +26,9 @@ OUTCOMES = {
 
 def live(spec: ModelSpec, as_of: datetime, actor: str, *, force: bool = False) -> bool:
     """Run the graph of one model and tell the story. True unless a step failed or the challenger was refused."""
+    # skops looks for each of scipy's functions in every module loaded before them: after Dagster, a second longer
+    import scipy.special  # noqa: F401
+
     from mlops_assets.defs.execution import materialise
     from mlops_assets.lifecycle.platform import Platform
     from mlops_assets.settings import Stores

@@ -42,6 +42,7 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
     if run.reuse and (known := _judged_already(spec, platform, record)) is not None:
         run.progress(f"nothing changed since version {known} was judged: not trained again")
         return None
+    training.warm_up(spec)
     frame = platform.datasets.read(record.table)
     split = features.split(spec, frame)
     preparation = features.fit_preparation(spec, split.train)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import zipfile
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -62,9 +64,15 @@ class ScikitAlgorithm(Algorithm):
 
 def one_pool(threads: int) -> Any:
     """Hold BLAS and OpenMP to `threads` while the context lasts: a crowded machine is slower with more."""
-    from threadpoolctl import threadpool_limits
+    return _pools(len(sys.modules)).limit(limits=threads)
 
-    return threadpool_limits(limits=threads)
+
+@lru_cache(maxsize=1)
+def _pools(_modules: int) -> Any:
+    """The pools of the process. Looking for them takes 4 ms, so it is done again only when something was imported."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def load_skops(body: bytes, trusted: tuple[str, ...]) -> Any:
