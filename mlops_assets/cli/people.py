@@ -177,4 +177,18 @@ def waiting() -> None:
     sys.exit(1 if any(one.waits for one in found) else 0)
 
 
-COMMANDS = (approve, reject, defer, waive, waivers, waiting)
+@click.command()
+@click.option("--port", default=8001, show_default=True, type=click.IntRange(1, 65_535))
+def review(port: int) -> None:
+    """Serve the review page on this machine: waiting challengers, their reports, three buttons. Ctrl-C ends it."""
+    from mlops_assets.serving.review import review_key, serve
+
+    with platform() as opened:
+        review_key(opened.settings)
+        click.echo(
+            f"http://127.0.0.1:{port}  (key: MLOPS_REVIEW_KEY, or {opened.settings.home / 'review_key'})"
+        )
+        serve(opened, run, port)
+
+
+COMMANDS = (approve, reject, defer, waive, waivers, waiting, review)

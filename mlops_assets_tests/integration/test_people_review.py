@@ -1,0 +1,140 @@
+"""The review page over HTTP: who is let in, what is recorded, what is refused."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from mlops_assets.ledger import Ledger
+from mlops_assets.serving.review import create_review, review_key
+from mlops_assets_tests.unit.lifecycle.lives import GATES, Life, begin
+
+KEY = "review-key"
+ORIGIN = {"origin": "http://127.0.0.1"}
+
+
+@pytest.fixture
+def life(tmp_path: Path, ledger: Ledger) -> Life:
+    life = begin(tmp_path, ledger)
+    life.challenge()
+    life.with_gates(*GATES, "approval")
+    (life.platform.settings.models / "station.yaml").write_text(life.spec.model_dump_json())
+    return life
+
+
+@pytest.fixture
+def browser(life: Life) -> TestClient:
+    return TestClient(
+        create_review(life.platform, KEY, life.run), base_url="http://127.0.0.1", follow_redirects=False
+    )
+
+
+def sign_in(browser: TestClient, key: str = KEY, **headers: str) -> int:
+    data = {"name": "Ann <b>", "key": key}
+    return browser.post("/login", data=data, headers=headers or ORIGIN).status_code
+
+
+def token(page: str) -> str:
+    found = re.search(r'name="token" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+def say(browser: TestClient, path: str, verdict: str, comment: str = "seen", **more: Any) -> Any:
+    data = {"token": token(browser.get("/").text), "verdict": verdict, "comment": comment} | more
+    return browser.post(path, data=data, headers=ORIGIN)
+
+
+def test_nothing_is_shown_without_the_key(life: Life, browser: TestClient) -> None:
+    _, evidence_hash, _ = life.challenge()
+    for path in ("/", f"/station/{evidence_hash}"):
+        answer = browser.get(path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    assert sign_in(browser, "wrong") == 401
+    assert browser.get("/").status_code == 303
+    assert (
+        browser.post(f"/station/{evidence_hash}", data={"verdict": "approve"}, headers=ORIGIN).status_code
+        == 303
+    )
+    assert life.champion() == 1
+    assert sign_in(browser) == 303
+    assert browser.get("/").status_code == 200
+
+
+def test_approve_in_the_browser(life: Life, browser: TestClient) -> None:
+    version, evidence_hash, _ = life.challenge()
+    sign_in(browser)
+    path = f"/station/{evidence_hash}"
+    assert path in browser.get("/").text
+    page = browser.get(path)
+    assert page.text.count('name="verdict"') == 3
+    assert evidence_hash in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    answer = say(browser, path, "approve", "plots <i>fine</i>")
+    assert (answer.status_code, answer.headers["location"]) == (303, path)
+    assert life.champion() == version
+    entry = life.platform.ledger.history("station")[0]
+    assert entry.actor == "Ann <b>"
+    after = browser.get(path).text
+    assert "Approved by Ann &lt;b&gt;" in after
+    assert "<i>fine" not in after
+    assert 'name="verdict"' not in after
+    assert "Nothing waits" in browser.get("/").text
+
+
+@pytest.mark.parametrize("verdict, word", [("reject", "Rejected"), ("defer", "Deferred")])
+def test_a_no_needs_words(life: Life, browser: TestClient, verdict: str, word: str) -> None:
+    _, evidence_hash, _ = life.challenge()
+    sign_in(browser)
+    refused = say(browser, f"/station/{evidence_hash}", verdict, " ")
+    assert refused.status_code == 409
+    assert "needs a comment" in refused.text
+    assert say(browser, f"/station/{evidence_hash}", verdict, "noise").status_code == 303
+    assert f"{word} by" in browser.get(f"/station/{evidence_hash}").text
+    assert life.champion() == 1
+    assert len(life.platform.ledger.open_requests("station")) == (verdict == "defer")
+
+
+def test_stale_evidence_is_refused_in_words(life: Life, browser: TestClient) -> None:
+    trained = life.train()
+    old = life.judge(trained)
+    life.settle(trained.version, old)
+    sign_in(browser)
+    life.judge(trained, rmse=0.8)
+    refused = say(browser, f"/station/{old}", "approve")
+    assert refused.status_code == 409
+    assert "was evaluated again since" in refused.text
+    assert "no evidence" in say(browser, f"/station/{'e' * 64}", "approve").text
+    assert say(browser, f"/station/{old[:16]}", "approve").status_code == 400
+    assert life.champion() == 1
+
+
+def test_other_sites_cannot_answer(life: Life, browser: TestClient) -> None:
+    _, evidence_hash, _ = life.challenge()
+    sign_in(browser)
+    path, good = f"/station/{evidence_hash}", token(browser.get("/").text)
+    data = {"token": good, "verdict": "approve"}
+    for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {}):
+        assert browser.post(path, data=data, headers=headers).status_code == 403
+    assert browser.post(path, data=data | {"token": "x"}, headers=ORIGIN).status_code == 403
+    assert browser.get("/", headers={"host": "evil.example"}).status_code == 400
+    assert browser.post(path, data=data | {"comment": "x" * 70_000}, headers=ORIGIN).status_code == 413
+    assert life.champion() == 1
+    cookie = (
+        browser.post("/login", data={"name": "a", "key": KEY}, headers=ORIGIN).headers["set-cookie"].lower()
+    )
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+
+
+def test_the_key_is_made_once_for_its_owner_only(life: Life) -> None:
+    settings = life.platform.settings
+    key = review_key(settings)
+    assert len(key) >= 32
+    assert review_key(settings) == key
+    assert stat.S_IMODE((settings.home / "review_key").stat().st_mode) == 0o600
