@@ -8,6 +8,7 @@ month that ended in April.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Literal
@@ -18,7 +19,7 @@ from mlops_assets.artifacts import ColumnProfile, DriftReport, FeatureDrift, Pro
 from mlops_assets.divergence import expected_shares, kl, psi, shares
 from mlops_assets.monitoring.significance import chi_squared, corrected, kolmogorov_smirnov
 from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import calendar_columns
+from mlops_assets.spec.features import calendar_columns, computed_columns, now_column
 
 Level = Literal["stable", "moderate", "significant", "unmeasurable"]
 
@@ -31,30 +32,46 @@ def drift(
 ) -> DriftReport:
     """PSI per feature of the profile, by `monitoring.psi`: stable, moderate or significant.
 
-    The report is as bad as its worst feature that could be measured, and unmeasurable when none could; the mean and the
-    share of significant features stand beside it. p-values (KS for numbers, chi-squared for text) decide nothing.
+    The report is as bad as the worst feature that decides (statistic `decides`), and unmeasurable when none of those
+    could be measured. Mean PSI and the share of significant features are over all. p-values (KS for numbers,
+    chi-squared for text) decide nothing.
     """
     apart = {*calendar_columns(spec.features, spec.timestamp)}
     looked_at = {name: column for name, column in profile.columns.items() if name not in apart}
-    features = sorted(
-        _corrected([_feature(spec, name, one, frame, profile.rows) for name, one in looked_at.items()]),
-        key=lambda one: (one.psi is None, -(one.psi or 0.0), one.feature),
+    deciding = _deciding(spec, looked_at)
+    found = _corrected([_feature(spec, name, one, frame, profile.rows) for name, one in looked_at.items()])
+    features = tuple(
+        replace(one, statistics={**one.statistics, "decides": float(one.feature in deciding)})
+        for one in sorted(found, key=lambda one: (one.psi is None, -(one.psi or 0.0), one.feature))
     )
     measured = [one.psi for one in features if one.psi is not None]
-    if not measured:
-        return DriftReport(
-            spec.name, version, frame.height, "unmeasurable", None, None, tuple(features), as_of
-        )
+    decided = [one.psi for one in features if one.psi is not None and one.feature in deciding]
     return DriftReport(
         model=spec.name,
         version=version,
         rows=frame.height,
-        level=level(spec, max(measured)),
-        mean_psi=math.fsum(measured) / len(measured),
-        drifted_share=sum(one.level == "significant" for one in features) / len(features),
-        features=tuple(features),
+        level=level(spec, max(decided)) if decided else "unmeasurable",
+        mean_psi=math.fsum(measured) / len(measured) if measured else None,
+        drifted_share=sum(one.level == "significant" for one in features) / len(features)
+        if measured
+        else None,
+        features=features,
         as_of=as_of,
     )
+
+
+def _deciding(spec: ModelSpec, names: Collection[str]) -> frozenset[str]:
+    """Readings themselves, without those expected to move; computed features only where the model has nothing else.
+
+    A computed feature repeats the movement of its column. And a day's mean has one independent value a day: over a week
+    its PSI is about 1 from chance alone, (bins - 1) / values.
+    """
+    computed = {*computed_columns(spec.features, spec.target, spec.timestamp)} - {now_column(spec.target)}
+    usual = {*spec.monitoring.expected}
+    if spec.target in usual:
+        usual.add(now_column(spec.target))
+    read = frozenset(name for name in names if name not in computed)
+    return (read or frozenset(names)) - usual
 
 
 def level(spec: ModelSpec, value: float) -> Level:

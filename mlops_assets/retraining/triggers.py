@@ -18,7 +18,8 @@ def drift_trigger(spec: ModelSpec, report: DriftReport) -> Trigger | None:
     """Significant movement against the training data of one champion, which is one fact however long it lasts."""
     if report.level != "significant" or report.version is None:
         return None
-    moved = [one for one in report.features if one.level == "significant"]
+    significant = [one for one in report.features if one.level == "significant"]
+    moved = [one for one in significant if one.statistics.get("decides", 1.0)]
     if not moved or moved[0].psi is None:
         return None
     more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlops_assets.spec.section import Section
-from mlops_assets.spec.values import Cron, Duration, Share, Timezone
+from mlops_assets.spec.values import Column, Cron, Duration, Share, Timezone
 
 
 class RolloutSpec(Section):
@@ -29,6 +29,8 @@ class MonitoringSpec(Section):
     psi: PsiLimits = PsiLimits()
     window: Duration = Field(default="7d", validate_default=True)
     """How much of the newest readings is compared with the training data."""
+    expected: tuple[Column, ...] = ()
+    """Inputs that move by nature (wear, weather, season): their drift is reported, and asks for nothing."""
     stale_after: Duration | None = Field(default="14d", validate_default=True)
     """Age since the last comparison with a challenger after which a retrain is requested."""
     cooldown: Duration = Field(default="1d", validate_default=True)

@@ -69,3 +69,31 @@ def test_text_where_numbers_were_is_unmeasurable() -> None:
 def test_a_new_category_is_seen() -> None:
     violet = pl.Series("kind", np.random.default_rng(0).choice(["red", "green", "blue", "violet"], 6_000))
     assert report(frame(seed=1).with_columns(violet)).level == "significant"
+
+
+def test_readings_decide_what_they_are_made_into_and_what_moves_by_nature_do_not() -> None:
+    def made(**monitoring: list[str]) -> tuple[str, dict[str, float]]:
+        spec = model(
+            features={"inputs": ["a", "b"], "rolling": {"columns": ["b"], "windows": ["24h"]}},
+            monitoring=monitoring,
+        )
+        reference, new = (build(spec, readings(2_000, seed=seed)) for seed in (0, 1))
+        new = new.with_columns(b=pl.col("b") + shift, b_mean_24h=pl.col("b_mean_24h") + 1.0)
+        kept = profile(reference, feature_names(spec, reference.columns))
+        found = drift(spec, kept, 3, new, AS_OF)
+        return found.level, {one.feature: one.statistics["decides"] for one in found.features}
+
+    shift = 0.0
+    assert made() == ("stable", {"b_mean_24h": 0.0, "a": 1.0, "b": 1.0})
+    shift = 1.0
+    assert made()[0] == "significant"
+    assert made(expected=["b"])[0] == "stable"
+    assert made(expected=["a", "b"])[0] == "unmeasurable"
+
+
+def test_a_model_of_computed_features_alone_is_decided_by_them() -> None:
+    spec = model(features={"inputs": [], "lags": {"columns": ["b"], "steps": [1]}})
+    reference, new = (build(spec, readings(2_000, seed=seed)) for seed in (0, 1))
+    kept = profile(reference, feature_names(spec, reference.columns))
+    assert drift(spec, kept, 3, new, AS_OF).level == "stable"
+    assert drift(spec, kept, 3, new.with_columns(b_lag_1=pl.col("b_lag_1") + 1), AS_OF).level == "significant"
