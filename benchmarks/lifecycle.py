@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,6 @@ from mlops_assets.local.environment import environment
 from mlops_assets.local.postgres import prepare
 from mlops_assets.readings.feed import catch_up
 from mlops_assets.settings import Settings
-from mlops_assets.spec import load_models
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "pump_efficiency"
@@ -56,7 +55,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--home", type=Path, help="kept, and found prepared the next time; default a temporary one")
+    parser.add_argument(
+        "--home", type=Path, help="kept, and found prepared the next time; default a temporary one"
+    )
     chosen = parser.parse_args()
     with ExitStack() as stack:
         folder = chosen.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlops-bench-")))
@@ -75,17 +76,19 @@ def main() -> None:
 
 def machine() -> str:
     """What the numbers were taken on."""
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("dagster", "mlflow", "scikit-learn", "lightgbm"))
+    libraries = ", ".join(
+        f"{name} {version(name)}" for name in ("dagster", "mlflow", "scikit-learn", "lightgbm")
+    )
     return (
         f"{os.cpu_count()} cores ({platform.machine()}), load {os.getloadavg()[0]:.1f}, "
         f"Python {platform.python_version()}, {libraries}"
     )
 
 
-def timed(command: list[str], env: Mapping[str, str]) -> Taken:
+def timed(command: Sequence[str], env: Mapping[str, str], folder: Path = ROOT) -> Taken:
     """Run to the end, quietly. Raises RuntimeError with what it said when it fails."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False)
     wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise RuntimeError(f"{command} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-3_000:]}")
@@ -95,14 +98,15 @@ def timed(command: list[str], env: Mapping[str, str]) -> Taken:
 def _home(folder: Path) -> tuple[dict[str, str], datetime]:
     """A prepared home with readings up to now; the environment that children use its server with."""
     here = replace(
-        Settings.from_environment({**os.environ, "MLOPS_HOME": str(folder), "MLOPS_MODELS": str(ROOT / "models")}),
+        Settings.from_environment(
+            {**os.environ, "MLOPS_HOME": str(folder), "MLOPS_MODELS": str(ROOT / "models")}
+        ),
         database_url=None,
         readings_url=None,
     )
     stores = prepare(here, print)
-    spec = next(one for one in load_models(here.models) if one.name == MODEL)
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    catch_up(stores.readings_url, spec.source.table, spec.source.simulate, until=now)
+    catch_up(stores.readings_url, "readings_wide", "pump_station", until=now)
     return {**environment(here, stores), "OMP_NUM_THREADS": "1"}, now
 
 
@@ -132,7 +136,9 @@ def _report(rounds: list[dict[str, Taken]]) -> None:
     for other in names[1:]:
         wall = statistics.median(taken[OURS].wall / taken[other].wall for taken in rounds)
         cpu = statistics.median(taken[OURS].cpu / taken[other].cpu for taken in rounds)
-        print(f"{OURS} beside the {other}: {wall:.2f} times the wall time, {cpu:.2f} times the CPU time (aim {AIM})")
+        print(
+            f"{OURS} beside the {other}: {wall:.2f} times the wall time, {cpu:.2f} times the CPU time (aim {AIM})"
+        )
 
 
 if __name__ == "__main__":
