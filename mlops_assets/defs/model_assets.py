@@ -10,7 +10,7 @@ from mlops_assets import __version__, stages
 from mlops_assets.artifacts import digest
 from mlops_assets.defs import checks, display
 from mlops_assets.defs.failures import plain_failures
-from mlops_assets.defs.resources import mlflow_key, run_of
+from mlops_assets.defs.resources import mlflow_key, mlflow_parent, run_of
 from mlops_assets.lifecycle import data, evaluate, predict, promote, train
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.spec import ModelSpec
@@ -98,12 +98,19 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=300)
 
 
 def model_assets(spec: ModelSpec, retries: dg.RetryPolicy | None) -> list[dg.AssetsDefinition]:
-    """One asset per stage, in one group named after the model."""
-    return [_asset(spec, name, stage, retries) for name, stage in STAGES.items()]
+    """One asset per stage, in one group named after the model.
+
+    Those that need the model's MLflow run bring it along: among the resources of all models, Dagster would offer each
+    model's run to each asset, which takes time with the square of the models.
+    """
+    mlflow = mlflow_parent(spec.name)
+    return [_asset(spec, name, stage, retries, mlflow) for name, stage in STAGES.items()]
 
 
-def _asset(spec: ModelSpec, name: str, stage: Stage, retries: dg.RetryPolicy | None) -> dg.AssetsDefinition:
-    tracked = {mlflow_key(spec.name)} if stage.tracked else set()
+def _asset(
+    spec: ModelSpec, name: str, stage: Stage, retries: dg.RetryPolicy | None, mlflow: dg.ResourceDefinition
+) -> dg.AssetsDefinition:
+    tracked = {mlflow_key(spec.name): mlflow} if stage.tracked else {}
 
     @dg.asset(
         name=name,
@@ -115,7 +122,8 @@ def _asset(spec: ModelSpec, name: str, stage: Stage, retries: dg.RetryPolicy | N
         deps=[dg.AssetKey([spec.name, upstream]) for upstream in stage.upstream],
         code_version=_code_version(spec, stage),
         check_specs=checks.specs(spec, name),
-        required_resource_keys={"platform", *tracked},
+        required_resource_keys={"platform"},
+        resource_defs=tracked,
         retry_policy=retries,
         output_required=False,
         op_tags={"mlops/stage": name},

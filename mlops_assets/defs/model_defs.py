@@ -6,7 +6,7 @@ import dagster as dg
 
 from mlops_assets.defs.automation import jobs, schedules
 from mlops_assets.defs.model_assets import RETRIES, model_assets
-from mlops_assets.defs.resources import PlatformResource, mlflow_key, mlflow_parent
+from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.defs.sensors import sensors
 from mlops_assets.defs.watch_assets import data_quality_report, drift_report, retrain_request
 from mlops_assets.spec import ModelSpec
@@ -30,10 +30,7 @@ def build_definitions(
         jobs=jobs(specs),
         schedules=[schedule for spec in specs for schedule in schedules(spec)],
         sensors=sensors(specs),
-        resources={
-            "platform": PlatformResource(),
-            **{mlflow_key(spec.name): mlflow_parent(spec.name) for spec in specs},
-        },
+        resources={"platform": PlatformResource()},
         executor=dg.in_process_executor,
         loggers=loggers,
     )
