@@ -6,7 +6,10 @@ Goes out: a `TrainedModel`. Judging it is `evaluate`'s business; nothing here lo
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -29,6 +32,9 @@ class Trained:
 
     candidate: Candidate
     predictor: BundlePredictor
+    history: tuple[training.Progress, ...] = ()
+    overfitted: bool | None = None
+    """Whether it learnt its rows by heart; None where its history does not tell."""
 
 
 def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel | None:
@@ -48,12 +54,13 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
     preparation = features.fit_preparation(spec, split.train)
     with platform.registry.training(spec.name, run.parent) as tracked:
         tracked.describe(*_description(spec, record, frame, run))
-        fits = _fit_all(spec, split, preparation, started, run)
-        candidates = tuple(
-            replace(one, mlflow_run_id=tracked.candidate(one))
-            for one in (fit.candidate if isinstance(fit, Trained) else fit for fit in fits)
+        study = Study(
+            platform.settings.home / "search" / f"{spec.name}.journal",
+            f"{spec.digest()[:12]}/{record.table.content_hash[:12]}",
         )
-        best = _best(spec, fits)
+        fits = fit_candidates(spec, split, preparation, started, run, study)
+        candidates = tuple(_tracked(tracked, fit) for fit in fits)
+        best = best_of(spec, fits)
         run.progress(f"best candidate on the validation part: {best.candidate.algorithm}")
         version = platform.ledger.new_version(
             spec.name,
@@ -67,7 +74,7 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
         manifest = training.save_bundle(
             folder,
             algorithm=best.predictor.estimator,
-            preparation=to_json(preparation),
+            preparation=to_json(best.predictor.preparation),
             spec=spec.model_dump(mode="json"),
             profile=to_json(features.profile(split.train, record.names)),
             sample=best.predictor.matrix(split.validation.head(SAMPLE_ROWS)),
@@ -96,6 +103,15 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
     platform.ledger.record_bundle(spec.name, version, bundle_path=str(folder), manifest_sha256=manifest)
     keep_record(platform, spec, stages.TRAINED_MODEL, run, model)
     return model
+
+
+def _tracked(tracked: Any, fit: Trained | Candidate) -> Candidate:
+    """The candidate with the MLflow run it was logged to, losses at every step included."""
+    if isinstance(fit, Candidate):
+        return replace(fit, mlflow_run_id=tracked.candidate(fit))
+    steps = [(progress.step, progress.values) for progress in fit.history]
+    tags = {} if fit.overfitted is None else {"overfitted": fit.overfitted}
+    return replace(fit.candidate, mlflow_run_id=tracked.candidate(fit.candidate, steps, tags))
 
 
 def _description(
@@ -149,46 +165,106 @@ def _judged_already(spec: ModelSpec, platform: Platform, record: FeaturesRecord)
     return known.version if settled or waits else None
 
 
-def _fit_all(
-    spec: ModelSpec, split: Split, preparation: features.Preparation, started: float, run: Run
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Where a search for parameters is remembered, so that one that was interrupted goes on."""
+
+    journal: Path
+    name: str
+
+
+def fit_candidates(
+    spec: ModelSpec,
+    split: Split,
+    preparation: features.Preparation,
+    started: float,
+    run: Run,
+    study: Study | None = None,
 ) -> list[Trained | Candidate]:
-    matrices = {part: preparation.apply(split.part(part)) for part in MEASURED}
-    targets: dict[Part, pl.Series] = {part: split.part(part)[spec.target] for part in MEASURED}
+    """Fit and measure every algorithm of the model file within what is left of its time limit; then, where the file
+    asks for a search, the best parameters found in what is left of it. Algorithms that read the past get a preparation
+    of their own, kept by their predictor."""
+    asked = [*spec.training.algorithms, *(spec.training.search.spaces if spec.training.search else ())]
+    reading = any(training.ALGORITHMS[getattr(one, "name", one)].reads_past for one in asked)
+    preparations = {False: preparation}
+    if reading:
+        preparations[True] = features.fit_preparation(spec, split.train, past=True)
+    seen = {past: [made.apply(split.part(part)) for part in MEASURED] for past, made in preparations.items()}
+    (train, validation), past = seen[False], (seen[True][0], seen[True][1]) if reading else None
+    y_train, y_validation = (split.part(part)[spec.target] for part in MEASURED)
     names = ", ".join(choice.name for choice in spec.training.algorithms)
-    run.progress(f"training {names} on {split.train.height:,} rows x {len(matrices['train'].names)} columns")
+    run.progress(f"training {names} on {split.train.height:,} rows x {len(train.names)} columns")
+
+    def left() -> float:
+        return spec.training.time_limit.total_seconds() - (time.monotonic() - started)
+
     fitted = training.fit_all(
-        spec,
-        matrices["train"],
-        targets["train"],
-        matrices["validation"],
-        targets["validation"],
-        deadline_seconds=spec.training.time_limit.total_seconds() - (time.monotonic() - started),
+        spec, train, y_train, validation, y_validation, deadline_seconds=left(), past=past
     )
-    return [_measured(spec, split, preparation, one, run) for one in fitted]
+    found = [_measured(spec, split, preparations, one, run) for one in fitted]
+    searched = training.search(
+        spec,
+        train,
+        y_train,
+        validation,
+        y_validation,
+        score=lambda model: _loss(spec, split, BundlePredictor(preparations[model.reads_past], model)),
+        deadline_seconds=left(),
+        past=past,
+        journal=study.journal if study else None,
+        study=study.name if study else "search",
+        on_trial=lambda trial: run.progress(_tried(spec, trial)),
+    )
+    return found + [_measured(spec, split, preparations, one.best, run) for one in searched if one.best]
+
+
+def _tried(spec: ModelSpec, trial: training.Trial) -> str:
+    params = ", ".join(f"{name}={value}" for name, value in sorted(trial.choice.params.items()))
+    reached = trial.status if trial.score is None else f"{spec.evaluation.primary} {abs(trial.score):.4g}"
+    return f"search: {trial.choice.name} ({params}): {reached}, {trial.seconds:.1f} s"
+
+
+def _loss(spec: ModelSpec, split: Split, predictor: BundlePredictor) -> float:
+    """The primary metric on the validation part, turned so that less is better."""
+    return _order(spec)(evaluation.measure(spec, predictor, split.validation)[spec.evaluation.primary])
+
+
+def _order(spec: ModelSpec) -> Callable[[float], float]:
+    better = METRIC_CATALOGUE[spec.evaluation.primary].better
+    orders: dict[str, Callable[[float], float]] = {
+        "lower": lambda value: value,
+        "higher": lambda value: -value,
+        "zero": abs,
+    }
+    return orders[better]
 
 
 def _measured(
-    spec: ModelSpec, split: Split, preparation: features.Preparation, fitted: training.Fitted, run: Run
+    spec: ModelSpec,
+    split: Split,
+    preparations: Mapping[bool, features.Preparation],
+    fitted: training.Fitted,
+    run: Run,
 ) -> Trained | Candidate:
     params = fitted.choice.params
     if fitted.model is None:
         run.progress(f"{fitted.algorithm}: {fitted.status.replace('_', ' ')}: {fitted.message}")
         return Candidate(fitted.algorithm, params, fitted.status, fitted.seconds, {}, fitted.message)
-    predictor = BundlePredictor(preparation, fitted.model)
+    predictor = BundlePredictor(preparations[fitted.model.reads_past], fitted.model)
     metrics = {part: evaluation.measure(spec, predictor, split.part(part)) for part in MEASURED}
     primary = spec.evaluation.primary
     run.progress(
         f"{fitted.algorithm}: {primary} {metrics['train'][primary]:.4g} on train, "
         f"{metrics['validation'][primary]:.4g} on validation, {fitted.seconds:.1f} s"
     )
-    return Trained(Candidate(fitted.algorithm, params, "trained", fitted.seconds, metrics), predictor)
+    candidate = Candidate(fitted.algorithm, params, "trained", fitted.seconds, metrics, fitted.message)
+    return Trained(candidate, predictor, fitted.history, fitted.overfitted)
 
 
-def _best(spec: ModelSpec, fits: list[Trained | Candidate]) -> Trained:
+def best_of(spec: ModelSpec, fits: list[Trained | Candidate]) -> Trained:
     """The best by the primary metric on the validation part. NaN never wins."""
     primary = spec.evaluation.primary
-    better = METRIC_CATALOGUE[primary].better
-    order = {"lower": lambda value: value, "higher": lambda value: -value, "zero": abs}[better]
+    order = _order(spec)
     ranked = [
         (order(value), place)
         for place, fit in enumerate(fits)

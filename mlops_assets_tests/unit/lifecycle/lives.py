@@ -116,6 +116,7 @@ class Life:
             champion=ChampionRef(held, standing.epoch),
             data=trained.data,
             as_of=trained.as_of,
+            split={"strategy": "temporal", "digest": trained.split_digest},
             **changes,
         )
         evidence = replace(evidence, gates=promotion.ask(self.spec, evidence))
