@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 LIFECYCLE_JOB = "lifecycle"
 DATA_QUALITY_JOB = "data_quality"
 DRIFT_JOB = "drift"
+PREDICTIONS_JOB = "predictions"
 
 JOBS = {
     LIFECYCLE_JOB: stages.STAGES,
     DATA_QUALITY_JOB: (stages.RAW_READINGS, stages.VALIDATED_DATA, stages.DATA_QUALITY_REPORT),
     DRIFT_JOB: (stages.DRIFT_REPORT,),
+    PREDICTIONS_JOB: (stages.RAW_READINGS, stages.VALIDATED_DATA, stages.FEATURES, stages.PREDICTIONS),
 }
 DESCRIPTIONS = {
     LIFECYCLE_JOB: "A model's whole life once: readings to predictions, with every check and gate.",
     DATA_QUALITY_JOB: "Readings fetched and validated, with Great Expectations' pages; nothing trained.",
     DRIFT_JOB: "The newest readings against the champion's training data.",
+    PREDICTIONS_JOB: "The champion's predictions for new readings, nothing trained.",
 }
 
 
@@ -55,6 +58,7 @@ def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
         LIFECYCLE_JOB: ("retrain", spec.schedules.retrain),
         DATA_QUALITY_JOB: ("data_quality", spec.schedules.data_quality),
         DRIFT_JOB: ("drift", spec.schedules.drift),
+        PREDICTIONS_JOB: ("predictions", spec.schedules.predictions),
     }
     for job, (name, cron) in lines.items():
         if cron is not None:
