@@ -1,5 +1,6 @@
 """The seven assets of one model, each a thin door to one `lifecycle` function."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,9 @@ def model_assets(spec: ModelSpec, retries: dg.RetryPolicy | None) -> list[dg.Ass
     model's run to each asset, which takes time with the square of the models.
     """
     mlflow = mlflow_parent(spec.name)
-    return [_asset(spec, name, stage, retries, mlflow) for name, stage in STAGES.items()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=dg.BetaWarning)  # resource_defs
+        return [_asset(spec, name, stage, retries, mlflow) for name, stage in STAGES.items()]
 
 
 def _asset(
