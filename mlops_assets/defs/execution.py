@@ -51,6 +51,8 @@ def materialise(
     """
     definitions = build_definitions([spec], loggers={"console": _progress_logger(progress)}, retries=None)
     platform, run_id = PlatformResource().open(), str(uuid4())
+    # it warns of checks that gave no answer where a stage had nothing to do
+    logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
     # what a skipped step would have checked: not news to whoever asked for nothing to be done twice
     logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
     with dg.DagsterInstance.get() as instance:
@@ -83,8 +85,10 @@ def _progress_logger(progress: Callable[[str], None]) -> dg.LoggerDefinition:
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             meta = getattr(record, "dagster_meta", {})
-            if meta.get("step_key") and not meta.get("dagster_event") and record.levelno >= logging.INFO:
-                progress(str(meta.get("orig_message", record.getMessage())))
+            said = str(meta.get("orig_message", record.getMessage()))
+            about_itself = meta.get("dagster_event") or said.startswith(CHATTER)
+            if meta.get("step_key") and not about_itself and record.levelno >= logging.INFO:
+                progress(said)
 
     @dg.logger
     def passing(_: dg.InitLoggerContext) -> logging.Logger:

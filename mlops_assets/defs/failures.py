@@ -29,19 +29,22 @@ def sentences(events: Iterable[dg.DagsterEvent]) -> list[tuple[str, str]]:
     """
     steps: list[tuple[str, str]] = []
     run: list[tuple[str, str]] = []
-    answers: dict[str, list[str]] = {}
+    answers: dict[str, list[tuple[int, str]]] = {}
     for event in events:
         if event.event_type_value == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
-            if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
-                answers.setdefault(str(event.step_key), []).append(f"{check.check_name}: {check.description}")
+            if not check.passed:  # what stopped the step first, then what only warned, which often says why
+                place = 0 if check.severity == dg.AssetCheckSeverity.ERROR else 1
+                said_by = f"{check.check_name}: {check.description}"
+                answers.setdefault(str(event.step_key), []).append((place, said_by))
         elif event.is_step_failure:
             data = event.step_failure_data
             if data.error is not None and data.error.cls_name == "DagsterDependencyError":
                 continue
             said = data.user_failure_data.description if data.user_failure_data else None
             if data.error is not None and data.error.cls_name == "DagsterAssetCheckFailedError":
-                said = "; ".join(answers.get(str(event.step_key), ())) or said
+                found = sorted(answers.get(str(event.step_key), ()), key=lambda answer: answer[0])
+                said = "; ".join(sentence for _, sentence in found) or said
             error = data.error.message.strip() if data.error else "failed"
             steps.append((str(event.step_key).rpartition("__")[2], said or error))
         elif event.event_type_value == "PIPELINE_FAILURE":

@@ -6,6 +6,7 @@ keys, several documents, more than 256 KiB, nesting deeper than 20. Meaning is `
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -56,15 +57,21 @@ def parse(text: str) -> Document:
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise DocumentError(
-            mark.line + 1 if mark else 1, f"not valid YAML: {error.problem or error.context}"
-        ) from None
+        line = mark.line + 1 if mark else 1
+        raise DocumentError(line, f"not valid YAML: {_problem(error, text, line)}") from None
     except yaml.YAMLError as error:
         raise DocumentError(1, f"not valid YAML: {str(error).splitlines()[0]}") from None
     if node is None:
         raise DocumentError(1, "the file is empty")
     lines: dict[Path, int] = {}
     return Document(_value(node, (), lines), lines)
+
+
+def _problem(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
+    here = text.splitlines()[line - 1 : line]
+    if here and "\t" in here[0][: len(here[0]) - len(here[0].lstrip())]:
+        return "the line begins with a tab; indent with spaces"
+    return str(error.problem or error.context)
 
 
 def _refuse_indirection(text: str) -> None:
@@ -117,5 +124,7 @@ def _scalar(node: yaml.Node) -> Any:
     if _INT.fullmatch(text) and len(text) <= 20:
         return int(text)
     if _FLOAT.fullmatch(text):
-        return float(text)
+        if not math.isfinite(number := float(text)):
+            raise DocumentError(node.start_mark.line + 1, f"the number {text} is too large")
+        return number
     return text

@@ -1,0 +1,185 @@
+"""What the lineage graph shows as out of date, asked of Dagster's own resolver, and what makes it so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.loader import LoadingContextForTest
+
+from mlops_assets import stages
+from mlops_assets.artifacts import DriftReport
+from mlops_assets.defs.automation import LIFECYCLE_JOB
+from mlops_assets.defs.housekeeping import LAUNCH_WITHIN, settle_requests
+from mlops_assets.defs.model_defs import build_definitions
+from mlops_assets.defs.resources import PlatformResource
+from mlops_assets.lifecycle.platform import known_record
+from mlops_assets.spec import ModelSpec
+from mlops_assets_tests.living import World, end_of, readings
+
+WATCH = {"window": "12h", "psi": {"warn": 0.1, "act": 0.25}}
+
+
+def stale(spec: ModelSpec) -> dict[str, str]:
+    """Every stage and whether it is FRESH, STALE or MISSING."""
+    with dg.DagsterInstance.get() as instance:
+        graph = build_definitions([spec]).resolve_asset_graph()
+        resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
+        return {stage: resolver.get_status(dg.AssetKey([spec.name, stage])).value for stage in stages.STAGES}
+
+
+def data_versions(spec: ModelSpec) -> dict[str, str | None]:
+    with dg.DagsterInstance.get() as instance:
+        found = {}
+        for stage in stages.STAGES:
+            event = instance.get_latest_materialization_event(dg.AssetKey([spec.name, stage]))
+            assert event is not None
+            assert event.asset_materialization is not None
+            found[stage] = (event.asset_materialization.tags or {}).get("dagster/data_version")
+        return found
+
+
+def tick(spec: ModelSpec, name: str, instance: dg.DagsterInstance) -> dg.SensorDefinition:
+    """Evaluate a sensor as the daemon does, its asset events recorded."""
+    definitions = build_definitions([spec], retries=None)
+    sensor = next(one for one in definitions.sensors or () if one.name == name)
+    context = dg.build_sensor_context(
+        instance=instance,
+        resources={"platform": PlatformResource()},
+        definitions=definitions,
+        sensor_name=name,
+    )
+    answer = sensor.evaluate_tick(context)
+    for event in answer.asset_events:
+        assert isinstance(event, dg.AssetMaterialization)
+        instance.report_runless_asset_event(event)
+    return answer  # type: ignore[return-value]
+
+
+def launch(
+    spec: ModelSpec, request: dg.RunRequest, instance: dg.DagsterInstance
+) -> dg.ExecuteInProcessResult:
+    """Carry out a run request here."""
+    return (
+        build_definitions([spec], retries=None)
+        .resolve_job_def(str(request.job_name))
+        .execute_in_process(
+            instance=instance,
+            asset_selection=list(request.asset_selection or ()),
+            tags=dict(request.tags),
+            raise_on_error=False,
+        )
+    )
+
+
+def test_unchanged_data_is_neither_retrained_nor_stale(world: World) -> None:
+    spec = world.model()
+    assert world.live(spec).success
+    assert set(stale(spec).values()) == {"FRESH"}
+    before = data_versions(spec)
+    assert world.live(spec).success
+    assert world.status(spec) == ["champion"]
+    assert any("not trained again" in sentence for sentence in world.said)
+    assert not [sentence for sentence in world.said if "Skipping" in sentence]
+    assert data_versions(spec) == before
+    assert set(stale(spec).values()) == {"FRESH"}
+
+
+def test_a_kept_champion_leaves_nothing_stale(world: World) -> None:
+    spec = world.model()
+    assert world.live(spec).success
+    readings(440).write_parquet(world.file(spec.name))
+    assert world.live(spec, rows=440).success
+    assert world.status(spec) == ["champion", "archived"]
+    assert set(stale(spec).values()) == {"FRESH"}
+
+
+def test_a_changed_model_file_shows_where_it_matters(world: World) -> None:
+    spec = world.model()
+    assert world.live(spec).success
+    other = world.model(
+        name=spec.name, training={"algorithms": [{"ridge": {"alpha": 5.0}}], "time_limit": "5m"}
+    )
+    found = stale(other)
+    assert found["trained_model"] == "STALE"
+    assert {found[stage] for stage in ("raw_readings", "validated_data", "features")} == {"FRESH"}
+
+
+def test_drift_asks_once_and_the_retrain_clears_the_mark(world: World) -> None:
+    spec = world.model(monitoring=WATCH)
+    assert world.live(spec).success
+    assert world.live(spec, job="drift").success
+    report = known_record(world.platform, spec, stages.DRIFT_REPORT, DriftReport)
+    assert report is not None
+    assert report.level in (
+        "stable",
+        "moderate",
+    )  # 144 rows of the same world, which PSI may call a little moved
+    with dg.DagsterInstance.get() as instance:
+        assert not tick(spec, "drift_sensor", instance).run_requests
+
+        moved = readings(600, shift=4.0)
+        frame = readings(400).vstack(moved[400:])
+        frame.write_parquet(world.file(spec.name))
+        assert world.live(spec, rows=600, job="drift").success
+        report = known_record(world.platform, spec, stages.DRIFT_REPORT, DriftReport)
+        assert report is not None
+        assert (report.level, report.features[0].feature) == ("significant", "x")
+
+        answer = tick(spec, "drift_sensor", instance)
+        [request] = answer.run_requests
+        [marker] = answer.asset_events
+        assert marker.asset_key.path == [spec.name, "retrain_request"]
+        assert "x moved by PSI" in str(marker.description)
+        assert stale(spec)["trained_model"] == "STALE"
+
+        again = tick(spec, "drift_sensor", instance)
+        assert (again.run_requests, again.asset_events) == ([], [])
+        assert len(world.platform.ledger.open_requests(spec.name)) == 1
+
+        # with the ledger's cooldown over, the same fact is still the same fact
+        assert settle_requests([spec], world.platform, instance, datetime.now(UTC)) == []
+        later = datetime.now(UTC) + LAUNCH_WITHIN + timedelta(seconds=1)
+        [lost] = settle_requests([spec], world.platform, instance, later)
+        assert (lost.run_key, lost.tags["mlops/request"]) == (request.run_key, request.tags["mlops/request"])
+
+        result = launch(spec, request, instance)
+        assert result.success
+        assert len(world.status(spec)) == 2
+        assert settle_requests([spec], world.platform, instance, later) == []
+        assert world.platform.ledger.open_requests(spec.name) == ()
+        [closed] = world.platform.ledger.retrain_requests(spec.name)
+        assert (closed.state, closed.run_id) == ("done", result.run_id)
+        assert stale(spec)["trained_model"] == "FRESH"
+        assert tick(spec, "drift_sensor", instance).run_requests == []
+
+
+def test_status_sensors_settle_what_a_run_was_made_for(world: World) -> None:
+    spec = world.model(validation={"min_rows": 401})
+    now = datetime.now(UTC)
+    assert world.platform.ledger.request_retrain(spec.name, "manual-1", "manual", {}, now)
+    definitions = build_definitions([spec], retries=None)
+    sensors = {one.name: one for one in definitions.sensors or ()}
+    with dg.DagsterInstance.get() as instance:
+        from mlops_assets.defs.automation import request
+
+        result = launch(spec, request(spec, LIFECYCLE_JOB, end_of(400).isoformat(), "manual-1"), instance)
+        assert not result.success
+        run = instance.get_run_by_id(result.run_id)
+        assert run is not None
+        for _ in range(2):  # a second daemon, a lost cursor
+            for name in ("failed_run_alert", "settle_failure"):
+                context = dg.build_run_status_sensor_context(
+                    sensor_name=name,
+                    dagster_event=result.get_run_failure_event(),
+                    dagster_instance=instance,
+                    dagster_run=run,
+                    resources={"platform": PlatformResource()},
+                )
+                sensors[name](context.for_run_failure() if name == "failed_run_alert" else context)
+    [asked] = world.platform.ledger.retrain_requests(spec.name)
+    assert (asked.state, asked.run_id) == ("failed", run.run_id)
+    [alert] = world.platform.ledger.alerts(spec.name)
+    assert (alert.kind, alert.key) == ("run_failed", f"run-{run.run_id}")
+    assert "401" in alert.message

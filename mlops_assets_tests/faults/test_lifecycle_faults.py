@@ -1,0 +1,149 @@
+"""Promotion as the lifecycle does it, raced by processes and killed at random moments, with real bundles.
+
+MLOPS_FAULT_ROUNDS sets the rounds of the race, MLOPS_FAULT_KILLS the kills (defaults: 10 and 20).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from mlops_assets.artifacts import ChampionRef
+from mlops_assets.ledger import invariants
+from mlops_assets.lifecycle import data, evaluate, promote, train
+from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.spec import ModelSpec
+from mlops_assets_tests.faults import lifecycle_process
+from mlops_assets_tests.living import World
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+ROUNDS = int(os.environ.get("MLOPS_FAULT_ROUNDS", "10"))
+KILLS = int(os.environ.get("MLOPS_FAULT_KILLS", "20"))
+RACERS = 4
+GATES = ["no_missing_predictions", {"metric_at_most": {"metric": "rmse", "limit": 2.0}}]
+
+
+@dataclass
+class Helper:
+    """A process of lifecycle_process.py."""
+
+    process: subprocess.Popen[str]
+
+    def tell(self, **job: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the helper has died"
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+@contextmanager
+def helper(spec: ModelSpec) -> Iterator[Helper]:
+    process = subprocess.Popen(
+        [sys.executable, str(Path(lifecycle_process.__file__)), spec.model_dump_json()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    try:
+        yield Helper(process)
+    finally:
+        process.communicate()
+
+
+@pytest.fixture
+def spec(world: World, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
+    """A model with a champion, made by the stages themselves."""
+    made = world.model(gates=GATES)
+    run = world.run(f"first-{made.name}")
+    for live in (data.read_readings, data.validate_readings, data.build_features, train.train_model):
+        live(made, world.platform, run)
+    evaluate.evaluate_model(made, world.platform, run)
+    promote.promote_model(made, world.platform, run)
+    assert world.champion(made) == 1
+    sample = pl.DataFrame({"x": [0.5, 1.0], "z": [0.0, 2.0]})
+    monkeypatch.setattr(lifecycle_process, "SAMPLE", sample, raising=False)
+    return made
+
+
+def test_one_winner_of_every_race(world: World, spec: ModelSpec) -> None:
+    came: Counter[str] = Counter()
+    with ExitStack() as stack:
+        racers = [stack.enter_context(helper(spec)) for _ in range(RACERS)]
+        for round_ in range(1, ROUNDS + 1):
+            standing = world.platform.ledger.standing(spec.name)
+            assert standing.champion is not None
+            seen = ChampionRef(standing.champion.version, standing.epoch)
+            runners = [lifecycle_process.challenger(world.platform, spec, 1, seen) for _ in racers]
+            for racer, (version, hash_) in zip(racers, runners, strict=True):
+                racer.tell(verb="settle", version=version, hash=hash_)
+            answers = [racer.answer() for racer in racers]
+            winners = [answer["champion"] for answer in answers if answer["came"] == "promote"]
+            came.update(answer["came"] for answer in answers)
+            assert len(winners) == 1, (round_, answers)
+            assert world.champion(spec) == winners[0]
+            assert world.platform.ledger.standing(spec.name).epoch == seen.epoch + 1
+    assert set(came) <= {"promote", "EvidenceError", "LostRaceError"}, came
+    assert invariants(world.platform.ledger) == []
+    assert world.status(spec).count("champion") == 1
+    print_numbers(f"{ROUNDS} rounds of {RACERS} processes: {dict(came)}")
+
+
+def test_killed_at_random_moments_of_a_promotion(world: World, spec: ModelSpec) -> None:
+    chance = random.Random(20260301)
+    moved = []
+    with helper(spec) as victim:
+        takes = 0.0
+        for _ in range(2):  # the first pays for imports
+            began = time.monotonic()
+            victim.tell(verb="make", source=1, repeat=3)
+            assert victim.answer()["exit"] == 0
+            takes = time.monotonic() - began
+        for round_ in range(KILLS):
+            before = world.platform.ledger.standing(spec.name)
+            delay = chance.uniform(0, takes)
+            victim.tell(verb="make", source=1, repeat=3, delay=delay)
+            victim.answer()
+            assert invariants(world.platform.ledger) == [], f"round {round_}, killed after {delay:.3f} s"
+            champion = world.champion(spec)
+            assert champion is not None
+            predictor, _ = load_version(world.platform, spec.name, champion)  # whole, and its sample replays
+            assert predictor.algorithm == "ridge"
+            moved.append(world.platform.ledger.standing(spec.name).epoch - before.epoch)
+        victim.tell(verb="make", source=1, repeat=1)  # nothing has to be cleared away by hand
+        assert victim.answer()["exit"] == 0
+    assert sum(moves < 3 for moves in moved) > KILLS / 4, moved
+    assert any(moved)
+    unfinished = [row for row in world.platform.ledger.versions(spec.name) if row.bundle_path is None]
+    print_numbers(
+        f"{KILLS} kills within {takes:.2f} s of three promotions: {sum(moved)} promotions done, "
+        f"{sum(moves < 3 for moves in moved)} cut short, {len(unfinished)} versions left without a bundle"
+    )
+
+
+def print_numbers(line: str) -> None:
+    """For the record, where MLOPS_FAULT_NUMBERS names a file."""
+    if name := os.environ.get("MLOPS_FAULT_NUMBERS"):
+        with Path(name).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
