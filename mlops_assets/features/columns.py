@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from mlops_assets.errors import DataError
 from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import computed_columns, source_columns
+from mlops_assets.spec.features import computed_columns, past_columns, source_columns
 from mlops_assets.spec.suggestion import did_you_mean
 
 
@@ -35,6 +35,7 @@ def inputs(spec: ModelSpec, columns: Sequence[str]) -> tuple[str, ...]:
         return spec.features.inputs
     apart = {spec.target, spec.timestamp, spec.entity, spec.split.group}
     apart |= {*spec.features.exclude, *spec.evaluation.sensitive, *computed(spec)}
+    apart |= {*past_columns(spec.features, spec.target)}
     return tuple(sorted(name for name in columns if name not in apart))
 
 

@@ -14,6 +14,8 @@ from mlops_assets.spec.model import ModelSpec
 from mlops_assets.spec.training import ALGORITHM_CATALOGUE
 
 Finding = tuple[Path, str]
+NAIVE = "seasonal_naive"
+NEEDS_HISTORY = "add 'history' to 'features', such as {every: 1d, steps: 56}"
 
 
 def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
@@ -32,6 +34,10 @@ def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
         if spec.problem not in ALGORITHM_CATALOGUE[choice.name].problems:
             able = [name for name, other in ALGORITHM_CATALOGUE.items() if spec.problem in other.problems]
             yield path, f"{choice.name!r} does not solve {spec.problem}; these do: {', '.join(sorted(able))}"
+        elif ALGORITHM_CATALOGUE[choice.name].needs_past and spec.features.history is None:
+            yield path, f"{choice.name!r} forecasts from the recent past; {NEEDS_HISTORY}"
+        elif ALGORITHM_CATALOGUE[choice.name].needs_past and spec.entity is not None and choice.name != NAIVE:
+            yield path, f"{choice.name!r} learns one series, and 'entity' says that there are several"
 
 
 def _metrics(spec: ModelSpec) -> Iterator[Finding]:
@@ -63,6 +69,7 @@ def _columns(spec: ModelSpec) -> Iterator[Finding]:
             if missing
             else "is for 'problem: forecasting' only",
         )
+    yield from _history(spec)
     needs_time = {
         "calendar": bool(features.calendar),
         "cyclical": bool(features.cyclical),
@@ -71,6 +78,7 @@ def _columns(spec: ModelSpec) -> Iterator[Finding]:
         "differences": features.differences is not None,
         "holidays": features.holidays is not None,
         "horizon": features.horizon is not None,
+        "history": features.history is not None,
     }
     if spec.timestamp is None:
         for key, used in needs_time.items():
@@ -78,6 +86,21 @@ def _columns(spec: ModelSpec) -> Iterator[Finding]:
                 yield ("features", key), "needs a 'timestamp' in the model file"
         if spec.validation.freshness is not None:
             yield ("validation", "freshness"), "needs a 'timestamp' in the model file"
+
+
+def _history(spec: ModelSpec) -> Iterator[Finding]:
+    history, horizon = spec.features.history, spec.features.horizon
+    if history is None:
+        return
+    if horizon is not None and horizon % history.every:
+        yield ("features", "history", "every"), "the horizon must be a whole number of these"
+    if spec.problem != "forecasting" and not history.columns:
+        yield ("features", "history", "columns"), "must say which columns are looked back at"
+    if spec.problem != "forecasting" and spec.target in history.columns:
+        yield (
+            ("features", "history", "columns"),
+            f"the target {spec.target!r} is not known at its own instant",
+        )
 
 
 def _split(spec: ModelSpec) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ Also here: the names of the columns that the section makes, because rooms that n
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -69,6 +69,17 @@ class Differences(Section):
     steps: Annotated[tuple[Step, ...], Field(min_length=1)] = (1,)
 
 
+class History(Section):
+    """The recent past of some columns on an even grid, for algorithms that read sequences; others never see it."""
+
+    every: Duration
+    """Distance of two points of the grid; a forecast's horizon is a multiple of it."""
+    steps: Annotated[int, Field(ge=2, le=2_000)]
+    """Points of the grid, the row's own instant included."""
+    columns: tuple[Column, ...] = ()
+    """What is looked back at, next to the target of a forecast, which always is."""
+
+
 class Grouped(Section):
     """Statistics of columns over all training rows that share a value of `by`; fitted on the training part only."""
 
@@ -96,6 +107,7 @@ class FeaturesSpec(Section):
     lags: Lags | None = None
     rolling: Rolling | None = None
     differences: Differences | None = None
+    history: History | None = None
     ratios: tuple[tuple[Column, Column], ...] = ()
     """Pairs of columns, the first divided by the second; missing where the second is 0."""
     interactions: tuple[tuple[Column, Column], ...] = ()
@@ -121,6 +133,37 @@ class FeaturesSpec(Section):
 def now_column(target: str) -> str:
     """The column that holds, for forecasting, the target's value at the reading itself (persistence predicts it)."""
     return f"{target}_now"
+
+
+TIME: Final = "@time"
+"""The row's own instant in seconds since 1970, as a column of the matrix that sequence algorithms see."""
+
+
+def past_column(column: str, back: int) -> str:
+    """The column that holds a value `back` grid steps before the row: `sales@-7`; `sales@0` is the row's own."""
+    return f"{column}@{-back}"
+
+
+def past_of(name: str) -> tuple[str, int] | None:
+    """Column and steps back that a name of `past_column` was made of, None for any other name."""
+    column, mark, back = name.rpartition("@")
+    if not mark or not column or not (back == "0" or (back[:1] == "-" and back[1:].isdigit())):
+        return None
+    return column, -int(back)
+
+
+def channels(features: FeaturesSpec, target: str) -> tuple[str, ...]:
+    """Columns whose recent past is kept, the target of a forecast first."""
+    if features.history is None:
+        return ()
+    first = (target,) if features.horizon is not None else ()
+    return tuple(dict.fromkeys((*first, *features.history.columns)))
+
+
+def past_columns(features: FeaturesSpec, target: str) -> tuple[str, ...]:
+    """Names of every column of the grid, channel by channel, newest first."""
+    steps = features.history.steps if features.history else 0
+    return tuple(past_column(name, back) for name in channels(features, target) for back in range(steps))
 
 
 def calendar_columns(features: FeaturesSpec, timestamp: str | None) -> tuple[str, ...]:
@@ -165,7 +208,7 @@ def rolling_column(column: str, statistic: str, window: timedelta) -> str:
 def source_columns(features: FeaturesSpec) -> tuple[str, ...]:
     """Every column of the readings that the section names, each once, `exclude` aside."""
     names = [*(features.inputs or ())]
-    for section in (features.lags, features.differences, features.rolling):
+    for section in (features.lags, features.differences, features.rolling, features.history):
         names += section.columns if section is not None else ()
     names += [name for pair in (*features.ratios, *features.interactions) for name in pair]
     names += [name for group in features.grouped for name in (group.by, *group.columns)]

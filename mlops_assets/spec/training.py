@@ -27,6 +27,8 @@ class AlgorithmInfo:
     params: tuple[str, ...]
     """Names a model file may set."""
     extra: str | None = None
+    needs_past: bool = False
+    """Whether it forecasts one series from `features.history` alone, or by it."""
 
 
 _TABULAR: Final[tuple[Problem, ...]] = ("regression", "classification", "forecasting")
@@ -36,6 +38,8 @@ _NUMBERS: Final[tuple[Problem, ...]] = ("regression", "forecasting")
 def _names(text: str) -> tuple[str, ...]:
     return tuple(sorted(text.split()))
 
+
+_DEEP: Final = _names("batch dropout epochs layers learning_rate loss patience units validation window")
 
 ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
     "linear": AlgorithmInfo(_NUMBERS, _names("fit_intercept positive")),
@@ -88,6 +92,35 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
         extra="boosting",
     ),
     "python": AlgorithmInfo(_TABULAR, _names("estimator params trusted")),
+    "seasonal_naive": AlgorithmInfo(("forecasting",), _names("ahead season"), needs_past=True),
+    "exponential_smoothing": AlgorithmInfo(
+        ("forecasting",),
+        _names("ahead damped every max_iter season trend"),
+        extra="forecast",
+        needs_past=True,
+    ),
+    "arima": AlgorithmInfo(
+        ("forecasting",), _names("ahead every max_iter order"), extra="forecast", needs_past=True
+    ),
+    "sarimax": AlgorithmInfo(
+        ("forecasting",),
+        _names("ahead every exogenous max_iter order seasonal_order"),
+        extra="forecast",
+        needs_past=True,
+    ),
+    "prophet": AlgorithmInfo(
+        ("forecasting",),
+        _names(
+            "ahead changepoint_prior_scale changepoint_range every growth n_changepoints regressors "
+            "seasonality_mode seasonality_prior_scale"
+        ),
+        extra="prophet",
+        needs_past=True,
+    ),
+    "lstm": AlgorithmInfo(_TABULAR, _DEEP, extra="deep"),
+    "gru": AlgorithmInfo(_TABULAR, _DEEP, extra="deep"),
+    "cnn": AlgorithmInfo(_TABULAR, _names(f"{' '.join(_DEEP)} kernel"), extra="deep"),
+    "transformer": AlgorithmInfo(_TABULAR, _names(f"{' '.join(_DEEP)} heads"), extra="deep"),
 }
 
 
@@ -107,7 +140,9 @@ class AlgorithmChoice(Section):
     @classmethod
     def _unfold(cls, value: Any) -> Any:
         folded = unfold(value, "name")
-        if isinstance(folded, dict) and "name" in folded and "params" not in folded:
+        # `python` has a parameter named 'params' itself: what was folded is never taken for unfolded
+        whole = folded is value and isinstance(value, dict) and "params" in value
+        if isinstance(folded, dict) and "name" in folded and not whole:
             return {"name": folded["name"], "params": {k: v for k, v in folded.items() if k != "name"}}
         return folded
 

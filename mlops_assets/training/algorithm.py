@@ -63,7 +63,8 @@ class Algorithm(ABC):
     explain says which SHAP method fits: `tree` (give `native` to a tree explainer), `linear` (closed form from
     `coefficients`), `other` (any function from matrix to numbers). modules are what it imports, packages the
     distributions whose version a stored model depends on. scales says that more threads help and change nothing
-    in the answer. lean are modules that the library imports but fitting does without.
+    in the answer. reads_past says that it wants the grid of `features.history` and unscaled columns, which others are
+    spared. lean are modules that the library imports but fitting does without.
     """
 
     name: ClassVar[str]
@@ -71,6 +72,7 @@ class Algorithm(ABC):
     packages: ClassVar[tuple[str, ...]]
     explain: ClassVar[Literal["tree", "linear", "other"]]
     handles_missing: ClassVar[bool] = False
+    reads_past: ClassVar[bool] = False
     scales: ClassVar[bool] = False
     lean: ClassVar[tuple[str, ...]] = ()
 

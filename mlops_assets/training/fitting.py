@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import MlopsError
 from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.training import AlgorithmChoice, Problem
+from mlops_assets.spec.training import ALGORITHM_CATALOGUE, AlgorithmChoice
 from mlops_assets.training import workers
 from mlops_assets.training.algorithm import Algorithm, Progress, Target
 from mlops_assets.training.algorithms import ALGORITHMS
@@ -36,7 +36,10 @@ from mlops_assets.training.overfitting import overfitted
 from mlops_assets.training.wording import explained, listed
 
 OnStep = Callable[[str, Progress], None]
+Past = tuple[FeatureMatrix, FeatureMatrix]
 KEPT_STEPS: Final = 10_000
+PARTS: Final = {False: ("train", "validation"), True: ("train_past", "validation_past")}
+"""Folders of the rows, for algorithms that read the past and for those that do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def fit(
     y_validation: Target,
     *,
     deadline_seconds: float,
+    past: Past | None = None,
     on_progress: OnStep = unheard_step,
 ) -> Fitted:
     """`fit_all` for one choice."""
@@ -94,6 +98,7 @@ def fit(
         y_validation,
         choices=(choice,),
         deadline_seconds=deadline_seconds,
+        past=past,
         on_progress=on_progress,
     )
     return fitted
@@ -108,12 +113,15 @@ def fit_all(
     *,
     deadline_seconds: float,
     choices: Sequence[AlgorithmChoice] | None = None,
+    past: Past | None = None,
     on_progress: OnStep = unheard_step,
     cores: int | None = None,
 ) -> tuple[Fitted, ...]:
     """Fit every choice (default: those of the model file), side by side where there are cores.
 
     deadline_seconds bounds all of them together; whatever still runs then is ended and marked `timed_out`.
+    past: the training and validation rows for algorithms that read the past, with its columns; the others see
+    `train` and `validation`, and so do all without it.
     cores defaults to those that this process may use and nobody else keeps busy; candidates share them.
     on_progress may be called from several threads.
     Raises TrainingError for a parameter or problem an algorithm does not have, before anything is fitted.
@@ -122,7 +130,7 @@ def fit_all(
     kinds = [_kind(spec, choice) for choice in asked]
     end = time.monotonic() + deadline_seconds
     fitted = {
-        place: _fitted_here(spec, choice, train, y_train, end)
+        place: _fitted_here(spec, choice, past[0] if past and kind.reads_past else train, y_train, end)
         for place, (choice, kind) in enumerate(zip(asked, kinds, strict=True))
         if kind.is_quick(*train.values.shape)
     }
@@ -133,15 +141,17 @@ def fit_all(
     available = max(1, cores or idle_cores())
     with tempfile.TemporaryDirectory(prefix="mlops-fit-") as name:
         folder = Path(name)
-        _store(folder / "train", train, y_train)
-        _store(folder / "validation", validation, y_validation)
+        seen = {False: (train, validation), True: past or (train, validation)}
+        for kind in {ALGORITHMS[asked[place].name].reads_past for place in others}:
+            for part, matrix, y in zip(PARTS[kind], seen[kind], (y_train, y_validation), strict=True):
+                _store(folder / part, matrix, y)
 
         def one(index: int) -> Fitted:
             choice = asked[index]
             job = folder / str(index)
             job.mkdir()
             threads = max(1, available // together) if ALGORITHMS[choice.name].scales else 1
-            order = _order(spec.problem, choice, spec.training.seed, threads)
+            order = _order(spec, choice, threads)
             (job / "job.json").write_text(json.dumps(order))
             return _fitted(choice, job, end, lambda progress: on_progress(choice.name, progress))
 
@@ -156,7 +166,20 @@ def fit_all(
 
 
 def _kind(spec: ModelSpec, choice: AlgorithmChoice) -> Algorithm:
-    return ALGORITHMS[choice.name](spec.problem, choice.params)
+    return ALGORITHMS[choice.name](spec.problem, completed(spec, choice))
+
+
+def completed(spec: ModelSpec, choice: AlgorithmChoice) -> dict[str, Any]:
+    """The choice's parameters, and those that the model file says elsewhere: how many steps of `features.history` the
+    forecast lies ahead, and how many seconds a step is."""
+    history, horizon = spec.features.history, spec.features.horizon
+    known: dict[str, Any] = {}
+    if history is not None:
+        known["every"] = history.every.total_seconds()
+        if horizon is not None:
+            known["ahead"] = horizon // history.every
+    names = ALGORITHM_CATALOGUE[choice.name].params
+    return {**{name: value for name, value in known.items() if name in names}, **choice.params}
 
 
 def _fitted_here(
@@ -174,12 +197,13 @@ def _fitted_here(
     return Fitted(choice, "trained", time.monotonic() - started, model, listed(raised))
 
 
-def _order(problem: Problem, choice: AlgorithmChoice, seed: int, threads: int) -> dict[str, Any]:
+def _order(spec: ModelSpec, choice: AlgorithmChoice, threads: int) -> dict[str, Any]:
     return {
         "algorithm": choice.name,
-        "problem": problem,
-        "params": choice.params,
-        "seed": seed,
+        "problem": spec.problem,
+        "params": completed(spec, choice),
+        **dict(zip(PARTS[False], PARTS[ALGORITHMS[choice.name].reads_past], strict=True)),
+        "seed": spec.training.seed,
         "threads": threads,
     }
 

@@ -20,7 +20,7 @@ from mlops_assets.errors import MissingExtraError
 from mlops_assets.spec import ModelSpec
 from mlops_assets.spec.training import AlgorithmChoice, SearchedChoice, SearchedRange, SearchSpec
 from mlops_assets.training.algorithm import Algorithm, Progress, Target
-from mlops_assets.training.fitting import Fitted, fit
+from mlops_assets.training.fitting import Fitted, Past, fit
 
 SHORTEST_FIT: Final = 1.0
 """Seconds that must be left for another trial to be begun."""
@@ -59,6 +59,7 @@ def search(
     *,
     score: Callable[[Algorithm], float],
     deadline_seconds: float,
+    past: Past | None = None,
     journal: Path | None = None,
     study: str = "search",
     on_trial: Callable[[Trial], None] = lambda _: None,
@@ -93,6 +94,7 @@ def search(
                 validation,
                 y_validation,
                 deadline_seconds=share - time.monotonic(),
+                past=past,
                 on_progress=lambda _, progress: _consider(trial, progress),
             )
             return fitted, score(fitted.model) if fitted.model is not None else math.nan

@@ -1,7 +1,7 @@
 """The process that fits run in, from its own side: a door of the program, never imported by another module.
 
 It reads one line of JSON per job from its input and answers in lines of JSON: progress, then how it ended. A job folder
-holds job.json; beside it lie train/ and validation/ (values.npy, names.json, target.arrow), which jobs share. The
+holds job.json, which names two folders beside it that jobs share (values.npy, names.json, target.arrow). The
 fitted model is written to model/ below the job folder, as the files that `Algorithm.dump` gives. Nothing is pickled.
 """
 
@@ -96,7 +96,7 @@ def _fit(job: Path, answers: IO[str]) -> str:
         values = {name: value for name, value in progress.values.items() if math.isfinite(value)}
         answers.write(json.dumps({"step": progress.step, "values": values}) + "\n")
 
-    (train, y), (validation, y_validation) = part("train"), part("validation")
+    (train, y), (validation, y_validation) = part(order["train"]), part(order["validation"])
     with without(kind.lean):
         kind.import_library()
     with warnings.catch_warnings(record=True) as raised:

@@ -8,15 +8,23 @@ from __future__ import annotations
 from typing import Final
 
 from mlops_assets.training.algorithm import Algorithm
+from mlops_assets.training.algorithms.arima import Arima
 from mlops_assets.training.algorithms.catboost import CatBoost
+from mlops_assets.training.algorithms.cnn import Cnn
+from mlops_assets.training.algorithms.exponential_smoothing import ExponentialSmoothing
 from mlops_assets.training.algorithms.hist_gradient_boosting import HistGradientBoosting
 from mlops_assets.training.algorithms.lightgbm import LightGbm
 from mlops_assets.training.algorithms.linear import Linear
 from mlops_assets.training.algorithms.logistic import Logistic
+from mlops_assets.training.algorithms.prophet import Prophet
 from mlops_assets.training.algorithms.python import Python
 from mlops_assets.training.algorithms.random_forest import RandomForest
+from mlops_assets.training.algorithms.recurrent import Gru, Lstm
 from mlops_assets.training.algorithms.ridge import Ridge
+from mlops_assets.training.algorithms.sarimax import Sarimax
+from mlops_assets.training.algorithms.seasonal_naive import SeasonalNaive
 from mlops_assets.training.algorithms.svm import Svm
+from mlops_assets.training.algorithms.transformer import Transformer
 from mlops_assets.training.algorithms.xgboost import XgBoost
 
 ALGORITHMS: Final[dict[str, type[Algorithm]]] = {
@@ -30,4 +38,13 @@ ALGORITHMS: Final[dict[str, type[Algorithm]]] = {
     "xgboost": XgBoost,
     "catboost": CatBoost,
     "python": Python,
+    "seasonal_naive": SeasonalNaive,
+    "exponential_smoothing": ExponentialSmoothing,
+    "arima": Arima,
+    "sarimax": Sarimax,
+    "prophet": Prophet,
+    "lstm": Lstm,
+    "gru": Gru,
+    "cnn": Cnn,
+    "transformer": Transformer,
 }

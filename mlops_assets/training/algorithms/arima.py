@@ -1,0 +1,19 @@
+"""ARIMA of one series; order (1, 1, 1) unless the model file says otherwise."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mlops_assets.training.algorithm import Floats
+from mlops_assets.training.statespace import StateSpaceAlgorithm
+
+
+class Arima(StateSpaceAlgorithm):
+    """Autoregression, differences and moving average, by maximum likelihood."""
+
+    name: ClassVar[str] = "arima"
+
+    def _model(self, series: Floats, others: Floats) -> Any:  # noqa: ARG002 - it has none
+        from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+        return SARIMAX(series, order=tuple(self.params.get("order", (1, 1, 1))))

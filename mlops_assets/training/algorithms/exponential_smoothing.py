@@ -1,0 +1,26 @@
+"""Exponential smoothing: level, a damped trend and an additive season (Holt and Winters)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mlops_assets.training.algorithm import Floats
+from mlops_assets.training.statespace import StateSpaceAlgorithm, season_of
+
+
+class ExponentialSmoothing(StateSpaceAlgorithm):
+    """Additive smoothing in innovations form, by maximum likelihood; `season: 0` is without a season."""
+
+    name: ClassVar[str] = "exponential_smoothing"
+
+    def _model(self, series: Floats, others: Floats) -> Any:  # noqa: ARG002 - it has none
+        from statsmodels.tsa.statespace.exponential_smoothing import ExponentialSmoothing as Model
+
+        season = season_of(self.name, self.params)
+        trend = bool(self.params.get("trend", True))
+        return Model(
+            series,
+            trend=trend,
+            damped_trend=trend and bool(self.params.get("damped", True)),
+            seasonal=season if season > 1 else None,
+        )

@@ -1,0 +1,32 @@
+"""Seasonal ARIMA with exogenous columns; orders (1, 1, 1)(0, 1, 1, 7) unless the model file says otherwise.
+
+```yaml
+algorithms: [{sarimax: {exogenous: {ad_spend: ad_spend_planned, price: price_planned}}}]
+```
+
+says which column holds, when the forecast is made, what a column will be at the instant forecast. A list of columns
+instead means that nobody knows, and that they stay what they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from mlops_assets.training.algorithm import Floats
+from mlops_assets.training.statespace import StateSpaceAlgorithm
+
+
+class Sarimax(StateSpaceAlgorithm):
+    """Regression on exogenous columns whose errors are a seasonal ARIMA, by maximum likelihood."""
+
+    name: ClassVar[str] = "sarimax"
+
+    def _model(self, series: Floats, others: Floats) -> Any:
+        from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+        return SARIMAX(
+            series,
+            exog=others if others.shape[1] else None,
+            order=tuple(self.params.get("order", (1, 1, 1))),
+            seasonal_order=tuple(self.params.get("seasonal_order", (0, 1, 1, 7))),
+        )

@@ -1,0 +1,58 @@
+"""The value one season before the instant forecast: what every forecast must beat, and often does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+
+from mlops_assets.training.algorithm import Algorithm, FitData, Floats
+from mlops_assets.training.sequence import layout, main_channel, window
+
+MODEL_FILE: Final = "model.json"
+
+
+class SeasonalNaive(Algorithm):
+    """The newest known point that lies a whole number of seasons before the instant forecast; where it is missing the
+    one a season earlier, and so on; the training mean where the window has none."""
+
+    name: ClassVar[str] = "seasonal_naive"
+    modules: ClassVar[tuple[str, ...]] = ("numpy",)
+    packages: ClassVar[tuple[str, ...]] = ("numpy",)
+    explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
+    handles_missing: ClassVar[bool] = True
+    reads_past: ClassVar[bool] = True
+    _mean: float = 0.0
+
+    @property
+    def native(self) -> Any:
+        """The model is one number: the mean that stands in where nothing is known."""
+        return self._mean
+
+    def is_quick(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - a mean
+        """Nothing is searched for."""
+        return True
+
+    def _fit(self, data: FitData) -> None:
+        main_channel(self.name, layout(data.names))
+        self._mean = float(data.target.mean())
+
+    def _answer(self, values: Floats) -> Floats:
+        found = layout(self.feature_names)
+        past = window(values, found.past[main_channel(self.name, found)])[:, ::-1]
+        answer: Floats = np.full(len(values), np.nan)
+        for back in self._seasons_back(past.shape[1]):
+            answer = np.where(np.isnan(answer), past[:, back], answer)
+        return np.where(np.isnan(answer), self._mean, answer)
+
+    def _seasons_back(self, steps: int) -> range:
+        season, ahead = int(self.params.get("season", 7)), int(self.params.get("ahead", 1))
+        return range(-ahead % season, steps, season)
+
+    def _dump(self) -> dict[str, bytes]:
+        return {MODEL_FILE: json.dumps({"mean": self._mean}).encode()}
+
+    def _load(self, files: Mapping[str, bytes]) -> None:
+        self._mean = float(json.loads(files[MODEL_FILE])["mean"])

@@ -1,0 +1,45 @@
+"""A transformer over time: every step attends to every other; what the newest step gathered goes on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from mlops_assets.errors import TrainingError
+from mlops_assets.training.deep import DeepAlgorithm
+
+
+class Transformer(DeepAlgorithm):
+    """An encoder with `heads` heads and sinusoidal positions (Vaswani et al. 2017), normalised before each layer."""
+
+    name: ClassVar[str] = "transformer"
+
+    def _encoder(self, width: int, options: Mapping[str, Any]) -> Any:
+        import torch
+        from torch import nn
+
+        units, heads = int(options["units"]), int(options.get("heads", 4))
+        if units % heads:
+            raise TrainingError(f"transformer: {units} units cannot be shared among {heads} heads")
+        layer = nn.TransformerEncoderLayer(
+            units, heads, 2 * units, float(options["dropout"]), batch_first=True, norm_first=True
+        )
+
+        class Attending(nn.Module):  # type: ignore[misc,name-defined,unused-ignore]
+            def __init__(self) -> None:
+                super().__init__()
+                self.entry = nn.Linear(width, units)
+                self.layers = nn.TransformerEncoder(layer, int(options["layers"]), enable_nested_tensor=False)
+
+            def forward(self, sequence: Any) -> Any:
+                steps = sequence.shape[1]
+                place = torch.arange(steps, dtype=torch.float32, device=sequence.device)[:, None]
+                pace = torch.exp(
+                    torch.arange(0, units, 2, dtype=torch.float32, device=sequence.device)
+                    * (-math.log(10_000.0) / units)
+                )
+                waves = torch.cat([torch.sin(place * pace), torch.cos(place * pace)], dim=1)[:, :units]
+                return self.layers(self.entry(sequence) + waves)[:, -1]
+
+        return Attending()
