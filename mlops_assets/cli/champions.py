@@ -1,4 +1,4 @@
-"""Commands about what is in production: status, history, report, rollback. They need the ledger, nothing else."""
+"""Commands about what is in production: status, history, promote, rollback. They need the ledger, nothing else."""
 
 from __future__ import annotations
 
@@ -45,33 +45,37 @@ def history(model: str, limit: int) -> None:
 
 @click.command()
 @click.argument("model")
-@click.option("--version", type=int, help="A version other than the newest evaluated one.")
-@click.option("--html", is_flag=True, help="Print where the HTML report with the plots is.")
-def report(model: str, version: int | None, html: bool) -> None:
-    """The gate report of MODEL's newest challenger as Markdown for code review.
-
-    Exits with 0 when the gates promote or keep, with 1 when they refuse.
-    """
-    with platform() as opened:
-        number, _ = _evaluated(opened, model, version)
-        folder = opened.reports(model, number)
-        if html:
-            click.echo(str(folder / "report.html"))
-            return
-        click.echo((folder / "report.md").read_text(encoding="utf-8"), nl=False)
-
-
-@click.command()
-@click.argument("model")
 @click.option("--to", "to_version", type=int, help="A version other than the last that really served.")
+@click.option("--epoch", type=int, help="Do nothing unless the champion's epoch is still this one.")
 @click.option("--reason", default="rolled back by hand", show_default=True)
-def rollback(model: str, to_version: int | None, reason: str) -> None:
-    """Put the last version that really served back in production. Needs neither Dagster nor MLflow running."""
+def rollback(model: str, to_version: int | None, epoch: int | None, reason: str) -> None:
+    """Put the last version that really served back in production. Needs neither Dagster nor MLflow running.
+
+    A second rollback in a row needs --to, so that a command given twice does not go back twice.
+    """
     from mlops_assets.lifecycle.promote import roll_back
 
     with platform() as opened:
-        champion = roll_back(opened, model, to_version, run(), reason)
+        seen = opened.ledger.standing(model).epoch if epoch is None else epoch
+        if to_version is None:
+            _refuse_twice(opened, model)
+        champion = roll_back(opened, model, to_version, run(), reason, seen)
         click.echo(f"{model}: version {champion.version} is champion again, epoch {champion.epoch}")
+
+
+def _refuse_twice(opened: Platform, model: str) -> None:
+    moves = (
+        e for e in opened.ledger.history(model, None) if e.action in ("promoted", "rolled_back", "retired")
+    )
+    last = next(moves, None)
+    if last is None or last.action != "rolled_back":
+        return
+    target = opened.ledger.rollback_target(model)
+    further = f"; to go further back: mlops rollback {model} --to {target}" if target else ""
+    raise LedgerError(
+        f"{model} was rolled back to version {last.version} by {last.actor} at {last.at:%Y-%m-%d %H:%M} UTC, and "
+        f"nothing was promoted since{further}"
+    )
 
 
 @click.command()
@@ -114,4 +118,4 @@ def _evaluated(opened: Platform, model: str, version: int | None) -> tuple[int, 
     raise LedgerError(f"{model!r} has no evaluated version; run 'mlops run {model}' first")
 
 
-COMMANDS = (status, history, report, promote, rollback, retire)
+COMMANDS = (status, history, promote, rollback, retire)

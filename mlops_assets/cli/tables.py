@@ -12,11 +12,14 @@ from rich.table import Table
 if TYPE_CHECKING:
     from mlops_assets.datasets import Commit, Difference
     from mlops_assets.ledger import HistoryEntry, Waiver
+    from mlops_assets.lifecycle.drill import Drill
     from mlops_assets.lifecycle.platform import Platform
 
 
 def status(platform: Platform, names: Sequence[str] | None, now: datetime) -> None:
     """One line per model."""
+    from mlops_assets.lifecycle.drill import last_drill
+
     table = Table("model", "champion", "since", "last decision", "open alerts", "rollback to")
     for name in names if names is not None else platform.ledger.models():
         standing = platform.ledger.standing(name)
@@ -28,9 +31,19 @@ def status(platform: Platform, names: Sequence[str] | None, now: datetime) -> No
             _ago(now - standing.champion.since) if standing.champion else "",
             f"{last.action} version {last.version}, {_ago(now - last.at)}" if last else "none",
             str(len(platform.ledger.alerts(name, open_only=True))),
-            f"version {target}" if target else "none",
+            _rollback(target, last_drill(platform, name), now),
         )
     _print(table)
+
+
+def _rollback(target: int | None, tried: Drill | None, now: datetime) -> str:
+    """The version a rollback would go to, and whether it was seen to work."""
+    if target is None:
+        return "none"
+    if tried is None or tried.version != target:
+        return f"version {target}, never tried"
+    how = f"tried {_ago(now - tried.at)}" if tried.ready else "[red]NOT READY[/red]"
+    return f"version {target}, {how}"
 
 
 def history(entries: Sequence[HistoryEntry], model: str) -> None:

@@ -89,6 +89,13 @@ class Life:
         body = json.loads(self.spec.model_dump_json()) | {"gates": list(gates)} | changes
         self.spec = ModelSpec.model_validate_json(json.dumps(body))
 
+    def with_limit(self, limit: float) -> ModelSpec:
+        """The model file under another limit, not used yet."""
+        kept = self.spec
+        self.with_gates(GATES[0], {"metric_at_most": {"metric": "rmse", "limit": limit}})
+        changed, self.spec = self.spec, kept
+        return changed
+
     def train(self) -> TrainedModel:
         """One more challenger, really trained."""
         run = self.run("dagster")

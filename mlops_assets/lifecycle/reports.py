@@ -1,0 +1,176 @@
+"""The gate report of a challenger as it stands now, and a model file beside another version of itself.
+
+Comes in: a model, recorded evidence, a git ref. Goes out: Markdown. Everything comes from the ledger; the pictures are
+linked where the evaluation left them. Needs neither Dagster nor MLflow.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from mlops_assets import promotion
+from mlops_assets.artifacts import Decision, Evidence, from_json
+from mlops_assets.errors import EvidenceError, SpecError
+from mlops_assets.lifecycle.people import Subject, as_it_stands
+from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.promotion import Flip
+from mlops_assets.spec import ModelSpec, examine, load_model
+
+NOTHING = "(not there)"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key of a model file, and what stood there before and stands there now."""
+
+    key: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A changed model file asked about the past: decisions that would flip, and how many could be asked again."""
+
+    flips: tuple[Flip, ...]
+    asked: int
+    unreadable: tuple[str, ...]
+
+
+def report(spec: ModelSpec, platform: Platform, run: Run, found: Subject) -> tuple[str, Decision]:
+    """The report as Markdown with people's words in it, and the decision it shows.
+
+    Evidence that lapsed (the model file changed, say) is reported by its own gates, with the reason on top.
+    """
+    decision, lapsed = found.decision, found.problem
+    if lapsed is not None:
+        decision = promotion.recheck(None, found.evidence)
+    folder = platform.reports(spec.name, found.evidence.version)
+    waivers = platform.ledger.waivers(spec.name)
+    text = promotion.markdown(
+        as_it_stands(platform, found, run.now()),
+        decision,
+        found.evidence_hash,
+        history=platform.ledger.history(spec.name, 10),
+        plots=[file.name for file in sorted(folder.glob("*.png"))],
+        waivers=[
+            f"{one.gate} by {one.owner} until {one.expires_at:%Y-%m-%d}: {one.reason}" for one in waivers
+        ],
+    )
+    return (f"> This evidence has lapsed: {lapsed}\n\n{text}" if lapsed else text), decision
+
+
+def replay(changed: ModelSpec, platform: Platform, model: str) -> Replay:
+    """Which past decisions about `model` would flip under the gates of `changed`, from stored evidence."""
+    flips: list[Flip] = []
+    unreadable: list[str] = []
+    asked = 0
+    for row in reversed(platform.ledger.versions(model)):
+        for stored in platform.ledger.evidence_of(model, row.version)[:1]:
+            try:
+                evidence = from_json(Evidence, stored.body)
+                flips += promotion.what_if(changed, (evidence,))
+                asked += 1
+            except (EvidenceError, ValueError) as error:
+                unreadable.append(f"v{row.version}: {str(error).splitlines()[0]}")
+    return Replay(tuple(flips), asked, tuple(unreadable))
+
+
+def against(spec: ModelSpec, platform: Platform, ref: str) -> str:
+    """What changed in the model file since a git ref, and which past decisions that would flip, as Markdown.
+
+    Raises SpecError when the ref is unknown or the file there cannot be read.
+    """
+    file = file_of(platform.settings.models, spec.name)
+    before = model_at(file, ref)
+    lines = [f"### Model file against `{ref}`", ""]
+    if before is None:
+        return "\n".join([*lines, f"`{file.name}` is new.", ""])
+    found = changes(before, spec)
+    if not found:
+        return "\n".join([*lines, f"`{file.name}` means the same as there.", ""])
+    lines += ["| key | there | here |", "|---|---|---|"]
+    lines += [f"| `{one.key}` | {_cell(one.before)} | {_cell(one.after)} |" for one in found]
+    if any(one.key.partition("[")[0].partition(".")[0] == "gates" for one in found):
+        lines += ["", *told(replay(spec, platform, spec.name))]
+    return "\n".join([*lines, ""])
+
+
+def told(found: Replay) -> list[str]:
+    """A replay as lines of Markdown."""
+    if not found.asked and not found.unreadable:
+        return ["No past decision is recorded here, so none can be asked again."]
+    count = f"{len(found.flips)} of {found.asked} past decisions would flip under these gates"
+    lines = [f"**{count}**"]
+    lines += [f"- {flip}" for flip in found.flips]
+    return lines + [f"- not asked: {one}" for one in found.unreadable]
+
+
+def changes(before: ModelSpec, after: ModelSpec) -> tuple[Change, ...]:
+    """Keys whose meaning differs, defaults written out."""
+    old, new = dict(_flat(before)), dict(_flat(after))
+    return tuple(
+        Change(key, old.get(key, NOTHING), new.get(key, NOTHING))
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key)
+    )
+
+
+def file_of(models: Path, name: str) -> Path:
+    """The file that holds a model. Raises SpecError when none does."""
+    for file in sorted([*models.glob("*.yaml"), *models.glob("*.yml")]):
+        spec, _ = examine(file)
+        if spec is not None and spec.name == name:
+            return file
+    raise SpecError(f"no file in {models} holds the model {name!r}")
+
+
+def model_at(file: Path, ref: str) -> ModelSpec | None:
+    """The model file as it was at a git ref; None when there was none. Raises SpecError for an unknown ref."""
+    here = file.resolve().parent
+    if _git(here, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}") is None:
+        raise SpecError(f"git knows no commit {ref!r} in {here}; in continuous integration, fetch it first")
+    text = _git(here, "show", "--end-of-options", f"{ref}:./{file.name}")
+    if text is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="mlops-ref-") as folder:
+        copy = Path(folder) / file.name
+        copy.write_text(text, encoding="utf-8")
+        return load_model(copy)
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SpecError(f"git could not be asked: {error}") from None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _flat(spec: BaseModel) -> Iterator[tuple[str, str]]:
+    def walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
+        if isinstance(value, dict) and value:
+            for key, inner in value.items():
+                yield from walk(inner, f"{path}.{key}" if path else key)
+        elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+            for place, inner in enumerate(value):
+                named = inner.get("kind") or inner.get("name") if isinstance(inner, dict) else None
+                yield from walk(inner, f"{path}[{named or place}{f' {place}' if named else ''}]")
+        else:
+            yield path, json.dumps(value, ensure_ascii=False)
+
+    yield from walk(spec.model_dump(mode="json"), "")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("@", "&#64;")

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.errors import SpecError
+from mlops_assets.ledger import Ledger
+from mlops_assets.lifecycle import people, reports
+from mlops_assets.spec import ModelSpec, load_model
+from mlops_assets_tests.unit.lifecycle.lives import GATES, Life, begin
+
+
+@pytest.fixture
+def life(tmp_path: Path, ledger: Ledger) -> Life:
+    life = begin(tmp_path, ledger)
+    life.challenge(rmse=1.5)
+    return life
+
+
+def git(folder: Path, *words: str) -> None:
+    own = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run(["git", *own, *words], cwd=folder, check=True, capture_output=True)
+
+
+def written(life: Life, folder: Path) -> Path:
+    file = folder / "station.yaml"
+    file.write_text(life.spec.model_dump_json())  # JSON is YAML
+    return file
+
+
+def text_of(life: Life) -> str:
+    found = people.subject(life.spec, life.platform, life.run())
+    return reports.report(life.spec, life.platform, life.run(), found)[0]
+
+
+def test_the_report_needs_only_the_ledger_and_shows_what_people_said(life: Life) -> None:
+    life.registry.down = True
+    life.with_gates(*GATES, "approval")
+    _, evidence_hash, _ = life.challenge()
+    text = text_of(life)
+    assert text.startswith("## Waiting for approval: station v2 against champion v1")
+    assert f"mlops approve station --evidence {evidence_hash[:16]}" in text
+    people.answer(life.spec, life.platform, life.run(), "reject", "not now")
+    text = text_of(life)
+    assert text.startswith("## Keep the champion: station v2")
+    assert "rejected by ann: not now" in text
+    life.with_gates(*GATES)
+    lapsed = text_of(life)
+    assert lapsed.startswith("> This evidence has lapsed: station v2: the model file has changed")
+    assert "## " in lapsed
+
+
+def test_what_if_asks_stored_evidence_under_other_gates(life: Life) -> None:
+    life.challenge(rmse=1.2)  # no better than the champion: kept
+    stricter = life.with_limit(1.4)
+    found = reports.replay(stricter, life.platform, "station")
+    assert (found.asked, [flip.version for flip in found.flips]) == (2, [1])
+    assert "1 of 2 past decisions would flip" in reports.told(found)[0]
+    assert "v1: promote -> keep" in reports.told(found)[1]
+    assert reports.replay(life.spec, life.platform, "station").flips == ()
+
+
+def test_against_a_ref_says_what_changed_and_what_it_would_flip(life: Life) -> None:
+    models = life.platform.settings.models
+    git(models, "init", "-q")
+    git(models, "commit", "-q", "--allow-empty", "-m", "empty")
+    file = written(life, models)
+    assert "`station.yaml` is new" in reports.against(life.spec, life.platform, "HEAD")
+    git(models, "add", ".")
+    git(models, "commit", "-q", "-m", "models")
+    assert "means the same" in reports.against(life.spec, life.platform, "HEAD")
+    changed = life.with_limit(1.4)
+    file.write_text(changed.model_dump_json())
+    text = reports.against(load_model(file), life.platform, "HEAD")
+    assert "| `gates[metric_at_most 1].limit` | 5.0 | 1.4 |" in text
+    assert "**1 of 1 past decisions would flip under these gates**" in text
+    for ref in ("no-such-branch", "--help"):
+        with pytest.raises(SpecError, match="git knows no commit"):
+            reports.against(changed, life.platform, ref)
+
+
+def test_a_model_without_a_file_is_named(life: Life) -> None:
+    with pytest.raises(SpecError, match="holds the model 'station'"):
+        reports.file_of(life.platform.settings.models, "station")
+
+
+def test_defaults_are_written_out(life: Life) -> None:
+    body = json.loads(life.spec.model_dump_json()) | {"monitoring": {"rise": 0.2}}
+    other = ModelSpec.model_validate_json(json.dumps(body))
+    [change] = reports.changes(life.spec, other)
+    assert (change.key, change.before, change.after) == ("monitoring.rise", "0.15", "0.2")
