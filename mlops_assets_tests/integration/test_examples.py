@@ -1,0 +1,162 @@
+"""The model files we ship do what they say on the data they name: they pass their own gates on a first run.
+
+Without stores first (seconds), then once through the real command, the way a newcomer does it (slow).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlops_assets import evaluation, features, readings, training, validation
+from mlops_assets.artifacts import Evaluation, Split
+from mlops_assets.lifecycle.predictor import BundlePredictor
+from mlops_assets.readings.simulated import SIMULATORS
+from mlops_assets.settings import Settings
+from mlops_assets.spec import ModelSpec, load_model
+from mlops_assets.spec.evaluation import METRIC_CATALOGUE
+from mlops_assets.spec.source import FileSource, SqlSource
+from mlops_assets.spec.split import SplitSpec
+from mlops_assets.spec.training import ALGORITHM_CATALOGUE
+
+MODELS = Path(__file__).parents[2] / "models"
+NAMES = sorted(path.stem for path in MODELS.glob("*.yaml"))
+AS_OF = datetime(2026, 7, 1, 6, tzinfo=UTC)
+
+
+def prepared(name: str, folder: Path) -> tuple[ModelSpec, Split]:
+    """The parts of an example's default data; a simulated database table comes from a file."""
+    spec = load_model(MODELS / f"{name}.yaml")
+    source = spec.source
+    if isinstance(source, SqlSource) and source.simulate is not None:
+        file = folder / "table.parquet"
+        SIMULATORS[source.simulate](AS_OF - (source.window or timedelta(days=30)), AS_OF).write_parquet(file)
+        spec = spec.model_copy(
+            update={"source": FileSource(kind="file", path=str(file), window=source.window)}
+        )
+    found = readings.read(spec, as_of=AS_OF, settings=Settings.from_environment({}))
+    judged = validation.validate(spec, found.frame, as_of=AS_OF)
+    assert judged.passed, [rule.message for rule in judged.rules if not rule.passed]
+    return spec, features.split(spec, features.build(spec, judged.valid))
+
+
+def best_of(spec: ModelSpec, split: Split) -> Evaluation:
+    """The evaluation of the candidate that wins on the validation part."""
+    preparation = features.fit_preparation(spec, split.train)
+    train, chosen = preparation.apply(split.train), preparation.apply(split.validation)
+    primary = spec.evaluation.primary
+    sign = 1 if METRIC_CATALOGUE[primary].better == "lower" else -1
+    measured = []
+    for choice in spec.training.algorithms:
+        model = training.ALGORITHMS[choice.name](spec.problem, choice.params).fit(
+            train,
+            split.train[spec.target],
+            validation=chosen,
+            y_validation=split.validation[spec.target],
+            seed=spec.training.seed,
+        )
+        predictor = BundlePredictor(preparation, model)
+        measured.append(evaluation.evaluate(spec, predictor, None, split, size_bytes=1))
+    return min(measured, key=lambda one: sign * one.challenger["validation"][primary])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_passes_its_own_gates(name: str, tmp_path: Path) -> None:
+    spec, split = prepared(name, tmp_path)
+    assert features.leakage(spec, split) == ()
+    found = best_of(spec, split)
+    ours, naive = found.challenger["test"], found.baseline["test"]
+    assert found.missing_predictions == 0
+    for gate in spec.gates:
+        if gate.kind == "metric_at_most":
+            assert ours[gate.metric] <= gate.limit, gate
+        elif gate.kind == "metric_at_least":
+            assert ours[gate.metric] >= gate.limit, gate
+        elif gate.kind == "beats_baseline":
+            lower = METRIC_CATALOGUE[gate.metric].better == "lower"
+            assert (
+                ours[gate.metric] < naive[gate.metric] * (1 - gate.by)
+                if lower
+                else ours[gate.metric] > naive[gate.metric]
+            )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_needs_no_extra(name: str) -> None:
+    spec = load_model(MODELS / f"{name}.yaml")
+    assert all(ALGORITHM_CATALOGUE[choice.name].extra is None for choice in spec.training.algorithms)
+
+
+def test_a_forecast_cannot_see_its_own_future() -> None:
+    """Readings after an instant change; the features of rows before it do not."""
+    spec = load_model(MODELS / "ad_sales_forecasting.yaml")
+    rows = SIMULATORS["ad_sales"](AS_OF - timedelta(days=200), AS_OF, planned_days=7)
+    since = AS_OF - timedelta(days=20)
+    later = pl.col("date") >= since
+    numbers = [name for name in rows.columns if name != "date"]
+    changed = rows.with_columns(
+        pl.when(later).then(pl.col(name) * 3).otherwise(pl.col(name)) for name in numbers
+    )
+    before = pl.col("date") < since
+    kept, moved = (features.build(spec, frame).filter(before).drop("sales") for frame in (rows, changed))
+    assert kept.equals(moved)
+
+
+def test_cloud_workload_has_the_features_it_promises(tmp_path: Path) -> None:
+    spec, split = prepared("cloud_workload", tmp_path)
+    names = features.feature_names(spec, tuple(split.train.columns))
+    assert len(names) > 150
+    assert {f"cpu_percent_lag_{step}" for step in range(1, 25)} <= set(names)
+    assert {f"cpu_percent_mean_{window}" for window in ("6h", "24h", "7d")} <= set(names)
+
+
+def test_scaling_events_are_told_from_earlier_metrics_only(tmp_path: Path) -> None:
+    spec, split = prepared("cloud_scaling_event", tmp_path)
+    names = features.feature_names(spec, tuple(split.train.columns))
+    metrics = {"cpu_percent", "request_rate", "latency_ms", "queue_length", "replicas", "scaling_event"}
+    assert not metrics & set(names)
+
+
+def test_a_boosting_does_not_beat_persistence_on_a_random_walk() -> None:
+    """Nothing can be learnt from it, and trees cannot follow it out of the range they have seen: the gate says no."""
+    walk = np.random.default_rng(0).normal(0, 1, 1_500).cumsum()
+    when = [AS_OF + timedelta(hours=hour) for hour in range(1_500)]
+    spec = load_model(MODELS / "ad_sales_forecasting.yaml")
+    boosting = tuple(choice for choice in spec.training.algorithms if choice.name == "lightgbm")
+    plain = {"horizon": timedelta(hours=1), "lags": None, "rolling": None, "ratios": ()}
+    spec = spec.model_copy(
+        update={
+            "features": spec.features.model_copy(update=plain),
+            "split": SplitSpec(strategy="temporal"),
+            "training": spec.training.model_copy(update={"algorithms": boosting}),
+        }
+    )
+    split = features.split(spec, features.build(spec, pl.DataFrame({"date": when, "sales": walk})))
+    judged = best_of(spec, split)
+    assert judged.challenger["test"]["wape"] > judged.baseline["test"]["wape"]
+
+
+@pytest.mark.slow
+@pytest.mark.integration
+def test_every_example_runs_from_the_command_line() -> None:
+    with tempfile.TemporaryDirectory(prefix="mx", dir="/tmp") as home:
+        environ = {**os.environ, "MLOPS_HOME": home, "MLOPS_MODELS": str(MODELS), "OMP_NUM_THREADS": "1"}
+        for name in NAMES:
+            done = subprocess.run(
+                [sys.executable, "-c", "from mlops_assets.cli.main import main; main()", "run", name],
+                env=environ,
+                capture_output=True,
+                text=True,
+                timeout=600,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "promoted: first champion" in done.stdout, done.stdout
