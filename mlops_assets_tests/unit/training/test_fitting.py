@@ -20,6 +20,7 @@ import pytest
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
+from mlops_assets.spec.features import FeaturesSpec
 from mlops_assets.spec.training import AlgorithmChoice, TrainingSpec
 from mlops_assets.training import Fitted, Progress, workers
 from mlops_assets.training.cores import idle_cores, usable_cores
@@ -29,7 +30,8 @@ NAMES = ("a", "b")
 
 
 def spec(*choices: AlgorithmChoice, problem: str = "regression") -> Any:
-    return SimpleNamespace(problem=problem, training=TrainingSpec(algorithms=choices, seed=5))
+    training_spec = TrainingSpec(algorithms=choices, seed=5)
+    return SimpleNamespace(problem=problem, training=training_spec, features=FeaturesSpec())
 
 
 def matrix(rows: int, columns: int = 2, seed: int = 0) -> FeatureMatrix:

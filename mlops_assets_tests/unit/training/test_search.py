@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.spec.features import FeaturesSpec
 from mlops_assets.spec.training import (
     AlgorithmChoice,
     SearchedChoice,
@@ -33,6 +34,7 @@ def spec(trials: int, spaces: dict[str, Any] | None = None, **fixed: Any) -> Any
     choices = tuple(AlgorithmChoice(name=name, params=fixed) for name in found)
     return SimpleNamespace(
         problem="regression",
+        features=FeaturesSpec(),
         training=TrainingSpec(algorithms=choices, search=SearchSpec(trials=trials, spaces=found)),
     )
 
