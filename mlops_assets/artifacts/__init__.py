@@ -1,0 +1,62 @@
+"""What rooms hand to each other: frozen records, no behaviour beyond reading and writing themselves.
+
+Records marked *stored* make the round trip through JSON (`to_json`, `from_json`): the ledger and the Dagster layer keep
+them between steps and processes. Frames and matrices live for one step only. Logic belongs in the rooms.
+"""
+
+from mlops_assets.artifacts.data import (
+    ColumnProfile,
+    FeatureMatrix,
+    Profile,
+    Readings,
+    Repair,
+    RuleResult,
+    Split,
+    TableVersion,
+    Validation,
+)
+from mlops_assets.artifacts.drift import DriftReport, FeatureDrift
+from mlops_assets.artifacts.evidence import (
+    ChampionRef,
+    Comparison,
+    Decision,
+    Evaluation,
+    Evidence,
+    Explanation,
+    GateResult,
+)
+from mlops_assets.artifacts.models import Candidate, Predictor, TrainedModel
+from mlops_assets.artifacts.stored import digest, from_json, to_json
+from mlops_assets.artifacts.terms import PARTS, Metrics, Outcome, Part, Verdict
+
+__all__ = [
+    "PARTS",
+    "Candidate",
+    "ChampionRef",
+    "ColumnProfile",
+    "Comparison",
+    "Decision",
+    "DriftReport",
+    "Evaluation",
+    "Evidence",
+    "Explanation",
+    "FeatureDrift",
+    "FeatureMatrix",
+    "GateResult",
+    "Metrics",
+    "Outcome",
+    "Part",
+    "Predictor",
+    "Profile",
+    "Readings",
+    "Repair",
+    "RuleResult",
+    "Split",
+    "TableVersion",
+    "TrainedModel",
+    "Validation",
+    "Verdict",
+    "digest",
+    "from_json",
+    "to_json",
+]

@@ -1,0 +1,125 @@
+"""Records of the data half: table versions, readings, rules, profiles, splits, matrices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from mlops_assets.artifacts.terms import Part
+
+
+@dataclass(frozen=True, slots=True)
+class TableVersion:
+    """Stored. One whole version of one Delta table; `content_hash` is equal exactly when the rows are."""
+
+    model: str
+    table: str
+    version: int
+    content_hash: str
+    rows: int
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Stored. A repair the model file declares, and how many cells or rows it touched."""
+
+    name: str
+    column: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Rows as a source gave them after declared repairs; `source` describes it without secrets."""
+
+    frame: pl.DataFrame
+    repairs: tuple[Repair, ...]
+    source: str
+    watermark: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """Stored. The answer of one validation rule. `critical` rules stop the run, the others warn.
+
+    observed and limit are the numbers compared (None where the rule has none or could not be measured: then
+    `passed` is False). samples holds a few offending rows.
+    """
+
+    rule: str
+    column: str | None
+    passed: bool
+    critical: bool
+    observed: float | None
+    limit: float | None
+    failed_rows: int
+    message: str
+    samples: tuple[dict[str, JsonValue], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Rows that may be used, rows set aside (with a column `_reason`), and every rule's answer."""
+
+    valid: pl.DataFrame
+    quarantine: pl.DataFrame
+    rules: tuple[RuleResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True when something was checked and no critical rule failed."""
+        return bool(self.rules) and all(rule.passed or not rule.critical for rule in self.rules)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """Stored. Distribution of one column: bin edges (numbers) or values (categories) with their shares.
+
+    Numeric bins are open at both ends: shares has one entry more than edges. `missing` is the share of nulls.
+    """
+
+    kind: Literal["number", "category"]
+    edges: tuple[float, ...]
+    values: tuple[str, ...]
+    shares: tuple[float, ...]
+    missing: float
+    mean: float | None
+    std: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Stored. The training data as drift is measured against it."""
+
+    rows: int
+    columns: dict[str, ColumnProfile]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Rows of the three parts, and a digest that is equal exactly when the same rows fell into the same parts."""
+
+    train: pl.DataFrame
+    validation: pl.DataFrame
+    test: pl.DataFrame
+    strategy: str
+    digest: str
+
+    def part(self, name: Part) -> pl.DataFrame:
+        """The rows of one part."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMatrix:
+    """What an estimator sees: float64 (rows, columns) with names in order."""
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]

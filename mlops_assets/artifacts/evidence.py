@@ -1,0 +1,116 @@
+"""Records of judging: comparisons, explanations, gate answers, the evidence a decision rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from mlops_assets.artifacts.data import TableVersion
+from mlops_assets.artifacts.terms import Metrics, Outcome, Part, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Stored. Challenger against champion on the same rows, by a paired test.
+
+    improvement is relative, above 0 when the challenger is better; low and high bound it at `confidence`.
+    """
+
+    metric: str
+    part: Part
+    challenger: float
+    champion: float
+    improvement: float
+    low: float
+    high: float
+    confidence: float
+    method: str
+    rows: int
+    rows_needed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Stored. SHAP ranking: mean |value| per feature, largest first. An association inside the model, not causal."""
+
+    method: str
+    rows: int
+    ranking: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Stored. Everything measured about a challenger, and its champion on the same rows."""
+
+    challenger: dict[Part, Metrics]
+    champion: dict[Part, Metrics] | None
+    baseline: dict[Part, Metrics]
+    comparisons: tuple[Comparison, ...]
+    holdout_rows: int
+    missing_predictions: int
+    latency_ms: float | None
+    size_bytes: int
+    explanation: Explanation | None
+    champion_explanation: Explanation | None = None
+    slices: tuple[dict[str, JsonValue], ...] = ()
+    fairness: tuple[dict[str, JsonValue], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """Stored. A gate's answer: the verdict, one sentence, and the numbers it rests on."""
+
+    gate: str
+    kind: str
+    verdict: Verdict
+    reason: str
+    numbers: dict[str, JsonValue] = field(default_factory=dict)
+    hard: bool = False
+    """A failure means something is wrong (refuse), not merely that the challenger is no better (keep)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionRef:
+    """Stored. Which champion a challenger was compared with; epoch 0 and no version when there was none."""
+
+    version: int | None
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Stored. All that a promotion decision rests on; its sha256 is what people approve and history cites."""
+
+    model: str
+    version: int
+    algorithm: str
+    spec_digest: str
+    manifest_sha256: str
+    data: tuple[TableVersion, ...]
+    champion: ChampionRef
+    split: dict[str, JsonValue]
+    evaluation: Evaluation
+    training_rows: int
+    min_rows: int
+    training_seconds: float
+    time_limit_seconds: float
+    critical_quality_failures: int
+    gates: tuple[GateResult, ...]
+    environment: dict[str, str]
+    code_commit: str
+    seed: int
+    as_of: datetime
+    importance_correlation: float | None = None
+    leakage: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Stored. What is to happen to a challenger, who or what said so, and why in one sentence."""
+
+    outcome: Outcome
+    reason: str
+    by: str

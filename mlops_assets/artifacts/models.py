@@ -1,0 +1,69 @@
+"""Records of training: what predicts, what was tried, what was kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from mlops_assets.artifacts.data import FeatureMatrix, TableVersion
+from mlops_assets.artifacts.terms import Metrics, Part
+
+
+class Predictor(Protocol):
+    """A loaded model, from features to predictions, whatever algorithm is inside.
+
+    predict gives shape (rows,): numbers for regression and forecasting, class labels for classification.
+    probabilities gives (rows, classes) for classification, None otherwise.
+    """
+
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def feature_names(self) -> tuple[str, ...]: ...
+    @property
+    def estimator(self) -> Any: ...
+    def matrix(self, features: pl.DataFrame) -> FeatureMatrix: ...
+    def predict(self, features: pl.DataFrame) -> NDArray[Any]: ...
+    def probabilities(self, features: pl.DataFrame) -> NDArray[np.float64] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Stored. One algorithm's training: measured on train and validation, never on test."""
+
+    algorithm: str
+    params: dict[str, JsonValue]
+    status: Literal["trained", "failed", "timed_out"]
+    seconds: float
+    metrics: dict[Part, Metrics]
+    message: str = ""
+    mlflow_run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """Stored. The challenger: the best candidate, whole on disk, registered under a version of its own."""
+
+    model: str
+    version: int
+    algorithm: str
+    bundle: str
+    manifest_sha256: str
+    data: tuple[TableVersion, ...]
+    rows: int
+    split_digest: str
+    seconds: float
+    candidates: tuple[Candidate, ...]
+    spec_digest: str
+    code_commit: str
+    seed: int
+    as_of: datetime
+    mlflow_run_id: str | None = None

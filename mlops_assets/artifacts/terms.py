@@ -1,0 +1,12 @@
+"""Words with a fixed set of values that records share: parts of a split, verdicts, outcomes."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+Part: TypeAlias = Literal["train", "validation", "test"]
+Metrics: TypeAlias = dict[str, float]
+Verdict: TypeAlias = Literal["pass", "fail", "not_enough_evidence", "not_applicable"]
+Outcome: TypeAlias = Literal["promote", "keep", "refuse"]
+
+PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
