@@ -22,6 +22,7 @@ class Settings:
     readings_url: where `kind: sql` sources read unless they name their own variable.
     data_root: root of the Delta tables, a folder or s3://. model_root: root of model bundles, a folder.
     mlflow_tracking_uri: an MLflow server, else the database directly.
+    online_store: the feature store's online half, redis:// or postgresql://; unset means SQLite below `home`.
     artifact_root: where MLflow keeps artifacts, as a URI; the same with a server and without one.
     embedded: the database server is the embedded one of `home`, which simulators may keep filled.
     environ: the environment itself, for sources that name a variable holding their secret.
@@ -35,6 +36,7 @@ class Settings:
     model_root: Path
     mlflow_tracking_uri: str | None
     artifact_root: str
+    online_store: str | None
     host: str
     embedded: bool
     environ: Mapping[str, str]
@@ -52,6 +54,7 @@ class Settings:
             model_root=Path(environ.get("MLOPS_MODEL_ROOT", home / "bundles")).absolute(),
             mlflow_tracking_uri=environ.get("MLFLOW_TRACKING_URI"),
             artifact_root=environ.get("MLOPS_ARTIFACT_ROOT") or (home / "mlruns").as_uri(),
+            online_store=environ.get("MLOPS_ONLINE_STORE"),
             host=environ.get("MLOPS_HOST", "127.0.0.1"),
             embedded=environ.get("MLOPS_EMBEDDED") == "1",
             environ=environ,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from mlops_assets.datasets import Commit, Difference
     from mlops_assets.ledger import HistoryEntry, Waiver
     from mlops_assets.lifecycle.drill import Drill
@@ -95,6 +97,32 @@ def versions(commits: Sequence[Commit], title: str) -> None:
             one.code_commit[:8],
         )
     _print(table)
+
+
+def online_features(rows: pl.DataFrame, entity: str) -> None:
+    """One line per feature, one column per entity: features are many, the entities somebody asks about are few."""
+    table = Table("feature", *(str(key) for key in rows[entity]))
+    for name in rows.columns:
+        if name != entity:
+            table.add_row(name, *("-" if value is None else str(value) for value in rows[name]))
+    _print(table)
+
+
+def registered_features(found: Sequence[dict[str, Any]], model: str) -> None:
+    """One line per feature of the feature store, and the table versions they came from."""
+    table = Table("feature", "view", "meaning", "made from", "missing", "mean", "std", title=model)
+    for one in found:
+        numbers = (one.get("missing"), one.get("mean"), one.get("std"))
+        table.add_row(
+            one["name"],
+            one["view"].removeprefix(f"{model}_"),
+            one["description"],
+            ", ".join(one["sources"]),
+            *("" if number is None else f"{number:.4g}" for number in numbers),
+        )
+    _print(table)
+    for data, digest in sorted({(one["data"], one["model_file"]) for one in found}):
+        _print_words(f"from {data}; model file {digest}")
 
 
 def difference(found: Difference) -> None:

@@ -7,13 +7,16 @@ Feast's own is there for those who use it already. Feast is an extra, imported w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import polars as pl
 
+from mlops_assets.artifacts import Profile, TableVersion
 from mlops_assets.errors import DataError, MissingExtraError
 from mlops_assets.features.catalogue import FAMILIES, Feature, catalogue
 from mlops_assets.spec import ModelSpec
@@ -26,8 +29,7 @@ class FeatureStore:
     """One model's features in Feast: a view per family, services `<model>_training` and `<model>_inference`, one push
     source per view.
 
-    online is Feast's own section `online_store`; unset means SQLite in the folder. Another is `{"type": "redis",
-    "connection_string": ...}` or `{"type": "postgres", "host": ..., ...}`.
+    online is Feast's own section `online_store`, such as `online_store` below makes; unset means SQLite in the folder.
     """
 
     def __init__(self, spec: ModelSpec, folder: Path, online: Mapping[str, Any] | None = None) -> None:
@@ -49,21 +51,31 @@ class FeatureStore:
             )
         )
 
-    def apply(self, table: pl.DataFrame, version: int | None = None) -> tuple[Feature, ...]:
+    def apply(
+        self, table: pl.DataFrame, made_from: Sequence[TableVersion] = (), profile: Profile | None = None
+    ) -> tuple[Feature, ...]:
         """Keep the table as the offline source and register what the model file implies; answers what was registered.
 
-        version is that of the feature table, kept as a tag beside the model file's digest.
+        Tags of every view: the model file's digest and `made_from`, the table versions from raw readings to this one.
+        Tags of every feature: the columns it is made from and the profile's statistics.
         """
-        found = catalogue(self.spec, table.columns)
+        found = catalogue(self.spec, table.columns, profile)
         keys = [self._timestamp, self._entity]
         table.select(*keys, *(one.name for one in found if one.name not in keys)).write_parquet(
             self._source_file
         )
-        self._feast.apply(self._definitions(table.schema, found, version))
+        self._feast.apply(self._definitions(table.schema, found, made_from))
         return found
 
     def materialize(self, table: pl.DataFrame) -> int:
-        """Put each entity's newest row into the online store; answers the number of entities."""
+        """Put each entity's newest row into the online store; answers the number of entities.
+
+        Raises DataError when another model file, or none, was applied: its features may have other meanings.
+        """
+        applied = {view.tags.get("model_file") for view in self._views()}
+        if applied != {self._digest}:
+            which = "another state of the model file was applied" if applied else "nothing was applied yet"
+            raise DataError(f"{self.spec.name}: {which}; run 'mlops features apply {self.spec.name}' first")
         newest = table.sort(self._timestamp).unique(self._entity, keep="last", maintain_order=True)
         for family, names in self._families(table).items():
             rows = newest.select(self._timestamp, pl.col(self._entity).cast(pl.String), *names)
@@ -72,6 +84,10 @@ class FeatureStore:
 
     def get(self, entities: Sequence[str], service: str = "inference") -> pl.DataFrame:
         """Online features, one row per entity in the order asked; null for an entity or value that is not there."""
+        if not self._views():
+            raise DataError(
+                f"{self.spec.name}: nothing was applied yet; run 'mlops features apply {self.spec.name}' first"
+            )
         rows = self._feast.get_online_features(
             features=self._feast.get_feature_service(f"{self.spec.name}_{service}"),
             entity_rows=[{self._entity: entity} for entity in entities],
@@ -88,7 +104,7 @@ class FeatureStore:
         return joined.sort(self._timestamp, self._entity)
 
     def listed(self) -> tuple[dict[str, Any], ...]:
-        """Every registered feature: view, name, type, description, and the view's tags."""
+        """Every registered feature: view, name, type, description, and the tags of the view and its own."""
         return tuple(
             {
                 "view": view.name,
@@ -96,11 +112,19 @@ class FeatureStore:
                 "type": str(field.dtype),
                 "description": field.description,
                 **view.tags,
+                **{key: json.loads(value) for key, value in field.tags.items()},
             }
-            for view in sorted(self._feast.list_feature_views(), key=lambda one: str(one.name))
+            for view in self._views()
             for field in view.schema
             if field.name != self._entity
         )
+
+    def _views(self) -> list[Any]:
+        return sorted(self._feast.list_feature_views(), key=lambda one: str(one.name))
+
+    @property
+    def _digest(self) -> str:
+        return self.spec.digest()[:12]
 
     @property
     def _source_file(self) -> Path:
@@ -114,7 +138,9 @@ class FeatureStore:
         }
         return {family: names for family, names in grouped.items() if names}
 
-    def _definitions(self, schema: pl.Schema, found: Sequence[Feature], version: int | None) -> list[Any]:
+    def _definitions(
+        self, schema: pl.Schema, found: Sequence[Feature], made_from: Sequence[TableVersion]
+    ) -> list[Any]:
         feast = _feast()
         spec = self.spec
         entity = feast.Entity(
@@ -128,7 +154,7 @@ class FeatureStore:
             path=str(self._source_file.resolve()),
             timestamp_field=self._timestamp,
         )
-        tags = {"model_file": spec.digest()[:12], "table_version": "" if version is None else str(version)}
+        tags = {"model_file": self._digest, "data": _lineage(made_from)}
         views, pushes = [], []
         for family in FAMILIES:
             members = [one for one in found if one.family == family and one.name != self._entity]
@@ -136,7 +162,12 @@ class FeatureStore:
                 continue
             push = feast.PushSource(name=f"{spec.name}_{family}_push", batch_source=batch)
             fields = [
-                feast.Field(name=one.name, dtype=_type(schema[one.name]), description=one.description)
+                feast.Field(
+                    name=one.name,
+                    dtype=_type(schema[one.name]),
+                    description=one.description,
+                    tags=_tags(one),
+                )
                 for one in members
             ]
             view = feast.FeatureView(
@@ -159,6 +190,48 @@ class FeatureStore:
             for purpose in ("training", "inference")
         ]
         return [entity, batch, *pushes, *views, *services]
+
+
+def online_store(url: str) -> dict[str, Any]:
+    """Feast's section for the store at `redis://:password@host:6379/0` or `postgresql://user:password@host:5432/name`.
+
+    `rediss://` speaks TLS; for PostgreSQL `?sslmode=` says it, libpq's own `prefer` unless told. Raises DataError for
+    another scheme; the message does not repeat the address, which may hold a password.
+    """
+    parts = urlsplit(url)
+    scheme = parts.scheme.partition("+")[0]
+    password, query = unquote(parts.password or ""), parse_qs(parts.query)
+    name = unquote(parts.path.strip("/"))
+    if scheme in ("redis", "rediss"):
+        words = [f"{parts.hostname or 'localhost'}:{parts.port or 6379}", f"db={name or 0}"]
+        words += [f"username={unquote(parts.username)}"] if parts.username else []
+        words += [f"password={password}"] if password else []
+        words += ["ssl=true"] if scheme == "rediss" else []
+        return {"type": "redis", "connection_string": ",".join(words)}
+    if scheme in ("postgres", "postgresql"):
+        return {
+            "type": "postgres",
+            "host": parts.hostname or query.get("host", ["localhost"])[0],
+            "port": parts.port or 5432,
+            "database": name or "postgres",
+            "user": unquote(parts.username or "postgres"),
+            "password": password,
+            "sslmode": query.get("sslmode", ["prefer"])[0],
+        }
+    raise DataError(
+        f"an online store at {scheme!r}:// is not known; set redis://host:6379/0 or "
+        "postgresql://user:password@host:5432/name"
+    )
+
+
+def _lineage(made_from: Sequence[TableVersion]) -> str:
+    return ", ".join(f"{one.table} {one.version} ({one.content_hash[:12]})" for one in made_from)
+
+
+def _tags(one: Feature) -> dict[str, str]:
+    """Lineage and statistics as Feast keeps them: text."""
+    known = {"sources": list(one.sources), "missing": one.missing, "mean": one.mean, "std": one.std}
+    return {key: json.dumps(value) for key, value in known.items() if value is not None}
 
 
 def _type(kind: pl.DataType) -> Any:

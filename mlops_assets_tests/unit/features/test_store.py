@@ -9,12 +9,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from mlops_assets.artifacts import TableVersion
 from mlops_assets.errors import DataError, MissingExtraError
 from mlops_assets.features import asof_join, build, catalogue, feature_names, profile
-from mlops_assets.features.store import FeatureStore
+from mlops_assets.features.store import FeatureStore, online_store
 from mlops_assets_tests.unit.features.examples import model, readings, wine
 from mlops_assets_tests.unit.features.test_build import EVERYTHING
 
+MADE_FROM = TableVersion("pump", "features", 3, "abcdef" * 4, 240, ("at",))
 SPEC = model(features={**EVERYTHING, "inputs": ["a", "b", "kind"]})
 
 
@@ -49,11 +51,17 @@ def test_feast_answers_what_the_table_says(tmp_path: Path) -> None:
     table = build(SPEC, readings(80))
     names = feature_names(SPEC, table.columns)
     store = FeatureStore(SPEC, tmp_path)
-    assert [one.name for one in store.apply(table, version=3)] == list(names)
+    with pytest.raises(DataError, match="nothing was applied yet; run 'mlops features apply pump'"):
+        store.materialize(table)
+    with pytest.raises(DataError, match="nothing was applied yet"):
+        store.get(["u0"])
+    assert [one.name for one in store.apply(table, [MADE_FROM], profile(table, names))] == list(names)
     listed = {one["name"]: one for one in store.listed()}
     assert set(listed) == set(names)
     assert listed["a_mean_6h"]["description"] == "mean of a over 6h"
-    assert listed["a_mean_6h"]["table_version"] == "3"
+    assert listed["a_mean_6h"]["sources"] == ["a"]
+    assert listed["a_mean_6h"]["mean"] == pytest.approx(table["a_mean_6h"].mean())
+    assert listed["a_mean_6h"]["data"] == "features 3 (abcdefabcdef)"
 
     assert store.materialize(table) == 3
     online = store.get(["u2", "u0", "stranger"])
@@ -69,3 +77,26 @@ def test_feast_answers_what_the_table_says(tmp_path: Path) -> None:
     theirs = store.historical(asked)
     ours = asof_join(asked, table.select("at", "unit", *names), on="at", by=["unit"]).sort("at", "unit")
     assert_frame_equal(theirs.select(names), ours.select(names), check_dtypes=False, check_exact=True)
+
+    changed = model(features={**EVERYTHING, "inputs": ["a", "b", "kind"], "timezone": "UTC"})
+    with pytest.raises(DataError, match="another state of the model file was applied"):
+        FeatureStore(changed, tmp_path).materialize(table)
+
+
+def test_addresses_of_online_stores_become_feasts_sections() -> None:
+    assert online_store("redis://cache/2")["connection_string"] == "cache:6379,db=2"
+    secret = online_store("rediss://me:p%40ss@cache:7000")
+    assert secret["connection_string"] == "cache:7000,db=0,username=me,password=p@ss,ssl=true"
+    assert online_store("postgresql+psycopg2://me:p%40ss@db:5433/online?sslmode=require") == {
+        "type": "postgres",
+        "host": "db",
+        "port": 5433,
+        "database": "online",
+        "user": "me",
+        "password": "p@ss",
+        "sslmode": "require",
+    }
+    assert online_store("postgresql://me@/online?host=/run/pg")["host"] == "/run/pg"
+    with pytest.raises(DataError, match="'mysql'") as refused:
+        online_store("mysql://me:secret@db/online")
+    assert "secret" not in str(refused.value)
