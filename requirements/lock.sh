@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.."
 uv=${UV:-uv}
 # Extras that have tests. Left out: what can only be tried against somebody's cloud, and Google's SQL dialect, which
 # replaces functions of SQLAlchemy for the whole process.
-tested='--extra avro --extra boosting --extra celery --extra excel --extra forecast --extra mysql --extra onnx
-    --extra kafka --extra kinesis --extra mongo --extra prophet --extra s3 --extra search'
+tested='--extra avro --extra boosting --extra celery --extra excel --extra feast --extra forecast --extra mysql
+    --extra onnx --extra kafka --extra kinesis --extra mongo --extra prophet --extra s3 --extra search'
 extras=$(${PYTHON:-python3} - <<'PY'
 import tomllib
 with open("pyproject.toml", "rb") as file:

@@ -21,6 +21,7 @@ HEAVY = (
     "dagster_mlflow",
     "deltalake",
     "fastapi",
+    "feast",
     "great_expectations",
     "lightgbm",
     "matplotlib",
