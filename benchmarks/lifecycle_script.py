@@ -12,6 +12,7 @@ models, as they do in `mlops_assets`; with `--shap package` they and their pictu
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import logging
 import os
@@ -28,12 +29,12 @@ warnings.simplefilter("ignore")
 
 import lightgbm  # noqa: E402
 import mlflow  # noqa: E402
-import mlflow.sklearn  # noqa: E402
 import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
 import sqlalchemy as sa  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
 from sklearn.linear_model import Ridge  # noqa: E402
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
@@ -43,7 +44,8 @@ TARGET, TIME, UNIT = "efficiency", "recorded_at", "pump_id"
 INPUTS = ["flow_m3h", "power_kw", "current_a", "speed_rpm", "motor_temperature_c", "vibration_mm_s"]
 SHAP_ROWS = 500
 SEED = 42
-Part = tuple[np.ndarray, np.ndarray]
+Floats = NDArray[np.float64]
+Part = tuple[Floats, Floats]
 
 
 def read(engine: sa.Engine, as_of: datetime) -> pl.DataFrame:
@@ -174,7 +176,7 @@ def measure(model: Any, parts: dict[str, Part]) -> dict[str, float]:
     return found
 
 
-def explain(model: Any, parts: dict[str, Part], package: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def explain(model: Any, parts: dict[str, Part], package: bool) -> tuple[Floats, Floats, Floats]:
     """SHAP values of SHAP_ROWS rows, the rows, and the base value of each."""
     rng = np.random.default_rng(SEED)
     rows = parts["test"][0][rng.choice(len(parts["test"][0]), SHAP_ROWS, replace=False)]
@@ -202,7 +204,7 @@ def draw(
     frame: pl.DataFrame,
     parts: dict[str, Part],
     metrics: dict[str, float],
-    shap: tuple[np.ndarray, np.ndarray, np.ndarray],
+    shap: tuple[Floats, Floats, Floats],
     names: list[str],
     folder: Path,
 ) -> None:
@@ -316,9 +318,8 @@ def main() -> None:
         draw(model, table, parts, metrics, shap, names, folder)
         (folder / "report.md").write_text(f"# {best}\n\n```json\n{json.dumps(metrics, indent=1)}\n```\n")
         mlflow.log_artifacts(scratch, "evaluation")
-        flavour = mlflow.sklearn
-        if isinstance(model, lightgbm.Booster):
-            import mlflow.lightgbm as flavour
+        kind = "lightgbm" if isinstance(model, lightgbm.Booster) else "sklearn"
+        flavour = importlib.import_module(f"mlflow.{kind}")
         flavour.log_model(
             model, name="model", registered_model_name="plain_script", pip_requirements=requirements
         )
