@@ -23,6 +23,7 @@ from mlops_assets.artifacts import Explanation, FeatureMatrix, Predictor
 from mlops_assets.evaluation.metrics import midranks
 from mlops_assets.evaluation.scoring import Floats
 from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.features import past_of
 
 PERMUTED_ROWS: Final = 40
 BACKGROUND_ROWS: Final = 20
@@ -61,9 +62,23 @@ def explain(spec: ModelSpec, predictor: Predictor, train: pl.DataFrame, test: pl
             return ShapValues(sample.names, picked, rows, level, method + unit)
     rows = _some_rows(rows, PERMUTED_ROWS, rng)
     background = predictor.matrix(_some(train, BACKGROUND_ROWS, rng)).values
-    values, base = _permuted(_answers(predictor, sample.names), rows, background, rng)
+    together = _groups(sample.names)
+    values, base = _permuted(
+        _answers(predictor, sample.names), rows, background, rng, list(together.values())
+    )
     picked, level = _one_class(values, base)
-    return ShapValues(sample.names, picked, rows, level, "permutations (estimated)")
+    shown = rows[:, [places[0] for places in together.values()]]
+    return ShapValues(tuple(together), picked, shown, level, "permutations (estimated)")
+
+
+def _groups(names: tuple[str, ...]) -> dict[str, list[int]]:
+    """Column positions by what they are explained as: the steps of a column's recent past belong together, newest
+    first; any other column stands alone."""
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        past = past_of(name)
+        found.setdefault(f"{past[0]} (recent past)" if past else name, []).append(place)
+    return found
 
 
 def ranking(values: ShapValues) -> Explanation:
@@ -184,10 +199,15 @@ def _answers(predictor: Predictor, names: tuple[str, ...]) -> Callable[[Floats],
 
 
 def _permuted(
-    answers: Callable[[Floats], Floats], rows: Floats, background: Floats, rng: np.random.Generator
+    answers: Callable[[Floats], Floats],
+    rows: Floats,
+    background: Floats,
+    rng: np.random.Generator,
+    features: list[list[int]],
 ) -> tuple[Floats, Floats]:
-    """Antithetic permutation sampling (Castro et al. 2009): features switched one by one from a background row."""
-    count, width = rows.shape
+    """Antithetic permutation sampling (Castro et al. 2009): features (columns that belong together) switched one by one
+    from a background row."""
+    count, width = rows.shape[0], len(features)
     start = answers(background)
     total = np.zeros((count, start.shape[1], width))
     rounds = 2
@@ -198,7 +218,7 @@ def _permuted(
             target = np.tile(rows, (background.shape[0], 1))
             before = answers(mixed)
             for feature in way:
-                mixed[:, feature] = target[:, feature]
+                mixed[:, features[feature]] = target[:, features[feature]]
                 after = answers(mixed)
                 step = (after - before).reshape(background.shape[0], count, -1).mean(axis=0)
                 total[:, :, feature] += step

@@ -168,3 +168,22 @@ def test_every_picture_is_a_small_png(frame: pl.DataFrame) -> None:
     ]
     assert all(picture.startswith(b"\x89PNG") for picture in drawn)
     assert max(len(picture) for picture in drawn) < 80_000
+
+
+def test_the_recent_past_of_a_column_is_explained_as_one(frame: pl.DataFrame) -> None:
+    names, line = ("plan", "y@0", "y@-1"), np.array([5.0, 1.0, 1.0])
+
+    class Sequence(Fitted):
+        def matrix(self, features: pl.DataFrame) -> FeatureMatrix:
+            return FeatureMatrix(names, features.select(NAMES).to_numpy())
+
+        def predict(self, features: Any) -> NDArray[Any]:
+            return np.asarray(features.values @ line)
+
+    spec = spec_with([], evaluation={"primary": "rmse", "shap_rows": 40})
+    found = evaluation.explain(spec, Sequence(object()), frame[:400], frame[400:])
+    assert found.names == ("plan", "y (recent past)")
+    assert found.values.shape == found.inputs.shape
+    rows = frame.select(NAMES).to_numpy()
+    explained_rows = [rows[np.flatnonzero((rows[:, :2] == one).all(axis=1))[0]] for one in found.inputs]
+    np.testing.assert_allclose(found.base + found.values.sum(axis=1), explained_rows @ line, atol=1e-6)
