@@ -59,8 +59,7 @@ def rollback(model: str, to_version: int | None, epoch: int | None, reason: str)
         seen = opened.ledger.standing(model).epoch if epoch is None else epoch
         if to_version is None:
             _refuse_twice(opened, model)
-        champion = roll_back(opened, model, to_version, run(), reason, seen)
-        click.echo(f"{model}: version {champion.version} is champion again, epoch {champion.epoch}")
+        roll_back(opened, model, to_version, run(), reason, seen)
 
 
 def _refuse_twice(opened: Platform, model: str) -> None:

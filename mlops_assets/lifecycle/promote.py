@@ -185,6 +185,7 @@ def roll_back(
     champion = platform.ledger.rollback(
         model, actor=run.actor, reason=reason, at=run.now(), to_version=target, seen_epoch=epoch
     )
+    run.progress(f"{model}: version {champion.version} is champion again, epoch {champion.epoch}")
     mirror(platform, model, run)
     return champion
 

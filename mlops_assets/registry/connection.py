@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from mlops_assets.errors import ServiceError
 
@@ -22,6 +24,20 @@ _SETTINGS: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 _SECRET: Final = re.compile(r"//[^/@]*@")
+
+
+def listens(tracking_uri: str, patience: float = 1.0) -> bool:
+    """False when a server is named and nothing accepts connections there: known at once, where MLflow's client would
+    try again and again. True for databases."""
+    parts = urlsplit(tracking_uri)
+    if parts.scheme not in ("http", "https"):
+        return True
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname or "", port), patience).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def mlflow_client(tracking_uri: str) -> Any:

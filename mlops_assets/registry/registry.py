@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlops_assets.artifacts import Evaluation, TrainedModel
+from mlops_assets.errors import ServiceError
 from mlops_assets.registry import mirror as mirroring
 from mlops_assets.registry import reaping
-from mlops_assets.registry.connection import mlflow_client, reaching
+from mlops_assets.registry.connection import listens, mlflow_client, reaching, without_secret
 from mlops_assets.registry.tracked import Tracked, log, start
 from mlops_assets.registry.values import as_key, named_by_part
 
@@ -113,6 +114,8 @@ class Registry:
         approved: Mapping[int, bool] | None = None,
     ) -> int:
         """Bring alias and tags in line with the ledger; the number of writes, 0 when nothing differed."""
+        if not listens(self.tracking_uri):
+            raise ServiceError(f"MLflow at {without_secret(self.tracking_uri)} does not answer")
         with reaching(self.tracking_uri, f"mirror the champion of {model}"):
             return mirroring.mirror(self.client, model, standing, versions, approved)
 

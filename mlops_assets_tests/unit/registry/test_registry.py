@@ -266,3 +266,19 @@ def test_the_same_on_postgresql(postgres_url: str, bundle: Path, tmp_path: Path)
 def test_the_default_loader_is_there() -> None:
     module, _, function = Registry("http://unused", "unused").loader.partition(":")
     assert callable(getattr(import_module(module), function))
+
+
+def test_a_server_that_is_down_is_noticed_before_mlflow_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from types import SimpleNamespace\n"
+        "from mlops_assets.errors import ServiceError\n"
+        "from mlops_assets.registry import Registry\n"
+        "try:\n"
+        f"    registry = Registry('http://me:secret@127.0.0.1:9', {str(tmp_path)!r})\n"
+        "    registry.mirror('pump', SimpleNamespace(champion=None), ())\n"
+        "except ServiceError as error:\n"
+        "    print(error, 'mlflow' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "MLflow at http://127.0.0.1:9 does not answer False"
