@@ -50,16 +50,16 @@ def prepared(name: str, folder: Path) -> tuple[ModelSpec, Split]:
 
 def best_of(spec: ModelSpec, split: Split) -> Evaluation:
     """The evaluation of the candidate that wins on the validation part."""
-    preparation = features.fit_preparation(spec, split.train)
-    train, chosen = preparation.apply(split.train), preparation.apply(split.validation)
     primary = spec.evaluation.primary
     sign = 1 if METRIC_CATALOGUE[primary].better == "lower" else -1
     measured = []
     for choice in spec.training.algorithms:
-        model = training.ALGORITHMS[choice.name](spec.problem, choice.params).fit(
-            train,
+        kind = training.ALGORITHMS[choice.name]
+        preparation = features.fit_preparation(spec, split.train, past=kind.reads_past)
+        model = kind(spec.problem, choice.params).fit(
+            preparation.apply(split.train),
             split.train[spec.target],
-            validation=chosen,
+            validation=preparation.apply(split.validation),
             y_validation=split.validation[spec.target],
             seed=spec.training.seed,
         )
@@ -131,7 +131,7 @@ def test_a_boosting_does_not_beat_persistence_on_a_random_walk() -> None:
     when = [AS_OF + timedelta(hours=hour) for hour in range(1_500)]
     spec = load_model(MODELS / "ad_sales_forecasting.yaml")
     boosting = tuple(choice for choice in spec.training.algorithms if choice.name == "lightgbm")
-    plain = {"horizon": timedelta(hours=1), "lags": None, "rolling": None, "ratios": ()}
+    plain = {"horizon": timedelta(hours=1), "lags": None, "rolling": None, "ratios": (), "history": None}
     spec = spec.model_copy(
         update={
             "features": spec.features.model_copy(update=plain),
@@ -147,7 +147,7 @@ def test_a_boosting_does_not_beat_persistence_on_a_random_walk() -> None:
 @pytest.mark.slow
 @pytest.mark.integration
 def test_every_example_runs_from_the_command_line() -> None:
-    with tempfile.TemporaryDirectory(prefix="mx", dir="/tmp") as home:
+    with tempfile.TemporaryDirectory(prefix="mx", dir="/tmp", ignore_cleanup_errors=True) as home:
         environ = {**os.environ, "MLOPS_HOME": home, "MLOPS_MODELS": str(MODELS), "OMP_NUM_THREADS": "1"}
         for name in NAMES:
             done = subprocess.run(
