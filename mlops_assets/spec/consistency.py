@@ -21,6 +21,7 @@ NEEDS_HISTORY = "add 'history' to 'features', such as {every: 1d, steps: 56}"
 def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
     """Every contradiction in the file, as (path, sentence)."""
     yield from _algorithms(spec)
+    yield from _search(spec)
     yield from _metrics(spec)
     yield from _columns(spec)
     yield from _split(spec)
@@ -38,6 +39,17 @@ def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
             yield path, f"{choice.name!r} forecasts from the recent past; {NEEDS_HISTORY}"
         elif ALGORITHM_CATALOGUE[choice.name].needs_past and spec.entity is not None and choice.name != NAIVE:
             yield path, f"{choice.name!r} learns one series, and 'entity' says that there are several"
+
+
+def _search(spec: ModelSpec) -> Iterator[Finding]:
+    fixed = {choice.name: choice.params for choice in spec.training.algorithms}
+    for name, space in (spec.training.search.spaces if spec.training.search else {}).items():
+        for param in sorted(set(space) & set(fixed.get(name, {}))):
+            path: Path = ("training", "search", "spaces", name, param)
+            yield (
+                path,
+                f"is set to {fixed[name][param]!r} under 'algorithms', so that there is nothing to search for",
+            )
 
 
 def _metrics(spec: ModelSpec) -> Iterator[Finding]:

@@ -131,6 +131,7 @@ class StateSpaceAlgorithm(Algorithm):
     def _know(self, learnt: _Learnt) -> None:
         self._learnt = learnt
         self._ways: dict[tuple[int, bytes], Forecast] = {}
+        self._spreads = [learnt.spread]
         self._system = StateSpace(learnt.design, learnt.transition, learnt.noise)
 
     def _answer(self, values: Floats) -> Floats:
@@ -190,10 +191,9 @@ class StateSpaceAlgorithm(Algorithm):
                 known,
                 self._ahead,
             )
-        spread = self._learnt.spread
-        for _ in range(gap):
-            spread = self._system.later(spread)
-        return forecast(self._system, spread, known, self._ahead)
+        while len(self._spreads) <= gap:
+            self._spreads.append(self._system.later(self._spreads[-1]))
+        return forecast(self._system, self._spreads[gap], known, self._ahead)
 
     def _dump(self) -> dict[str, bytes]:
         out = io.BytesIO()

@@ -91,9 +91,9 @@ CASES: Final = [
 def rows(count: int, seed: int, problem: Problem = "regression") -> FeatureMatrix:
     if problem == "forecasting":
         begin = {1: 0, 2: 310, 3: 400}.get(seed, 300)  # later rows lie after those that train
-        values, next_power, _ = series()
+        channels, next_power, _ = series()
         at = np.arange(begin, begin + count) + STEPS
-        past = np.hstack([column[at[:, None] - np.arange(STEPS)] for column in values])
+        past = np.hstack([column[at[:, None] - np.arange(STEPS)] for column in channels])
         return FeatureMatrix(PAST_NAMES, np.column_stack([next_power[at], past, at * 3600.0]))
     values = np.random.default_rng(seed).normal(size=(count, len(NAMES))) * [1.0, 50.0, 0.01, 1.0] + [
         0,

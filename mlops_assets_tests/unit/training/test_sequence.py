@@ -118,7 +118,8 @@ def test_a_row_answers_the_same_alone_and_among_others(name: str) -> None:
 
 
 def test_the_naive_takes_the_newest_season_it_knows() -> None:
-    y, x = np.arange(100.0), np.zeros(100)
+    x: Floats = np.zeros(100)
+    y: Floats = x + np.arange(100)
     model = training.ALGORITHMS["seasonal_naive"]("forecasting", {"season": 7, "ahead": 9}).fit(
         rows(y, x, np.arange(30, 60)), np.arange(39.0, 69.0)
     )

@@ -1,0 +1,89 @@
+"""Candidates of one training: each sees what its kind of algorithm reads, and a search adds its finds."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_assets import features
+from mlops_assets.artifacts import Split
+from mlops_assets.lifecycle.platform import Run
+from mlops_assets.lifecycle.train import Study, Trained, best_of, fit_candidates
+from mlops_assets.readings.simulated.ad_sales import ad_sales
+from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.consistency import inconsistencies
+
+END = datetime(2025, 6, 1, tzinfo=UTC)
+SEARCH: dict[str, Any] = {
+    "trials": 3,
+    "spaces": {"ridge": {"alpha": {"low": 0.1, "high": 100.0, "log": True}}},
+}
+
+
+def model(**training: Any) -> ModelSpec:
+    return ModelSpec.model_validate(
+        {
+            "name": "sales",
+            "description": "sales a week ahead",
+            "owners": ["a@example.com"],
+            "problem": "forecasting",
+            "target": "sales",
+            "timestamp": "date",
+            "source": {"kind": "simulated", "simulator": "ad_sales"},
+            "features": {
+                "horizon": "7d",
+                "lags": {"columns": ["sales"], "steps": [1, 7]},
+                "history": {"every": "1d", "steps": 28},
+                "scaling": "standard",
+            },
+            "training": {"algorithms": ["ridge", "seasonal_naive"], **training},
+            "evaluation": {"primary": "wape"},
+        },
+        strict=False,
+    )
+
+
+def parts(spec: ModelSpec) -> Split:
+    return features.split(spec, features.build(spec, ad_sales(END - timedelta(days=400), END)))
+
+
+def run(said: list[str]) -> Run:
+    return Run("r", END, lambda: END, "somebody", "0" * 40, said.append)
+
+
+def test_algorithms_that_read_the_past_keep_a_preparation_of_their_own() -> None:
+    spec = model()
+    split = parts(spec)
+    found = fit_candidates(
+        spec, split, features.fit_preparation(spec, split.train), time.monotonic(), run([])
+    )
+    ridge, naive = (one for one in found if isinstance(one, Trained))
+    assert not any("@" in name for name in ridge.predictor.estimator.feature_names)
+    assert naive.predictor.estimator.feature_names[-2:] == ("sales@-27", "@time")
+    assert naive.predictor.predict(split.test).tolist() == split.test["sales@0"].to_list(), "7 days before"
+    assert best_of(spec, found) is ridge
+
+
+@pytest.mark.skipif(find_spec("optuna") is None, reason="extra search")
+def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    spec = model(search=SEARCH)
+    split, study = parts(spec), Study(tmp_path / "journal", "one")
+    preparation = features.fit_preparation(spec, split.train)
+    for trials, journal in ((3, study), (0, study), (3, Study(tmp_path / "journal", "other data"))):
+        said: list[str] = []
+        found = fit_candidates(spec, split, preparation, time.monotonic(), run(said), journal)
+        assert sum(line.startswith("search: ridge (alpha=") for line in said) == trials
+        assert isinstance(found[-1], Trained)
+        assert set(found[-1].candidate.params) == {"alpha"}
+
+
+def test_searching_for_what_is_fixed_is_a_contradiction() -> None:
+    spec = model(search=SEARCH, algorithms=[{"ridge": {"alpha": 3}}])
+    assert [sentence for _, sentence in inconsistencies(spec)] == [
+        "is set to 3 under 'algorithms', so that there is nothing to search for"
+    ]
