@@ -95,13 +95,18 @@ class FeatureStore:
         return pl.DataFrame(rows.to_dict(), strict=False)
 
     def historical(self, asked: pl.DataFrame, service: str = "training") -> pl.DataFrame:
-        """Feast's own point-in-time join for rows of entity and timestamp, in the order of time, then entity."""
-        frame = asked.rename({self._timestamp: "event_timestamp"}).to_pandas()
+        """Feast's own point-in-time join for rows of entity and timestamp, in the order of time, then entity.
+
+        Feast leaves out rows before an entity's first fact; here they come back, with nulls, as from `asof_join`.
+        """
+        keys = [self._timestamp, self._entity]
+        frame = asked.select(keys).unique().rename({self._timestamp: "event_timestamp"}).to_pandas()
         job = self._feast.get_historical_features(
             entity_df=frame, features=self._feast.get_feature_service(f"{self.spec.name}_{service}")
         )
-        joined: pl.DataFrame = pl.from_pandas(job.to_df()).rename({"event_timestamp": self._timestamp})
-        return joined.sort(self._timestamp, self._entity)
+        joined = pl.from_pandas(job.to_df()).rename({"event_timestamp": self._timestamp})
+        found = joined.with_columns(pl.col(self._timestamp).cast(asked.schema[self._timestamp]))
+        return asked.join(found, on=keys, how="left").sort(keys)
 
     def listed(self) -> tuple[dict[str, Any], ...]:
         """Every registered feature: view, name, type, description, and the tags of the view and its own."""

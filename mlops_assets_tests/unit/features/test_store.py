@@ -73,8 +73,11 @@ def test_feast_answers_what_the_table_says(tmp_path: Path) -> None:
     )
     assert all(value is None for value in online.select(names).row(2))
 
-    asked = table.select(pl.col("at") + timedelta(minutes=20), "unit").sample(40, seed=1)
+    later = table.select(pl.col("at") + timedelta(minutes=20), "unit").sample(40, seed=1)
+    before_any = table.select(pl.col("at").min() - timedelta(days=1), pl.col("unit").first())
+    asked = pl.concat([later, before_any])
     theirs = store.historical(asked)
+    assert theirs.height == 41
     ours = asof_join(asked, table.select("at", "unit", *names), on="at", by=["unit"]).sort("at", "unit")
     assert_frame_equal(theirs.select(names), ours.select(names), check_dtypes=False, check_exact=True)
 
