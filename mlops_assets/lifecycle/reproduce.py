@@ -56,7 +56,8 @@ class Reproduction:
             return f"{name} cannot be reproduced{because}"
         bytes_too = ", the stored model is equal byte for byte" if self.same_bytes else ""
         if self.verdict == "equal":
-            return f"{name}: all {self.rows:,} answers are equal{bytes_too}"
+            although = f", although {'; '.join(self.reasons)}" if self.reasons else ""
+            return f"{name}: all {self.rows:,} answers are equal{bytes_too}{although}"
         within = self.verdict == "within_tolerance"
         how = "equal within the tolerance" if within else "NOT equal"
         unknown = "" if within or self.reasons else ": neither data, model file, code nor libraries differ"

@@ -193,6 +193,7 @@ def test_other_code_is_named_even_when_it_does_not_matter(life: Life) -> None:
     made = reproduce(life.platform, "station", 1, replace(life.run(), code_commit="def"))
     assert made.verdict == "equal"
     assert made.reasons == ("the code differs: abc then, def now",)
+    assert "although the code differs" in made.words
 
 
 def test_another_seed_or_other_data_is_not_equal(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,103 @@
+"""The commands themselves: words, exit codes, and that a rollback given twice goes back once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mlops_assets.cli import champions, people, proofs, reports
+from mlops_assets.cli.main import cli
+from mlops_assets.errors import LedgerError
+from mlops_assets.ledger import Ledger
+from mlops_assets.lifecycle.platform import Platform
+from mlops_assets_tests.unit.lifecycle.lives import GATES, Life, begin
+
+Type = Callable[..., Result]
+
+
+@pytest.fixture
+def life(tmp_path: Path, ledger: Ledger) -> Life:
+    life = begin(tmp_path, ledger)
+    life.challenge()
+    return life
+
+
+@pytest.fixture
+def enter(life: Life, monkeypatch: pytest.MonkeyPatch) -> Type:
+    """Type a command on a platform that is open already."""
+
+    @contextmanager
+    def opened() -> Iterator[Platform]:
+        yield life.platform
+
+    for door in (champions, people, proofs, reports):
+        for name, value in {
+            "platform": opened,
+            "spec_of": lambda _: life.spec,
+            "run": life.run,
+            "now": lambda: life.now,
+        }.items():
+            if hasattr(door, name):
+                monkeypatch.setattr(door, name, value)
+    return lambda *words: CliRunner().invoke(cli, words)
+
+
+def test_a_rollback_given_twice_goes_back_once(life: Life, enter: Type) -> None:
+    life.challenge()
+    life.challenge()
+    assert enter("rollback", "station").exit_code == 0
+    assert life.champion() == 2
+    again = enter("rollback", "station")
+    assert isinstance(again.exception, LedgerError)
+    assert "was rolled back to version 2 by ann" in str(again.exception)
+    assert "mlops rollback station --to 1" in str(again.exception)
+    assert life.champion() == 2
+    assert enter("rollback", "station", "--to", "1").exit_code == 0
+    assert life.champion() == 1
+    late = enter("rollback", "station", "--to", "3", "--epoch", "4")
+    assert "epoch 4 was seen, it is now 5" in str(late.exception)
+
+
+def test_answers_say_what_they_did(life: Life, enter: Type) -> None:
+    life.with_gates(*GATES, "approval")
+    version, evidence_hash, _ = life.challenge()
+    report = enter("report", "station")
+    assert report.exit_code == 0
+    command = next(line for line in report.output.splitlines() if line.startswith("mlops approve"))
+    words = command.partition("#")[0].split()[1:-1]  # as printed, with a comment of our own
+    done = enter(*words, "looks right")
+    assert (done.exit_code, life.champion()) == (0, version)
+    assert f"bound to evidence {evidence_hash}" in done.output
+    life.challenge()
+    later = enter("defer", "station", "--comment", "wait")
+    assert later.exit_code == 0
+    assert "a retrain was asked for: ann deferred version 3: wait" in later.output
+
+
+def test_waive_then_promote(life: Life, enter: Type) -> None:
+    version, _, _ = life.challenge(rmse=1.0)
+    said = enter(
+        "waive", "station", "beats_champion_rmse", "--owner", "ann", "--reason", "sensor", "--expires", "14d"
+    )
+    assert said.exit_code == 0, said.output
+    assert enter("promote", "station").exit_code == 0
+    assert life.champion() == version
+    assert "sensor" in enter("waivers", "station").output
+
+
+def test_a_refused_challenger_and_a_failed_drill_exit_with_1(life: Life, enter: Type) -> None:
+    life.challenge()
+    assert enter("drill", "station").exit_code == 0
+    (life.bundle(1) / "manifest.json").unlink()
+    failed = enter("drill", "station")
+    assert failed.exit_code == 1
+    assert "could NOT take over" in failed.output
+    assert enter("reproduce", "station@2").exit_code == 0
+    assert enter("reproduce", "station@1").exit_code == 1
+    life.with_gates(*GATES, "min_rows")
+    life.challenge(training_rows=10)
+    assert enter("report", "station").exit_code == 1
