@@ -63,7 +63,9 @@ def wanted(batch: Batch) -> dict[str, pl.Expr]:
         if spec.entity is not None and batch.why_not(spec.entity) is None:
             step = step.over(spec.entity)
         asked["least_step"] = step.min()
-        asked["backward"] = (step < timedelta(0)).sum()
+        back = step < timedelta(0)
+        asked["backward"] = back.sum()
+        asked["first_backward"] = time.filter(back).first()
     else:
         asked["least_step"] = pl.lit(None, dtype=pl.Duration)
     for name, declared in spec.validation.columns.items():
@@ -197,7 +199,11 @@ def _time_order(rule: Rule, facts: Facts) -> RuleResult:
     if reason := facts.batch.why_not(facts.batch.spec.timestamp):
         return _result(rule, passed=False, message=f"Not checked: {reason}")
     count = int(facts.found["backward"])
-    message = f"Time steps backward {count:,} times" if count else rule.description
+    message = (
+        f"Time steps backward in {count:,} rows, first to {facts.found['first_backward']}"
+        if count
+        else rule.description
+    )
     return _result(
         rule, passed=not count, observed=float(count), limit=0.0, failed_rows=count, message=message
     )
