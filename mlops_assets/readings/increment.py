@@ -3,6 +3,9 @@
 The watermark is not kept anywhere: it is the newest timestamp of the rows already stored. Storing rows is one atomic
 commit (`datasets`), so rows and watermark cannot disagree. Rows that arrive late, up to `late`, are still found:
 reading starts that much before the watermark and leaves out rows that are stored already.
+
+A run of the lifecycle reads its whole window instead (docs/readings.md says why); this is for whoever keeps a table of
+readings up to date from a source that only ever adds rows.
 """
 
 from __future__ import annotations

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from mlops_assets.datasets import content_hash
 from mlops_assets.errors import SourceError
-from mlops_assets.readings import read_new
+from mlops_assets.readings import read, read_new
 from mlops_assets_tests.unit.readings.building import counted, model, settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,3 +60,43 @@ def test_a_timestamp_is_needed(tmp_path: Path) -> None:
     spec = model({"kind": "sample", "name": "diabetes"}, target="target")
     with pytest.raises(SourceError, match="needs a 'timestamp'"):
         read_new(spec, pl.DataFrame(), as_of=START, settings=settings())
+
+
+def full(path: Path) -> tuple[pl.DataFrame, Any]:
+    """A full read of a source in the order of time, and its model file."""
+    spec = model(
+        {"kind": "file", "path": str(path)},
+        timestamp="t",
+        entity="who",
+        repairs={"sort": "time", "duplicates": "first"},
+    )
+    return read(spec, as_of=START + timedelta(days=2), settings=settings()).frame, spec
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pieces_add_up_to_a_full_read_while_rows_are_only_added(tmp_path: Path, seed: int) -> None:
+    """The condition under which reading what is new is exact: rows come late by less than `late`, none is changed."""
+    rng = random.Random(seed)
+    path = tmp_path / "log.csv"
+    rows = [(minute, who) for minute in range(200) for who in ("a", "b")]
+    arrival = sorted(rows, key=lambda row: row[0] + rng.uniform(0, 45))
+    stored = pl.DataFrame()
+    for arrived in (100, 230, 231, 400):
+        write(path, arrival[:arrived])
+        whole, spec = full(path)
+        fresh = read_new(spec, stored, as_of=START + timedelta(days=2), settings=settings()).frame
+        stored = pl.concat([stored, fresh]) if stored.height else fresh
+        assert content_hash(stored.sort("t", "who")) == content_hash(whole)
+
+
+def test_what_only_a_full_read_sees(tmp_path: Path) -> None:
+    """Why runs read their whole window: a corrected value, a removed row, and a row later than `late`."""
+    path = tmp_path / "log.csv"
+    write(path, [(minute, "a") for minute in (0, *range(2, 200))])
+    stored, spec = full(path)
+    write(path, [(minute, "a") for minute in range(199)])
+    path.write_text(path.read_text().replace("a,198\n", "a,-198\n"))
+    fresh = read_new(spec, stored, as_of=START + timedelta(days=2), settings=settings()).frame
+    assert fresh.is_empty()
+    whole, _ = full(path)
+    assert set(whole["y"]) ^ set(stored["y"]) == {1, 198, -198, 199}
