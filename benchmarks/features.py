@@ -2,7 +2,8 @@
 
 `python -m benchmarks.features [rows] [way ...]`: 24 lags per metric and windows of 6 h, 24 h and 7 d over four metrics,
 160 columns and more. Every way runs in a process of its own, one after the other, on the same file; its own work is
-timed, not its imports, and the best of ROUNDS counts (pandas has one): on a shared machine ways take turns. Peak memory is that of the whole process, input included.
+timed, not its imports. The best of ROUNDS counts (pandas has one); ways take turns, because a machine has moods. Peak
+memory is that of the whole process, input included.
 """
 
 from __future__ import annotations

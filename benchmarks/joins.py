@@ -1,6 +1,6 @@
 """Point-in-time join: this project beside polars `join_asof` written by hand and beside Feast's offline store.
 
-    python -m benchmarks.joins [--rows 1000000] [--feast-rows 20000]
+    python -m benchmarks.joins [--rows 1000000] [--feast-rows 10000]
 
 `rows` questions (entity, instant) of 50 entities against `rows` facts with 20 columns. Every way runs in a process of
 its own on the same files; its own work is timed (best of three, Feast once), not its imports. Feast is measured at a
@@ -130,7 +130,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--feast-rows", type=int, default=20_000)
+    parser.add_argument("--feast-rows", type=int, default=10_000)
     parser.add_argument("--way", choices=tuple(WAYS))
     parser.add_argument("--folder", type=Path)
     parser.add_argument(
