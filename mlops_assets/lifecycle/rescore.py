@@ -149,20 +149,25 @@ def _readings(
 
     Where the model has no timestamp a row is known by its number in its batch, so only that batch's table will do.
     """
-    wanted = set(made["predicted_at"].to_list())
     seen: set[int] = set()
+    built = platform.datasets.log(spec.name, stages.FEATURES)
+    validated = platform.datasets.log(spec.name, stages.VALIDATED_DATA)
     for commit in platform.datasets.log(spec.name, stages.PREDICTIONS):
         batch = platform.datasets.read(commit.version)
-        at = batch["predicted_at"][0] if batch.height else None
-        body = platform.ledger.get_record(f"{spec.name}/{stages.FEATURES}", commit.run_id, exact=True)
-        if at not in wanted or body is None:
+        if not batch.join(made, on=KEYS, how="semi").height:
             continue
-        for table in from_json(FeaturesRecord, body).data:
+        body = platform.ledger.get_record(f"{spec.name}/{stages.FEATURES}", commit.run_id, exact=True)
+        if body is not None:
+            tables = from_json(FeaturesRecord, body).data
+        else:  # predicted in a run of its own, from the features that were newest then
+            features_then = next((one for one in built if one.at <= commit.at), commit)
+            tables = tuple(one.version for one in validated if one.at <= features_then.at)[:1]
+        for table in tables:
             if table.table == stages.VALIDATED_DATA:
                 seen.add(table.version)
-                yield table, at
+                yield table, batch["at"][0]
     if spec.timestamp is not None:
-        for commit in platform.datasets.log(spec.name, stages.VALIDATED_DATA):
+        for commit in validated:
             if commit.version.version not in seen:
                 yield commit.version, None
 

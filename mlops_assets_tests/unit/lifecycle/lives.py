@@ -78,11 +78,16 @@ class Life:
         return Run(
             id=f"run-{self.runs}",
             as_of=self.now,
-            now=lambda: self.now,
+            now=self.tick,
             actor=actor,
             code_commit="abc",
             progress=self.said.append,
         )
+
+    def tick(self) -> datetime:
+        """A clock that never says the same twice, like a real one."""
+        self.now += timedelta(milliseconds=1)
+        return self.now
 
     def with_gates(self, *gates: Any, **changes: Any) -> None:
         """The same model under other gates."""

@@ -171,6 +171,32 @@ def test_rescored_answers_are_those_the_champion_would_have_given(life: Life, tm
     assert both["value_again"].equals(both["value_own"].rename("value_again"))
 
 
+def test_rescore_without_timestamps_finds_the_batch_itself(tmp_path: Path, ledger: Ledger) -> None:
+    life = begin(
+        tmp_path,
+        ledger,
+        timestamp=None,
+        entity=None,
+        features={"inputs": ["flow", "power"]},
+        split={"strategy": "random", "train": "60%", "validation": "20%", "test": "20%"},
+    )
+    life.challenge()
+    life.predict()
+    first = predictions(life, 1)
+    assert life.challenge()[2].champion == 2
+    assert life.predict() == 240
+    readings(100, seed=9).write_csv(tmp_path / "readings.csv")
+    life.challenge(rmse=0.5)
+    life.predict()
+    back(life, to=1)
+    done = rescore(life.platform, "station", life.now - timedelta(days=1), life.run(), 2)
+    assert (done.made, done.again, done.new_rows, done.out_of_reach) == (240, 240, 240, 0)
+    assert done.table is not None
+    both = life.platform.datasets.read(done.table).join(first, on="entity", suffix="_own")
+    assert both.height == 240
+    assert both["value_again"].to_list() == both["value_own"].to_list()
+
+
 def test_readings_that_are_gone_are_counted(life: Life, tmp_path: Path) -> None:
     second(life, tmp_path)
     back(life)
