@@ -113,7 +113,7 @@ class World:
 
         keys = [dg.AssetKey([spec.name, stage]) for stage in stages]
         definitions = build_definitions([spec], retries=None)
-        selection = dg.AssetSelection.assets(*keys)
+        selection: dg.AssetSelection = dg.AssetSelection.assets(*keys)
         if not checks:
             selection = selection.without_checks()
         job = dg.define_asset_job("alone", selection=selection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from mlops_assets.artifacts import Evidence, from_json
@@ -87,6 +88,11 @@ def estimator(name: str, **params: float) -> dict[str, dict[str, object]]:
     return {"python": {"estimator": f"mlops_assets_tests.faulty:{name}", "params": params}}
 
 
+def with_rare_rows() -> pl.DataFrame:
+    """Readings whose newest rows, which only the holdout sees, hold what training and validation never held."""
+    return readings().with_columns(x=pl.when(pl.int_range(pl.len()) >= 395).then(9.0).otherwise(pl.col("x")))
+
+
 REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
     "NaN predictions": (
         {"training": {"algorithms": [estimator("SometimesNaN")]}},
@@ -123,7 +129,7 @@ REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
 @pytest.mark.parametrize("fault", REFUSED)
 def test_refused(world: World, fault: str) -> None:
     changes, stage, words = REFUSED[fault]
-    spec = world.model(**changes)
+    spec = world.model(with_rare_rows(), **changes)
     finished = world.live(spec)
     assert not finished.success
     assert any(words in sentence for _, sentence in finished.failures), finished.failures
@@ -140,6 +146,7 @@ def test_a_refusal_leaves_the_champion(world: World) -> None:
     spec = world.model()
     assert world.live(spec).success
     broken = world.model(
+        with_rare_rows(),
         name=spec.name,
         training={"algorithms": [estimator("SometimesNaN")]},
     )

@@ -60,7 +60,11 @@ MODELS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
                 "missing_target": "drop_row",
                 "select": ["datetimestamp", "depth", "temp", "sal", "do_mgl"],
             },
-            "validation": {"min_rows": 10000, "columns": {"depth": {"min": 0, "max": 5}}},
+            "validation": {
+                "min_rows": 10000,
+                "max_missing": "20%",
+                "columns": {"depth": {"min": 0, "max": 5}},
+            },
             "features": {
                 "horizon": "1h",
                 "cyclical": ["hour", "day_of_year"],

@@ -1,0 +1,96 @@
+"""Drift injected into the pump station: flow meters that read high. Asked for once, retrained, judged.
+
+MLOPS_TABLES names a folder that the story is written to.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from mlops_assets import stages
+from mlops_assets.artifacts import DriftReport
+from mlops_assets.defs.execution import materialise
+from mlops_assets.defs.housekeeping import settle_requests
+from mlops_assets.lifecycle.platform import known_record
+from mlops_assets.spec import ModelSpec, load_model
+from mlops_assets_tests.defs.test_staleness import launch, stale, tick
+from mlops_assets_tests.living import World
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHANGE = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def pumps(folder: Path) -> ModelSpec:
+    """The shipped model file, on ten days straight from the simulator, whose flow meters go wrong on 1 February."""
+    body: dict[str, Any] = yaml.safe_load((REPOSITORY / "models" / "pump_efficiency.yaml").read_text())
+    body["name"] = "drifting_pumps"
+    body["source"] = {
+        "kind": "simulated",
+        "simulator": "pump_station",
+        "window": "10d",
+        "params": {"drift": {"since": CHANGE.isoformat(), "flow": 0.35, "demand": 0.3}},
+    }
+    body["validation"]["min_rows"] = 5_000
+    file = folder / "drifting_pumps.yaml"
+    file.write_text(yaml.safe_dump(body, sort_keys=False))
+    return load_model(file)
+
+
+@pytest.mark.slow
+def test_drifting_pumps(world: World, tmp_path: Path) -> None:
+    spec = pumps(tmp_path)
+    told: list[str] = []
+
+    def live(at: datetime, job: str) -> None:
+        finished = materialise(spec, as_of=at, actor="tester", progress=told.append, reuse=True, job=job)
+        assert finished.success, finished.failures
+
+    told.append(f"### {CHANGE:%d %B}: a champion from ten days of sound readings")
+    live(CHANGE, "lifecycle")
+    live(CHANGE, "drift")
+    week_later = CHANGE + timedelta(days=8)
+    with dg.DagsterInstance.get() as instance:
+        assert not tick(spec, "drift_sensor", instance).run_requests
+        told.append("drift sensor: nothing to ask for")
+        told.append(f"### {week_later:%d %B}: flow meters read 35 % high, demand is up by 30 %")
+        live(week_later, "drift")
+        report = known_record(world.platform, spec, stages.DRIFT_REPORT, DriftReport)
+        assert report is not None
+        assert report.level == "significant"
+        told += [f"PSI {f.psi:.3f} {f.level}: {f.feature}" for f in report.features[:8] if f.psi is not None]
+        answer = tick(spec, "drift_sensor", instance)
+        [request] = answer.run_requests
+        [marker] = answer.asset_events
+        told.append(
+            f"drift sensor: one run request, key {request.tags['mlops/request']}: {marker.description}"
+        )
+        found = stale(spec)
+        told.append(f"the graph: {found}")
+        assert found["trained_model"] == "STALE"
+        assert tick(spec, "drift_sensor", instance).run_requests == []
+        told.append("a second tick: nothing")
+        result = launch(
+            spec, request._replace(tags={**request.tags, "mlops/as_of": week_later.isoformat()}), instance
+        )
+        assert result.success
+        settle_requests([spec], world.platform, instance, datetime.now(UTC))
+        for entry in world.platform.ledger.history(spec.name, 1):
+            told.append(f"verdict: version {entry.version} {entry.action}: {entry.reason}")
+        [closed] = world.platform.ledger.retrain_requests(spec.name)
+        told.append(f"the request: {closed.state} by run {closed.run_id}; the graph: {stale(spec)}")
+        assert closed.state == "done"
+        assert stale(spec)["trained_model"] == "FRESH"
+        assert tick(spec, "drift_sensor", instance).run_requests == []
+        told.append("a third tick, after the retrain: nothing")
+    if place := os.environ.get("MLOPS_TABLES"):
+        lines = [line if line.startswith("#") else f"- {line}" for line in told]
+        (Path(place) / "drift.md").write_text(
+            "# Drift injected into the pump readings\n\n" + "\n".join(lines) + "\n"
+        )
