@@ -261,7 +261,7 @@ def _features(facts: TableFacts) -> Iterator[str]:
     yield ""
     how = "temporal" if time else "stratified" if facts.problem == "classification" else "random"
     if time is None:
-        yield "# No column says when. If rows are in the order of time, a split at random flatters the model: add a time."
+        yield "# No column says when. If rows are in the order of time, a random split flatters the model: add a time."
     yield f"split: {{strategy: {how}, train: 70%, validation: 15%, test: 15%}}"
 
 
