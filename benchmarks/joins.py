@@ -66,7 +66,8 @@ def by_hand(folder: Path) -> Callable[[], pl.DataFrame]:
 
     def run() -> pl.DataFrame:
         left = asked.with_row_index("order").sort("at")
-        joined = left.join_asof(facts.sort("at"), on="at", by="unit", strategy="backward")
+        right = facts.sort("at")
+        joined = left.join_asof(right, on="at", by="unit", strategy="backward", check_sortedness=False)
         return joined.sort("order").drop("order")
 
     return run
