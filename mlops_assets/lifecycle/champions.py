@@ -5,7 +5,10 @@ Goes out: a predictor or a profile, or a BundleError that says what is damaged. 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from mlops_assets import training
 from mlops_assets.artifacts import Profile, from_json
@@ -22,6 +25,16 @@ def load_version(
     folder, manifest = _place(platform, model, version)
     bundle = training.load_bundle(folder, expected_manifest_sha256=manifest)
     return predictor_of(bundle), bundle
+
+
+def spec_of_bundle(bundle: training.LoadedBundle) -> ModelSpec:
+    """The model file as it was when the version was trained. Raises BundleError when this code no longer reads it."""
+    try:
+        return ModelSpec.model_validate_json(json.dumps(bundle.spec))
+    except ValidationError as error:
+        raise BundleError(
+            f"the stored model file was written by other code: {error.errors()[0]['msg']}"
+        ) from None
 
 
 def champion_profile(spec: ModelSpec, platform: Platform) -> Profile | None:

@@ -13,13 +13,12 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from pydantic import TypeAdapter
 
 from mlops_assets import features, stages
 from mlops_assets.artifacts import from_json, to_json
 from mlops_assets.errors import DataError, MlopsError
 from mlops_assets.lifecycle import notify
-from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.lifecycle.champions import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.spec import ModelSpec
 
@@ -111,14 +110,6 @@ def alert(platform: Platform, made: Drill, run: Run, spec: ModelSpec | None) -> 
     return first
 
 
-def spec_in(bundle_spec: dict[str, Any]) -> ModelSpec:
-    """The model file as it was when a bundle was made. Raises DataError when this code cannot read it any more."""
-    try:
-        return ModelSpec.model_validate_json(TypeAdapter(dict[str, Any]).dump_json(bundle_spec))
-    except ValueError as error:
-        raise DataError(f"the model file stored in the bundle cannot be read by this code: {error}") from None
-
-
 def _try(platform: Platform, model: str, version: int, run: Run) -> Drill:
     began = time.perf_counter()
     loaded = answered = 0.0
@@ -126,7 +117,7 @@ def _try(platform: Platform, model: str, version: int, run: Run) -> Drill:
     try:
         predictor, bundle = load_version(platform, model, version)
         loaded = time.perf_counter() - began
-        spec = spec_in(bundle.spec)
+        spec = spec_of_bundle(bundle)
         table = platform.datasets.latest(model, stages.VALIDATED_DATA)
         if table is None:
             raise DataError("there are no validated readings to answer for")

@@ -16,11 +16,13 @@ from mlops_assets import evaluation, features, promotion, stages
 from mlops_assets.artifacts import PARTS, ChampionRef, Evidence, Split, TrainedModel, to_json
 from mlops_assets.errors import EvidenceError
 from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.lifecycle.older import with_features_of
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.lifecycle.promote import settle
 from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
 from mlops_assets.spec import ModelSpec
+from mlops_assets.training import LoadedBundle
 
 LIBRARIES = ("dagster", "lightgbm", "mlflow", "numpy", "polars", "scikit-learn", "shap")
 
@@ -34,11 +36,14 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
             f"{spec.name}: the features changed after version {trained.version} was trained; "
             "materialise trained_model again"
         )
-    split = features.split(spec, platform.datasets.read(built.table))
+    frame = platform.datasets.read(built.table)
+    reference, champion, theirs_stored = _champion(spec, platform)
+    if champion and theirs_stored:
+        frame = with_features_of(champion, theirs_stored, frame, spec=spec, platform=platform, run=run)
+    split = features.split(spec, frame)
     if split.digest != trained.split_digest:
         raise EvidenceError(f"{spec.name}: the split is not the one version {trained.version} was trained on")
     challenger, bundle = load_version(platform, spec.name, trained.version)
-    reference, champion = _champion(spec, platform)
     run.progress(f"measuring version {trained.version} on {split.test.height:,} holdout rows")
     look = _look(spec, platform, reference, trained.version)
     measured = evaluation.evaluate(spec, challenger, champion, split, size_bytes=bundle.size_bytes, look=look)
@@ -111,12 +116,14 @@ def _metric_rows(measured: evaluation.Evaluation) -> tuple[dict[str, JsonValue],
     )
 
 
-def _champion(spec: ModelSpec, platform: Platform) -> tuple[ChampionRef, BundlePredictor | None]:
+def _champion(
+    spec: ModelSpec, platform: Platform
+) -> tuple[ChampionRef, BundlePredictor | None, LoadedBundle | None]:
     standing = platform.ledger.standing(spec.name)
     if standing.champion is None:
-        return ChampionRef(None, standing.epoch), None
-    predictor, _ = load_version(platform, spec.name, standing.champion.version)
-    return ChampionRef(standing.champion.version, standing.epoch), predictor
+        return ChampionRef(None, standing.epoch), None, None
+    predictor, stored = load_version(platform, spec.name, standing.champion.version)
+    return ChampionRef(standing.champion.version, standing.epoch), predictor, stored
 
 
 def _evidence(

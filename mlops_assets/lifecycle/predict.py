@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlops_assets import predictions, stages
 from mlops_assets.errors import DataError
 from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.lifecycle.older import with_features_of
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.records import FeaturesRecord, PredictionsRecord
 from mlops_assets.spec import ModelSpec
@@ -17,8 +18,9 @@ def predict_batch(spec: ModelSpec, platform: Platform, run: Run) -> PredictionsR
         raise DataError(f"{spec.name}: no champion yet, nothing can predict")
     version = standing.champion.version
     built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
-    predictor, _ = load_version(platform, spec.name, version)
+    predictor, stored = load_version(platform, spec.name, version)
     frame = platform.datasets.read(built.table)
+    frame = with_features_of(predictor, stored, frame, spec=spec, platform=platform, run=run)
     pending = predictions.pending(spec, frame, platform.ledger.last_prediction(spec.name))
     scored = predictions.score(spec, predictor, pending, version, run.now())
     new_rows = platform.ledger.store_predictions(

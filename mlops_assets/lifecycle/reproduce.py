@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from mlops_assets import features, stages, training
 from mlops_assets.artifacts import Evidence, Predictor, Split, TableVersion, from_json, to_json
 from mlops_assets.errors import BundleError, DataError, MlopsError
-from mlops_assets.lifecycle.champions import load_version
-from mlops_assets.lifecycle.drill import spec_in
+from mlops_assets.lifecycle.champions import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.lifecycle.train import best_of, fit_candidates
@@ -93,7 +92,7 @@ def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reprodu
 
     try:
         original, bundle = load_version(platform, model, version)
-        spec = spec_in(bundle.spec)
+        spec = spec_of_bundle(bundle)
         reasons += _other_libraries(bundle)
         tables = {name: from_json(TableVersion, body) for name, body in row.data_versions.items()}
         frame, rebuilt = _features(spec, platform, tables)

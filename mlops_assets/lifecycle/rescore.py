@@ -16,8 +16,7 @@ import polars as pl
 from mlops_assets import features, predictions, stages
 from mlops_assets.artifacts import TableVersion, from_json
 from mlops_assets.errors import DataError, LedgerError
-from mlops_assets.lifecycle.champions import load_version
-from mlops_assets.lifecycle.drill import spec_in
+from mlops_assets.lifecycle.champions import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.lifecycle.records import FeaturesRecord
@@ -67,7 +66,7 @@ def rescore(
     made = platform.ledger.predictions(model, since=BEGINNING, until=END, version=bad)
     made = made.filter(pl.col("predicted_at") >= since)
     predictor, bundle = load_version(platform, model, champion.version)
-    spec = spec_in(bundle.spec)
+    spec = spec_of_bundle(bundle)
     again = _again(spec, platform, predictor, champion.version, made, run)
     stored = platform.ledger.store_predictions(
         model, champion.version, again.select(*KEYS, "value", "label"), predicted_at=run.now()

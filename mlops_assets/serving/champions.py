@@ -5,21 +5,18 @@ A champion that cannot be loaded never replaces one that serves; a ledger that d
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-from pydantic import ValidationError
 
 from mlops_assets import features, stages
-from mlops_assets.errors import BundleError, MlopsError
-from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.errors import MlopsError
+from mlops_assets.lifecycle.champions import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.spec import ModelSpec
-from mlops_assets.training import LoadedBundle
 
 POLL_SECONDS = 1.0
 
@@ -122,16 +119,6 @@ class Champions:
             self._problems.pop(name, None)
         except MlopsError as error:
             self._problems[name] = f"version {version} of {name} cannot be served: {error}"
-
-
-def spec_of_bundle(bundle: LoadedBundle) -> ModelSpec:
-    """The model file as it was when the version was trained. Raises BundleError when this code no longer reads it."""
-    try:
-        return ModelSpec.model_validate_json(json.dumps(bundle.spec))
-    except ValidationError as error:
-        raise BundleError(
-            f"the stored model file was written by other code: {error.errors()[0]['msg']}"
-        ) from None
 
 
 def recent_readings(platform: Platform, spec: ModelSpec) -> pl.DataFrame:

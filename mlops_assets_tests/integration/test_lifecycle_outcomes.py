@@ -155,3 +155,27 @@ def test_a_refusal_leaves_the_champion(world: World) -> None:
     assert world.champion(spec) == 1
     assert world.status(spec) == ["champion", "refused"]
     assert world.actions(spec)[-1] == ("refused", 2)
+
+
+def test_a_champion_of_other_features_is_compared_on_the_same_rows(world: World) -> None:
+    """The model file gains and loses features; the champion still stands beside the challenger, and still predicts."""
+    older = world.model(readings(400), features={"lags": {"columns": ["x"], "steps": [1]}})
+    assert world.live(older).success
+
+    newer = world.model(readings(440), name=older.name, features={"inputs": ["x", "z"], "calendar": ["hour"]})
+    second = world.live(newer, rows=440)
+    assert second.success, second.failures
+    assert world.actions(newer) == [("promoted", 1), ("kept", 2)]
+    predicted = own_record(world.platform, newer, "predictions", second.run_id, PredictionsRecord)
+    assert predicted is not None
+    assert (predicted.version, predicted.new_rows) == (1, 40)
+
+
+def test_a_champion_of_another_horizon_is_not_compared(world: World) -> None:
+    spec = world.model(readings(400))
+    assert world.live(spec).success
+    other = world.model(readings(440), name=spec.name, problem="forecasting", features={"horizon": "5m"})
+    second = world.live(other, rows=440)
+    assert not second.success
+    assert "mlops retire" in second.failures[0][1]
+    assert world.champion(spec) == 1
