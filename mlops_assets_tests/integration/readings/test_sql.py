@@ -162,8 +162,9 @@ def test_query_with_colons_percent_and_semicolon(postgres_url: str) -> None:
 
 
 def test_the_platforms_server_has_a_readings_database(postgres_url: str) -> None:
-    with pytest.raises(SourceError, match=r'database "mlops_readings" does not exist|no readings'):
-        read_model({"kind": "sql", "table": "r"}, environ={"MLOPS_DATABASE_URL": postgres_url})
+    """Whether that database is there depends on who else uses the server; that it is the one asked does not."""
+    with pytest.raises(SourceError, match="mlops_readings"):
+        read_model({"kind": "sql", "table": "no_such_table"}, environ={"MLOPS_DATABASE_URL": postgres_url})
 
 
 @pytest.mark.parametrize(
