@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -53,7 +54,7 @@ def make_ready() -> None:
     from mlops_assets.local.postgres import prepare
 
     here = settings()
-    os.environ.update(environment(here, prepare(here, click.echo)))
+    os.environ.update(environment(here, prepare(here, partial(click.echo, err=True))))
 
 
 @contextmanager
