@@ -176,6 +176,7 @@ def test_a_killed_run_is_ended_by_the_next_tick(world: World) -> None:
     assert running() == 2, "".join(told)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    process.stdout.close()
     deadline = time.monotonic() + 30
     with dg.DagsterInstance.get() as instance:
         mine = dg.RunsFilter(tags={"mlops/model": spec.name})
