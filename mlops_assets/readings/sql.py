@@ -127,11 +127,16 @@ def _copy(connection: sa.Connection, statement: sa.Select[Any]) -> pl.DataFrame:
     compiled = statement.compile(connection.engine)
     cursor = connection.connection.cursor()
     query = cursor.mogrify(str(compiled), compiled.params).decode()
-    cursor.execute(f"SELECT * FROM ({query}) AS probe LIMIT 0")  # noqa: S608, compiled by SQLAlchemy
-    described = [(column.name, column.type_code) for column in cursor.description]  # type: ignore[attr-defined]
-    names = _unrepeated([name for name, _ in described])
     buffer = io.BytesIO()
-    cursor.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv)", buffer)
+    try:
+        cursor.execute(f"SELECT * FROM ({query}) AS probe LIMIT 0")  # noqa: S608, compiled by SQLAlchemy
+        described = [(column.name, column.type_code) for column in cursor.description]  # type: ignore[attr-defined]
+        names = _unrepeated([name for name, _ in described])
+        cursor.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv)", buffer)
+    except (
+        connection.engine.dialect.loaded_dbapi.Error
+    ) as error:  # the driver's own, as SQLAlchemy would wrap it
+        raise DBAPIError(query, None, error) from None
     codes = dict(zip(names, (code for _, code in described), strict=True))
     types: dict[str, type[pl.DataType]] = {
         name: _POSTGRES_TYPES.get(code, pl.String) for name, code in codes.items()

@@ -161,6 +161,12 @@ def test_query_with_colons_percent_and_semicolon(postgres_url: str) -> None:
     assert read.frame["y"].to_list() == [1]
 
 
+def test_a_missing_table_is_named_also_without_a_timestamp(postgres_url: str) -> None:
+    run(postgres_url, "create table readings (y int)")
+    with pytest.raises(SourceError, match=r"did you mean 'readings'"):
+        read_model({"kind": "sql", "table": "reading"}, environ={"MLOPS_READINGS_URL": postgres_url})
+
+
 def test_the_platforms_server_has_a_readings_database(postgres_url: str) -> None:
     """Whether that database is there depends on who else uses the server; that it is the one asked does not."""
     with pytest.raises(SourceError, match="mlops_readings"):
