@@ -1,7 +1,8 @@
 """The proof that a version can be made again: from its recorded data, model file and seed, compared answer by answer.
 
 Comes in: a model version. Goes out: a `Reproduction`: equal, equal within a tolerance, or not, because of X. Nothing is
-registered and no champion moves; the retrained model is thrown away. Only the algorithm that won is trained again.
+registered and no champion moves; the retrained model is thrown away. Only the winner is trained again, with the
+parameters its bundle holds: a search that found them is not repeated.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.lifecycle.train import best_of, fit_candidates
 from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.training import AlgorithmChoice
 from mlops_assets.training.manifest import environment_of, sha256
 
 RECORD: Final = "reproduction"
@@ -99,7 +101,7 @@ def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reprodu
         reasons += rebuilt
         split = features.split(spec, frame)
         reasons += _other_split(platform, model, version, split)
-        again = _trained(spec, original.algorithm, split, run)
+        again = _trained(spec, original.estimator, split, run)
     except BundleError as error:
         reasons[:] = [str(error)]
         return answer("not_possible")
@@ -163,9 +165,10 @@ def _other_split(platform: Platform, model: str, version: int, split: Split) -> 
     return [] if then == split.digest else ["other rows fell into the parts of the split"]
 
 
-def _trained(spec: ModelSpec, algorithm: str, split: Split, run: Run) -> BundlePredictor:
-    choices = tuple(one for one in spec.training.algorithms if one.name == algorithm)
-    only = spec.model_copy(update={"training": spec.training.model_copy(update={"algorithms": choices})})
+def _trained(spec: ModelSpec, winner: Any, split: Split, run: Run) -> BundlePredictor:
+    choice = AlgorithmChoice(name=winner.name, params=winner.params)
+    alone = spec.training.model_copy(update={"algorithms": (choice,), "search": None})
+    only = spec.model_copy(update={"training": alone})
     preparation = features.fit_preparation(only, split.train)
     return best_of(only, fit_candidates(only, split, preparation, time.monotonic(), run)).predictor
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from mlops_assets import training
 from mlops_assets.artifacts import TableVersion
 from mlops_assets.errors import BundleError, DataError, LedgerError, LostRaceError
 from mlops_assets.ledger import Ledger
@@ -213,6 +215,35 @@ def test_a_version_is_made_again_byte_for_byte(life: Life) -> None:
     assert made.rows > 20
     assert last_reproduction(life.platform, "station") == made
     assert list(life.statuses()) == [1]
+
+
+@pytest.mark.skipif(find_spec("optuna") is None, reason="extra search")
+def test_a_searched_model_is_made_again_by_one_fit(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The winner's parameters stand nowhere but in its bundle; nothing is searched for them."""
+    searched = {
+        "algorithms": [{"ridge": {"alpha": 1000.0, "fit_intercept": False}}],
+        "search": {"trials": 2, "spaces": {"linear": {"fit_intercept": {"choices": [True]}}}},
+    }
+    life = begin(tmp_path, ledger, training=searched)
+    assert life.train().algorithm == "linear"
+
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError("searched again")
+
+    fits: list[Any] = []
+    fit_all = training.fit_all
+
+    def counted(spec: Any, *parts: Any, **more: Any) -> Any:
+        fits.extend(spec.training.algorithms)
+        return fit_all(spec, *parts, **more)
+
+    monkeypatch.setattr("optuna.create_study", never)
+    monkeypatch.setattr(training, "fit_all", counted)
+    made = reproduce(life.platform, "station", 1, life.run())
+    assert (made.verdict, made.same_bytes) == ("equal", True)
+    assert [(one.name, one.params) for one in fits] == [("linear", {"fit_intercept": True})]
 
 
 def test_other_code_is_named_even_when_it_does_not_matter(life: Life) -> None:
