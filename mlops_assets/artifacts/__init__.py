@@ -18,6 +18,7 @@ from mlops_assets.artifacts.data import (
 from mlops_assets.artifacts.drift import DriftReport, FeatureDrift
 from mlops_assets.artifacts.evidence import (
     ChampionRef,
+    ClassRow,
     Comparison,
     Decision,
     Evaluation,
@@ -33,6 +34,7 @@ __all__ = [
     "PARTS",
     "Candidate",
     "ChampionRef",
+    "ClassRow",
     "ColumnProfile",
     "Comparison",
     "Decision",

@@ -41,6 +41,16 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassRow:
+    """Stored. One class on the holdout: how many rows it has, and each model's precision, recall and F1."""
+
+    label: str
+    support: int
+    challenger: Metrics
+    champion: Metrics | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Stored. Everything measured about a challenger, and its champion on the same rows."""
 
@@ -57,6 +67,8 @@ class Evaluation:
     slices: tuple[dict[str, JsonValue], ...] = ()
     fairness: tuple[dict[str, JsonValue], ...] = ()
     notes: tuple[str, ...] = ()
+    classes: tuple[ClassRow, ...] = ()
+    """Classification only."""
 
 
 @dataclass(frozen=True, slots=True)

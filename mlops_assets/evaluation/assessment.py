@@ -13,6 +13,7 @@ import polars as pl
 from mlops_assets.artifacts import PARTS, Comparison, Evaluation, Metrics, Part, Predictor, Split
 from mlops_assets.errors import DataError
 from mlops_assets.evaluation.baseline import baseline, naive_numbers
+from mlops_assets.evaluation.class_counts import class_rows
 from mlops_assets.evaluation.comparison import clusters_of, compare, spent_confidence
 from mlops_assets.evaluation.fairness import fairness_rows
 from mlops_assets.evaluation.latency import latency_ms
@@ -84,6 +85,7 @@ def evaluate(
         slices=slice_rows(spec, split, ours["test"], theirs["test"] if theirs else None),
         fairness=fairness_rows(spec, split, ours["test"]),
         notes=tuple(notes),
+        classes=class_rows(holdout, theirs["test"] if theirs else None),
     )
 
 

@@ -14,7 +14,16 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_assets.evaluation.scoring import Scored
+from mlops_assets.evaluation.class_counts import (
+    f1,
+    f1_macro,
+    f1_weighted,
+    precision,
+    precision_macro,
+    recall,
+    recall_macro,
+)
+from mlops_assets.evaluation.scoring import Scored, usable
 
 Floats: TypeAlias = NDArray[np.float64]
 Metric: TypeAlias = Callable[[Floats, Floats, Floats | None], float]
@@ -24,34 +33,28 @@ SMALLEST: Final = 1e-15
 """Probabilities are kept this far from 0 and 1 in logarithms."""
 
 
-def _usable(y_true: Floats, y_pred: Floats) -> bool:
-    if y_true.size == 0 or y_true.shape != y_pred.shape:
-        return False
-    return not bool(np.isnan(y_true).any() or np.isnan(y_pred).any())
-
-
 def _ratio(above: float, below: float) -> float:
     return float(above / below) if below else NAN
 
 
 def rmse(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
     """Root of the mean squared error, in units of the target."""
-    return float(np.sqrt(np.mean((y_pred - y_true) ** 2))) if _usable(y_true, y_pred) else NAN
+    return float(np.sqrt(np.mean((y_pred - y_true) ** 2))) if usable(y_true, y_pred) else NAN
 
 
 def mae(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
     """Mean absolute error, in units of the target."""
-    return float(np.mean(np.abs(y_pred - y_true))) if _usable(y_true, y_pred) else NAN
+    return float(np.mean(np.abs(y_pred - y_true))) if usable(y_true, y_pred) else NAN
 
 
 def bias(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
     """Mean error: above 0 when predictions are too high."""
-    return float(np.mean(y_pred - y_true)) if _usable(y_true, y_pred) else NAN
+    return float(np.mean(y_pred - y_true)) if usable(y_true, y_pred) else NAN
 
 
 def r2(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
     """Share of variance explained; below 0 when worse than the mean; NaN for a constant target."""
-    if not _usable(y_true, y_pred):
+    if not usable(y_true, y_pred):
         return NAN
     unexplained = _ratio(float(np.sum((y_true - y_pred) ** 2)), float(np.sum((y_true - y_true.mean()) ** 2)))
     return 1.0 - unexplained
@@ -59,14 +62,14 @@ def r2(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> f
 
 def mape(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
     """Mean absolute error relative to the truth (0.05 is 5 %); NaN where a true value is 0."""
-    if not _usable(y_true, y_pred) or bool((y_true == 0).any()):
+    if not usable(y_true, y_pred) or bool((y_true == 0).any()):
         return NAN
     return float(np.mean(np.abs((y_pred - y_true) / y_true)))
 
 
 def smape(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
     """Mean of |error| over the mean of |truth| and |prediction|, from 0 to 2; a pair of noughts counts 0."""
-    return float(np.mean(symmetric_errors(y_true, y_pred))) if _usable(y_true, y_pred) else NAN
+    return float(np.mean(symmetric_errors(y_true, y_pred))) if usable(y_true, y_pred) else NAN
 
 
 def symmetric_errors(y_true: Floats, y_pred: Floats) -> Floats:
@@ -78,96 +81,25 @@ def symmetric_errors(y_true: Floats, y_pred: Floats) -> Floats:
 
 def wape(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
     """Sum of absolute errors over sum of absolute truths (0.05 is 5 %)."""
-    if not _usable(y_true, y_pred):
+    if not usable(y_true, y_pred):
         return NAN
     return _ratio(float(np.sum(np.abs(y_pred - y_true))), float(np.sum(np.abs(y_true))))
 
 
 def mase(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
     """Mean absolute error over that of repeating the row before (`measure` uses the last value per entity instead)."""
-    if not _usable(y_true, y_pred) or y_true.size < 2:
+    if not usable(y_true, y_pred) or y_true.size < 2:
         return NAN
     return _ratio(mae(y_true, y_pred), float(np.mean(np.abs(np.diff(y_true)))))
 
 
 def accuracy(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
     """Share of rows whose class is right."""
-    return float(np.mean(y_true == y_pred)) if _usable(y_true, y_pred) else NAN
-
-
-def class_counts(y_true: Floats, y_pred: Floats, classes: int) -> tuple[Floats, Floats, Floats]:
-    """True positives, false positives and false negatives, each (classes,)."""
-    right = y_true == y_pred
-    kinds = np.arange(classes)
-    hits = (y_true[:, None] == kinds) & right[:, None]
-    return (
-        hits.sum(axis=0).astype(float),
-        ((y_pred[:, None] == kinds) & ~right[:, None]).sum(axis=0).astype(float),
-        ((y_true[:, None] == kinds) & ~right[:, None]).sum(axis=0).astype(float),
-    )
-
-
-def _classes(y_true: Floats, y_pred: Floats, probabilities: Floats | None) -> int:
-    if probabilities is not None and probabilities.ndim == 2:
-        return int(probabilities.shape[1])
-    return int(max(y_true.max(), y_pred.max(), 1.0)) + 1
-
-
-def averaged(per_class: Floats, present: NDArray[np.bool_]) -> float:
-    """The positive class (the last of two), or the plain mean over the classes that occur."""
-    if per_class.size == 2:
-        return float(per_class[1]) if present[1] else NAN
-    return float(per_class[present].mean()) if present.any() else NAN
-
-
-def _divide(above: Floats, below: Floats) -> Floats:
-    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-
-
-def _from_counts(
-    y_true: Floats,
-    y_pred: Floats,
-    probabilities: Floats | None,
-    formula: Callable[[Floats, Floats, Floats], Floats],
-) -> float:
-    if not _usable(y_true, y_pred):
-        return NAN
-    right, extra, missed = class_counts(y_true, y_pred, _classes(y_true, y_pred, probabilities))
-    return averaged(formula(right, extra, missed), right + extra + missed > 0)
-
-
-def precision_of(right: Floats, extra: Floats, missed: Floats) -> Floats:
-    """Per class, of the rows called so, how many are; 0 when none was called so."""
-    return _divide(right, right + extra)
-
-
-def recall_of(right: Floats, extra: Floats, missed: Floats) -> Floats:
-    """Per class, of the rows that are so, how many were found."""
-    return _divide(right, right + missed)
-
-
-def f1_of(right: Floats, extra: Floats, missed: Floats) -> Floats:
-    """Per class, the harmonic mean of precision and recall."""
-    return _divide(2 * right, 2 * right + extra + missed)
-
-
-def precision(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
-    """Precision of the positive class, or its mean over classes (macro) where there are more than two."""
-    return _from_counts(y_true, y_pred, probabilities, precision_of)
-
-
-def recall(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
-    """Recall of the positive class, or macro."""
-    return _from_counts(y_true, y_pred, probabilities, recall_of)
-
-
-def f1(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
-    """F1 of the positive class, or macro."""
-    return _from_counts(y_true, y_pred, probabilities, f1_of)
+    return float(np.mean(y_true == y_pred)) if usable(y_true, y_pred) else NAN
 
 
 def _with_shares(y_true: Floats, probabilities: Floats | None) -> Floats | None:
-    if probabilities is None or probabilities.ndim != 2 or not _usable(y_true, y_true):
+    if probabilities is None or probabilities.ndim != 2 or not usable(y_true, y_true):
         return None
     if (
         probabilities.shape[0] != y_true.size
@@ -273,6 +205,10 @@ METRICS: Final[dict[str, Metric]] = {
     "precision": precision,
     "recall": recall,
     "f1": f1,
+    "f1_macro": f1_macro,
+    "f1_weighted": f1_weighted,
+    "precision_macro": precision_macro,
+    "recall_macro": recall_macro,
     "roc_auc": roc_auc,
     "pr_auc": pr_auc,
     "log_loss": log_loss,

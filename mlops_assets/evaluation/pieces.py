@@ -15,6 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_assets.evaluation import metrics
+from mlops_assets.evaluation.class_counts import (
+    Average,
+    Formula,
+    f1_of,
+    macro,
+    positive_or_macro,
+    precision_of,
+    recall_of,
+    weighted,
+)
 from mlops_assets.evaluation.scoring import Floats, Scored
 
 Value: TypeAlias = Callable[[Floats], Floats]
@@ -78,15 +88,10 @@ def _counts_rows(scored: Scored) -> Floats:
     return counts
 
 
-def _from_counts(formula: Callable[[Floats, Floats, Floats], Floats]) -> Value:
+def _from_counts(formula: Formula, average: Average) -> Value:
     def value(sums: Floats) -> Floats:
         right, extra, missed = np.split(sums, 3, axis=-1)
-        per_class = formula(right, extra, missed)
-        if per_class.shape[-1] == 2:
-            return per_class[..., 1]
-        present = right + extra + missed > 0
-        mean: Floats = np.where(present, per_class, 0.0).sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)
-        return mean
+        return average(formula(right, extra, missed), right, extra, missed)
 
     return value
 
@@ -168,9 +173,13 @@ PIECES: Final[dict[str, Pieces]] = {
     "bias": Pieces(_mean_error, _quotient),
     "mase": Pieces(_mase_rows, _quotient),
     "accuracy": Pieces(lambda s: _beside_ones((s.predicted == s.truth).astype(float)), _quotient),
-    "precision": Pieces(_counts_rows, _from_counts(metrics.precision_of)),
-    "recall": Pieces(_counts_rows, _from_counts(metrics.recall_of)),
-    "f1": Pieces(_counts_rows, _from_counts(metrics.f1_of)),
+    "precision": Pieces(_counts_rows, _from_counts(precision_of, positive_or_macro)),
+    "recall": Pieces(_counts_rows, _from_counts(recall_of, positive_or_macro)),
+    "f1": Pieces(_counts_rows, _from_counts(f1_of, positive_or_macro)),
+    "f1_macro": Pieces(_counts_rows, _from_counts(f1_of, macro)),
+    "f1_weighted": Pieces(_counts_rows, _from_counts(f1_of, weighted)),
+    "precision_macro": Pieces(_counts_rows, _from_counts(precision_of, macro)),
+    "recall_macro": Pieces(_counts_rows, _from_counts(recall_of, macro)),
     "roc_auc": Pieces(_area_rows(roc_influence), _quotient),
     "pr_auc": Pieces(_area_rows(precision_influence), _quotient),
     "log_loss": Pieces(_log_rows, _quotient),

@@ -96,6 +96,13 @@ def score(
     )
 
 
+def usable(y_true: Floats, y_pred: Floats) -> bool:
+    """Whether a metric may be made of these at all: some rows, as many answers, nothing missing."""
+    if y_true.size == 0 or y_true.shape != y_pred.shape:
+        return False
+    return not bool(np.isnan(y_true).any() or np.isnan(y_pred).any())
+
+
 def truth_column(spec: ModelSpec, frame: pl.DataFrame) -> pl.Series:
     """The target of a feature frame. Raises DataError when it is not there."""
     if spec.target not in frame.columns:

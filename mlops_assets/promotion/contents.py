@@ -85,6 +85,28 @@ def metric_rows(evidence: Evidence, part: Part = "test") -> list[MetricRow]:
     ]
 
 
+CLASS_HEAD: Final = ("class", "rows", "precision", "recall", "F1", "champion: precision", "recall", "F1")
+
+
+def class_rows(evidence: Evidence) -> list[tuple[str, ...]]:
+    """Every class of the holdout: its rows, then precision, recall and F1 of challenger and champion."""
+    names = ("precision", "recall", "f1")
+    return [
+        (
+            row.label,
+            f"{row.support:,}",
+            *(_share(row.challenger.get(name)) for name in names),
+            *(_share((row.champion or {}).get(name)) for name in names),
+        )
+        for row in evidence.evaluation.classes
+    ]
+
+
+def _share(value: float | None) -> str:
+    found = finite(value)
+    return NOTHING if found is None else f"{found:.3f}"
+
+
 def _change(test: Comparison | None) -> tuple[str, str]:
     if test is None or finite(test.improvement) is None:
         return NOTHING, NOTHING

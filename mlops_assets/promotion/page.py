@@ -92,6 +92,7 @@ def html(
         _gates(evidence),
         "<h2>Metrics on the holdout</h2>",
         _metrics(evidence),
+        *(_classes(evidence) if evidence.evaluation.classes else []),
         *(_slices(evidence) if evidence.evaluation.slices else []),
         *(["<h2>Pictures</h2>", _pictures(plots)] if plots else []),
         "<h2>What moves the predictions</h2>",
@@ -170,6 +171,11 @@ def _metrics(evidence: Evidence) -> str:
     return f'<div class="scroll"><table>{head}<tbody>{rows}</tbody></table></div>{said}'
 
 
+def _classes(evidence: Evidence) -> list[str]:
+    table = _table("", contents.CLASS_HEAD, contents.class_rows(evidence), numbers=True)
+    return ["<h2>Class by class</h2>", table]
+
+
 def _slices(evidence: Evidence) -> list[str]:
     rows = [
         tuple(contents.number(value) for value in one.values()) for one in evidence.evaluation.slices[:40]
@@ -211,14 +217,19 @@ def _facts(evidence: Evidence, evidence_hash: str) -> str:
     return f'<div class="scroll"><table><tbody>{rows}</tbody></table></div>'
 
 
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:
+    """A table whose rows are named by their first cell; numbers: all the other cells are such."""
+    tone = ' class="n"' if numbers else ""
+
     def line(row: Sequence[str]) -> str:
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        cells = "".join(f"<td{tone}>{escape(cell)}</td>" for cell in row[1:])
         return f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>'
 
     body = "".join(line(row) for row in rows)
     said = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f'<div class="scroll"><table>{said}{_head(*head)}<tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="scroll"><table>{said}{_head(*head, numbers=numbers)}<tbody>{body}</tbody></table></div>'
+    )
 
 
 def _head(*names: str, numbers: bool = False) -> str:

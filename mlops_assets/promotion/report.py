@@ -48,15 +48,17 @@ def markdown(
     lines += [f"- waived: {_cell(waiver)}" for waiver in waivers]
     lines += ["", "### Metrics on the holdout", "", *_metrics(evidence), ""]
     lines += [f"_{_cell(note)}_  " for note in contents.method_notes(evidence)]
+    if rows := contents.class_rows(evidence):
+        lines += ["", "### Class by class on the holdout", "", *_table(contents.CLASS_HEAD, rows)]
     lines += [
         "",
         "### Data",
         "",
         *_table(("table", "version", "rows", "content"), contents.data_rows(evidence)),
     ]
-    if rows := contents.importance_rows(evidence):
+    if ranked := contents.importance_rows(evidence):
         lines += ["", "### What moves the predictions", ""]
-        lines += _table(("rank", "feature", "mean abs. SHAP", "champion's rank"), rows)
+        lines += _table(("rank", "feature", "mean abs. SHAP", "champion's rank"), ranked)
         lines += ["", f"_{_cell(contents.importance_note(evidence))}_"]
     if plots:
         images = [f"![{Path(plot).stem}]({plot})" for plot in plots]

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mlops_assets.evaluation import METRICS
+from mlops_assets.evaluation.class_counts import class_rows
 from mlops_assets.evaluation.metrics import metric_of
 from mlops_assets.evaluation.pieces import PIECES
 from mlops_assets.evaluation.scoring import Scored
@@ -89,6 +90,10 @@ def test_classes_agree_with_scikit_learn(classes: int) -> None:
         "precision": reference.precision_score(truth, called, average=average),
         "recall": reference.recall_score(truth, called, average=average),
         "f1": reference.f1_score(truth, called, average=average),
+        "f1_macro": reference.f1_score(truth, called, average="macro"),
+        "f1_weighted": reference.f1_score(truth, called, average="weighted"),
+        "precision_macro": reference.precision_score(truth, called, average="macro"),
+        "recall_macro": reference.balanced_accuracy_score(truth, called),
         "roc_auc": reference.roc_auc_score(truth, own, multi_class="ovr"),
         "pr_auc": reference.average_precision_score(truth if classes == 2 else hot, own),
         "log_loss": reference.log_loss(truth, shares),
@@ -112,3 +117,41 @@ def test_pieces_add_up_to_the_metric(name: str, classes: int, numbers: tuple[Flo
         scored = Scored(*numbers, None, np.roll(numbers[0], 1))
     pieces = PIECES[name]
     assert float(pieces.value(pieces.rows(scored).sum(axis=0))) == pytest.approx(metric_of(name, scored))
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_table_of_classes_agrees_with_scikit_learn(classes: int) -> None:
+    from sklearn import metrics as reference
+
+    rng = np.random.default_rng(classes)
+    truth = rng.integers(0, classes, 500)
+    ours, theirs = (
+        np.where(rng.random(500) < sure, truth, rng.integers(0, classes, 500)) for sure in (0.8, 0.5)
+    )
+    names = tuple("abcd"[:classes])
+    challenger, champion = (
+        Scored(truth.astype(float), called.astype(float), None, None, names) for called in (ours, theirs)
+    )
+    expected = reference.precision_recall_fscore_support(truth, ours)
+    before = reference.precision_recall_fscore_support(truth, theirs)
+    rows = class_rows(challenger, champion)
+    assert [row.label for row in rows] == list(names)
+    for code, row in enumerate(rows):
+        assert row.support == expected[3][code]
+        assert list(row.challenger.values()) == pytest.approx([found[code] for found in expected[:3]])
+        assert row.champion is not None
+        assert list(row.champion.values()) == pytest.approx([found[code] for found in before[:3]])
+
+
+def test_a_class_without_rows_has_no_recall() -> None:
+    scored = Scored(np.array([0.0, 0.0]), np.array([0.0, 1.0]), None, None, ("a", "b"))
+    first, second = class_rows(scored, None)
+    assert (first.support, first.challenger["recall"], first.champion) == (2, 0.5, None)
+    assert (second.support, second.challenger["precision"]) == (0, 0.0)
+    assert math.isnan(second.challenger["recall"])
+    assert math.isnan(second.challenger["f1"])
+
+
+def test_a_missing_answer_counts_as_not_found() -> None:
+    scored = Scored(np.array([0.0, 0.0, 1.0]), np.array([0.0, math.nan, -1.0]), None, None, ("a", "b"))
+    assert [row.challenger["recall"] for row in class_rows(scored, None)] == [0.5, 0.0]

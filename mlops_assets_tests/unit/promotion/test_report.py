@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlops_assets import promotion
-from mlops_assets.artifacts import ChampionRef, Evidence, Explanation, from_json
+from mlops_assets.artifacts import ChampionRef, ClassRow, Evidence, Explanation, from_json, to_json
 from mlops_assets_tests.unit.promotion.judging import evaluation_of, evidence_of, spec_with
 
 PNG = b"\x89PNG not really"
@@ -73,6 +74,26 @@ def test_nothing_breaks_out_of_a_table_or_becomes_markup() -> None:
     page = promotion.html(SPEC, evidence, decided(evidence), HASH, {"metrics": PNG})
     assert "<script" not in page
     assert "<b>&</b>" not in page
+
+
+def test_every_class_has_its_row_in_both_reports() -> None:
+    rows = (
+        ClassRow("<b>red</b>", 1_200, {"precision": 0.5, "recall": 0.25, "f1": 1 / 3}, None),
+        ClassRow("blue", 0, {"precision": 0.0, "recall": math.nan, "f1": math.nan}, {"precision": 0.75}),
+    )
+    evidence = judged(evaluation=replace(evaluation_of(0.9, 1.0), classes=rows))
+    text = promotion.markdown(evidence, decided(evidence), HASH)
+    assert "| &lt;b>red&lt;/b> | 1,200 | 0.500 | 0.250 | 0.333 | n/a | n/a | n/a |" in text
+    assert "| blue | 0 | 0.000 | n/a | n/a | 0.750 | n/a | n/a |" in text
+    page = promotion.html(SPEC, evidence, decided(evidence), HASH, {})
+    assert '<th scope="row">&lt;b&gt;red&lt;/b&gt;</th><td class="n">1,200</td>' in page
+    assert "Class by class" not in promotion.html(SPEC, judged(), decided(judged()), HASH, {})
+
+
+def test_evidence_from_before_the_table_of_classes_still_reads() -> None:
+    stored = to_json(judged())
+    del stored["evaluation"]["classes"]
+    assert from_json(Evidence, stored) == judged()
 
 
 class Page(HTMLParser):
