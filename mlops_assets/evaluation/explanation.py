@@ -58,7 +58,7 @@ def explain(spec: ModelSpec, predictor: Predictor, train: pl.DataFrame, test: pl
         if found is not None:
             values, base, method = found
             picked, level = _one_class(values, base)
-            unit = ", in log-odds" if predictor.classes and _in_log_odds(native) else ""
+            unit = _unit(spec, predictor, native)
             return ShapValues(sample.names, picked, rows, level, method + unit)
     rows = _some_rows(rows, PERMUTED_ROWS, rng)
     background = predictor.matrix(_some(train, BACKGROUND_ROWS, rng)).values
@@ -69,6 +69,14 @@ def explain(spec: ModelSpec, predictor: Predictor, train: pl.DataFrame, test: pl
     picked, level = _one_class(values, base)
     shown = rows[:, [places[0] for places in together.values()]]
     return ShapValues(tuple(together), picked, shown, level, "permutations (estimated)")
+
+
+def _unit(spec: ModelSpec, predictor: Predictor, native: Any) -> str:
+    """What the values of an exact way add up to, where that is not the answer itself."""
+    if predictor.classes:
+        return ", in log-odds" if _in_log_odds(native) else ""
+    scale = getattr(predictor.estimator, "target_transform", "none")
+    return "" if scale == "none" else f", in units of {scale}({spec.target})"
 
 
 def _groups(names: tuple[str, ...]) -> dict[str, list[int]]:

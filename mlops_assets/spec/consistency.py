@@ -39,6 +39,8 @@ def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
             yield path, f"{choice.name!r} forecasts from the recent past; {NEEDS_HISTORY}"
         elif ALGORITHM_CATALOGUE[choice.name].needs_past and spec.entity is not None and choice.name != NAIVE:
             yield path, f"{choice.name!r} learns one series, and 'entity' says that there are several"
+    if spec.problem == "classification" and spec.training.target_transform != "none":
+        yield ("training", "target_transform"), "is for numbers; classes have no logarithm"
 
 
 def _search(spec: ModelSpec) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from mlops_assets.spec.suggestion import did_you_mean
 from mlops_assets.spec.values import Duration
 
 Problem = Literal["regression", "classification", "forecasting"]
+TargetTransform = Literal["none", "log1p"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,9 @@ class TrainingSpec(Section):
     algorithms: Annotated[tuple[AlgorithmChoice, ...], Field(min_length=1)]
     """All are trained on the same rows; the best on the validation part, by the primary metric, is the challenger."""
     search: SearchSpec | None = None
+    target_transform: TargetTransform = "none"
+    """`log1p` learns log(1 + target) and answers in the target's units again, for numbers above -1 that span orders of
+    magnitude. Errors then count as shares, and with a squared error the answer is about the median, not the mean."""
     time_limit: Duration = Field(default="30m", validate_default=True)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
 

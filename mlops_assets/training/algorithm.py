@@ -1,7 +1,8 @@
 """`Algorithm`: the contract that every way of learning fulfils, and the checks they all share.
 
 Comes in: a matrix with named columns and a target. Goes out: predictions, or the model as named files of bytes. A
-subclass holds only what is particular to its library; names, labels and missing values are settled here.
+subclass holds only what is particular to its library; names, labels, missing values and the scale that a target is
+learnt on are settled here.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from numpy.typing import NDArray
 
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError, MissingExtraError, TrainingError
-from mlops_assets.spec.training import ALGORITHM_CATALOGUE, Problem, unknown_params
+from mlops_assets.spec.training import ALGORITHM_CATALOGUE, Problem, TargetTransform, unknown_params
 from mlops_assets.training.labels import as_labels, as_numbers, in_natural_order
+from mlops_assets.training.sequence import layout
+from mlops_assets.training.transforms import LEARNT, answered, learnt
 
 Floats = NDArray[np.float64]
 Target = NDArray[Any] | pl.Series
@@ -45,7 +48,7 @@ def unheard(_progress: Progress) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FitData:
-    """What a subclass fits on: checked values, and targets as numbers (classes as their positions)."""
+    """What a subclass fits on: checked values, and targets as they are learnt (classes as their positions)."""
 
     train: Floats
     target: Floats
@@ -83,6 +86,7 @@ class Algorithm(ABC):
         self.params = dict(params or {})
         self.feature_names: tuple[str, ...] = ()
         self.classes: tuple[str, ...] = ()
+        self.target_transform: TargetTransform = "none"
         self._files: dict[str, bytes] | None = None
         info = ALGORITHM_CATALOGUE[self.name]
         if problem not in info.problems:
@@ -137,10 +141,18 @@ class Algorithm(ABC):
         y_validation: Target | None = None,
         seed: int = 0,
         threads: int = 1,
+        target_transform: TargetTransform = "none",
         on_progress: OnProgress = unheard,
     ) -> Self:
-        """Learn. Neither matrix nor target is written to. Raises TrainingError for what cannot be learnt from."""
-        self.feature_names = train.names
+        """Learn. Neither matrix nor target is written to. Raises TrainingError for what cannot be learnt from.
+
+        target_transform: the scale that the target is learnt on; answers come back in its own units.
+        """
+        if target_transform != "none" and self.problem == "classification":
+            raise TrainingError(
+                f"{self.name}: 'target_transform: {target_transform}' is for numbers, not for classes"
+            )
+        self.feature_names, self.target_transform = train.names, target_transform
         values = self._checked(train, "training")
         if values.shape[0] == 0 or values.shape[1] == 0:
             raise TrainingError(
@@ -176,7 +188,7 @@ class Algorithm(ABC):
         """Numbers (rows,), or for classification the text label of the most probable class."""
         answer = self._answer(self._checked(matrix, "predicting"))
         if not self.classes:
-            return answer
+            return answered(self.target_transform, answer)
         labels: NDArray[Any] = np.asarray(self.classes, dtype=np.str_)[np.argmax(answer, axis=1)]
         return labels
 
@@ -196,6 +208,7 @@ class Algorithm(ABC):
             "params": self.params,
             "feature_names": list(self.feature_names),
             "classes": list(self.classes),
+            "target_transform": self.target_transform,
         }
         return {DESCRIPTION: json.dumps(description, indent=1, sort_keys=True).encode(), **self._dump()}
 
@@ -207,6 +220,11 @@ class Algorithm(ABC):
             loaded = cls(description["problem"], description["params"])
             loaded.feature_names = tuple(description["feature_names"])
             loaded.classes = tuple(description["classes"])
+            loaded.target_transform = description.get("target_transform", "none")
+            if loaded.target_transform not in LEARNT:
+                raise BundleError(
+                    f"a {cls.name} model was learnt on an unknown scale {loaded.target_transform!r}"
+                )
             loaded._load(files)
             loaded._files = dict(files) if keep else None
         except KeyError as error:
@@ -236,7 +254,19 @@ class Algorithm(ABC):
             raise TrainingError(
                 f"{self.name}: column {matrix.names[column]!r} has {count} {what} values ({when}){mend}"
             )
-        return values
+        return self._own_past_as_learnt(values, when)
+
+    def _own_past_as_learnt(self, values: Floats, when: str) -> Floats:
+        """The target's own past on the scale of the target: whoever reads on from one to the other compares like with
+        like. Other columns, lags and windows of the target among them, stay as they are."""
+        if self.target_transform == "none" or not (self.reads_past and self.problem == "forecasting"):
+            return values
+        own = list(next(iter(layout(self.feature_names).past.values()), ()))
+        scaled = values.copy()
+        scaled[:, own] = learnt(
+            self.target_transform, values[:, own], f"{self.name}: the target's past ({when})"
+        )
+        return scaled
 
     def _target(self, y: Target, *, known_only: bool = True) -> Floats:
         if self.problem == "classification":
@@ -244,7 +274,7 @@ class Algorithm(ABC):
             return np.array(
                 [place[label] if known_only else place.get(label, -1.0) for label in as_labels(y)]
             )
-        return as_numbers(y)
+        return learnt(self.target_transform, as_numbers(y), f"{self.name}: the target")
 
 
 def _difference(expected: tuple[str, ...], given: tuple[str, ...]) -> str:

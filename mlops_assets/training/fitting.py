@@ -191,7 +191,9 @@ def _fitted_here(
     try:
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always")
-            model = _kind(spec, choice).fit(train, y_train, seed=spec.training.seed)
+            model = _kind(spec, choice).fit(
+                train, y_train, seed=spec.training.seed, target_transform=spec.training.target_transform
+            )
     except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
         return Fitted(choice, "failed", time.monotonic() - started, None, explained(error))
     return Fitted(choice, "trained", time.monotonic() - started, model, listed(raised))
@@ -205,6 +207,7 @@ def _order(spec: ModelSpec, choice: AlgorithmChoice, threads: int) -> dict[str, 
         **dict(zip(PARTS[False], PARTS[ALGORITHMS[choice.name].reads_past], strict=True)),
         "seed": spec.training.seed,
         "threads": threads,
+        "target_transform": spec.training.target_transform,
     }
 
 

@@ -108,6 +108,7 @@ def _fit(job: Path, answers: IO[str]) -> str:
             y_validation=y_validation,
             seed=order["seed"],
             threads=order["threads"],
+            target_transform=order["target_transform"],
             on_progress=report,
         )
     folder = job / "model"

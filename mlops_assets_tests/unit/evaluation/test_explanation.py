@@ -28,6 +28,7 @@ class Fitted:
     algorithm: str = "fitted"
     feature_names: tuple[str, ...] = NAMES
     calls: Any = None
+    target_transform: str = "none"
 
     @property
     def estimator(self) -> Any:
@@ -87,6 +88,18 @@ def test_values_add_up_to_the_prediction(kind: str, frame: pl.DataFrame) -> None
     assert ranked.ranking[0][0] == "a"
     assert ranked.rows == 40
     assert ("estimated" in ranked.method) == (kind == "neighbours")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("ridge", "exact linear SHAP, in units of log1p(y)"),
+        ("lightgbm", "exact tree SHAP (lightgbm), in units of log1p(y)"),
+        ("neighbours", "permutations (estimated)"),
+    ],
+)
+def test_values_of_a_logarithm_say_so(kind: str, said: str, frame: pl.DataFrame) -> None:
+    assert explained(fitted(kind, frame), frame, target_transform="log1p").method == said
 
 
 def test_boosted_trees_explain_themselves_as_the_library_does(frame: pl.DataFrame) -> None:

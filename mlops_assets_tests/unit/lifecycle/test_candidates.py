@@ -87,3 +87,14 @@ def test_searching_for_what_is_fixed_is_a_contradiction() -> None:
     assert [sentence for _, sentence in inconsistencies(spec)] == [
         "is set to 3 under 'algorithms', so that there is nothing to search for"
     ]
+
+
+def test_every_candidate_learns_the_logarithm_that_the_model_file_asks_for() -> None:
+    spec = model(target_transform="log1p", algorithms=["ridge", {"lightgbm": {"n_estimators": 5}}])
+    split = parts(spec)
+    found = fit_candidates(
+        spec, split, features.fit_preparation(spec, split.train), time.monotonic(), run([])
+    )
+    trained = [one for one in found if isinstance(one, Trained)]
+    assert [one.predictor.estimator.target_transform for one in trained] == ["log1p", "log1p"]
+    assert all(200 < one.predictor.predict(split.test).mean() < 2_000 for one in trained)

@@ -135,6 +135,15 @@ def test_hostile_or_broken_text_is_refused(tmp_path: Path, text: str, expected: 
     assert any(expected in message for message in messages(tmp_path, text))
 
 
+def test_classes_have_no_logarithm(tmp_path: Path) -> None:
+    text = GOOD.replace("problem: regression", "problem: classification").replace("rmse", "f1")
+    text = text.replace(", also: [mae]", "").replace("algorithms: [ridge, ", "algorithms: [")
+    text = text.replace("time_limit: 5m", "target_transform: log1p")
+    assert messages(tmp_path, text) == [
+        "8 training.target_transform: is for numbers; classes have no logarithm"
+    ]
+
+
 def test_words_of_old_yaml_stay_words(tmp_path: Path) -> None:
     spec = load_model(write(tmp_path, GOOD.replace("target: sold", "target: no")))
     assert spec.target == "no"

@@ -241,6 +241,72 @@ def test_broken_files_are_refused(name: str, problem: Problem) -> None:
             training.ALGORITHMS[name].load({key: body for key, body in files.items() if key != lost})
 
 
+LOGGED: Final = [
+    case
+    for case in CASES
+    if case.values in (("ridge", "regression"), ("lightgbm", "regression"), ("seasonal_naive", "forecasting"))
+    or case.values == ("arima", "forecasting")
+]
+
+
+@pytest.mark.parametrize("name, problem", LOGGED)
+def test_learning_the_logarithm_is_what_one_would_do_by_hand(name: str, problem: Problem) -> None:
+    train, fresh = rows(300, 1, problem), rows(50, 3, problem)
+    y = target(train, problem) if problem == "forecasting" else np.exp(target(train, problem))
+    kind, params = training.ALGORITHMS[name], QUICK.get(name)
+    model = kind(problem, params).fit(train, y, target_transform="log1p")
+    by_hand = kind(problem, params).fit(logged(train), np.log1p(y))
+    np.testing.assert_allclose(model.predict(fresh), np.expm1(by_hand.predict(logged(fresh))), rtol=1e-9)
+    again = kind.load(model.dump())
+    np.testing.assert_array_equal(again.predict(fresh), model.predict(fresh))
+    with pytest.raises(
+        TrainingError, match=r"the target has 1 of 300 values of -1 or less.*target_transform: none"
+    ):
+        kind(problem, params).fit(train, np.where(np.arange(300) == 7, -1.0, y), target_transform="log1p")
+
+
+def logged(matrix: FeatureMatrix) -> FeatureMatrix:
+    """The target's own past as logarithms, all else as it is."""
+    own = [place for place, name in enumerate(matrix.names) if name.startswith("sales@")]
+    values = matrix.values.copy()
+    values[:, own] = np.log1p(values[:, own])
+    return FeatureMatrix(matrix.names, values)
+
+
+def test_a_past_without_a_logarithm_is_refused_when_predicting_too() -> None:
+    train = rows(300, 1, "forecasting")
+    model = training.ALGORITHMS["seasonal_naive"]("forecasting", QUICK["seasonal_naive"])
+    model.fit(train, target(train, "forecasting"), target_transform="log1p")
+    below = train.values[:5].copy()
+    below[2, 4] = -3.0
+    with pytest.raises(TrainingError, match=r"past \(predicting\) has 1 of 80 values of -1 or less"):
+        model.predict(FeatureMatrix(train.names, below))
+
+
+def test_models_stored_before_there_were_scales_answer_as_ever() -> None:
+    model, fresh = fitted("ridge", "regression"), rows(9, 4)
+    files = model.dump()
+    description = json.loads(files["algorithm.json"])
+    for scale, stored in (("none", None), ("log1p", "log1p")):
+        body = {**description, "target_transform": stored} if stored else dict(description)
+        if not stored:
+            del body["target_transform"]
+        again = training.ALGORITHMS["ridge"].load({**files, "algorithm.json": json.dumps(body).encode()})
+        assert again.target_transform == scale
+        assert np.array_equal(again.predict(fresh), model.predict(fresh)) == (scale == "none")
+    strange = json.dumps({**description, "target_transform": "sqrt"}).encode()
+    with pytest.raises(BundleError, match="an unknown scale 'sqrt'"):
+        training.ALGORITHMS["ridge"].load({**files, "algorithm.json": strange})
+
+
+def test_classes_have_no_logarithm() -> None:
+    train = rows(30, 1)
+    with pytest.raises(TrainingError, match="for numbers, not for classes"):
+        training.ALGORITHMS["logistic"]("classification").fit(
+            train, target(train, "classification"), target_transform="log1p"
+        )
+
+
 @pytest.mark.slow
 def test_all_come_back_in_a_fresh_process_with_the_same_answers(tmp_path: Path) -> None:
     expected: dict[str, Any] = {}
