@@ -206,11 +206,13 @@ def _repairs(facts: TableFacts) -> Iterator[str]:
         lines.append(f"duplicates: first # {facts.repeated:,} rows repeat another in every column")
     if facts.time and not facts.time.sorted:
         lines.append("sort: time")
-    if lines:
+    if all(line.startswith("#") for line in lines):
+        # Only advice, or nothing: a section of comments alone would read as null.
+        yield "repairs: {} # nothing to mend was found"
+        yield from lines
+    else:
         yield "repairs: # each is counted at every run"
         yield from (f"  {line}" for line in lines)
-    else:
-        yield "# repairs: nothing to mend was found"
 
 
 def _validation(facts: TableFacts) -> Iterator[str]:

@@ -44,6 +44,12 @@ def test_a_regular_series_becomes_a_forecast(tmp_path: Path) -> None:
     assert spec.features.lags.steps == (1, 2, 3, 144)  # a day of ten minutes
 
 
+def test_a_table_with_nothing_to_mend_but_a_clock_without_zone_is_valid(tmp_path: Path) -> None:
+    tidy = series(x=RNG.random(400), z=RNG.random(400), v=RNG.random(400))
+    spec = drafted(tmp_path, tidy.with_columns(pl.col("when").dt.replace_time_zone(None)), "level")
+    assert spec.repairs.model_dump(exclude_defaults=True) == {}, "only a comment about the zone stands there"
+
+
 def test_an_irregular_series_does_not(tmp_path: Path) -> None:
     frame = series().with_columns(
         pl.col("when") + pl.duration(seconds=pl.lit(pl.Series(RNG.integers(0, 599, 400)))),
