@@ -16,6 +16,7 @@ from mlops_assets import evaluation, features, promotion, stages
 from mlops_assets.artifacts import PARTS, ChampionRef, Evidence, Split, TrainedModel, to_json
 from mlops_assets.errors import EvidenceError
 from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.lifecycle.explaining import explain_both
 from mlops_assets.lifecycle.older import with_features_of
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.predictor import BundlePredictor
@@ -48,8 +49,7 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     look = _look(spec, platform, reference, trained.version)
     measured = evaluation.evaluate(spec, challenger, champion, split, size_bytes=bundle.size_bytes, look=look)
     run.progress("explaining it with SHAP")
-    shap = evaluation.explain(spec, challenger, split.train, split.test)
-    theirs = evaluation.explain(spec, champion, split.train, split.test) if champion else None
+    shap, theirs = explain_both(spec, challenger, champion, split, trained.seconds)
     measured = replace(
         measured,
         explanation=evaluation.ranking(shap),

@@ -158,7 +158,7 @@ def importance_note(evidence: Evidence) -> str:
     ours = evidence.evaluation.explanation
     if ours is None:
         return "The challenger was not explained."
-    note = f"{ours.method}, {ours.rows:,} holdout rows. An association inside the model, not causal."
+    note = f"On the holdout: {ours.method}. An association inside the model, not causal."
     if (agreement := finite(evidence.importance_correlation)) is not None:
         note += f" Rank correlation with the champion: {agreement:.2f}."
     return note

@@ -74,4 +74,5 @@ class EvaluationSpec(Section):
     sensitive: tuple[Column, ...] = ()
     """Columns by which fairness is measured; they are never inputs unless named in `features.inputs`."""
     shap_rows: Annotated[int, Field(ge=10, le=10_000)] = 500
-    """Rows sampled for the SHAP explanation."""
+    """Rows sampled for the SHAP explanation, or as many of them as there is time for: it takes no longer than the
+    training."""

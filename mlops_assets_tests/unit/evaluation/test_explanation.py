@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from mlops_assets import evaluation
 from mlops_assets.artifacts import Explanation, FeatureMatrix
-from mlops_assets.evaluation import explanation, pictures
+from mlops_assets.evaluation import exact, pictures
 from mlops_assets.evaluation.scoring import Scored
 from mlops_assets_tests.unit.promotion.judging import spec_with
+from mlops_assets_tests.unit.training import test_conformity as conformity
 
 NAMES = ("a", "b", "c")
 
@@ -99,7 +100,7 @@ def test_values_add_up_to_the_prediction(kind: str, frame: pl.DataFrame) -> None
     ],
 )
 def test_values_of_a_logarithm_say_so(kind: str, said: str, frame: pl.DataFrame) -> None:
-    assert explained(fitted(kind, frame), frame, target_transform="log1p").method == said
+    assert explained(fitted(kind, frame), frame, target_transform="log1p").method == f"{said}, 40 rows"
 
 
 def test_boosted_trees_explain_themselves_as_the_library_does(frame: pl.DataFrame) -> None:
@@ -124,19 +125,96 @@ def test_several_classes_are_explained_by_the_one_predicted(frame: pl.DataFrame)
     assert found.base + found.values.sum(axis=1) == pytest.approx(scores, abs=1e-6)
 
 
-def test_a_deep_forest_is_explained_on_fewer_rows(
-    frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+@dataclass
+class Clock:
+    """Seconds left, of which every row that a model answers for takes `each`, and every call `call`."""
+
+    left: float
+    each: float = 0.0
+    call: float = 0.0
+
+    def __call__(self) -> float:
+        return self.left
+
+    def spend(self, rows: int) -> None:
+        self.left -= self.call + rows * self.each
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A boosted tree, or any other model of a library, whose answers and explanations take time."""
+
+    native: Any
+    clock: Clock
+
+    def predict(self, rows: Any, pred_contrib: bool = False) -> Any:
+        self.clock.spend(len(rows))
+        return self.native.predict(rows, **({"pred_contrib": True} if pred_contrib else {}))
+
+
+class SlowTrees(Slow):
+    """Says that it comes from LightGBM."""
+
+
+SlowTrees.__module__ = "lightgbm.slow"
+
+
+def in_time(native: Any, frame: pl.DataFrame, clock: Clock, rows: int = 150) -> evaluation.ShapValues:
+    spec = spec_with([], evaluation={"primary": "rmse", "shap_rows": rows})
+    return evaluation.explain(spec, Fitted(native), frame[:400], frame[400:], clock)
+
+
+@pytest.mark.parametrize(
+    ("each", "rows"), [(0.0, 150), (0.001, 150), (0.05, range(50, 101)), (0.5, 10), (1e6, 10)]
+)
+def test_as_many_rows_are_explained_as_there_is_time_for(each: float, rows: Any, frame: pl.DataFrame) -> None:
+    trees = fitted("lightgbm", frame)
+    clock = Clock(5.0, each)
+    found = in_time(SlowTrees(trees, clock), frame, clock)
+    count = len(found.values)
+    assert count in (rows if isinstance(rows, range) else (rows,))
+    assert clock.left >= 0 or count == exact.FEWEST
+    said = (
+        "150 rows" if count == 150 else f"{count} of 150 rows: as many as the time of the training paid for"
+    )
+    assert found.method == f"exact tree SHAP (lightgbm), {said}"
+
+
+def test_less_time_explains_fewer_rows_never_others(frame: pl.DataFrame) -> None:
+    for kind, slow in (("lightgbm", SlowTrees), ("neighbours", Slow)):
+        native = fitted(kind, frame)
+        whole = in_time(native, frame, Clock(1e6))
+        clock = Clock(5.0, *((0.05, 0.0) if kind == "lightgbm" else (0.0003, 0.0001)))
+        part = in_time(slow(native, clock), frame, clock)
+        count = len(part.values)
+        assert exact.FEWEST <= count < 150
+        np.testing.assert_array_equal(part.inputs, whole.inputs[:count])
+        np.testing.assert_allclose(part.values, whole.values[:count])
+
+
+@pytest.mark.parametrize(
+    ("each", "call"), [(1e-5, 1e-4), (1e-4, 1e-3), (1e-3, 1e-3), (1e-2, 1e-2), (0.0, 0.05), (0.0, 0.3)]
+)
+def test_permutations_ask_no_more_than_there_is_time_for(
+    each: float, call: float, frame: pl.DataFrame
 ) -> None:
-    monkeypatch.setattr(explanation, "TREE_WORK", 1.0)
-    monkeypatch.setattr(explanation, "FEWEST_ROWS", 10)
-    found = explained(fitted("forest", frame), frame)
-    assert found.values.shape == found.inputs.shape == (10, 3)
+    clock = Clock(5.0, each, call)
+    found = in_time(Slow(fitted("neighbours", frame), clock), frame, clock)
+    assert clock.left >= 0
+    assert len(found.values) >= exact.FEWEST
+    assert np.isfinite(found.values).all()
 
 
-def test_estimation_is_bounded_in_calls(frame: pl.DataFrame) -> None:
-    calls: list[int] = []
-    explained(fitted("neighbours", frame), frame, calls=calls)
-    assert len(calls) <= 1 + 4 * (len(NAMES) + 1)
+def test_a_model_too_slow_for_any_estimate_is_asked_as_little_as_can_be(frame: pl.DataFrame) -> None:
+    clock = Clock(1.0, 0.0, 60.0)
+    found = in_time(Slow(fitted("neighbours", frame), clock), frame, clock)
+    assert found.method.startswith("permutations (estimated against 1 training row), 10 of 150 rows")
+    assert clock.left >= 1 - 60 * (3 + len(NAMES))
+
+
+def test_permutations_of_a_fast_model_use_every_row(frame: pl.DataFrame) -> None:
+    found = in_time(fitted("neighbours", frame), frame, Clock(1.0), 200)
+    assert found.method == "permutations (estimated), 200 rows"
 
 
 @pytest.mark.parametrize(
@@ -200,3 +278,38 @@ def test_the_recent_past_of_a_column_is_explained_as_one(frame: pl.DataFrame) ->
     rows = frame.select(NAMES).to_numpy()
     explained_rows = [rows[np.flatnonzero((rows[:, :2] == one).all(axis=1))[0]] for one in found.inputs]
     np.testing.assert_allclose(found.base + found.values.sum(axis=1), explained_rows @ line, atol=1e-6)
+
+
+def test_a_forecast_is_explained_by_its_exogenous_inputs() -> None:
+    """Sales are a wave of eight hours and five times what `power` will be, which is known."""
+    pytest.importorskip("statsmodels")
+    model = conformity.fitted("sarimax", "forecasting")
+    train, test = conformity.rows(300, 1, "forecasting"), conformity.rows(200, 3, "forecasting")
+
+    class Forecaster(Fitted):
+        def matrix(self, features: pl.DataFrame) -> FeatureMatrix:
+            return FeatureMatrix(train.names, features.select(train.names).to_numpy())
+
+        @property
+        def estimator(self) -> Any:
+            return model
+
+    seen, fresh = (pl.DataFrame(dict(zip(one.names, one.values.T, strict=True))) for one in (train, test))
+    spec = spec_with([], evaluation={"primary": "rmse", "shap_rows": 100})
+    found = evaluation.explain(spec, Forecaster(model), seen, fresh)
+    ranked = dict(evaluation.ranking(found).ranking)
+    assert ranked.keys() == {"sales (recent past)", "power (recent past)", "power next", "@time"}
+    assert next(iter(ranked)) == "sales (recent past)"
+    planned = found.names.index("power next")
+    slope = np.polyfit(found.inputs[:, planned], found.values[:, planned], 1)[0]
+    assert slope == pytest.approx(5, abs=0.3)
+    assert found.base + found.values.sum(axis=1) == pytest.approx(
+        model.predict(FeatureMatrix(train.names, _rows_of(fresh, found, train.names)))
+    )
+
+
+def _rows_of(frame: pl.DataFrame, found: evaluation.ShapValues, names: tuple[str, ...]) -> Any:
+    """The whole rows that were explained, found by their time."""
+    times = found.inputs[:, found.names.index("@time")]
+    rows = frame.select(names).to_numpy()
+    return rows[[int(np.flatnonzero(rows[:, -1] == time)[0]) for time in times]]
