@@ -82,6 +82,8 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
             code_commit=run.code_commit,
             seed=spec.training.seed,
         )
+        # Its own process looks at it first: what cannot be loaded again is never registered anywhere.
+        training.verify(best.candidate.algorithm, folder, manifest)
         model = TrainedModel(
             model=spec.name,
             version=version,

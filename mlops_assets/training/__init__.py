@@ -11,6 +11,7 @@ from mlops_assets.training.bundle import save_bundle
 from mlops_assets.training.fitting import Fitted, fit, fit_all, warm_up
 from mlops_assets.training.loading import LoadedBundle, load_bundle, read_profile
 from mlops_assets.training.search import Searched, Trial, search
+from mlops_assets.training.workers import verify
 
 __all__ = [
     "ALGORITHMS",
@@ -26,5 +27,6 @@ __all__ = [
     "read_profile",
     "save_bundle",
     "search",
+    "verify",
     "warm_up",
 ]

@@ -72,9 +72,9 @@ def unheard_step(_algorithm: str, _progress: Progress) -> None:
 
 
 def warm_up(spec: ModelSpec) -> None:
-    """Start the processes that a training will need, so that they import while something else is done."""
-    asked = spec.training.algorithms
-    workers.warm({one.name for one in asked if not _kind(spec, one).is_quick(1, 1)})
+    """Start the processes that a training will need, so that they import while something else is done: one per library,
+    also where fitting needs none, since whichever wins is verified in one."""
+    workers.warm({one.name for one in spec.training.algorithms})
 
 
 def fit(
@@ -238,7 +238,7 @@ def _fitted(
     started = time.monotonic()
     answer = workers.ask(choice.name, job, end, note)
     seconds = time.monotonic() - started
-    if answer.status != "trained":
+    if answer.status != "done":
         return Fitted(choice, answer.status, seconds, None, answer.message, tuple(history))
     files = {path.name: path.read_bytes() for path in sorted((job / "model").iterdir())}
     try:

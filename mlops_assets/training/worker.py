@@ -1,8 +1,9 @@
 """The process that fits run in, from its own side: a door of the program, never imported by another module.
 
-It reads one line of JSON per job from its input and answers in lines of JSON: progress, then how it ended. A job folder
-holds job.json, which names two folders beside it that jobs share (values.npy, names.json, target.arrow). The
+It reads one line of JSON per order from its input and answers in lines of JSON: progress, then how it ended. A job
+folder holds job.json, which names two folders beside it that jobs share (values.npy, names.json, target.arrow). The
 fitted model is written to model/ below the job folder, as the files that `Algorithm.dump` gives. Nothing is pickled.
+An order that names a bundle instead asks whether it loads here and answers as it did when it was stored.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def _serve(order: dict[str, Any], answers: IO[str]) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(max(1, math.ceil(order["seconds"]) + GRACE_SECONDS))
     try:
-        message = _fit(Path(order["job"]), answers)
-        answer = {"status": "trained", "message": message}
+        message = _verify(order) if "bundle" in order else _fit(Path(order["job"]), answers)
+        answer = {"status": "done", "message": message}
     except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
         from mlops_assets.training.wording import explained
 
@@ -116,6 +117,17 @@ def _fit(job: Path, answers: IO[str]) -> str:
     for name, body in model.dump().items():
         (folder / name).write_bytes(body)
     return listed(raised)
+
+
+def _verify(order: dict[str, Any]) -> str:
+    from mlops_assets.training.algorithms import ALGORITHMS
+    from mlops_assets.training.loading import load_bundle
+
+    kind = ALGORITHMS[order["algorithm"]]
+    with without(kind.lean):
+        kind.import_library()
+    load_bundle(Path(order["bundle"]), expected_manifest_sha256=order["manifest_sha256"])
+    return ""
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """The processes that fits run in, from the side that asks: started when needed, kept for the next, killed when late.
 
-Comes in: an algorithm's name and a job folder (see `worker` for what lies in it). Goes out: how it ended. A process
-costs its imports once: 0.5 s for LightGBM, 1.6 s for scikit-learn, so that it stays for later fits of the same
-library and leaves by itself after some idle minutes, or at once when this process ends.
+Comes in: an algorithm's name and a job folder (see `worker` for what lies in it), or a bundle to verify. Goes out: how
+it ended. A process costs its imports once: 0.5 s for LightGBM, 1.6 s for scikit-learn, so that it stays for later fits
+of the same library and leaves by itself after some idle minutes, or at once when this process ends.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final, Literal
 
+from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Progress
 from mlops_assets.training.algorithms import ALGORITHMS
 
@@ -30,13 +31,15 @@ _lock: Final = threading.Lock()
 _idle: Final[dict[tuple[int, tuple[str, ...]], list[_Worker]]] = {}
 _busy: Final[dict[Path, _Worker]] = {}
 KEPT_IDLE: Final = 2
+VERIFY_SECONDS: Final = 120.0
+"""How long loading a bundle and answering its sample may take, imports included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a fit ended, and why when it did not end well."""
+    """How an order ended, and why when it did not end well."""
 
-    status: Literal["trained", "failed", "timed_out"]
+    status: Literal["done", "failed", "timed_out"]
     message: str = ""
 
 
@@ -70,15 +73,33 @@ def ask(algorithm: str, job: Path, end: float, on_progress: Callable[[Progress],
     """Have a job done before the monotonic instant `end`; when late, its process is killed with all it started."""
     if end - time.monotonic() <= 0:
         return Answer("timed_out", f"{algorithm}: no time was left to start")
+    return _asked(algorithm, {"job": str(job)}, job, end, on_progress)
+
+
+def verify(algorithm: str, bundle: Path, manifest_sha256: str) -> None:
+    """Have a stored bundle loaded, and its sample answered, by a process that knows of it only what lies on disk.
+
+    The answers in the sample were given by this process, so that two processes agree on what the files mean before
+    anything trusts them. Raises BundleError with what is wrong with it.
+    """
+    order = {"algorithm": algorithm, "bundle": str(bundle), "manifest_sha256": manifest_sha256}
+    answer = _asked(algorithm, order, bundle, time.monotonic() + VERIFY_SECONDS, lambda _: None)
+    if answer.status != "done":
+        raise BundleError(f"what was just stored is not used, a fresh process refused it: {answer.message}")
+
+
+def _asked(
+    algorithm: str, order: dict[str, str], place: Path, end: float, on_progress: Callable[[Progress], None]
+) -> Answer:
     worker = _take(algorithm)
-    _busy[job] = worker
+    _busy[place] = worker
     try:
-        answer = _converse(worker, algorithm, job, end, on_progress)
+        answer = _converse(worker, algorithm, order, end, on_progress)
     except BaseException:
         worker.kill()
         raise
     finally:
-        del _busy[job]
+        del _busy[place]
     if answer is None:
         worker.kill()
         return Answer("timed_out", f"{algorithm}: ended by the time limit")
@@ -142,13 +163,17 @@ def _give_back(worker: _Worker) -> None:
 
 
 def _converse(
-    worker: _Worker, algorithm: str, job: Path, end: float, on_progress: Callable[[Progress], None]
+    worker: _Worker,
+    algorithm: str,
+    order: dict[str, str],
+    end: float,
+    on_progress: Callable[[Progress], None],
 ) -> Answer | None:
     stdin, stdout = worker.process.stdin, worker.process.stdout
     assert stdin is not None
     assert stdout is not None
     with contextlib.suppress(BrokenPipeError):
-        stdin.write(json.dumps({"job": str(job), "seconds": end - time.monotonic()}).encode() + b"\n")
+        stdin.write(json.dumps({**order, "seconds": end - time.monotonic()}).encode() + b"\n")
         stdin.flush()
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)

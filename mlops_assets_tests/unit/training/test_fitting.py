@@ -196,6 +196,12 @@ def test_warming_up_starts_what_the_next_fit_uses() -> None:
     assert [process.pid for process in fitting_processes()] == [warmed]
 
 
+def test_warming_up_also_starts_what_verifies_a_model_that_is_fitted_here() -> None:
+    workers._close_all()
+    training.warm_up(spec(AlgorithmChoice(name="ridge"), AlgorithmChoice(name="linear")))
+    assert len(fitting_processes()) == 1
+
+
 def test_a_direct_solution_of_known_cost_needs_no_process() -> None:
     workers._close_all()
     ridge, linear = fit(AlgorithmChoice(name="ridge"), AlgorithmChoice(name="linear"))
@@ -204,8 +210,6 @@ def test_a_direct_solution_of_known_cost_needs_no_process() -> None:
     large = training.ALGORITHMS["ridge"]("regression")
     assert not large.is_quick(1_000_000, 500)
     assert not training.ALGORITHMS["ridge"]("regression", {"solver": "saga"}).is_quick(100, 2)
-    training.warm_up(spec(AlgorithmChoice(name="ridge")))
-    assert fitting_processes() == []
 
 
 @pytest.mark.parametrize(
