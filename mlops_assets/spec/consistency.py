@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from mlops_assets.spec.document import Path
 from mlops_assets.spec.evaluation import METRIC_CATALOGUE
 from mlops_assets.spec.model import ModelSpec
-from mlops_assets.spec.training import ALGORITHM_CATALOGUE
+from mlops_assets.spec.training import ALGORITHM_CATALOGUE, SearchedChoice, unknown_loss
 
 Finding = tuple[Path, str]
 NAIVE = "seasonal_naive"
@@ -39,6 +39,10 @@ def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
             yield path, f"{choice.name!r} forecasts from the recent past; {NEEDS_HISTORY}"
         elif ALGORITHM_CATALOGUE[choice.name].needs_past and spec.entity is not None and choice.name != NAIVE:
             yield path, f"{choice.name!r} learns one series, and 'entity' says that there are several"
+        elif "loss" in choice.params and (
+            problem := unknown_loss(choice.name, spec.problem, choice.params["loss"])
+        ):
+            yield path, problem
     if spec.problem == "classification" and spec.training.target_transform != "none":
         yield ("training", "target_transform"), "is for numbers; classes have no logarithm"
 
@@ -52,6 +56,10 @@ def _search(spec: ModelSpec) -> Iterator[Finding]:
                 path,
                 f"is set to {fixed[name][param]!r} under 'algorithms', so that there is nothing to search for",
             )
+        tried = space.get("loss")
+        for loss in tried.choices if isinstance(tried, SearchedChoice) else ():
+            if problem := unknown_loss(name, spec.problem, loss):
+                yield ("training", "search", "spaces", name, "loss"), problem
 
 
 def _metrics(spec: ModelSpec) -> Iterator[Finding]:

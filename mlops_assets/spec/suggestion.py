@@ -13,3 +13,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; known: {', '.join(names)}" if 0 < len(names) <= 24 else ""
+
+
+def near_and_all(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'? It has x, y, z`: for short lists, where what else there is may be what was wanted."""
+    names = sorted(set(known))
+    near = get_close_matches(name, names, n=1, cutoff=0.6)
+    return (
+        f"; did you mean {near[0]!r}? It has {', '.join(names)}" if near else f"; it has {', '.join(names)}"
+    )

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from mlops_assets.spec.section import Section, unfold
-from mlops_assets.spec.suggestion import did_you_mean
+from mlops_assets.spec.suggestion import did_you_mean, near_and_all
 from mlops_assets.spec.values import Duration
 
 Problem = Literal["regression", "classification", "forecasting"]
@@ -30,6 +30,10 @@ class AlgorithmInfo:
     extra: str | None = None
     needs_past: bool = False
     """Whether it forecasts one series from `features.history` alone, or by it."""
+    number_losses: tuple[str, ...] = ()
+    """What `loss` may be when numbers are learnt, its default first."""
+    class_losses: tuple[str, ...] = ()
+    """The same for classes."""
 
 
 _TABULAR: Final[tuple[Problem, ...]] = ("regression", "classification", "forecasting")
@@ -40,7 +44,15 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(sorted(text.split()))
 
 
-_DEEP: Final = _names("batch dropout epochs layers learning_rate loss patience units validation window")
+_DEEP: Final = _names("batch dropout epochs focus layers learning_rate loss patience units validation window")
+_ROBUST: Final = ("squared", "absolute", "huber", "log_cosh")
+_CLASSES: Final = ("cross_entropy", "focal")
+
+
+def _network(more: str = "") -> AlgorithmInfo:
+    params = _names(f"{' '.join(_DEEP)} {more}")
+    return AlgorithmInfo(_TABULAR, params, extra="deep", number_losses=_ROBUST, class_losses=_CLASSES)
+
 
 ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
     "linear": AlgorithmInfo(_NUMBERS, _names("fit_intercept positive")),
@@ -64,33 +76,41 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
             "class_weight early_stopping l2_regularization learning_rate loss max_bins max_depth max_features max_iter "
             "max_leaf_nodes min_samples_leaf n_iter_no_change quantile tol validation_fraction"
         ),
+        number_losses=("squared", "absolute", "quantile", "poisson", "gamma"),
+        class_losses=("cross_entropy",),
     ),
     "lightgbm": AlgorithmInfo(
         _TABULAR,
         _names(
             "alpha bagging_fraction bagging_freq boosting cat_smooth colsample_bytree early_stopping_rounds "
-            "extra_trees feature_fraction is_unbalance lambda_l1 lambda_l2 learning_rate linear_tree loss max_bin "
-            "max_depth min_child_samples min_child_weight min_data_in_leaf min_split_gain n_estimators num_leaves "
-            "path_smooth reg_alpha reg_lambda scale_pos_weight subsample subsample_freq"
+            "extra_trees feature_fraction focus is_unbalance lambda_l1 lambda_l2 learning_rate linear_tree loss "
+            "max_bin max_depth min_child_samples min_child_weight min_data_in_leaf min_split_gain n_estimators "
+            "num_leaves path_smooth reg_alpha reg_lambda scale_pos_weight subsample subsample_freq"
         ),
+        number_losses=(*_ROBUST, "quantile", "poisson"),
+        class_losses=_CLASSES,
     ),
     "xgboost": AlgorithmInfo(
         _TABULAR,
         _names(
-            "colsample_bylevel colsample_bynode colsample_bytree early_stopping_rounds eta gamma grow_policy "
+            "colsample_bylevel colsample_bynode colsample_bytree early_stopping_rounds eta focus gamma grow_policy "
             "learning_rate loss max_bin max_delta_step max_depth max_leaves min_child_weight n_estimators "
             "quantile_alpha reg_alpha reg_lambda scale_pos_weight subsample"
         ),
         extra="boosting",
+        number_losses=(*_ROBUST, "quantile", "poisson"),
+        class_losses=_CLASSES,
     ),
     "catboost": AlgorithmInfo(
         _TABULAR,
         _names(
             "auto_class_weights bagging_temperature bootstrap_type border_count depth early_stopping_rounds "
-            "grow_policy l2_leaf_reg learning_rate loss max_leaves min_data_in_leaf n_estimators "
+            "focus grow_policy l2_leaf_reg learning_rate loss max_leaves min_data_in_leaf n_estimators "
             "random_strength rsm subsample"
         ),
         extra="boosting",
+        number_losses=(*_ROBUST, "poisson"),
+        class_losses=_CLASSES,
     ),
     "python": AlgorithmInfo(_TABULAR, _names("estimator params trusted")),
     "seasonal_naive": AlgorithmInfo(("forecasting",), _names("ahead season"), needs_past=True),
@@ -118,10 +138,10 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
         extra="prophet",
         needs_past=True,
     ),
-    "lstm": AlgorithmInfo(_TABULAR, _DEEP, extra="deep"),
-    "gru": AlgorithmInfo(_TABULAR, _DEEP, extra="deep"),
-    "cnn": AlgorithmInfo(_TABULAR, _names(f"{' '.join(_DEEP)} kernel"), extra="deep"),
-    "transformer": AlgorithmInfo(_TABULAR, _names(f"{' '.join(_DEEP)} heads"), extra="deep"),
+    "lstm": _network(),
+    "gru": _network(),
+    "cnn": _network("kernel"),
+    "transformer": _network("heads"),
 }
 
 
@@ -217,3 +237,12 @@ def unknown_params(algorithm: str, params: Mapping[str, Any]) -> list[str]:
         for name in params
         if name not in known
     ]
+
+
+def unknown_loss(algorithm: str, problem: Problem, loss: object) -> str | None:
+    """A sentence when the algorithm has no such loss for the problem; an algorithm without losses has no parameter."""
+    info = ALGORITHM_CATALOGUE[algorithm]
+    known = info.class_losses if problem == "classification" else info.number_losses
+    if not known or loss is None or loss in known:
+        return None
+    return f"{algorithm} has no loss {loss!r} for {problem}{near_and_all(str(loss), known)}"

@@ -11,7 +11,9 @@ import numpy as np
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
+from mlops_assets.training.boosted import focus_of, library_params
 from mlops_assets.training.losses import named_loss
+from mlops_assets.training.robust import spread
 
 MODEL_FILE: Final = "model.cbm"
 NUMBER_LOSSES: Final = {
@@ -21,6 +23,8 @@ NUMBER_LOSSES: Final = {
     "log_cosh": "LogCosh",
     "poisson": "Poisson",
 }
+ROBUST: Final = ("huber", "log_cosh")
+"""CatBoost bends these at 1, so that its target is brought to a spread of 1 for them."""
 ROUNDS: Final = 400
 PATIENCE: Final = 50
 
@@ -45,20 +49,27 @@ class CatBoost(Algorithm):
         import catboost
 
         params = {"n_estimators": ROUNDS, **self.params}
+        loss = self._objective(params)
         patience = int(params.pop("early_stopping_rounds", PATIENCE))
         model = catboost.CatBoost(
             {
                 "random_seed": data.seed,
                 "thread_count": 1,
                 "allow_writing_files": False,
-                "loss_function": self._objective(params.pop("loss", None)),
-                **params,
+                "loss_function": loss,
+                **library_params(params),
             }
         )
-        train = catboost.Pool(data.train, data.target)
+        centre, width, start = self._level(data.target)
+
+        def pool(values: Floats, target: Floats) -> Any:
+            begun = np.full(len(target), start) if start else None
+            return catboost.Pool(values, (target - centre) / width, baseline=begun)
+
+        train = pool(data.train, data.target)
         watched = None
-        if data.validation is not None:
-            watched = catboost.Pool(data.validation, data.validation_target)
+        if data.validation is not None and data.validation_target is not None:
+            watched = pool(data.validation, data.validation_target)
         model.fit(
             train,
             eval_set=watched,
@@ -67,16 +78,36 @@ class CatBoost(Algorithm):
             logging_level="Silent",
         )
         _report(model, data)
+        if (centre, width, start) != (0.0, 1.0, 0.0):
+            _, bias = model.get_scale_and_bias()
+            # In the leaves, not as CatBoost's own scale: with that it refuses to explain the model.
+            model.set_leaf_values(model.get_leaf_values() * width)
+            model.set_scale_and_bias(1.0, (bias + start) * width + centre)
         # When and by whom it was made is in the manifest; equal trainings give equal bytes.
         model.get_metadata()["train_finish_time"] = ""
         model.get_metadata()["model_guid"] = ""
         self._model = _loaded(_bytes(model))
 
-    def _objective(self, loss: object) -> str:
-        if self.classes:
-            name = "Logloss" if len(self.classes) == 2 else "MultiClass"
-            return named_loss(self.name, loss, {"cross_entropy": name}, "cross_entropy")
-        return named_loss(self.name, loss, NUMBER_LOSSES, "squared")
+    def _objective(self, params: Mapping[str, Any]) -> str:
+        loss = params.get("loss")
+        if not self.classes:
+            return named_loss(self.name, loss, NUMBER_LOSSES, "squared")
+        if len(self.classes) > 2:
+            known = {"cross_entropy": "MultiClass"}
+            return named_loss(self.name, loss, known, "cross_entropy", f"{len(self.classes)} classes")
+        # Equal weights: 'auto_class_weights' is there to give others.
+        focal = f"Focal:focal_alpha=0.5;focal_gamma={focus_of(self.name, params)}"
+        return named_loss(self.name, loss, {"cross_entropy": "Logloss", "focal": focal}, "cross_entropy")
+
+    def _level(self, target: Floats) -> tuple[float, float, float]:
+        """What is taken from the target, what it is divided by, and the score that the first tree begins from."""
+        loss = None if self.classes else self.params.get("loss")
+        if loss in ROBUST:
+            return float(np.median(target)), spread(target), 0.0
+        if loss == "poisson" and target.mean() > 0:
+            # From 0 its first steps are as long as the target is large, and their exponential runs away.
+            return 0.0, 1.0, float(np.log(target.mean()))
+        return 0.0, 1.0, 0.0
 
     def _answer(self, values: Floats) -> Floats:
         kind = "Probability" if self.classes else "RawFormulaVal"

@@ -10,16 +10,20 @@ import numpy as np
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
-from mlops_assets.training.losses import named_loss
+from mlops_assets.training.boosted import OWN, class_shares, library_params, own_loss
+from mlops_assets.training.losses import OwnLoss, named_loss
+from mlops_assets.training.robust import spread
 
 MODEL_FILE: Final = "model.txt"
 NUMBER_LOSSES: Final = {
     "squared": "regression",
     "absolute": "regression_l1",
     "huber": "huber",
+    "log_cosh": OWN,
     "quantile": "quantile",
     "poisson": "poisson",
 }
+CLASS_LOSSES: Final = {"cross_entropy": "cross_entropy", "focal": OWN}
 ROUNDS: Final = 400
 PATIENCE: Final = 50
 
@@ -56,42 +60,62 @@ class LightGbm(Algorithm):
         params = dict(self.params)
         rounds = int(params.pop("n_estimators", ROUNDS))
         patience = int(params.pop("early_stopping_rounds", PATIENCE))
+        own, objective = self._objective(params, data.target)
         params = {
             "verbosity": -1,
             "seed": data.seed,
             "deterministic": True,
             "force_row_wise": True,
             "num_threads": data.threads,
-            **self._objective(params.pop("loss", None)),
-            **params,
+            **objective,
+            **library_params(params),
         }
+        start = own.start if own else 0.0
         train = lightgbm.Dataset(
-            data.train, data.target, feature_name=_plain_names(data.names), params=params
+            data.train, data.target - start, feature_name=_plain_names(data.names), params=params
         )
         parts, names, callbacks = [train], ["train"], [_report(data)]
-        if data.validation is not None:
-            parts.append(lightgbm.Dataset(data.validation, data.validation_target, reference=train))
+        if data.validation is not None and data.validation_target is not None:
+            held = data.validation_target - start
+            parts.append(lightgbm.Dataset(data.validation, held, reference=train))
             names.append("validation")
             if patience:
                 callbacks.append(lightgbm.early_stopping(patience, first_metric_only=True, verbose=False))
         booster = lightgbm.train(
-            params, train, rounds, valid_sets=parts, valid_names=names, callbacks=callbacks
+            params,
+            train,
+            rounds,
+            valid_sets=parts,
+            valid_names=names,
+            feval=_measure(own) if own else None,
+            callbacks=callbacks,
         )
         # Read back from its text: what predicts now is exactly what is stored.
-        text = booster.model_to_string(num_iteration=booster.best_iteration or -1)
-        self._booster = lightgbm.Booster(model_str=text)
+        self._booster = _read_back(lightgbm, booster, booster.best_iteration or -1)
+        if start:
+            for leaf in range(self._booster.dump_model(num_iteration=1)["tree_info"][0]["num_leaves"]):
+                self._booster.set_leaf_output(0, leaf, self._booster.get_leaf_output(0, leaf) + start)
+            self._booster = _read_back(lightgbm, self._booster, -1)
 
-    def _objective(self, loss: object) -> dict[str, Any]:
+    def _objective(self, params: dict[str, Any], target: Floats) -> tuple[OwnLoss | None, dict[str, Any]]:
+        """Our own loss where LightGBM has none, and what LightGBM is told."""
+        known, default = (CLASS_LOSSES, "cross_entropy") if self.classes else (NUMBER_LOSSES, "squared")
+        named = named_loss(self.name, params.get("loss"), known, default)
+        told: dict[str, Any] = {"objective": named}
         if len(self.classes) == 2:
-            return {"objective": named_loss(self.name, loss, {"cross_entropy": "binary"}, "cross_entropy")}
-        if self.classes:
-            named = named_loss(self.name, loss, {"cross_entropy": "multiclass"}, "cross_entropy")
-            return {"objective": named, "num_class": len(self.classes)}
-        return {"objective": named_loss(self.name, loss, NUMBER_LOSSES, "squared")}
+            told = {"objective": "binary"}
+        elif self.classes:
+            told = {"objective": "multiclass", "num_class": len(self.classes)}
+        if named == "huber":
+            told["alpha"] = spread(target)
+        if named != OWN:
+            return None, told
+        own = own_loss(self.name, params, target)
+        return own, {**told, "objective": _steps(own), "metric": "None"}
 
     def _answer(self, values: Floats) -> Floats:
         answer = np.asarray(self._booster.predict(values, num_threads=1), dtype=np.float64)
-        return np.column_stack((1.0 - answer, answer)) if len(self.classes) == 2 else answer
+        return class_shares(answer, self.params.get("loss")) if self.classes else answer
 
     def _dump(self) -> dict[str, bytes]:
         # The number of threads is a matter of this machine, not of the model: stored files stay equal.
@@ -122,3 +146,21 @@ def _report(data: FitData) -> Any:
         )
 
     return after_each
+
+
+def _read_back(lightgbm: Any, booster: Any, rounds: int) -> Any:
+    return lightgbm.Booster(model_str=booster.model_to_string(num_iteration=rounds))
+
+
+def _steps(own: OwnLoss) -> Any:
+    def steps(scores: Floats, part: Any) -> tuple[Floats, Floats]:
+        return own.steps(scores, np.asarray(part.get_label(), dtype=np.float64))
+
+    return steps
+
+
+def _measure(own: OwnLoss) -> Any:
+    def measure(scores: Floats, part: Any) -> tuple[str, float, bool]:
+        return own.name, own.mean(scores, np.asarray(part.get_label(), dtype=np.float64)), False
+
+    return measure

@@ -9,16 +9,19 @@ import numpy as np
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
-from mlops_assets.training.losses import named_loss
+from mlops_assets.training.boosted import OWN, class_shares, library_params, own_loss
+from mlops_assets.training.losses import OwnLoss, named_loss
 
 MODEL_FILE: Final = "model.ubj"
 NUMBER_LOSSES: Final = {
     "squared": "reg:squarederror",
     "absolute": "reg:absoluteerror",
-    "huber": "reg:pseudohubererror",
+    "huber": OWN,
+    "log_cosh": OWN,
     "quantile": "reg:quantileerror",
     "poisson": "count:poisson",
 }
+CLASS_LOSSES: Final = {"cross_entropy": "cross_entropy", "focal": OWN}
 ROUNDS: Final = 400
 PATIENCE: Final = 50
 
@@ -45,13 +48,14 @@ class XgBoost(Algorithm):
         params = dict(self.params)
         rounds = int(params.pop("n_estimators", ROUNDS))
         patience = int(params.pop("early_stopping_rounds", PATIENCE))
+        own, objective = self._objective(params, data.target)
         params = {
             "verbosity": 0,
             "seed": data.seed,
             "nthread": data.threads,
             "tree_method": "hist",
-            **self._objective(params.pop("loss", None)),
-            **params,
+            **objective,
+            **library_params(params),
         }
         train = xgboost.DMatrix(data.train, data.target, nthread=data.threads)
         parts, stop = [(train, "train")], None
@@ -66,6 +70,8 @@ class XgBoost(Algorithm):
             train,
             rounds,
             evals=parts,
+            obj=_steps(own) if own else None,
+            custom_metric=_measure(own) if own else None,
             early_stopping_rounds=stop,
             callbacks=[told],
             verbose_eval=False,
@@ -73,21 +79,29 @@ class XgBoost(Algorithm):
         kept = booster[: booster.best_iteration + 1] if stop else booster
         self._booster = _booster(bytes(kept.save_raw("ubj")))
 
-    def _objective(self, loss: object) -> dict[str, Any]:
+    def _objective(self, params: dict[str, Any], target: Floats) -> tuple[OwnLoss | None, dict[str, Any]]:
+        """Our own loss where XGBoost has none that is fit to use, and what XGBoost is told."""
+        known, default = (CLASS_LOSSES, "cross_entropy") if self.classes else (NUMBER_LOSSES, "squared")
+        named = named_loss(self.name, params.get("loss"), known, default)
+        told: dict[str, Any] = {"objective": named}
         if len(self.classes) == 2:
-            return {
-                "objective": named_loss(
-                    self.name, loss, {"cross_entropy": "binary:logistic"}, "cross_entropy"
-                )
-            }
-        if self.classes:
-            named = named_loss(self.name, loss, {"cross_entropy": "multi:softprob"}, "cross_entropy")
-            return {"objective": named, "num_class": len(self.classes)}
-        return {"objective": named_loss(self.name, loss, NUMBER_LOSSES, "squared")}
+            told = {"objective": "binary:logistic"}
+        elif self.classes:
+            told = {"objective": "multi:softprob", "num_class": len(self.classes)}
+        if named != OWN:
+            return None, told
+        own = own_loss(self.name, params, target)
+        # An objective that hands out the scores as they are: what the stored model then does, too.
+        plain = {
+            "objective": "reg:squarederror",
+            "base_score": own.start,
+            "disable_default_eval_metric": True,
+        }
+        return own, {**told, **plain}
 
     def _answer(self, values: Floats) -> Floats:
         answer = np.asarray(self._booster.inplace_predict(values), dtype=np.float64)
-        return np.column_stack((1.0 - answer, answer)) if len(self.classes) == 2 else answer
+        return class_shares(answer, self.params.get("loss")) if self.classes else answer
 
     def _dump(self) -> dict[str, bytes]:
         return {MODEL_FILE: bytes(self._booster.save_raw("ubj"))}
@@ -121,3 +135,18 @@ def _reporter(xgboost: Any, data: FitData) -> Any:
             return False
 
     return Reporter()
+
+
+def _steps(own: OwnLoss) -> Any:
+    def steps(scores: Any, part: Any) -> tuple[Floats, Floats]:
+        return own.steps(np.asarray(scores, dtype=np.float64), np.asarray(part.get_label(), dtype=np.float64))
+
+    return steps
+
+
+def _measure(own: OwnLoss) -> Any:
+    def measure(scores: Any, part: Any) -> tuple[str, float]:
+        truth = np.asarray(part.get_label(), dtype=np.float64)
+        return own.name, own.mean(np.asarray(scores, dtype=np.float64), truth)
+
+    return measure

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from mlops_assets import evaluation
+from mlops_assets import evaluation, training
 from mlops_assets.artifacts import Explanation, FeatureMatrix
 from mlops_assets.evaluation import exact, pictures
 from mlops_assets.evaluation.scoring import Scored
@@ -313,3 +313,34 @@ def _rows_of(frame: pl.DataFrame, found: evaluation.ShapValues, names: tuple[str
     times = found.inputs[:, found.names.index("@time")]
     rows = frame.select(names).to_numpy()
     return rows[[int(np.flatnonzero(rows[:, -1] == time)[0]) for time in times]]
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost", "catboost"])
+@pytest.mark.parametrize("loss", ["huber", "log_cosh", "focal", "focal of three"])
+def test_boosted_trees_with_a_loss_of_our_own_add_up_to_their_score(
+    library: str, loss: str, frame: pl.DataFrame
+) -> None:
+    pytest.importorskip(library)
+    if (library, loss) == ("catboost", "focal of three"):
+        pytest.skip("CatBoost has a focal loss of two classes only")
+    matrix = FeatureMatrix(NAMES, frame.select(NAMES).to_numpy())
+    y = 700 + 100 * frame["y"].to_numpy()
+    if loss.startswith("focal"):
+        y = np.digitize(frame["a"].to_numpy(), [0.0, 1.0] if loss == "focal of three" else [0.0])
+    model = training.ALGORITHMS[library](
+        "classification" if loss.startswith("focal") else "regression",
+        {"loss": loss.split()[0], "n_estimators": 30},
+    ).fit(matrix, y, seed=1)
+    model = training.ALGORITHMS[library].load(model.dump())
+    way = exact.own_trees(model.native)
+    assert way is not None
+    values, base = way.explain(matrix.values)
+    score = base + values.sum(axis=2)
+    if not model.classes:
+        np.testing.assert_allclose(score[:, 0], model.predict(matrix), rtol=1e-5, atol=1e-2)
+        return
+    shares = model.predict_proba(matrix)
+    against = np.log(shares[:, 1:] / shares[:, :1])  # of each class against the first
+    np.testing.assert_allclose(
+        score if score.shape[1] == 1 else score[:, 1:] - score[:, :1], against, atol=1e-4
+    )

@@ -88,6 +88,16 @@ def test_every_problem_is_reported_at_once_in_order_of_lines(tmp_path: Path) -> 
         ("kind: file", "kind: fiel", "did you mean 'file'?"),
         ("problem: regression", "problem: regresion", "did you mean 'regression'?"),
         ("algorithms: [ridge,", "algorithms: [logistic,", "does not solve regression"),
+        (
+            "algorithms: [ridge,",
+            "algorithms: [{lightgbm: {loss: hubber}},",
+            "did you mean 'huber'? It has absolute",
+        ),
+        (
+            "algorithms: [ridge,",
+            "algorithms: [{lightgbm: {loss: focal}},",
+            "no loss 'focal' for regression; it has",
+        ),
         ("timestamp: day\n", "features: {calendar: [hour]}\n", "needs a 'timestamp'"),
         ("timestamp: day\n", "timestamp: day\nsplit: {train: 80%}\n", "must add up to 1"),
         (

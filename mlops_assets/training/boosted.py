@@ -1,0 +1,53 @@
+"""The part common to boosting libraries that are handed a loss they do not have: which, and answers from its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from mlops_assets.errors import TrainingError
+from mlops_assets.training.focal import FOCUS, focal_loss, shares
+from mlops_assets.training.losses import Floats, OwnLoss
+from mlops_assets.training.robust import robust_loss
+
+WITHOUT_EFFECT: Final = ("is_unbalance", "scale_pos_weight")
+OWN: Final = "own"
+"""What an algorithm's table of losses says of one that its library does not bring."""
+
+
+def own_loss(algorithm: str, params: Mapping[str, Any], target: Floats) -> OwnLoss:
+    """The loss that `params` name. target: of the training rows.
+
+    Raises TrainingError for a parameter that would be ignored with it, and for a focus below 0.
+    """
+    name = str(params.get("loss"))
+    if name != "focal":
+        return robust_loss(name, target)
+    if ignored := [other for other in WITHOUT_EFFECT if params.get(other)]:
+        raise TrainingError(
+            f"{algorithm}: {ignored[0]!r} has no effect with the loss 'focal', which weighs by 'focus'; leave it out"
+        )
+    return focal_loss(focus_of(algorithm, params))
+
+
+def focus_of(algorithm: str, params: Mapping[str, Any]) -> float:
+    """The exponent of the focal loss. Raises TrainingError for one below 0."""
+    asked = params.get("focus")
+    focus = FOCUS if asked is None else float(asked)
+    if not (np.isfinite(focus) and focus >= 0.0):
+        raise TrainingError(f"{algorithm}: 'focus' must be 0 or above, not {asked!r}")
+    return focus
+
+
+def library_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters that the library itself understands."""
+    return {name: value for name, value in params.items() if name not in ("loss", "focus")}
+
+
+def class_shares(answer: Floats, loss: object) -> Floats:
+    """Probabilities (rows, classes): of scores, when the loss is one of ours, else of what the library answers."""
+    if loss == "focal":
+        return shares(answer)
+    return np.column_stack((1.0 - answer, answer)) if answer.ndim == 1 else answer
