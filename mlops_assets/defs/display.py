@@ -37,12 +37,20 @@ class Shown:
 
 
 def rows_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
-    """Rows of plain values as a table; anything else is shown as text."""
-    plain = (str, int, float, bool)
+    """Rows of plain values as a table; anything else is shown as text, and what a row lacks stays empty."""
+    plain = (str, int, float, bool, type(None))
     records = [
         {key: value if isinstance(value, plain) else str(value) for key, value in row.items()} for row in rows
     ]
-    return dg.MetadataValue.table([dg.TableRecord(record) for record in records])
+    columns: dict[str, str] = {}
+    for record in records:
+        for key, value in record.items():
+            if value is not None:
+                columns.setdefault(key, dg.TableMetadataValue.infer_column_type(value))
+    names = list(dict.fromkeys(key for record in records for key in record))
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, columns.get(name, "string")) for name in names])
+    filled = [dg.TableRecord({name: record.get(name) for name in names}) for record in records]
+    return dg.MetadataValue.table(filled, schema)
 
 
 def readings(record: ReadingsRecord, _: Platform) -> Shown:
@@ -110,6 +118,7 @@ def trained(record: TrainedModel, platform: Platform) -> Shown:
                 for part in ("train", "validation")
                 for name, value in c.metrics.get(part, {}).items()
             },
+            **({"note": c.message} if c.message else {}),
         }
         for c in record.candidates
     ]

@@ -65,7 +65,17 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     plots = evaluation.plots(spec, challenger, champion, split, measured, shap)
     history = platform.ledger.history(spec.name, 10)
     shown = replace(evidence, gates=standing)
-    promotion.write_report(folder, spec, shown, decision, evidence_hash, plots, history, recorded=evidence)
+    promotion.write_report(
+        folder,
+        spec,
+        shown,
+        decision,
+        evidence_hash,
+        plots,
+        history,
+        recorded=evidence,
+        candidates=trained.candidates,
+    )
     platform.registry.log_evaluation(trained, measured, folder)
     run.progress(f"the gates say {decision.outcome}: {decision.reason}")
     if decision.outcome == "refuse":

@@ -16,11 +16,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mlops_assets import promotion
-from mlops_assets.artifacts import Decision, Evidence, from_json
+from mlops_assets import promotion, stages
+from mlops_assets.artifacts import Decision, Evidence, TrainedModel, from_json
 from mlops_assets.errors import EvidenceError, SpecError
 from mlops_assets.lifecycle.people import Subject, as_it_stands
-from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.lifecycle.platform import Platform, Run, known_record
 from mlops_assets.promotion import Flip
 from mlops_assets.spec import ModelSpec, examine, load_model
 
@@ -55,6 +55,8 @@ def report(spec: ModelSpec, platform: Platform, run: Run, found: Subject) -> tup
         decision = promotion.recheck(None, found.evidence)
     folder = platform.reports(spec.name, found.evidence.version)
     waivers = platform.ledger.waivers(spec.name)
+    trained = known_record(platform, spec, stages.TRAINED_MODEL, TrainedModel)
+    theirs = trained is not None and trained.manifest_sha256 == found.evidence.manifest_sha256
     text = promotion.markdown(
         as_it_stands(platform, found, run.now()),
         decision,
@@ -64,6 +66,8 @@ def report(spec: ModelSpec, platform: Platform, run: Run, found: Subject) -> tup
         waivers=[
             f"{one.gate} by {one.owner} until {one.expires_at:%Y-%m-%d}: {one.reason}" for one in waivers
         ],
+        candidates=trained.candidates if trained is not None and theirs else (),
+        primary=spec.evaluation.primary,
     )
     return (f"> This evidence has lapsed: {lapsed}\n\n{text}" if lapsed else text), decision
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from mlops_assets import features, stages, training
 from mlops_assets.artifacts import Evidence, Predictor, Split, TableVersion, from_json, to_json
 from mlops_assets.errors import BundleError, DataError, MlopsError
+from mlops_assets.lifecycle.candidates import best_of, fit_candidates
 from mlops_assets.lifecycle.champions import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.predictor import BundlePredictor
-from mlops_assets.lifecycle.train import best_of, fit_candidates
 from mlops_assets.spec import ModelSpec
 from mlops_assets.spec.training import AlgorithmChoice
 from mlops_assets.training.manifest import environment_of, sha256

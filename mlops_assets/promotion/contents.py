@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mlops_assets.artifacts import Comparison, Decision, Evidence, GateResult, Metrics, Part
+from mlops_assets.artifacts import Candidate, Comparison, Decision, Evidence, GateResult, Metrics, Part
 from mlops_assets.promotion.answers import finite, percent
 from mlops_assets.promotion.people import SETTLED_BY_PEOPLE
 from mlops_assets.spec.evaluation import METRIC_CATALOGUE
@@ -133,6 +133,21 @@ def gate_rows(evidence: Evidence) -> list[tuple[GateResult, str]]:
     order = {"fail": 0, "not_enough_evidence": 1, "pass": 2, "not_applicable": 3}
     rows = sorted(evidence.gates, key=lambda gate: (order.get(gate.verdict, 0), not gate.hard))
     return [(gate, verdict_words(gate)) for gate in rows]
+
+
+def candidate_head(metric: str) -> tuple[str, ...]:
+    """What stands above `candidate_rows`."""
+    return "candidate", f"{metric} on train", f"{metric} on validation", "seconds", "what became of it"
+
+
+def candidate_rows(candidates: Sequence[Candidate], metric: str) -> list[tuple[str, str, str, str, str]]:
+    """Everything that was to be trained, in the order of the model file; the metric is the one that chose."""
+    rows = []
+    for one in candidates:
+        measured = [number(one.metrics.get(part, {}).get(metric)) for part in ("train", "validation")]
+        fate = one.status.replace("_", " ") + (f": {one.message}" if one.message else "")
+        rows.append((one.algorithm, measured[0], measured[1], f"{one.seconds:.1f}", fate))
+    return rows
 
 
 def data_rows(evidence: Evidence) -> list[tuple[str, str, str, str]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from mlops_assets.artifacts import Decision, Evidence, Part
+from mlops_assets.artifacts import Candidate, Decision, Evidence, Part
 from mlops_assets.promotion import contents
 from mlops_assets.spec import ModelSpec
 
@@ -82,6 +82,7 @@ def html(
     history: Sequence[Any] = (),
     *,
     actions: str = "",
+    candidates: Sequence[Candidate] = (),
 ) -> str:
     """The whole page. `actions` is trusted HTML put below the header (the review page's buttons)."""
     title = f"{contents.headline(evidence, decision)}: {evidence.model} v{evidence.version}"
@@ -94,6 +95,7 @@ def html(
         _metrics(evidence),
         *(_classes(evidence) if evidence.evaluation.classes else []),
         *(_slices(evidence) if evidence.evaluation.slices else []),
+        *(_candidates(candidates, spec.evaluation.primary) if candidates else []),
         *(["<h2>Pictures</h2>", _pictures(plots)] if plots else []),
         "<h2>What moves the predictions</h2>",
         _importance(evidence),
@@ -181,6 +183,11 @@ def _slices(evidence: Evidence) -> list[str]:
         tuple(contents.number(value) for value in one.values()) for one in evidence.evaluation.slices[:40]
     ]
     return ["<h2>By slice</h2>", _table("", tuple(evidence.evaluation.slices[0]), rows)]
+
+
+def _candidates(candidates: Sequence[Candidate], metric: str) -> list[str]:
+    rows = contents.candidate_rows(candidates, metric)
+    return ["<h2>Candidates</h2>", _table("", contents.candidate_head(metric), rows)]
 
 
 def _pictures(plots: Mapping[str, bytes]) -> str:

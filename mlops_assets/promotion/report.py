@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.artifacts import Decision, Evidence, to_json
+from mlops_assets.artifacts import Candidate, Decision, Evidence, to_json
 from mlops_assets.promotion import contents
 from mlops_assets.promotion.page import html
 from mlops_assets.spec import ModelSpec
@@ -25,8 +25,11 @@ def markdown(
     history: Sequence[Any] = (),
     plots: Sequence[str] = (),
     waivers: Sequence[str] = (),
+    candidates: Sequence[Candidate] = (),
+    primary: str = "",
 ) -> str:
-    """A report that fits a pull-request comment. plots are addresses of pictures to show as images."""
+    """A report that fits a pull-request comment. plots are addresses of pictures to show as images; candidates are all
+    that were to be trained, the challenger among them, chosen by the metric `primary`."""
     who = f"{evidence.model} v{evidence.version} against {contents.champion_words(evidence)}"
     lines = [
         f"## {contents.headline(evidence, decision)}: {who}",
@@ -50,6 +53,9 @@ def markdown(
     lines += [f"_{_cell(note)}_  " for note in contents.method_notes(evidence)]
     if rows := contents.class_rows(evidence):
         lines += ["", "### Class by class on the holdout", "", *_table(contents.CLASS_HEAD, rows)]
+    if candidates:
+        lines += ["", "### Candidates", ""]
+        lines += _table(contents.candidate_head(primary), contents.candidate_rows(candidates, primary))
     lines += [
         "",
         "### Data",
@@ -109,6 +115,7 @@ def write_report(
     plots: Mapping[str, bytes],
     history: Sequence[Any] = (),
     recorded: Evidence | None = None,
+    candidates: Sequence[Candidate] = (),
 ) -> Path:
     """Write report.md, report.html, evidence.json and the pictures into `folder`; give the page's path.
 
@@ -121,9 +128,17 @@ def write_report(
         json.dumps(to_json(recorded or evidence), indent=1, sort_keys=True), encoding="utf-8"
     )
     text = markdown(
-        evidence, decision, evidence_hash, history=history, plots=[f"{name}.png" for name in plots]
+        evidence,
+        decision,
+        evidence_hash,
+        history=history,
+        plots=[f"{name}.png" for name in plots],
+        candidates=candidates,
+        primary=spec.evaluation.primary,
     )
     (folder / "report.md").write_text(text, encoding="utf-8")
     page = folder / "report.html"
-    page.write_text(html(spec, evidence, decision, evidence_hash, plots, history), encoding="utf-8")
+    page.write_text(
+        html(spec, evidence, decision, evidence_hash, plots, history, candidates=candidates), encoding="utf-8"
+    )
     return page

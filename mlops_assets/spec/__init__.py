@@ -4,8 +4,17 @@ Comes in: the text of a YAML file. Goes out: a frozen `ModelSpec`, or every prob
 Nothing here touches data; whether a column exists is for `readings` to find out.
 """
 
-from mlops_assets.spec.loader import Problem, examine, load_model, load_models
+from mlops_assets.spec.loader import Problem, examine, load_model, load_models, model_files, problem_at
 from mlops_assets.spec.model import ModelSpec
 from mlops_assets.spec.schema import schema_text
 
-__all__ = ["ModelSpec", "Problem", "examine", "load_model", "load_models", "schema_text"]
+__all__ = [
+    "ModelSpec",
+    "Problem",
+    "examine",
+    "load_model",
+    "load_models",
+    "model_files",
+    "problem_at",
+    "schema_text",
+]

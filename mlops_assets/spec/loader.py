@@ -45,8 +45,7 @@ def load_model(file: FilePath) -> ModelSpec:
 
 def load_models(folder: FilePath) -> tuple[ModelSpec, ...]:
     """Read every model file of a folder, sorted by name. Raises SpecError over all at once, also for a double name."""
-    files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
-    examined = [(file, *examine(file)) for file in files]
+    examined = [(file, *examine(file)) for file in model_files(folder)]
     problems = [problem for _, _, found in examined for problem in found]
     seen: dict[str, FilePath] = {}
     for file, spec, _ in examined:
@@ -57,6 +56,17 @@ def load_models(folder: FilePath) -> tuple[ModelSpec, ...]:
     if problems:
         raise SpecError(_report(problems))
     return tuple(sorted((spec for _, spec, _ in examined if spec), key=lambda spec: spec.name))
+
+
+def model_files(folder: FilePath) -> list[FilePath]:
+    """The model files of a folder."""
+    return sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+
+
+def problem_at(file: FilePath, path: Path, message: str) -> Problem:
+    """Something to say about a key of a file that can be read."""
+    line = parse(file.read_text(encoding="utf-8-sig")).line(path)
+    return Problem(_shown(file), line, _dotted(path), message)
 
 
 def examine(file: FilePath) -> tuple[ModelSpec | None, list[Problem]]:

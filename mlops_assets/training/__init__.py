@@ -10,6 +10,7 @@ from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.bundle import save_bundle
 from mlops_assets.training.fitting import Fitted, fit, fit_all, warm_up
 from mlops_assets.training.loading import LoadedBundle, load_bundle, read_profile
+from mlops_assets.training.readiness import check, left_out, not_installed
 from mlops_assets.training.search import Searched, Trial, search
 from mlops_assets.training.workers import verify
 
@@ -21,9 +22,12 @@ __all__ = [
     "Progress",
     "Searched",
     "Trial",
+    "check",
     "fit",
     "fit_all",
+    "left_out",
     "load_bundle",
+    "not_installed",
     "read_profile",
     "save_bundle",
     "search",

@@ -93,8 +93,17 @@ class Algorithm(ABC):
             raise TrainingError(f"{self.name} does not solve {problem}; it solves {', '.join(info.problems)}")
         if problems := unknown_params(self.name, self.params):
             raise TrainingError("; ".join(problems))
-        if not all(find_spec(module) for module in self.modules):
-            raise MissingExtraError(f"the algorithm {self.name!r}", info.extra or "training")
+        if (missing := self.missing()) is not None:
+            raise missing
+
+    @classmethod
+    def missing(cls) -> MissingExtraError | None:
+        """What to say when its library is not installed; None when it is."""
+        if all(find_spec(module) for module in cls.modules):
+            return None
+        return MissingExtraError(
+            f"the algorithm {cls.name!r}", ALGORITHM_CATALOGUE[cls.name].extra or "training"
+        )
 
     @classmethod
     def import_library(cls) -> None:

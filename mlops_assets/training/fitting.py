@@ -25,7 +25,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlops_assets.artifacts import FeatureMatrix
-from mlops_assets.errors import MlopsError
+from mlops_assets.errors import MissingExtraError, MlopsError
 from mlops_assets.spec import ModelSpec
 from mlops_assets.spec.training import ALGORITHM_CATALOGUE, AlgorithmChoice
 from mlops_assets.training import workers
@@ -74,7 +74,7 @@ def unheard_step(_algorithm: str, _progress: Progress) -> None:
 def warm_up(spec: ModelSpec) -> None:
     """Start the processes that a training will need, so that they import while something else is done: one per library,
     also where fitting needs none, since whichever wins is verified in one."""
-    workers.warm({one.name for one in spec.training.algorithms})
+    workers.warm({one.name for one in spec.training.algorithms if ALGORITHMS[one.name].missing() is None})
 
 
 def fit(
@@ -124,14 +124,21 @@ def fit_all(
     `train` and `validation`, and so do all without it.
     cores defaults to those that this process may use and nobody else keeps busy; candidates share them.
     on_progress may be called from several threads.
-    Raises TrainingError for a parameter or problem an algorithm does not have, before anything is fitted.
+    One whose library is not installed has failed. Raises TrainingError for a parameter or problem an algorithm does not
+    have, before anything is fitted.
     """
     asked = tuple(spec.training.algorithms if choices is None else choices)
-    kinds = [_kind(spec, choice) for choice in asked]
+    fitted: dict[int, Fitted] = {}
+    kinds: dict[int, Algorithm] = {}
+    for place, choice in enumerate(asked):
+        try:
+            kinds[place] = configured(spec, choice)
+        except MissingExtraError as error:
+            fitted[place] = Fitted(choice, "failed", 0.0, None, str(error))
     end = time.monotonic() + deadline_seconds
-    fitted = {
-        place: _fitted_here(spec, choice, past[0] if past and kind.reads_past else train, y_train, end)
-        for place, (choice, kind) in enumerate(zip(asked, kinds, strict=True))
+    fitted |= {
+        place: _fitted_here(spec, asked[place], past[0] if past and kind.reads_past else train, y_train, end)
+        for place, kind in kinds.items()
         if kind.is_quick(*train.values.shape)
     }
     others = [place for place in range(len(asked)) if place not in fitted]
@@ -165,7 +172,8 @@ def fit_all(
     return tuple(fitted[place] for place in range(len(asked)))
 
 
-def _kind(spec: ModelSpec, choice: AlgorithmChoice) -> Algorithm:
+def configured(spec: ModelSpec, choice: AlgorithmChoice) -> Algorithm:
+    """The algorithm with its parameters, not fitted. Raises TrainingError and MissingExtraError."""
     return ALGORITHMS[choice.name](spec.problem, completed(spec, choice))
 
 
@@ -191,7 +199,7 @@ def _fitted_here(
     try:
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always")
-            model = _kind(spec, choice).fit(
+            model = configured(spec, choice).fit(
                 train, y_train, seed=spec.training.seed, target_transform=spec.training.target_transform
             )
     except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer

@@ -20,6 +20,7 @@ from mlops_assets.errors import MissingExtraError
 from mlops_assets.spec import ModelSpec
 from mlops_assets.spec.training import AlgorithmChoice, SearchedChoice, SearchedRange, SearchSpec
 from mlops_assets.training.algorithm import Algorithm, Progress, Target
+from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.fitting import Fitted, Past, fit
 
 SHORTEST_FIT: Final = 1.0
@@ -68,7 +69,7 @@ def search(
 
     journal: a file in which trials are remembered, so that a search that was interrupted goes on under the same
     `study` (name it after the data and the model file). Trials run one after the other, so that a seed repeats them.
-    Raises MissingExtraError without Optuna.
+    An algorithm whose library is not installed has one trial, which failed. Raises MissingExtraError without Optuna.
     """
     asked = spec.training.search
     if asked is None:
@@ -80,6 +81,11 @@ def search(
     fixed = {choice.name: choice.params for choice in spec.training.algorithms}
     found = []
     for place, (name, space) in enumerate(sorted(asked.spaces.items())):
+        if (missing := ALGORITHMS[name].missing()) is not None:
+            found.append(
+                Searched(name, None, (Trial(AlgorithmChoice(name=name), "failed", None, 0.0, str(missing)),))
+            )
+            continue
         share = time.monotonic() + (end - time.monotonic()) / (len(asked.spaces) - place)
 
         def once(

@@ -160,3 +160,19 @@ def _write_table() -> object:
     if place := os.environ.get("MLOPS_TABLES"):
         rows = "\n".join(f"|{what}|`{' / '.join(text.split(chr(10)))}`|" for what, text in table.items())
         (Path(place) / "model_files.md").write_text(f"|model file|message|\n|---|---|\n{rows}\n")
+
+
+def test_a_missing_extra_is_a_warning_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlops_assets.training import ALGORITHMS
+
+    monkeypatch.setattr(ALGORITHMS["catboost"], "modules", ("nobody_has_this",))
+    file = tmp_path / "pump.yaml"
+    file.write_text(WHOLE.replace("ridge: {alpha: 1.0}", "ridge: {alpha: 1.0}\n    - catboost: {}"))
+    monkeypatch.setenv("MLOPS_MODELS", str(tmp_path))
+    for words in ((), (str(file),)):
+        printed = mlops(monkeypatch, "validate", *words)
+        assert printed.code == 0
+        assert "valid" in printed.out
+        [warning] = printed.err.splitlines()
+        assert "pump.yaml:15: training.algorithms[1]: the algorithm 'catboost' needs" in warning
+        assert "pip install 'mlops-assets[boosting]'" in warning

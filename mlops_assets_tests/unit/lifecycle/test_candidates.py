@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from mlops_assets import features
-from mlops_assets.artifacts import Split
+from mlops_assets import features, training
+from mlops_assets.artifacts import Candidate, Split
+from mlops_assets.errors import TrainingError
+from mlops_assets.lifecycle.candidates import Study, Trained, best_of, fit_candidates, tasks_of
 from mlops_assets.lifecycle.platform import Run
-from mlops_assets.lifecycle.train import Study, Trained, best_of, fit_candidates
 from mlops_assets.readings.simulated.ad_sales import ad_sales
 from mlops_assets.spec import ModelSpec
 from mlops_assets.spec.consistency import inconsistencies
@@ -67,6 +68,38 @@ def test_algorithms_that_read_the_past_keep_a_preparation_of_their_own() -> None
     assert naive.predictor.estimator.feature_names[-2:] == ("sales@-27", "@time")
     assert naive.predictor.predict(split.test).tolist() == split.test["sales@0"].to_list(), "7 days before"
     assert best_of(spec, found) is ridge
+
+
+def test_what_is_not_installed_is_left_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training.ALGORITHMS["lstm"], "modules", ("nobody_has_this",))
+    monkeypatch.setattr(training.ALGORITHMS["xgboost"], "modules", ("nobody_has_this",))
+    spec, said = model(algorithms=["xgboost", "ridge", "lstm"]), list[str]()
+    split = parts(spec)
+    preparation = features.fit_preparation(spec, split.train)
+    found = fit_candidates(spec, split, preparation, time.monotonic(), run(said))
+    assert [one.status if isinstance(one, Candidate) else "trained" for one in found] == [
+        "failed",
+        "trained",
+        "failed",
+    ]
+    assert [line.partition(" on ")[0] for line in said[:2]] == [
+        "left out, not installed: xgboost, lstm; pip install 'mlops-assets[boosting,deep]'",
+        "training ridge",
+    ]
+    assert not any("failed" in line for line in said), "not an alarm"
+    assert best_of(spec, found) is found[1]
+    with pytest.raises(TrainingError, match=r"xgboost failed: .*boosting.*; lstm failed: .*deep"):
+        best_of(spec, [found[0], found[2]])
+
+
+def test_every_candidate_has_a_name_of_its_own() -> None:
+    spec = model(algorithms=["ridge", {"ridge": {"alpha": 3}}, "seasonal_naive"])
+    assert [task.name for task in tasks_of(spec)] == ["ridge", "ridge_2", "seasonal_naive"]
+    assert [task.name for task in tasks_of(model(search=SEARCH))] == [
+        "ridge",
+        "seasonal_naive",
+        "ridge_search",
+    ]
 
 
 @pytest.mark.skipif(find_spec("optuna") is None, reason="extra search")

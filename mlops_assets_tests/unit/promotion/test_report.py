@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlops_assets import promotion
-from mlops_assets.artifacts import ChampionRef, ClassRow, Evidence, Explanation, from_json, to_json
+from mlops_assets.artifacts import Candidate, ChampionRef, ClassRow, Evidence, Explanation, from_json, to_json
 from mlops_assets_tests.unit.promotion.judging import evaluation_of, evidence_of, spec_with
 
 PNG = b"\x89PNG not really"
@@ -94,6 +94,23 @@ def test_evidence_from_before_the_table_of_classes_still_reads() -> None:
     stored = to_json(judged())
     del stored["evaluation"]["classes"]
     assert from_json(Evidence, stored) == judged()
+
+
+def test_every_candidate_is_told_also_one_that_was_left_out(tmp_path: Path) -> None:
+    metrics: Any = {"train": {"rmse": 0.8, "mae": 0.5}, "validation": {"rmse": 0.875, "mae": 0.6}}
+    tried = (
+        Candidate("ridge", {}, "trained", 1.25, metrics),
+        Candidate("lstm", {}, "failed", 0.0, {}, "needs the extra 'deep' <b>"),
+    )
+    evidence = judged()
+    page = promotion.write_report(
+        tmp_path, SPEC, evidence, decided(evidence), HASH, {"metrics": PNG}, candidates=tried
+    )
+    text = (tmp_path / "report.md").read_text()
+    assert "| candidate | rmse on train | rmse on validation | seconds | what became of it |" in text
+    assert "| ridge | 0.8 | 0.875 | 1.2 | trained |" in text
+    assert "| lstm | n/a | n/a | 0.0 | failed: needs the extra 'deep' &lt;b> |" in text
+    assert "failed: needs the extra &#x27;deep&#x27; &lt;b&gt;" in page.read_text()
 
 
 class Page(HTMLParser):
