@@ -46,9 +46,8 @@ dev: $(DEV) ## The environment a developer needs
 
 everything: $(ALL) ## The developer's environment with every extra but `deep`
 
-deep: $(DEFAULT) ## Add PyTorch for neural networks: read CONTRIBUTING.md first, the default build is large
-	$(BIN)/python -m ensurepip
-	$(BIN)/python -m pip install "torch==2.13.0" "safetensors>=0.5"
+deep: $(DEFAULT) ## Add PyTorch for neural networks: read CONTRIBUTING.md first, the default build may be large
+	@sh requirements/deep.sh $(VENV)
 
 lock: $(DEV) ## Rewrite requirements/ from pyproject.toml, keeping versions where they still fit
 	@UV=$(BIN)/uv PYTHON=$(BIN)/python sh requirements/lock.sh
