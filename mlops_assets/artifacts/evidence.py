@@ -69,6 +69,10 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     classes: tuple[ClassRow, ...] = ()
     """Classification only."""
+    baseline_name: str = ""
+    """Where the naive answers come from, in words."""
+    warnings: tuple[str, ...] = ()
+    """What makes the numbers look better than they will be; no gate, but the report says it first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import polars as pl
 
 from mlops_assets.artifacts import PARTS, Comparison, Evaluation, Metrics, Part, Predictor, Split
 from mlops_assets.errors import DataError
-from mlops_assets.evaluation.baseline import baseline, naive_numbers
+from mlops_assets.evaluation.baseline import Baseline, baseline
 from mlops_assets.evaluation.class_counts import class_rows
 from mlops_assets.evaluation.comparison import clusters_of, compare, spent_confidence
 from mlops_assets.evaluation.fairness import fairness_rows
@@ -66,16 +66,18 @@ def evaluate(
                 f"{spec.name}: evaluation.{key} names {absent[0]!r}, which is not in the feature table; "
                 "correct the name, or have the source deliver it"
             )
-    ours = score_parts(spec, challenger, split, champion, who="the challenger")
-    theirs = score_parts(spec, champion, split, challenger, who="the champion") if champion else None
+    floor = baseline(spec, split, classes_of(spec, split, challenger, champion))
+    ours = score_parts(spec, challenger, split, floor, who="the challenger")
+    theirs = score_parts(spec, champion, split, floor, who="the champion") if champion else None
     holdout = ours["test"]
     notes = [f"comparison number {look} with this champion"] if theirs else []
+    notes.append(floor.note)
     if (hundred := latency_ms(challenger, split.test, 100)) is not None:
         notes.append(f"100 rows in one call take {hundred:.3g} ms, {hundred / 100:.3g} ms a row")
     return Evaluation(
         challenger={part: metrics_of(spec, ours[part]) for part in PARTS},
         champion={part: metrics_of(spec, theirs[part]) for part in PARTS} if theirs else None,
-        baseline={part: metrics_of(spec, baseline(spec, split.train, ours[part])) for part in PARTS},
+        baseline={part: metrics_of(spec, floor.parts[part]) for part in PARTS},
         comparisons=tuple(_comparisons(spec, split, ours, theirs, look)) if theirs else (),
         holdout_rows=split.test.height,
         missing_predictions=missing(holdout),
@@ -86,30 +88,31 @@ def evaluate(
         fairness=fairness_rows(spec, split, ours["test"]),
         notes=tuple(notes),
         classes=class_rows(holdout, theirs["test"] if theirs else None),
+        baseline_name=floor.name,
     )
 
 
+def classes_of(
+    spec: ModelSpec, split: Split, challenger: Predictor, champion: Predictor | None
+) -> tuple[str, ...]:
+    """Every class that the rows or the models know, in the order of their codes; none for numbers."""
+    if spec.problem != "classification":
+        return ()
+    target = pl.concat([truth_column(spec, split.part(part)) for part in PARTS])
+    return known_classes(spec, target, *([challenger, champion] if champion else [challenger]))
+
+
 def score_parts(
-    spec: ModelSpec,
-    predictor: Predictor,
-    split: Split,
-    other: Predictor | None = None,
-    *,
-    who: str = "the model",
+    spec: ModelSpec, predictor: Predictor, split: Split, floor: Baseline, *, who: str = "the model"
 ) -> dict[Part, Scored]:
-    """One model's answers on every part, with classes in the order that the other model's answers have too."""
-    naive = naive_numbers(spec, split) if spec.problem != "classification" else None
-    classes: tuple[str, ...] = ()
-    if spec.problem == "classification":
-        target = pl.concat([truth_column(spec, split.part(part)) for part in PARTS])
-        classes = known_classes(spec, target, *([predictor, other] if other else [predictor]))
+    """One model's answers on every part, with the classes and the naive forecast of the baseline."""
     return {
         part: score(
             spec,
             predictor,
             in_order(spec, split.part(part)),
-            classes=classes,
-            naive=naive[part] if naive else None,
+            classes=floor.parts[part].classes,
+            naive=floor.parts[part].naive,
             who=who,
         )
         for part in PARTS

@@ -1,57 +1,105 @@
-"""What a forecast without any learning would have said: the floor that every model must beat.
+"""What a person without any learning would have said: the floor that every model must beat.
 
-Regression: the mean of the training part. Classification: the majority class, with the training shares as
-probabilities. Forecasting: the last value known of the same entity.
+Regression: the mean of the training part. Forecasting: the last known value, or the value of the season before, where
+`evaluation.seasons` names seasons. Classification: the most frequent class, or, where rows follow each other in time,
+what most often follows the previous class. The best on the validation part is the baseline, and never by the test part.
 """
 
 from __future__ import annotations
 
-import numpy as np
-import polars as pl
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 
 from mlops_assets.artifacts import PARTS, Part, Split
-from mlops_assets.evaluation.scoring import Floats, Scored, codes, in_order, numbers, truth_column
+from mlops_assets.evaluation import naive
+from mlops_assets.evaluation.metrics import metric_of
+from mlops_assets.evaluation.scoring import Scored, codes, in_order, numbers, truth_column
 from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import now_column
+from mlops_assets.spec.evaluation import METRIC_CATALOGUE
+from mlops_assets.spec.values import format_duration
 
 
-def naive_numbers(spec: ModelSpec, split: Split) -> dict[Part, Floats]:
-    """The naive forecast for every row of every part, in the order of `in_order`. Numbers only.
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The naive answers beside the truth of every part; `name` says in words where they come from.
 
-    For forecasting it is persistence: the target's value at the row's own instant, the last one known where that is
-    missing (the rows' own targets lie `horizon` ahead and were not known then). A frame that does not carry that value
-    is given the target of the row before. Where nothing was known, the mean of the training part.
+    tried: every naive answer that was weighed, with its `metric` on the validation part.
     """
-    mean = float(np.nanmean(numbers(truth_column(spec, split.train)))) if split.train.height else float("nan")
-    if spec.problem != "forecasting" or spec.timestamp is None:
-        return {part: np.full(split.part(part).height, mean) for part in PARTS}
-    known = now_column(spec.target)
-    carried = known in split.train.columns
-    keys = [spec.timestamp, *([spec.entity] if spec.entity else []), known if carried else spec.target]
-    parts = [in_order(spec, split.part(part)).select(keys) for part in PARTS]
-    marked = [part.with_columns(part_=pl.lit(index)) for index, part in enumerate(parts)]
-    rows = pl.concat(marked, how="vertical_relaxed").with_row_index("row_")
-    value = pl.col(keys[-1]).cast(pl.Float64).fill_nan(None)
-    before = value.forward_fill() if carried else value.shift(1)
-    naive = (
-        rows.sort([spec.timestamp, "row_"])
-        .with_columns(naive_=before.over(spec.entity) if spec.entity else before)
-        .with_columns(pl.col("naive_").fill_null(mean))
-        .sort("row_")
-    )
-    return {
-        part: naive.filter(pl.col("part_") == index)["naive_"].to_numpy() for index, part in enumerate(PARTS)
+
+    name: str
+    metric: str
+    tried: Mapping[str, float]
+    parts: Mapping[Part, Scored]
+
+    @property
+    def note(self) -> str:
+        """One sentence for the report: which it is, and what the others were worth."""
+        if len(self.tried) == 1:
+            return f"naive baseline: {self.name}"
+        others = ", ".join(f"{name} {value:.4g}" for name, value in self.tried.items() if name != self.name)
+        ours = f"{self.metric} {self.tried[self.name]:.4g}"
+        return f"naive baseline: {self.name}, the best on the validation part ({ours}; {others})"
+
+
+def baseline(spec: ModelSpec, split: Split, classes: tuple[str, ...] = ()) -> Baseline:
+    """The best naive answers on the validation part; the first, simplest one when there is no telling.
+
+    Numbers are weighed by MAE, classes by the primary metric. classes: those of the problem, in the order of codes.
+    """
+    metric = spec.evaluation.primary if spec.problem == "classification" else "mae"
+    found = {
+        name: _beside_truth(spec, split, classes, make()) for name, make in _makers(spec, classes, split)
     }
+    tried = {name: metric_of(metric, parts["validation"]) for name, parts in found.items()}
+    sign = -1.0 if METRIC_CATALOGUE[metric].better == "higher" else 1.0
+    name = min(tried, key=lambda one: sign * tried[one] if math.isfinite(tried[one]) else math.inf)
+    return Baseline(name, metric, tried, found[name])
 
 
-def baseline(spec: ModelSpec, train: pl.DataFrame, scored: Scored) -> Scored:
-    """The naive answers beside the truth of `scored`, whose `naive` must be set for numbers."""
-    if spec.problem != "classification":
-        naive = scored.naive if scored.naive is not None else np.full(scored.truth.size, float("nan"))
-        return Scored(scored.truth, naive, None, scored.naive)
-    seen = codes(truth_column(spec, train), scored.classes)
-    counts = np.array([float((seen == code).sum()) for code in range(len(scored.classes))])
-    shares = counts / counts.sum() if counts.sum() else np.full(counts.size, float("nan"))
-    answer = float(np.argmax(counts)) if counts.sum() else float("nan")
-    rows = scored.truth.size
-    return Scored(scored.truth, np.full(rows, answer), np.tile(shares, (rows, 1)), None, scored.classes)
+def _makers(
+    spec: ModelSpec, classes: tuple[str, ...], split: Split
+) -> list[tuple[str, Callable[[], naive.Naive]]]:
+    """Names and makers of the naive answers that have a meaning here, the simplest first."""
+    plain = spec.evaluation.baseline == "simple"
+    if spec.problem == "classification":
+        makers = [("the most frequent class", lambda: naive.majority(spec, split, classes))]
+        if not plain and spec.timestamp is not None and split.strategy == "temporal":
+            follows = "what most often follows the previous class"
+            makers.append((follows, lambda: naive.previous_label(spec, split, classes)))
+        return makers
+    if spec.problem == "regression" or spec.timestamp is None:
+        return [("the mean of the training rows", lambda: naive.mean(spec, split))]
+    back = {
+        naive.multiple(season, spec.features.horizon): season
+        for season in (() if plain else spec.evaluation.seasons)
+    }
+    # A season that is as long as the horizon says what the last value says.
+    same = back.pop(spec.features.horizon, None) if spec.features.horizon else None
+    last = "the last known value" + (f", which is that of {format_duration(same)} before" if same else "")
+    return [
+        (last, lambda: naive.last_value(spec, split)),
+        *(
+            (f"the value {format_duration(reach)} before", _season(spec, split, season))
+            for reach, season in back.items()
+        ),
+    ]
+
+
+def _season(spec: ModelSpec, split: Split, season: timedelta) -> Callable[[], naive.Naive]:
+    return lambda: naive.season_before(spec, split, season)
+
+
+def _beside_truth(
+    spec: ModelSpec, split: Split, classes: tuple[str, ...], answers: naive.Naive
+) -> dict[Part, Scored]:
+    parts: dict[Part, Scored] = {}
+    for part in PARTS:
+        target = truth_column(spec, in_order(spec, split.part(part)))
+        said = answers[part]
+        if spec.problem == "classification":
+            parts[part] = Scored(codes(target, classes), said.predicted, said.shares, None, classes)
+        else:
+            parts[part] = Scored(numbers(target), said.predicted, None, said.predicted)
+    return parts

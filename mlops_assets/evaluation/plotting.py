@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from mlops_assets.artifacts import Evaluation, Predictor, Split
 from mlops_assets.evaluation import pictures
-from mlops_assets.evaluation.assessment import score_parts
+from mlops_assets.evaluation.assessment import classes_of, score_parts
+from mlops_assets.evaluation.baseline import baseline
 from mlops_assets.evaluation.explanation import ShapValues
 from mlops_assets.evaluation.scoring import in_order
 from mlops_assets.spec import ModelSpec
@@ -26,7 +27,8 @@ def plots(
     shap: ShapValues | None,
 ) -> dict[str, bytes]:
     """PNG bytes by name (without `.png`), in the order in which a report shows them."""
-    scored = score_parts(spec, challenger, split, champion)["test"]
+    floor = baseline(spec, split, classes_of(spec, split, challenger, champion))
+    scored = score_parts(spec, challenger, split, floor)["test"]
     frame = in_order(spec, split.test)
     when = frame[spec.timestamp].to_list() if spec.timestamp in frame.columns and spec.timestamp else None
     champion_metrics = evaluation.champion["test"] if evaluation.champion else None

@@ -10,6 +10,7 @@ from mlops_assets.features.columns import feature_names
 from mlops_assets.features.folds import Fold, expanding, k_fold, sliding
 from mlops_assets.features.joins import asof_join
 from mlops_assets.features.leaks import leakage
+from mlops_assets.features.neighbours import alike_neighbours
 from mlops_assets.features.preparation import Preparation, fit_preparation
 from mlops_assets.features.reference import profile
 from mlops_assets.features.serving import online, recent
@@ -19,6 +20,7 @@ __all__ = [
     "Feature",
     "Fold",
     "Preparation",
+    "alike_neighbours",
     "asof_join",
     "build",
     "catalogue",

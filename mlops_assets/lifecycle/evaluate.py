@@ -38,6 +38,7 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
             "materialise trained_model again"
         )
     frame = platform.datasets.read(built.table)
+    flattering = features.alike_neighbours(spec, frame)
     reference, champion, theirs_stored = _champion(spec, platform)
     if champion and theirs_stored:
         frame = with_features_of(champion, theirs_stored, frame, spec=spec, platform=platform, run=run)
@@ -48,12 +49,15 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     run.progress(f"measuring version {trained.version} on {split.test.height:,} holdout rows")
     look = _look(spec, platform, reference, trained.version)
     measured = evaluation.evaluate(spec, challenger, champion, split, size_bytes=bundle.size_bytes, look=look)
+    for said in (flattering,) if flattering else ():
+        run.progress(f"warning: {said}")
     run.progress("explaining it with SHAP")
     shap, theirs = explain_both(spec, challenger, champion, split, trained.seconds)
     measured = replace(
         measured,
         explanation=evaluation.ranking(shap),
         champion_explanation=evaluation.ranking(theirs) if theirs else None,
+        warnings=(flattering,) if flattering else (),
     )
     evidence = _evidence(spec, platform, run, trained, reference, split, measured)
     evidence = replace(evidence, gates=promotion.ask(spec, evidence))

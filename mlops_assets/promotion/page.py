@@ -63,6 +63,7 @@ figure img{display:block;max-width:100%;height:auto;margin:auto}
 code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px}code{overflow-wrap:anywhere}
 tbody th code{white-space:nowrap}
 pre{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px 16px;overflow-x:auto;margin:0}
+.warning{margin:14px 0;padding:12px 18px;border-radius:12px;color:var(--wait);background:var(--wait-bg)}
 .note{color:var(--dim);font-size:13.5px;margin:8px 2px}
 @media(max-width:640px){.gates thead{display:none}
 .gates tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}
@@ -88,6 +89,7 @@ def html(
     title = f"{contents.headline(evidence, decision)}: {evidence.model} v{evidence.version}"
     sections = [
         _header(spec, evidence, decision),
+        *(f'<p class="warning"><b>Warning:</b> {escape(said)}</p>' for said in evidence.evaluation.warnings),
         actions,
         "<h2>Gates</h2>",
         _gates(evidence),

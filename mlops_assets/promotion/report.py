@@ -36,6 +36,7 @@ def markdown(
         "",
         _cell(decision.reason),
         "",
+        *(line for said in evidence.evaluation.warnings for line in (f"> **Warning:** {_cell(said)}", "")),
         "### Gates",
         "",
         *_table(

@@ -23,6 +23,7 @@ def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
     yield from _algorithms(spec)
     yield from _search(spec)
     yield from _metrics(spec)
+    yield from _baseline(spec)
     yield from _columns(spec)
     yield from _split(spec)
     if spec.monitoring.psi.act <= spec.monitoring.psi.warn:
@@ -75,6 +76,16 @@ def _metrics(spec: ModelSpec) -> Iterator[Finding]:
             yield path, f"{name!r} has no meaning for {spec.problem}; these have: {', '.join(able)}"
         elif name not in measured:
             yield path, f"{name!r} is not measured; add it to evaluation.also"
+
+
+def _baseline(spec: ModelSpec) -> Iterator[Finding]:
+    if not spec.evaluation.seasons:
+        return
+    path: Path = ("evaluation", "seasons")
+    if spec.problem != "forecasting":
+        yield path, "is for 'problem: forecasting' only"
+    elif spec.evaluation.baseline == "simple":
+        yield path, "would not be looked at under 'baseline: simple'; leave out one of the two"
 
 
 def _columns(spec: ModelSpec) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ FEW_INPUTS: Final = 3
 """A regular series with fewer inputs than this is taken for a forecast."""
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
+SEASONS: Final = (DAY, 7 * DAY)
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./ ()-]*[A-Za-z0-9_)]|[A-Za-z_]")
 _WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _PERSONAL: Final = re.compile(r"(?i)^(sex|gender|race|rac1p|ethnicity|age_group|nationality|religion)$")
@@ -66,6 +67,8 @@ class TimeFacts:
     missing: int
     repeated: int
     """Rows whose entity and timestamp stood in an earlier row."""
+    length: timedelta = timedelta(0)
+    """From the first reading to the last."""
     format: str | None = None
     unit: str | None = None
 
@@ -101,6 +104,14 @@ class TableFacts:
         if self.problem != "forecasting" or self.time is None or self.time.step is None:
             return None
         return self.time.step * max(1, math.ceil(HOUR / self.time.step))
+
+    @property
+    def seasons(self) -> tuple[timedelta, ...]:
+        """For forecasting: the day and the week, where they are whole steps and the table holds two of them."""
+        if self.problem != "forecasting" or self.time is None or self.time.step is None:
+            return ()
+        step, length = self.time.step, self.time.length
+        return tuple(one for one in SEASONS if one > step and not one % step and length >= 2 * one)
 
 
 def draft(name: str, owner: str, path: str, facts: TableFacts) -> str:
@@ -282,6 +293,9 @@ def _training(facts: TableFacts) -> Iterator[str]:
     yield f"  also: [{', '.join(also)}]"
     if len(facts.classes) == 2 and facts.problem == "classification":
         yield f"  positive: {json.dumps(facts.classes[1][0], ensure_ascii=False)} # the rarer class"
+    if facts.seasons:
+        lengths = ", ".join(map(_duration, facts.seasons))
+        yield f"  seasons: [{lengths}] # the values so long before are what beats_baseline asks to beat, too"
     people = [column.name for column in facts.of("input") if _PERSONAL.match(column.name)]
     if people:
         yield f"  # sensitive: {listed(people)} # measures fairness by these; inputs only where listed above"
@@ -303,23 +317,30 @@ def _metrics(facts: TableFacts) -> tuple[str, tuple[str, ...]]:
 
 def _gates(facts: TableFacts) -> Iterator[str]:
     primary, _ = _metrics(facts)
-    floor = {
-        "classification": "the majority class",
-        "regression": "the mean of the training rows",
-        "forecasting": "the value now",
-    }[facts.problem]
     yield "gates: # all must pass before a challenger may become champion"
-    yield f"  - beats_baseline: {{metric: {primary}}} # better than {floor}"
+    yield f"  - beats_baseline: {{metric: {primary}}} # better than {_floor(facts)}"
+    if facts.problem == "classification" and facts.time:
+        # A baseline that knows two answers ranks badly by nature, however often it is right.
+        yield "  - beats_baseline: {metric: log_loss} # and its probabilities worth more, not only their order"
     yield f"  - beats_champion: {{metric: {primary}, by: 2%}}"
     yield "  - no_missing_predictions"
     yield "  - min_rows"
     yield "  - time_limit"
+    yield "  - latency # one row in less than 100 ms"
     if facts.twins and facts.time is None:
         yield f"  # - leakage # would fail: {facts.twins:,} rows equal another in every column used"
     else:
         yield "  - leakage"
     yield ""
     yield 'schedules: {retrain: "0 2 * * 0", data_quality: "30 0 * * *", timezone: UTC}'
+
+
+def _floor(facts: TableFacts) -> str:
+    if facts.problem == "classification":
+        return "the class before, if labels are known by then" if facts.time else "the most frequent class"
+    if facts.problem == "regression":
+        return "the mean of the training rows"
+    return "the value now" + (" and those of the seasons before" if facts.seasons else "")
 
 
 def _is_series(facts: TableFacts) -> bool:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 from mlops_assets.spec.section import Section
 from mlops_assets.spec.suggestion import did_you_mean
 from mlops_assets.spec.training import Problem
-from mlops_assets.spec.values import Column
+from mlops_assets.spec.values import Column, Duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,13 @@ class EvaluationSpec(Section):
     """Further metrics, for gates and reports."""
     positive: str | None = None
     """The class that counts as positive where there are two; unset means the one that sorts last."""
+    baseline: Literal["auto", "simple"] = "auto"
+    """What a model must beat. `auto`: the best on the validation part of the last known value and the seasons for
+    forecasts; of the most frequent class and what most often follows the entity's previous class where classes are
+    split by time; the mean for other numbers. `simple`: last known value, most frequent class, mean. Choose it where
+    labels arrive so late that the previous one is not known when the next prediction is made."""
+    seasons: tuple[Duration, ...] = ()
+    """Forecasting: lengths of seasons, such as 1d and 7d; the value of the season before is a baseline too."""
     slices: tuple[Column, ...] = ()
     """Columns whose values get metrics of their own."""
     sensitive: tuple[Column, ...] = ()

@@ -78,7 +78,7 @@ class RegressionGuard(Section):
 
 
 class BeatsBaseline(Section):
-    """Better than the naive baseline (last value, mean or majority class)."""
+    """Better than the naive baseline, which `evaluation.baseline` and `evaluation.seasons` choose."""
 
     kind: Literal["beats_baseline"] = "beats_baseline"
     metric: MetricName

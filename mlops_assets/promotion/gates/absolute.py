@@ -63,7 +63,8 @@ def beats_baseline(params: BeatsBaseline, evidence: Evidence) -> GateResult:
         return broken(params.kind, reason)
     limit = limit_to_beat(params.metric, naive, params.by)
     numbers = {"challenger": ours, "baseline": naive, "limit": limit}
-    beside = f"{shown(limit)} (naive baseline {shown(naive)}, by {percent(params.by)})"
+    name = f"; it is {evidence.evaluation.baseline_name}" if evidence.evaluation.baseline_name else ""
+    beside = f"{shown(limit)} (naive baseline {shown(naive)}, by {percent(params.by)}{name})"
     if is_beyond(params.metric, ours, limit):
         return passed(params.kind, f"{params.metric} {shown(ours)} is better than {beside}", **numbers)
     return no_better(params.kind, f"{params.metric} {shown(ours)} is not better than {beside}", **numbers)

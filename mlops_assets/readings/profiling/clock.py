@@ -79,6 +79,7 @@ def _as_time(column: pl.Series, facts: ColumnFacts, *, certain: bool) -> tuple[T
         sorted=instants.drop_nulls().is_sorted(),
         missing=instants.null_count(),
         repeated=0,
+        length=last - first,
         format=form,
         unit=unit,
     ), instants

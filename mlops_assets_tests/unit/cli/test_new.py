@@ -50,6 +50,44 @@ def test_a_table_with_nothing_to_mend_but_a_clock_without_zone_is_valid(tmp_path
     assert spec.repairs.model_dump(exclude_defaults=True) == {}, "only a comment about the zone stands there"
 
 
+@pytest.mark.parametrize(
+    ("step", "rows", "seasons"),
+    [
+        (timedelta(hours=1), 24 * 20, [1, 7]),
+        (timedelta(hours=1), 24 * 5, [1]),
+        (timedelta(minutes=10), 200, []),
+        (timedelta(days=1), 60, [7]),
+        (timedelta(days=7), 60, []),
+        (timedelta(minutes=7), 5_000, [7]),  # a day is no whole number of these, a week is
+    ],
+)
+def test_seasons_are_proposed_where_two_of_them_were_seen(
+    tmp_path: Path, step: timedelta, rows: int, seasons: list[int]
+) -> None:
+    frame = pl.DataFrame(
+        {"when": [START + step * row for row in range(rows)], "level": RNG.normal(3, 1, rows)}
+    )
+    spec = drafted(tmp_path, frame, "level")
+    assert spec.evaluation.seasons == tuple(timedelta(days=days) for days in seasons)
+
+
+def test_classes_in_time_must_beat_the_class_before_with_their_probabilities(tmp_path: Path) -> None:
+    table = series(x=RNG.random(400)).with_columns(level=pl.Series(RNG.choice(["up", "down"], 400)))
+    asked = [gate.metric for gate in drafted(tmp_path, table, "level").gates if gate.kind == "beats_baseline"]
+    assert asked == ["roc_auc", "log_loss"]
+    asked = [
+        gate.metric
+        for gate in drafted(tmp_path, table.drop("when"), "level").gates
+        if gate.kind == "beats_baseline"
+    ]
+    assert asked == ["roc_auc"]
+
+
+def test_the_draft_asks_for_an_answer_in_time(tmp_path: Path) -> None:
+    [gate] = [gate for gate in drafted(tmp_path, series(), "level").gates if gate.kind == "latency"]
+    assert gate.limit_ms == 100
+
+
 def test_an_irregular_series_does_not(tmp_path: Path) -> None:
     frame = series().with_columns(
         pl.col("when") + pl.duration(seconds=pl.lit(pl.Series(RNG.integers(0, 599, 400)))),

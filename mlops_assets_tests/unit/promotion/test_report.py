@@ -90,9 +90,29 @@ def test_every_class_has_its_row_in_both_reports() -> None:
     assert "Class by class" not in promotion.html(SPEC, judged(), decided(judged()), HASH, {})
 
 
+def test_a_warning_stands_before_the_numbers() -> None:
+    evidence = judged(evaluation=replace(evaluation_of(0.9, 1.0), warnings=("rows are <i>alike",)))
+    text = promotion.markdown(evidence, decided(evidence), HASH)
+    assert text.index("> **Warning:** rows are &lt;i>alike") < text.index("### Gates")
+    page = promotion.html(SPEC, evidence, decided(evidence), HASH, {})
+    assert page.index("</b> rows are &lt;i&gt;alike") < page.index("<h2>Gates</h2>")
+    assert evidence.gates == judged().gates, "no gate"
+
+
+def test_the_gate_says_which_baseline_it_is() -> None:
+    spec = spec_with([{"beats_baseline": {"metric": "rmse"}}])
+    known = evidence_of(replace(evaluation_of(0.9, 1.0), baseline_name="the last known value"), spec)
+    assert promotion.ask(spec, known)[0].reason.endswith(
+        "(naive baseline 10, by 0 %; it is the last known value)"
+    )
+    older = evidence_of(evaluation_of(0.9, 1.0), spec)
+    assert promotion.ask(spec, older)[0].reason.endswith("(naive baseline 10, by 0 %)")
+
+
 def test_evidence_from_before_the_table_of_classes_still_reads() -> None:
     stored = to_json(judged())
-    del stored["evaluation"]["classes"]
+    for newer in ("classes", "baseline_name", "warnings"):
+        del stored["evaluation"][newer]
     assert from_json(Evidence, stored) == judged()
 
 

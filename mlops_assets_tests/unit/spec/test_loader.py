@@ -118,6 +118,9 @@ def test_every_problem_is_reported_at_once_in_order_of_lines(tmp_path: Path) -> 
         ),
         ("timestamp: day\n", "timestamp: day\nmonitoring: {psi: {warn: .nan}}\n", "monitoring.psi.warn"),
         ("timestamp: day\n", "timestamp: day\nvalidation: {min_rows: '5'}\n", 'got "5"'),
+        ("also: [mae]", "also: [mae], seasons: [1d]", "is for 'problem: forecasting' only"),
+        ("also: [mae]", "also: [mae], seasons: [0d]", "is not a duration"),
+        ("also: [mae]", "also: [mae], baseline: none", "evaluation.baseline"),
     ],
 )
 def test_each_mistake_is_named_with_its_mend(tmp_path: Path, old: str, new: str, expected: str) -> None:
@@ -143,6 +146,13 @@ def test_each_mistake_is_named_with_its_mend(tmp_path: Path, old: str, new: str,
 )
 def test_hostile_or_broken_text_is_refused(tmp_path: Path, text: str, expected: str) -> None:
     assert any(expected in message for message in messages(tmp_path, text))
+
+
+def test_seasons_under_a_simple_baseline_would_be_idle(tmp_path: Path) -> None:
+    text = GOOD.replace("problem: regression", "problem: forecasting\nfeatures: {horizon: 1d}")
+    assert load_model(write(tmp_path, text.replace("also: [mae]", "seasons: [7d]"))).evaluation.seasons
+    idle = text.replace("also: [mae]", "seasons: [7d], baseline: simple")
+    assert any("would not be looked at" in message for message in messages(tmp_path, idle))
 
 
 def test_classes_have_no_logarithm(tmp_path: Path) -> None:

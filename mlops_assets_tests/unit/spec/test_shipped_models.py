@@ -20,6 +20,11 @@ def test_shipped_models_are_valid() -> None:
     assert {"pump_efficiency", "wine_classifier"} <= {spec.name for spec in load_models(MODELS)}
 
 
+def test_every_shipped_model_answers_in_time() -> None:
+    for spec in load_models(MODELS):
+        assert [gate.limit_ms for gate in spec.gates if gate.kind == "latency"] == [100], spec.name
+
+
 def test_the_schema_for_editors_is_fresh() -> None:
     assert (MODELS / "schema.json").read_text(encoding="utf-8") == schema_text(), (
         "run: mlops schema > models/schema.json"

@@ -1,0 +1,156 @@
+"""Answers that need no learning, each for every row of every part, in the order of `in_order`.
+
+Comes in: the model file and a split. Goes out: numbers, or classes with their shares. Which of them is the baseline is
+`baseline`'s choice. None of them ever looks at a row's own target, nor at anything after the row's own instant.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.artifacts import PARTS, Part, Split
+from mlops_assets.evaluation.scoring import Floats, codes, in_order, numbers, truth_column
+from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.features import now_column
+
+
+class Answers(NamedTuple):
+    """One part: numbers or class codes of shape (rows,); shares of shape (rows, classes), or None for numbers."""
+
+    predicted: Floats
+    shares: Floats | None = None
+
+
+Naive = dict[Part, Answers]
+
+
+def mean(spec: ModelSpec, split: Split) -> Naive:
+    """The mean of the training part."""
+    middle = _mean(spec, split)
+    return {part: Answers(np.full(split.part(part).height, middle)) for part in PARTS}
+
+
+def last_value(spec: ModelSpec, split: Split) -> Naive:
+    """Persistence: the target's value at the row's own instant, or the last one known where that is missing.
+
+    The rows' own targets lie `horizon` ahead and were not known then. A frame that does not carry the value of now is
+    given the target of the row before. Where nothing was known, the mean of the training part.
+    """
+    return _parted(_persistence(spec, split), "last_")
+
+
+def multiple(season: timedelta, horizon: timedelta | None) -> timedelta:
+    """The shortest whole number of seasons that reaches back from the instant forecast to one already known."""
+    ahead = horizon or timedelta(0)
+    return season * max(1, -(-ahead // season))
+
+
+def season_before(spec: ModelSpec, split: Split, season: timedelta) -> Naive:
+    """The value of the same entity a whole number of seasons before the instant forecast; else the last one known.
+
+    A row at t forecasts t + horizon; the answer is the newest value at t + horizon - k x season that was known at t.
+    """
+    rows, keys = _persistence(spec, split), _keys(spec)
+    at, ahead = keys[0], spec.features.horizon or timedelta(0)
+    # A value stands in two places: as the target of the row a horizon before, and as 'now' of its own row.
+    seen = [rows.select(pl.col(at) + ahead, *keys[1:], season_=pl.col("target_"))]
+    if "now_" in rows.columns:
+        seen.append(rows.select(*keys, season_=pl.col("now_")))
+    known = pl.concat(seen).drop_nulls("season_").unique(keys, keep="first", maintain_order=True)
+    wanted = rows.with_columns(pl.col(at) + ahead - multiple(season, spec.features.horizon))
+    found = wanted.join(known, on=keys, how="left", maintain_order="left", nulls_equal=True)
+    return _parted(found.with_columns(pl.col("season_").fill_null(pl.col("last_"))), "season_")
+
+
+def majority(spec: ModelSpec, split: Split, classes: tuple[str, ...]) -> Naive:
+    """The most frequent class of the training part, with the training shares as probabilities."""
+    shares = _shares(codes(truth_column(spec, split.train), classes), len(classes))
+    return {part: _called(np.tile(shares, (split.part(part).height, 1))) for part in PARTS}
+
+
+def previous_label(spec: ModelSpec, split: Split, classes: tuple[str, ...]) -> Naive:
+    """What most often follows the previous class of the same entity: a Markov chain of first order.
+
+    Shares given the previous class are counted on the training part; one row with the shares of all is added to each
+    count, so that what never happened is not impossible. The previous class is that of the last earlier instant, the
+    same for all rows of one instant; a first row is given the shares of all.
+    """
+    rows = _together(spec, split, [*_keys(spec), spec.target])
+    rows = rows.with_columns(code_=pl.Series(codes(rows[spec.target], classes)))
+    rows = (
+        rows.sort([_keys(spec)[0], "row_"])
+        .with_columns(before_=_per_entity(spec, pl.col("code_").shift(1)))
+        .with_columns(before_=pl.col("before_").first().over(_keys(spec)))
+        .sort("row_")
+    )
+    size = len(classes)
+    train = rows.filter((pl.col("part_") == 0) & pl.col("before_").is_not_null())
+    counts = np.zeros((size, size))
+    np.add.at(counts, (train["before_"].to_numpy().astype(int), train["code_"].to_numpy().astype(int)), 1)
+    overall = _shares(codes(truth_column(spec, split.train), classes), size)
+    given = (counts + overall) / (counts.sum(axis=1, keepdims=True) + 1)
+    table = np.vstack([given, overall])
+    place = rows["before_"].fill_null(size).to_numpy().astype(int)
+    part = rows["part_"].to_numpy()
+    return {name: _called(table[place[part == index]]) for index, name in enumerate(PARTS)}
+
+
+def _keys(spec: ModelSpec) -> list[str]:
+    """Timestamp, then entity where there is one."""
+    assert spec.timestamp is not None
+    return [spec.timestamp, *([spec.entity] if spec.entity else [])]
+
+
+def _per_entity(spec: ModelSpec, value: pl.Expr) -> pl.Expr:
+    return value.over(spec.entity) if spec.entity else value
+
+
+def _together(spec: ModelSpec, split: Split, columns: list[str]) -> pl.DataFrame:
+    """The three parts one below the other, with `part_` and `row_` to take them apart again."""
+    parts = [in_order(spec, split.part(part)).select(columns) for part in PARTS]
+    marked = [part.with_columns(part_=pl.lit(index)) for index, part in enumerate(parts)]
+    return pl.concat(marked, how="vertical_relaxed").with_row_index("row_")
+
+
+def _persistence(spec: ModelSpec, split: Split) -> pl.DataFrame:
+    """Rows of all parts with `target_`, `now_` where the frame carries it, and `last_`, the last value known."""
+    known = now_column(spec.target)
+    sources = {"target_": spec.target, **({"now_": known} if known in split.train.columns else {})}
+    rows = _together(spec, split, list(dict.fromkeys([*_keys(spec), *sources.values()])))
+    rows = rows.with_columns(
+        pl.col(name).cast(pl.Float64).fill_nan(None).alias(alias) for alias, name in sources.items()
+    )
+    before = pl.col("now_").forward_fill() if "now_" in sources else pl.col("target_").shift(1)
+    return (
+        rows.sort([_keys(spec)[0], "row_"])
+        .with_columns(last_=_per_entity(spec, before))
+        .with_columns(pl.col("last_").fill_null(_mean(spec, split)))
+        .sort("row_")
+    )
+
+
+def _parted(rows: pl.DataFrame, column: str) -> Naive:
+    return {
+        part: Answers(rows.filter(pl.col("part_") == index)[column].to_numpy())
+        for index, part in enumerate(PARTS)
+    }
+
+
+def _mean(spec: ModelSpec, split: Split) -> float:
+    values = numbers(truth_column(spec, split.train))
+    return float(np.nanmean(values)) if values.size else float("nan")
+
+
+def _shares(seen: Floats, classes: int) -> Floats:
+    counts = np.array([float((seen == code).sum()) for code in range(classes)])
+    return counts / counts.sum() if counts.sum() else np.full(counts.size, float("nan"))
+
+
+def _called(shares: Floats) -> Answers:
+    """The most probable class of each row; NaN where nothing is known."""
+    known = np.isfinite(shares).all(axis=1)
+    return Answers(np.where(known, np.nan_to_num(shares).argmax(axis=1), float("nan")), shares)

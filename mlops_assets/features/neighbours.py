@@ -1,0 +1,57 @@
+"""Rows that follow each other and are alike: then a random split asks about rows whose neighbours it has learned from.
+
+Comes in: the model file and the feature table in the order of its source. Goes out: one sentence for the report, or
+nothing. It is a warning and no gate: a file may be sorted for reasons that have nothing to do with time.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from mlops_assets.features.splitting import strategy, with_target
+from mlops_assets.spec import ModelSpec
+
+LIKE: Final = 0.5
+"""Autocorrelation of neighbouring targets above which they count as alike. For classes, which have none, the share of
+equal neighbours takes its place, rescaled so that 0 is what chance gives and 1 is all (Cohen's kappa of the column with
+itself one row on)."""
+FEWEST_ROWS: Final = 50
+
+
+def alike_neighbours(spec: ModelSpec, frame: pl.DataFrame) -> str | None:
+    """A sentence when the split is random and the target of a row says much about the target of the next."""
+    if strategy(spec) not in ("random", "stratified"):
+        return None
+    target = with_target(spec, frame)[spec.target]
+    if len(target) < FEWEST_ROWS:
+        return None
+    found = _classes(target) if spec.problem == "classification" else _numbers(target)
+    if found is None:
+        return None
+    mend = "split by time" if spec.timestamp else "give a timestamp"
+    return f"rows that follow each other are alike ({found}): {mend}, a random split flatters the model"
+
+
+def _classes(target: pl.Series) -> str | None:
+    """None also where the table is sorted by class, one run of each: that says nothing about time."""
+    labels = target.cast(pl.String)
+    shares = labels.value_counts()["count"] / len(labels)
+    chance = float((shares**2).sum())
+    runs = labels.rle_id().n_unique()
+    equal = 1.0 - (runs - 1) / (len(labels) - 1)
+    if runs <= len(shares) or (equal - chance) <= LIKE * (1.0 - chance):
+        return None
+    return f"{equal:.0%} have the class of the row before, {chance:.0%} would by chance"
+
+
+def _numbers(target: pl.Series) -> str | None:
+    values = target.cast(pl.Float64)
+    if values.is_sorted() or values.is_sorted(descending=True):
+        return None
+    pairs = pl.DataFrame({"this": values[1:], "before": values[:-1]})
+    correlation = pairs.select(pl.corr("this", "before")).item()
+    if correlation is None or not correlation > LIKE:
+        return None
+    return f"the target of neighbours correlates by {correlation:.2f}"
