@@ -26,12 +26,13 @@ from mlops_assets.artifacts.evidence import (
     Explanation,
     GateResult,
 )
-from mlops_assets.artifacts.models import Candidate, Predictor, TrainedModel
+from mlops_assets.artifacts.models import Bounds, Candidate, Interval, Predictor, TrainedModel
 from mlops_assets.artifacts.stored import digest, from_json, to_json
 from mlops_assets.artifacts.terms import PARTS, Metrics, Outcome, Part, Verdict
 
 __all__ = [
     "PARTS",
+    "Bounds",
     "Candidate",
     "ChampionRef",
     "ClassRow",
@@ -45,6 +46,7 @@ __all__ = [
     "FeatureDrift",
     "FeatureMatrix",
     "GateResult",
+    "Interval",
     "Metrics",
     "Outcome",
     "Part",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -13,13 +13,40 @@ from pydantic import JsonValue
 
 from mlops_assets.artifacts.data import FeatureMatrix, TableVersion
 from mlops_assets.artifacts.terms import Metrics, Part
+from mlops_assets.spec.training import TargetTransform
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Stored. How far from an answer the truth lies, learnt from `rows` validation rows: between answer - below and
+    answer + above with probability `level`, on the scale that was learnt. entities: (below, above) of those values of
+    the column `entity` that had rows enough of their own."""
+
+    level: float
+    below: float
+    above: float
+    rows: int
+    scale: TargetTransform = "none"
+    entity: str | None = None
+    entities: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Between which numbers the truths of some rows lie with probability `level`: low and high, shape (rows,), in units
+    of the target; both NaN where there is no interval."""
+
+    level: float
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
 
 
 class Predictor(Protocol):
     """A loaded model, from features to predictions, whatever algorithm is inside.
 
     predict gives shape (rows,): numbers for regression and forecasting, class labels for classification.
-    probabilities gives (rows, classes) for classification, None otherwise.
+    probabilities gives (rows, classes) for classification, None otherwise. bounds gives the interval around what
+    predict gave for the same rows, None for a model without one.
     """
 
     @property
@@ -33,6 +60,7 @@ class Predictor(Protocol):
     def matrix(self, features: pl.DataFrame) -> FeatureMatrix: ...
     def predict(self, features: pl.DataFrame) -> NDArray[Any]: ...
     def probabilities(self, features: pl.DataFrame) -> NDArray[np.float64] | None: ...
+    def bounds(self, features: pl.DataFrame, answers: NDArray[Any]) -> Bounds | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from mlops_assets.evaluation.baseline import Baseline, baseline
 from mlops_assets.evaluation.class_counts import class_rows
 from mlops_assets.evaluation.comparison import clusters_of, compare, spent_confidence
 from mlops_assets.evaluation.fairness import fairness_rows
+from mlops_assets.evaluation.intervals import interval_note
 from mlops_assets.evaluation.latency import latency_ms
 from mlops_assets.evaluation.metrics import metric_of
 from mlops_assets.evaluation.scoring import Scored, in_order, known_classes, score, truth_column
@@ -72,6 +73,8 @@ def evaluate(
     holdout = ours["test"]
     notes = [f"comparison number {look} with this champion"] if theirs else []
     notes.append(floor.note)
+    if (interval := interval_note(spec, holdout)) is not None:
+        notes.append(interval)
     if (hundred := latency_ms(challenger, split.test, 100)) is not None:
         notes.append(f"100 rows in one call take {hundred:.3g} ms, {hundred / 100:.3g} ms a row")
     return Evaluation(

@@ -3,7 +3,8 @@
 
 Numbers come in as float64 of shape (rows,), classes as codes from 0 (-1: a label unknown to the model), probabilities
 as (rows, classes). No rows, a missing value, or a quantity without meaning for these rows gives NaN, never an
-exception and never a flattering nought. Which way is better stands in `spec.evaluation.METRIC_CATALOGUE`.
+exception and never a flattering nought. Those of intervals stand in `intervals`. Which way is better stands in
+`spec.evaluation.METRIC_CATALOGUE`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mlops_assets.evaluation.class_counts import (
     recall,
     recall_macro,
 )
+from mlops_assets.evaluation.intervals import INTERVAL_METRICS, interval_metric
 from mlops_assets.evaluation.scoring import Scored, usable
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -221,4 +223,6 @@ def metric_of(name: str, scored: Scored) -> float:
     with np.errstate(all="ignore"):
         if name == "mase" and scored.naive is not None:
             return _ratio(mae(scored.truth, scored.predicted), mae(scored.truth, scored.naive))
+        if name in INTERVAL_METRICS:
+            return interval_metric(name, scored)
         return METRICS[name](scored.truth, scored.predicted, scored.probabilities)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN, RED, GREY, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6B7280", "#56B4E9"
 MOST_POINTS: Final = 1_200
+MOST_LINES: Final = 150
 MOST_FEATURES: Final = 12
 
 
@@ -54,11 +55,23 @@ def _thinned(count: int, most: int = MOST_POINTS) -> Any:
     return np.arange(count) if count <= most else np.linspace(0, count - 1, most).astype(int)
 
 
+def _interval_words(scored: Scored) -> str:
+    level = scored.bounds.level if scored.bounds else float("nan")
+    return f"{100 * level:g} % interval"
+
+
 def predicted_against_actual(scored: Scored, target: str) -> bytes:
-    """Each holdout row as a point; the diagonal is perfection."""
+    """Each holdout row as a point, some of them with their interval; the diagonal is perfection."""
     figure, axes = _canvas(f"Predicted against actual {target}, holdout", 5.6, 5.0)
     rows = _thinned(scored.truth.size)
-    axes.scatter(scored.truth[rows], scored.predicted[rows], s=9, alpha=0.35, color=BLUE, edgecolors="none")
+    if scored.bounds is not None:
+        some = _thinned(scored.truth.size, MOST_LINES)
+        sides = scored.bounds.low[some], scored.bounds.high[some]
+        words = f"{_interval_words(scored)} of {some.size} rows"
+        axes.vlines(scored.truth[some], *sides, color=ORANGE, alpha=0.4, linewidth=0.8, label=words)
+    axes.scatter(
+        scored.truth[rows], scored.predicted[rows], s=9, alpha=0.45, color=BLUE, edgecolors="none", zorder=2
+    )
     seen = np.concatenate([scored.truth, scored.predicted])
     seen = seen[np.isfinite(seen)]
     if seen.size:
@@ -90,18 +103,29 @@ def residuals_over_time(scored: Scored, when: Sequence[Any] | None, target: str)
     return _png(figure)
 
 
-def forecast(scored: Scored, when: Sequence[Any] | None, target: str, rows: int = 300) -> bytes:
-    """The newest holdout rows: actual, predicted, and the naive forecast."""
+def forecast(
+    scored: Scored, when: Sequence[Any] | None, target: str, rows: int = 300, *, about: str = ""
+) -> bytes:
+    """The newest holdout rows: actual, predicted with its interval as a band, and the naive forecast.
+
+    about: what all rows are about, where the model knows several.
+    """
     shown = min(rows, scored.truth.size)
-    figure, axes = _canvas(f"{target}: actual and predicted, newest {shown} holdout rows", 7.6, 3.8)
+    of = f" of {about}" if about else ""
+    figure, axes = _canvas(f"{target}{of}: actual and predicted, newest {shown} holdout rows", 7.6, 3.9)
     newest = slice(-rows, None)
     across: Any = list(when)[newest] if when is not None else np.arange(scored.truth.size)[newest]
+    if scored.bounds is not None:
+        sides = scored.bounds.low[newest], scored.bounds.high[newest]
+        axes.fill_between(
+            across, *sides, color=ORANGE, alpha=0.22, linewidth=0, label=_interval_words(scored)
+        )
     if scored.naive is not None:
         axes.plot(across, scored.naive[newest], color=GREY, linewidth=0.9, linestyle=":", label="naive")
     axes.plot(across, scored.truth[newest], color="black", linewidth=1.3, label="actual")
     axes.plot(across, scored.predicted[newest], color=ORANGE, linewidth=1.3, label="predicted")
     axes.set_ylabel(target)
-    axes.legend(frameon=False, ncols=3, fontsize=8)
+    figure.legend(frameon=False, ncols=4, fontsize=8, loc="outside lower center")
     if when is not None:
         figure.autofmt_xdate(rotation=25)
     return _png(figure)

@@ -25,6 +25,7 @@ from mlops_assets.evaluation.class_counts import (
     recall_of,
     weighted,
 )
+from mlops_assets.evaluation.intervals import INTERVAL_METRICS, interval_terms
 from mlops_assets.evaluation.scoring import Floats, Scored
 
 Value: TypeAlias = Callable[[Floats], Floats]
@@ -159,6 +160,10 @@ def _area_rows(influence: Callable[[NDArray[np.bool_], Floats], Floats]) -> Call
     return rows
 
 
+def _interval_rows(name: str) -> Callable[[Scored], Floats]:
+    return lambda scored: _beside_ones(interval_terms(name, scored))
+
+
 def _mean_error(scored: Scored) -> Floats:
     return _beside_ones(scored.predicted - scored.truth)
 
@@ -172,6 +177,7 @@ PIECES: Final[dict[str, Pieces]] = {
     "wape": Pieces(lambda s: np.column_stack([np.abs(s.predicted - s.truth), np.abs(s.truth)]), _quotient),
     "bias": Pieces(_mean_error, _quotient),
     "mase": Pieces(_mase_rows, _quotient),
+    **{name: Pieces(_interval_rows(name), _quotient) for name in INTERVAL_METRICS},
     "accuracy": Pieces(lambda s: _beside_ones((s.predicted == s.truth).astype(float)), _quotient),
     "precision": Pieces(_counts_rows, _from_counts(precision_of, positive_or_macro)),
     "recall": Pieces(_counts_rows, _from_counts(recall_of, positive_or_macro)),

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
+
+import polars as pl
 
 from mlops_assets.artifacts import Evaluation, Predictor, Split
 from mlops_assets.evaluation import pictures
 from mlops_assets.evaluation.assessment import classes_of, score_parts
 from mlops_assets.evaluation.baseline import baseline
 from mlops_assets.evaluation.explanation import ShapValues
-from mlops_assets.evaluation.scoring import in_order
+from mlops_assets.evaluation.scoring import Scored, in_order
 from mlops_assets.spec import ModelSpec
+
+
+def _forecast(spec: ModelSpec, scored: Scored, frame: pl.DataFrame, when: list[Any] | None) -> bytes:
+    """Of one entity where there are several: lines that jump between them show nothing."""
+    if spec.entity is None or frame.is_empty():
+        return pictures.forecast(scored, when, spec.target)
+    about = frame[spec.entity][-1]
+    rows = (frame[spec.entity] == about).arg_true().to_numpy()
+    times = [when[row] for row in rows] if when is not None else None
+    return pictures.forecast(scored.subset(rows), times, spec.target, about=str(about))
 
 
 def plots(
@@ -45,7 +58,7 @@ def plots(
         wanted["predicted_vs_actual"] = lambda: pictures.predicted_against_actual(scored, spec.target)
         wanted["residuals"] = lambda: pictures.residuals_over_time(scored, when, spec.target)
         if spec.problem == "forecasting":
-            wanted["forecast"] = lambda: pictures.forecast(scored, when, spec.target)
+            wanted["forecast"] = lambda: _forecast(spec, scored, frame, when)
     if shap is not None:
         wanted["feature_importance"] = lambda: pictures.shap_bar(shap)
         wanted["shap_summary"] = lambda: pictures.shap_summary(shap)

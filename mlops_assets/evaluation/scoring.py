@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlops_assets.artifacts import Predictor
+from mlops_assets.artifacts import Bounds, Predictor
 from mlops_assets.errors import DataError, EvidenceError
 from mlops_assets.spec import ModelSpec
 
@@ -27,7 +27,8 @@ UNKNOWN: Final = -1.0
 class Scored:
     """Truth, predictions (both shape (rows,)), class probabilities (rows, classes) or None, naive forecast or None.
 
-    Classes are codes: the position in `classes`. A missing truth or prediction is NaN.
+    Classes are codes: the position in `classes`. A missing truth or prediction is NaN. bounds: the interval of the
+    predictions, None without one of the level that the model file asks for.
     """
 
     truth: Floats
@@ -35,6 +36,7 @@ class Scored:
     probabilities: Floats | None
     naive: Floats | None
     classes: tuple[str, ...] = ()
+    bounds: Bounds | None = None
 
     def subset(self, rows: NDArray[Any]) -> Scored:
         """The same for some rows, given as a mask or as positions."""
@@ -44,6 +46,9 @@ class Scored:
             None if self.probabilities is None else self.probabilities[rows],
             None if self.naive is None else self.naive[rows],
             self.classes,
+            None
+            if self.bounds is None
+            else Bounds(self.bounds.level, self.bounds.low[rows], self.bounds.high[rows]),
         )
 
 
@@ -76,6 +81,7 @@ def score(
     try:
         answers = np.asarray(predictor.predict(frame))
         shares = predictor.probabilities(frame)
+        bounds = predictor.bounds(frame, answers)
     except Exception as error:
         raise EvidenceError(
             f"{spec.name}: {who} failed while predicting: {type(error).__name__}: {error}"
@@ -85,7 +91,9 @@ def score(
             f"{spec.name}: {who} gave answers of shape {answers.shape} for {frame.height} rows"
         )
     if spec.problem != "classification":
-        return Scored(numbers(target), numbers(pl.Series(answers)), None, naive)
+        # Intervals of another level, as of a champion trained before the model file changed, do not compare.
+        asked = bounds if bounds is not None and bounds.level == spec.training.interval else None
+        return Scored(numbers(target), numbers(pl.Series(answers)), None, naive, bounds=asked)
     known = classes or known_classes(spec, target, predictor)
     return Scored(
         codes(target, known),

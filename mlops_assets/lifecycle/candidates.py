@@ -17,7 +17,7 @@ from mlops_assets import evaluation, features, training
 from mlops_assets.artifacts import Candidate, Part, Split
 from mlops_assets.errors import TrainingError
 from mlops_assets.lifecycle.platform import Run
-from mlops_assets.lifecycle.predictor import BundlePredictor
+from mlops_assets.lifecycle.predictor import BundlePredictor, calibrated
 from mlops_assets.spec import ModelSpec
 from mlops_assets.spec.evaluation import METRIC_CATALOGUE
 from mlops_assets.spec.training import AlgorithmChoice
@@ -111,7 +111,7 @@ def fit_candidates(
         y_train,
         validation,
         y_validation,
-        score=lambda model: _loss(spec, split, BundlePredictor(preparations[model.reads_past], model)),
+        score=lambda model: _loss(spec, split, _predictor(spec, split, preparations, model)),
         deadline_seconds=left(),
         past=past,
         journal=study.journal if study else None,
@@ -175,6 +175,16 @@ def _tried(spec: ModelSpec, trial: training.Trial) -> str:
     return f"search: {trial.choice.name} ({params}): {reached}, {trial.seconds:.1f} s"
 
 
+def _predictor(
+    spec: ModelSpec,
+    split: Split,
+    preparations: Mapping[bool, features.Preparation],
+    model: training.Algorithm,
+) -> BundlePredictor:
+    bare = BundlePredictor(preparations[model.reads_past], model)
+    return calibrated(spec, bare, split.validation)
+
+
 def _loss(spec: ModelSpec, split: Split, predictor: BundlePredictor) -> float:
     """The primary metric on the validation part, turned so that less is better."""
     return _order(spec)(evaluation.measure(spec, predictor, split.validation)[spec.evaluation.primary])
@@ -202,7 +212,7 @@ def _measured(
         if training.ALGORITHMS[fitted.algorithm].missing() is None:  # those were named together
             run.progress(f"{fitted.algorithm}: {fitted.status.replace('_', ' ')}: {fitted.message}")
         return Candidate(fitted.algorithm, params, fitted.status, fitted.seconds, {}, fitted.message)
-    predictor = BundlePredictor(preparations[fitted.model.reads_past], fitted.model)
+    predictor = _predictor(spec, split, preparations, fitted.model)
     metrics = {part: evaluation.measure(spec, predictor, split.part(part)) for part in MEASURED}
     primary = spec.evaluation.primary
     run.progress(

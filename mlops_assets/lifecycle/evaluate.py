@@ -51,6 +51,8 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     measured = evaluation.evaluate(spec, challenger, champion, split, size_bytes=bundle.size_bytes, look=look)
     for said in (flattering,) if flattering else ():
         run.progress(f"warning: {said}")
+    for note in measured.notes:
+        run.progress(note)
     run.progress("explaining it with SHAP")
     shap, theirs = explain_both(spec, challenger, champion, split, trained.seconds)
     measured = replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from mlops_assets import features, training
-from mlops_assets.artifacts import FeatureMatrix, from_json
+from mlops_assets.artifacts import Bounds, FeatureMatrix, Interval, from_json
 from mlops_assets.errors import BundleError
+from mlops_assets.spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)
 class BundlePredictor:
-    """The `Predictor` over a preparation and a fitted algorithm."""
+    """The `Predictor` over a preparation and a fitted algorithm, with the interval of its answers where it has one."""
 
     preparation: features.Preparation
     estimator: Any
+    interval: Interval | None = None
 
     @property
     def algorithm(self) -> str:
@@ -50,16 +52,41 @@ class BundlePredictor:
         """Class probabilities, or None for numbers."""
         return np.asarray(self.estimator.predict_proba(self.matrix(frame))) if self.classes else None
 
+    def bounds(self, frame: pl.DataFrame, answers: NDArray[Any]) -> Bounds | None:
+        """The interval around answers to these rows, or None for a model without one."""
+        if self.interval is None:
+            return None
+        column = self.interval.entity
+        named = column is not None and column in frame.columns
+        return training.bounds(self.interval, answers, frame.get_column(str(column)) if named else None)
+
+
+def calibrated(spec: ModelSpec, predictor: BundlePredictor, validation: pl.DataFrame) -> BundlePredictor:
+    """The predictor with the interval that the model file asks for; without one where it asks for none, for classes,
+    and where the validation part does not suffice."""
+    level = spec.training.interval
+    if level is None or predictor.classes or validation.is_empty():
+        return predictor
+    interval = training.calibrate(
+        level,
+        validation[spec.target].cast(pl.Float64).to_numpy(),
+        predictor.predict(validation),
+        scale=predictor.estimator.target_transform,
+        entity=validation[spec.entity] if spec.entity else None,
+    )
+    return replace(predictor, interval=interval)
+
 
 def predictor_of(bundle: training.LoadedBundle) -> BundlePredictor:
-    """Join what a bundle holds. Raises BundleError when its preparation is not one this code can read."""
+    """Join what a bundle holds. Raises BundleError when its preparation or interval is not one this code can read."""
     try:
         preparation = from_json(features.Preparation, bundle.preparation)
+        interval = from_json(Interval, bundle.interval) if bundle.interval is not None else None
     except ValidationError as error:
         raise BundleError(
-            f"the stored preparation was written by other code ({error.error_count()} differences)"
+            f"the stored preparation or interval was written by other code ({error.error_count()} differences)"
         ) from None
-    return BundlePredictor(preparation, bundle.algorithm)
+    return BundlePredictor(preparation, bundle.algorithm, interval)
 
 
 def open_bundle(folder: Path) -> BundlePredictor:

@@ -1,7 +1,7 @@
 """One row per prediction: what it is about, for which instant, and the answer.
 
-Comes in: feature rows. Goes out: a frame with the columns model, version, entity, at, predicted_at, value, label, and
-`p_<class>` for classes.
+Comes in: feature rows. Goes out: a frame with the columns model, version, entity, at, predicted_at, value, low, high,
+label, and `p_<class>` for classes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mlops_assets.artifacts import Predictor
 from mlops_assets.errors import DataError
@@ -36,12 +37,14 @@ def score(
 
     entity is text, '' without entities; `at` is the row's instant (plus the horizon for forecasting), or the time of
     the prediction where the model has none, and then entity is the row's number. value is the predicted number, or the
-    probability of the predicted class, whose name is label.
+    probability of the predicted class, whose name is label. low and high bound the number with the probability of the
+    model's interval; null for classes and where there is none.
 
     Raises DataError when an answer is missing or not finite: nothing of such a batch is used.
     """
     answers = np.asarray(predictor.predict(features)) if features.height else np.empty(0)
     shares = predictor.probabilities(features) if features.height else None
+    bounds = predictor.bounds(features, answers) if features.height else None
     classes = predictor.classes
     if len(answers) != features.height:
         raise DataError(f"{spec.name}: {len(answers)} answers for {features.height} rows")
@@ -65,6 +68,8 @@ def score(
             "at": _instants(spec, features, at),
             "predicted_at": pl.Series([at]).cast(UTC_TIME).new_from_index(0, features.height),
             "value": pl.Series(values, dtype=pl.Float64),
+            "low": _bound(bounds.low if bounds else None, features.height),
+            "high": _bound(bounds.high if bounds else None, features.height),
             "label": pl.Series(labels if labels is not None else [None] * features.height, dtype=pl.String),
             **{f"p_{label}": pl.Series(chances[:, place]) for place, label in enumerate(classes)},
         }
@@ -73,6 +78,12 @@ def score(
 
 def _ahead(spec: ModelSpec) -> timedelta:
     return spec.features.horizon or timedelta(0)
+
+
+def _bound(numbers: NDArray[np.float64] | None, rows: int) -> pl.Series:
+    if numbers is None:
+        return pl.Series([None], dtype=pl.Float64).new_from_index(0, rows)
+    return pl.Series(numbers, dtype=pl.Float64).fill_nan(None)
 
 
 def _entities(spec: ModelSpec, features: pl.DataFrame) -> pl.Series:

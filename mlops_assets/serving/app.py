@@ -53,7 +53,7 @@ def create_app(champions: Champions, key: str) -> FastAPI:
 
     @app.post("/predict/{model}", dependencies=[Depends(authorised)])
     def predict(model: str, question: Question) -> dict[str, Any]:
-        """The champion's predictions, one per reading, and the version that made them."""
+        """The champion's predictions, one per reading, with their interval, and the version that made them."""
         served = champions.served(model)
         if served is None:
             raise HTTPException(503, champions.why_not(model))

@@ -32,14 +32,20 @@ class Served:
     recent: pl.DataFrame
 
     def predict(self, rows: pl.DataFrame) -> dict[str, Any]:
-        """Predictions for new readings, in their order. Raises DataError when a column is missing or wrong."""
+        """Predictions for new readings, in their order; numbers with the bounds between which the truth lies with the
+        probability `level`, where the model has an interval. Raises DataError when a column is missing or wrong."""
         built = features.online(self.spec, self.recent, rows)
+        found = self.predictor.predict(built)
         answer: dict[str, Any] = {
             "model": self.spec.name,
             "version": self.version,
             "algorithm": self.predictor.algorithm,
-            "predictions": self.predictor.predict(built).tolist(),
+            "predictions": found.tolist(),
         }
+        if (bounds := self.predictor.bounds(built, found)) is not None:
+            sides = {"low": bounds.low, "high": bounds.high}
+            answer["level"] = bounds.level
+            answer |= {name: pl.Series(side).fill_nan(None).to_list() for name, side in sides.items()}
         shares = self.predictor.probabilities(built)
         if shares is not None:
             answer |= {"classes": list(self.predictor.classes), "probabilities": shares.tolist()}

@@ -24,6 +24,7 @@ def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
     yield from _search(spec)
     yield from _metrics(spec)
     yield from _baseline(spec)
+    yield from _interval_metrics(spec)
     yield from _columns(spec)
     yield from _split(spec)
     if spec.monitoring.psi.act <= spec.monitoring.psi.warn:
@@ -86,6 +87,28 @@ def _baseline(spec: ModelSpec) -> Iterator[Finding]:
         yield path, "is for 'problem: forecasting' only"
     elif spec.evaluation.baseline == "simple":
         yield path, "would not be looked at under 'baseline: simple'; leave out one of the two"
+
+
+def _interval_metrics(spec: ModelSpec) -> Iterator[Finding]:
+    used: list[tuple[Path, str, str]] = [(("evaluation", "primary"), spec.evaluation.primary, "primary")]
+    used += [(("evaluation", "also", i), name, "also") for i, name in enumerate(spec.evaluation.also)]
+    for index, gate in enumerate(spec.gates):
+        if name := getattr(gate, "metric", None):
+            used.append((("gates", index, gate.kind, "metric"), str(name), gate.kind))
+    for path, name, by in used:
+        info = METRIC_CATALOGUE[name]
+        if spec.problem not in info.problems:
+            continue
+        if info.of_interval and spec.training.interval is None:
+            yield (
+                path,
+                f"{name!r} is measured on an interval, and 'training.interval' is null; write 90%, say",
+            )
+        elif info.won_by and by in ("primary", "beats_champion"):
+            yield path, f"{name!r} cannot say which model is better, {info.won_by} wins it; take 'pinball'"
+        elif info.of_interval and by == "beats_baseline":
+            limit = "metric_at_least" if info.better == "higher" else "metric_at_most"
+            yield path, f"the naive baseline has no interval; give {name!r} a limit with {limit}"
 
 
 def _columns(spec: ModelSpec) -> Iterator[Finding]:

@@ -22,6 +22,10 @@ class MetricInfo:
 
     better: Literal["lower", "higher", "zero"]
     problems: tuple[Problem, ...]
+    won_by: str | None = None
+    """What wins it without any skill, so that it can be held to a limit but never choose between models."""
+    of_interval: bool = False
+    """Whether it is measured on `training.interval`."""
 
 
 _NUMBERS: Final[tuple[Problem, ...]] = ("regression", "forecasting")
@@ -36,6 +40,9 @@ METRIC_CATALOGUE: Final[dict[str, MetricInfo]] = {
     "wape": MetricInfo("lower", _NUMBERS),
     "bias": MetricInfo("zero", _NUMBERS),
     "mase": MetricInfo("lower", _NUMBERS),
+    "coverage": MetricInfo("higher", _NUMBERS, won_by="the widest interval", of_interval=True),
+    "pinball": MetricInfo("lower", _NUMBERS, of_interval=True),
+    "interval_width": MetricInfo("lower", _NUMBERS, won_by="the narrowest interval", of_interval=True),
     "accuracy": MetricInfo("higher", _CLASSES),
     "precision": MetricInfo("higher", _CLASSES),
     "recall": MetricInfo("higher", _CLASSES),

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from mlops_assets.spec.section import Section, unfold
 from mlops_assets.spec.suggestion import did_you_mean, near_and_all
-from mlops_assets.spec.values import Duration
+from mlops_assets.spec.values import Duration, Share
 
 Problem = Literal["regression", "classification", "forecasting"]
 TargetTransform = Literal["none", "log1p"]
@@ -225,6 +225,9 @@ class TrainingSpec(Section):
     target_transform: TargetTransform = "none"
     """`log1p` learns log(1 + target) and answers in the target's units again, for numbers above -1 that span orders of
     magnitude. Errors then count as shares, and with a squared error the answer is about the median, not the mean."""
+    interval: Annotated[Share, Field(gt=0.0, lt=1.0)] | None = 0.9
+    """Every number comes with bounds between which the truth lies with this probability, whatever the algorithm, learnt
+    from the validation part (split conformal prediction); null for none. Classes have probabilities instead."""
     time_limit: Duration = Field(default="30m", validate_default=True)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
 

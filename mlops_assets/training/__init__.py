@@ -8,6 +8,7 @@ is written down: `features`, `evaluation`, `lifecycle`, `ledger`. Tracking is `r
 from mlops_assets.training.algorithm import Algorithm, Progress
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.bundle import save_bundle
+from mlops_assets.training.conformal import bounds, calibrate
 from mlops_assets.training.fitting import Fitted, fit, fit_all, warm_up
 from mlops_assets.training.loading import LoadedBundle, load_bundle, read_profile
 from mlops_assets.training.readiness import check, left_out, not_installed
@@ -22,6 +23,8 @@ __all__ = [
     "Progress",
     "Searched",
     "Trial",
+    "bounds",
+    "calibrate",
     "check",
     "fit",
     "fit_all",

@@ -22,6 +22,7 @@ from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm
 from mlops_assets.training.manifest import MANIFEST, Manifest, environment_of, sha256, write
 
+INTERVAL: Final = "interval.json"
 PREPARATION: Final = "preparation.json"
 SPEC: Final = "spec.json"
 PROFILE: Final = "profile.json"
@@ -39,13 +40,16 @@ def save_bundle(
     data: Sequence[Mapping[str, Any]],
     code_commit: str,
     seed: int,
+    interval: Mapping[str, Any] | None = None,
 ) -> str:
     """Write `folder` (its parent may be missing) and return the sha256 of its manifest.
 
-    sample: some rows as the algorithm sees them; its answers to them are stored and asked again at every load. Equal
-    trainings give equal bytes. Raises BundleError when `folder` holds something else already.
+    sample: some rows as the algorithm sees them; its answers to them are stored and asked again at every load.
+    interval: of predictions, where the model has one. Equal trainings give equal bytes. Raises BundleError when
+    `folder` holds something else already.
     """
     files = {
+        **({} if interval is None else {INTERVAL: _json(interval)}),
         **algorithm.dump(),
         PREPARATION: _json(preparation),
         SPEC: _json(spec),

@@ -21,7 +21,7 @@ from mlops_assets.errors import BundleError, MissingExtraError, MlopsError
 from mlops_assets.spec.training import ALGORITHM_CATALOGUE
 from mlops_assets.training.algorithm import Algorithm
 from mlops_assets.training.algorithms import ALGORITHMS
-from mlops_assets.training.bundle import PREPARATION, PROFILE, SAMPLE, SPEC
+from mlops_assets.training.bundle import INTERVAL, PREPARATION, PROFILE, SAMPLE, SPEC
 from mlops_assets.training.manifest import MANIFEST, Manifest, incompatible, read, sha256
 
 PICKLES: Final = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".dill", ".cloudpickle", ".npy")
@@ -32,12 +32,14 @@ TOLERANCE: Final = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class LoadedBundle:
-    """A model that passed every check. preparation, spec and profile are JSON as their rooms wrote it."""
+    """A model that passed every check. preparation, spec, profile and interval (None: the model has
+    none) are JSON as their rooms wrote it."""
 
     algorithm: Algorithm
     preparation: dict[str, Any]
     spec: dict[str, Any]
     profile: dict[str, Any]
+    interval: dict[str, Any] | None
     sample: FeatureMatrix
     expected: NDArray[Any]
     manifest: Manifest
@@ -63,6 +65,7 @@ def load_bundle(folder: Path, *, expected_manifest_sha256: str | None) -> Loaded
         preparation=_content(files, PREPARATION, folder),
         spec=_content(files, SPEC, folder),
         profile=_content(files, PROFILE, folder),
+        interval=_content(files, INTERVAL, folder) if INTERVAL in files else None,
         sample=sample,
         expected=expected,
         manifest=manifest,

@@ -124,7 +124,8 @@ def _comparison(evidence: Evidence, metric: str, part: Part, confidence: float) 
 def regression_guard(params: RegressionGuard, evidence: Evidence) -> GateResult:
     """No metric may be worse than the champion's by more than the tolerance.
 
-    Unless named, all measured ones but those that are best at nought: doubling a bias of 0.0001 is no regression.
+    Unless named, all measured ones but those that are best at nought (doubling a bias of 0.0001 is no regression) and
+    those that skill does not win (an interval is no worse for being narrower).
     """
     kind = params.kind
     if (answer := without_champion(kind, evidence)) is not None:
@@ -155,4 +156,5 @@ def regression_guard(params: RegressionGuard, evidence: Evidence) -> GateResult:
 
 def _with_a_scale(evidence: Evidence, part: Part) -> tuple[str, ...]:
     measured = evidence.evaluation.challenger.get(part) or {}
-    return tuple(name for name in measured if METRIC_CATALOGUE[name].better != "zero")
+    known = {name: METRIC_CATALOGUE[name] for name in measured}
+    return tuple(name for name, info in known.items() if info.better != "zero" and info.won_by is None)

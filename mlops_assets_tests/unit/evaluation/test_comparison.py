@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mlops_assets.artifacts import Bounds
 from mlops_assets.errors import EvidenceError
 from mlops_assets.evaluation import compare, relative_improvement, spent_confidence
 from mlops_assets.evaluation.comparison import mcnemar
+from mlops_assets.evaluation.intervals import INTERVAL_METRICS
 from mlops_assets.evaluation.metrics import METRICS
 from mlops_assets.evaluation.pieces import PIECES, precision_influence, roc_influence
 from mlops_assets.evaluation.resampling import block_length, resample
@@ -32,7 +34,9 @@ def autocorrelated(rows: int, phi: float, seed: int) -> Floats:
 
 def numbers(error: Floats) -> Scored:
     truth: Floats = np.linspace(10, 20, error.size).astype(np.float64)
-    return Scored(truth, truth + error, None, np.full(error.size, 15.0))
+    half = 1.3 * error.std()
+    around = Bounds(0.9, truth + error - half, truth + error + half)
+    return Scored(truth, truth + error, None, np.full(error.size, 15.0), bounds=around)
 
 
 def classes(rows: int, skill: float, seed: int) -> Scored:
@@ -199,4 +203,4 @@ def test_all_metrics_of_a_week_take_less_than_a_second(ordered: bool) -> None:
 
 
 def test_every_metric_has_pieces() -> None:
-    assert PIECES.keys() == METRICS.keys()
+    assert PIECES.keys() == METRICS.keys() | INTERVAL_METRICS.keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mlops_assets import evaluation, training
-from mlops_assets.artifacts import Explanation, FeatureMatrix
+from mlops_assets.artifacts import Bounds, Explanation, FeatureMatrix
 from mlops_assets.evaluation import exact, pictures
 from mlops_assets.evaluation.scoring import Scored
 from mlops_assets_tests.unit.promotion.judging import spec_with
@@ -47,6 +47,9 @@ class Fitted:
         return np.asarray(self.native.predict_proba(features.values))
 
     def probabilities(self, features: pl.DataFrame) -> NDArray[np.float64] | None:
+        return None
+
+    def bounds(self, features: pl.DataFrame, answers: NDArray[Any]) -> Bounds | None:
         return None
 
 
@@ -237,6 +240,7 @@ def test_every_picture_is_a_small_png(frame: pl.DataFrame) -> None:
     rng = np.random.default_rng(0)
     truth = rng.normal(50, 5, 7_200)
     scored = Scored(truth, truth + rng.normal(size=7_200), None, np.roll(truth, 1))
+    banded = replace(scored, bounds=Bounds(0.9, scored.predicted - 2, scored.predicted + 3))
     called = rng.integers(0, 3, 500).astype(float)
     kinds = Scored(
         called, np.roll(called, 1), rng.dirichlet(np.ones(3), 500), None, ("low", "middle", "high")
@@ -244,8 +248,10 @@ def test_every_picture_is_a_small_png(frame: pl.DataFrame) -> None:
     metrics = {"rmse": 1.0, "r2": 0.9, "bias": -0.1}
     drawn = [
         pictures.predicted_against_actual(scored, "y"),
+        pictures.predicted_against_actual(banded, "y"),
         pictures.residuals_over_time(scored, None, "y"),
         pictures.forecast(scored, None, "y"),
+        pictures.forecast(banded, None, "y"),
         pictures.shap_bar(shap),
         pictures.shap_summary(shap),
         pictures.shap_waterfall(shap, 0),

@@ -53,6 +53,7 @@ class FakeRegistry:
     def training(self, *_: object) -> Iterator[FakeTracked]:
         yield FakeTracked()
 
+    def log_evaluation(self, *_: object) -> None: ...
     def mirror(self, model: str, standing: Any, versions: Any, approved: Mapping[int, bool]) -> int:
         if self.down:
             raise ServiceError("MLflow does not answer")

@@ -48,6 +48,9 @@ class Slow:
     def probabilities(self, features: pl.DataFrame) -> None:
         return None
 
+    def bounds(self, features: pl.DataFrame, answers: NDArray[Any]) -> None:
+        return None
+
 
 @pytest.fixture
 def split() -> Split:

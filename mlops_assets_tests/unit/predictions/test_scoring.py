@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.artifacts import Bounds, FeatureMatrix
 from mlops_assets.errors import DataError
 from mlops_assets.features import build
 from mlops_assets.predictions import pending, score
@@ -29,6 +29,7 @@ class Fake:
     algorithm: str = "fake"
     feature_names: tuple[str, ...] = ("a",)
     estimator: Any = None
+    spread: float | None = None
 
     def matrix(self, features: pl.DataFrame) -> FeatureMatrix:
         return FeatureMatrix(("a",), features.select("a").to_numpy())
@@ -41,6 +42,9 @@ class Fake:
     def probabilities(self, features: pl.DataFrame) -> NDArray[np.float64] | None:
         return np.tile(self.shares, (features.height, 1)) if self.classes else None
 
+    def bounds(self, features: pl.DataFrame, answers: NDArray[Any]) -> Bounds | None:
+        return None if self.spread is None else Bounds(0.8, answers - self.spread, answers + 2 * self.spread)
+
 
 def table(rows: int = 10, spec: Any = None) -> pl.DataFrame:
     spec = spec or model()
@@ -49,12 +53,31 @@ def table(rows: int = 10, spec: Any = None) -> pl.DataFrame:
 
 def test_numbers() -> None:
     scored = score(model(), Fake(), table(), 4, NOW)
-    assert scored.columns == ["model", "version", "entity", "at", "predicted_at", "value", "label"]
+    assert scored.columns == [
+        "model",
+        "version",
+        "entity",
+        "at",
+        "predicted_at",
+        "value",
+        "low",
+        "high",
+        "label",
+    ]
     assert scored["value"].to_list() == table()["a"].to_list()
     assert scored["entity"].to_list() == table()["unit"].to_list()
     assert scored["at"].to_list() == table()["at"].to_list()
     assert scored["label"].null_count() == 30
     assert scored["version"].unique().to_list() == [4]
+
+
+def test_numbers_with_an_interval() -> None:
+    scored = score(model(), Fake(spread=0.5), table(), 4, NOW)
+    assert scored["low"].to_list() == [value - 0.5 for value in scored["value"]]
+    assert scored["high"].to_list() == [value + 1.0 for value in scored["value"]]
+    none = score(model(), Fake(spread=float("nan")), table(), 4, NOW)
+    assert none["low"].null_count() == none["high"].null_count() == 30
+    assert scored.schema == none.schema == score(model(), Fake(), table(), 4, NOW).schema
 
 
 def test_classes() -> None:

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlops_assets.artifacts import (
+    Bounds,
     ChampionRef,
     Comparison,
     Evaluation,
@@ -55,6 +56,8 @@ class ColumnPredictor:
     shares: NDArray[np.float64] | None = None
     estimator: Any = None
     algorithm: str = "column"
+    spread: float | None = None
+    level: float = 0.9
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -68,6 +71,11 @@ class ColumnPredictor:
 
     def probabilities(self, features: pl.DataFrame) -> NDArray[np.float64] | None:
         return None if self.shares is None else self.shares[: features.height]
+
+    def bounds(self, features: pl.DataFrame, answers: NDArray[Any]) -> Bounds | None:
+        return (
+            None if self.spread is None else Bounds(self.level, answers - self.spread, answers + self.spread)
+        )
 
 
 def pump_frame(rows: int = 1_000, seed: int = 0) -> pl.DataFrame:

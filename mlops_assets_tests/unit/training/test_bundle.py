@@ -84,6 +84,20 @@ def test_a_bundle_comes_back_whole(bundle: tuple[Path, str]) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["1"], "no draft is left"
 
 
+def test_an_interval_is_vouched_for_and_may_be_absent(bundle: tuple[Path, str], tmp_path: Path) -> None:
+    assert training.load_bundle(bundle[0], expected_manifest_sha256=bundle[1]).interval is None
+    folder = tmp_path / "pump" / "2"
+    digest = save(folder, interval={"level": 0.9, "below": 1.0})
+    found = training.load_bundle(folder, expected_manifest_sha256=digest)
+    assert found.interval == {"level": 0.9, "below": 1.0}
+    (folder / "interval.json").write_bytes((folder / "interval.json").read_bytes().replace(b"1.0", b"0.1"))
+    with pytest.raises(BundleError, match=r"'interval.json' was altered"):
+        training.load_bundle(folder, expected_manifest_sha256=digest)
+    (folder / "interval.json").unlink()
+    with pytest.raises(BundleError, match=r"'interval.json' is missing"):
+        training.load_bundle(folder, expected_manifest_sha256=digest)
+
+
 def test_equal_trainings_give_equal_bytes(tmp_path: Path) -> None:
     assert save(tmp_path / "1") == save(tmp_path / "2")
 

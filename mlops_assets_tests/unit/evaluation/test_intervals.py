@@ -1,0 +1,177 @@
+"""Metrics of intervals: what they measure, that none is measured without an interval, and who may be judged by them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlops_assets import evaluation, promotion
+from mlops_assets.artifacts import Bounds, Evaluation, from_json, to_json
+from mlops_assets.evaluation.intervals import INTERVAL_METRICS
+from mlops_assets.evaluation.metrics import metric_of
+from mlops_assets.evaluation.pieces import PIECES
+from mlops_assets.evaluation.scoring import Scored
+from mlops_assets.spec import ModelSpec
+from mlops_assets.spec.consistency import inconsistencies
+from mlops_assets_tests.unit.promotion.judging import (
+    ColumnPredictor,
+    evidence_of,
+    pump_frame,
+    spec_with,
+    split_of,
+)
+
+ALL = {"primary": "rmse", "also": ["coverage", "pinball", "interval_width"]}
+
+
+def scored(level: float = 0.8, half: float = 1.0) -> Scored:
+    truth = np.random.default_rng(0).normal(size=400)
+    centre = np.zeros(400)
+    return Scored(truth, centre, None, None, bounds=Bounds(level, centre - half, centre + 2 * half))
+
+
+def asked(
+    gates: list[Any] | None = None, training: dict[str, Any] | None = None, **evaluated: Any
+) -> ModelSpec:
+    return spec_with(
+        gates or [], evaluation=ALL | evaluated, training={"algorithms": ["ridge"], **(training or {})}
+    )
+
+
+def test_they_measure_what_their_names_say() -> None:
+    one = scored()
+    assert metric_of("coverage", one) == np.mean((one.truth >= -1) & (one.truth <= 2))
+    assert metric_of("interval_width", one) == pytest.approx(3.0)
+
+
+def test_pinball_agrees_with_scikit_learn() -> None:
+    from sklearn.metrics import mean_pinball_loss
+
+    one = scored(level=0.8)
+    bounds = one.bounds
+    assert bounds is not None
+    expected = (
+        mean_pinball_loss(one.truth, bounds.low, alpha=0.1)
+        + mean_pinball_loss(one.truth, bounds.high, alpha=0.9)
+    ) / 2
+    assert metric_of("pinball", one) == pytest.approx(expected)
+
+
+def test_pinball_is_won_neither_by_the_widest_nor_by_the_narrowest() -> None:
+    right = metric_of("pinball", scored(half=0.8))
+    assert right < metric_of("pinball", scored(half=50.0))
+    assert right < metric_of("pinball", scored(half=0.0))
+
+
+@pytest.mark.parametrize("name", INTERVAL_METRICS)
+def test_pieces_add_up_to_the_metric(name: str) -> None:
+    one = scored()
+    total = PIECES[name].rows(one).sum(axis=0)
+    assert float(PIECES[name].value(total)) == pytest.approx(metric_of(name, one))
+
+
+@pytest.mark.parametrize("name", INTERVAL_METRICS)
+def test_without_an_interval_there_is_no_number(name: str) -> None:
+    one = scored()
+    assert one.bounds is not None
+    gap = np.where(np.arange(400) == 7, np.nan, one.bounds.low)
+    for broken in (
+        replace(one, bounds=None),
+        replace(one, bounds=replace(one.bounds, low=gap)),
+        replace(one, truth=gap),
+        one.subset(np.zeros(400, dtype=bool)),
+    ):
+        assert math.isnan(metric_of(name, broken))
+
+
+def test_an_evaluation_measures_both_models_and_says_so() -> None:
+    spec = asked()
+    found = evaluation.evaluate(
+        spec,
+        ColumnPredictor("x", spread=1.0),
+        ColumnPredictor("worse", spread=1.0),
+        split_of(pump_frame()),
+        size_bytes=0,
+    )
+    assert found.challenger["test"]["coverage"] == pytest.approx(0.95, abs=0.05)
+    assert found.champion is not None
+    assert found.champion["test"]["coverage"] == pytest.approx(0.68, abs=0.1)
+    assert math.isnan(found.baseline["test"]["coverage"])
+    tests = {test.metric: test for test in found.comparisons}
+    assert tests["pinball"].low > 0
+    share = 100 * found.challenger["test"]["coverage"]
+    assert f"90 % interval: {share:.1f} % of 200 holdout rows lie inside, mean width 2" in found.notes
+    assert from_json(Evaluation, to_json(found)).notes == found.notes
+
+
+def test_an_interval_of_another_level_is_not_compared() -> None:
+    champion = ColumnPredictor("worse", spread=1.0, level=0.5)
+    found = evaluation.evaluate(
+        asked(), ColumnPredictor("x", spread=1.0), champion, split_of(pump_frame()), size_bytes=0
+    )
+    assert found.champion is not None
+    assert math.isnan(found.champion["test"]["pinball"])
+
+
+@pytest.mark.parametrize(
+    ("gate", "verdict"),
+    [
+        ({"metric_at_least": {"metric": "coverage", "limit": 0.85}}, "pass"),
+        ({"metric_at_least": {"metric": "coverage", "limit": 0.999}}, "fail"),
+        ({"metric_at_most": {"metric": "pinball", "limit": 0.2}}, "pass"),
+        ({"metric_at_most": {"metric": "interval_width", "limit": 1.0}}, "fail"),
+    ],
+)
+def test_gates_hold_the_interval_to_limits(gate: dict[str, Any], verdict: str) -> None:
+    spec = asked([gate])
+    for spread, expected in ((1.0, verdict), (None, "fail")):
+        found = evaluation.evaluate(
+            spec, ColumnPredictor("x", spread=spread), None, split_of(pump_frame()), size_bytes=0
+        )
+        [answer] = promotion.ask(spec, evidence_of(found, spec))
+        assert answer.verdict == expected
+        assert spread is not None or answer.hard, "unmeasured is wrong, not merely not good enough"
+
+
+def test_a_narrower_interval_is_no_regression() -> None:
+    spec = asked(
+        [{"regression_guard": {"tolerance": 0.0}}], primary="rmse", also=["coverage", "interval_width"]
+    )
+    split = split_of(pump_frame())
+    ours, theirs = ColumnPredictor("x", spread=0.5), ColumnPredictor("same", spread=3.0)
+    found = evaluation.evaluate(spec, ours, theirs, split, size_bytes=0)
+    [answer] = promotion.ask(spec, evidence_of(found, spec))
+    assert answer.verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentences"),
+    [
+        (
+            asked(primary="coverage"),
+            ["'coverage' cannot say which model is better, the widest interval wins it; take 'pinball'"],
+        ),
+        (asked(primary="pinball", also=["coverage"]), []),
+        (
+            asked([{"beats_champion": {"metric": "interval_width"}}]),
+            [
+                "'interval_width' cannot say which model is better, the narrowest interval wins it; take 'pinball'"
+            ],
+        ),
+        (asked([{"beats_champion": {"metric": "pinball"}}]), []),
+        (
+            asked([{"beats_baseline": {"metric": "coverage"}}]),
+            ["the naive baseline has no interval; give 'coverage' a limit with metric_at_least"],
+        ),
+        (
+            asked(also=["pinball"], training={"interval": None}),
+            ["'pinball' is measured on an interval, and 'training.interval' is null; write 90%, say"],
+        ),
+    ],
+)
+def test_model_files_that_ask_too_much_of_an_interval(spec: ModelSpec, sentences: list[str]) -> None:
+    assert [sentence for _, sentence in inconsistencies(spec)] == sentences
