@@ -17,6 +17,7 @@ from mlops_assets.spec import (
     load_models,
     model_files,
     problem_at,
+    risks,
     schema_text,
 )
 from mlops_assets.spec.training import ALGORITHM_CATALOGUE
@@ -47,7 +48,9 @@ def validate(files: tuple[Path, ...]) -> None:
 
 def _warn(files: Sequence[Path]) -> None:
     for file in files:
-        for problem in _missing_extras(file, load_model(file)):
+        spec = load_model(file)
+        told = [problem_at(file, path, said) for path, said in risks(spec)]
+        for problem in sorted([*told, *_missing_extras(file, spec)]):
             click.echo(f"warning: {problem}", err=True)
 
 

@@ -15,15 +15,32 @@ from mlops_assets.artifacts import Profile, from_json
 from mlops_assets.errors import BundleError
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.predictor import BundlePredictor, predictor_of
-from mlops_assets.spec import ModelSpec
+from mlops_assets.spec import ModelSpec, find_model
 
 
 def load_version(
     platform: Platform, model: str, version: int
 ) -> tuple[BundlePredictor, training.LoadedBundle]:
-    """A model version, verified against its manifest hash before it is read. Raises BundleError, LedgerError."""
+    """A model version, verified against its manifest hash before it is read.
+
+    A version stored as a pickle is read only while the model file in force, the one in the models folder now, still
+    allows that estimator; where there is no such file, or it cannot be read, nobody allows it. So a permission that is
+    taken back counts at once and everywhere: for predictions, rollbacks, drills and the prediction API. A champion that
+    is refused then is replaced by `mlops retire` and a new training. Raises BundleError, LedgerError.
+    """
     folder, manifest = _place(platform, model, version)
-    bundle = training.load_bundle(folder, expected_manifest_sha256=manifest)
+
+    def may_unpickle(estimator: str) -> str:
+        found = find_model(platform.settings.models, model)
+        if found is not None and estimator in found[1].training.pickled:
+            return ""
+        where = found[0] if found else f"a model file in {platform.settings.models}"
+        return (
+            f"the model file in force does not allow it: write 'pickle: true' beside {estimator} in {where}, or take "
+            f"the version out of production with 'mlops rollback {model}' or 'mlops retire {model}'"
+        )
+
+    bundle = training.load_bundle(folder, expected_manifest_sha256=manifest, may_unpickle=may_unpickle)
     return predictor_of(bundle), bundle
 
 

@@ -49,7 +49,8 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     run.progress(f"measuring version {trained.version} on {split.test.height:,} holdout rows")
     look = _look(spec, platform, reference, trained.version)
     measured = evaluation.evaluate(spec, challenger, champion, split, size_bytes=bundle.size_bytes, look=look)
-    for said in (flattering,) if flattering else ():
+    warnings = ((flattering,) if flattering else ()) + stored_as(bundle)
+    for said in warnings:
         run.progress(f"warning: {said}")
     for note in measured.notes:
         run.progress(note)
@@ -59,7 +60,7 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
         measured,
         explanation=evaluation.ranking(shap),
         champion_explanation=evaluation.ranking(theirs) if theirs else None,
-        warnings=(flattering,) if flattering else (),
+        warnings=warnings,
     )
     evidence = _evidence(spec, platform, run, trained, reference, split, measured)
     evidence = replace(evidence, gates=promotion.ask(spec, evidence))
@@ -101,6 +102,17 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     )
     keep_record(platform, spec, stages.EVALUATION_REPORT, run, record)
     return record
+
+
+def stored_as(bundle: LoadedBundle) -> tuple[str, ...]:
+    """What to know of how a model is stored before it is trusted."""
+    if bundle.manifest.pickled is None:
+        return ()
+    said = (
+        f"this model is stored as a pickle ({bundle.manifest.pickled}): loading it runs code that lies in the file; "
+        "approve it only if you trust who trained it, and where"
+    )
+    return (said,)
 
 
 def _look(spec: ModelSpec, platform: Platform, champion: ChampionRef, version: int) -> int:

@@ -22,7 +22,7 @@ from mlops_assets.errors import EvidenceError, SpecError
 from mlops_assets.lifecycle.people import Subject, as_it_stands
 from mlops_assets.lifecycle.platform import Platform, Run, known_record
 from mlops_assets.promotion import Flip
-from mlops_assets.spec import ModelSpec, examine, load_model
+from mlops_assets.spec import ModelSpec, find_model, load_model
 
 NOTHING = "(not there)"
 
@@ -130,10 +130,8 @@ def changes(before: ModelSpec, after: ModelSpec) -> tuple[Change, ...]:
 
 def file_of(models: Path, name: str) -> Path:
     """The file that holds a model. Raises SpecError when none does."""
-    for file in sorted([*models.glob("*.yaml"), *models.glob("*.yml")]):
-        spec, _ = examine(file)
-        if spec is not None and spec.name == name:
-            return file
+    if found := find_model(models, name):
+        return found[0]
     raise SpecError(f"no file in {models} holds the model {name!r}")
 
 

@@ -109,7 +109,7 @@ def settle(
         interval=to_json(best.interval) if best.interval else None,
     )
     # Its own process looks at it first: what cannot be loaded again is never registered anywhere.
-    training.verify(best.algorithm, folder, manifest)
+    training.verify(best.algorithm, folder, manifest, spec.training.pickled)
     model = TrainedModel(
         model=spec.name,
         version=version,

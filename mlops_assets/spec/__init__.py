@@ -4,7 +4,16 @@ Comes in: the text of a YAML file. Goes out: a frozen `ModelSpec`, or every prob
 Nothing here touches data; whether a column exists is for `readings` to find out.
 """
 
-from mlops_assets.spec.loader import Problem, examine, load_model, load_models, model_files, problem_at
+from mlops_assets.spec.consistency import risks
+from mlops_assets.spec.loader import (
+    Problem,
+    examine,
+    find_model,
+    load_model,
+    load_models,
+    model_files,
+    problem_at,
+)
 from mlops_assets.spec.model import ModelSpec
 from mlops_assets.spec.schema import schema_text
 
@@ -12,9 +21,11 @@ __all__ = [
     "ModelSpec",
     "Problem",
     "examine",
+    "find_model",
     "load_model",
     "load_models",
     "model_files",
     "problem_at",
+    "risks",
     "schema_text",
 ]

@@ -31,6 +31,15 @@ def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
         yield ("monitoring", "psi", "act"), "must be above 'warn'"
 
 
+def risks(spec: ModelSpec) -> Iterator[Finding]:
+    """What the file allows although it is dangerous, as (path, sentence)."""
+    for index, choice in enumerate(spec.training.algorithms):
+        if choice.params.get("pickle") is True:
+            path: Path = ("training", "algorithms", index, choice.name, "pickle")
+            said = f"{choice.params.get('estimator')} may be stored as a pickle: loading it runs code that lies in it"
+            yield path, f"{said}; leave 'pickle' out unless skops cannot store the estimator"
+
+
 def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
     for index, choice in enumerate(spec.training.algorithms):
         path: Path = ("training", "algorithms", index)

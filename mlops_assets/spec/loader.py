@@ -69,6 +69,15 @@ def problem_at(file: FilePath, path: Path, message: str) -> Problem:
     return Problem(_shown(file), line, _dotted(path), message)
 
 
+def find_model(folder: FilePath, name: str) -> tuple[FilePath, ModelSpec] | None:
+    """The file of a folder that holds a model, and what it says; None when none does, or it cannot be read."""
+    for file in model_files(folder):
+        spec, _ = examine(file)
+        if spec is not None and spec.name == name:
+            return file, spec
+    return None
+
+
 def examine(file: FilePath) -> tuple[ModelSpec | None, list[Problem]]:
     """The parsed file, or None and its problems in the order of their lines."""
     shown = _shown(file)

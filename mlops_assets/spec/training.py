@@ -112,7 +112,7 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
         number_losses=(*_ROBUST, "poisson"),
         class_losses=_CLASSES,
     ),
-    "python": AlgorithmInfo(_TABULAR, _names("estimator params trusted")),
+    "python": AlgorithmInfo(_TABULAR, _names("estimator params pickle trusted")),
     "seasonal_naive": AlgorithmInfo(("forecasting",), _names("ahead season"), needs_past=True),
     "exponential_smoothing": AlgorithmInfo(
         ("forecasting",),
@@ -171,6 +171,8 @@ class AlgorithmChoice(Section):
     def _known_params(self) -> AlgorithmChoice:
         if problems := unknown_params(self.name, self.params):
             raise ValueError("; ".join(problems))
+        if self.name == "python" and not isinstance(self.params.get("pickle", False), bool):
+            raise ValueError(f"'pickle' must be true or false, not {self.params['pickle']!r}")
         return self
 
 
@@ -213,6 +215,8 @@ class SearchSpec(Section):
             _known_algorithm(name)
             if problems := unknown_params(name, space):
                 raise ValueError("; ".join(problems))
+        if "pickle" in self.spaces.get("python", {}):
+            raise ValueError("python: 'pickle' is a permission to give or not, nothing to search for")
         return self
 
 
@@ -230,6 +234,14 @@ class TrainingSpec(Section):
     from the validation part (split conformal prediction); null for none. Classes have probabilities instead."""
     time_limit: Duration = Field(default="30m", validate_default=True)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
+
+    @property
+    def pickled(self) -> frozenset[str]:
+        """Import paths of the estimators that may be stored as pickles, and read again."""
+        allowed = (
+            one for one in self.algorithms if one.name == "python" and one.params.get("pickle") is True
+        )
+        return frozenset(str(one.params.get("estimator")) for one in allowed)
 
 
 def unknown_params(algorithm: str, params: Mapping[str, Any]) -> list[str]:

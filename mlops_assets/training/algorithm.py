@@ -131,6 +131,10 @@ class Algorithm(ABC):
     @abstractmethod
     def _load(self, files: Mapping[str, bytes]) -> None: ...
 
+    def requirements(self) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Distributions whose version this model depends on; and modules of none, with the sha256 of their source."""
+        return self.packages, {}
+
     def coefficients(self) -> tuple[Floats, Floats]:
         """For `linear`: weights (outputs, features) and intercepts (outputs,) in the units of the matrix."""
         raise NotImplementedError(f"{self.name} is not linear")

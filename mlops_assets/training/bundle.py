@@ -21,6 +21,7 @@ from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm
 from mlops_assets.training.manifest import MANIFEST, Manifest, environment_of, sha256, write
+from mlops_assets.training.pickles import PICKLE_FILE
 
 INTERVAL: Final = "interval.json"
 PREPARATION: Final = "preparation.json"
@@ -56,16 +57,18 @@ def save_bundle(
         PROFILE: _json(profile),
         SAMPLE: _json(sample_record(algorithm, sample)),
     }
+    packages, sources = algorithm.requirements()
     manifest = write(
         Manifest(
             algorithm=algorithm.name,
             files={name: (sha256(body), len(body)) for name, body in files.items()},
-            environment=environment_of(algorithm.packages),
-            packages=algorithm.packages,
+            environment=environment_of(packages, sources),
+            packages=packages,
             signature=_signature(algorithm),
             data=[dict(table) for table in data],
             code_commit=code_commit,
             seed=seed,
+            pickled=str(algorithm.params.get("estimator")) if PICKLE_FILE in files else None,
         )
     )
     _appear(folder, {**files, MANIFEST: manifest})

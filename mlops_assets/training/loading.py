@@ -23,8 +23,9 @@ from mlops_assets.training.algorithm import Algorithm
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.bundle import INTERVAL, PREPARATION, PROFILE, SAMPLE, SPEC
 from mlops_assets.training.manifest import MANIFEST, Manifest, incompatible, read, sha256
+from mlops_assets.training.pickles import MayUnpickle, never, refusal
+from mlops_assets.training.provenance import changed
 
-PICKLES: Final = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".dill", ".cloudpickle", ".npy")
 LARGEST_MANIFEST: Final = 16 * 2**20
 TOLERANCE: Final = 1e-6
 """Relative difference allowed between stored and repeated answers: another processor may round differently."""
@@ -47,9 +48,15 @@ class LoadedBundle:
     size_bytes: int
 
 
-def load_bundle(folder: Path, *, expected_manifest_sha256: str | None) -> LoadedBundle:
-    """Check and load. None as hash trusts the manifest as it stands: never for serving. Raises BundleError."""
-    manifest, digest, files = _checked(folder, expected_manifest_sha256)
+def load_bundle(
+    folder: Path, *, expected_manifest_sha256: str | None, may_unpickle: MayUnpickle = never
+) -> LoadedBundle:
+    """Check and load. None as hash trusts the manifest as it stands: never for serving, and never for a pickle.
+
+    may_unpickle is asked about the estimator of a bundle that holds a pickle; by default none is read (see `pickles`).
+    Raises BundleError.
+    """
+    manifest, digest, files = _checked(folder, expected_manifest_sha256, may_unpickle)
     _compatible(manifest, folder)
     try:
         algorithm = ALGORITHMS[manifest.algorithm].load(files)
@@ -80,16 +87,16 @@ def read_profile(folder: Path, *, expected_manifest_sha256: str | None) -> dict[
     return _content({PROFILE: _file(folder, PROFILE, manifest)}, PROFILE, folder)
 
 
-def _checked(folder: Path, expected: str | None) -> tuple[Manifest, str, dict[str, bytes]]:
+def _checked(
+    folder: Path, expected: str | None, may_unpickle: MayUnpickle
+) -> tuple[Manifest, str, dict[str, bytes]]:
     manifest, digest = _manifest(folder, expected)
     present = {path.name for path in folder.iterdir()} - {MANIFEST}
     if extra := sorted(present - set(manifest.files)):
         raise BundleError(f"{folder}: {extra[0]!r} is not in the manifest; nothing was loaded")
     for name in sorted({*present, *manifest.files}):
-        if name.lower().endswith(PICKLES):
-            raise BundleError(
-                f"{folder}: {name!r} is a pickle or may hold one, which can run any code; nothing was loaded"
-            )
+        if reason := refusal(name, manifest, expected is not None, may_unpickle):
+            raise BundleError(f"{folder}: {reason}")
     return manifest, digest, {name: _file(folder, name, manifest) for name in sorted(manifest.files)}
 
 
@@ -145,6 +152,7 @@ def _compatible(manifest: Manifest, folder: Path) -> None:
         raise BundleError(
             f"{folder}: {manifest.algorithm} needs {error.name}, which is not installed{install}"
         ) from error
+    problems += changed(manifest.environment.get("sources", {}))
     if problems:
         raise BundleError(
             f"{folder}: {'; '.join(problems)}; a model is only loaded by the versions that trained it: "

@@ -22,7 +22,8 @@ ALWAYS: Final = ("numpy", "polars")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """environment: python, platform and packages with their versions. packages: those the model depends on."""
+    """environment: python, platform, packages with their versions, and hashes of sources that belong to no package.
+    packages: those the model depends on. pickled: import path of the estimator in `model.pkl`, where there is one."""
 
     algorithm: str
     files: dict[str, tuple[str, int]]
@@ -32,6 +33,7 @@ class Manifest:
     data: list[dict[str, Any]]
     code_commit: str
     seed: int
+    pickled: str | None = None
 
 
 def sha256(body: bytes) -> str:
@@ -41,7 +43,7 @@ def sha256(body: bytes) -> str:
 
 def write(manifest: Manifest) -> bytes:
     """The manifest as JSON, equal bytes for equal content."""
-    body = {
+    body: dict[str, Any] = {
         "format": FORMAT,
         "algorithm": manifest.algorithm,
         "files": {name: {"sha256": digest, "size": size} for name, (digest, size) in manifest.files.items()},
@@ -52,6 +54,8 @@ def write(manifest: Manifest) -> bytes:
         "code_commit": manifest.code_commit,
         "seed": manifest.seed,
     }
+    if manifest.pickled is not None:
+        body["pickled"] = manifest.pickled
     return json.dumps(body, indent=1, sort_keys=True).encode()
 
 
@@ -75,6 +79,7 @@ def read(body: bytes, where: str) -> Manifest:
             data=list(content["data"]),
             code_commit=str(content["code_commit"]),
             seed=int(content["seed"]),
+            pickled=None if content.get("pickled") is None else str(content["pickled"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BundleError(
@@ -82,13 +87,14 @@ def read(body: bytes, where: str) -> Manifest:
         ) from error
 
 
-def environment_of(packages: Iterable[str]) -> dict[str, Any]:
-    """Versions of this process: Python, machine, the packages given and those always noted."""
-    return {
+def environment_of(packages: Iterable[str], sources: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Versions of this process: Python, machine, the packages given and those always noted; and sources given."""
+    found: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": {name: installed_version(name) for name in sorted({*packages, *ALWAYS})},
     }
+    return {**found, "sources": dict(sources)} if sources else found
 
 
 def installed_version(package: str) -> str:

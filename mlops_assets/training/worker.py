@@ -126,7 +126,13 @@ def _verify(order: dict[str, Any]) -> str:
     kind = ALGORITHMS[order["algorithm"]]
     with without(kind.lean):
         kind.import_library()
-    load_bundle(Path(order["bundle"]), expected_manifest_sha256=order["manifest_sha256"])
+    load_bundle(
+        Path(order["bundle"]),
+        expected_manifest_sha256=order["manifest_sha256"],
+        may_unpickle=lambda estimator: (
+            "" if estimator in order["pickled"] else "its model file does not allow it"
+        ),
+    )
     return ""
 
 

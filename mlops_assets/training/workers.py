@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final, Literal
+from typing import IO, Any, Final, Literal
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Progress
@@ -76,20 +76,26 @@ def ask(algorithm: str, job: Path, end: float, on_progress: Callable[[Progress],
     return _asked(algorithm, {"job": str(job)}, job, end, on_progress)
 
 
-def verify(algorithm: str, bundle: Path, manifest_sha256: str) -> None:
+def verify(algorithm: str, bundle: Path, manifest_sha256: str, pickled: Iterable[str] = ()) -> None:
     """Have a stored bundle loaded, and its sample answered, by a process that knows of it only what lies on disk.
 
     The answers in the sample were given by this process, so that two processes agree on what the files mean before
-    anything trusts them. Raises BundleError with what is wrong with it.
+    anything trusts them. pickled: import paths of estimators that may be unpickled. Raises BundleError with what is
+    wrong with it.
     """
-    order = {"algorithm": algorithm, "bundle": str(bundle), "manifest_sha256": manifest_sha256}
+    order = {
+        "algorithm": algorithm,
+        "bundle": str(bundle),
+        "manifest_sha256": manifest_sha256,
+        "pickled": sorted(pickled),
+    }
     answer = _asked(algorithm, order, bundle, time.monotonic() + VERIFY_SECONDS, lambda _: None)
     if answer.status != "done":
         raise BundleError(f"what was just stored is not used, a fresh process refused it: {answer.message}")
 
 
 def _asked(
-    algorithm: str, order: dict[str, str], place: Path, end: float, on_progress: Callable[[Progress], None]
+    algorithm: str, order: dict[str, Any], place: Path, end: float, on_progress: Callable[[Progress], None]
 ) -> Answer:
     worker = _take(algorithm)
     _busy[place] = worker
@@ -165,7 +171,7 @@ def _give_back(worker: _Worker) -> None:
 def _converse(
     worker: _Worker,
     algorithm: str,
-    order: dict[str, str],
+    order: dict[str, Any],
     end: float,
     on_progress: Callable[[Progress], None],
 ) -> Answer | None:

@@ -5,20 +5,26 @@ algorithms: [{python: {estimator: "shop.models:Robust", params: {depth: 3}, trus
 ```
 
 It is stored by skops, so that loading it builds only scikit-learn's types, the estimator, and those named in `trusted`.
+With `pickle: true` an estimator that skops cannot store becomes a pickle, which is read under the conditions that
+`training.pickles` names. A model depends on the version of the package that provides its class; without one, on the
+class's source.
 """
 
 from __future__ import annotations
 
 import inspect
+import pickle
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mlops_assets.errors import TrainingError
+from mlops_assets.errors import BundleError, TrainingError
 from mlops_assets.spec.training import Problem
 from mlops_assets.training.algorithm import FitData, Floats
+from mlops_assets.training.pickles import PICKLE_FILE
+from mlops_assets.training.provenance import distributions_of, source_of
 from mlops_assets.training.scikit import MODEL_FILE, ScikitAlgorithm, load_skops, one_pool
 
 
@@ -29,6 +35,7 @@ class Python(ScikitAlgorithm):
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True
     lean: ClassVar[tuple[str, ...]] = ()
+    _pickled: bool = False
 
     def __init__(self, problem: Problem, params: Mapping[str, Any] | None = None) -> None:
         """Raises TrainingError when the import path does not lead to a class with fit and predict."""
@@ -55,7 +62,37 @@ class Python(ScikitAlgorithm):
     def _fit(self, data: FitData) -> None:
         super()._fit(data)
         # Found out now, not when it is needed in production.
-        load_skops(self._dump()[MODEL_FILE], self.trusted)
+        try:
+            load_skops(super()._dump()[MODEL_FILE], self.trusted)
+        except Exception:
+            if self.params.get("pickle") is not True:
+                raise
+            self._pickled = True
+
+    def _dump(self) -> dict[str, bytes]:
+        return {PICKLE_FILE: pickle.dumps(self._estimator, protocol=5)} if self._pickled else super()._dump()
+
+    def _load(self, files: Mapping[str, bytes]) -> None:
+        self._pickled = PICKLE_FILE in files
+        if not self._pickled:
+            return super()._load(files)
+        if self.params.get("pickle") is not True:
+            raise BundleError(f"{PICKLE_FILE} is a pickle, which this model may not be")
+        estimator = pickle.loads(files[PICKLE_FILE])  # noqa: S301 - by permission, see `training.pickles`
+        if not isinstance(estimator, self._kind):
+            raise BundleError(
+                f"{PICKLE_FILE} holds a {type(estimator).__name__}, not a {self._kind.__name__}"
+            )
+        self._estimator = estimator
+        return None
+
+    def requirements(self) -> tuple[tuple[str, ...], dict[str, str]]:
+        """scikit-learn, and the package of the estimator; or, where it has none, the hash of its module's source."""
+        modules = sorted({self._kind.__module__, str(self.params["estimator"]).partition(":")[0]})
+        found = {module: distributions_of(module) for module in modules}
+        packages = {*self.packages, *(name for names in found.values() for name in names)}
+        sources = {module: source_of(module) for module, names in found.items() if not names}
+        return tuple(sorted(packages)), {module: digest for module, digest in sources.items() if digest}
 
     def _answer(self, values: Floats) -> Floats:
         if not self.classes or hasattr(self._estimator, "predict_proba"):

@@ -176,3 +176,18 @@ def test_a_missing_extra_is_a_warning_with_its_line(tmp_path: Path, monkeypatch:
         [warning] = printed.err.splitlines()
         assert "pump.yaml:15: training.algorithms[1]: the algorithm 'catboost' needs" in warning
         assert "pip install 'mlops-assets[boosting]'" in warning
+
+
+def test_a_pickle_is_warned_of_and_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "pump.yaml"
+    own = "python:\n        estimator: shop.models:Robust\n        pickle: true"
+    file.write_text(WHOLE.replace("ridge: {alpha: 1.0}", own))
+    said = mlops(monkeypatch, "validate", str(file))
+    assert (said.code, "is valid" in said.out) == (0, True)
+    assert f"warning: {file}:16: training.algorithms[0].python.pickle: shop.models:Robust may be" in said.err
+    assert "loading it runs code" in said.err
+    monkeypatch.setenv("MLOPS_MODELS", str(tmp_path))
+    assert "warning: " in mlops(monkeypatch, "validate").err
+    file.write_text(WHOLE.replace("ridge: {alpha: 1.0}", own.replace("true", "1")))
+    said = mlops(monkeypatch, "validate", str(file))
+    assert (said.code, "'pickle' must be true or false, not 1" in said.err) == (1, True)
