@@ -142,6 +142,11 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
     "gru": _network(),
     "cnn": _network("kernel"),
     "transformer": _network("heads"),
+    "embedding": AlgorithmInfo(
+        ("classification",),
+        _names(f"dimensions margin {' '.join(name for name in _DEEP if name not in ('focus', 'loss'))}"),
+        extra="deep",
+    ),
 }
 
 

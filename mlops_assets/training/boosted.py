@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from mlops_assets.errors import TrainingError
-from mlops_assets.training.focal import FOCUS, focal_loss, shares
+from mlops_assets.training.focal import focal_loss, focus_of, shares
 from mlops_assets.training.losses import Floats, OwnLoss
 from mlops_assets.training.robust import robust_loss
 
@@ -30,15 +30,6 @@ def own_loss(algorithm: str, params: Mapping[str, Any], target: Floats) -> OwnLo
             f"{algorithm}: {ignored[0]!r} has no effect with the loss 'focal', which weighs by 'focus'; leave it out"
         )
     return focal_loss(focus_of(algorithm, params))
-
-
-def focus_of(algorithm: str, params: Mapping[str, Any]) -> float:
-    """The exponent of the focal loss. Raises TrainingError for one below 0."""
-    asked = params.get("focus")
-    focus = FOCUS if asked is None else float(asked)
-    if not (np.isfinite(focus) and focus >= 0.0):
-        raise TrainingError(f"{algorithm}: 'focus' must be 0 or above, not {asked!r}")
-    return focus
 
 
 def library_params(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,19 +8,29 @@ as far as its libraries do.
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import io
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_assets.errors import BundleError, TrainingError
-from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
+from mlops_assets.errors import BundleError
+from mlops_assets.training.algorithm import Algorithm, FitData, Floats
+from mlops_assets.training.focal import focus_of, shares
 from mlops_assets.training.losses import named_loss
+from mlops_assets.training.network import (
+    CLASS_LOSSES,
+    NUMBER_LOSSES,
+    WATCHED_TOGETHER,
+    Loss,
+    learnt,
+    network_class,
+    network_loss,
+    one_thread,
+    seeded,
+)
 from mlops_assets.training.sequence import layout, window
 
 MODEL_FILE: Final = "model.npz"
@@ -37,10 +47,6 @@ DEFAULTS: Final[dict[str, Any]] = {
     "window": 14,
     "learning_rate": 0.001,
 }
-NUMBER_LOSSES: Final = {name: name for name in ("squared", "absolute", "huber", "log_cosh")}
-CLASS_LOSSES: Final = {name: name for name in ("cross_entropy", "focal")}
-FOCUS: Final = 2.0
-"""Exponent of the focal loss (Lin et al. 2017)."""
 
 
 class DeepAlgorithm(Algorithm):
@@ -67,62 +73,57 @@ class DeepAlgorithm(Algorithm):
     def _options(self) -> dict[str, Any]:
         return {**DEFAULTS, **{name: value for name, value in self.params.items() if value is not None}}
 
+    def _width(self) -> int:
+        """How many numbers the network gives for a row."""
+        return max(1, len(self.classes))
+
     def _fit(self, data: FitData) -> None:
         options = self._options()
-        train, target = data.train, data.target
-        held, held_target = data.validation, data.validation_target
-        if held is None or held_target is None or not len(held):
-            cut = len(train) - int(len(train) * float(options["validation"]))
-            train, held = train[:cut], train[cut:]
-            target, held_target = target[:cut], target[cut:]
+        train, target, held, held_target = self._parts(data)
         self._scale = self._measured(train, target)
         parts = [(*self._scaled(train), self._goal(target)), (*self._scaled(held), self._goal(held_target))]
         with seeded(data.seed) as torch:
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             network = self._built(parts[0][0].shape[2], parts[0][1].shape[1]).to(device)
-            tensors = [tuple(torch.as_tensor(array, device=device) for array in part) for part in parts]
-            self._network = _learnt(
-                network, tensors[0], tensors[1], self._loss(), options, data.seed, data.on_progress
+            seen, watched = [tuple(torch.as_tensor(array, device=device) for array in part) for part in parts]
+            self._network = learnt(
+                network,
+                seen,
+                watched,
+                self._loss(),
+                options,
+                data.seed,
+                data.on_progress,
+                self._watched_together(),
             ).cpu()
+
+    def _parts(self, data: FitData) -> tuple[Floats, Floats, Floats, Floats]:
+        """Rows to learn from and their targets, rows that early stopping looks at and theirs."""
+        if data.validation is not None and data.validation_target is not None and len(data.validation):
+            return data.train, data.target, data.validation, data.validation_target
+        cut = len(data.train) - int(len(data.train) * float(self._options()["validation"]))
+        return data.train[:cut], data.target[:cut], data.train[cut:], data.target[cut:]
+
+    def _watched_together(self) -> int:
+        return WATCHED_TOGETHER
 
     def _built(self, width: int, plain: int) -> Any:
         from torch import nn
 
         options = self._options()
         units = int(options["units"])
-        return _network_class()(
+        return network_class()(
             self._encoder(width, options),
             nn.Linear(units + plain, units),
-            nn.Linear(units, max(1, len(self.classes))),
-            nn.Linear(width + plain, max(1, len(self.classes))),
+            nn.Linear(units, self._width()),
+            nn.Linear(width + plain, self._width()),
             float(options["dropout"]),
         )
 
-    def _loss(self) -> Callable[[Any, Any], Any]:
-        import torch
-        from torch.nn import functional
-
-        known = CLASS_LOSSES if self.classes else NUMBER_LOSSES
-        default = "cross_entropy" if self.classes else "squared"
-        name = named_loss(self.name, self.params.get("loss"), known, default)
-
-        def focal(answer: Any, truth: Any) -> Any:
-            each = functional.cross_entropy(answer, truth, reduction="none")
-            return ((1.0 - torch.exp(-each)) ** FOCUS * each).mean()
-
-        def log_cosh(answer: Any, truth: Any) -> Any:
-            apart = (answer[:, 0] - truth).abs()
-            return (apart + functional.softplus(-2.0 * apart) - float(np.log(2.0))).mean()
-
-        losses: dict[str, Callable[[Any, Any], Any]] = {
-            "squared": lambda answer, truth: functional.mse_loss(answer[:, 0], truth),
-            "absolute": lambda answer, truth: functional.l1_loss(answer[:, 0], truth),
-            "huber": lambda answer, truth: functional.huber_loss(answer[:, 0], truth),
-            "log_cosh": log_cosh,
-            "cross_entropy": functional.cross_entropy,
-            "focal": focal,
-        }
-        return losses[name]
+    def _loss(self) -> Loss:
+        known, default = (CLASS_LOSSES, "cross_entropy") if self.classes else (NUMBER_LOSSES, "squared")
+        name = named_loss(self.name, self.params.get("loss"), {one: one for one in known}, default)
+        return network_loss(name, focus_of(self.name, self.params))
 
     # --- from a matrix to what a network reads ---------------------------------------------------
 
@@ -165,22 +166,25 @@ class DeepAlgorithm(Algorithm):
         level, width = self._scale["target"]
         return np.asarray((target - level) / width, dtype=np.float32)
 
-    def _answer(self, values: Floats) -> Floats:
+    def _given(self, values: Floats) -> Floats:
+        """What the network gives, shape (rows, numbers)."""
         import torch
 
         sequence, plain = self._scaled(values)
-        answers = []
+        given = [np.empty((0, self._width()))]
         with torch.no_grad(), one_thread():
             for start in range(0, len(values), ANSWERED_TOGETHER):
                 some = slice(start, start + ANSWERED_TOGETHER)
                 raw = self._network(torch.as_tensor(sequence[some]), torch.as_tensor(plain[some]))
-                answers.append(raw.double().numpy())
-        answer = np.concatenate(answers) if answers else np.empty((0, max(1, len(self.classes))))
+                given.append(raw.double().numpy())
+        return np.concatenate(given)
+
+    def _answer(self, values: Floats) -> Floats:
+        given = self._given(values)
         if self.classes:
-            shares = np.exp(answer - answer.max(axis=1, keepdims=True, initial=-np.inf))
-            return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+            return shares(given)
         level, width = self._scale["target"]
-        return np.asarray(answer[:, 0] * width + level)
+        return np.asarray(given[:, 0] * width + level)
 
     # --- storage ---------------------------------------------------------------------------------
 
@@ -211,98 +215,3 @@ class DeepAlgorithm(Algorithm):
                 raise
             raise BundleError(f"{MODEL_FILE} does not hold the weights of a {self.name}: {error}") from error
         self._network = network.eval()
-
-
-def _network_class() -> Any:
-    import torch
-    from torch import nn
-
-    class Network(nn.Module):  # type: ignore[misc,name-defined,unused-ignore]
-        """Encoder, then a hidden layer beside the plain columns; a straight line from the newest step to the answer."""
-
-        def __init__(self, encoder: Any, hidden: Any, out: Any, line: Any, dropout: float) -> None:
-            super().__init__()
-            self.encoder, self.hidden, self.out, self.line = encoder, hidden, out, line
-            self.dropout = nn.Dropout(dropout)
-
-        def forward(self, sequence: Any, plain: Any) -> Any:
-            seen = self.dropout(self.encoder(sequence))
-            hidden = torch.relu(self.hidden(torch.cat([seen, plain], dim=1)))
-            straight = self.line(torch.cat([sequence[:, -1], plain], dim=1))
-            return self.out(self.dropout(hidden)) + straight
-
-    return Network
-
-
-def _learnt(
-    network: Any,
-    train: tuple[Any, ...],
-    held: tuple[Any, ...],
-    loss: Callable[[Any, Any], Any],
-    options: Mapping[str, Any],
-    seed: int,
-    on_progress: Callable[[Progress], None],
-) -> Any:
-    """Adam until the loss of the rows held back has not fallen for `patience` epochs; the best weights come back."""
-    import torch
-
-    rows, batch = len(train[2]), int(options["batch"])
-    order = np.random.default_rng(seed)
-    steps = torch.optim.Adam(network.parameters(), lr=float(options["learning_rate"]))
-    best, best_weights, since = np.inf, copy.deepcopy(network.state_dict()), 0
-    for epoch in range(1, int(options["epochs"]) + 1):
-        network.train()
-        total = 0.0
-        shuffled = torch.as_tensor(order.permutation(rows), device=train[2].device)
-        for start in range(0, rows, batch):
-            some = shuffled[start : start + batch]
-            steps.zero_grad(set_to_none=True)
-            missed = loss(network(train[0][some], train[1][some]), train[2][some])
-            missed.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            steps.step()
-            total += float(missed.detach()) * len(some)
-        network.eval()
-        values = {"train_loss": total / rows}
-        if len(held[2]):
-            with torch.no_grad():
-                values["validation_loss"] = float(loss(network(held[0], held[1]), held[2]))
-        on_progress(Progress(epoch, values))
-        watched = values.get("validation_loss", values["train_loss"])
-        if not np.isfinite(watched):
-            raise TrainingError("the loss is no number any more; take a smaller learning_rate")
-        since += 1
-        if watched < best:
-            best, best_weights, since = watched, copy.deepcopy(network.state_dict()), 0
-        if since >= int(options["patience"]):
-            break
-    network.load_state_dict(best_weights)
-    return network.eval()
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread meanwhile: sums in the same order, and no thread waits for a busy core."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[Any]:
-    """Torch with its chance set, on one thread and with repeatable operations; given back as it was."""
-    import torch
-
-    strict = torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(), one_thread():
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        try:
-            yield torch
-        finally:
-            torch.use_deterministic_algorithms(strict)

@@ -10,11 +10,13 @@ proper scoring rule. It is for finding a rare class, not for stating its probabi
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops_assets.errors import TrainingError
 from mlops_assets.training.losses import Floats, OwnLoss
 
 FOCUS: Final = 2.0
@@ -29,6 +31,15 @@ def focal_loss(focus: float) -> OwnLoss:
         lambda scores, truth: _steps(scores, truth, focus),
         lambda scores, truth: float(losses(scores, truth, focus).mean()),
     )
+
+
+def focus_of(algorithm: str, params: Mapping[str, Any]) -> float:
+    """The exponent of the focal loss. Raises TrainingError for one below 0."""
+    asked = params.get("focus")
+    focus = FOCUS if asked is None else float(asked)
+    if not (np.isfinite(focus) and focus >= 0.0):
+        raise TrainingError(f"{algorithm}: 'focus' must be 0 or above, not {asked!r}")
+    return focus
 
 
 def shares(scores: Floats) -> Floats:

@@ -11,6 +11,7 @@ from mlops_assets.training.algorithm import Algorithm
 from mlops_assets.training.algorithms.arima import Arima
 from mlops_assets.training.algorithms.catboost import CatBoost
 from mlops_assets.training.algorithms.cnn import Cnn
+from mlops_assets.training.algorithms.embedding import Embedding
 from mlops_assets.training.algorithms.exponential_smoothing import ExponentialSmoothing
 from mlops_assets.training.algorithms.hist_gradient_boosting import HistGradientBoosting
 from mlops_assets.training.algorithms.lightgbm import LightGbm
@@ -47,4 +48,5 @@ ALGORITHMS: Final[dict[str, type[Algorithm]]] = {
     "gru": Gru,
     "cnn": Cnn,
     "transformer": Transformer,
+    "embedding": Embedding,
 }

@@ -11,7 +11,8 @@ import numpy as np
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
-from mlops_assets.training.boosted import focus_of, library_params
+from mlops_assets.training.boosted import library_params
+from mlops_assets.training.focal import focus_of
 from mlops_assets.training.losses import named_loss
 from mlops_assets.training.robust import spread
 

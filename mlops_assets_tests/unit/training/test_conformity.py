@@ -43,7 +43,7 @@ QUICK: Final[dict[str, dict[str, Any]]] = {
     "prophet": {"ahead": 2, "every": 3600.0, "regressors": ["power next"]},
     **{
         key: {"units": 16, "epochs": 25, "learning_rate": 0.01}
-        for key in ("lstm", "gru", "cnn", "transformer")
+        for key in ("lstm", "gru", "cnn", "transformer", "embedding")
     },
 }
 STEPS: Final = 16
