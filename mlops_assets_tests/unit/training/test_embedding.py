@@ -107,6 +107,7 @@ def test_sizes_that_make_no_sense_are_refused(params: dict[str, Any]) -> None:
         placed(**params)
 
 
+@pytest.mark.slow
 def test_wines_are_told_apart(public_data: Path) -> None:
     frame = pl.read_parquet(public_data / "wine_uci_178.parquet")
     names = tuple(name for name in frame.columns if name != "target")
