@@ -5,25 +5,22 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 import click
 from pydantic import TypeAdapter, ValidationError
 
 from mlops_assets.cli.opening import actor, now, settings
-from mlops_assets.errors import MlopsError, SourceError
+from mlops_assets.errors import MlopsError
 from mlops_assets.spec.values import Name
-
-if TYPE_CHECKING:
-    import polars as pl
-
-SEPARATORS: Final = (";", "\t", "|")
 
 
 @click.command()
 @click.argument("name")
 @click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="Parquet, CSV, TSV, JSON or Avro file."
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Parquet, CSV, Excel, JSON, Arrow or Avro file, zipped or not.",
 )
 @click.option("--target", required=True, help="Column to predict.")
 @click.option(
@@ -47,7 +44,8 @@ def new(
 
     It is commented, valid, and runs as it is with `mlops run NAME`. An existing file is never overwritten.
     """
-    from mlops_assets.readings.profiling import profile_table
+    from mlops_assets.readings.profiling import profile_table, read_undescribed
+    from mlops_assets.readings.request import Request
     from mlops_assets.spec.drafting import draft
 
     try:
@@ -58,44 +56,27 @@ def new(
     file = folder / f"{name}.yaml"
     if file.exists():
         raise click.ClickException(f"{file} exists and is never overwritten; choose another name")
-    frame, separator = _table(name, data)
-    facts = profile_table(frame, target, problem=problem, time=time, entity=entity, separator=separator)  # type: ignore[arg-type]
-    text = draft(
-        name, owner or f"team:{re.sub(r'[^A-Za-z0-9_-]', '-', actor()) or 'unknown'}", str(data), facts
+    frame, source = read_undescribed(str(data), target, Request(name, None, None, now(), "UTC", settings()))
+    facts = profile_table(
+        frame,
+        target,
+        problem=problem,  # type: ignore[arg-type]
+        time=time,
+        entity=entity,
+        comma_splits=source.separator in (None, ","),
+        now=now(),
     )
+    text = draft(name, owner or f"team:{re.sub(r'[^A-Za-z0-9_-]', '-', actor()) or 'unknown'}", source, facts)
     _keep(file, text)
     click.echo(f"read {facts.rows:,} rows and {len(facts.columns)} columns from {data}")
     click.echo(f"  {facts.problem} of {target}, from {len(facts.of('input'))} inputs")
     if facts.time:
+        if facts.time.future:
+            click.echo(f"  {facts.time.future:,} rows are dated after today: no run sees them before")
         click.echo(f"  time: {facts.time.column}" + (f", entity: {facts.entity}" if facts.entity else ""))
     for column in facts.of("left out"):
         click.echo(f"  left out {column.name}: {column.why}")
     click.echo(f"wrote {file}; read it, then: mlops run {name}")
-
-
-def _table(name: str, data: Path) -> tuple[pl.DataFrame, str | None]:
-    """The rows of the file, and its separator where that is not the usual one of its format."""
-    from mlops_assets.readings.files import read_files
-    from mlops_assets.readings.request import Request
-    from mlops_assets.spec.source import FileSource
-
-    request = Request(name, None, None, now(), "UTC", settings())
-    delimited = bool({".csv", ".tsv", ".txt"} & {suffix.lower() for suffix in data.suffixes})
-    found: list[tuple[pl.DataFrame, str | None]] = []
-    refused: list[SourceError] = []
-    for separator in (None, *(SEPARATORS if delimited else ())):
-        try:
-            found.append(
-                (
-                    read_files(FileSource(kind="file", path=str(data), separator=separator), request).frame,
-                    separator,
-                )
-            )
-        except SourceError as error:
-            refused.append(error)
-    if not found:
-        raise refused[0]
-    return max(found, key=lambda one: one[0].width)
 
 
 def _keep(file: Path, text: str) -> None:

@@ -21,7 +21,7 @@ from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.spec.source import FileSource
 
-_MARKS: Final = (
+MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -33,7 +33,7 @@ Row = list[str]
 
 def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[Repair]]:
     """Text of the bytes; without a declared encoding UTF-8, or what a byte order mark says (counted)."""
-    marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
+    marked = next((name for mark, name in MARKS if content.startswith(mark)), None)
     chosen = marked or "utf-8" if encoding is None else encoding
     try:
         text = content.decode(chosen)
@@ -44,7 +44,7 @@ def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[
     except UnicodeDecodeError as error:
         hint = (
             f"; it may be {guess}: declare source.encoding"
-            if (guess := _guess(content, chosen))
+            if (guess := guess_encoding(content, chosen))
             else "; declare source.encoding"
         )
         raise SourceError(
@@ -63,7 +63,8 @@ def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[
     return text.removeprefix("\ufeff"), noted
 
 
-def _guess(content: bytes, refused: str) -> str | None:
+def guess_encoding(content: bytes, refused: str) -> str | None:
+    """What the bytes may be, when they are not `refused`; None where nothing is likely."""
     try:
         from charset_normalizer import from_bytes  # comes with requests; only for a hint in a message
     except ImportError:

@@ -2,15 +2,13 @@
 
 Comes in: a `file` source. Goes out: the rows of all files, stacked by column name. Nothing is guessed beyond the
 ending of the name and a byte order mark; what a text file needs (separator, encoding, lines to skip) is declared.
-Delimited text is `delimited`'s business, records of nested values are `records`'.
+Delimited text is `delimited`'s business, sheets are `workbooks`', nested values `records`', archives `packed`'s.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -21,8 +19,10 @@ from mlops_assets.artifacts import Repair
 from mlops_assets.errors import MissingExtraError, SourceError
 from mlops_assets.readings import objects
 from mlops_assets.readings.delimited import decode, read_delimited
+from mlops_assets.readings.packed import is_packed, unpacked
 from mlops_assets.readings.records import to_frame
 from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.readings.workbooks import read_workbook
 from mlops_assets.spec.source import FileSource
 
 Parsed = tuple[pl.DataFrame, list[Repair]]
@@ -87,15 +87,34 @@ def _avro(content: bytes, _source: FileSource, where: str, _text: frozenset[str]
         ) from None
 
 
+def _arrow(content: bytes, _source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
+    try:
+        return pl.read_ipc(io.BytesIO(content)), []
+    except (pl.exceptions.PolarsError, OSError):
+        raise SourceError(
+            f"{where} is not a whole Arrow (Feather) file: it was cut off, or is something else"
+        ) from None
+
+
 FORMATS: Final[dict[str, Format]] = {
     "csv": read_delimited,
     "tsv": read_delimited,
     "parquet": _parquet,
+    "arrow": _arrow,
+    "xlsx": read_workbook,
     "json": _json,
     "jsonl": _json_lines,
     "avro": _avro,
 }
-_ENDINGS: Final = {"ndjson": "jsonl", "pq": "parquet", "txt": "csv", **{name: name for name in FORMATS}}
+_ENDINGS: Final = {
+    **{name: name for name in FORMATS},
+    "ndjson": "jsonl",
+    "pq": "parquet",
+    "txt": "csv",
+    "feather": "arrow",
+    "ipc": "arrow",
+    "xlsm": "xlsx",
+}
 
 
 def read_files(source: FileSource, request: Request) -> Fetched:
@@ -105,13 +124,14 @@ def read_files(source: FileSource, request: Request) -> Fetched:
     repairs: list[Repair] = []
     for name, content in _contents(source, request, who):
         where = f"{who}file {name}"
-        form = source.format or _form(name, where)
+        inside, found = unpacked(name, _bytes(content, who), where) if is_packed(name) else (name, None)
+        form = source.format or _form(inside, where)
         if form == "tsv" and source.separator is None:
             source = source.model_copy(update={"separator": "\t"})
-        if isinstance(content, Path) and form == "parquet":
+        if isinstance(content, Path) and form == "parquet" and found is None:
             frame = _parquet_of_window(content, request, where)
         else:
-            found = _unzipped(name, _bytes(content, who), where)
+            found = _bytes(content, who) if found is None else found
             if not found.strip():
                 raise SourceError(f"{where} is empty")
             frame, noted = FORMATS[form](found, source, where, request.as_text)
@@ -192,26 +212,29 @@ def _near(name: str, names: list[str]) -> str:
 
 
 def _ending(name: str) -> str:
-    parts = name.lower().removesuffix(".gz").rsplit(".", 1)
+    parts = name.lower().removesuffix(".gz").removesuffix(".zip").rsplit(".", 1)
     return parts[1] if len(parts) == 2 else ""
 
 
+def form_of(name: str) -> str | None:
+    """The format that a name's ending says, None where it says none."""
+    return _ENDINGS.get(_ending(name))
+
+
+def open_file(path: Path) -> tuple[str, bytes]:
+    """Name and content of a local file, unpacked. Raises SourceError where it cannot be read."""
+    content = _bytes(path, "")
+    return unpacked(path.name, content, f"file {path}") if is_packed(path.name) else (path.name, content)
+
+
 def _form(name: str, where: str) -> str:
-    try:
-        return _ENDINGS[_ending(name)]
-    except KeyError:
+    form = form_of(name)
+    if form is None:
+        old = "; save an .xls workbook as .xlsx or CSV" if _ending(name) == "xls" else ""
         raise SourceError(
-            f"{where}: its ending says no known format; declare source.format: one of {', '.join(FORMATS)}"
-        ) from None
-
-
-def _unzipped(name: str, content: bytes, where: str) -> bytes:
-    if not name.lower().endswith(".gz"):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error):
-        raise SourceError(f"{where} is not a whole gzip file; it was cut off, or is something else") from None
+            f"{where}: its ending says no known format; declare source.format: one of {', '.join(FORMATS)}{old}"
+        )
+    return form
 
 
 def _stack(frames: list[tuple[str, pl.DataFrame]], who: str) -> pl.DataFrame:

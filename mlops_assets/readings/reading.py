@@ -94,7 +94,8 @@ def _start(source: Any, spec: ModelSpec, as_of: datetime, since: datetime | None
 
 def _request(spec: ModelSpec, start: datetime | None, as_of: datetime, settings: Settings) -> Request:
     original = {new: old for old, new in spec.repairs.rename.items()}
-    timestamp = original.get(spec.timestamp, spec.timestamp) if spec.timestamp else None
+    made = spec.timestamp in spec.repairs.combine  # the source does not have it, so cannot filter by it
+    timestamp = original.get(spec.timestamp, spec.timestamp) if spec.timestamp and not made else None
     zone = spec.repairs.timezone.name if spec.repairs.timezone else "UTC"
     return Request(
         spec.name, timestamp, start, as_of, zone, settings, text_columns(spec.repairs, spec.timestamp)

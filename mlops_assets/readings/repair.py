@@ -21,6 +21,9 @@ from mlops_assets.spec.suggestion import did_you_mean
 Repaired = tuple[pl.DataFrame, list[Repair]]
 Step = Callable[[pl.DataFrame, RepairsSpec, str], Repaired]
 
+_HUGE: Final = (pl.UInt64, pl.Int128)
+SIGNS: Final = r"[\s\u{a0}\u{202f}$€£¥%]"
+"""Spaces, currency and percent signs that stand around or inside a written number."""
 _TRUE: Final = ("true", "t", "yes", "y", "1")
 _FALSE: Final = ("false", "f", "no", "n", "0")
 
@@ -45,17 +48,26 @@ def rename(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
 
 
 def plain_types(frame: pl.DataFrame, _spec: RepairsSpec, _where: str) -> Repaired:
-    """Storage types to the few that the house uses; NaN, which can only mean missing, becomes missing (counted)."""
+    """Storage types to the few that the house uses, spans of time in seconds; NaN, which can only mean missing, becomes
+    missing (counted)."""
     casts: dict[str, pl.DataType | type[pl.DataType]] = {}
+    spans: list[pl.Expr] = []
     for name, kind in frame.schema.items():
-        if kind in (pl.Categorical, pl.Enum):
+        if kind in (pl.Categorical, pl.Enum, pl.Time):
             casts[name] = pl.String
         elif isinstance(kind, pl.Decimal) or kind == pl.Null:
             casts[name] = pl.Float64
+        elif isinstance(kind, pl.Duration):
+            spans.append(pl.col(name).dt.total_microseconds().cast(pl.Float64) / 1e6)
+        elif kind in _HUGE:
+            low, high = frame[name].min(), frame[name].max()
+            fits = low is None or -(2**63) <= low <= high < 2**63  # type: ignore[operator]
+            casts[name] = pl.Int64 if fits else pl.Float64
         elif kind.is_unsigned_integer():
             casts[name] = pl.Int64
         elif isinstance(kind, pl.Datetime) and kind.time_unit != "us":
             casts[name] = pl.Datetime("us", kind.time_zone)
+    frame = frame.with_columns(spans) if spans else frame
     frame = frame.cast(casts) if casts else frame  # type: ignore[arg-type]
     floats = [name for name, kind in frame.schema.items() if kind.is_float()]
     counts = frame.select(pl.col(floats).is_nan().sum()).row(0) if floats else ()
@@ -63,6 +75,30 @@ def plain_types(frame: pl.DataFrame, _spec: RepairsSpec, _where: str) -> Repaire
     return frame.with_columns(pl.col(list(found)).fill_nan(None)) if found else frame, [
         Repair("nan_is_missing", *hit) for hit in found.items()
     ]
+
+
+def combine(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
+    """New columns of text from others, side by side."""
+    repairs: list[Repair] = []
+    for name, parts in spec.combine.items():
+        for part in parts:
+            need(frame, part, f"repairs.combine.{name}", where)
+        if name in frame.columns:
+            raise SourceError(f"{where}: repairs.combine makes a second column {name!r}; choose another name")
+        joined = pl.concat_str([written(frame[part]) for part in parts], separator=" ")
+        frame = frame.with_columns(joined.alias(name))
+        repairs.append(Repair("combined", name, frame.height - frame[name].null_count()))
+    return frame, repairs
+
+
+def written(column: pl.Series) -> pl.Expr:
+    """A column as `combine` writes it: days without their midnight, whole numbers without a point."""
+    if isinstance(column.dtype, pl.Datetime):
+        return pl.lit(column.dt.strftime("%Y-%m-%d"))
+    if column.dtype.is_float() and (column.drop_nulls() == column.drop_nulls().round()).all():
+        return pl.lit(column.cast(pl.Int64).cast(pl.String))
+    text = column.cast(pl.String).str.strip_chars()
+    return pl.lit(text.set(text.str.len_chars() == 0, None))
 
 
 def missing_text(frame: pl.DataFrame, spec: RepairsSpec, _where: str) -> Repaired:
@@ -74,7 +110,7 @@ def missing_text(frame: pl.DataFrame, spec: RepairsSpec, _where: str) -> Repaire
 
 
 def numbers_in_text(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
-    """Numbers written 1.234,5 or 1,234.5."""
+    """Numbers written 1.234,5 or 1,234.5; spaces, currency and percent signs fall away: 45 % is 45."""
     repairs: list[Repair] = []
     for columns, group, comma, name in (
         (spec.decimal_comma, ".", ",", "decimal_comma"),
@@ -86,7 +122,7 @@ def numbers_in_text(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repai
                 continue
             cleaned = (
                 frame[column]
-                .str.replace_all(r"[\s\u{a0}]", "")
+                .str.replace_all(SIGNS, "")
                 .str.replace_all(group, "", literal=True)
                 .str.replace(comma, ".", literal=True)
             )
@@ -235,6 +271,7 @@ def _to_missing(frame: pl.DataFrame, hits: dict[str, pl.Expr], name: str) -> Rep
 STEPS: Final[tuple[Step, ...]] = (
     rename,
     plain_types,
+    combine,
     missing_text,
     numbers_in_text,
     cast,

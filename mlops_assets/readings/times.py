@@ -6,6 +6,7 @@ this took, and nulls only where the source had none or the model file allows the
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 import polars as pl
@@ -37,6 +38,8 @@ def to_instants(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Se
         return _place(column.cast(pl.Datetime("us")), spec, where)
     if kind == pl.String:
         return _from_text(column, spec, where)
+    if kind.is_integer() and spec.timestamp_format is not None:
+        return _from_text(column.cast(pl.String), spec, where)  # 20260131, or a year
     if kind.is_numeric():
         return _from_number(column, spec, where), ()
     if kind == pl.Null:
@@ -69,9 +72,8 @@ def _from_text(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Ser
     text = text.set(text.str.len_chars() == 0, None)
     if spec.timestamp_format is not None:
         aware = any(code in spec.timestamp_format for code in ("%z", "%#z", "%:z", "%Z", "%+"))
-        parsed = text.str.to_datetime(
-            spec.timestamp_format, time_unit="us", strict=False, time_zone="UTC" if aware else None
-        )
+        more, form = _completed(text, spec.timestamp_format)
+        parsed = more.str.to_datetime(form, time_unit="us", strict=False, time_zone="UTC" if aware else None)
         _refuse_unparsed(
             text, parsed, where, f"do not read as {spec.timestamp_format!r}; mend repairs.timestamp_format"
         )
@@ -91,6 +93,20 @@ def _from_text(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Ser
         "are not ISO 8601; declare repairs.timestamp_format, such as '%d/%m/%Y %H:%M'",
     )
     return pl.select(pl.coalesce(placed, aware_part.cast(UTC_TIME))).to_series().alias(column.name), repairs
+
+
+def _completed(text: pl.Series, form: str) -> tuple[pl.Series, str]:
+    """What a format leaves open, filled with the first of it: a month's first day, an hour's first minute."""
+    bare = re.sub(r"%(?:[-_0#:.]|\d)*", "%", form)
+    codes = {bare[at + 1] for at, letter in enumerate(bare[:-1]) if letter == "%"}
+    for wanted, otherwise, code, first in (
+        ("mbBhjUWDFxcs+", "", "%m", "01"),
+        ("dejUWDFxcs+", "", "%d", "01"),
+        ("MTRrXcs+", "HkIl", "%M", "00"),
+    ):
+        if not codes & set(wanted) and (not otherwise or codes & set(otherwise)):
+            text, form = text + f" {first}", f"{form} {code}"
+    return text, form
 
 
 def _first_that_reads(text: pl.Series, forms: tuple[str, ...], zone: Literal["UTC"] | None) -> pl.Series:

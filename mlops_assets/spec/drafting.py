@@ -14,16 +14,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
+from mlops_assets.spec.source import FileSource
 from mlops_assets.spec.training import Problem
 from mlops_assets.spec.values import format_duration
 
 Kind = Literal["number", "text", "boolean", "time", "other"]
+Unit = Literal["s", "ms", "us", "ns"]
+Writing = Literal["decimal_comma", "thousands"]
 Role = Literal["input", "target", "timestamp", "entity", "left out"]
 
 MANY_MISSING: Final = 0.5
 """Columns that miss more than this are left out."""
 FEW_INPUTS: Final = 3
 """A regular series with fewer inputs than this is taken for a forecast."""
+MANY_REPEATED: Final = 0.2
+"""Share of repeated rows above which they are no copies: the table has few columns of few values."""
+LONGEST_NAME: Final = 128
+STEADY: Final = 0.4
+"""Share of equal steps below which rows are events: two at one instant are then two, not one twice."""
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 SEASONS: Final = (DAY, 7 * DAY)
@@ -49,7 +57,7 @@ class ColumnFacts:
     note: str = ""
     sentinels: tuple[str | int | float, ...] = ()
     cast: Literal["number"] | None = None
-    writing: Literal["decimal_comma", "thousands"] | None = None
+    writing: Writing | None = None
     flagged_by: str | None = None
     """The column that looks like this one's quality flag."""
 
@@ -60,6 +68,8 @@ class TimeFacts:
 
     column: str
     span: str
+    length: timedelta
+    """From the first reading to the last."""
     step: timedelta | None
     regular: float
     zoned: bool
@@ -67,10 +77,23 @@ class TimeFacts:
     missing: int
     repeated: int
     """Rows whose entity and timestamp stood in an earlier row."""
-    length: timedelta = timedelta(0)
-    """From the first reading to the last."""
     format: str | None = None
-    unit: str | None = None
+    unit: Unit | None = None
+    months: int | None = None
+    """The usual step in months, where readings keep to the calendar."""
+    future: int = 0
+    """Rows dated after the moment of drafting: no run sees them before their time."""
+    last: str = ""
+    """The day after the newest reading."""
+    made_of: tuple[str, ...] = ()
+    """Columns that make this one, side by side."""
+    days_first: str | None = None
+    """The format that reads every value as well, with day and month changed about."""
+
+    @property
+    def lost(self) -> int:
+        """Rows that a run today would not see or keep."""
+        return self.missing + self.repeated + self.future
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +110,13 @@ class TableFacts:
     columns: tuple[ColumnFacts, ...]
     time: TimeFacts | None
     entity: str | None
+    entity_of: tuple[str, ...]
+    """Columns that make the entity, side by side; empty where it is a column of the table."""
     classes: tuple[tuple[str, int], ...]
     rare: tuple[str, ...]
     missing_text: tuple[str, ...]
     repeated: int
     twins: int
-    separator: str | None = None
 
     def of(self, role: Role) -> tuple[ColumnFacts, ...]:
         """Columns with a role, in the order of the table."""
@@ -100,10 +124,23 @@ class TableFacts:
 
     @property
     def horizon(self) -> timedelta | None:
-        """For forecasting: one step ahead, an hour for faster readings."""
+        """For forecasting: one step ahead, an hour for faster readings unless they last less than a day."""
         if self.problem != "forecasting" or self.time is None or self.time.step is None:
             return None
-        return self.time.step * max(1, math.ceil(HOUR / self.time.step))
+        near = min(HOUR, self.time.length / 20)
+        return self.time.step * max(1, math.ceil(near / self.time.step))
+
+    @property
+    def drops_repeated(self) -> bool:
+        """Whether rows that repeat another are dropped: few, in a table without time, are copies."""
+        return self.time is None and 0 < self.repeated <= MANY_REPEATED * self.rows
+
+    @property
+    def own_past(self) -> bool:
+        """Whether a number is predicted from its own earlier values, reading by reading: a series whose step is not of
+        one length (months), or shorter than a second."""
+        few = len(self.of("input")) < FEW_INPUTS
+        return self.problem == "regression" and self.time is not None and few and _is_series(self)
 
     @property
     def seasons(self) -> tuple[timedelta, ...]:
@@ -114,10 +151,10 @@ class TableFacts:
         return tuple(one for one in SEASONS if one > step and not one % step and length >= 2 * one)
 
 
-def draft(name: str, owner: str, path: str, facts: TableFacts) -> str:
-    """The text of the model file. `path` stands in it as given."""
+def draft(name: str, owner: str, source: FileSource, facts: TableFacts) -> str:
+    """The text of the model file."""
     sections = [
-        _head(name, owner, path, facts),
+        _head(name, owner, source, facts),
         _repairs(facts),
         _validation(facts),
         _features(facts),
@@ -140,7 +177,7 @@ def listed(values: Sequence[str | int | float]) -> str:
     return f"[{', '.join(scalar(value) for value in values)}]"
 
 
-def _head(name: str, owner: str, path: str, facts: TableFacts) -> Iterator[str]:
+def _head(name: str, owner: str, source: FileSource, facts: TableFacts) -> Iterator[str]:
     yield "# yaml-language-server: $schema=schema.json"
     yield f"# Drafted by 'mlops new' from {facts.rows:,} rows and {len(facts.columns)} columns: yours to change."
     yield f"name: {name}"
@@ -150,12 +187,33 @@ def _head(name: str, owner: str, path: str, facts: TableFacts) -> Iterator[str]:
     yield f"target: {scalar(facts.target)}"
     if facts.time is not None:
         how_often = "irregular" if facts.time.step is None else f"mostly every {_duration(facts.time.step)}"
+        if facts.time.months:
+            how_often = {1: "every month", 3: "every quarter"}.get(facts.time.months, "every year")
         yield f"timestamp: {scalar(facts.time.column)} # {facts.time.span}; {how_often}"
     if facts.entity is not None:
         yield f"entity: {scalar(facts.entity)} # time and this column tell rows apart; lags and windows never cross it"
+    if facts.time is not None and facts.time.future:
+        yield f"# {facts.time.future:,} rows are dated after today: only --as-of {facts.time.last} sees all of them"
     yield ""
-    separator = f", separator: {json.dumps(facts.separator)}" if facts.separator else ""
-    yield f"source: {{kind: file, path: {json.dumps(path, ensure_ascii=False)}{separator}}}"
+    yield from _source(source)
+
+
+def _source(source: FileSource) -> Iterator[str]:
+    said = source.model_dump(mode="json", exclude_defaults=True)
+    names = said.pop("names", None)
+    written = {
+        key: value if key == "kind" else json.dumps(value, ensure_ascii=False) for key, value in said.items()
+    }
+    plain = ", ".join(f"{key}: {value}" for key, value in written.items())
+    if source.encoding is not None:
+        yield "# The encoding is a guess: look at letters with accents."
+    if names is None:
+        yield f"source: {{{plain}}}"
+        return
+    yield "source:"
+    yield from (f"  {key}: {value}" for key, value in written.items())
+    yield "  names: # in place of the file's own header, which has blank, repeated or two lines of names"
+    yield from (f"    - {scalar(name)}" for name in names)
 
 
 def _why_problem(facts: TableFacts) -> str:
@@ -164,11 +222,18 @@ def _why_problem(facts: TableFacts) -> str:
         return f"{len(facts.classes)} classes ({shown}{' ...' if len(facts.classes) > 4 else ''})"
     if facts.problem == "forecasting":
         return "a regular series with few other columns"
+    if facts.own_past:
+        return "one reading ahead, from earlier ones; a forecast needs steps of one length, from 1s"
     return "the target is a number"
 
 
 def _repairs(facts: TableFacts) -> Iterator[str]:
     lines: list[str] = []
+    made = [(facts.time.column, facts.time.made_of)] if facts.time and facts.time.made_of else []
+    made += [(facts.entity, facts.entity_of)] if facts.entity and facts.entity_of else []
+    if made:
+        lines.append("combine: # columns made of others, side by side")
+        lines += [f"  {scalar(name)}: {listed(parts)}" for name, parts in made]
     if facts.missing_text:
         lines.append(f"missing_text: {listed(facts.missing_text)} # words found that mean missing")
     for way in ("decimal_comma", "thousands"):
@@ -179,13 +244,13 @@ def _repairs(facts: TableFacts) -> Iterator[str]:
             f"cast: {{{', '.join(f'{scalar(name)}: number' for name in casts)}}} # numbers kept as text"
         )
     if time := facts.time:
-        lines += [f"timestamp_format: {json.dumps(time.format)}"] if time.format else []
-        lines += (
-            [f"timestamp_unit: {time.unit} # a guess by size: seconds or milliseconds since 1970"]
-            if time.unit
-            else []
-        )
-        if not time.zoned:
+        if time.format:
+            doubt = (
+                f" # a guess: {json.dumps(time.days_first)} reads every value too" if time.days_first else ""
+            )
+            lines.append(f"timestamp_format: {json.dumps(time.format)}{doubt}")
+        lines += [f"timestamp_unit: {time.unit} # since 1970; a guess by their size"] if time.unit else []
+        if not time.zoned and (time.step is None or time.step < DAY):
             lines.append(
                 "# timezone: Europe/Berlin # if the clock times are local; without it they count as UTC"
             )
@@ -213,10 +278,15 @@ def _repairs(facts: TableFacts) -> Iterator[str]:
         )
     if facts.time and facts.time.repeated and (facts.entity or _is_series(facts)):
         lines.append(f"duplicates: last # {facts.time.repeated:,} rows repeat an instant")
-    elif facts.repeated and not facts.time:
+    elif facts.drops_repeated:
         lines.append(f"duplicates: first # {facts.repeated:,} rows repeat another in every column")
+    elif facts.repeated and not facts.time:
+        lines.append(
+            f"# duplicates: first # {facts.repeated:,} rows repeat another, as rows of few values do"
+        )
     if facts.time and not facts.time.sorted:
         lines.append("sort: time")
+    lines += _kept(facts)
     if all(line.startswith("#") for line in lines):
         # Only advice, or nothing: a section of comments alone would read as null.
         yield "repairs: {} # nothing to mend was found"
@@ -226,9 +296,31 @@ def _repairs(facts: TableFacts) -> Iterator[str]:
         yield from (f"  {line}" for line in lines)
 
 
+def _kept(facts: TableFacts) -> Iterator[str]:
+    """What becomes of columns that no table of ours can keep: lists and records, and names that nobody could write."""
+    unwritable = [column.name for column in facts.columns if not 1 <= len(column.name) <= LONGEST_NAME]
+    odd = [
+        column.name for column in facts.columns if column.kind == "other" and column.name not in unwritable
+    ]
+    if unwritable:
+        made = [name for name in (facts.time and facts.time.column, facts.entity) if name]
+        kept = dict.fromkeys(
+            [*made, *(c.name for c in facts.columns if c.role != "left out" and c.kind != "other")]
+        )
+        gone = [
+            name for name in kept if (facts.time and name in facts.time.made_of) or name in facts.entity_of
+        ]
+        yield f"select: {listed([name for name in kept if name not in gone])} # the others have no usable name"
+    elif odd:
+        yield f"drop: {listed(odd)} # lists and records, which a table cannot keep"
+
+
 def _validation(facts: TableFacts) -> Iterator[str]:
     yield "validation:"
-    yield f"  min_rows: {max(10, _round_down(0.8 * facts.rows * (1 - facts.of('target')[0].missing)))}"
+    unseen = facts.time.lost if facts.time else 0
+    lost = facts.repeated if facts.drops_repeated else unseen
+    rows = (facts.rows - lost) * (1 - facts.of("target")[0].missing)
+    yield f"  min_rows: {max(10, _round_down(0.8 * rows))}"
     yield "  max_missing: 5%"
     if facts.time:
         yield "  # freshness: 24h # refuse to train when the newest reading is older"
@@ -251,7 +343,7 @@ def _features(facts: TableFacts) -> Iterator[str]:
         yield "  inputs:"
         for column in inputs:
             yield f"    - {scalar(column.name)} # {_about(column)}"
-    elif facts.problem == "forecasting":
+    elif facts.problem == "forecasting" or facts.own_past:
         yield "  inputs: []"
     for column in facts.of("left out"):
         yield f"    # left out: {column.name}: {column.why}"
@@ -260,7 +352,8 @@ def _features(facts: TableFacts) -> Iterator[str]:
         yield f"  horizon: {_duration(facts.horizon)} # how far ahead; a multiple of the step between readings"
     if time is not None:
         fine = time.step is None or time.step < DAY
-        yield f"  calendar: {'[hour, day_of_week]' if fine else '[day_of_week, month]'}"
+        calendar = "[hour, day_of_week]" if fine else "[month]" if time.months else "[day_of_week, month]"
+        yield f"  calendar: {calendar}"
         if facts.problem == "forecasting" and time.step is not None:
             season = DAY / time.step
             steps = [1, 2, 3, *([int(season)] if season.is_integer() and 3 < season <= 2_000 else [])]
@@ -268,6 +361,10 @@ def _features(facts: TableFacts) -> Iterator[str]:
             target = scalar(facts.target)
             yield f"  lags: {{columns: [{target}], steps: {listed(steps)}}}"
             yield f"  rolling: {{columns: [{target}], windows: {listed(windows)}, statistics: [mean, std]}}"
+        elif facts.own_past:
+            season = 12 // time.months if time.months else 0
+            steps = [1, 2, 3, *([season] if season > 3 and facts.rows > 5 * season else [])]
+            yield f"  lags: {{columns: [{scalar(facts.target)}], steps: {listed(steps)}}} # readings, not hours"
         else:
             yield f"  # lags: {{columns: [{scalar(inputs[0].name if inputs else facts.target)}], steps: [1, 2, 3]}}"
     yield "  scaling: standard"
@@ -327,8 +424,9 @@ def _gates(facts: TableFacts) -> Iterator[str]:
     yield "  - min_rows"
     yield "  - time_limit"
     yield "  - latency # one row in less than 100 ms"
-    if facts.twins and facts.time is None:
-        yield f"  # - leakage # would fail: {facts.twins:,} rows equal another in every column used"
+    twins = facts.twins - (facts.repeated if facts.drops_repeated else 0)
+    if twins > 0 and facts.time is None:
+        yield f"  # - leakage # would fail: {twins:,} rows equal another in every column used"
     else:
         yield "  - leakage"
     yield ""
@@ -344,8 +442,10 @@ def _floor(facts: TableFacts) -> str:
 
 
 def _is_series(facts: TableFacts) -> bool:
-    """Whether time alone (or with the entity) tells rows apart, but for a few repeated rows."""
-    return facts.time is not None and facts.time.repeated <= 0.02 * facts.rows
+    """Whether time alone (or with the entity) tells rows apart, but for a few repeated rows, in steps of a kind."""
+    time = facts.time
+    steady = time is not None and (time.regular >= STEADY or time.months is not None)
+    return time is not None and steady and time.repeated <= 0.02 * facts.rows
 
 
 def _about(column: ColumnFacts) -> str:

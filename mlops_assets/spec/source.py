@@ -54,14 +54,16 @@ class FileSource(Windowed):
     kind: Literal["file"]
     path: Annotated[str, Field(min_length=1, max_length=1_000)]
     """Relative paths start at the folder the command runs in. Examples: data/a.csv, data/, data/*.parquet, s3://bucket/a/*.json"""
-    format: Literal["csv", "tsv", "parquet", "json", "jsonl", "avro"] | None = None
-    """Unset: by the file's ending, `.gz` allowed for text."""
+    format: Literal["csv", "tsv", "parquet", "arrow", "xlsx", "json", "jsonl", "avro"] | None = None
+    """Unset: by the file's ending; `.gz` and a `.zip` with one file in it are unpacked."""
+    sheet: Annotated[str, Field(min_length=1, max_length=31)] | None = None
+    """For an Excel workbook: the sheet; unset means the first."""
     encoding: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")] | None = None
     """Text encoding; unset means UTF-8, or UTF-16 when the file begins with its byte order mark."""
     separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     """One character; unset means comma (tab for tsv)."""
     skip_lines: Annotated[int, Field(ge=0, le=1_000)] = 0
-    """Lines above the header line."""
+    """Lines above the header line (rows of a sheet)."""
     header: bool = True
     """False: the first line is data and columns are named column_1, column_2, ..."""
     names: tuple[Column, ...] | None = None
@@ -216,12 +218,15 @@ class RepairsSpec(Section):
 
     rename: dict[Column, Column] = {}
     """Old name: new name."""
+    combine: dict[Column, Annotated[tuple[Column, ...], Field(min_length=2)]] = {}
+    """New text column: the columns whose values it joins with a space, such as a day and a time of day that make the
+    timestamp, or a shop and an item that make the entity. Days are written 2026-01-31; missing where any part is."""
     missing_text: tuple[str, ...] = ()
     """Text that means missing in any column, such as NA, null or '-'; compared without surrounding spaces."""
     decimal_comma: tuple[Column, ...] = ()
-    """Columns with numbers such as 1.234,5."""
+    """Columns with numbers such as 1.234,5 or 12,50 €; currency and percent signs fall away."""
     thousands: tuple[Column, ...] = ()
-    """Columns with numbers such as 1,234.5."""
+    """Columns with numbers such as 1,234.5, $99 or 45 %; currency and percent signs fall away."""
     cast: dict[Column, Literal["number", "integer", "text", "boolean", "timestamp"]] = {}
     """Type per column; a value that does not fit refuses the read unless `uncastable: missing`."""
     uncastable: Literal["refuse", "missing"] = "refuse"

@@ -4,6 +4,7 @@ Comes in: a frame as a file gave it, and the column to predict. Goes out: `Table
 writes a model file. Guesses follow the values first and names second, and every one is written into that file.
 """
 
+from mlops_assets.readings.profiling.layout import read_undescribed
 from mlops_assets.readings.profiling.table import profile_table
 
-__all__ = ["profile_table"]
+__all__ = ["profile_table", "read_undescribed"]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 import polars as pl
 
-from mlops_assets.readings.profiling.clock import FORMATS, parses
+from mlops_assets.readings.profiling.clock import NO_FORMAT, format_of
 from mlops_assets.readings.profiling.columns import Read
-from mlops_assets.spec.drafting import MANY_MISSING, ColumnFacts, Role
-from mlops_assets.spec.source import RepairsSpec
+from mlops_assets.spec.drafting import LONGEST_NAME, MANY_MISSING, ColumnFacts, Role
 from mlops_assets.spec.training import Problem
 
 MANY_VALUES: Final = 500
@@ -31,7 +30,7 @@ def roles(
     table: pl.DataFrame,
     target: str,
     time: str | None,
-    entity: str | None,
+    keys: Mapping[str, Role],
     problem: Problem,
 ) -> Iterator[tuple[str, ColumnFacts]]:
     """Every column with its role, and why it is left out or deserves a second look."""
@@ -39,15 +38,7 @@ def roles(
     flags = _flags(read)
     for name, column in read.items():
         facts = replace(column.facts, flagged_by=flags.get(name))
-        role: Role = (
-            "target"
-            if name == target
-            else "timestamp"
-            if name == time
-            else "entity"
-            if name == entity
-            else "input"
-        )
+        role: Role = "target" if name == target else "timestamp" if name == time else keys.get(name, "input")
         if role == "input":
             why = _no_input(facts, column.values, name in flags.values()) or _disguise(
                 sampled, name, target, problem
@@ -73,6 +64,8 @@ def _flags(read: dict[str, Read]) -> dict[str, str]:
 
 def _no_input(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> str:
     rows = max(1, len(values))
+    if not 1 <= len(facts.name) <= LONGEST_NAME:
+        return f"its name has {len(facts.name)} letters, where 1 to {LONGEST_NAME} can be written"
     if facts.kind == "time":
         return "another time"
     if facts.kind == "other":
@@ -105,8 +98,7 @@ def _shown(value: object) -> str:
 
 
 def _dates(values: pl.Series) -> bool:
-    sample = values.drop_nulls().head(50)
-    return any(parses(sample, RepairsSpec(timestamp_format=form)) for form in (None, *FORMATS))
+    return format_of(values.drop_nulls().head(50)) != NO_FORMAT
 
 
 def _disguise(sample: pl.DataFrame, name: str, target: str, problem: Problem) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 import polars as pl
 
 from mlops_assets.errors import SourceError
 from mlops_assets.readings.profiling.clock import entity_of, stepped, time_of
-from mlops_assets.readings.profiling.columns import Read, missing_words, read_column
+from mlops_assets.readings.profiling.columns import Read, missing_words, read_column, shared_sentinels
 from mlops_assets.readings.profiling.inputs import roles
-from mlops_assets.spec.drafting import FEW_INPUTS, TableFacts
+from mlops_assets.readings.repair import written
+from mlops_assets.spec.drafting import FEW_INPUTS, LONGEST_NAME, ColumnFacts, Role, TableFacts
 from mlops_assets.spec.suggestion import did_you_mean
 from mlops_assets.spec.training import Problem
 
@@ -29,57 +33,89 @@ def profile_table(
     problem: Problem | None = None,
     time: str | None = None,
     entity: str | None = None,
-    separator: str | None = None,
+    comma_splits: bool = True,
+    now: datetime | None = None,
 ) -> TableFacts:
-    """Facts about a table. What is not given is guessed. Raises SourceError for a column that is not there, and for a
-    target from which nothing can be learnt."""
+    """Facts about a table. What is not given is guessed.
+
+    comma_splits: a comma separates fields, so that 1,234 is a thousand and more. now: rows dated later are counted.
+    Raises SourceError for a column that is not there, and for a target from which nothing can be learnt.
+    """
     for named in (target, time, entity):
         if named is not None and named not in frame.columns:
             raise SourceError(f"the table has no column {named!r}{did_you_mean(named, frame.columns)}")
+    if len(target) > LONGEST_NAME:
+        raise SourceError(
+            f"the target's name has {len(target)} letters, more than {LONGEST_NAME}; shorten it in the file"
+        )
     words = missing_words(frame)
-    read = {name: read_column(frame[name], words, name == target) for name in frame.columns}
-    timed = time_of(read, frame, target, time)
+    read = shared_sentinels(
+        {name: read_column(frame[name], words, name == target, comma_splits) for name in frame.columns}
+    )
+    timed = time_of(frame, target, time)
     instants = timed[1] if timed else None
-    table = pl.DataFrame([column.values for column in read.values()])
+    table = pl.DataFrame({name: column.values for name, column in read.items()})
     chosen, rare, classes = problem_of(read[target], problem)
-    found_entity = entity or (entity_of(table, instants, target) if instants is not None else None)
     facts = timed[0] if timed else None
+    names: tuple[str, ...] = (entity,) if entity else ()
     if facts is not None and instants is not None:
-        facts = stepped(facts, instants, table[found_entity] if found_entity else None)
-    columns = dict(roles(read, table, target, facts.column if facts else None, found_entity, chosen))
+        apart = [target, facts.column, *facts.made_of]
+        names = names or entity_of(table.select(pl.exclude(apart)), instants, target)
+        label = (
+            pl.select(pl.concat_str([written(table[one]) for one in names], separator=" ")).to_series()
+            if names
+            else None
+        )
+        facts = stepped(facts, instants, label)
+        facts = replace(facts, future=int((instants > now).sum())) if now else facts
+    found_entity = "_".join(names) or None
+    keys: dict[str, Role] = {
+        **dict.fromkeys(names, "entity"),
+        **dict.fromkeys(facts.made_of if facts else (), "timestamp"),
+    }
+    columns = dict(roles(read, table, target, facts.column if facts else None, keys, chosen))
     inputs = [name for name, column in columns.items() if column.role == "input"]
-    series = facts is not None and facts.step is not None and facts.regular >= REGULAR
+    series = facts is not None and facts.step is not None and facts.regular >= REGULAR and not facts.months
     if problem is None and chosen == "regression" and series and len(inputs) < FEW_INPUTS:
         chosen = "forecasting"
     if chosen == "forecasting" and not series:
         raise SourceError(
-            "forecasting needs a timestamp with a regular step"
+            "forecasting needs a timestamp with a regular step, of one length"
             + (
                 f"; {facts.column!r} has none"
                 if facts
                 else ", and no column looks like one: name it with --time"
             )
         )
-    if not inputs and chosen != "forecasting":
-        raise SourceError(
-            f"no column is left to predict {target!r} from: "
-            + "; ".join(f"{name}: {column.why}" for name, column in columns.items() if column.why)
-        )
     used = [*inputs, target]
-    return TableFacts(
+    table_facts = TableFacts(
         rows=frame.height,
         target=target,
         problem=chosen,
         columns=tuple(columns.values()),
         time=facts,
         entity=found_entity,
+        entity_of=names if len(names) > 1 else (),
         classes=classes,
         rare=rare,
         missing_text=words,
-        repeated=int(frame.height - frame.n_unique()) if frame.width else 0,
-        twins=int(frame.height - table.select(used).n_unique()),
-        separator=separator,
+        repeated=0 if facts else _repeated(frame, columns),
+        twins=0 if facts else _repeated(table.select(used), columns),
     )
+    if not inputs and chosen != "forecasting" and not table_facts.own_past:
+        reasons = "; ".join(f"{name}: {column.why}" for name, column in columns.items() if column.why)
+        raise SourceError(f"no column is left to predict {target!r} from: {reasons}")
+    return table_facts
+
+
+def _repeated(frame: pl.DataFrame, columns: Mapping[str, ColumnFacts]) -> int:
+    """Rows equal to an earlier one, told by their hashes; none where a column has another value in every row."""
+    if any(columns[name].distinct == frame.height for name in frame.columns):
+        return 0
+    flat = frame.select(
+        name for name, kind in frame.schema.items() if not kind.is_nested() and kind != pl.Object
+    )
+    return int(frame.height - flat.hash_rows().n_unique()) if flat.width == frame.width else 0
 
 
 def problem_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from mlops_assets.spec.source import FileSource
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RNG = np.random.default_rng(0)
+TABLE = FileSource(kind="file", path="table.parquet")
 
 
 def series(rows: int = 400, **columns: Any) -> pl.DataFrame:
@@ -30,7 +31,7 @@ def series(rows: int = 400, **columns: Any) -> pl.DataFrame:
 def drafted(folder: Path, frame: pl.DataFrame, target: str, **asked: Any) -> ModelSpec:
     """The parsed draft for a table; fails with the draft's problems."""
     file = folder / "drafted.yaml"
-    file.write_text(draft("drafted", "team:a", "table.parquet", profile_table(frame, target, **asked)))
+    file.write_text(draft("drafted", "team:a", TABLE, profile_table(frame, target, **asked)))
     spec, problems = examine(file)
     assert spec is not None, [str(problem) for problem in problems]
     return spec
@@ -106,6 +107,119 @@ def test_two_series_in_one_table_need_an_entity(tmp_path: Path) -> None:
     spec = drafted(tmp_path, both, "level")
     assert spec.entity == "pump"
     assert spec.repairs.sort is None, "in order per entity"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%d/%m/%Y %H:%M", "%m/%d/%Y %I:%M %p", "%d-%m-%Y %H:%M:%S", "%Y/%m/%d %H:%M", "%d %b %Y %H:%M", "%Y%m%dT%H%M%S",
+        "%B %d, %Y %H:%M", "%a, %d %b %Y %H:%M:%S", "%d/%m/%y %H:%M", "%Y-%m-%d %H",
+    ],
+)  # fmt: skip
+def test_ways_to_write_a_time(tmp_path: Path, form: str) -> None:
+    hours = [(START + timedelta(hours=row)).strftime(form) for row in range(400)]
+    spec = drafted(tmp_path, series().with_columns(when=pl.Series(hours)), "level")
+    assert (spec.problem, spec.timestamp, spec.repairs.timestamp_format) == ("forecasting", "when", form)
+
+
+def test_a_time_in_several_columns_is_put_together(tmp_path: Path) -> None:
+    when = [START + timedelta(hours=row) for row in range(400)]
+    level = series()["level"]
+    parts = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H"}
+    split = pl.DataFrame({name: [int(f"{one:{code}}") for one in when] for name, code in parts.items()})
+    split = split.with_columns(level)
+    spec = drafted(tmp_path, split, "level")
+    assert spec.repairs.combine == {"timestamp": ("year", "month", "day", "hour")}
+    assert (spec.timestamp, spec.problem, spec.features.inputs) == ("timestamp", "forecasting", ())
+    clock = pl.DataFrame(
+        {
+            "Date": [f"{one:%d/%m/%Y}" for one in when],
+            "Time": [f"{one:%H.%M.%S}" for one in when],
+            "level": level,
+        }
+    )
+    spec = drafted(tmp_path, clock, "level")
+    assert spec.repairs.combine == {"timestamp": ("Date", "Time")}
+    assert spec.repairs.timestamp_format == "%d/%m/%Y %H.%M.%S"
+
+
+def test_numbers_that_count_time(tmp_path: Path) -> None:
+    since = pl.Series([START + timedelta(hours=row) for row in range(400)]).dt.epoch("ms")
+    assert drafted(tmp_path, series().with_columns(when=since), "level").repairs.timestamp_unit == "ms"
+    seconds = since.cast(pl.Float64) / 1_000
+    assert drafted(tmp_path, series().with_columns(when=seconds), "level").repairs.timestamp_unit == "s"
+    born = series(x=RNG.random(400)).rename({"when": "birth_date"})
+    assert drafted(tmp_path, born, "level").timestamp is None, "nobody's birthday says when a row was taken"
+
+
+@pytest.mark.parametrize("every, steps", [("1mo", (1, 2, 3, 12)), ("1q", (1, 2, 3, 4)), ("1y", (1, 2, 3))])
+def test_months_are_predicted_reading_by_reading(tmp_path: Path, every: str, steps: tuple[int, ...]) -> None:
+    days = pl.date_range(date(1950, 1, 1), date(2049, 12, 1), every, eager=True)[:90]
+    spec = drafted(tmp_path, pl.DataFrame({"day": days, "level": RNG.random(len(days))}), "level")
+    assert spec.problem == "regression", "no duration is the length of every month"
+    assert spec.features.lags is not None
+    assert (spec.features.lags.columns, spec.features.lags.steps) == (("level",), steps)
+
+
+def test_two_columns_may_say_what_a_row_is_about(tmp_path: Path) -> None:
+    parts = [
+        series(100).with_columns(store=pl.lit(store), item=pl.lit(item))
+        for store in (1, 2)
+        for item in (1, 2)
+    ]
+    spec = drafted(tmp_path, pl.concat(parts), "level")
+    assert (spec.entity, spec.repairs.combine) == ("store_item", {"store_item": ("store", "item")})
+
+
+def test_rows_of_the_future_do_not_count(tmp_path: Path) -> None:
+    spec = drafted(tmp_path, series(400), "level", now=START + timedelta(days=1))
+    assert spec.validation.min_rows == 110, "four fifths of the 145 rows that a run would see"
+
+
+def test_a_few_rows_at_one_instant_make_no_entity(tmp_path: Path) -> None:
+    seconds = sorted(RNG.integers(0, 400_000, 2_000).tolist())
+    frame = pl.DataFrame(
+        {
+            "picked_up": [START + timedelta(seconds=second) for second in seconds],
+            "VendorID": RNG.integers(1, 3, 2_000),
+            **{name: RNG.random(2_000) for name in ("a", "b", "c", "y")},
+        }
+    )
+    spec = drafted(tmp_path, frame, "y")
+    assert (spec.entity, spec.validation.unique_rows, spec.repairs.duplicates) == (None, False, None)
+
+
+def test_odd_words_among_numbers_are_gaps(tmp_path: Path) -> None:
+    values = [f"{value:.3f}" for value in RNG.random(400)]
+    values[::50] = ["err"] * 8
+    frame = pl.DataFrame({"y": RNG.random(400), "x": values, "state": ["on", "err"] * 200})
+    assert drafted(tmp_path, frame, "y").repairs.missing_text == (), "elsewhere the word is a value"
+    spec = drafted(tmp_path, frame.drop("state"), "y")
+    assert (spec.repairs.missing_text, spec.repairs.cast) == (("err",), {"x": "number"})
+
+
+def test_a_comma_is_read_as_the_file_uses_it() -> None:
+    frame = pl.DataFrame({"y": [f"{value:,}" for value in range(1_000, 1_400)], "x": RNG.random(400)})
+    [y, _] = profile_table(frame, "y").columns
+    assert y.writing == "thousands"
+    [y, _] = profile_table(frame, "y", comma_splits=False).columns
+    assert y.writing == "decimal_comma"
+    money = frame.with_columns(y=pl.Series([f"${value:,}.50" for value in range(1_000, 1_400)]))
+    assert profile_table(money, "y").columns[0].writing == "thousands"
+
+
+def test_a_sentinel_of_one_column_is_one_of_others_too(tmp_path: Path) -> None:
+    quiet, wide = RNG.normal(5, 1, 400), RNG.uniform(100, 2_000, 400)
+    quiet[::7] = wide[::9] = -200.0
+    spec = drafted(tmp_path, pl.DataFrame({"co": quiet, "nox": wide, "y": RNG.random(400)}), "y")
+    assert spec.repairs.sentinels == {"co": (-200,), "nox": (-200,)}
+
+
+def test_columns_no_table_keeps_are_dropped(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"y": RNG.random(400), "x": RNG.random(400), "tags": [[1]] * 400})
+    assert drafted(tmp_path, frame, "y").repairs.drop == ("tags",)
+    spec = drafted(tmp_path, frame.rename({"tags": "t" * 200}), "y")
+    assert spec.repairs.select == ("y", "x"), "a name too long to be written cannot be dropped by name"
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
+from mlops_assets.readings.repair import mend
+from mlops_assets.spec.source import RepairsSpec
 from mlops_assets_tests.unit.readings.building import AS_OF, counted, read_text
 
 
@@ -156,3 +160,41 @@ def test_the_future_is_left_out_and_counted(tmp_path: Path) -> None:
 def test_what_the_model_file_names_must_be_there(tmp_path: Path, keys: dict[str, Any], message: str) -> None:
     with pytest.raises(SourceError, match=message):
         read_text(tmp_path, "y,x,word,gone\n1,2,a,\n3,4,b,\n", **keys)
+
+
+def test_columns_are_put_together() -> None:
+    frame = pl.DataFrame(
+        {
+            "day": [date(2026, 1, 31), date(2026, 2, 1), None],
+            "hour": [0.0, 13.0, 1.0],
+            "shop": [7, 7, 8],
+            "item": [" a", "b", ""],
+        }
+    )
+    rules = RepairsSpec(combine={"at": ("day", "hour"), "shop_item": ("shop", "item")})
+    mended, noted = mend(frame, rules, "here")
+    assert mended["at"].to_list() == ["2026-01-31 0", "2026-02-01 13", None]
+    assert mended["shop_item"].to_list() == ["7 a", "7 b", None]
+    assert Repair("combined", "at", 2) in noted
+    with pytest.raises(SourceError, match="second column 'day'"):
+        mend(frame, RepairsSpec(combine={"day": ("shop", "item")}), "here")
+
+
+def test_money_and_percent_are_numbers() -> None:
+    frame = pl.DataFrame({"price": ["$1,234.50", "99 $"], "rate": ["12,5 %", "1.000 %"]})
+    mended, _ = mend(frame, RepairsSpec(thousands=("price",), decimal_comma=("rate",)), "here")
+    assert mended.to_dict(as_series=False) == {"price": [1234.5, 99.0], "rate": [12.5, 1000.0]}
+
+
+def test_spans_of_time_become_seconds_and_huge_numbers_fit() -> None:
+    frame = pl.DataFrame(
+        {
+            "took": [timedelta(minutes=1.5), None],
+            "big": pl.Series([2**64 - 1, 1], dtype=pl.UInt64),
+            "at": [time(8), None],
+        }
+    )
+    mended, _ = mend(frame, RepairsSpec(), "here")
+    assert mended["took"].to_list() == [90.0, None]
+    assert mended["big"].to_list() == [float(2**64 - 1), 1.0]
+    assert mended["at"].dtype == pl.String

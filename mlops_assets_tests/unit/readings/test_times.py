@@ -61,6 +61,14 @@ def test_declared_form() -> None:
         instants(["31/02/2026", "28/02/2026"], timestamp_format="%d/%m/%Y")
 
 
+def test_what_a_format_leaves_open_is_its_first() -> None:
+    assert instants(["1949-02"], timestamp_format="%Y-%m")[0] == [utc(1949, 2, 1)]
+    assert instants(["1949"], timestamp_format="%Y")[0] == [utc(1949, 1, 1)]
+    assert instants(["2026-01-03 7"], timestamp_format="%Y-%m-%d %H")[0] == [utc(2026, 1, 3, 7)]
+    assert instants(["03.01.26 7 PM"], timestamp_format="%d.%m.%y %I %p")[0] == [utc(2026, 1, 3, 19)]
+    assert instants([20260103], timestamp_format="%Y%m%d")[0] == [utc(2026, 1, 3)]
+
+
 def test_unreadable_text_is_refused_with_examples() -> None:
     with pytest.raises(
         SourceError, match=r"2 values of the timestamp 't' are not ISO 8601.*'yesterday', '2026-13-01'"
