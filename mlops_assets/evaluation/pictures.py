@@ -307,3 +307,60 @@ def metric_bars(challenger: Metrics, champion: Metrics | None, naive: Metrics | 
     figure.legend(frameon=False, fontsize=8, ncols=3, loc="outside lower center")
     axes.grid(visible=False, axis="y")
     return _png(figure)
+
+
+def by_slice(
+    rows: Sequence[Mapping[str, Any]], metric: str, overall: float, champion: float | None = None
+) -> bytes:
+    """One metric per value of each sliced column, a panel per column, beside what it is on the whole holdout.
+
+    rows: as in `Evaluation.slices`; those of other metrics are left out, and what is no finite number has no bar.
+    """
+    from matplotlib.figure import Figure
+
+    panels: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["metric"] == metric:
+            panels.setdefault(str(row["column"]), []).append(row)
+    sizes = [len(found) + 1.5 for found in panels.values()]
+    figure = Figure(figsize=(7.4, 1.2 + 0.27 * sum(sizes)), dpi=100, layout="constrained")
+    better = METRIC_CATALOGUE[metric].better
+    direction = {"lower": "lower is better", "higher": "higher is better", "zero": "nearer to 0 is better"}[
+        better
+    ]
+    figure.suptitle(
+        f"{metric} by slice, holdout ({direction})", x=0.01, ha="left", fontsize=11, fontweight="bold"
+    )
+    panes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=sizes)[:, 0]
+    for axes, (column, found) in zip(panes, panels.items(), strict=True):
+        places = np.arange(len(found))
+        ours, theirs = (np.array([_number(row[who]) for row in found]) for who in ("challenger", "champion"))
+        axes.barh(places, ours, height=0.62, color=ORANGE, label="challenger")
+        axes.axvline(overall, color="black", linewidth=1.2, label=f"challenger on all rows: {overall:.4g}")
+        if champion is not None:
+            axes.scatter(theirs, places, marker="D", s=22, color=BLUE, zorder=3, label="champion")
+            axes.axvline(
+                champion,
+                color=BLUE,
+                linewidth=1.0,
+                linestyle=":",
+                label=f"champion on all rows: {champion:.4g}",
+            )
+        # a dollar sign would begin a formula
+        names = [f"{row['value']} ({row['rows']:,} rows)".replace("$", r"\$") for row in found]
+        axes.set_yticks(places, names, fontsize=8)
+        axes.tick_params(axis="x", labelbottom=True, labelsize=8)
+        axes.invert_yaxis()
+        axes.set_title(column.replace("$", r"\$"), loc="left", fontsize=9)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(visible=True, axis="x", color="#E5E7EB", linewidth=0.8)
+        axes.set_axisbelow(True)
+    figure.legend(
+        *panes[0].get_legend_handles_labels(), frameon=False, fontsize=8, ncols=2, loc="outside lower center"
+    )
+    return _png(figure)
+
+
+def _number(value: Any) -> float:
+    """A stored number; NaN for what was not measured."""
+    return float(value) if isinstance(value, int | float | str) else float("nan")

@@ -59,6 +59,14 @@ def plots(
         wanted["residuals"] = lambda: pictures.residuals_over_time(scored, when, spec.target)
         if spec.problem == "forecasting":
             wanted["forecast"] = lambda: _forecast(spec, scored, frame, when)
+    if evaluation.slices:
+        primary = spec.evaluation.primary
+        wanted["error_by_slice"] = lambda: pictures.by_slice(
+            evaluation.slices,
+            primary,
+            evaluation.challenger["test"][primary],
+            champion_metrics[primary] if champion_metrics else None,
+        )
     if shap is not None:
         wanted["feature_importance"] = lambda: pictures.shap_bar(shap)
         wanted["shap_summary"] = lambda: pictures.shap_summary(shap)

@@ -1,7 +1,7 @@
 """Metrics per slice of the holdout: a model that is better on the whole may be worse for one pump.
 
 Comes in: scored holdout rows. Goes out: flat rows (column, value, rows, metric, challenger, champion). Numbers with
-many values are cut at their quartiles, timestamps into days or weeks.
+many values are cut at their quartiles, timestamps into days, weeks, months or years.
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ from mlops_assets.evaluation.scoring import Scored, in_order
 from mlops_assets.spec import ModelSpec
 
 MOST_VALUES: Final = 24
-"""Values of one column that get metrics of their own, the most frequent first."""
-LONG_DAYS: Final = 21
+"""Values of one column that get metrics of their own; the most frequent where there are more."""
+PERIODS: Final = (("1d", "%Y-%m-%d"), ("1w", "week of %Y-%m-%d"), ("1mo", "%Y-%m"), ("1y", "%Y"))
+"""How timestamps are cut: into the finest of these that makes no more than MOST_VALUES slices."""
 
 
 def slice_rows(
     spec: ModelSpec, split: Split, challenger: Scored, champion: Scored | None
 ) -> tuple[dict[str, JsonValue], ...]:
-    """One row per slice and metric, for the columns of `evaluation.slices`."""
+    """One row per slice and metric, for the columns of `evaluation.slices`; slices in the order of their values."""
     frame = in_order(spec, split.test)
     metrics = _wanted(spec)
     found: list[dict[str, JsonValue]] = []
     for column in spec.evaluation.slices:
         values = labelled(frame[column])
-        counts = values.value_counts(sort=True).head(MOST_VALUES)
-        for value, rows in counts.iter_rows():
+        slices = pl.DataFrame({"slice": values, "of": frame[column]}).group_by("slice")
+        counts = slices.agg(pl.len(), pl.col("of").min()).sort("len", "of", descending=[True, False])
+        for value, rows in counts.head(MOST_VALUES).sort("of").select("slice", "len").iter_rows():
             mask = (values == value).to_numpy() if value is not None else values.is_null().to_numpy()
             for metric in metrics:
                 found.append(
@@ -63,12 +65,14 @@ def _plain(metric: str, scored: Scored | None, mask: np.ndarray[tuple[int], np.d
 def labelled(series: pl.Series) -> pl.Series:
     """A column as text labels of its slices."""
     if series.dtype.is_temporal():
-        days = series.cast(pl.Datetime("us")).dt.truncate("1d")
-        long = days.n_unique() > LONG_DAYS
-        return (days.dt.truncate("1w") if long else days).dt.strftime(
-            "week of %Y-%m-%d" if long else "%Y-%m-%d"
-        )
+        return _periods(series.cast(pl.Datetime("us")))
     if series.dtype.is_numeric() and series.n_unique() > MOST_VALUES:
         edges = sorted({float(series.quantile(share) or 0.0) for share in (0.25, 0.5, 0.75)})
         return series.cast(pl.Float64).cut(edges, left_closed=True).cast(pl.String)
     return series.cast(pl.String)
+
+
+def _periods(instants: pl.Series) -> pl.Series:
+    cut = [(instants.dt.truncate(length), form) for length, form in PERIODS]
+    begins, form = next((one for one in cut if one[0].n_unique() <= MOST_VALUES), cut[-1])
+    return begins.dt.strftime(form)

@@ -102,6 +102,16 @@ def class_rows(evidence: Evidence) -> list[tuple[str, ...]]:
     ]
 
 
+SLICE_HEAD: Final = ("column", "value", "rows", "metric", "challenger", "champion")
+MOST_SLICES: Final = 60
+
+
+def slice_rows(evidence: Evidence) -> list[tuple[str, ...]]:
+    """Metrics of the slices of the holdout, the first of very many."""
+    slices = evidence.evaluation.slices[:MOST_SLICES]
+    return [tuple(number(row.get(name)) for name in SLICE_HEAD) for row in slices]
+
+
 def _share(value: float | None) -> str:
     found = finite(value)
     return NOTHING if found is None else f"{found:.3f}"

@@ -21,6 +21,7 @@ ALT_TEXTS: Final = {
     "forecast": "Lines of actual, predicted and naive values for the newest holdout rows",
     "confusion_matrix": "Counts of true against predicted classes on the holdout",
     "calibration": "Share that happened against probability given",
+    "error_by_slice": "Bars of the primary metric per slice of the holdout, beside the whole; numbers in the table",
     "feature_importance": "Bars of mean absolute SHAP value per feature; the numbers are in the table",
     "shap_summary": "One point per row and feature: SHAP value, coloured by the value of the feature",
     "shap_waterfall": "One prediction taken apart, feature by feature",
@@ -181,10 +182,7 @@ def _classes(evidence: Evidence) -> list[str]:
 
 
 def _slices(evidence: Evidence) -> list[str]:
-    rows = [
-        tuple(contents.number(value) for value in one.values()) for one in evidence.evaluation.slices[:40]
-    ]
-    return ["<h2>By slice</h2>", _table("", tuple(evidence.evaluation.slices[0]), rows)]
+    return ["<h2>By slice</h2>", _table("", contents.SLICE_HEAD, contents.slice_rows(evidence))]
 
 
 def _candidates(candidates: Sequence[Candidate], metric: str) -> list[str]:

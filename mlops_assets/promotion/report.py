@@ -54,6 +54,9 @@ def markdown(
     lines += [f"_{_cell(note)}_  " for note in contents.method_notes(evidence)]
     if rows := contents.class_rows(evidence):
         lines += ["", "### Class by class on the holdout", "", *_table(contents.CLASS_HEAD, rows)]
+    if rows := contents.slice_rows(evidence):
+        lines += ["", "<details><summary>By slice</summary>", "", *_table(contents.SLICE_HEAD, rows)]
+        lines += ["", "</details>"]
     if candidates:
         lines += ["", "### Candidates", ""]
         lines += _table(contents.candidate_head(primary), contents.candidate_rows(candidates, primary))

@@ -390,6 +390,8 @@ def _training(facts: TableFacts) -> Iterator[str]:
     yield f"  also: [{', '.join(also)}]"
     if len(facts.classes) == 2 and facts.problem == "classification":
         yield f"  positive: {json.dumps(facts.classes[1][0], ensure_ascii=False)} # the rarer class"
+    if keys := [key for key in (facts.entity, facts.time and facts.time.column) if key]:
+        yield f"  slices: {listed(keys)} # the report shows the error of each, as table and picture"
     if facts.seasons:
         lengths = ", ".join(map(_duration, facts.seasons))
         yield f"  seasons: [{lengths}] # the values so long before are what beats_baseline asks to beat, too"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from mlops_assets import evaluation
 from mlops_assets.artifacts import Evaluation, from_json, to_json
 from mlops_assets.errors import DataError, EvidenceError
 from mlops_assets.evaluation.scoring import codes, known_classes
-from mlops_assets_tests.unit.promotion.judging import ColumnPredictor, pump_frame, spec_with, split_of
+from mlops_assets.evaluation.slices import labelled
+from mlops_assets_tests.unit.promotion.judging import START, ColumnPredictor, pump_frame, spec_with, split_of
 
 SPEC = spec_with(
     [{"beats_champion": {"metric": "rmse"}}],
@@ -147,6 +149,43 @@ def test_classes_are_compared_by_name_with_the_majority_as_floor() -> None:
         for measure in ("selection_rate", "equal_opportunity", "equalised_odds", "group_accuracy")
     }
     assert all(0 <= float(str(row["difference"])) < 0.4 for row in found.fairness)
+
+
+def test_errors_are_told_per_entity_and_per_period_in_their_order() -> None:
+    """Pump p1 is worse, and so is every hour of the second of three days."""
+    frame = pump_frame(8_640).with_columns(pump_id=pl.col("pump_id").replace({"p0": "p10"}))
+    error = pl.when(pl.col("pump_id") == "p1").then(2.0).otherwise(1.0)
+    error = error * pl.when(pl.col("at").dt.day() == 14).then(10.0).otherwise(1.0)
+    frame = frame.with_columns(x=pl.col("y") + error)
+    spec = spec_with([], evaluation={"primary": "mae", "slices": ["at", "pump_id"]})
+    model, split = ColumnPredictor("x"), split_of(frame)
+    thinned = (pl.col("at").dt.day() == 13) & (pl.col("at").dt.minute() == 0)  # fewest rows, and still first
+    split = replace(split, test=split.test.remove(thinned))
+    measured = evaluation.evaluate(spec, model, model, split, size_bytes=0)
+    found = measured.slices
+    told: list[tuple[Any, ...]] = [
+        (row["column"], row["value"], row["rows"], row["challenger"], row["champion"]) for row in found
+    ]
+    assert told == [
+        ("at", "2025-01-13", 528, pytest.approx(1.5), pytest.approx(1.5)),
+        ("at", "2025-01-14", 576, pytest.approx(15.0), pytest.approx(15.0)),
+        ("at", "2025-01-15", 576, pytest.approx(1.5), pytest.approx(1.5)),
+        ("pump_id", "p1", 840, pytest.approx(6_864 / 840), pytest.approx(6_864 / 840)),
+        ("pump_id", "p10", 840, pytest.approx(3_432 / 840), pytest.approx(3_432 / 840)),
+    ]
+    drawn = evaluation.plots(spec, model, None, split, measured, None)
+    assert drawn["error_by_slice"].startswith(b"\x89PNG")
+    assert len(drawn["error_by_slice"]) < 80_000
+
+
+@pytest.mark.parametrize(
+    ("days", "first", "slices"),
+    [(20, "2025-01-01", 20), (100, "week of 2024-12-30", 15), (300, "2025-01", 10), (1_000, "2025", 3)],
+)
+def test_periods_are_as_fine_as_a_reader_can_take_in(days: int, first: str, slices: int) -> None:
+    at = pl.Series([START + timedelta(days=day) for day in range(days)])
+    labels = labelled(at)
+    assert (labels[0], labels.n_unique()) == (first, slices)
 
 
 @pytest.mark.parametrize("key", ["slices", "sensitive"])
