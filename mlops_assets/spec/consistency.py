@@ -14,7 +14,6 @@ from mlops_assets.spec.model import ModelSpec
 from mlops_assets.spec.training import ALGORITHM_CATALOGUE, SearchedChoice, unknown_loss
 
 Finding = tuple[Path, str]
-NAIVE = "seasonal_naive"
 NEEDS_HISTORY = "add 'history' to 'features', such as {every: 1d, steps: 56}"
 
 
@@ -48,7 +47,7 @@ def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
             yield path, f"{choice.name!r} does not solve {spec.problem}; these do: {', '.join(sorted(able))}"
         elif ALGORITHM_CATALOGUE[choice.name].needs_past and spec.features.history is None:
             yield path, f"{choice.name!r} forecasts from the recent past; {NEEDS_HISTORY}"
-        elif ALGORITHM_CATALOGUE[choice.name].needs_past and spec.entity is not None and choice.name != NAIVE:
+        elif not ALGORITHM_CATALOGUE[choice.name].many_series and spec.entity is not None:
             yield path, f"{choice.name!r} learns one series, and 'entity' says that there are several"
         elif "loss" in choice.params and (
             problem := unknown_loss(choice.name, spec.problem, choice.params["loss"])

@@ -29,7 +29,9 @@ class AlgorithmInfo:
     """Names a model file may set."""
     extra: str | None = None
     needs_past: bool = False
-    """Whether it forecasts one series from `features.history` alone, or by it."""
+    """Whether it forecasts from `features.history` alone, or by it."""
+    many_series: bool = True
+    """Whether it learns several entities together."""
     number_losses: tuple[str, ...] = ()
     """What `loss` may be when numbers are learnt, its default first."""
     class_losses: tuple[str, ...] = ()
@@ -114,20 +116,29 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
     ),
     "python": AlgorithmInfo(_TABULAR, _names("estimator params pickle trusted")),
     "seasonal_naive": AlgorithmInfo(("forecasting",), _names("ahead season"), needs_past=True),
+    "recursive": AlgorithmInfo(
+        ("forecasting",), _names("ahead algorithm every exogenous lags params"), needs_past=True
+    ),
     "exponential_smoothing": AlgorithmInfo(
         ("forecasting",),
         _names("ahead damped every max_iter season trend"),
         extra="forecast",
         needs_past=True,
+        many_series=False,
     ),
     "arima": AlgorithmInfo(
-        ("forecasting",), _names("ahead every max_iter order"), extra="forecast", needs_past=True
+        ("forecasting",),
+        _names("ahead every max_iter order"),
+        extra="forecast",
+        needs_past=True,
+        many_series=False,
     ),
     "sarimax": AlgorithmInfo(
         ("forecasting",),
         _names("ahead every exogenous max_iter order seasonal_order"),
         extra="forecast",
         needs_past=True,
+        many_series=False,
     ),
     "prophet": AlgorithmInfo(
         ("forecasting",),
@@ -137,6 +148,7 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
         ),
         extra="prophet",
         needs_past=True,
+        many_series=False,
     ),
     "lstm": _network(),
     "gru": _network(),
@@ -148,6 +160,15 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
         extra="deep",
     ),
 }
+
+INNERMOST: Final = "ridge"
+"""What `recursive` wraps where nothing is said."""
+WRAPPED: Final = tuple(
+    name
+    for name, info in ALGORITHM_CATALOGUE.items()
+    if "forecasting" in info.problems and not info.needs_past and name != "python"
+)
+"""What `recursive` can wrap: not `python`, whose estimator may be stored in ways that are asked about by name."""
 
 
 def _known_algorithm(name: str) -> str:
@@ -252,11 +273,24 @@ class TrainingSpec(Section):
 def unknown_params(algorithm: str, params: Mapping[str, Any]) -> list[str]:
     """One sentence for every parameter the algorithm does not have."""
     known = ALGORITHM_CATALOGUE[algorithm].params
-    return [
+    found = [
         f"{algorithm} has no parameter {name!r}{did_you_mean(name, known)}"
         for name in params
         if name not in known
     ]
+    return found or (_inside(params) if algorithm == "recursive" else [])
+
+
+def _inside(params: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the algorithm that `recursive` wraps."""
+    name, own = params.get("algorithm", INNERMOST), params.get("params") or {}
+    if name not in WRAPPED:
+        return [f"recursive: no algorithm {name!r} to wrap{near_and_all(str(name), WRAPPED)}"]
+    if not isinstance(own, Mapping):
+        return [f"recursive: 'params' must be a mapping of parameters of {name}"]
+    found = unknown_params(name, own)
+    lost = unknown_loss(name, "forecasting", own.get("loss"))
+    return [f"recursive: {problem}" for problem in (*found, *([lost] if lost else []))]
 
 
 def unknown_loss(algorithm: str, problem: Problem, loss: object) -> str | None:

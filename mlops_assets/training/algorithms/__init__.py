@@ -21,6 +21,7 @@ from mlops_assets.training.algorithms.prophet import Prophet
 from mlops_assets.training.algorithms.python import Python
 from mlops_assets.training.algorithms.random_forest import RandomForest
 from mlops_assets.training.algorithms.recurrent import Gru, Lstm
+from mlops_assets.training.algorithms.recursive import Recursive
 from mlops_assets.training.algorithms.ridge import Ridge
 from mlops_assets.training.algorithms.sarimax import Sarimax
 from mlops_assets.training.algorithms.seasonal_naive import SeasonalNaive
@@ -40,6 +41,7 @@ ALGORITHMS: Final[dict[str, type[Algorithm]]] = {
     "catboost": CatBoost,
     "python": Python,
     "seasonal_naive": SeasonalNaive,
+    "recursive": Recursive,
     "exponential_smoothing": ExponentialSmoothing,
     "arima": Arima,
     "sarimax": Sarimax,

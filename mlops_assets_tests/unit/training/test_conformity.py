@@ -32,6 +32,7 @@ QUICK: Final[dict[str, dict[str, Any]]] = {
     "python": {"estimator": f"{__name__}:Nearest"},
     "exponential_smoothing": {"season": 8, "trend": False, "ahead": 2, "every": 3600.0},
     "seasonal_naive": {"season": 8, "ahead": 2},
+    "recursive": {"ahead": 2, "every": 3600.0, "lags": 9, "exogenous": {"power": "power next"}},
     "arima": {"ahead": 2, "every": 3600.0, "order": [8, 0, 0]},
     "sarimax": {
         "ahead": 2,
