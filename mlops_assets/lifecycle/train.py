@@ -107,6 +107,7 @@ def settle(
         code_commit=run.code_commit,
         seed=spec.training.seed,
         interval=to_json(best.interval) if best.interval else None,
+        onnx=spec.training.onnx,
     )
     # Its own process looks at it first: what cannot be loaded again is never registered anywhere.
     training.verify(best.algorithm, folder, manifest, spec.training.pickled)

@@ -20,6 +20,7 @@ NEEDS_HISTORY = "add 'history' to 'features', such as {every: 1d, steps: 56}"
 def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
     """Every contradiction in the file, as (path, sentence)."""
     yield from _algorithms(spec)
+    yield from _onnx(spec)
     yield from _search(spec)
     yield from _metrics(spec)
     yield from _baseline(spec)
@@ -55,6 +56,28 @@ def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
             yield path, problem
     if spec.problem == "classification" and spec.training.target_transform != "none":
         yield ("training", "target_transform"), "is for numbers; classes have no logarithm"
+
+
+def _onnx(spec: ModelSpec) -> Iterator[Finding]:
+    searched = spec.training.search.spaces if spec.training.search else {}
+    asked: list[tuple[Path, str, object]] = [
+        (("training", "algorithms", place), one.name, one.params.get("loss"))
+        for place, one in enumerate(spec.training.algorithms)
+    ]
+    asked += [(("training", "search", "spaces", name), name, None) for name in searched]
+    for path, name, loss in asked if spec.training.onnx else ():
+        info = ALGORITHM_CATALOGUE[name]
+        if not info.onnx:
+            able = ", ".join(other for other, known in ALGORITHM_CATALOGUE.items() if known.onnx)
+            yield (
+                path,
+                f"{name!r} cannot be written as ONNX; these can: {able}; leave it out, or set 'onnx: false'",
+            )
+        elif loss in info.losses_without_onnx:
+            yield (
+                path,
+                f"{name!r} with the loss {loss!r} cannot be written as ONNX; take another, or set 'onnx: false'",
+            )
 
 
 def _search(spec: ModelSpec) -> Iterator[Finding]:

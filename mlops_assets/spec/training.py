@@ -36,6 +36,10 @@ class AlgorithmInfo:
     """What `loss` may be when numbers are learnt, its default first."""
     class_losses: tuple[str, ...] = ()
     """The same for classes."""
+    onnx: bool = False
+    """Whether it can be written as an ONNX file."""
+    losses_without_onnx: tuple[str, ...] = ()
+    """Losses whose converters give up, or write a file that answers otherwise."""
 
 
 _TABULAR: Final[tuple[Problem, ...]] = ("regression", "classification", "forecasting")
@@ -57,10 +61,10 @@ def _network(more: str = "") -> AlgorithmInfo:
 
 
 ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
-    "linear": AlgorithmInfo(_NUMBERS, _names("fit_intercept positive")),
-    "ridge": AlgorithmInfo(_NUMBERS, _names("alpha fit_intercept max_iter positive solver tol")),
+    "linear": AlgorithmInfo(_NUMBERS, _names("fit_intercept positive"), onnx=True),
+    "ridge": AlgorithmInfo(_NUMBERS, _names("alpha fit_intercept max_iter positive solver tol"), onnx=True),
     "logistic": AlgorithmInfo(
-        ("classification",), _names("C class_weight fit_intercept l1_ratio max_iter solver tol")
+        ("classification",), _names("C class_weight fit_intercept l1_ratio max_iter solver tol"), onnx=True
     ),
     "random_forest": AlgorithmInfo(
         _TABULAR,
@@ -68,9 +72,12 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
             "bootstrap ccp_alpha class_weight criterion max_depth max_features max_leaf_nodes max_samples "
             "min_impurity_decrease min_samples_leaf min_samples_split n_estimators"
         ),
+        onnx=True,
     ),
     "svm": AlgorithmInfo(
-        _TABULAR, _names("C cache_size class_weight coef0 degree epsilon gamma kernel max_iter shrinking tol")
+        _TABULAR,
+        _names("C cache_size class_weight coef0 degree epsilon gamma kernel max_iter shrinking tol"),
+        onnx=True,
     ),
     "hist_gradient_boosting": AlgorithmInfo(
         _TABULAR,
@@ -80,6 +87,8 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
         ),
         number_losses=("squared", "absolute", "quantile", "poisson", "gamma"),
         class_losses=("cross_entropy",),
+        onnx=True,
+        losses_without_onnx=("gamma", "poisson"),
     ),
     "lightgbm": AlgorithmInfo(
         _TABULAR,
@@ -91,6 +100,8 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
         ),
         number_losses=(*_ROBUST, "quantile", "poisson"),
         class_losses=_CLASSES,
+        onnx=True,
+        losses_without_onnx=("focal", "log_cosh"),
     ),
     "xgboost": AlgorithmInfo(
         _TABULAR,
@@ -102,6 +113,8 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
         extra="boosting",
         number_losses=(*_ROBUST, "quantile", "poisson"),
         class_losses=_CLASSES,
+        onnx=True,
+        losses_without_onnx=("focal",),
     ),
     "catboost": AlgorithmInfo(
         _TABULAR,
@@ -113,6 +126,8 @@ ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
         extra="boosting",
         number_losses=(*_ROBUST, "poisson"),
         class_losses=_CLASSES,
+        onnx=True,
+        losses_without_onnx=("poisson",),
     ),
     "python": AlgorithmInfo(_TABULAR, _names("estimator params pickle trusted")),
     "seasonal_naive": AlgorithmInfo(("forecasting",), _names("ahead season"), needs_past=True),
@@ -258,6 +273,9 @@ class TrainingSpec(Section):
     interval: Annotated[Share, Field(gt=0.0, lt=1.0)] | None = 0.9
     """Every number comes with bounds between which the truth lies with this probability, whatever the algorithm, learnt
     from the validation part (split conformal prediction); null for none. Classes have probabilities instead."""
+    onnx: bool = False
+    """The stored model comes with `model.onnx`, which answers alike; a candidate that wins and cannot be written so is
+    refused. Its inputs are the columns of the bundle's signature, after the preparation (scaling, categories, gaps)."""
     time_limit: Duration = Field(default="30m", validate_default=True)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
 

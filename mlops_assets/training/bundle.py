@@ -20,6 +20,7 @@ import numpy as np
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm
+from mlops_assets.training.exporting import ONNX_FILE, as_onnx
 from mlops_assets.training.manifest import MANIFEST, Manifest, environment_of, sha256, write
 from mlops_assets.training.pickles import PICKLE_FILE
 
@@ -42,16 +43,18 @@ def save_bundle(
     code_commit: str,
     seed: int,
     interval: Mapping[str, Any] | None = None,
+    onnx: bool = False,
 ) -> str:
     """Write `folder` (its parent may be missing) and return the sha256 of its manifest.
 
     sample: some rows as the algorithm sees them; its answers to them are stored and asked again at every load.
-    interval: of predictions, where the model has one. Equal trainings give equal bytes. Raises BundleError when
-    `folder` holds something else already.
+    interval: of predictions, where the model has one. onnx: put `model.onnx` beside the native files. Equal trainings
+    give equal bytes. Raises BundleError when `folder` holds something else already, TrainingError as `as_onnx`.
     """
     files = {
         **({} if interval is None else {INTERVAL: _json(interval)}),
         **algorithm.dump(),
+        **({ONNX_FILE: as_onnx(algorithm, sample)} if onnx else {}),
         PREPARATION: _json(preparation),
         SPEC: _json(spec),
         PROFILE: _json(profile),

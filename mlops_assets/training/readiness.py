@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from mlops_assets.errors import MissingExtraError
 from mlops_assets.spec import ModelSpec
 from mlops_assets.training.algorithms import ALGORITHMS
+from mlops_assets.training.exporting import require_onnx
 from mlops_assets.training.fitting import configured
 
 
@@ -30,10 +31,12 @@ def check(spec: ModelSpec) -> None:
     """Find out before anything is fitted what would end the whole training.
 
     Raises TrainingError for a parameter or problem that an algorithm does not have, MissingExtraError for a search
-    without Optuna.
+    without Optuna and for ONNX files without the libraries that write them.
     """
     for choice in spec.training.algorithms:
         if ALGORITHMS[choice.name].missing() is None:
             configured(spec, choice)
     if spec.training.search is not None and find_spec("optuna") is None:
         raise MissingExtraError("the search for parameters", "search")
+    if spec.training.onnx:
+        require_onnx(choice.name for choice in spec.training.algorithms)

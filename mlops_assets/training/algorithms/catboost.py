@@ -65,7 +65,9 @@ class CatBoost(Algorithm):
 
         def pool(values: Floats, target: Floats) -> Any:
             begun = np.full(len(target), start) if start else None
-            return catboost.Pool(values, (target - centre) / width, baseline=begun)
+            # Whole numbers for classes: labels with a decimal point cannot be written as ONNX.
+            learnt = target.astype(np.int64) if self.classes else (target - centre) / width
+            return catboost.Pool(values, learnt, baseline=begun)
 
         train = pool(data.train, data.target)
         watched = None

@@ -164,6 +164,17 @@ def test_classes_have_no_logarithm(tmp_path: Path) -> None:
     ]
 
 
+def test_algorithms_and_losses_that_onnx_has_not_are_told_with_the_mend(tmp_path: Path) -> None:
+    text = GOOD.replace("time_limit: 5m", "onnx: true")
+    own = "algorithms: [{python: {estimator: a.b:C}}, {lightgbm: {loss: log_cosh}}, "
+    told = messages(tmp_path, text.replace("algorithms: [", own))
+    assert len(told) == 2
+    assert "training.algorithms[0]: 'python' cannot be written as ONNX; these can: linear, ridge, " in told[0]
+    assert told[0].endswith("leave it out, or set 'onnx: false'")
+    assert "training.algorithms[1]: 'lightgbm' with the loss 'log_cosh' cannot be written as ONNX" in told[1]
+    assert load_model(write(tmp_path, text)).training.onnx
+
+
 def test_words_of_old_yaml_stay_words(tmp_path: Path) -> None:
     spec = load_model(write(tmp_path, GOOD.replace("target: sold", "target: no")))
     assert spec.target == "no"
