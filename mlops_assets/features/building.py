@@ -80,7 +80,8 @@ def _stored(
 ) -> pl.DataFrame:
     """The wanted columns, features in the precision asked for."""
     kind = pl.Float32() if spec.features.precision == "float32" else pl.Float64()
-    casts = {name for name in features if frame.schema[name].is_float() and frame.schema[name] != kind}
+    schema = frame.schema
+    casts = {name for name in features if schema[name].is_float() and schema[name] != kind}
     return frame.select(pl.col(name).cast(kind) if name in casts else pl.col(name) for name in wanted)
 
 
@@ -97,10 +98,11 @@ def _numbers(spec: ModelSpec, frame: pl.DataFrame, inputs: Sequence[str]) -> pl.
     keys = [name for name in (spec.timestamp, spec.entity) if name is not None]
     refused: list[str] = []
     casts: list[pl.Expr] = []
+    schema = frame.schema
     for name in dict.fromkeys(
         [*inputs, *columns.passengers(spec, frame.columns), *source_columns(spec.features)]
     ):
-        kind = frame.schema[name]
+        kind = schema[name]
         if name == spec.timestamp:
             casts.append(_instant(spec, name, kind))
         elif name in keys:

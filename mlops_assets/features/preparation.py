@@ -63,7 +63,8 @@ class Preparation:
     def apply(self, frame: pl.DataFrame) -> FeatureMatrix:
         """The matrix, float64, shape (rows, len(names)). Raises DataError for a missing column, text where numbers
         were, or an infinite value."""
-        if missing := [name for name in self.inputs if name not in frame.columns]:
+        there = set(frame.columns)
+        if missing := [name for name in self.inputs if name not in there]:
             listed = "; ".join(
                 f"column {name!r} is missing{did_you_mean(name, frame.columns)}" for name in missing
             )
@@ -81,8 +82,10 @@ class Preparation:
 
     def _numbers(self, frame: pl.DataFrame) -> NDArray[np.float64]:
         names = [number.name for number in self.numbers]
+        # polars makes a schema anew at each asking: one for all, or a row of many columns takes longest here
+        schema = frame.schema
         for name in names:
-            _require_number(name, frame.schema[name])
+            _require_number(name, schema[name])
         if not names:
             return np.empty((frame.height, 0))
         values = frame.select(pl.col(names).cast(pl.Float64)).to_numpy()
