@@ -29,6 +29,7 @@ FEW_INPUTS: Final = 3
 """A regular series with fewer inputs than this is taken for a forecast."""
 MANY_REPEATED: Final = 0.2
 """Share of repeated rows above which they are no copies: the table has few columns of few values."""
+MANY_CLASSES: Final = 100
 LONGEST_NAME: Final = 128
 STEADY: Final = 0.4
 """Share of equal steps below which rows are events: two at one instant are then two, not one twice."""
@@ -112,6 +113,8 @@ class TableFacts:
     entity: str | None
     entity_of: tuple[str, ...]
     """Columns that make the entity, side by side; empty where it is a column of the table."""
+    group: str | None
+    """In a table without time: the unit whose rows stand together and are counted."""
     classes: tuple[tuple[str, int], ...]
     rare: tuple[str, ...]
     missing_text: tuple[str, ...]
@@ -224,7 +227,8 @@ def _why_problem(facts: TableFacts) -> str:
         return "a regular series with few other columns"
     if facts.own_past:
         return "one reading ahead, from earlier ones; a forecast needs steps of one length, from 1s"
-    return "the target is a number"
+    whole = facts.of("target")[0].distinct <= MANY_CLASSES
+    return "the target is a number" + ("; if each names a class: --problem classification" if whole else "")
 
 
 def _repairs(facts: TableFacts) -> Iterator[str]:
@@ -369,6 +373,10 @@ def _features(facts: TableFacts) -> Iterator[str]:
             yield f"  # lags: {{columns: [{scalar(inputs[0].name if inputs else facts.target)}], steps: [1, 2, 3]}}"
     yield "  scaling: standard"
     yield ""
+    if facts.group is not None:
+        yield f"# Rows of one {facts.group} follow each other: whole ones are set apart to judge by."
+        yield f"split: {{strategy: group, group: {scalar(facts.group)}, train: 70%, validation: 15%, test: 15%}}"
+        return
     how = "temporal" if time else "stratified" if facts.problem == "classification" else "random"
     if time is None:
         yield "# No column says when. If rows are in the order of time, a random split flatters the model: add a time."

@@ -52,7 +52,8 @@ _EPOCHS: Final[dict[Unit, float]] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _EPOCH_RANGE: Final = (3e8, 3e9)
 """Seconds since 1970 between 1979 and 2065."""
 _ENTITY_NAME: Final = re.compile(
-    r"(?i)(^|_|\b)(id|name|unit|sensor|store|shop|item|product|sku|device|machine|engine|turbine|vehicle|meter|series|"
+    r"(?i)(^|_|\b)(id|name|unit|unit[_ ]?(nr|no|number)|"
+    r"sensor|store|shop|item|product|sku|device|machine|engine|turbine|vehicle|meter|series|"
     r"site|station|location|country|region|state|city|file|host|symbol|ticker|asset|customer|user|patient|dept|family)s?$"
 )
 REGULAR_MONTHS: Final = 0.9
@@ -292,7 +293,7 @@ def entity_of(table: pl.DataFrame, instants: pl.Series, target: str) -> tuple[st
     for many in (1, 2):
         found: list[tuple[int, int, tuple[str, ...]]] = []
         for names in combinations(able[:MANY_NAMES], many):
-            unnamed = sum(_ENTITY_NAME.search(name) is None for name in names)
+            unnamed = sum(not named_entity(name) for name in names)
             if many == 2 and (unnamed or repeats < table.height // 2):
                 continue
             pairs = table.select(names).with_columns(instants.alias(" instant"))
@@ -303,11 +304,16 @@ def entity_of(table: pl.DataFrame, instants: pl.Series, target: str) -> tuple[st
     return ()
 
 
+def named_entity(name: str) -> bool:
+    """Whether a column's name says that it tells what a row is about."""
+    return _ENTITY_NAME.search(name) is not None
+
+
 def _is_name(column: pl.Series) -> bool:
     """Whether a column may name what rows are about: text or whole numbers, each value again and again."""
     if column.null_count() or not (column.dtype == pl.String or column.dtype.is_float()):
         return False
-    named = column.dtype == pl.String or _ENTITY_NAME.search(column.name) is not None
+    named = column.dtype == pl.String or named_entity(column.name)
     if not 2 <= column.n_unique() <= min(len(column) // MANY_TIMES, len(column) if named else FEW_NUMBERS):
         return False
     return column.dtype == pl.String or bool((column == column.round()).all())

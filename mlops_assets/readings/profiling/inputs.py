@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -11,16 +11,17 @@ import polars as pl
 
 from mlops_assets.readings.profiling.clock import NO_FORMAT, format_of
 from mlops_assets.readings.profiling.columns import Read
+from mlops_assets.readings.profiling.disguises import disguise, parts_of_sum
 from mlops_assets.spec.drafting import LONGEST_NAME, MANY_MISSING, ColumnFacts, Role
 from mlops_assets.spec.training import Problem
 
 MANY_VALUES: Final = 500
 """Text columns with more values than this are left out."""
 SAMPLE_ROWS: Final = 50_000
-DISGUISE: Final = 0.9999
-"""Absolute rank correlation with the target from which two columns say the same; from CLOSE it is worth a word."""
-CLOSE: Final = 0.97
-_ID_NAME: Final = re.compile(r"(?i)^(id|uuid|guid|index|row|row_?(id|number)|unnamed.*|.*_uuid)$")
+_ID_NAME: Final = re.compile(
+    r"(?i)^(id|uuid|guid|index|no|nr|row|row_?(id|number)|record|unnamed.*|column_1|.*[_ ](uuid|id|no|nr|key))$"
+)
+_ID_ENDING: Final = re.compile(r"[a-z](Id|ID|No|Key)$")
 _ANSWER_NAME: Final = re.compile(r"(?i)(^|_)(predict(ed|ions?)?|forecast(ed)?)(_|$)")
 _FLAG_NAME: Final = re.compile(r"(?i)^(?:(?:f|flag|qc|qa)_(.+)|(.+)_(?:f|flag|qc|qa))$")
 
@@ -32,23 +33,32 @@ def roles(
     time: str | None,
     keys: Mapping[str, Role],
     problem: Problem,
-) -> Iterator[tuple[str, ColumnFacts]]:
+) -> dict[str, ColumnFacts]:
     """Every column with its role, and why it is left out or deserves a second look."""
     sampled = table.gather_every(max(1, table.height // SAMPLE_ROWS))
     flags = _flags(read)
+    found: dict[str, ColumnFacts] = {}
     for name, column in read.items():
         facts = replace(column.facts, flagged_by=flags.get(name))
         role: Role = "target" if name == target else "timestamp" if name == time else keys.get(name, "input")
         if role == "input":
-            why = _no_input(facts, column.values, name in flags.values()) or _disguise(
-                sampled, name, target, problem
-            )
-            if why.startswith("note: "):
-                facts = replace(facts, note=why.removeprefix("note: "))
-            elif why:
-                role = "left out"
-                facts = replace(facts, why=why)
-        yield name, replace(facts, role=role)
+            why, note = _no_input(facts, column.values, name in flags.values()), ""
+            if not why:
+                why, note = disguise(sampled, name, target, problem)
+            role = "left out" if why else role
+            facts = replace(facts, why=why, note=note)
+        found[name] = replace(facts, role=role)
+    inputs = [name for name, facts in found.items() if facts.role == "input"]
+    parts = parts_of_sum(sampled, inputs, target) if problem != "classification" else ()
+    for name in parts:
+        others = ", ".join(other for other in parts if other != name)
+        why = f"adds up to {target!r} with {others}: known only with it"
+        # Where nothing else is left the sum is what there is to learn, and a person has to say.
+        last = len(parts) == len(inputs)
+        found[name] = (
+            replace(found[name], note=why) if last else replace(found[name], why=why, role="left out")
+        )
+    return found
 
 
 def _flags(read: dict[str, Read]) -> dict[str, str]:
@@ -88,7 +98,8 @@ def _no_input(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> str:
         return f"{facts.distinct:,} different texts: a name or an id"
     unique = facts.distinct >= 0.99 * rows * (1 - facts.missing)
     whole = facts.kind == "number" and bool((values.drop_nulls() == values.drop_nulls().round()).all())
-    if unique and whole and (_ID_NAME.match(facts.name) or values.drop_nulls().is_sorted()) and rows > 50:
+    named = _ID_NAME.match(facts.name) or _ID_ENDING.search(facts.name)
+    if unique and whole and (named or values.drop_nulls().is_sorted()) and rows > 50:
         return "a number per row: an id"
     return ""
 
@@ -99,27 +110,3 @@ def _shown(value: object) -> str:
 
 def _dates(values: pl.Series) -> bool:
     return format_of(values.drop_nulls().head(50)) != NO_FORMAT
-
-
-def _disguise(sample: pl.DataFrame, name: str, target: str, problem: Problem) -> str:
-    """Why a column is the target under another name, or a note when it comes suspiciously close."""
-    column, truth = sample[name], sample[target]
-    if problem == "classification":
-        pairs = pl.DataFrame({"a": column.cast(pl.String), "b": truth.cast(pl.String)}).drop_nulls()
-        values, classes = pairs["a"].n_unique(), pairs["b"].n_unique()
-        if (
-            pairs.height >= 30
-            and classes <= values <= max(2 * classes, 10)
-            and pairs.unique().height == values
-        ):
-            return f"names the class of {target!r}: each of its values goes with one class"
-        return ""
-    if not column.dtype.is_numeric() or not truth.dtype.is_numeric():
-        return ""
-    ranks = pl.DataFrame({"a": column.rank(), "b": truth.rank()}).drop_nulls()
-    if ranks.height < 30:
-        return ""
-    close = abs(ranks.select(pl.corr("a", "b")).item() or 0.0)
-    if close >= DISGUISE:
-        return f"is {target!r} in disguise (rank correlation {close:.5f})"
-    return f"note: rank correlation {close:.3f} with the target: known before it?" if close >= CLOSE else ""

@@ -10,8 +10,9 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.errors import SourceError
-from mlops_assets.readings.profiling.clock import entity_of, stepped, time_of
+from mlops_assets.readings.profiling.clock import NO_FORMAT, entity_of, format_of, stepped, time_of
 from mlops_assets.readings.profiling.columns import Read, missing_words, read_column, shared_sentinels
+from mlops_assets.readings.profiling.groups import group_of
 from mlops_assets.readings.profiling.inputs import roles
 from mlops_assets.readings.repair import written
 from mlops_assets.spec.drafting import FEW_INPUTS, LONGEST_NAME, ColumnFacts, Role, TableFacts
@@ -73,7 +74,10 @@ def profile_table(
         **dict.fromkeys(names, "entity"),
         **dict.fromkeys(facts.made_of if facts else (), "timestamp"),
     }
-    columns = dict(roles(read, table, target, facts.column if facts else None, keys, chosen))
+    group = group_of(table, target) if facts is None and entity is None else None
+    if group is not None:
+        keys[group] = "entity"
+    columns = roles(read, table, target, facts.column if facts else None, keys, chosen)
     inputs = [name for name, column in columns.items() if column.role == "input"]
     series = facts is not None and facts.step is not None and facts.regular >= REGULAR and not facts.months
     if problem is None and chosen == "regression" and series and len(inputs) < FEW_INPUTS:
@@ -96,6 +100,7 @@ def profile_table(
         time=facts,
         entity=found_entity,
         entity_of=names if len(names) > 1 else (),
+        group=group,
         classes=classes,
         rare=rare,
         missing_text=words,
@@ -131,9 +136,10 @@ def problem_of(
         raise SourceError(f"the target {name!r} holds {what}; nothing can be learnt from it")
     numeric = read.facts.kind == "number"
     whole = numeric and bool((values == values.round()).all())
-    classes = (
-        not numeric or count == 2 or (whole and count <= FEW_VALUES and len(values) >= RARE_ROWS * count)
-    )
+    few = whole and count <= FEW_VALUES
+    # Grades and counts have rare ends; numbers that name classes seldom do.
+    often = few and int(values.value_counts()["count"].min() or 0) >= RARE_ROWS  # type: ignore[arg-type]
+    classes = not numeric or count == 2 or often
     problem: Problem = asked or ("classification" if classes else "regression")
     if problem != "classification":
         if not numeric:
@@ -144,9 +150,15 @@ def problem_of(
     rows = [(str(value), int(number)) for value, number in counts.iter_rows()]
     kept = tuple(pair for pair in rows if pair[1] >= RARE_ROWS)
     if len(kept) < 2 or len(kept) > max(2, len(values) // RARE_ROWS):
+        if asked is None and not numeric and count > len(values) // 2:
+            what = "times" if format_of(values.cast(pl.String)) != NO_FORMAT else "texts"
+            raise SourceError(
+                f"the target {name!r} holds {count:,} different {what}: neither a number nor a class"
+            )
         raise SourceError(
-            f"the target {name!r} has {count:,} classes, of which {len(kept)} have {RARE_ROWS} rows or more; "
-            "merge classes, or choose another target"
+            f"the target {name!r} has {count:,} classes, of which {len(kept)} have {RARE_ROWS} rows or more "
+            f"({', '.join(f'{value}: {number:,}' for value, number in rows[:4])}); fewer cannot be learnt and judged: "
+            "merge classes, bring more rows, or choose another target"
         )
     if numeric and not whole:
         rare: tuple[str, ...] = ()

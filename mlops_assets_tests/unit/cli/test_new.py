@@ -275,6 +275,81 @@ def test_columns_that_are_no_inputs_are_left_out_with_a_reason() -> None:
     assert columns["x"].flagged_by == "f_x"
 
 
+def left_out(frame: pl.DataFrame, target: str) -> dict[str, str]:
+    return {column.name: column.why for column in profile_table(frame, target).of("left out")}
+
+
+def test_parts_of_the_targets_sum_are_left_out() -> None:
+    casual, registered = RNG.integers(0, 90, 400), RNG.integers(0, 300, 400)
+    frame = pl.DataFrame(
+        {"casual": casual, "registered": registered, "x": RNG.random(400), "cnt": casual + registered}
+    )
+    assert left_out(frame, "cnt") == {
+        "casual": "adds up to 'cnt' with registered: known only with it",
+        "registered": "adds up to 'cnt' with casual: known only with it",
+    }
+    noisy = frame.with_columns(pl.col("cnt") + pl.Series(RNG.integers(0, 3, 400)))
+    assert left_out(noisy, "cnt") == {}
+    alone = profile_table(frame.drop("x"), "cnt").of("input")
+    assert [column.name for column in alone] == ["casual", "registered"], "with nothing else it is a note"
+    assert all("adds up" in column.note for column in alone)
+
+
+def test_columns_that_are_known_only_with_the_class_are_left_out() -> None:
+    amount, x = RNG.normal(size=1_000), RNG.random(1_000)
+    late = amount > 0
+    frame = pl.DataFrame(
+        {
+            "late": late,
+            "lost": np.where(late, amount, 0.0),
+            "closed": ["yes" if one else None for one in late],
+            "x": x,
+        }
+    )
+    reasons = left_out(frame, "late")
+    assert "without a miss" in reasons["lost"]
+    assert reasons["closed"]
+    near = np.where(RNG.random(1_000) < 0.02, -amount, amount)
+    assert left_out(pl.DataFrame({"late": late, "near": near}), "late") == {}
+    rare = x < 0.05
+    cause = np.where(rare & (RNG.random(1_000) < 0.7), "heat", "none")
+    reasons = left_out(
+        pl.DataFrame({"failed": rare, "cause": cause, "kind": RNG.choice(["a", "b"], 1_000)}), "failed"
+    )
+    assert list(reasons) == ["cause"]
+    assert "a consequence of it" in reasons["cause"]
+
+
+def test_a_column_missing_in_one_class_names_it() -> None:
+    late = RNG.random(1_000) > 0.4
+    code = [f"r{RNG.integers(3)}" if one else None for one in late]
+    frame = pl.DataFrame({"late": late, "code": code, "x": RNG.random(1_000)})
+    assert "is missing in one class" in left_out(frame, "late")["code"]
+
+
+def test_units_counted_to_their_failure_are_split_whole(tmp_path: Path) -> None:
+    lives = [(unit, cycle, RNG.random()) for unit in range(12) for cycle in range(1, 60 + unit)]
+    frame = pl.DataFrame(lives, schema=["unit", "cycle", "heat"], orient="row")
+    frame = frame.with_columns(left=90 - pl.col("cycle") + pl.Series(RNG.random(len(lives)) * 9))
+    spec = drafted(tmp_path, frame, "left")
+    assert (spec.split.strategy, spec.split.group) == ("group", "unit")
+    assert spec.features.inputs == ("cycle", "heat")
+    assert drafted(tmp_path, frame.sample(fraction=1.0, shuffle=True, seed=1), "left").split.group is None
+
+
+def test_numbers_with_rare_ends_are_no_classes(tmp_path: Path) -> None:
+    grades = [3] * 4 + [4] * 50 + [5] * 300 + [6] * 200 + [7] * 8
+    frame = pl.DataFrame({"quality": grades, "x": RNG.random(len(grades))})
+    assert drafted(tmp_path, frame, "quality").problem == "regression"
+    asked = drafted(tmp_path, frame, "quality", problem="classification")
+    assert sorted(asked.repairs.sentinels["quality"]) == ["3", "7"]
+
+
+def test_a_shuffled_number_per_row_is_an_id() -> None:
+    frame = pl.DataFrame({"order_id": RNG.permutation(400) + 7, "y": RNG.random(400), "x": RNG.random(400)})
+    assert left_out(frame, "y") == {"order_id": "a number per row: an id"}
+
+
 @pytest.mark.parametrize(
     "values, problem",
     [
@@ -336,7 +411,7 @@ def test_any_column_name_survives_the_file(tmp_path: Path, name: str) -> None:
     [
         (pl.DataFrame({"y": [1] * 50, "x": range(50)}), "y", "only the value"),
         (pl.DataFrame({"y": [None] * 50, "x": range(50)}), "y", "no value"),
-        (pl.DataFrame({"y": [f"t{i}" for i in range(50)], "x": range(50)}), "y", "classes"),
+        (pl.DataFrame({"y": [f"t{i}" for i in range(50)], "x": range(50)}), "y", "50 different texts"),
         (pl.DataFrame({"y": RNG.random(50), "x": "a"}), "y", "no column is left"),
         (pl.DataFrame({"y": [[1]] * 50, "x": range(50)}), "y", "neither a number nor a class"),
         (pl.DataFrame({"price": [1.0, 2.0], "x": [1, 2]}), "prize", "did you mean 'price'"),
