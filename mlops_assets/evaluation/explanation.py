@@ -43,6 +43,8 @@ class ShapValues:
     inputs: Floats
     base: Floats
     method: str
+    unit: str = ""
+    """What base and values add up to where that is not the answer itself, such as ', in log-odds'."""
 
 
 def unhurried() -> float:
@@ -80,7 +82,7 @@ def explain(
     rows = sample.values[: len(picked)][:, [places[0] for places in together.values()]]
     asked = sample.values.shape[0]
     count = f"{asked:,} rows" if len(rows) == asked else f"{len(rows):,} of {asked:,} rows: {SHORT}"
-    return ShapValues(tuple(together), picked, rows, level, f"{way.method}{unit}, {count}")
+    return ShapValues(tuple(together), picked, rows, level, f"{way.method}{unit}, {count}", unit)
 
 
 def _in_time(way: Way, rows: Floats, left: Callable[[], float]) -> Values:

@@ -206,7 +206,9 @@ def shap_waterfall(shap: ShapValues, row: int, answer: str = "prediction") -> by
     axes.invert_yaxis()
     axes.axvline(float(shap.base[row]), color=GREY, linestyle=":", linewidth=1)
     axes.use_sticky_edges = False
-    axes.set_xlabel(f"{shap.base[row]:.4g} (base) to {level:.4g}; red raises, blue lowers; not causal")
+    axes.set_xlabel(
+        f"{shap.base[row]:.4g} (base) to {level:.4g}{shap.unit}; red raises, blue lowers; not causal"
+    )
     return _png(figure)
 
 
@@ -230,7 +232,7 @@ def shap_force(shap: ShapValues, row: int) -> bytes:
     axes.set_ylim(-0.4, 1.1)
     axes.set_yticks([])
     axes.set_xlabel(
-        f"answer {answer:.4g} (black), base {shap.base[row]:.4g}; red raises, blue lowers; not causal"
+        f"answer {answer:.4g} (black), base {shap.base[row]:.4g}{shap.unit}; red raises, blue lowers; not causal"
     )
     return _png(figure)
 

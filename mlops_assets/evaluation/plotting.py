@@ -21,16 +21,6 @@ from mlops_assets.evaluation.scoring import Scored, in_order
 from mlops_assets.spec import ModelSpec
 
 
-def _forecast(spec: ModelSpec, scored: Scored, frame: pl.DataFrame, when: list[Any] | None) -> bytes:
-    """Of one entity where there are several: lines that jump between them show nothing."""
-    if spec.entity is None or frame.is_empty():
-        return pictures.forecast(scored, when, spec.target)
-    about = frame[spec.entity][-1]
-    rows = (frame[spec.entity] == about).arg_true().to_numpy()
-    times = [when[row] for row in rows] if when is not None else None
-    return pictures.forecast(scored.subset(rows), times, spec.target, about=str(about))
-
-
 def plots(
     spec: ModelSpec,
     challenger: Predictor,
@@ -81,3 +71,13 @@ def plots(
                 "%s: the picture %s could not be drawn", spec.name, name, exc_info=True
             )
     return drawn
+
+
+def _forecast(spec: ModelSpec, scored: Scored, frame: pl.DataFrame, when: list[Any] | None) -> bytes:
+    """Of one entity where there are several: lines that jump between them show nothing."""
+    if spec.entity is None or frame.is_empty():
+        return pictures.forecast(scored, when, spec.target)
+    about = frame[spec.entity][-1]
+    rows = (frame[spec.entity] == about).arg_true().to_numpy()
+    times = [when[row] for row in rows] if when is not None else None
+    return pictures.forecast(scored.subset(rows), times, spec.target, about=str(about))

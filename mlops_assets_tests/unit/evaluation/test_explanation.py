@@ -103,7 +103,9 @@ def test_values_add_up_to_the_prediction(kind: str, frame: pl.DataFrame) -> None
     ],
 )
 def test_values_of_a_logarithm_say_so(kind: str, said: str, frame: pl.DataFrame) -> None:
-    assert explained(fitted(kind, frame), frame, target_transform="log1p").method == f"{said}, 40 rows"
+    found = explained(fitted(kind, frame), frame, target_transform="log1p")
+    assert found.method == f"{said}, 40 rows"
+    assert found.unit == ("" if kind == "neighbours" else ", in units of log1p(y)")
 
 
 def test_boosted_trees_explain_themselves_as_the_library_does(frame: pl.DataFrame) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from mlops_assets import evaluation, promotion
 from mlops_assets.artifacts import Bounds, Evaluation, from_json, to_json
+from mlops_assets.evaluation import pictures
 from mlops_assets.evaluation.intervals import INTERVAL_METRICS
 from mlops_assets.evaluation.metrics import metric_of
 from mlops_assets.evaluation.pieces import PIECES
@@ -175,3 +176,25 @@ def test_a_narrower_interval_is_no_regression() -> None:
 )
 def test_model_files_that_ask_too_much_of_an_interval(spec: ModelSpec, sentences: list[str]) -> None:
     assert [sentence for _, sentence in inconsistencies(spec)] == sentences
+
+
+def test_a_forecast_is_drawn_of_one_entity(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[Scored, Any, str]] = []
+
+    def draw(one: Scored, when: Any, target: str, *, about: str = "") -> bytes:
+        drawn.append((one, when, about))
+        return target.encode()
+
+    monkeypatch.setattr(pictures, "forecast", draw)
+    spec = spec_with([], problem="forecasting", features={"inputs": ["x"], "horizon": "5m"})
+    split = split_of(pump_frame())
+    model = ColumnPredictor("x", spread=1.0)
+    found = evaluation.evaluate(spec, model, None, split, size_bytes=0)
+    assert evaluation.plots(spec, model, None, split, found, None)["forecast"] == b"y"
+    [(one, when, about)] = drawn
+    own = split.test.filter(split.test["pump_id"] == "p1")
+    assert about == "p1"
+    assert one.truth.tolist() == own["y"].to_list()
+    assert one.bounds is not None
+    assert one.bounds.low.tolist() == (own["x"] - 1.0).to_list()
+    assert when == own["at"].to_list()

@@ -246,7 +246,7 @@ LOGGED: Final = [
     case
     for case in CASES
     if case.values in (("ridge", "regression"), ("lightgbm", "regression"), ("seasonal_naive", "forecasting"))
-    or case.values == ("arima", "forecasting")
+    or case.values in (("arima", "forecasting"), ("recursive", "forecasting"))
 ]
 
 
