@@ -89,7 +89,7 @@ def wape(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) ->
 
 
 def mase(y_true: Floats, y_pred: Floats, probabilities: Floats | None = None) -> float:
-    """Mean absolute error over that of repeating the row before (`measure` uses the last value per entity instead)."""
+    """Mean absolute error over that of repeating the row before; an evaluation puts the naive baseline in its place."""
     if not usable(y_true, y_pred) or y_true.size < 2:
         return NAN
     return _ratio(mae(y_true, y_pred), float(np.mean(np.abs(np.diff(y_true)))))

@@ -245,7 +245,9 @@ def confusion(scored: Scored) -> bytes:
     usable = (scored.truth >= 0) & (scored.predicted >= 0)
     np.add.at(counts, (scored.truth[usable].astype(int), scored.predicted[usable].astype(int)), 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, axes = _canvas("True and predicted classes, holdout rows", 1.8 + 0.8 * size, 1.6 + 0.7 * size)
+    figure, axes = _canvas(
+        "True and predicted classes, holdout rows", max(4.2, 1.8 + 0.8 * size), 1.6 + 0.7 * size
+    )
     axes.grid(visible=False)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     if size <= 20:

@@ -85,21 +85,31 @@ def metric_rows(evidence: Evidence, part: Part = "test") -> list[MetricRow]:
     ]
 
 
-CLASS_HEAD: Final = ("class", "rows", "precision", "recall", "F1", "champion: precision", "recall", "F1")
+PER_CLASS: Final = ("precision", "recall", "f1")
+
+
+def class_head(evidence: Evidence) -> tuple[str, ...]:
+    """Names of the columns of `class_rows`."""
+    theirs = [f"champion's {name}" for name in PER_CLASS] if _by_class_too(evidence) else []
+    return ("class", "rows", *PER_CLASS, *theirs)
 
 
 def class_rows(evidence: Evidence) -> list[tuple[str, ...]]:
-    """Every class of the holdout: its rows, then precision, recall and F1 of challenger and champion."""
-    names = ("precision", "recall", "f1")
+    """Every class of the holdout: its rows, then precision, recall and F1 of challenger and, if any, champion."""
+    theirs = PER_CLASS if _by_class_too(evidence) else ()
     return [
         (
             row.label,
             f"{row.support:,}",
-            *(_share(row.challenger.get(name)) for name in names),
-            *(_share((row.champion or {}).get(name)) for name in names),
+            *(_share(row.challenger.get(name)) for name in PER_CLASS),
+            *(_share((row.champion or {}).get(name)) for name in theirs),
         )
         for row in evidence.evaluation.classes
     ]
+
+
+def _by_class_too(evidence: Evidence) -> bool:
+    return any(row.champion is not None for row in evidence.evaluation.classes)
 
 
 SLICE_HEAD: Final = ("column", "value", "rows", "metric", "challenger", "champion")

@@ -177,7 +177,7 @@ def _metrics(evidence: Evidence) -> str:
 
 
 def _classes(evidence: Evidence) -> list[str]:
-    table = _table("", contents.CLASS_HEAD, contents.class_rows(evidence), numbers=True)
+    table = _table("", contents.class_head(evidence), contents.class_rows(evidence), numbers=True)
     return ["<h2>Class by class</h2>", table]
 
 

@@ -53,7 +53,7 @@ def markdown(
     lines += ["", "### Metrics on the holdout", "", *_metrics(evidence), ""]
     lines += [f"_{_cell(note)}_  " for note in contents.method_notes(evidence)]
     if rows := contents.class_rows(evidence):
-        lines += ["", "### Class by class on the holdout", "", *_table(contents.CLASS_HEAD, rows)]
+        lines += ["", "### Class by class on the holdout", "", *_table(contents.class_head(evidence), rows)]
     if rows := contents.slice_rows(evidence):
         lines += ["", "<details><summary>By slice</summary>", "", *_table(contents.SLICE_HEAD, rows)]
         lines += ["", "</details>"]

@@ -6,13 +6,14 @@ import math
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets import evaluation
+from mlops_assets import evaluation, features
 from mlops_assets.artifacts import PARTS
 from mlops_assets.evaluation import naive
 from mlops_assets.evaluation.baseline import baseline
@@ -218,3 +219,18 @@ def test_the_gate_holds_a_model_to_the_chain() -> None:
     )
     assert found.baseline["test"]["accuracy"] > 0.9
     assert found.baseline_name == "what most often follows the previous class"
+
+
+def test_the_price_of_half_an_hour_ago_is_the_floor_for_elec2(public_data: Path) -> None:
+    """Persistence is right 85.3 % of the time (Zliobaite 2013, arXiv:1301.3524); models that look good lose to it."""
+    prices = pl.read_parquet(public_data / "elec2_nsw.parquet").rename({"class": "y"}).select("y")
+    when = pl.datetime_range(START, START + (prices.height - 1) * HOUR / 2, "30m", eager=True)
+    frame = prices.with_columns(at=when, pump_id=pl.lit("nsw"))
+    found = baseline(classification(), split_of(frame), ("0", "1"))
+    assert found.name == "what most often follows the previous class"
+    right = np.concatenate([found.parts[part].truth == found.parts[part].predicted for part in PARTS])
+    assert right.mean() == pytest.approx(0.853, abs=0.001)
+    untimed = spec_with(
+        [], problem="classification", timestamp=None, entity=None, evaluation={"primary": "accuracy"}
+    )
+    assert "85% have the class of the row before" in str(features.alike_neighbours(untimed, prices))

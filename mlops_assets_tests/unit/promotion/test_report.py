@@ -87,6 +87,11 @@ def test_every_class_has_its_row_in_both_reports() -> None:
     assert "| blue | 0 | 0.000 | n/a | n/a | 0.750 | n/a | n/a |" in text
     page = promotion.html(SPEC, evidence, decided(evidence), HASH, {})
     assert '<th scope="row">&lt;b&gt;red&lt;/b&gt;</th><td class="n">1,200</td>' in page
+    assert "champion&#x27;s recall" in page
+    alone = judged(evaluation=replace(evaluation_of(0.9, 1.0), classes=rows[:1]))
+    assert "| &lt;b>red&lt;/b> | 1,200 | 0.500 | 0.250 | 0.333 |\n" in promotion.markdown(
+        alone, decided(alone), HASH
+    )
     assert "Class by class" not in promotion.html(SPEC, judged(), decided(judged()), HASH, {})
 
 
