@@ -84,7 +84,7 @@ def _no_input(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> str:
         return "missing in every row"
     if facts.distinct == 1:
         return (
-            f"{_shown(values.drop_nulls()[0])} in every row" if not facts.missing else "one value or missing"
+            f"{shown(values.drop_nulls()[0])} in every row" if not facts.missing else "one value or missing"
         )
     if facts.missing > MANY_MISSING:
         return f"missing in {facts.missing:.0%} of rows"
@@ -104,7 +104,8 @@ def _no_input(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> str:
     return ""
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value in a sentence: 7, not 7.0."""
     return f"{value:g}" if isinstance(value, float) else repr(value)
 
 

@@ -21,6 +21,7 @@ from mlops_assets.readings.delimited import MARKS, guess_encoding
 from mlops_assets.readings.files import form_of, open_file, read_files
 from mlops_assets.readings.request import Request
 from mlops_assets.readings.workbooks import sheet_rows
+from mlops_assets.spec.drafting import LONGEST_NAME
 from mlops_assets.spec.source import FileSource
 
 SEPARATORS: Final = (",", ";", "\t", "|", "^", "~", ":", " ")
@@ -145,10 +146,21 @@ def _encoding(content: bytes) -> str | None:
         content.decode("utf-8")
     except UnicodeDecodeError:
         guess = guess_encoding(content, "utf-8")
-        return "cp1252" if guess is None or guess in WESTERN or guess.startswith("iso8859") else guess
+        western = guess is None or guess in WESTERN or guess.startswith("iso8859")
+        return next(
+            name for name in ("cp1252" if western else guess, guess, "latin-1") if _decodes(content, name)
+        )
     if b"\0" in content[:1_000]:
         return "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
     return None
+
+
+def _decodes(content: bytes, encoding: str | None) -> bool:
+    try:
+        content.decode(encoding or "utf-8")
+    except (UnicodeDecodeError, LookupError):
+        return False
+    return True
 
 
 def _records(text: str, separator: str, whole: bool) -> Rows:
@@ -217,10 +229,10 @@ def _heading(header: Header, separator: str) -> dict[str, Any]:
 
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, those without one numbered by their place, repeated ones numbered from 2."""
+    """The names, shortened to what can be written, those without one numbered by their place, repeated ones from 2."""
     made: list[str] = []
     for place, name in enumerate(names, start=1):
-        base = name or f"column_{place}"
+        base = name[: LONGEST_NAME - 4] or f"column_{place}"
         number, chosen = 1, base
         while chosen in made:
             number += 1

@@ -13,7 +13,7 @@ from mlops_assets.errors import SourceError
 from mlops_assets.readings.profiling.clock import NO_FORMAT, entity_of, format_of, stepped, time_of
 from mlops_assets.readings.profiling.columns import Read, missing_words, read_column, shared_sentinels
 from mlops_assets.readings.profiling.groups import group_of
-from mlops_assets.readings.profiling.inputs import roles
+from mlops_assets.readings.profiling.inputs import roles, shown
 from mlops_assets.readings.repair import written
 from mlops_assets.spec.drafting import FEW_INPUTS, LONGEST_NAME, ColumnFacts, Role, TableFacts
 from mlops_assets.spec.suggestion import did_you_mean
@@ -130,9 +130,10 @@ def problem_of(
     name, values = read.facts.name, read.values.drop_nulls()
     count = values.n_unique()
     if read.facts.kind in ("time", "other"):
-        raise SourceError(f"the target {name!r} holds {read.values.dtype}: neither a number nor a class")
+        what = "times" if read.facts.kind == "time" else read.values.dtype
+        raise SourceError(f"the target {name!r} holds {what}: neither a number nor a class")
     if count < 2:
-        what = f"only the value {values[0]!r}" if count else "no value"
+        what = f"only the value {shown(values[0])}" if count else "no value"
         raise SourceError(f"the target {name!r} holds {what}; nothing can be learnt from it")
     numeric = read.facts.kind == "number"
     whole = numeric and bool((values == values.round()).all())

@@ -126,6 +126,18 @@ def test_workbooks(tmp_path: Path) -> None:
         read_files(FileSource(kind="file", path=str(tmp_path / "t.xlsx"), sheet="third"), request)
 
 
+def test_bytes_that_no_guess_explains_are_still_read(tmp_path: Path) -> None:
+    odd = text().encode().replace(b"k0", b"K\xf6\x9d\x81")
+    assert found(tmp_path, "t.csv", odd)[0].height == 60
+
+
+def test_a_name_too_long_to_be_written_is_cut(tmp_path: Path) -> None:
+    _, said = found(
+        tmp_path, "t.csv", text(head=f"x,{'k' * 200},y,").replace("\n", ",1\n").replace(",1", "", 1)
+    )
+    assert [len(name) for name in said["names"]] == [1, 124, 1, 8]
+
+
 def test_the_message_is_the_readers_where_nothing_helps(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is empty"):
         found(tmp_path, "t.csv", " ")
