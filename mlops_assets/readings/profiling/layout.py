@@ -66,7 +66,9 @@ def read_undescribed(path: str, target: str, request: Request) -> tuple[pl.DataF
         return read_files(source, request).frame, source
     refused: SourceError | None = None
     ways: tuple[dict[str, Any], ...] = ({}, {"ragged": "pad"})
-    for settings in _settings(content, target, form):
+    tried = list(_settings(content, target, form))
+    del content  # the reader holds the file again, and it may be large
+    for settings in tried:
         for ragged in ways:
             source = FileSource.model_validate(
                 {**plain.model_dump(exclude_unset=True), **said, **settings, **ragged}
