@@ -10,7 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("definitions", "features", "joins", "lifecycle", "promotion_simulation", "scaling", "validation")
+NAMES = (
+    "definitions",
+    "features",
+    "joins",
+    "lifecycle",
+    "promotion_simulation",
+    "scaling",
+    "training",
+    "validation",
+)
 
 
 def main() -> None:

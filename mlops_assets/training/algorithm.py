@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError, MissingExtraError, TrainingError
 from mlops_assets.spec.training import ALGORITHM_CATALOGUE, Problem, TargetTransform, unknown_params
-from mlops_assets.training.labels import as_labels, as_numbers, in_natural_order
+from mlops_assets.training.labels import as_labels, as_numbers, as_places, in_natural_order
 from mlops_assets.training.sequence import layout
 from mlops_assets.training.transforms import LEARNT, answered, learnt
 
@@ -283,10 +283,7 @@ class Algorithm(ABC):
 
     def _target(self, y: Target, *, known_only: bool = True) -> Floats:
         if self.problem == "classification":
-            place = {label: float(index) for index, label in enumerate(self.classes)}
-            return np.array(
-                [place[label] if known_only else place.get(label, -1.0) for label in as_labels(y)]
-            )
+            return as_places(as_labels(y), self.classes, known_only=known_only)
         return learnt(self.target_transform, as_numbers(y), f"{self.name}: the target")
 
 

@@ -13,8 +13,8 @@ from mlops_assets.errors import TrainingError
 _MEND: Final = "drop these rows in 'repairs' (missing_target: drop_row)"
 
 
-def as_labels(target: NDArray[Any] | pl.Series) -> list[str]:
-    """Labels as text: whole floats without `.0`, booleans as true and false. TrainingError when one is missing."""
+def as_labels(target: NDArray[Any] | pl.Series) -> pl.Series:
+    """Labels as a series of text: whole floats without `.0`, booleans as true and false. TrainingError when one is missing."""
     series = target if isinstance(target, pl.Series) else pl.Series(target.tolist(), strict=False)
     if series.dtype.is_float():
         series = series.fill_nan(None)
@@ -23,7 +23,15 @@ def as_labels(target: NDArray[Any] | pl.Series) -> list[str]:
             series = series.cast(pl.Int64)
     if missing := series.null_count():
         raise TrainingError(f"the target has {missing} missing values; {_MEND}")
-    return [str(label) for label in series.cast(pl.String).to_list()]
+    return series.cast(pl.String)
+
+
+def as_places(labels: pl.Series, classes: tuple[str, ...], *, known_only: bool) -> NDArray[np.float64]:
+    """The position of each label in `classes`; of an unknown one -1, or an error when there must be none."""
+    places = [float(place) for place in range(len(classes))]
+    unknown = {} if known_only else {"default": -1.0}
+    found = labels.replace_strict(list(classes), places, return_dtype=pl.Float64, **unknown)
+    return found.to_numpy(writable=True)
 
 
 def as_numbers(target: NDArray[Any] | pl.Series) -> NDArray[np.float64]:
@@ -40,7 +48,7 @@ def as_numbers(target: NDArray[Any] | pl.Series) -> NDArray[np.float64]:
     return numbers
 
 
-def in_natural_order(labels: list[str]) -> tuple[str, ...]:
+def in_natural_order(labels: pl.Series) -> tuple[str, ...]:
     """Each label once: numbers by size, then text."""
 
     def key(label: str) -> tuple[bool, float, str]:
@@ -49,4 +57,4 @@ def in_natural_order(labels: list[str]) -> tuple[str, ...]:
         except ValueError:
             return True, 0.0, label
 
-    return tuple(sorted(set(labels), key=key))
+    return tuple(sorted(labels.unique().to_list(), key=key))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from mlops_assets.errors import BundleError, TrainingError
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats
 from mlops_assets.training.kalman import Forecast, StateSpace, forecast
+from mlops_assets.training.scikit import one_pool
 from mlops_assets.training.sequence import exogenous, layout, main_channel, unrolled, window
 
 MODEL_FILE: Final = "model.npz"
@@ -121,7 +122,8 @@ class StateSpaceAlgorithm(Algorithm):
 
     def _settled(self, model: Any) -> Any:
         steps = int(self.params.get("max_iter", MOST_STEPS))
-        with warnings.catch_warnings():
+        # Matrices of a few rows, thousands of times over: threads that wait for each other cost ten times the work.
+        with warnings.catch_warnings(), one_pool(1):
             warnings.simplefilter("ignore")  # of its first guesses; the outcome is checked here
             result = model.fit(disp=False, maxiter=steps, cov_type="none")
         if not result.mle_retvals.get("converged", True):
@@ -135,6 +137,10 @@ class StateSpaceAlgorithm(Algorithm):
         self._system = StateSpace(learnt.design, learnt.transition, learnt.noise)
 
     def _answer(self, values: Floats) -> Floats:
+        with one_pool(1):
+            return self._forecast(values)
+
+    def _forecast(self, values: Floats) -> Floats:
         learnt, found = self._learnt, layout(self.feature_names)
         asked = exogenous(self.name, self.params.get("exogenous"), self.feature_names, found)
         past = window(values, found.past[main_channel(self.name, found)]) - learnt.centre[0]
