@@ -1,0 +1,371 @@
+"""Algorithms on real data: the measured error of each beside the baseline's, and what the gates made of it.
+
+    python -m benchmarks.algorithms [--data ../shared/data] [--only orange_juice vic_elec ...]
+
+Every line is one whole life: a model file with one algorithm goes through `mlops run`'s own graph in a temporary home,
+and the numbers are those of its evidence on the holdout. Data sets that are not in the folder are named and left out;
+the models that ship bring their own data, and all their algorithms compete. Known is what a careless person's boosting
+reached on the same rows and split, or what the literature says; it is no target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import yaml
+
+from mlops_assets.lifecycle.platform import Platform, known_record
+from mlops_assets.lifecycle.records import ReportRecord
+from mlops_assets.local.environment import environment
+from mlops_assets.local.postgres import prepare
+from mlops_assets.settings import Settings
+from mlops_assets.spec import ModelSpec
+from mlops_assets.stages import EVALUATION_REPORT
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SHIPPED: Final = (
+    "pump_efficiency",
+    "tank_forecasting",
+    "wine_classifier",
+    "ad_sales_forecasting",
+    "cloud_workload",
+    "cloud_scaling_event",
+)
+PRICES: Final = [f"price{number}" for number in range(1, 12)]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """One data set as a model file would ask for it. body: without name, source, algorithm; algorithms: each gets a
+    life of its own; rows: from the stored columns to those of the model."""
+
+    file: str
+    rows: Callable[[pl.DataFrame], pl.DataFrame]
+    body: Mapping[str, Any]
+    algorithms: tuple[Mapping[str, Any], ...]
+    known: str = ""
+
+
+def _oranges(stored: pl.DataFrame) -> pl.DataFrame:
+    """Units of a brand in a store and week; brand and store are names, not numbers."""
+    began = datetime(1989, 9, 14, tzinfo=UTC)
+    return stored.select(
+        (pl.lit(began) + pl.duration(weeks=pl.col("week"))).alias("at"),
+        pl.format("store {} brand {}", "store", "brand").alias("series"),
+        pl.col("brand").cast(pl.String),
+        pl.col("store").cast(pl.String),
+        pl.col("logmove").exp().alias("units"),
+        *PRICES,
+        "deal",
+        "feat",
+    ).filter(pl.col("store").cast(pl.Int32) < 90)
+
+
+def _demand(stored: pl.DataFrame) -> pl.DataFrame:
+    """Demand by half-hour, and what the same instant of the next day will be like: its temperature is taken as known."""
+    local = pl.col("Time").dt.convert_time_zone("Australia/Melbourne").dt.offset_by("1d")
+    return (
+        stored.sort("Time")
+        .select(
+            pl.col("Time").dt.cast_time_unit("us").alias("at"),
+            pl.col("Demand").alias("demand"),
+            pl.col("Temperature").alias("temperature"),
+            pl.col("Temperature").shift(-48).alias("temperature_next"),
+            pl.col("Holiday").cast(pl.Int8).shift(-48).alias("holiday_next"),
+            (local.dt.hour() * 2 + local.dt.minute() // 30).alias("slot_next"),
+            local.dt.weekday().alias("weekday_next"),
+            local.dt.ordinal_day().alias("day_next"),
+        )
+        .tail(26_000)
+        .drop_nulls()
+    )
+
+
+def _people(stored: pl.DataFrame) -> pl.DataFrame:
+    """A sample; what the bundled model said stays outside."""
+    return stored.drop("id", "year", "prediction", "predicted_probability").sample(30_000, seed=0)
+
+
+def _credit(stored: pl.DataFrame) -> pl.DataFrame:
+    """Its column of genders is inverted in the package it comes from: put right before anybody is judged by it."""
+    swapped = pl.col("Gender").cast(pl.String).replace({"Female": "Male", "Male": "Female"})
+    return stored.with_columns(pl.col(pl.Categorical).cast(pl.String)).with_columns(swapped.alias("Gender"))
+
+
+def _prices(stored: pl.DataFrame) -> pl.DataFrame:
+    """Half-hours in their order; the source gives no dates, so that they begin at one that is made up."""
+    began = datetime(1996, 5, 7, tzinfo=UTC)
+    step = pl.int_range(pl.len()) * 30
+    return stored.with_columns((pl.lit(began) + pl.duration(minutes=step)).alias("at"))
+
+
+def _flow(stored: pl.DataFrame) -> pl.DataFrame:
+    """Litres per second by hour, in UTC: the clock changes once in them."""
+    return stored.select(
+        pl.col("Time").str.to_datetime("%Y-%m-%dT%H:%M:%S%z", time_unit="us").alias("at"),
+        pl.col("Water flow [l/s]").alias("flow"),
+    ).sort("at")
+
+
+_BOOSTING: Final = {"lightgbm": {"n_estimators": 300}}
+_GATES: Final = ["no_missing_predictions", "min_rows", "time_limit"]
+
+
+def _gates(metric: str) -> list[Any]:
+    return [{"beats_baseline": {"metric": metric}}, *_GATES]
+
+
+def _juice(without: list[str]) -> dict[str, Any]:
+    return {
+        "problem": "regression",
+        "target": "units",
+        "timestamp": "at",
+        "entity": "series",
+        "features": {"exclude": without},
+        "split": {"strategy": "temporal", "train": 0.58, "validation": 0.12, "test": 0.30},
+        "training": {"target_transform": "log1p"},
+        "evaluation": {"primary": "wape", "also": ["rmse"]},
+        "gates": _gates("wape"),
+    }
+
+
+SETS: Final[dict[str, DataSet]] = {
+    "orange_juice": DataSet(
+        "orange_juice_stores_a", _oranges, _juice([]), (_BOOSTING, {"ridge": {}}), "WAPE 0.475"
+    ),
+    "orange_juice without price, deal, feat": DataSet(
+        "orange_juice_stores_a", _oranges, _juice([*PRICES, "deal", "feat"]), (_BOOSTING,), "WAPE 0.632"
+    ),
+    "vic_elec a day ahead": DataSet(
+        "vic_elec_halfhour",
+        _demand,
+        {
+            "problem": "forecasting",
+            "target": "demand",
+            "timestamp": "at",
+            "features": {
+                "horizon": "1d",
+                "lags": {"columns": ["demand"], "steps": [1, 2, 48, 288]},
+                "rolling": {
+                    "columns": ["demand", "temperature"],
+                    "windows": ["24h", "7d"],
+                    "statistics": ["mean"],
+                },
+            },
+            "split": {"strategy": "temporal", "train": 0.55, "validation": 0.15, "test": 0.30, "gap": "1d"},
+            "evaluation": {"primary": "wape", "also": ["rmse"]},
+            "gates": _gates("wape"),
+        },
+        (_BOOSTING, {"ridge": {}}),
+        "WAPE 0.028",
+    ),
+    "acs_employment": DataSet(
+        "acs_employment_ma_2015_2016",
+        _people,
+        {
+            "problem": "classification",
+            "target": "employed",
+            "evaluation": {
+                "primary": "roc_auc",
+                "also": ["accuracy"],
+                "sensitive": ["SEX", "RAC1P"],
+                "positive": "1",
+            },
+            "gates": _gates("roc_auc"),
+        },
+        ({"lightgbm": {"n_estimators": 200}}, {"logistic": {}}),
+        "AUC 0.90",
+    ),
+    "german_credit": DataSet(
+        "german_credit",
+        _credit,
+        {
+            "problem": "classification",
+            "target": "Credit_risk",
+            "evaluation": {
+                "primary": "roc_auc",
+                "also": ["accuracy"],
+                "sensitive": ["Gender"],
+                "positive": "GOOD",
+            },
+            "gates": _gates("roc_auc"),
+        },
+        ({"logistic": {}}, {"random_forest": {"n_estimators": 200, "min_samples_leaf": 3}}),
+    ),
+    "elec2_nsw": DataSet(
+        "elec2_nsw",
+        _prices,
+        {
+            "problem": "classification",
+            "target": "class",
+            "timestamp": "at",
+            "evaluation": {"primary": "accuracy", "also": ["roc_auc"]},
+            "gates": _gates("accuracy"),
+        },
+        ({"lightgbm": {"n_estimators": 200}}, {"logistic": {}}),
+        "repeat the last class: accuracy 0.853",
+    ),
+    "wine": DataSet(
+        "wine_uci_178",
+        lambda stored: stored,
+        {
+            "problem": "classification",
+            "target": "target",
+            "split": {"strategy": "stratified"},
+            "validation": {"min_rows": 100},
+            "evaluation": {"primary": "accuracy", "also": ["log_loss"]},
+            "gates": _gates("accuracy"),
+        },
+        ({"logistic": {}}, {"random_forest": {"n_estimators": 200}}, {"svm": {}}),
+        "accuracy 0.955 to 1",
+    ),
+    "water_flow a day ahead": DataSet(
+        "water_flow_pipeline",
+        _flow,
+        {
+            "problem": "forecasting",
+            "target": "flow",
+            "timestamp": "at",
+            "features": {
+                "horizon": "24h",
+                "cyclical": ["hour", "day_of_week"],
+                "lags": {"columns": ["flow"], "steps": [1, 2, 24, 144]},
+                "history": {"every": "1h", "steps": 168},
+            },
+            "split": {"strategy": "temporal", "gap": "24h"},
+            "validation": {"min_rows": 500},
+            "evaluation": {"primary": "wape", "also": ["rmse"]},
+            "gates": _gates("wape"),
+        },
+        (
+            {"ridge": {}},
+            _BOOSTING,
+            {"seasonal_naive": {"season": 24}},
+            {"exponential_smoothing": {"season": 24}},
+        ),
+    ),
+}
+
+
+def lives(name: str, chosen: DataSet, data: Path, folder: Path) -> list[ModelSpec]:
+    """One model file per algorithm, over rows that are written below `folder`."""
+    plain = "".join(letter if letter.isalnum() else "_" for letter in name.split(",")[0])
+    rows = chosen.rows(pl.read_parquet(data / f"{chosen.file}.parquet"))
+    path = folder / f"{plain}.parquet"
+    rows.write_parquet(path)
+    specs = []
+    for algorithm in chosen.algorithms:
+        body = {
+            "name": f"{plain}_{next(iter(algorithm))}",
+            "description": name,
+            "owners": ["team:benchmarks"],
+            "source": {"kind": "file", "path": str(path)}
+            | ({"window": "4000d"} if "timestamp" in chosen.body else {}),
+            **chosen.body,
+            "training": {**chosen.body.get("training", {}), "algorithms": [algorithm], "time_limit": "3m"},
+        }
+        specs.append(ModelSpec.model_validate_json(json.dumps(body)))
+    return specs
+
+
+def line(spec: ModelSpec, platform: Platform, shown: str, known: str, as_of: datetime) -> str:
+    """Live one life and say how it went."""
+    from mlops_assets.defs.execution import materialise
+
+    began, said = time.monotonic(), list[str]()
+    finished = materialise(spec, as_of=as_of, actor="benchmark", progress=said.append, reuse=False)
+    seconds = time.monotonic() - began
+    record = known_record(platform, spec, EVALUATION_REPORT, ReportRecord)
+    if record is None:
+        why = "; ".join(f"{stage}: {sentence}" for stage, sentence in finished.failures)
+        return f"| {shown} | - | - | - | {known} | no report: {why[:300]} | {seconds:.0f} s |"
+    primary = spec.evaluation.primary
+    [row] = [one for one in record.metrics if (one["part"], one["metric"]) == ("test", primary)]
+    evidence = platform.ledger.evidence_of(spec.name, record.version)[0].body
+    ours, theirs = (f"{row[who]:.4g}" if row[who] is not None else "-" for who in ("challenger", "baseline"))
+    reason = record.decision.reason.replace("|", "/")[:120]
+    return (
+        f"| {shown} | {evidence['algorithm']} | {primary} {ours} | {theirs} | {known} "
+        f"| {record.decision.outcome}: {reason}{_fairness(evidence)} | {seconds:.0f} s |"
+    )
+
+
+def _fairness(evidence: Mapping[str, Any]) -> str:
+    """The largest differences between groups, per column."""
+    rows = [one for one in evidence["evaluation"]["fairness"] if one["difference"] is not None]
+    worst = [f"{one['column']} {one['measure']} {one['difference']:.2f}" for one in rows]
+    return f"; apart by {', '.join(worst)}" if worst else ""
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    names = [*SETS, *SHIPPED]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--only", nargs="+", default=names, help=f"beginnings of: {', '.join(names)}")
+    chosen = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    wanted = [name for name in names if name.startswith(tuple(chosen.only))]
+    with tempfile.TemporaryDirectory(prefix="ml-", dir="/tmp", ignore_cleanup_errors=True) as home:
+        platform = _platform(Path(home))
+        print("| data set | algorithm | holdout | baseline | known | the gates say | took |")
+        print("|---|---|---|---|---|---|---|", flush=True)
+        now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        for name in wanted:
+            if name in SHIPPED:
+                spec = ModelSpec.model_validate_json(
+                    json.dumps(yaml.safe_load((ROOT / "models" / f"{name}.yaml").read_text()))
+                )
+                print(line(spec, platform, name, "", now), flush=True)
+            elif not (chosen.data / f"{SETS[name].file}.parquet").exists():
+                print(
+                    f"| {name} | skipped: {SETS[name].file} is not in {chosen.data} | | | | | |", flush=True
+                )
+            else:
+                for spec in lives(name, SETS[name], chosen.data, Path(home)):
+                    as_of = _end(spec) or now
+                    print(line(spec, platform, name, SETS[name].known, as_of), flush=True)
+        platform.ledger.close()
+
+
+def _end(spec: ModelSpec) -> datetime | None:
+    """Just after the last of the rows that have a time."""
+    if spec.timestamp is None:
+        return None
+    path = spec.source.model_dump()["path"]
+    last = pl.scan_parquet(path).select(pl.col(spec.timestamp).max()).collect().item()
+    return datetime.fromisoformat(last.isoformat()) + timedelta(minutes=1)
+
+
+def _platform(home: Path) -> Platform:
+    """Every store, open, in a home of its own; whoever asks the environment finds it too."""
+    mine = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLOPS_", "MLFLOW_", "DAGSTER_"))
+    }
+    settings = Settings.from_environment(
+        {**mine, "MLOPS_HOME": str(home / "home"), "MLOPS_MODELS": str(ROOT / "models")}
+    )
+    stores = prepare(settings)
+    os.environ.update(environment(settings, stores))
+    return Platform.open(Settings.from_environment(os.environ), stores)
+
+
+if __name__ == "__main__":
+    main()
