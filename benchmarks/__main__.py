@@ -11,12 +11,14 @@ import sys
 from pathlib import Path
 
 NAMES = (
+    "algorithms",
     "definitions",
     "features",
     "joins",
     "lifecycle",
     "promotion_simulation",
     "scaling",
+    "tracking",
     "training",
     "validation",
 )

@@ -74,7 +74,7 @@ def _oranges(stored: pl.DataFrame) -> pl.DataFrame:
 
 
 def _demand(stored: pl.DataFrame) -> pl.DataFrame:
-    """Demand by half-hour, and what the same instant of the next day will be like: its temperature is taken as known."""
+    """Demand by half-hour, and what the same instant of the next day is like: its temperature is taken as known."""
     local = pl.col("Time").dt.convert_time_zone("Australia/Melbourne").dt.offset_by("1d")
     return (
         stored.sort("Time")

@@ -14,8 +14,8 @@ _MEND: Final = "drop these rows in 'repairs' (missing_target: drop_row)"
 
 
 def as_labels(target: NDArray[Any] | pl.Series) -> pl.Series:
-    """Labels as a series of text: whole floats without `.0`, booleans as true and false. Raises TrainingError when one is
-    missing."""
+    """Labels as a series of text: whole floats without `.0`, booleans as true and false. Raises TrainingError when one
+    is missing."""
     series = target if isinstance(target, pl.Series) else pl.Series(target.tolist(), strict=False)
     if series.dtype.is_float():
         series = series.fill_nan(None)
