@@ -6,4 +6,5 @@ from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.settings import Settings
 from mlops_assets.spec import load_models
 
-defs = build_definitions(load_models(Settings.from_environment(os.environ).models))
+settings = Settings.from_environment(os.environ)
+defs = build_definitions(load_models(settings.models), executor=settings.executor)

@@ -24,6 +24,7 @@ class Settings:
     mlflow_tracking_uri: an MLflow server, else the database directly.
     online_store: the feature store's online half, redis:// or postgresql://; unset means SQLite below `home`.
     artifact_root: where MLflow keeps artifacts, as a URI; the same with a server and without one.
+    executor: how Dagster carries out the steps of a run, a name in `defs.executors`.
     embedded: the database server is the embedded one of `home`, which simulators may keep filled.
     environ: the environment itself, for sources that name a variable holding their secret.
     """
@@ -38,6 +39,7 @@ class Settings:
     artifact_root: str
     online_store: str | None
     host: str
+    executor: str
     embedded: bool
     environ: Mapping[str, str]
 
@@ -56,6 +58,7 @@ class Settings:
             artifact_root=environ.get("MLOPS_ARTIFACT_ROOT") or (home / "mlruns").as_uri(),
             online_store=environ.get("MLOPS_ONLINE_STORE"),
             host=environ.get("MLOPS_HOST", "127.0.0.1"),
+            executor=environ.get("MLOPS_EXECUTOR") or "in_process",
             embedded=environ.get("MLOPS_EMBEDDED") == "1",
             environ=environ,
         )

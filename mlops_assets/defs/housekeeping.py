@@ -12,7 +12,7 @@ import dagster as dg
 from mlops_assets.defs.automation import LIFECYCLE_JOB, request
 from mlops_assets.defs.processes import PROCESS_TAG, is_gone
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
-from mlops_assets.lifecycle import watch
+from mlops_assets.lifecycle import steps, watch
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.spec import ModelSpec
 
@@ -49,7 +49,8 @@ def housekeeping(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
 def end_lost_runs(
     specs: Sequence[ModelSpec], platform: Platform, instance: dg.DagsterInstance, now: datetime
 ) -> int:
-    """Fail Dagster runs whose process is gone, close the MLflow runs below them, alert once; how many there were.
+    """Fail Dagster runs whose process is gone, close the MLflow runs below them, alert once, and remove fitted models
+    that nobody will ask for; how many runs there were.
 
     Such a run would hold its model's place in the queue for ever.
     """
@@ -63,6 +64,7 @@ def end_lost_runs(
             spec = by_name.get(run.tags.get(MODEL_TAG, ""))
             watch.alert_failed_run(platform, run.root_run_id or run.run_id, spec, [reason], now)
             ended += 1
+    steps.sweep(platform.settings.model_root, now, LONGEST_RUN)
     return ended + len(platform.registry.reap(now, LONGEST_RUN))
 
 

@@ -12,6 +12,7 @@ from mlops_assets.artifacts import digest
 from mlops_assets.defs import checks, display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import mlflow_key, mlflow_parent, run_of
+from mlops_assets.defs.training_steps import in_steps
 from mlops_assets.lifecycle import data, evaluate, predict, promote, train
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.spec import ModelSpec
@@ -98,8 +99,10 @@ STAGES: dict[str, Stage] = {
 RETRIES = dg.RetryPolicy(max_retries=2, delay=300)
 
 
-def model_assets(spec: ModelSpec, retries: dg.RetryPolicy | None) -> list[dg.AssetsDefinition]:
-    """One asset per stage, in one group named after the model.
+def model_assets(
+    spec: ModelSpec, retries: dg.RetryPolicy | None, *, candidate_steps: bool = False
+) -> list[dg.AssetsDefinition]:
+    """One asset per stage, in one group named after the model. candidate_steps: a training has a step per candidate.
 
     Those that need the model's MLflow run bring it along: among the resources of all models, Dagster would offer each
     model's run to each asset, which takes time with the square of the models.
@@ -107,7 +110,39 @@ def model_assets(spec: ModelSpec, retries: dg.RetryPolicy | None) -> list[dg.Ass
     mlflow = mlflow_parent(spec.name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=dg.BetaWarning)  # resource_defs
-        return [_asset(spec, name, stage, retries, mlflow) for name, stage in STAGES.items()]
+        return [
+            _in_steps(spec, name, stage, retries, mlflow)
+            if candidate_steps and name == stages.TRAINED_MODEL
+            else _asset(spec, name, stage, retries, mlflow)
+            for name, stage in STAGES.items()
+        ]
+
+
+def _common(spec: ModelSpec, name: str, stage: Stage) -> dict[str, Any]:
+    """What an asset says of itself, in however many steps it is made."""
+    return {
+        "name": name,
+        "key_prefix": spec.name,
+        "group_name": spec.name,
+        "description": f"{stage.description}\n\n{spec.description}.",
+        "owners": list(spec.owners),
+        "kinds": set(stage.kinds),
+        "code_version": _code_version(spec, stage),
+        "check_specs": checks.specs(spec, name),
+    }
+
+
+def _in_steps(
+    spec: ModelSpec, name: str, stage: Stage, retries: dg.RetryPolicy | None, mlflow: dg.ResourceDefinition
+) -> dg.AssetsDefinition:
+    def finish(record: Any, platform: Platform) -> dg.Output[None]:
+        shown = stage.show(record, platform)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", category=dg.BetaWarning)  # data_version
+            version = dg.DataVersion(shown.data_version)
+            return dg.Output(None, metadata=shown.metadata, data_version=version)
+
+    return in_steps(spec, retries, {mlflow_key(spec.name): mlflow}, finish, **_common(spec, name, stage))
 
 
 def _asset(
@@ -115,22 +150,16 @@ def _asset(
 ) -> dg.AssetsDefinition:
     tracked = {mlflow_key(spec.name): mlflow} if stage.tracked else {}
 
-    @dg.asset(
-        name=name,
-        key_prefix=spec.name,
-        group_name=spec.name,
-        description=f"{stage.description}\n\n{spec.description}.",
-        owners=list(spec.owners),
-        kinds=set(stage.kinds),
+    asset: Callable[[Any], dg.AssetsDefinition] = dg.asset(
+        **_common(spec, name, stage),
         deps=[dg.AssetKey([spec.name, upstream]) for upstream in stage.upstream],
-        code_version=_code_version(spec, stage),
-        check_specs=checks.specs(spec, name),
         required_resource_keys={"platform"},
         resource_defs=tracked,
         retry_policy=retries,
         output_required=False,
         op_tags={"mlops/stage": name},
     )
+
     def live(context: dg.AssetExecutionContext) -> Iterator[Any]:
         platform: Platform = context.resources.platform.open()
         parent = (
@@ -149,7 +178,7 @@ def _asset(
             )
         yield from checks.results(spec, name, record)
 
-    return live
+    return asset(live)
 
 
 def _code_version(spec: ModelSpec, stage: Stage) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from mlops_assets.defs.automation import jobs, schedules
+from mlops_assets.defs.executors import IN_PROCESS, executor_named
 from mlops_assets.defs.model_assets import RETRIES, model_assets
 from mlops_assets.defs.people import people_sensors, reproduction
 from mlops_assets.defs.resources import PlatformResource
@@ -13,9 +14,13 @@ from mlops_assets.defs.watch_assets import data_quality_report, drift_report, re
 from mlops_assets.spec import ModelSpec
 
 
-def assets_of(spec: ModelSpec, retries: dg.RetryPolicy | None) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+def assets_of(
+    spec: ModelSpec, retries: dg.RetryPolicy | None, *, candidate_steps: bool = False
+) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Everything in one model's group."""
-    found: list[dg.AssetsDefinition | dg.AssetSpec] = [*model_assets(spec, retries)]
+    found: list[dg.AssetsDefinition | dg.AssetSpec] = [
+        *model_assets(spec, retries, candidate_steps=candidate_steps)
+    ]
     return [*found, data_quality_report(spec), drift_report(spec), retrain_request(spec)]
 
 
@@ -24,15 +29,24 @@ def build_definitions(
     *,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
     retries: dg.RetryPolicy | None = RETRIES,
+    executor: str = IN_PROCESS,
 ) -> dg.Definitions:
-    """Assets, checks, jobs, schedules and sensors of every model. Steps of a run share one process by default."""
+    """Assets, checks, jobs, schedules and sensors of every model.
+
+    executor: a name in EXECUTORS. With the default the steps of a run share one process, where one step trains all
+    candidates; with any other they have processes or machines of their own, and so has each candidate.
+    """
     proof, monthly = reproduction(specs)
     return dg.Definitions(
-        assets=[asset for spec in specs for asset in assets_of(spec, retries)],
+        assets=[
+            asset
+            for spec in specs
+            for asset in assets_of(spec, retries, candidate_steps=executor != IN_PROCESS)
+        ],
         jobs=[*jobs(specs), proof],
         schedules=[*(schedule for spec in specs for schedule in schedules(spec)), monthly],
         sensors=[*sensors(specs), *people_sensors(specs)],
         resources={"platform": PlatformResource()},
-        executor=dg.in_process_executor,
+        executor=executor_named(executor),
         loggers=loggers,
     )

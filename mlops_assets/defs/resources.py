@@ -67,7 +67,7 @@ def mlflow_parent(model: str) -> dg.ResourceDefinition:
     return parent
 
 
-def run_of(context: dg.AssetExecutionContext, parent: str | None) -> Run:
+def run_of(context: dg.AssetExecutionContext | dg.OpExecutionContext, parent: str | None) -> Run:
     """The circumstances of this run: `as_of` and actor come from the run's tags, else now and Dagster."""
     tags = context.run.tags
     here = this_process(context.run.run_id)

@@ -141,13 +141,13 @@ def keep_model(spec: ModelSpec, platform: Platform, run: Run, model: TrainedMode
     return model
 
 
-def log_candidate(tracked: Any, fit: Trained | Candidate) -> Candidate:
-    """The candidate with the MLflow run it was logged to, losses at every step included."""
+def log_candidate(tracked: Any, fit: Trained | Candidate, task: str | None = None) -> Candidate:
+    """The candidate with the MLflow run it was logged to, losses at every step included. task: see `Tracked`."""
     if isinstance(fit, Candidate):
-        return replace(fit, mlflow_run_id=tracked.candidate(fit))
+        return replace(fit, mlflow_run_id=tracked.candidate(fit, task=task))
     steps = [(progress.step, progress.values) for progress in fit.history]
     tags = {} if fit.overfitted is None else {"overfitted": fit.overfitted}
-    return replace(fit.candidate, mlflow_run_id=tracked.candidate(fit.candidate, steps, tags))
+    return replace(fit.candidate, mlflow_run_id=tracked.candidate(fit.candidate, steps, tags, task))
 
 
 def description(

@@ -70,20 +70,36 @@ class Registry:
     @contextmanager
     def training(self, model: str, parent: str | None = None) -> Iterator[Tracked]:
         """A run for one training, nested under `parent`. It ends FINISHED, FAILED or KILLED as the block does."""
+        tracked = self.begin(model, parent, ours=True)
+        with self.ending(tracked):
+            yield tracked
+
+    def begin(self, model: str, parent: str | None = None, *, ours: bool = False) -> Tracked:
+        """Start the run of a training. ours: this process will end it, and takes it along when it dies; else several
+        processes write to it, one after the other or at once, and `ending` ends it."""
         experiment = self.experiment(model)
         with reaching(self.tracking_uri, "start a run"):
-            run_id = start(self.client, experiment, f"train {model}", parent)
-        tracked = Tracked(self.client, self.tracking_uri, model, experiment, run_id, self.loader)
+            run_id = start(self.client, experiment, f"train {model}", parent, ours=ours)
+        return self.reopen(model, run_id)
+
+    def reopen(self, model: str, run_id: str) -> Tracked:
+        """A training that another process began."""
+        return Tracked(self.client, self.tracking_uri, model, self.experiment(model), run_id, self.loader)
+
+    @contextmanager
+    def ending(self, tracked: Tracked, *, finish: bool = True) -> Iterator[None]:
+        """End a training as the block does: FAILED, KILLED, or (unless others go on with it) FINISHED."""
         try:
-            yield tracked
+            yield
         except Exception as error:
-            self._end(run_id, "FAILED", str(error))
+            self._end(tracked.run_id, "FAILED", str(error))
             raise
         except BaseException:
-            self._end(run_id, "KILLED", "interrupted")
+            self._end(tracked.run_id, "KILLED", "interrupted")
             raise
-        with reaching(self.tracking_uri, f"end run {run_id}"):
-            self.client.set_terminated(run_id, "FINISHED")
+        if finish:
+            with reaching(self.tracking_uri, f"end run {tracked.run_id}"):
+                self.client.set_terminated(tracked.run_id, "FINISHED")
 
     def log_evaluation(self, trained: TrainedModel, measured: Evaluation, folder: Path) -> None:
         """Add the evaluation of a version to its training run: metrics of every part, and the report with its plots."""

@@ -19,6 +19,7 @@ HOST_TAG: Final = "mlops.host"
 PID_TAG: Final = "mlops.pid"
 BORN_TAG: Final = "mlops.process_started"
 VERSION_TAG: Final = "mlops.version"
+TASK_TAG: Final = "mlops.task"
 MOST_POINTS: Final = 200
 STATUS: Final = {"trained": "FINISHED", "failed": "FAILED", "timed_out": "KILLED"}
 History = Iterable[tuple[int, Mapping[str, float]]]
@@ -53,17 +54,27 @@ class Tracked:
             store(self.run_id, str(path), under)
 
     def candidate(
-        self, candidate: Candidate, history: History = (), tags: Mapping[str, Any] | None = None
+        self,
+        candidate: Candidate,
+        history: History = (),
+        tags: Mapping[str, Any] | None = None,
+        task: str | None = None,
     ) -> str:
-        """One nested run for a candidate that has ended; its id. history: (step, losses) of an iterative fit."""
+        """One nested run for a candidate that has ended; its id. history: (step, losses) of an iterative fit.
+
+        task: the candidate's name within the training, where a step that is repeated must find the run it made.
+        """
         with reaching(self.uri, f"log the candidate {candidate.algorithm}"):
             end = _now()
-            run = self.client.create_run(
-                self.experiment_id,
-                start_time=end - int(candidate.seconds * 1000),
-                tags=_own_tags({"mlflow.parentRunId": self.run_id, "mlflow.runName": candidate.algorithm}),
-            )
-            run_id = str(run.info.run_id)
+            run_id = self._nested(task) if task else None
+            if run_id is None:
+                marks = {"mlflow.parentRunId": self.run_id, "mlflow.runName": task or candidate.algorithm}
+                run = self.client.create_run(
+                    self.experiment_id,
+                    start_time=end - int(candidate.seconds * 1000),
+                    tags=_own_tags({**marks, **({TASK_TAG: task} if task else {})}),
+                )
+                run_id = str(run.info.run_id)
             log(
                 self.client,
                 run_id,
@@ -79,6 +90,11 @@ class Tracked:
             )
             self.client.set_terminated(run_id, STATUS[candidate.status], end)
             return run_id
+
+    def _nested(self, task: str) -> str | None:
+        mine = f"tags.`mlflow.parentRunId` = '{self.run_id}' and tags.`{TASK_TAG}` = '{task}'"
+        found = self.client.search_runs([self.experiment_id], mine, max_results=1)
+        return str(found[0].info.run_id) if found else None
 
     def register(self, model: TrainedModel, metrics: Mapping[str, float]) -> str:
         """Log the winner's metrics and bundle, and register it as a version of the model; MLflow's version number."""
@@ -121,12 +137,12 @@ def ensure_registered(client: Any, model: str) -> None:
             raise
 
 
-def start(client: Any, experiment_id: str, name: str, parent: str | None) -> str:
-    """Start a run that says which process it belongs to; its id."""
+def start(client: Any, experiment_id: str, name: str, parent: str | None, *, ours: bool = True) -> str:
+    """Start a run; its id. ours: it says that it belongs to this process."""
     tags = {"mlflow.runName": name, "promoted": "false"}
     if parent:
         tags["mlflow.parentRunId"] = parent
-    run = client.create_run(experiment_id, start_time=_now(), tags=_own_tags(tags))
+    run = client.create_run(experiment_id, start_time=_now(), tags=_own_tags(tags) if ours else tags)
     return str(run.info.run_id)
 
 

@@ -9,6 +9,7 @@ from mlops_assets.training.algorithm import Algorithm, Progress
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.bundle import save_bundle
 from mlops_assets.training.conformal import bounds, calibrate
+from mlops_assets.training.fits import read_fit, store_fit
 from mlops_assets.training.fitting import Fitted, fit, fit_all, warm_up
 from mlops_assets.training.loading import LoadedBundle, load_bundle, read_profile
 from mlops_assets.training.readiness import check, left_out, not_installed
@@ -31,9 +32,11 @@ __all__ = [
     "left_out",
     "load_bundle",
     "not_installed",
+    "read_fit",
     "read_profile",
     "save_bundle",
     "search",
+    "store_fit",
     "verify",
     "warm_up",
 ]

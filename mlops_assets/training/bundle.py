@@ -74,7 +74,7 @@ def save_bundle(
             pickled=str(algorithm.params.get("estimator")) if PICKLE_FILE in files else None,
         )
     )
-    _appear(folder, {**files, MANIFEST: manifest})
+    appear(folder, {**files, MANIFEST: manifest})
     return sha256(manifest)
 
 
@@ -105,7 +105,11 @@ def _json(content: Any) -> bytes:
     return json.dumps(content, indent=1, sort_keys=True, allow_nan=False).encode()
 
 
-def _appear(folder: Path, files: Mapping[str, bytes]) -> None:
+def appear(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder that is there whole or not at all, whenever this process is killed.
+
+    Raises BundleError when it is there already with another manifest.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a save that was killed
         shutil.rmtree(leftover, ignore_errors=True)
@@ -121,7 +125,7 @@ def _appear(folder: Path, files: Mapping[str, bytes]) -> None:
         try:
             draft.rename(folder)
         except OSError as error:
-            if _same(folder, files[MANIFEST]):
+            if _same(folder, files.get(MANIFEST)):
                 return
             raise BundleError(
                 f"{folder} exists already and holds another model; a version is written once"
@@ -132,7 +136,7 @@ def _appear(folder: Path, files: Mapping[str, bytes]) -> None:
             shutil.rmtree(draft)
 
 
-def _same(folder: Path, manifest: bytes) -> bool:
+def _same(folder: Path, manifest: bytes | None) -> bool:
     try:
         return (folder / MANIFEST).read_bytes() == manifest
     except OSError:

@@ -230,6 +230,25 @@ def test_runs_of_killed_processes_are_reaped(registry: Registry) -> None:
     assert foreign in registry.reap(soon + timedelta(hours=2), timedelta(hours=1))
 
 
+def test_a_training_of_several_processes_is_nobodys_until_one_ends_it(registry: Registry) -> None:
+    begun = registry.begin("steps")
+    with registry.ending(begun, finish=False):
+        begun.describe({"seed": 1}, {})
+    assert begun.run_id not in registry.reap(datetime.now(UTC), timedelta(days=1))
+    ridge = Candidate("ridge", {}, "trained", 0.5, {})
+    again = registry.reopen("steps", begun.run_id)
+    first = again.candidate(ridge, task="ridge")
+    assert again.candidate(ridge, task="ridge") == first, "a step that is repeated"
+    assert again.candidate(ridge, task="ridge_2") != first
+    assert registry.client.get_run(begun.run_id).info.status == "RUNNING"
+    with pytest.raises(RuntimeError, match="no candidate"), registry.ending(again):
+        raise RuntimeError("no candidate")
+    assert registry.client.get_run(begun.run_id).info.status == "FAILED"
+    with registry.ending(again):
+        pass
+    assert registry.client.get_run(begun.run_id).info.status == "FINISHED"
+
+
 def test_runs_of_a_finished_dagster_run_are_closed(registry: Registry) -> None:
     experiment = registry.experiment("closing")
     create = registry.client.create_run

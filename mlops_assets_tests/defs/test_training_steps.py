@@ -1,0 +1,83 @@
+"""A training in steps, carried out in this process: skipped, refused and shown as the training in one step is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets import stages
+from mlops_assets.artifacts import TrainedModel
+from mlops_assets.defs.automation import LIFECYCLE_JOB
+from mlops_assets.defs.failures import sentences
+from mlops_assets.defs.model_defs import build_definitions
+from mlops_assets.defs.resources import AS_OF_TAG, REUSE_TAG
+from mlops_assets.lifecycle.platform import known_record
+from mlops_assets.lifecycle.steps import FITS
+from mlops_assets.spec import ModelSpec
+from mlops_assets_tests.defs.test_staleness import data_versions, stale
+from mlops_assets_tests.living import World, end_of
+
+BROKEN = {"python": {"estimator": "mlops_assets_tests.meeting:Breaking"}}
+
+
+def live(spec: ModelSpec) -> dg.ExecuteInProcessResult:
+    """A whole life, its training in steps."""
+    job = build_definitions([spec], retries=None, executor="multiprocess").resolve_job_def(LIFECYCLE_JOB)
+    tags = {AS_OF_TAG: end_of(400).isoformat(), REUSE_TAG: "true"}
+    with dg.DagsterInstance.get() as instance:
+        return job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+
+
+def steps_that(result: dg.ExecuteInProcessResult, event: dg.DagsterEventType) -> set[str]:
+    """Names of the steps of the training with such an event."""
+    keys = {str(one.step_key) for one in result.all_events if one.event_type == event}
+    return {key.partition(".")[2] for key in keys if f"__{stages.TRAINED_MODEL}." in key}
+
+
+def limited(*algorithms: Any) -> dict[str, Any]:
+    return {"training": {"algorithms": list(algorithms), "time_limit": "5m"}}
+
+
+def test_a_life_in_steps_is_fresh_and_not_lived_twice(world: World) -> None:
+    spec = world.model(**limited({"ridge": {}}, {"ridge": {"alpha": 5.0}}, BROKEN))
+    first = live(spec)
+    assert first.success
+    assert steps_that(first, dg.DagsterEventType.STEP_SUCCESS) == {
+        "open",
+        "ridge",
+        "ridge_2",
+        "python",
+        "choose",
+    }
+    assert world.status(spec) == ["champion"]
+    assert set(stale(spec).values()) == {"FRESH"}
+    [made] = first.asset_materializations_for_node(f"{spec.name}__{stages.TRAINED_MODEL}.choose")
+    table = made.metadata["candidates"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [row.data["status"] for row in table.records] == ["trained", "trained", "failed"]
+    before = data_versions(spec)
+
+    second = live(spec)
+    assert second.success
+    assert steps_that(second, dg.DagsterEventType.STEP_SKIPPED) == {"ridge", "ridge_2", "python", "choose"}
+    assert world.status(spec) == ["champion"]
+    assert data_versions(spec) == before
+
+    # the other form says the same of the same data and model file
+    assert world.live(spec, reuse=False).success
+    assert data_versions(spec)[stages.TRAINED_MODEL] == before[stages.TRAINED_MODEL]
+    assert world.status(spec) == ["champion", "archived"]
+
+
+def test_when_no_candidate_can_be_used_the_last_step_says_why(world: World) -> None:
+    spec = world.model(**limited(BROKEN))
+    result = live(spec)
+    assert not result.success
+    [(step, sentence)] = sentences(result.all_events)
+    assert step == f"{stages.TRAINED_MODEL}.choose"
+    assert "no candidate can be used: python failed: " in sentence
+    assert "cannot learn from" in sentence
+    assert known_record(world.platform, spec, stages.TRAINED_MODEL, TrainedModel) is None
+    assert world.status(spec) == []
+    assert not list(world.settings.model_root.glob(f"{spec.name}/{FITS}/*/python"))
