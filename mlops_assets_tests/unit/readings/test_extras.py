@@ -30,14 +30,15 @@ def test_missing_library(
 
 
 @pytest.mark.parametrize(
-    "url, extra",
+    "url, library, extra",
     [
-        ("snowflake://a/b", "snowflake"),
-        ("bigquery://p/d", "bigquery"),
-        ("redshift+psycopg2://h/d", "redshift"),
+        ("snowflake://a/b", "snowflake.sqlalchemy", "snowflake"),
+        ("bigquery://p/d", "sqlalchemy_bigquery", "bigquery"),
+        ("redshift+psycopg2://h/d", "sqlalchemy_redshift.dialect", "redshift"),
     ],
 )
-def test_missing_dialect(url: str, extra: str) -> None:
+def test_missing_dialect(monkeypatch: pytest.MonkeyPatch, url: str, library: str, extra: str) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(MissingExtraError, match=extra):
         read_model({"kind": "sql", "table": "t", "url_env": "U"}, environ={"U": url})
 
