@@ -19,7 +19,6 @@ from mlops_assets.lifecycle.champions import load_version
 from mlops_assets.lifecycle.explaining import explain_both
 from mlops_assets.lifecycle.older import with_features_of
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
-from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.lifecycle.promote import settle
 from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
 from mlops_assets.spec import ModelSpec
@@ -39,9 +38,13 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
         )
     frame = platform.datasets.read(built.table)
     flattering = features.alike_neighbours(spec, frame)
-    reference, champion, theirs_stored = _champion(spec, platform)
-    if champion and theirs_stored:
-        frame = with_features_of(champion, theirs_stored, frame, spec=spec, platform=platform, run=run)
+    standing = platform.ledger.standing(spec.name)
+    reigning = standing.champion
+    reference = ChampionRef(reigning.version if reigning else None, standing.epoch)
+    champion = None
+    if reigning is not None:
+        champion, stored = load_version(platform, spec.name, reigning.version)
+        frame = with_features_of(champion, stored, frame, spec=spec, platform=platform, run=run)
     split = features.split(spec, frame)
     if split.digest != trained.split_digest:
         raise EvidenceError(f"{spec.name}: the split is not the one version {trained.version} was trained on")
@@ -66,12 +69,12 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     evidence = replace(evidence, gates=promotion.ask(spec, evidence))
     waivers = platform.ledger.waivers(spec.name, run.now())
     decision = promotion.decide(spec, evidence.gates, reference, waivers=waivers, now=run.now())
-    standing, _ = promotion.with_people(evidence.gates, None, waivers, run.now())
+    answers, _ = promotion.with_people(evidence.gates, None, waivers, run.now())
     evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
     folder = platform.reports(spec.name, trained.version)
     plots = evaluation.plots(spec, challenger, champion, split, measured, shap)
     history = platform.ledger.history(spec.name, 10)
-    shown = replace(evidence, gates=standing)
+    shown = replace(evidence, gates=answers)
     promotion.write_report(
         folder,
         spec,
@@ -142,16 +145,6 @@ def _metric_rows(measured: evaluation.Evaluation) -> tuple[dict[str, JsonValue],
         for part in PARTS
         for name, value in measured.challenger[part].items()
     )
-
-
-def _champion(
-    spec: ModelSpec, platform: Platform
-) -> tuple[ChampionRef, BundlePredictor | None, LoadedBundle | None]:
-    standing = platform.ledger.standing(spec.name)
-    if standing.champion is None:
-        return ChampionRef(None, standing.epoch), None, None
-    predictor, stored = load_version(platform, spec.name, standing.champion.version)
-    return ChampionRef(standing.champion.version, standing.epoch), predictor, stored
 
 
 def _evidence(
