@@ -16,33 +16,42 @@ DIRECTIONS: Final = {
     "higher": "higher is better",
     "zero": "nearer to 0 is better",
 }
+LONGEST_BAR: Final = 2.5
 
 
 def metric_bars(challenger: Metrics, champion: Metrics | None, naive: Metrics | None) -> bytes:
-    """Each metric of the holdout as a share of the champion's (or the baseline's), so that units do not matter."""
-    others: Mapping[str, Metrics] = {
-        name: found
-        for name, found in (("champion", champion), ("naive baseline", naive))
-        if found is not None
-    }
-    reference = champion or naive or challenger
+    """Each metric of the holdout, as a share of the champion's (or the baseline's) size: units do not matter.
+
+    A bar has the sign of its metric and tells its value; one longer than `LONGEST_BAR` is cut there. A metric has no
+    bars where the reference is 0 or was not measured.
+    """
+    known = {"challenger": challenger, "champion": champion, "naive baseline": naive}
+    rows = {who: found for who, found in known.items() if found}
+    whose = next(who for who in ("champion", "naive baseline", "challenger") if who in rows)
+    reference = rows[whose]
     names = [
         name for name, value in reference.items() if np.isfinite(value) and value != 0 and name in challenger
     ]
-    whose = "champion" if champion else "naive baseline"
-    figure, axes = canvas(f"Holdout metrics as a share of the {whose}'s", 7.0, 1.5 + 0.55 * len(names))
-    rows = {"challenger": challenger, **others}
+    figure, axes = canvas(f"Holdout metrics beside the {whose}'s", 7.0, 1.5 + 0.55 * len(names))
     colours = {"challenger": ORANGE, "champion": BLUE, "naive baseline": "#9CA3AF"}
     height = 0.8 / len(rows)
     for place, (who, found) in enumerate(rows.items()):
-        lengths = [abs(found.get(name, np.nan) / reference[name]) for name in names]
+        values = [found.get(name, np.nan) for name in names]
+        lengths = np.array(values) / np.abs([reference[name] for name in names])
         across = np.arange(len(names)) + (place - (len(rows) - 1) / 2) * height
-        axes.barh(across, np.minimum(lengths, 2.5), height, label=who, color=colours[who])
+        bars = axes.barh(
+            across, np.clip(lengths, -LONGEST_BAR, LONGEST_BAR), height, label=who, color=colours[who]
+        )
+        said = [f"{value:.3g}" if np.isfinite(value) else "" for value in values]
+        axes.bar_label(bars, said, padding=2, fontsize=6.5)
     words = [f"{name}\n{DIRECTIONS[METRIC_CATALOGUE[name].better]}" for name in names]
     axes.set_yticks(range(len(names)), words, fontsize=8)
     axes.invert_yaxis()
-    axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_xlabel("share of the reference (bars end at 2.5)")
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.margins(x=0.1)
+    axes.set_xlabel(
+        f"share of the {whose}'s size (bars end at {LONGEST_BAR}); the numbers are the metrics", fontsize=9
+    )
     figure.legend(frameon=False, fontsize=8, ncols=3, loc="outside lower center")
     axes.grid(visible=False, axis="y")
     return png(figure)
