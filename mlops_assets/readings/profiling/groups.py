@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from mlops_assets.readings.profiling.clock import MANY_TIMES, named_entity
+from mlops_assets.readings.profiling.entity import MANY_TIMES, named_entity
 
 
 def group_of(table: pl.DataFrame, target: str) -> str | None:

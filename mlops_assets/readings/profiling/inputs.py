@@ -9,9 +9,9 @@ from typing import Final
 
 import polars as pl
 
-from mlops_assets.readings.profiling.clock import NO_FORMAT, format_of
 from mlops_assets.readings.profiling.columns import Read
 from mlops_assets.readings.profiling.disguises import disguise, parts_of_sum
+from mlops_assets.readings.profiling.formats import NO_FORMAT, format_of
 from mlops_assets.spec.drafting import LONGEST_NAME, MANY_MISSING, ColumnFacts, Role
 from mlops_assets.spec.training import Problem
 

@@ -10,8 +10,10 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.errors import SourceError
-from mlops_assets.readings.profiling.clock import NO_FORMAT, entity_of, format_of, stepped, time_of
+from mlops_assets.readings.profiling.clock import stepped, time_of
 from mlops_assets.readings.profiling.columns import Read, missing_words, read_column, shared_sentinels
+from mlops_assets.readings.profiling.entity import entity_of
+from mlops_assets.readings.profiling.formats import NO_FORMAT, format_of
 from mlops_assets.readings.profiling.groups import group_of
 from mlops_assets.readings.profiling.inputs import roles, shown
 from mlops_assets.readings.repair import written
