@@ -18,7 +18,8 @@ import polars as pl
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import MissingExtraError, SourceError
 from mlops_assets.readings import objects
-from mlops_assets.readings.delimited import decode, read_delimited
+from mlops_assets.readings.delimited import read_delimited
+from mlops_assets.readings.encoded import Content, decode, head
 from mlops_assets.readings.packed import is_packed, unpacked
 from mlops_assets.readings.records import to_frame
 from mlops_assets.readings.request import Fetched, Request
@@ -128,8 +129,12 @@ def read_files(source: FileSource, request: Request) -> Fetched:
         form = source.format or _form(inside, where)
         if form == "tsv" and source.separator is None:
             source = source.model_copy(update={"separator": "\t"})
-        if isinstance(content, Path) and form == "parquet" and found is None:
-            frame = _parquet_of_window(content, request, where)
+        local = content if isinstance(content, Path) and content.is_file() and found is None else None
+        if local is not None and form == "parquet":
+            frame = _parquet_of_window(local, request, where)
+        elif local is not None and form in ("csv", "tsv"):
+            frame, noted = _delimited_of_file(local, source, request, where)
+            repairs += noted
         else:
             found = _bytes(content, who) if found is None else found
             if not found.strip():
@@ -174,6 +179,16 @@ def _parquet_of_window(path: Path, request: Request, where: str) -> pl.DataFrame
         return rows.collect()
     except (pl.exceptions.PolarsError, OSError):
         raise SourceError(f"{where} {_BROKEN_PARQUET}") from None
+
+
+def _delimited_of_file(path: Path, source: FileSource, request: Request, where: str) -> Parsed:
+    """A local file, which is not taken into memory as it is."""
+    try:
+        if not head(path).strip() and not path.read_bytes().strip():
+            raise SourceError(f"{where} is empty")
+        return read_delimited(path, source, where, request.as_text)
+    except OSError as error:
+        raise SourceError(f"{where} cannot be read: {error.strerror}") from None
 
 
 def _paths(source: FileSource, who: str) -> list[Path]:
@@ -221,10 +236,16 @@ def form_of(name: str) -> str | None:
     return _ENDINGS.get(_ending(name))
 
 
-def open_file(path: Path) -> tuple[str, bytes]:
-    """Name and content of a local file, unpacked. Raises SourceError where it cannot be read."""
-    content = _bytes(path, "")
-    return unpacked(path.name, content, f"file {path}") if is_packed(path.name) else (path.name, content)
+def open_file(path: Path) -> tuple[str, Content]:
+    """Name of a local file, and the file itself; of a packed one, what lies inside. Raises SourceError where it cannot
+    be read."""
+    if is_packed(path.name):
+        return unpacked(path.name, _bytes(path, ""), f"file {path}")
+    try:
+        head(path, 1)
+    except OSError as error:
+        raise SourceError(f"file {path} cannot be read: {error.strerror}") from None
+    return path.name, path
 
 
 def _form(name: str, where: str) -> str:

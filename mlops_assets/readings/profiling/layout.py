@@ -17,7 +17,7 @@ from typing import Any, Final
 import polars as pl
 
 from mlops_assets.errors import SourceError
-from mlops_assets.readings.delimited import MARKS, guess_encoding
+from mlops_assets.readings.encoded import MARKS, Content, guess_encoding, head, misfit
 from mlops_assets.readings.files import form_of, open_file, read_files
 from mlops_assets.readings.request import Request
 from mlops_assets.readings.workbooks import sheet_rows
@@ -55,19 +55,20 @@ def read_undescribed(path: str, target: str, request: Request) -> tuple[pl.DataF
     if not local.is_file():
         return read_files(plain, request).frame, plain
     name, content = open_file(local)
-    form = form_of(name) or _form_of_content(content)
+    start = head(content, LOOKED_AT)
+    form = form_of(name) or _form_of_content(start)
     said: dict[str, Any] = {} if form_of(local.name) else {"format": form}
-    if form == "json" and _is_lines(content):
+    if form == "json" and _is_lines(start):
         said = {"format": "jsonl"}
     if form == "xlsx":
-        said |= _sheet_heading(content, plain, target)
+        said |= _sheet_heading(_all_of(content), plain, target)
     if form not in ("csv", "tsv"):
         source = FileSource.model_validate({**plain.model_dump(exclude_unset=True), **said})
         return read_files(source, request).frame, source
     refused: SourceError | None = None
     ways: tuple[dict[str, Any], ...] = ({}, {"ragged": "pad"})
     tried = list(_settings(content, target, form))
-    del content  # the reader holds the file again, and it may be large
+    del content  # the reader unpacks it again, and it may be large
     for settings in tried:
         for ragged in ways:
             source = FileSource.model_validate(
@@ -119,14 +120,19 @@ def _sheet_heading(content: bytes, plain: FileSource, target: str) -> dict[str, 
     return {}
 
 
-def _settings(content: bytes, target: str, form: str) -> Iterator[dict[str, Any]]:
+def _all_of(content: Content) -> bytes:
+    return content if isinstance(content, bytes) else content.read_bytes()
+
+
+def _settings(content: Content, target: str, form: str) -> Iterator[dict[str, Any]]:
     """Settings worth a try, best first; at last the plain reading, for its message."""
     encoding = _encoding(content)
     spoken = {"encoding": encoding} if encoding else {}
-    sample = content[:LOOKED_AT]
-    marked = next((name for mark, name in MARKS if content.startswith(mark)), None)
+    sample = head(content, LOOKED_AT + 1)
+    whole = len(sample) <= LOOKED_AT
+    sample = sample[:LOOKED_AT]
+    marked = next((name for mark, name in MARKS if sample.startswith(mark)), None)
     text = sample.decode(encoding or marked or "utf-8", errors="replace").removeprefix("\ufeff")
-    whole = len(sample) == len(content)
     usual = "\t" if form == "tsv" else ","
     found = []
     for place, separator in enumerate(SEPARATORS):
@@ -140,29 +146,27 @@ def _settings(content: bytes, target: str, form: str) -> Iterator[dict[str, Any]
     yield spoken
 
 
-def _encoding(content: bytes) -> str | None:
+def _encoding(content: Content) -> str | None:
     """None where the reader finds it by itself: UTF-8, or a byte order mark."""
-    if any(content.startswith(mark) for mark, _ in MARKS):
+    start = head(content)
+    if any(start.startswith(mark) for mark, _ in MARKS):
         return None
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        guess = guess_encoding(content, "utf-8")
+    if misfit(content, "utf-8") is not None:
+        guess = guess_encoding(start, "utf-8")
         western = guess is None or guess in WESTERN or guess.startswith("iso8859")
         return next(
             name for name in ("cp1252" if western else guess, guess, "latin-1") if _decodes(content, name)
         )
-    if b"\0" in content[:1_000]:
-        return "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
+    if b"\0" in start[:1_000]:
+        return "utf-16-le" if start[1:2] == b"\0" else "utf-16-be"
     return None
 
 
-def _decodes(content: bytes, encoding: str | None) -> bool:
+def _decodes(content: Content, encoding: str | None) -> bool:
     try:
-        content.decode(encoding or "utf-8")
-    except (UnicodeDecodeError, LookupError):
+        return misfit(content, encoding or "utf-8") is None
+    except LookupError:
         return False
-    return True
 
 
 def _records(text: str, separator: str, whole: bool) -> Rows:

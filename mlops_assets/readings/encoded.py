@@ -1,0 +1,168 @@
+"""The text of a file as a stream: which encoding it is in, whether all of it is, and the same text in UTF-8.
+
+A file may be larger than memory likes to hold twice, so it is looked at in pieces; what is UTF-8 already, and needs no
+mending, is never held at all: the reader gets the file itself.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from mlops_assets.artifacts import Repair
+from mlops_assets.errors import SourceError
+
+MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+PIECE: Final = 4_000_000
+"""Bytes looked at together."""
+_GUESSED_FROM: Final = 1_000_000
+_UTF_8: Final = frozenset({"utf-8", "utf-8-sig", "ascii"})
+
+Content = bytes | Path
+"""What a file holds, or the local file itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """UTF-8 from the byte `start` on, with line feeds at the line ends."""
+
+    content: Content
+    start: int = 0
+
+    def opened(self, start: int = 0) -> BinaryIO:
+        """Its bytes, from `start` bytes below its own start."""
+        stream = opened(self.content)
+        stream.seek(self.start + start)
+        return stream
+
+    def lines(self, start: int = 0) -> io.TextIOWrapper:
+        """Its text, line by line, with line ends as they are."""
+        return io.TextIOWrapper(self.opened(start), encoding="utf-8", newline="")
+
+
+def opened(content: Content) -> BinaryIO:
+    """The bytes, from the first one on."""
+    return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+
+
+def pieces(stream: BinaryIO) -> Iterator[bytes]:
+    """All that is left of a stream, piece by piece; closes it."""
+    with stream:
+        while piece := stream.read(PIECE):
+            yield piece
+
+
+def head(content: Content, size: int = _GUESSED_FROM) -> bytes:
+    """The first bytes of a file."""
+    with opened(content) as stream:
+        return stream.read(size)
+
+
+def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[Repair]]:
+    """Text of the bytes, as `as_utf_8` finds it."""
+    text, noted = as_utf_8(content, encoding, where, mend_line_ends=False)
+    with text.opened() as stream:
+        return stream.read().decode(), noted
+
+
+def as_utf_8(
+    content: Content, encoding: str | None, where: str, *, mend_line_ends: bool = True
+) -> tuple[Text, list[Repair]]:
+    """The text in UTF-8; without a declared encoding it is UTF-8, or what a byte order mark says (counted).
+
+    Line ends of old Macs become line feeds (counted). Raises SourceError for an unknown encoding, for bytes that are
+    not in it, and for NUL characters.
+    """
+    start = head(content, 4)
+    marked = next((name for mark, name in MARKS if start.startswith(mark)), None)
+    chosen = marked or "utf-8" if encoding is None else encoding
+    try:
+        " ".encode(chosen)
+    except LookupError:
+        raise SourceError(
+            f"{where}: unknown source.encoding {encoding!r}; write one such as latin-1, cp1252, big5 or utf-16"
+        ) from None
+    found = Counts()
+    wrong = misfit(content, chosen, found)
+    if wrong is not None:
+        guess = guess_encoding(head(content), chosen)
+        hint = f"; it may be {guess}: declare source.encoding" if guess else "; declare source.encoding"
+        place, byte = wrong
+        raise SourceError(f"{where} is not {chosen} text: byte {place} is 0x{byte:02x}{hint}")
+    if found.nul:
+        raise SourceError(
+            f"{where} holds NUL characters: it is no text, or UTF-16 without a byte order mark; "
+            "for the latter declare source.encoding: utf-16-le"
+        )
+    noted = (
+        [Repair(f"byte_order_mark_{'utf_8' if marked == 'utf-8-sig' else 'utf_16'}", None, 1)]
+        if marked and encoding is None
+        else []
+    )
+    mac = mend_line_ends and found.returns > 0 and not found.feeds
+    if mac:
+        noted.append(Repair("mac_line_end", None, found.returns))
+    if codecs.lookup(chosen).name in _UTF_8 and not mac:
+        return Text(content, len(codecs.BOM_UTF8) if marked == "utf-8-sig" else 0), noted
+    copy = io.BytesIO()
+    decoder = codecs.getincrementaldecoder(_without_mark(chosen))()
+    for piece in pieces(opened(content)):
+        text = decoder.decode(piece)
+        copy.write((text.replace("\r", "\n") if mac else text).encode())
+    made = copy.getvalue()
+    return Text(made, len(codecs.BOM_UTF8) if made.startswith(codecs.BOM_UTF8) else 0), noted
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was seen of a text on the way: line feeds, carriage returns, and whether there was a NUL."""
+
+    feeds: int = 0
+    returns: int = 0
+    nul: bool = False
+
+
+def misfit(content: Content, encoding: str, found: Counts | None = None) -> tuple[int, int] | None:
+    """Place and value of the first byte that is not in the encoding; None where all are."""
+    found = found or Counts()
+    decoder = codecs.getincrementaldecoder(_without_mark(encoding))()
+    behind = 0
+    for piece in _and_end(pieces(opened(content))):
+        waiting = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            return behind - waiting + error.start, error.object[error.start]
+        behind += len(piece)
+        found.feeds += text.count("\n")
+        found.returns += text.count("\r")
+        found.nul = found.nul or "\0" in text
+    return None
+
+
+def _without_mark(encoding: str) -> str:
+    """UTF-8 for UTF-8 with a mark, whose decoder counts bytes from behind it."""
+    return "utf-8" if codecs.lookup(encoding).name == "utf-8-sig" else encoding
+
+
+def _and_end(parts: Iterator[bytes]) -> Iterator[bytes]:
+    yield from parts
+    yield b""
+
+
+def guess_encoding(content: bytes, refused: str) -> str | None:
+    """What the bytes may be, when they are not `refused`; None where nothing is likely."""
+    try:
+        from charset_normalizer import from_bytes  # comes with requests; only for a hint in a message
+    except ImportError:
+        return None
+    best = from_bytes(content[: content.find(b"\n", 100_000) + 1 or 100_000]).best()
+    return best.encoding.replace("_", "-") if best and best.encoding.replace("_", "-") != refused else None
