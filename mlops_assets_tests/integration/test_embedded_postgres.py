@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from mlops_assets.errors import ServiceError
-from mlops_assets.local import cluster, databases, locks, postgres
+from mlops_assets.local import cluster, locks, postgres
 from mlops_assets.settings import Settings, Stores
+from mlops_assets_tests.asking import query
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
 
@@ -66,16 +67,6 @@ def eventually(condition: Callable[[], bool], patience: float = 30) -> None:
 
 def running(home: Path) -> bool:
     return locks.is_held(home / "postgres" / "server.lock")
-
-
-def query(url: str, sql: str) -> list[tuple[object, ...]]:
-    connection = databases.connect(url)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall()) if cursor.description else []
-    finally:
-        connection.close()
 
 
 def user(home: Path) -> subprocess.Popen[str]:

@@ -14,21 +14,12 @@ import pytest
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import cluster, databases, postgres
 from mlops_assets.settings import Settings, database_on
+from mlops_assets_tests.asking import query
 
 
 def settings_of(home: Path, **more: str) -> Settings:
     environ = {name: value for name, value in os.environ.items() if "DATABASE_URL" not in name}
     return Settings.from_environment({**environ, "MLOPS_HOME": str(home), **more})
-
-
-def query(url: str, sql: str) -> list[tuple[object, ...]]:
-    connection = databases.connect(url)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall()) if cursor.description else []
-    finally:
-        connection.close()
 
 
 @pytest.fixture(scope="module")

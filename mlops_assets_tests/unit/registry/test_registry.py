@@ -20,6 +20,7 @@ from mlops_assets.artifacts import Candidate, FeatureMatrix, TrainedModel
 from mlops_assets.errors import ServiceError
 from mlops_assets.registry import Registry, experiment_name
 from mlops_assets.registry.connection import without_secret
+from mlops_assets_tests.bundles import stored
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -46,17 +47,7 @@ def bundle(tmp_path: Path) -> Path:
     matrix = FeatureMatrix(("a", "b"), values)
     model = training.ALGORITHMS["linear"]("regression").fit(matrix, values[:, 0] * 2)
     folder = tmp_path / "bundles" / "pump" / "1"
-    training.save_bundle(
-        folder,
-        algorithm=model,
-        preparation={},
-        spec={},
-        profile={},
-        sample=matrix,
-        data=[],
-        code_commit="abc",
-        seed=1,
-    )
+    stored(folder, model, matrix)
     return folder
 
 

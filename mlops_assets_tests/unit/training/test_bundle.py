@@ -6,7 +6,6 @@ import io
 import json
 import pickle
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
 from mlops_assets.training import manifest as manifests
-from mlops_assets.training.manifest import sha256
+from mlops_assets_tests.bundles import replaced, rewritten, stored
 
 NAMES = ("a", "b")
 
@@ -28,33 +27,15 @@ def model(name: str = "ridge") -> training.Algorithm:
 
 
 def save(folder: Path, algorithm: training.Algorithm | None = None, **changes: Any) -> str:
-    rows = FeatureMatrix(NAMES, np.random.default_rng(1).normal(size=(5, 2)))
     content: dict[str, Any] = {
         "preparation": {"fill": 1.5},
         "spec": {"name": "pump"},
         "profile": {"rows": 60},
-        "sample": rows,
+        "sample": FeatureMatrix(NAMES, np.random.default_rng(1).normal(size=(5, 2))),
         "data": [{"table": "features", "version": 3}],
-        "code_commit": "abc",
-        "seed": 7,
         **changes,
     }
-    return training.save_bundle(folder, algorithm=algorithm or model(), **content)
-
-
-def rewritten(folder: Path, change: Callable[[dict[str, Any]], None]) -> str:
-    """Alter the manifest as someone would who also controls the recorded hash."""
-    path = folder / "manifest.json"
-    content = json.loads(path.read_bytes())
-    change(content)
-    path.write_text(json.dumps(content))
-    return sha256(path.read_bytes())
-
-
-def replaced(folder: Path, name: str, body: bytes) -> str:
-    (folder / name).write_bytes(body)
-    entry = {"sha256": sha256(body), "size": len(body)}
-    return rewritten(folder, lambda content: content["files"].update({name: entry}))
+    return stored(folder, algorithm or model(), **content)
 
 
 @pytest.fixture

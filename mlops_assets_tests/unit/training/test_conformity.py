@@ -20,6 +20,7 @@ from mlops_assets.errors import BundleError, MlopsError, TrainingError
 from mlops_assets.spec.features import TIME, past_column
 from mlops_assets.spec.training import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.training import Algorithm
+from mlops_assets_tests import bundles
 
 Floats = NDArray[np.float64]
 NAMES: Final = ("flow [m3/h]", "power", 'odd "name"', "plain")
@@ -317,17 +318,7 @@ def test_all_come_back_in_a_fresh_process_with_the_same_answers(tmp_path: Path) 
             continue
         model = fitted(name, problem)  # type: ignore[arg-type]
         folder = tmp_path / f"{name}-{problem}"
-        training.save_bundle(
-            folder,
-            algorithm=model,
-            preparation={},
-            spec={},
-            profile={},
-            sample=rows(20, 6, problem),  # type: ignore[arg-type]
-            data=[],
-            code_commit="",
-            seed=7,
-        )
+        bundles.stored(folder, model, rows(20, 6, problem))  # type: ignore[arg-type]
         expected[folder.name] = model.predict(rows(20, 6, problem)).tolist()  # type: ignore[arg-type]
     code = (
         "import json, sys, pathlib\n"

@@ -16,6 +16,7 @@ from mlops_assets.errors import MissingExtraError, TrainingError
 from mlops_assets.spec.training import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.training import Algorithm, exporting
 from mlops_assets.training.exporting import BOOSTED, CONVERTERS, as_onnx, ask
+from mlops_assets_tests.bundles import stored
 from mlops_assets_tests.unit.training.test_conformity import QUICK, fitted, rows, target
 
 pytest.importorskip("onnx", reason="extra onnx")
@@ -143,18 +144,7 @@ def test_a_missing_library_is_found_before_anything_is_fitted(monkeypatch: pytes
 
 
 def store(folder: Path, model: Algorithm, **more: Any) -> str:
-    return training.save_bundle(
-        folder,
-        algorithm=model,
-        preparation={},
-        spec={},
-        profile={},
-        sample=FeatureMatrix(model.feature_names, rows(20, 4).values),
-        data=[],
-        code_commit="abc",
-        seed=7,
-        **more,
-    )
+    return stored(folder, model, FeatureMatrix(model.feature_names, rows(20, 4).values), **more)
 
 
 def test_a_bundle_carries_it_and_equal_trainings_give_equal_bytes(tmp_path: Path) -> None:

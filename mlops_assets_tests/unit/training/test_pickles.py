@@ -14,7 +14,7 @@ from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
 from mlops_assets.training import workers
-from mlops_assets.training.manifest import sha256
+from mlops_assets_tests.bundles import replaced, stored
 from mlops_assets_tests.stubborn import Bomb
 
 ESTIMATOR = "mlops_assets_tests.stubborn:Stubborn"
@@ -28,27 +28,7 @@ def allowed(estimator: str) -> str:
 def store(folder: Path, **params: Any) -> str:
     params = {"estimator": ESTIMATOR, "pickle": True, **params}
     model = training.ALGORITHMS["python"]("regression", params).fit(ROWS, ROWS.values[:, 0] * 2)
-    return training.save_bundle(
-        folder,
-        algorithm=model,
-        preparation={},
-        spec={},
-        profile={},
-        sample=ROWS,
-        data=[],
-        code_commit="abc",
-        seed=7,
-    )
-
-
-def replaced(folder: Path, name: str, body: bytes, **manifest: Any) -> str:
-    """Put a file in as somebody would who also controls the recorded hash."""
-    (folder / name).write_bytes(body)
-    path = folder / "manifest.json"
-    content = json.loads(path.read_bytes())
-    content["files"][name] = {"sha256": sha256(body), "size": len(body)}
-    path.write_text(json.dumps({**content, **manifest}))
-    return sha256(path.read_bytes())
+    return stored(folder, model, ROWS)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
 from mlops_assets.training.manifest import sha256
 from mlops_assets.training.provenance import distributions_of
+from mlops_assets_tests.bundles import stored
 
 ROWS = FeatureMatrix(("a", "b"), np.random.default_rng(0).normal(size=(40, 2)))
 SOURCE = """
@@ -41,17 +42,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def store(folder: Path, estimator: str = "shop.models:Robust") -> str:
     model = training.ALGORITHMS["python"]("regression", {"estimator": estimator})
-    return training.save_bundle(
-        folder,
-        algorithm=model.fit(ROWS, ROWS.values[:, 0]),
-        preparation={},
-        spec={},
-        profile={},
-        sample=ROWS,
-        data=[],
-        code_commit="abc",
-        seed=7,
-    )
+    return stored(folder, model.fit(ROWS, ROWS.values[:, 0]), ROWS)
 
 
 def manifest(folder: Path) -> dict[str, Any]:

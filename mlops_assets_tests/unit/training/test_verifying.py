@@ -14,6 +14,7 @@ from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
 from mlops_assets.training import workers
+from mlops_assets_tests import bundles
 
 ROWS = FeatureMatrix(("a", "b"), np.random.default_rng(0).normal(size=(40, 2)))
 HERE = os.getpid()
@@ -37,18 +38,7 @@ class FromHere(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 def stored(folder: Path, name: str = "ridge", **params: Any) -> tuple[str, Path, str]:
     algorithm = training.ALGORITHMS[name]("regression", params).fit(ROWS, ROWS.values[:, 0])
-    digest = training.save_bundle(
-        folder,
-        algorithm=algorithm,
-        preparation={},
-        spec={},
-        profile={},
-        sample=ROWS,
-        data=[],
-        code_commit="abc",
-        seed=7,
-    )
-    return name, folder, digest
+    return name, folder, bundles.stored(folder, algorithm, ROWS)
 
 
 def test_another_process_loads_it_and_waits_for_the_next(tmp_path: Path) -> None:
