@@ -1,4 +1,6 @@
-"""The part common to boosting libraries that are handed a loss they do not have: which, and answers from its scores."""
+"""The part common to boosting libraries: how long they go on, which loss they are told, one of ours where they have
+none, and answers from its scores.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,38 @@ import numpy as np
 
 from mlops_assets.errors import TrainingError
 from mlops_assets.training.focal import focal_loss, focus_of, shares
-from mlops_assets.training.losses import Floats, OwnLoss
+from mlops_assets.training.losses import Floats, OwnLoss, named_loss
 from mlops_assets.training.robust import robust_loss
 
 WITHOUT_EFFECT: Final = ("is_unbalance", "scale_pos_weight")
 OWN: Final = "own"
 """What an algorithm's table of losses says of one that its library does not bring."""
+CLASS_LOSSES: Final = {"cross_entropy": "cross_entropy", "focal": OWN}
+ROUNDS: Final = 400
+"""Trees, where the model file does not say how many."""
+PATIENCE: Final = 50
+"""Trees without a better validation part, after which no more are grown."""
+
+
+def objective(
+    algorithm: str,
+    params: Mapping[str, Any],
+    classes: int,
+    numbers: Mapping[str, str],
+    *,
+    two: str,
+    more: str,
+) -> tuple[str, dict[str, Any]]:
+    """The name in the table of losses, and what the library is told of it and of how many classes there are.
+
+    classes: how many, 0 for numbers. numbers: the library's losses for numbers. two, more: its objectives for two and
+    for more classes. Raises TrainingError for a loss that is not there.
+    """
+    known, default = (CLASS_LOSSES, "cross_entropy") if classes else (numbers, "squared")
+    named = named_loss(algorithm, params.get("loss"), known, default)
+    if not classes:
+        return named, {"objective": named}
+    return named, {"objective": two} if classes == 2 else {"objective": more, "num_class": classes}
 
 
 def own_loss(algorithm: str, params: Mapping[str, Any], target: Floats) -> OwnLoss:

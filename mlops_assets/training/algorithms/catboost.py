@@ -11,7 +11,7 @@ import numpy as np
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
-from mlops_assets.training.boosted import library_params
+from mlops_assets.training.boosted import PATIENCE, ROUNDS, library_params
 from mlops_assets.training.focal import focus_of
 from mlops_assets.training.losses import named_loss
 from mlops_assets.training.robust import spread
@@ -26,8 +26,6 @@ NUMBER_LOSSES: Final = {
 }
 ROBUST: Final = ("huber", "log_cosh")
 """CatBoost bends these at 1, so that its target is brought to a spread of 1 for them."""
-ROUNDS: Final = 400
-PATIENCE: Final = 50
 
 
 class CatBoost(Algorithm):

@@ -10,8 +10,16 @@ import numpy as np
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
-from mlops_assets.training.boosted import OWN, class_shares, library_params, own_loss
-from mlops_assets.training.losses import OwnLoss, named_loss
+from mlops_assets.training.boosted import (
+    OWN,
+    PATIENCE,
+    ROUNDS,
+    class_shares,
+    library_params,
+    objective,
+    own_loss,
+)
+from mlops_assets.training.losses import OwnLoss
 from mlops_assets.training.robust import spread
 
 MODEL_FILE: Final = "model.txt"
@@ -23,9 +31,6 @@ NUMBER_LOSSES: Final = {
     "quantile": "quantile",
     "poisson": "poisson",
 }
-CLASS_LOSSES: Final = {"cross_entropy": "cross_entropy", "focal": OWN}
-ROUNDS: Final = 400
-PATIENCE: Final = 50
 
 
 class LightGbm(Algorithm):
@@ -60,14 +65,14 @@ class LightGbm(Algorithm):
         params = dict(self.params)
         rounds = int(params.pop("n_estimators", ROUNDS))
         patience = int(params.pop("early_stopping_rounds", PATIENCE))
-        own, objective = self._objective(params, data.target)
+        own, told = self._objective(params, data.target)
         params = {
             "verbosity": -1,
             "seed": data.seed,
             "deterministic": True,
             "force_row_wise": True,
             "num_threads": data.threads,
-            **objective,
+            **told,
             **library_params(params),
         }
         start = own.start if own else 0.0
@@ -99,13 +104,9 @@ class LightGbm(Algorithm):
 
     def _objective(self, params: dict[str, Any], target: Floats) -> tuple[OwnLoss | None, dict[str, Any]]:
         """Our own loss where LightGBM has none, and what LightGBM is told."""
-        known, default = (CLASS_LOSSES, "cross_entropy") if self.classes else (NUMBER_LOSSES, "squared")
-        named = named_loss(self.name, params.get("loss"), known, default)
-        told: dict[str, Any] = {"objective": named}
-        if len(self.classes) == 2:
-            told = {"objective": "binary"}
-        elif self.classes:
-            told = {"objective": "multiclass", "num_class": len(self.classes)}
+        named, told = objective(
+            self.name, params, len(self.classes), NUMBER_LOSSES, two="binary", more="multiclass"
+        )
         if named == "huber":
             told["alpha"] = spread(target)
         if named != OWN:

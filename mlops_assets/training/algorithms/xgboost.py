@@ -9,8 +9,16 @@ import numpy as np
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
-from mlops_assets.training.boosted import OWN, class_shares, library_params, own_loss
-from mlops_assets.training.losses import OwnLoss, named_loss
+from mlops_assets.training.boosted import (
+    OWN,
+    PATIENCE,
+    ROUNDS,
+    class_shares,
+    library_params,
+    objective,
+    own_loss,
+)
+from mlops_assets.training.losses import OwnLoss
 
 MODEL_FILE: Final = "model.ubj"
 NUMBER_LOSSES: Final = {
@@ -21,9 +29,6 @@ NUMBER_LOSSES: Final = {
     "quantile": "reg:quantileerror",
     "poisson": "count:poisson",
 }
-CLASS_LOSSES: Final = {"cross_entropy": "cross_entropy", "focal": OWN}
-ROUNDS: Final = 400
-PATIENCE: Final = 50
 
 
 class XgBoost(Algorithm):
@@ -48,13 +53,13 @@ class XgBoost(Algorithm):
         params = dict(self.params)
         rounds = int(params.pop("n_estimators", ROUNDS))
         patience = int(params.pop("early_stopping_rounds", PATIENCE))
-        own, objective = self._objective(params, data.target)
+        own, told = self._objective(params, data.target)
         params = {
             "verbosity": 0,
             "seed": data.seed,
             "nthread": data.threads,
             "tree_method": "hist",
-            **objective,
+            **told,
             **library_params(params),
         }
         train = xgboost.DMatrix(data.train, data.target, nthread=data.threads)
@@ -64,7 +69,6 @@ class XgBoost(Algorithm):
                 (xgboost.DMatrix(data.validation, data.validation_target, nthread=data.threads), "validation")
             )
             stop = patience or None
-        told = _reporter(xgboost, data)
         booster = xgboost.train(
             params,
             train,
@@ -73,7 +77,7 @@ class XgBoost(Algorithm):
             obj=_steps(own) if own else None,
             custom_metric=_measure(own) if own else None,
             early_stopping_rounds=stop,
-            callbacks=[told],
+            callbacks=[_reporter(xgboost, data)],
             verbose_eval=False,
         )
         kept = booster[: booster.best_iteration + 1] if stop else booster
@@ -81,13 +85,9 @@ class XgBoost(Algorithm):
 
     def _objective(self, params: dict[str, Any], target: Floats) -> tuple[OwnLoss | None, dict[str, Any]]:
         """Our own loss where XGBoost has none that is fit to use, and what XGBoost is told."""
-        known, default = (CLASS_LOSSES, "cross_entropy") if self.classes else (NUMBER_LOSSES, "squared")
-        named = named_loss(self.name, params.get("loss"), known, default)
-        told: dict[str, Any] = {"objective": named}
-        if len(self.classes) == 2:
-            told = {"objective": "binary:logistic"}
-        elif self.classes:
-            told = {"objective": "multi:softprob", "num_class": len(self.classes)}
+        named, told = objective(
+            self.name, params, len(self.classes), NUMBER_LOSSES, two="binary:logistic", more="multi:softprob"
+        )
         if named != OWN:
             return None, told
         own = own_loss(self.name, params, target)
