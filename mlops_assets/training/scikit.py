@@ -13,14 +13,20 @@ import zipfile
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats
+from mlops_assets.training.lean import without
 
 MODEL_FILE: Final = "model.skops"
+_WALKED_PAST: Final = tuple(
+    f"sklearn.externals.array_api_compat.{name}" for name in ("cupy", "dask", "torch")
+)
+"""Packages that skops walks through in search of estimators; where PyTorch is installed they cost three seconds."""
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -32,6 +38,12 @@ class ScikitAlgorithm(Algorithm):
     lean: ClassVar[tuple[str, ...]] = ("pandas",)
     trusted: tuple[str, ...] = ()
     _estimator: Any = None
+
+    @classmethod
+    def import_library(cls) -> None:
+        """scikit-learn and skops."""
+        _skops()
+        super().import_library()
 
     @property
     def native(self) -> Any:
@@ -54,12 +66,16 @@ class ScikitAlgorithm(Algorithm):
             return np.asarray(ask(values), dtype=np.float64)
 
     def _dump(self) -> dict[str, bytes]:
-        import skops.io
-
-        return {MODEL_FILE: repeatable(skops.io.dumps(self._estimator))}
+        return {MODEL_FILE: repeatable(_skops().dumps(self._estimator))}
 
     def _load(self, files: Mapping[str, bytes]) -> None:
         self._estimator = load_skops(files[MODEL_FILE], self.trusted)
+
+
+@lru_cache(maxsize=1)
+def _skops() -> Any:
+    with without(_WALKED_PAST):
+        return import_module("skops.io")
 
 
 def one_pool(threads: int) -> Any:
@@ -77,17 +93,16 @@ def _pools(_modules: int) -> Any:
 
 def load_skops(body: bytes, trusted: tuple[str, ...]) -> Any:
     """Build the object in a skops file. Raises BundleError when it asks for a type that is not on the list."""
-    import skops.io
-
+    skops = _skops()
     try:
-        unknown = sorted(set(skops.io.get_untrusted_types(data=body)) - set(trusted))
+        unknown = sorted(set(skops.get_untrusted_types(data=body)) - set(trusted))
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
         raise BundleError(f"{MODEL_FILE} is not a skops file (a pickle is never read): {error}") from error
     if unknown:
         raise BundleError(
             f"{MODEL_FILE} asks for types that are not trusted: {', '.join(unknown[:3])}; nothing was loaded"
         )
-    return skops.io.loads(body, trusted=list(trusted))
+    return skops.loads(body, trusted=list(trusted))
 
 
 def repeatable(body: bytes) -> bytes:

@@ -9,7 +9,6 @@ An order that names a bundle instead asks whether it loads here and answers as i
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import math
 import os
@@ -17,9 +16,10 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
+
+from mlops_assets.training.lean import without
 
 IDLE_SECONDS = 300
 GRACE_SECONDS = 10
@@ -134,20 +134,6 @@ def _verify(order: dict[str, Any]) -> str:
         ),
     )
     return ""
-
-
-@contextlib.contextmanager
-def without(modules: tuple[str, ...]) -> Iterator[None]:
-    """Let imports of these modules fail meanwhile, unless they are there: libraries then skip what we do not use."""
-    hidden = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is how Python spells 'not importable'
-    try:
-        yield
-    finally:
-        for name in hidden:
-            if sys.modules.get(name, ...) is None:
-                del sys.modules[name]
-        importlib.invalidate_caches()
 
 
 def _leave_with_parent(done: threading.Event) -> None:
