@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +27,7 @@ from mlops_assets.lifecycle.platform import known_record
 from mlops_assets.settings import Settings
 from mlops_assets.spec import ModelSpec, load_models
 from mlops_assets_tests.living import World, end_of
+from mlops_assets_tests.meeting import wait_for
 
 # a process per step, each with its imports: minutes where others use the machine too
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -39,6 +43,11 @@ def training_job() -> dg.JobDefinition:
     key = dg.AssetKey([spec.name, stages.TRAINED_MODEL])
     job = dg.define_asset_job("training", selection=dg.AssetSelection.assets(key))
     return dg.Definitions.merge(with_steps, dg.Definitions(jobs=[job])).resolve_job_def("training")
+
+
+def killed_job() -> dg.JobDefinition:
+    """The same under a name of its own: Dagster remembers in a process what a name stood for."""
+    return training_job()
 
 
 def meeting(kind: str, folder: Path, name: str, *guests: str) -> dict[str, Any]:
@@ -68,11 +77,11 @@ def alone(world: World, tmp_path: Path, spec: ModelSpec, monkeypatch: pytest.Mon
     return loaded
 
 
-def train_in_steps(spec: ModelSpec) -> Done:
+def train_in_steps(spec: ModelSpec, job: Callable[[], dg.JobDefinition] = training_job) -> Done:
     prefix = f"{spec.name}__{stages.TRAINED_MODEL}."
     with dg.DagsterInstance.get() as instance:
         tags = {AS_OF_TAG: end_of(400).isoformat()}
-        with dg.execute_job(dg.reconstructable(training_job), instance, tags=tags) as result:
+        with dg.execute_job(dg.reconstructable(job), instance, tags=tags) as result:
             events = result.all_events
             failed = {
                 str(event.step_key).removeprefix(prefix): str(event.step_failure_data.error)
@@ -139,3 +148,41 @@ def nested_below_one_training(world: World, made: TrainedModel, dagster_run: str
     assert {one.data.tags["mlflow.parentRunId"] for one in nested} == {made.mlflow_run_id}
     assert [one.info.status for one in nested] == ["FINISHED", "FINISHED", "FAILED"]
     assert world.platform.registry.reap(datetime.now(UTC), timedelta(days=2)) == ()
+
+
+@pytest.mark.faults
+def test_a_step_that_is_killed_leaves_nothing_half_done(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidates = [{"ridge": {}}, meeting("Meeting", tmp_path, "victim", "go")]
+    asked = world.model(training={"algorithms": candidates, "time_limit": "10m"})
+    spec = alone(world, tmp_path, asked, monkeypatch)
+
+    def kill() -> None:
+        wait_for(tmp_path / "victim")
+        os.kill(int((tmp_path / "victim").read_text()), signal.SIGKILL)
+
+    with ThreadPoolExecutor(1) as pool:
+        killed = pool.submit(kill)
+        done = train_in_steps(spec, killed_job)
+        killed.result()
+    assert not done.success
+    assert {"open", "ridge"} <= done.succeeded
+    assert "choose" not in done.succeeded
+    assert "python" in done.failed
+    assert known_record(world.platform, spec, stages.TRAINED_MODEL, TrainedModel) is None
+    assert world.status(spec) == []
+    assert world.platform.registry.close_parents(done.run_id, "FAILED") >= 1
+
+    (tmp_path / "go").touch()
+    again = train_in_steps(spec, killed_job)
+    assert (again.success, again.failed) == (True, {})
+    made = known_record(world.platform, spec, stages.TRAINED_MODEL, TrainedModel)
+    assert made is not None
+    assert (made.version, made.algorithm) == (1, "ridge")
+
+    # what the killed training left goes when nobody can want it any more
+    [left] = world.settings.model_root.glob(f"{spec.name}/{steps.FITS}/*")
+    later = datetime.now(UTC) + timedelta(days=3)
+    assert steps.sweep(world.settings.model_root, later, timedelta(days=2)) == 1
+    assert not left.exists()
