@@ -113,7 +113,9 @@ def stepped(facts: TimeFacts, instants: pl.Series, entity: pl.Series | None) -> 
         pl.repeat(0, len(instants), dtype=pl.UInt32, eager=True) if entity is None else entity.rank("dense")
     )
     pairs = pl.DataFrame({"time": instants, "entity": codes}).drop_nulls("time")
-    alone = pairs.unique().sort(*(() if entity is None else ("entity",)), "time")
+    ordered = pairs.sort(*(() if entity is None else ("entity",)), "time")
+    again = (pl.col("time") == pl.col("time").shift(1)) & (pl.col("entity") == pl.col("entity").shift(1))
+    alone = ordered.filter(~again.fill_null(False))
     own = alone["entity"].diff().fill_null(1) == 0
     steps = alone["time"].diff().filter(own)
     counts = steps.value_counts(sort=True).sort(["count", "time"], descending=[True, False])

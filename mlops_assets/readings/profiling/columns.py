@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from mlops_assets.readings.profiling.glance import glance, more_than
 from mlops_assets.readings.repair import SIGNS
 from mlops_assets.spec.drafting import ColumnFacts, Kind, Writing
 
@@ -43,25 +44,42 @@ def missing_words(frame: pl.DataFrame) -> tuple[str, ...]:
 
     A word that another text column uses as a value is no such word.
     """
-    texts = {
-        name: frame[name].cast(pl.String).str.strip_chars().drop_nulls().unique() for name in _texts(frame)
-    }
     found: set[str] = set()
     doubtful: set[str] = set()
     used: set[str] = set()
-    for values in texts.values():
-        plain = set(values.filter(values.is_in(MISSING_WORDS)).to_list())
-        rest = values.filter(~values.is_in(MISSING_WORDS))
-        odd = rest.filter(~_numeric(rest))
-        numeric = len(rest) > len(odd)
-        if numeric and len(odd) <= min(ODD_WORDS, len(rest) // 5):
-            found |= plain
-            doubtful |= set(odd.to_list())
-        else:
+    texts: list[pl.Series] = []
+    for name in _texts(frame):
+        values = frame[name].cast(pl.String).str.strip_chars().drop_nulls()
+        plain = set(values.filter(values.is_in(MISSING_WORDS)).unique().to_list())
+        odd = _odd_words(values)
+        if odd is None:
             found |= plain - AMBIGUOUS_WORDS
-            used |= {*odd.head(1_000).to_list(), *(plain & AMBIGUOUS_WORDS)}
+            used |= plain & AMBIGUOUS_WORDS
+            texts.append(values)
+        else:
+            found |= plain
+            doubtful |= odd
+    for values in texts if doubtful else ():
+        used |= set(values.filter(values.is_in(list(doubtful))).unique().to_list())
     known = [word for word in MISSING_WORDS if word in found]
     return (*known, *sorted(doubtful - used - found))
+
+
+def _odd_words(values: pl.Series) -> set[str] | None:
+    """The few words of a column of numbers that neither are numbers nor known to mean missing; None for texts."""
+    seen = glance(values)
+    if len(_words(seen.unique())) > ODD_WORDS:
+        return None
+    different = values.unique()
+    different = different.filter(~different.is_in(MISSING_WORDS))
+    odd = _words(different)
+    few = len(odd) < len(different) and len(odd) <= min(ODD_WORDS, len(different) // 5)
+    return set(odd.to_list()) if few else None
+
+
+def _words(values: pl.Series) -> pl.Series:
+    """Those that are no numbers, in whatever way they are written, and not known to mean missing."""
+    return values.filter(~values.is_in(MISSING_WORDS) & ~_numeric(values))
 
 
 def _numeric(values: pl.Series) -> pl.Series:
@@ -119,6 +137,8 @@ def _text(
 ) -> tuple[pl.Series, ColumnFacts]:
     column = column.str.strip_chars()
     column = column.set(column.is_in(words), None) if words else column
+    if not _numeric(seen := glance(column).drop_nulls()).all() and len(seen):
+        return column, replace(facts, kind="text")
     present = column.drop_nulls().unique()
     if present.is_empty():
         return column, replace(facts, kind="text")
@@ -144,14 +164,16 @@ def _sentinels(column: pl.Series) -> tuple[int | float, ...]:
     values = column.drop_nulls()
     low, high = values.min(), values.max()
     found = [value for value in SENTINELS if low is not None and low <= value <= high]  # type: ignore[operator]
-    found = [value for value in found if (values == value).any()]
+    there = values.filter(values.is_in(found)).unique() if found else values
+    found = [value for value in found if value in there]
     kept: list[float] = []
     for value in sorted(found, key=abs, reverse=True):
         others = values.filter((values != value) & ~values.is_in(kept))
-        if others.n_unique() < 4:
+        far_off = beyond(value, others)
+        if far_off <= 10.0 or not more_than(others, 3):
             continue
         near, far = float(others.quantile(0.01) or 0), float(others.quantile(0.99) or 0)
-        if beyond(value, others) > max(3 * (far - near), 10.0):
+        if far_off > max(3 * (far - near), 10.0):
             kept.append(value)
     return tuple(int(value) if value.is_integer() else value for value in kept)
 

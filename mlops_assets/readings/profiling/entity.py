@@ -8,6 +8,8 @@ from typing import Final
 
 import polars as pl
 
+from mlops_assets.readings.profiling.glance import more_than
+
 _ENTITY_NAME: Final = re.compile(
     r"(?i)(^|_|\b)(id|name|unit|unit[_ ]?(nr|no|number)|"
     r"sensor|store|shop|item|product|sku|device|machine|engine|turbine|vehicle|meter|series|"
@@ -55,7 +57,8 @@ def _is_name(column: pl.Series) -> bool:
     if column.null_count() or not (column.dtype == pl.String or column.dtype.is_float()):
         return False
     named = column.dtype == pl.String or named_entity(column.name)
-    if not 2 <= column.n_unique() <= min(len(column) // MANY_TIMES, len(column) if named else FEW_NUMBERS):
+    most = min(len(column) // MANY_TIMES, len(column) if named else FEW_NUMBERS)
+    if more_than(column, most) or column.n_unique() < 2:
         return False
     return column.dtype == pl.String or bool((column == column.round()).all())
 

@@ -56,6 +56,8 @@ def format_of(column: pl.Series) -> str | None:
 
     Where two formats read every value (day and month may be either), the one that keeps the rows in order wins.
     """
+    if not _may_hold_times(column):
+        return NO_FORMAT
     values = column.drop_nulls().unique(maintain_order=True)
     few = [value.strip() for value in values.head(5)]
     if not few or not all(_DIGITS.search(value) for value in few):
@@ -71,6 +73,16 @@ def format_of(column: pl.Series) -> str | None:
         if instants.dt.year().min() >= EARLIEST:  # type: ignore[operator]
             able.append((instants.is_sorted(), form))
     return next((form for ordered, form in able if ordered), able[0][1] if able else NO_FORMAT)
+
+
+def _may_hold_times(column: pl.Series) -> bool:
+    """False where the first value is a time in no format: then the others need not be asked."""
+    place = column.is_not_null().arg_max()
+    first = None if place is None else column[place]
+    if first is None or not _DIGITS.search(first):
+        return False
+    known = any(shape.fullmatch(first.strip()) for shape in FORMATS.values())
+    return known or parses(pl.Series([first]), RepairsSpec())
 
 
 def _read_by(values: pl.Series, form: str | None) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.readings.profiling.formats import DAYS, format_of
+from mlops_assets.readings.profiling.glance import glance
 
 _PARTS: Final = {
     "year": (re.compile(r"(?i)^(year|yr|yyyy|jahr)$"), 1_500, 2_200, "%Y"),
@@ -58,8 +59,10 @@ def _part(frame: pl.DataFrame, pattern: re.Pattern[str], low: int, high: int) ->
 def _clock_format(column: pl.Series) -> str | None:
     if column.dtype != pl.String or column.null_count() > 0.05 * len(column):
         return None
-    values = column.drop_nulls().str.strip_chars().unique()
-    return next((form for pattern, form in _CLOCKS.items() if values.str.contains(pattern).all()), None)
+    values = glance(column).drop_nulls().str.strip_chars().unique()
+    able = [(pattern, form) for pattern, form in _CLOCKS.items() if values.str.contains(pattern).all()]
+    values = column.drop_nulls().str.strip_chars().unique() if able else values
+    return next((form for pattern, form in able if values.str.contains(pattern).all()), None)
 
 
 def _day_format(column: pl.Series) -> str | None:
