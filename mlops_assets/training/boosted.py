@@ -32,16 +32,19 @@ def objective(
     *,
     two: str,
     more: str,
+    share: str,
 ) -> tuple[str, dict[str, Any]]:
     """The name in the table of losses, and what the library is told of it and of how many classes there are.
 
     classes: how many, 0 for numbers. numbers: the library's losses for numbers. two, more: its objectives for two and
-    for more classes. Raises TrainingError for a loss that is not there.
+    for more classes. share: its name for the share below a quantile, which is the median where `params` do not say.
+    Raises TrainingError for a loss that is not there.
     """
     known, default = (CLASS_LOSSES, "cross_entropy") if classes else (numbers, "squared")
     named = named_loss(algorithm, params.get("loss"), known, default)
     if not classes:
-        return named, {"objective": named}
+        median = {share: 0.5} if params.get("loss") == "quantile" else {}
+        return named, {"objective": named, **median}
     return named, {"objective": two} if classes == 2 else {"objective": more, "num_class": classes}
 
 

@@ -34,9 +34,10 @@ class HistGradientBoosting(ScikitAlgorithm):
         kind = HistGradientBoostingClassifier if self.classes else HistGradientBoostingRegressor
         watch = data.validation is not None
         # Without a validation part of its own scikit-learn would draw one at random, which peeks into the future.
-        return kind(
-            **{"random_state": data.seed, "early_stopping": watch, **self.params, "loss": self._loss()}
-        )
+        loss = self._loss()
+        median = {"quantile": 0.5} if loss == "quantile" else {}
+        known = {"random_state": data.seed, "early_stopping": watch, **median}
+        return kind(**{**known, **self.params, "loss": loss})
 
     def _loss(self) -> str:
         known = {"cross_entropy": "log_loss"} if self.classes else NUMBER_LOSSES

@@ -105,7 +105,13 @@ class LightGbm(Algorithm):
     def _objective(self, params: dict[str, Any], target: Floats) -> tuple[OwnLoss | None, dict[str, Any]]:
         """Our own loss where LightGBM has none, and what LightGBM is told."""
         named, told = objective(
-            self.name, params, len(self.classes), NUMBER_LOSSES, two="binary", more="multiclass"
+            self.name,
+            params,
+            len(self.classes),
+            NUMBER_LOSSES,
+            two="binary",
+            more="multiclass",
+            share="alpha",
         )
         if named == "huber":
             told["alpha"] = spread(target)

@@ -86,7 +86,13 @@ class XgBoost(Algorithm):
     def _objective(self, params: dict[str, Any], target: Floats) -> tuple[OwnLoss | None, dict[str, Any]]:
         """Our own loss where XGBoost has none that is fit to use, and what XGBoost is told."""
         named, told = objective(
-            self.name, params, len(self.classes), NUMBER_LOSSES, two="binary:logistic", more="multi:softprob"
+            self.name,
+            params,
+            len(self.classes),
+            NUMBER_LOSSES,
+            two="binary:logistic",
+            more="multi:softprob",
+            share="quantile_alpha",
         )
         if named != OWN:
             return None, told
