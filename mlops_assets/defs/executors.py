@@ -33,7 +33,8 @@ def _kubernetes() -> dg.ExecutorDefinition:
         from dagster_k8s import k8s_job_executor
     except ImportError:
         raise MissingExtraError("MLOPS_EXECUTOR=kubernetes", "k8s") from None
-    return k8s_job_executor
+    executor: dg.ExecutorDefinition = k8s_job_executor
+    return executor
 
 
 EXECUTORS: Final[dict[str, Callable[[], dg.ExecutorDefinition]]] = {
