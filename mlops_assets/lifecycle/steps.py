@@ -20,7 +20,7 @@ from mlops_assets.artifacts import Candidate, Split, TrainedModel, from_json, to
 from mlops_assets.errors import TrainingError
 from mlops_assets.lifecycle.candidates import Task, Trained, best_place, fit_candidates, tasks_of
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, own_record
-from mlops_assets.lifecycle.predictor import BundlePredictor
+from mlops_assets.lifecycle.predictor import BundlePredictor, calibrated
 from mlops_assets.lifecycle.records import FeaturesRecord
 from mlops_assets.lifecycle.train import (
     description,
@@ -113,8 +113,8 @@ def settle_training(spec: ModelSpec, platform: Platform, run: Run) -> TrainedMod
         fits = [_stored(spec, platform, run, opened, task) for task in tasks]
         candidates = [fit.candidate for fit in fits]
         place = best_place(spec, candidates)
-        best = _predictor(folder / tasks[place].name, fits[place])
         rows, split = _rows(spec, platform, opened)
+        best = calibrated(spec, _predictor(folder / tasks[place].name, fits[place]), split.validation)
         began = _began(opened, run)
         model = settle(spec, platform, run, tracked, opened.features, split, rows, candidates, best, began)
     keep_model(spec, platform, run, model)

@@ -17,7 +17,7 @@ from mlops_assets import features, stages, training
 from mlops_assets.artifacts import Candidate, Part, Split, TrainedModel, to_json
 from mlops_assets.lifecycle.candidates import MEASURED, Study, Trained, best_of, best_place, fit_candidates
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, known_record, record_of
-from mlops_assets.lifecycle.predictor import BundlePredictor, calibrated
+from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.lifecycle.records import FeaturesRecord, PromotionRecord
 from mlops_assets.spec import ModelSpec
 
@@ -84,9 +84,6 @@ def settle(
     rows: of the feature table. started: the monotonic instant at which the training began.
     """
     run.progress(f"best candidate on the validation part: {best.algorithm}")
-    best = (
-        best if best.interval else calibrated(spec, best, split.validation)
-    )  # one fitted elsewhere has none yet
     version = platform.ledger.new_version(
         spec.name,
         run.now(),
