@@ -50,6 +50,16 @@ def layout(names: tuple[str, ...]) -> Layout:
     return Layout(past, tuple(plain), names.index(TIME) if TIME in names else None)
 
 
+def ahead_of(params: Mapping[str, Any]) -> int:
+    """Steps of the grid from a row's instant to the instant forecast, 1 when unset."""
+    return int(params.get("ahead", 1))
+
+
+def every_of(params: Mapping[str, Any]) -> float:
+    """Seconds of a step, 1 when unset."""
+    return float(params.get("every", 1.0))
+
+
 def window(values: Floats, channel: tuple[int, ...]) -> Floats:
     """Shape (rows, steps), oldest first."""
     found: Floats = values[:, list(channel)]

@@ -22,7 +22,15 @@ from mlops_assets.errors import BundleError, TrainingError
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats
 from mlops_assets.training.kalman import Forecast, StateSpace, forecast
 from mlops_assets.training.scikit import one_pool
-from mlops_assets.training.sequence import exogenous, layout, main_channel, unrolled, window
+from mlops_assets.training.sequence import (
+    ahead_of,
+    every_of,
+    exogenous,
+    layout,
+    main_channel,
+    unrolled,
+    window,
+)
 
 MODEL_FILE: Final = "model.npz"
 PARAMETERS_FILE: Final = "parameters.json"
@@ -81,19 +89,18 @@ class StateSpaceAlgorithm(Algorithm):
         """The state space system; no statsmodels object is kept."""
         return self._system
 
-    @property
-    def _ahead(self) -> int:
-        return int(self.params.get("ahead", 1))
-
-    @property
-    def _every(self) -> float:
-        return float(self.params.get("every", 1.0))
-
     def _fit(self, data: FitData) -> None:
         asked = exogenous(self.name, self.params.get("exogenous"), data.names, layout(data.names))
-        series = unrolled(self.name, data.train, data.target, layout(data.names), self._every, self._ahead)
+        series = unrolled(
+            self.name,
+            data.train,
+            data.target,
+            layout(data.names),
+            every_of(self.params),
+            ahead_of(self.params),
+        )
         columns = np.column_stack([series.values, *(series.others[name] for name in asked)])
-        first = series.first + max(0, len(columns) - LONGEST) * self._every
+        first = series.first + max(0, len(columns) - LONGEST) * every_of(self.params)
         columns = columns[-LONGEST:]
         centre, width = np.nanmean(columns, axis=0), np.nanstd(columns, axis=0)
         width = np.where(width > 0, width, 1.0)
@@ -169,8 +176,8 @@ class StateSpaceAlgorithm(Algorithm):
         if time is None:
             at = np.full(len(values), -1, dtype=np.int64)
         else:
-            begun = values[:, time] - (steps - 1) * self._every
-            at = np.rint((begun - self._learnt.first[0]) / self._every).astype(np.int64)
+            begun = values[:, time] - (steps - 1) * every_of(self.params)
+            at = np.rint((begun - self._learnt.first[0]) / every_of(self.params)).astype(np.int64)
         gaps = np.where(at < min(steps, last), UNKNOWN, np.maximum(at - last, 0))
         gaps = np.where(gaps > LONGEST, UNKNOWN, gaps)
         found = np.where((gaps == UNKNOWN)[:, None], 0.0, states[np.clip(at, 0, last)])
@@ -195,11 +202,11 @@ class StateSpaceAlgorithm(Algorithm):
                 self._system,
                 np.diag(np.where(forgets, np.diag(self._system.noise), DIFFUSE)),
                 known,
-                self._ahead,
+                ahead_of(self.params),
             )
         while len(self._spreads) <= gap:
             self._spreads.append(self._system.later(self._spreads[-1]))
-        return forecast(self._system, self._spreads[gap], known, self._ahead)
+        return forecast(self._system, self._spreads[gap], known, ahead_of(self.params))
 
     def _dump(self) -> dict[str, bytes]:
         out = io.BytesIO()

@@ -35,7 +35,7 @@ from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError, TrainingError
 from mlops_assets.spec.training import INNERMOST
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats
-from mlops_assets.training.sequence import Layout, exogenous, layout, main_channel, window
+from mlops_assets.training.sequence import Layout, ahead_of, every_of, exogenous, layout, main_channel, window
 
 MODEL_FILE: Final = "recursive.json"
 INNER: Final = "inner-"
@@ -82,7 +82,7 @@ class Recursive(Algorithm):
                 f"not {len(main)}"
             )
         times = data.train[:, found.time] if found.time is not None else np.zeros(0)
-        spans = {name: length for name, length in PERIODS.items() if length > self._every}
+        spans = {name: length for name, length in PERIODS.items() if length > every_of(self.params)}
         self._periods = tuple(
             name for name, length in spans.items() if times.size and np.ptp(times) >= 2.0 * length
         )
@@ -128,7 +128,7 @@ class Recursive(Algorithm):
         recent = _filled(window(values, found.past[main_channel(self.name, found)]))[:, -self._lags(found) :]
         now = {name: _filled(window(values, found.past[name]))[:, -1] for name in asked}
         answer: Floats = np.empty(len(values))
-        for step in range(1, self._ahead + 1):
+        for step in range(1, ahead_of(self.params) + 1):
             planned = {name: self._planned(values, found, future, step) for name, future in asked.items()}
             others = [np.where(np.isfinite(plan), plan, now[name]) for name, plan in planned.items()]
             columns = np.column_stack([recent[:, ::-1], *others, *self._waves(values, found, step)])
@@ -137,8 +137,7 @@ class Recursive(Algorithm):
         return answer
 
     def _planned(self, values: Floats, found: Layout, future: str, step: int) -> Floats:
-
-        back = self._ahead - step
+        back = ahead_of(self.params) - step
         if future in found.past and back < len(found.past[future]):
             return values[:, found.past[future][-1 - back]]
         if future in self.feature_names and back == 0:
@@ -148,7 +147,7 @@ class Recursive(Algorithm):
     def _waves(self, values: Floats, found: Layout, step: int) -> list[Floats]:
         if found.time is None:
             return []
-        at = values[:, found.time] + step * self._every
+        at = values[:, found.time] + step * every_of(self.params)
         turns = [
             2.0 * np.pi * harmonic * at / PERIODS[name]
             for name in self._periods
@@ -157,14 +156,6 @@ class Recursive(Algorithm):
         return [wave(turn) for turn in turns for wave in (np.sin, np.cos)]
 
     # --- what both need -------------------------------------------------------------------------
-
-    @property
-    def _ahead(self) -> int:
-        return int(self.params.get("ahead", 1))
-
-    @property
-    def _every(self) -> float:
-        return float(self.params.get("every", 1.0))
 
     def _lags(self, found: Layout) -> int:
         asked = self.params.get("lags")

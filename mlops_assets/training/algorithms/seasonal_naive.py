@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from mlops_assets.training.algorithm import Algorithm, FitData, Floats
-from mlops_assets.training.sequence import layout, main_channel, window
+from mlops_assets.training.sequence import ahead_of, layout, main_channel, window
 
 MODEL_FILE: Final = "model.json"
 
@@ -48,7 +48,7 @@ class SeasonalNaive(Algorithm):
         return np.where(np.isnan(answer), self._mean, answer)
 
     def _seasons_back(self, steps: int) -> range:
-        season, ahead = int(self.params.get("season", 7)), int(self.params.get("ahead", 1))
+        season, ahead = int(self.params.get("season", 7)), ahead_of(self.params)
         return range(-ahead % season, steps, season)
 
     def _dump(self) -> dict[str, bytes]:
