@@ -30,8 +30,8 @@ from mlops_assets.lifecycle.platform import Platform, known_record
 from mlops_assets.lifecycle.records import ReportRecord
 from mlops_assets.local.environment import environment
 from mlops_assets.local.postgres import prepare
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.settings import Settings
-from mlops_assets.spec import ModelSpec
 from mlops_assets.stages import EVALUATION_REPORT
 
 ROOT: Final = Path(__file__).resolve().parent.parent

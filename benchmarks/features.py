@@ -55,7 +55,7 @@ def ours(file: Path, precision: str = "float64") -> Callable[[], Any]:
     import polars as pl
 
     from mlops_assets.features import build
-    from mlops_assets.spec import ModelSpec
+    from mlops_assets.model_file import ModelSpec
 
     spec = ModelSpec.model_validate(
         {

@@ -33,7 +33,7 @@ from pathlib import Path
 
 from mlops_assets.local.environment import environment
 from mlops_assets.local.postgres import prepare
-from mlops_assets.readings.feed import catch_up
+from mlops_assets.readings.sources.feed import catch_up
 from mlops_assets.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

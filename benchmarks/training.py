@@ -34,11 +34,11 @@ from numpy.typing import NDArray
 from benchmarks.lifecycle import machine
 from mlops_assets import evaluation, training
 from mlops_assets.artifacts import FeatureMatrix
-from mlops_assets.lifecycle.explaining import seconds_for_shap
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import TIME, past_column
-from mlops_assets.spec.training import AlgorithmChoice
-from mlops_assets.training.scikit import one_pool
+from mlops_assets.lifecycle.stages.shap_budget import seconds_for_shap
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import TIME, past_column
+from mlops_assets.model_file.training import AlgorithmChoice
+from mlops_assets.training.algorithms.base.sklearn import one_pool
 
 COLUMNS: Final = 20
 SEED: Final = 42

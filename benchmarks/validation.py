@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.validation import expectations, rules, validate
 from mlops_assets.validation.rows import Batch
 

@@ -3,8 +3,8 @@
 import os
 
 from mlops_assets.defs.model_defs import build_definitions
+from mlops_assets.model_file import load_models
 from mlops_assets.settings import Settings
-from mlops_assets.spec import load_models
 
 settings = Settings.from_environment(os.environ)
 defs = build_definitions(load_models(settings.models), executor=settings.executor)

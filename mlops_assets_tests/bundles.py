@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
-from mlops_assets.training.manifest import sha256
+from mlops_assets.training.bundles.manifest import sha256
 
 
 def stored(folder: Path, model: training.Algorithm, sample: FeatureMatrix, **beside: Any) -> str:

@@ -23,8 +23,8 @@ import pytest
 
 from mlops_assets.local.environment import environment
 from mlops_assets.local.postgres import prepare
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.settings import Settings, Stores
-from mlops_assets.spec import ModelSpec
 
 if TYPE_CHECKING:
     import dagster as dg

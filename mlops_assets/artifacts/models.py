@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from mlops_assets.artifacts.data import FeatureMatrix, TableVersion
 from mlops_assets.artifacts.terms import Metrics, Part
-from mlops_assets.spec.training import TargetTransform
+from mlops_assets.model_file.training import TargetTransform
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def rollback(model: str, to_version: int | None, epoch: int | None, reason: str)
 
     A second rollback in a row needs --to, so that a command given twice does not go back twice.
     """
-    from mlops_assets.lifecycle.promote import roll_back
+    from mlops_assets.lifecycle.stages.promote import roll_back
 
     with platform() as opened:
         seen = opened.ledger.standing(model).epoch if epoch is None else epoch
@@ -85,7 +85,7 @@ def promote(model: str, version: int | None) -> None:
 
     For a challenger that waited for an approval. Exits with 1 when it is refused.
     """
-    from mlops_assets.lifecycle.promote import settle
+    from mlops_assets.lifecycle.stages.promote import settle
 
     spec = spec_of(model)
     with platform() as opened:
@@ -100,7 +100,7 @@ def promote(model: str, version: int | None) -> None:
 @click.option("--reason", required=True)
 def retire(model: str, reason: str) -> None:
     """Take MODEL out of production: the prediction API answers 503 until the next promotion or rollback."""
-    from mlops_assets.lifecycle.promote import mirror
+    from mlops_assets.lifecycle.stages.promote import mirror
 
     with platform() as opened:
         entry = opened.ledger.retire(model, actor=actor(), reason=reason, at=now())

@@ -13,8 +13,8 @@ import click
 
 from mlops_assets.cli import story
 from mlops_assets.cli.opening import actor
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.settings import Settings
-from mlops_assets.spec import ModelSpec
 
 WEEK = timedelta(days=7)
 NEXT = """

@@ -9,7 +9,7 @@ import sys
 import click
 
 from mlops_assets import __version__
-from mlops_assets.cli import champions, data, features, models, new, people, proofs, reports, running
+from mlops_assets.cli import approvals, champions, data, features, models, new, proofs, reports, running
 from mlops_assets.errors import MlopsError
 
 
@@ -19,7 +19,7 @@ def cli() -> None:
     """One YAML file per model declares its whole life; one Dagster asset graph lives it."""
 
 
-for group in (running, champions, reports, people, proofs, data, features, models, new):
+for group in (running, champions, reports, approvals, proofs, data, features, models, new):
     for command in group.COMMANDS:
         cli.add_command(command)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mlops_assets.cli.opening import settings
-from mlops_assets.spec import (
+from mlops_assets.model_file import (
     ModelSpec,
     Problem,
     examine,
@@ -20,7 +20,7 @@ from mlops_assets.spec import (
     risks,
     schema_text,
 )
-from mlops_assets.spec.training import ALGORITHM_CATALOGUE
+from mlops_assets.model_file.training import ALGORITHM_CATALOGUE
 
 
 @click.command()

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlops_assets.cli.opening import actor, now, settings
 from mlops_assets.errors import MlopsError
-from mlops_assets.spec.values import Name
+from mlops_assets.model_file.values import Name
 
 
 @click.command()
@@ -44,9 +44,9 @@ def new(
 
     It is commented, valid, and runs as it is with `mlops run NAME`. An existing file is never overwritten.
     """
-    from mlops_assets.readings.profiling import profile_table, read_undescribed
+    from mlops_assets.drafting import draft
+    from mlops_assets.drafting.profile import profile_table, read_undescribed
     from mlops_assets.readings.request import Request
-    from mlops_assets.spec.drafting import draft
 
     try:
         TypeAdapter(Name).validate_python(name)
@@ -81,7 +81,7 @@ def new(
 
 def _keep(file: Path, text: str) -> None:
     """Check the draft as the loader will, then let it appear under its name, which must be free."""
-    from mlops_assets.spec import examine
+    from mlops_assets.model_file import examine
 
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.{os.getpid()}.draft")

@@ -14,9 +14,9 @@ from uuid import uuid4
 
 import click
 
+from mlops_assets.model_file import ModelSpec, load_models
+from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.settings import Settings
-from mlops_assets.spec import ModelSpec, load_models
-from mlops_assets.spec.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from mlops_assets.lifecycle.platform import Platform, Run

@@ -9,7 +9,7 @@ import click
 
 from mlops_assets.cli.opening import now, platform, run, settings, spec_of
 from mlops_assets.cli.running import Instant
-from mlops_assets.spec import load_models
+from mlops_assets.model_file import load_models
 
 
 @click.command()
@@ -20,7 +20,7 @@ def drill(model: str | None) -> None:
     The version a rollback would go to is checked byte for byte and loaded, its sample replayed, features of recent
     readings built and predicted. Exits with 1 when a target could not take over.
     """
-    from mlops_assets.lifecycle import drill as drills
+    from mlops_assets.lifecycle.recovery import rollback_check as drills
 
     failed = False
     with platform() as opened:
@@ -45,7 +45,7 @@ def rescore(model: str, since: datetime, version: int | None) -> None:
     The present champion's answers are added beside the old ones; nothing is changed or removed. Exits with 1 when
     readings of some predictions are gone.
     """
-    from mlops_assets.lifecycle.rescore import rescore as again
+    from mlops_assets.lifecycle.recovery.rescore import rescore as again
 
     spec_of(model)
     with platform() as opened:
@@ -79,7 +79,7 @@ def reproduce(which: str) -> None:
     what differs. Nothing is registered and no champion moves.
     """
     from mlops_assets.errors import LedgerError
-    from mlops_assets.lifecycle.reproduce import reproduce as prove
+    from mlops_assets.lifecycle.recovery.reproduce import reproduce as prove
 
     model, _, number = which.partition("@")
     spec_of(model)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mlops_assets.cli.opening import platform, run, spec_of
-from mlops_assets.spec import load_model
+from mlops_assets.model_file import load_model
 
 
 @click.command()
@@ -26,12 +26,13 @@ def report(model: str, version: int | None, ref: str | None, html: bool) -> None
     Needs neither Dagster nor MLflow. Exits with 0 when the gates promote or keep (waiting for a person included), with
     1 when they refuse.
     """
-    from mlops_assets.lifecycle import people, reports
+    from mlops_assets.lifecycle import reports
+    from mlops_assets.lifecycle.approvals import answers
 
     spec = spec_of(model)
     with platform() as opened:
         circumstances = run()
-        found = people.subject(spec, opened, circumstances, version)
+        found = answers.subject(spec, opened, circumstances, version)
         if html:
             click.echo(str(opened.reports(model, found.evidence.version) / "report.html"))
             return

@@ -12,7 +12,7 @@ import click
 
 from mlops_assets import stages
 from mlops_assets.cli.opening import settings
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 if TYPE_CHECKING:
     from mlops_assets.lifecycle.platform import Platform

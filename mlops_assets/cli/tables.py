@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from mlops_assets.datasets import Commit, Difference
     from mlops_assets.ledger import HistoryEntry, Waiver
-    from mlops_assets.lifecycle.drill import Drill
     from mlops_assets.lifecycle.platform import Platform
+    from mlops_assets.lifecycle.recovery.rollback_check import Drill
 
 
 def status(platform: Platform, names: Sequence[str] | None, now: datetime) -> None:
     """One line per model."""
-    from mlops_assets.lifecycle.drill import last_drill
+    from mlops_assets.lifecycle.recovery.rollback_check import last_drill
 
     table = Table("model", "champion", "since", "last decision", "open alerts", "rollback to")
     for name in names if names is not None else platform.ledger.models():

@@ -22,7 +22,7 @@ from mlops_assets.artifacts import TableVersion, from_json, to_json
 from mlops_assets.datasets.content import content_hash
 from mlops_assets.datasets.tables import Datasets
 from mlops_assets.errors import DataError
-from mlops_assets.spec.suggestion import did_you_mean
+from mlops_assets.model_file.suggestion import did_you_mean
 
 TAGS_TABLE: Final = "_tags"
 MANIFEST: Final = "dataset.json"

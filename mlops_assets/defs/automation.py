@@ -11,7 +11,7 @@ import dagster as dg
 
 from mlops_assets import stages
 from mlops_assets.defs.resources import AS_OF_TAG, MODEL_TAG, REQUEST_TAG
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition

@@ -14,8 +14,8 @@ from mlops_assets import stages
 from mlops_assets.artifacts import GateResult, RuleResult
 from mlops_assets.defs.display import rows_table
 from mlops_assets.lifecycle.records import ReportRecord, ValidatedRecord
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.gates import check_names
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.gates import check_names
 from mlops_assets.validation import rules
 
 

@@ -20,8 +20,8 @@ from mlops_assets.defs.resources import (
     REUSE_TAG,
     PlatformResource,
 )
-from mlops_assets.lifecycle import watch
-from mlops_assets.spec import ModelSpec
+from mlops_assets.lifecycle.stages import monitor
+from mlops_assets.model_file import ModelSpec
 
 CHATTER = ("Skipping step ", "Dependencies for step ", "Starting a new mlflow run ")
 """Beginnings of what Dagster says about itself under the name of a step."""
@@ -72,7 +72,7 @@ def materialise(
     failures = tuple(sentences(result.all_events))
     platform.registry.close_parents(result.run_id, "FINISHED" if result.success else "FAILED")
     if not result.success:  # no sensor sees a run that was not launched by the daemon
-        watch.alert_failed_run(platform, result.run_id, spec, reasons(failures), datetime.now(UTC))
+        monitor.alert_failed_run(platform, result.run_id, spec, reasons(failures), datetime.now(UTC))
     platform.ledger.close()
     return Finished(result.run_id, result.success, failures)
 

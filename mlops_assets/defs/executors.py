@@ -9,7 +9,7 @@ from typing import Final
 import dagster as dg
 
 from mlops_assets.errors import MissingExtraError, SpecError
-from mlops_assets.spec.suggestion import near_and_all
+from mlops_assets.model_file.suggestion import near_and_all
 
 IN_PROCESS: Final = "in_process"
 

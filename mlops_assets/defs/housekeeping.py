@@ -12,9 +12,9 @@ import dagster as dg
 from mlops_assets.defs.automation import LIFECYCLE_JOB, request
 from mlops_assets.defs.processes import PROCESS_TAG, is_gone
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
-from mlops_assets.lifecycle import steps, watch
 from mlops_assets.lifecycle.platform import Platform
-from mlops_assets.spec import ModelSpec
+from mlops_assets.lifecycle.stages import monitor, train_distributed
+from mlops_assets.model_file import ModelSpec
 
 LONGEST_RUN = timedelta(days=2)
 """An MLflow run of another machine that says RUNNING for so long is taken for lost."""
@@ -62,9 +62,9 @@ def end_lost_runs(
             instance.report_run_failed(run, reason)
             platform.registry.close_parents(run.run_id, "FAILED")
             spec = by_name.get(run.tags.get(MODEL_TAG, ""))
-            watch.alert_failed_run(platform, run.root_run_id or run.run_id, spec, [reason], now)
+            monitor.alert_failed_run(platform, run.root_run_id or run.run_id, spec, [reason], now)
             ended += 1
-    steps.sweep(platform.settings.model_root, now, LONGEST_RUN)
+    train_distributed.sweep(platform.settings.model_root, now, LONGEST_RUN)
     return ended + len(platform.registry.reap(now, LONGEST_RUN))
 
 
@@ -81,7 +81,7 @@ def settle_requests(
                 if now - asked.requested_at > LAUNCH_WITHIN:
                     again.append(request(spec, LIFECYCLE_JOB, now.isoformat(), asked.key))
             elif runs[0].is_finished:
-                watch.finish_request(
+                monitor.finish_request(
                     platform,
                     spec.name,
                     asked.key,

@@ -13,9 +13,9 @@ from mlops_assets.defs import checks, display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import mlflow_key, mlflow_parent, run_of
 from mlops_assets.defs.training_steps import in_steps
-from mlops_assets.lifecycle import data, evaluate, predict, promote, train
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.spec import ModelSpec
+from mlops_assets.lifecycle.stages import data, evaluate, predict, promote, train
+from mlops_assets.model_file import ModelSpec
 
 # None: there was nothing to do, downstream is skipped and the run stays green.
 Live = Callable[[ModelSpec, Platform, Run], Any]

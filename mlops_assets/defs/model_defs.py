@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from mlops_assets.defs.approvals import people_sensors, reproduction
 from mlops_assets.defs.automation import jobs, schedules
 from mlops_assets.defs.executors import IN_PROCESS, executor_named
 from mlops_assets.defs.model_assets import RETRIES, model_assets
-from mlops_assets.defs.people import people_sensors, reproduction
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.defs.sensors import sensors
 from mlops_assets.defs.watch_assets import data_quality_report, drift_report, retrain_request
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 
 def assets_of(

@@ -14,10 +14,10 @@ from mlops_assets.defs.automation import LIFECYCLE_JOB, request
 from mlops_assets.defs.failures import reasons, sentences
 from mlops_assets.defs.housekeeping import housekeeping
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
-from mlops_assets.lifecycle import watch
 from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.stages import monitor
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.retraining import RetrainRequest, Trigger
-from mlops_assets.spec import ModelSpec
 
 Find = Callable[[ModelSpec, Platform, datetime], list[Trigger]]
 
@@ -29,13 +29,13 @@ def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
             "drift_sensor",
             "Asks for a retrain when the drift report shows significant movement.",
             specs,
-            watch.drift_triggers,
+            monitor.drift_triggers,
         ),
         _retrain_sensor(
             "staleness_sensor",
             "Asks for a retrain when a champion has not been compared with a challenger for too long.",
             specs,
-            watch.staleness_triggers,
+            monitor.staleness_triggers,
         ),
         _failed_run_alert(specs),
         *(_settler(status, mlflow_status) for status, mlflow_status in ENDS.items()),
@@ -59,7 +59,7 @@ def _retrain_sensor(
         asked = [
             (spec, made)
             for spec in specs
-            if (made := watch.ask_for_retrain(spec, opened, find(spec, opened, now), now))
+            if (made := monitor.ask_for_retrain(spec, opened, find(spec, opened, now), now))
         ]
         if not asked:
             return dg.SkipReason("nothing has moved, or it was asked for already")
@@ -101,7 +101,7 @@ def _failed_run_alert(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
         run = context.dagster_run
         logs = context.instance.all_logs(run.run_id, of_type=TOLD)
         found = sentences(entry.dagster_event for entry in logs if entry.dagster_event)
-        watch.alert_failed_run(
+        monitor.alert_failed_run(
             platform.open(),
             run.root_run_id or run.run_id,
             by_name.get(model_of(run) or ""),
@@ -139,7 +139,7 @@ def _settler(status: dg.DagsterRunStatus, mlflow_status: str) -> dg.SensorDefini
         run, opened = context.dagster_run, platform.open()
         closed = opened.registry.close_parents(run.run_id, mlflow_status)
         if REQUEST_TAG in run.tags and MODEL_TAG in run.tags:
-            watch.finish_request(
+            monitor.finish_request(
                 opened,
                 run.tags[MODEL_TAG],
                 run.tags[REQUEST_TAG],

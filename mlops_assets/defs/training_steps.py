@@ -14,10 +14,10 @@ from mlops_assets import stages
 from mlops_assets.artifacts import Candidate
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import mlflow_key, run_of
-from mlops_assets.lifecycle import steps
-from mlops_assets.lifecycle.candidates import Task, tasks_of
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.spec import ModelSpec
+from mlops_assets.lifecycle.stages import train_distributed
+from mlops_assets.lifecycle.stages.candidates import Task, tasks_of
+from mlops_assets.model_file import ModelSpec
 
 OPEN, CHOOSE = "open", "choose"
 Body = Callable[[Platform, Run], Iterator[dg.Output[None]]]
@@ -35,17 +35,17 @@ def in_steps(
     it says of itself."""
 
     def opened(platform: Platform, run: Run) -> Iterator[dg.Output[None]]:
-        if steps.open_training(spec, platform, run) is not None:
+        if train_distributed.open_training(spec, platform, run) is not None:
             yield dg.Output(None)
 
     def fitted(task: Task) -> Body:
         def fit(platform: Platform, run: Run) -> Iterator[dg.Output[None]]:
-            yield dg.Output(None, metadata=_shown(steps.fit_one(spec, platform, run, task)))
+            yield dg.Output(None, metadata=_shown(train_distributed.fit_one(spec, platform, run, task)))
 
         return fit
 
     def chosen(platform: Platform, run: Run) -> Iterator[dg.Output[None]]:
-        yield finish(steps.settle_training(spec, platform, run), platform)
+        yield finish(train_distributed.settle_training(spec, platform, run), platform)
 
     begin = _step(
         spec, OPEN, opened, retries, (stages.FEATURES, stages.RETRAIN_REQUEST), mlflow_key(spec.name)

@@ -9,9 +9,9 @@ from mlops_assets import stages
 from mlops_assets.defs import display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import run_of
-from mlops_assets.lifecycle import data, watch
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.spec import ModelSpec
+from mlops_assets.lifecycle.stages import data, monitor
+from mlops_assets.model_file import ModelSpec
 
 
 def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
@@ -22,7 +22,7 @@ def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
         "How far the newest readings have moved from the champion's training data, feature by feature.",
         {"polars"},
         stages.PRODUCTION_MODEL,
-        watch.report_drift,
+        monitor.report_drift,
         display.drift,
     )
 

@@ -1,6 +1,6 @@
-"""Judging models: metrics, paired comparison with the champion, explanation, plots.
+"""Judging models: metrics, paired comparison with the champion, explanation.
 
-Comes in: loaded models (`Predictor`) and feature rows. Goes out: an `Evaluation`, an `Explanation`, pictures.
+Comes in: loaded models (`Predictor`) and feature rows. Goes out: an `Evaluation`, an `Explanation`.
 Fitting belongs to `training`; whether the numbers are good enough is `promotion`'s question.
 """
 
@@ -10,7 +10,6 @@ from mlops_assets.evaluation.comparison import compare, relative_improvement, sp
 from mlops_assets.evaluation.explanation import ShapValues, explain, importance_correlation, ranking
 from mlops_assets.evaluation.intervals import INTERVAL_METRICS
 from mlops_assets.evaluation.metrics import METRICS
-from mlops_assets.evaluation.plotting import plots
 
 __all__ = [
     "INTERVAL_METRICS",
@@ -22,7 +21,6 @@ __all__ = [
     "explain",
     "importance_correlation",
     "measure",
-    "plots",
     "ranking",
     "relative_improvement",
     "spent_confidence",

@@ -21,7 +21,7 @@ from mlops_assets.evaluation.latency import latency_ms
 from mlops_assets.evaluation.metrics import metric_of
 from mlops_assets.evaluation.scoring import Scored, in_order, known_classes, score, truth_column
 from mlops_assets.evaluation.slices import slice_rows
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 DEFAULT_CONFIDENCE = 0.95
 

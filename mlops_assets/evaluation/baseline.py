@@ -16,9 +16,9 @@ from mlops_assets.artifacts import PARTS, Part, Split
 from mlops_assets.evaluation import naive
 from mlops_assets.evaluation.metrics import metric_of
 from mlops_assets.evaluation.scoring import Scored, codes, in_order, numbers, truth_column
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.evaluation import METRIC_CATALOGUE
-from mlops_assets.spec.values import format_duration
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
+from mlops_assets.model_file.values import format_duration
 
 
 @dataclass(frozen=True, slots=True)

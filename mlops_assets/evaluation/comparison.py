@@ -24,7 +24,7 @@ from mlops_assets.evaluation import resampling
 from mlops_assets.evaluation.metrics import metric_of
 from mlops_assets.evaluation.pieces import PIECES
 from mlops_assets.evaluation.scoring import Floats, Scored
-from mlops_assets.spec.evaluation import METRIC_CATALOGUE
+from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
 
 FEWEST_BLOCKS: Final = 5
 """With fewer independent stretches there is nothing to estimate a spread from."""

@@ -21,8 +21,8 @@ from mlops_assets.evaluation.exact import FEWEST, Values, Way, exact_way
 from mlops_assets.evaluation.metrics import midranks
 from mlops_assets.evaluation.permuting import BACKGROUND_ROWS, answers_of, permuting_way
 from mlops_assets.evaluation.scoring import Floats
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import past_of
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import past_of
 
 MORE: Final = 8
 """No block of rows is so many times larger than all before it: a pace seen on a few rows is a guess."""

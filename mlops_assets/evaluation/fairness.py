@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from mlops_assets.artifacts import Split
 from mlops_assets.evaluation.scoring import Scored, in_order
 from mlops_assets.evaluation.slices import labelled
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 LEAST_ROWS: Final = 30
 """Groups with fewer holdout rows say nothing."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlops_assets.artifacts import Bounds
 from mlops_assets.evaluation.scoring import Floats, Scored
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 Terms: TypeAlias = Callable[[Floats, Bounds], Floats]
 

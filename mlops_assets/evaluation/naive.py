@@ -14,8 +14,8 @@ import polars as pl
 
 from mlops_assets.artifacts import PARTS, Part, Split
 from mlops_assets.evaluation.scoring import Floats, codes, in_order, numbers, truth_column
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import now_column
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import now_column
 
 
 class Answers(NamedTuple):

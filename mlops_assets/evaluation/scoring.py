@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.artifacts import Bounds, Predictor
 from mlops_assets.errors import DataError, EvidenceError
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 Floats = NDArray[np.float64]
 UNKNOWN: Final = -1.0

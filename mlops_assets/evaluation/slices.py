@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from mlops_assets.artifacts import Split
 from mlops_assets.evaluation.metrics import metric_of
 from mlops_assets.evaluation.scoring import Scored, in_order
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 MOST_VALUES: Final = 24
 """Values of one column that get metrics of their own; the most frequent where there are more."""

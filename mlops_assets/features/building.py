@@ -14,8 +14,8 @@ import polars as pl
 
 from mlops_assets.errors import DataError
 from mlops_assets.features import calendar, columns, history, past, windows
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import past_columns, source_columns
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import past_columns, source_columns
 
 UTC_TIME: Final = pl.Datetime("us", "UTC")
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from mlops_assets.spec.features import CalendarPart, CyclicalPart, FeaturesSpec
+from mlops_assets.model_file.features import CalendarPart, CyclicalPart, FeaturesSpec
 
 PARTS: Final[dict[CalendarPart, Callable[[pl.Expr], pl.Expr]]] = {
     "hour": lambda local: local.dt.hour(),

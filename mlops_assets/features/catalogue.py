@@ -13,9 +13,9 @@ from typing import Final, Literal
 
 from mlops_assets.artifacts import Profile
 from mlops_assets.features.columns import feature_names
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import calendar_columns, now_column, rolling_column
-from mlops_assets.spec.values import format_duration
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import calendar_columns, now_column, rolling_column
+from mlops_assets.model_file.values import format_duration
 
 Family = Literal["inputs", "calendar", "lags", "windows", "pairs"]
 FAMILIES: Final[tuple[Family, ...]] = ("inputs", "calendar", "lags", "windows", "pairs")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mlops_assets.errors import DataError
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import computed_columns, past_columns, source_columns
-from mlops_assets.spec.suggestion import did_you_mean
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import computed_columns, past_columns, source_columns
+from mlops_assets.model_file.suggestion import did_you_mean
 
 
 def computed(spec: ModelSpec) -> tuple[str, ...]:

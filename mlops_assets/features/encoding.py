@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlops_assets.errors import DataError
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 Floats = NDArray[np.float64]
 

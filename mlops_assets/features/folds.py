@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mlops_assets.errors import DataError
 from mlops_assets.features.splitting import purge as purge_of
 from mlops_assets.features.splitting import strategy
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 Rows = NDArray[np.int64]
 NONE: Final = timedelta(0)

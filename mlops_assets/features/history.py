@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.features import windows
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import now_column, rolling_column
-from mlops_assets.spec.values import format_duration
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import now_column, rolling_column
+from mlops_assets.model_file.values import format_duration
 
 
 def hidden(spec: ModelSpec, name: str) -> bool:

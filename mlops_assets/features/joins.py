@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.errors import DataError
-from mlops_assets.spec.suggestion import did_you_mean
+from mlops_assets.model_file.suggestion import did_you_mean
 
 _ORDER: Final = "__order"
 _EVENT: Final = "__event"

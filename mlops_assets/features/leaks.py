@@ -14,7 +14,7 @@ import polars as pl
 from mlops_assets.artifacts import PARTS, Part, Split
 from mlops_assets.features.columns import feature_names
 from mlops_assets.features.splitting import purge, strategy
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 DISGUISE: Final = 0.9999
 """Absolute rank correlation of a feature with the target from which the two say the same."""

@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.features.splitting import strategy, with_target
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 LIKE: Final = 0.5
 """Autocorrelation of neighbouring targets above which they count as alike. For classes, which have none, the share of

@@ -15,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlops_assets.features.windows import Line
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import channels, past_column
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import channels, past_column
 
 
 def grid(spec: ModelSpec, frame: pl.DataFrame, on: Line) -> Iterator[pl.Series]:

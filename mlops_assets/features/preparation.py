@@ -17,9 +17,9 @@ from mlops_assets.errors import DataError
 from mlops_assets.features import encoding
 from mlops_assets.features.columns import feature_names
 from mlops_assets.features.encoding import Category, Group
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import TIME, past_columns
-from mlops_assets.spec.suggestion import did_you_mean
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import TIME, past_columns
+from mlops_assets.model_file.suggestion import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

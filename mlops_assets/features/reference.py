@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.artifacts import ColumnProfile, Profile
 from mlops_assets.errors import DataError
-from mlops_assets.spec.suggestion import did_you_mean
+from mlops_assets.model_file.suggestion import did_you_mean
 
 BINS: Final = 10
 MOST_VALUES: Final = 50

@@ -13,7 +13,7 @@ import polars as pl
 
 from mlops_assets.errors import DataError
 from mlops_assets.features import building, columns
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 _ASKED: Final = "__asked"
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.artifacts import PARTS, Split
 from mlops_assets.errors import DataError
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 Strategy = Literal["temporal", "random", "stratified", "group"]
 Places = NDArray[np.int8]

@@ -19,7 +19,7 @@ import polars as pl
 from mlops_assets.artifacts import Profile, TableVersion
 from mlops_assets.errors import DataError, MissingExtraError
 from mlops_assets.features.catalogue import FAMILIES, Feature, catalogue
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 EVER: Final = timedelta(0)
 """Feast's way to say that online values do not expire; freshness is monitored elsewhere."""

@@ -17,8 +17,8 @@ from mlops_assets.errors import DataError
 from mlops_assets.features.store import FeatureStore, online_store
 from mlops_assets.lifecycle.platform import Platform, known_record
 from mlops_assets.lifecycle.records import FeaturesRecord
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.settings import Settings
-from mlops_assets.spec import ModelSpec
 
 
 def apply(spec: ModelSpec, platform: Platform) -> tuple[dict[str, Any], ...]:

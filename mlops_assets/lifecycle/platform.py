@@ -17,9 +17,9 @@ from mlops_assets import artifacts
 from mlops_assets.datasets import Datasets
 from mlops_assets.errors import DataError
 from mlops_assets.ledger import Ledger
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.registry import Registry
 from mlops_assets.settings import Settings, Stores
-from mlops_assets.spec import ModelSpec
 
 R = TypeVar("R")
 

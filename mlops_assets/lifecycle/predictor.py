@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from mlops_assets import features, training
 from mlops_assets.artifacts import Bounds, FeatureMatrix, Interval, from_json
 from mlops_assets.errors import BundleError
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

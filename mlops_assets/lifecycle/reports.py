@@ -16,13 +16,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from mlops_assets import promotion, stages
+from mlops_assets import promotion, reports, stages
 from mlops_assets.artifacts import Decision, Evidence, TrainedModel, from_json
 from mlops_assets.errors import EvidenceError, SpecError
-from mlops_assets.lifecycle.people import Subject, as_it_stands
+from mlops_assets.lifecycle.approvals.answers import Subject, as_it_stands
 from mlops_assets.lifecycle.platform import Platform, Run, known_record
+from mlops_assets.model_file import ModelSpec, find_model, load_model
 from mlops_assets.promotion import Flip
-from mlops_assets.spec import ModelSpec, find_model, load_model
 
 NOTHING = "(not there)"
 
@@ -57,7 +57,7 @@ def report(spec: ModelSpec, platform: Platform, run: Run, found: Subject) -> tup
     waivers = platform.ledger.waivers(spec.name)
     trained = known_record(platform, spec, stages.TRAINED_MODEL, TrainedModel)
     theirs = trained is not None and trained.manifest_sha256 == found.evidence.manifest_sha256
-    text = promotion.markdown(
+    text = reports.markdown(
         as_it_stands(platform, found, run.now()),
         decision,
         found.evidence_hash,

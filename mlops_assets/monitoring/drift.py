@@ -17,9 +17,9 @@ import polars as pl
 
 from mlops_assets.artifacts import ColumnProfile, DriftReport, FeatureDrift, Profile
 from mlops_assets.divergence import expected_shares, kl, psi, shares
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import calendar_columns, computed_columns, now_column
 from mlops_assets.monitoring.significance import chi_squared, corrected, kolmogorov_smirnov
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.features import calendar_columns, computed_columns, now_column
 
 Level = Literal["stable", "moderate", "significant", "unmeasurable"]
 

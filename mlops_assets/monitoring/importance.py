@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from mlops_assets.artifacts import Explanation
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 AGREE: Final = 0.8
 """Rank correlation from which two rankings tell the same story."""

@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.errors import DataError
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 UTC_TIME: Final = pl.Datetime("us", "UTC")
 MATURE: Final = 0.9

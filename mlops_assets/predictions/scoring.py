@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.artifacts import Predictor
 from mlops_assets.errors import DataError
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 UTC_TIME: Final = pl.Datetime("us", "UTC")
 

@@ -1,14 +1,12 @@
-"""May the challenger become champion? Gates answer, a decision follows, a report shows both.
+"""May the challenger become champion? Gates answer, a decision follows.
 
-Comes in: an `Evidence` record. Goes out: `GateResult`s, a `Decision`, Markdown and HTML. Measuring happened in
+Comes in: an `Evidence` record. Goes out: `GateResult`s, a `Decision`. Measuring happened in
 `evaluation`; moving the champion happens in `ledger`.
 """
 
+from mlops_assets.promotion.approvals import waiting, with_people
 from mlops_assets.promotion.decision import ask, decide, recheck
 from mlops_assets.promotion.gates import GATES
-from mlops_assets.promotion.page import html
-from mlops_assets.promotion.people import waiting, with_people
-from mlops_assets.promotion.report import markdown, write_report
 from mlops_assets.promotion.what_if import Flip, what_if
 
 __all__ = [
@@ -16,11 +14,8 @@ __all__ = [
     "Flip",
     "ask",
     "decide",
-    "html",
-    "markdown",
     "recheck",
     "waiting",
     "what_if",
     "with_people",
-    "write_report",
 ]

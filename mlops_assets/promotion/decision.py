@@ -17,11 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from mlops_assets.artifacts import ChampionRef, Decision, Evidence, GateResult, to_json
 from mlops_assets.errors import EvidenceError
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.gates import GateSpec, check_names
+from mlops_assets.model_file.section import Section
+from mlops_assets.promotion.approvals import Answer, SetAside, with_people
 from mlops_assets.promotion.gates import ABSOLUTE, GATES
-from mlops_assets.promotion.people import Answer, SetAside, with_people
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.gates import GateSpec, check_names
-from mlops_assets.spec.section import Section
 
 BY: Final = "gates"
 VERDICTS: Final = ("pass", "fail", "not_enough_evidence", "not_applicable")

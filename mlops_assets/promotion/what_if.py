@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mlops_assets.artifacts import Decision, Evidence
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.promotion.decision import ask, decide, recheck
-from mlops_assets.spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

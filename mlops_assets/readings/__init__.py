@@ -7,6 +7,6 @@ One file per kind of source; `sources.SOURCES` lists them.
 
 from mlops_assets.readings.increment import read_new
 from mlops_assets.readings.reading import read
-from mlops_assets.readings.sources import SOURCES
+from mlops_assets.readings.sources.registry import SOURCES
 
 __all__ = ["SOURCES", "read", "read_new"]

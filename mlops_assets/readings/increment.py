@@ -17,9 +17,9 @@ import polars as pl
 
 from mlops_assets.artifacts import Readings, Repair
 from mlops_assets.errors import SourceError
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.readings.reading import read
 from mlops_assets.settings import Settings
-from mlops_assets.spec import ModelSpec
 
 
 def read_new(

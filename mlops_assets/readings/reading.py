@@ -14,13 +14,13 @@ import polars as pl
 
 from mlops_assets.artifacts import Readings, Repair
 from mlops_assets.errors import SourceError
-from mlops_assets.readings import repair, rows
-from mlops_assets.readings.joined import read_joined
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.source import JoinedSource
+from mlops_assets.readings.cleaning import rows, steps
 from mlops_assets.readings.request import Fetched, Request, examples, text_columns
-from mlops_assets.readings.sources import SOURCES
+from mlops_assets.readings.sources.joined import read_joined
+from mlops_assets.readings.sources.registry import SOURCES
 from mlops_assets.settings import Settings
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.source import JoinedSource
 
 
 def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetime | None = None) -> Readings:
@@ -45,9 +45,9 @@ def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetim
 
     if not fetched.frame.width:
         return _nothing(fetched, where, since)
-    frame, repairs = repair.mend(fetched.frame, rules, where)
+    frame, repairs = steps.mend(fetched.frame, rules, where)
     for column, named_as in _named(spec):
-        repair.need(frame, column, named_as, where)
+        steps.need(frame, column, named_as, where)
     frame, noted = rows.place_in_time(frame, spec.timestamp, rules, where)
     repairs += noted
     if spec.timestamp is not None:
@@ -61,7 +61,7 @@ def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetim
         repairs += noted
     frame = rows.choose(frame, rules, where)
     for column, named_as in _named(spec):
-        repair.need(frame, column, f"{named_as}, but removed by repairs.select or repairs.drop", where)
+        steps.need(frame, column, f"{named_as}, but removed by repairs.select or repairs.drop", where)
     if frame.is_empty() and since is None:
         span = f" between {start} and {as_of}" if start else f" up to {as_of}"
         raise SourceError(

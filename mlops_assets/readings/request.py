@@ -13,8 +13,8 @@ from datetime import datetime
 import polars as pl
 
 from mlops_assets.artifacts import Repair
+from mlops_assets.model_file.source import RepairsSpec
 from mlops_assets.settings import Settings
-from mlops_assets.spec.source import RepairsSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops_assets.artifacts import digest
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.retraining.request import CAUSES, RetrainRequest, Trigger
-from mlops_assets.spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from mlops_assets.artifacts import DriftReport
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.values import format_duration
 from mlops_assets.retraining.request import Trigger
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.values import format_duration
 
 
 def drift_trigger(spec: ModelSpec, report: DriftReport) -> Trigger | None:

@@ -13,10 +13,10 @@ import polars as pl
 
 from mlops_assets import features, stages
 from mlops_assets.errors import MlopsError
-from mlops_assets.lifecycle.champions import load_version, spec_of_bundle
+from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.predictor import BundlePredictor
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 POLL_SECONDS = 1.0
 

@@ -5,16 +5,16 @@ every byte is checked before it is loaded again. Which features, which metrics, 
 is written down: `features`, `evaluation`, `lifecycle`, `ledger`. Tracking is `registry`'s.
 """
 
-from mlops_assets.training.algorithm import Algorithm, Progress
 from mlops_assets.training.algorithms import ALGORITHMS
-from mlops_assets.training.bundle import save_bundle
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, Progress
+from mlops_assets.training.bundles.candidate_files import read_fit, store_fit
+from mlops_assets.training.bundles.load import LoadedBundle, load_bundle, read_profile
+from mlops_assets.training.bundles.save import save_bundle
 from mlops_assets.training.conformal import bounds, calibrate
-from mlops_assets.training.fits import read_fit, store_fit
-from mlops_assets.training.fitting import Fitted, fit, fit_all, warm_up
-from mlops_assets.training.loading import LoadedBundle, load_bundle, read_profile
-from mlops_assets.training.readiness import check, left_out, not_installed
-from mlops_assets.training.search import Searched, Trial, search
-from mlops_assets.training.workers import verify
+from mlops_assets.training.fitting.fit import Fitted, fit, fit_all, warm_up
+from mlops_assets.training.fitting.preflight import check, left_out, not_installed
+from mlops_assets.training.fitting.search import Searched, Trial, search
+from mlops_assets.training.fitting.worker_pool import verify
 
 __all__ = [
     "ALGORITHMS",

@@ -22,8 +22,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mlops_assets.artifacts import Bounds, Interval
-from mlops_assets.spec.training import TargetTransform
-from mlops_assets.training.transforms import ANSWERED, LEARNT
+from mlops_assets.model_file.training import TargetTransform
+from mlops_assets.training.algorithms.base.target_transform import ANSWERED, LEARNT
 
 Floats = NDArray[np.float64]
 ENTITY_ROWS: Final = 100

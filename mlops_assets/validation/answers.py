@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import JsonValue
 
 from mlops_assets.artifacts import Profile, RuleResult
-from mlops_assets.spec.suggestion import did_you_mean
+from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.validation.completeness import worst_day
 from mlops_assets.validation.drift import measure
 from mlops_assets.validation.rows import Batch, columns_of, floats, instant, present

@@ -13,7 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from mlops_assets.artifacts import Profile, Validation
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.validation import answers
 from mlops_assets.validation.answers import Facts
 from mlops_assets.validation.rows import Batch, broken

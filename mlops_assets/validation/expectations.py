@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from mlops_assets.artifacts import Profile, RuleResult
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.validation.batch import validate
 from mlops_assets.validation.documentation import write_docs
 from mlops_assets.validation.rows import Batch, comparable, floats, instant

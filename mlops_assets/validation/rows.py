@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.validation.rules import Rule
 from mlops_assets.validation.types import kind_of
 

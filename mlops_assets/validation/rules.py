@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.section import Section
-from mlops_assets.spec.validation import ColumnRules
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.section import Section
+from mlops_assets.model_file.validation import ColumnRules
 
 
 @dataclass(frozen=True, slots=True)

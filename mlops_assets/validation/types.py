@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.validation.rules import used_columns
 
 Kind = Literal["number", "integer", "text", "boolean", "timestamp"]

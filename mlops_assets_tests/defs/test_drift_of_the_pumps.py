@@ -19,7 +19,7 @@ from mlops_assets.artifacts import DriftReport
 from mlops_assets.defs.execution import materialise
 from mlops_assets.defs.housekeeping import settle_requests
 from mlops_assets.lifecycle.platform import known_record
-from mlops_assets.spec import ModelSpec, load_model
+from mlops_assets.model_file import ModelSpec, load_model
 from mlops_assets_tests.defs.test_staleness import launch, stale, tick
 from mlops_assets_tests.living import World
 

@@ -13,8 +13,8 @@ from mlops_assets.defs.automation import LIFECYCLE_JOB
 from mlops_assets.defs.executors import EXECUTORS, executor_named
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.errors import SpecError
+from mlops_assets.model_file import load_model
 from mlops_assets.settings import Settings
-from mlops_assets.spec import load_model
 
 SPEC = load_model(Path(__file__).parents[2] / "models" / "pump_efficiency.yaml")
 KEY = dg.AssetKey([SPEC.name, stages.TRAINED_MODEL])

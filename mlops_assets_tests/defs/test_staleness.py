@@ -16,7 +16,7 @@ from mlops_assets.defs.housekeeping import LAUNCH_WITHIN, settle_requests
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.lifecycle.platform import known_record
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.living import World, end_of, readings
 
 WATCH = {"window": "12h", "psi": {"warn": 0.1, "act": 0.25}}

@@ -13,8 +13,8 @@ from mlops_assets.defs.failures import sentences
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.resources import AS_OF_TAG, REUSE_TAG
 from mlops_assets.lifecycle.platform import known_record
-from mlops_assets.lifecycle.steps import FITS
-from mlops_assets.spec import ModelSpec
+from mlops_assets.lifecycle.stages.train_distributed import FITS
+from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.defs.test_staleness import data_versions, stale
 from mlops_assets_tests.living import World, end_of
 

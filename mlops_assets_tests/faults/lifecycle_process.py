@@ -19,11 +19,11 @@ from typing import Any
 from mlops_assets import promotion, training
 from mlops_assets.artifacts import ChampionRef, Evidence, from_json, to_json
 from mlops_assets.errors import MlopsError
-from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.lifecycle.promote import settle
+from mlops_assets.lifecycle.stages.promote import settle
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.settings import Settings, Stores
-from mlops_assets.spec import ModelSpec
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 

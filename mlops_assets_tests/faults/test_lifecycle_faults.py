@@ -23,9 +23,9 @@ import pytest
 
 from mlops_assets.artifacts import ChampionRef
 from mlops_assets.ledger import invariants
-from mlops_assets.lifecycle import data, evaluate, promote, train
-from mlops_assets.lifecycle.champions import load_version
-from mlops_assets.spec import ModelSpec
+from mlops_assets.lifecycle.model_loading import load_version
+from mlops_assets.lifecycle.stages import data, evaluate, promote, train
+from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.faults import lifecycle_process
 from mlops_assets_tests.living import World
 

@@ -22,10 +22,10 @@ from mlops_assets import stages
 from mlops_assets.artifacts import TrainedModel
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.resources import AS_OF_TAG
-from mlops_assets.lifecycle import steps, train
 from mlops_assets.lifecycle.platform import known_record
+from mlops_assets.lifecycle.stages import train, train_distributed
+from mlops_assets.model_file import ModelSpec, load_models
 from mlops_assets.settings import Settings
-from mlops_assets.spec import ModelSpec, load_models
 from mlops_assets_tests.living import World, end_of
 from mlops_assets_tests.meeting import wait_for
 
@@ -129,7 +129,7 @@ def test_every_candidate_is_a_step_and_the_champion_is_the_same(
         ("python", "failed"),
     ]
     nested_below_one_training(world, made, done.run_id)
-    assert not list(world.settings.model_root.glob(f"{spec.name}/{steps.FITS}/*"))
+    assert not list(world.settings.model_root.glob(f"{spec.name}/{train_distributed.FITS}/*"))
 
     run = replace(world.run("one-step"), code_commit=made.code_commit)
     same = train.train_model(spec, world.platform, run)
@@ -182,7 +182,7 @@ def test_a_step_that_is_killed_leaves_nothing_half_done(
     assert (made.version, made.algorithm) == (1, "ridge")
 
     # what the killed training left goes when nobody can want it any more
-    [left] = world.settings.model_root.glob(f"{spec.name}/{steps.FITS}/*")
+    [left] = world.settings.model_root.glob(f"{spec.name}/{train_distributed.FITS}/*")
     later = datetime.now(UTC) + timedelta(days=3)
-    assert steps.sweep(world.settings.model_root, later, timedelta(days=2)) == 1
+    assert train_distributed.sweep(world.settings.model_root, later, timedelta(days=2)) == 1
     assert not left.exists()

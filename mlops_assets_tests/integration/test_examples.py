@@ -20,13 +20,13 @@ import pytest
 from mlops_assets import evaluation, features, readings, training, validation
 from mlops_assets.artifacts import Evaluation, Split
 from mlops_assets.lifecycle.predictor import BundlePredictor
-from mlops_assets.readings.simulated import SIMULATORS
+from mlops_assets.model_file import ModelSpec, load_model
+from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
+from mlops_assets.model_file.source import FileSource, SqlSource
+from mlops_assets.model_file.split import SplitSpec
+from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, AlgorithmChoice
 from mlops_assets.settings import Settings
-from mlops_assets.spec import ModelSpec, load_model
-from mlops_assets.spec.evaluation import METRIC_CATALOGUE
-from mlops_assets.spec.source import FileSource, SqlSource
-from mlops_assets.spec.split import SplitSpec
-from mlops_assets.spec.training import ALGORITHM_CATALOGUE, AlgorithmChoice
+from mlops_assets.simulators import SIMULATORS
 
 MODELS = Path(__file__).parents[2] / "models"
 NAMES = sorted(path.stem for path in MODELS.glob("*.yaml"))

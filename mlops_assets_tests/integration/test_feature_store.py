@@ -18,10 +18,10 @@ import polars as pl
 import pytest
 
 from mlops_assets import stages
-from mlops_assets.lifecycle.data import build_features, read_readings, validate_readings
 from mlops_assets.lifecycle.platform import record_of
 from mlops_assets.lifecycle.records import FeaturesRecord
-from mlops_assets.spec import ModelSpec
+from mlops_assets.lifecycle.stages.data import build_features, read_readings, validate_readings
+from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.cli_calls import mlops
 from mlops_assets_tests.living import World, readings
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from mlops_assets.defs.failures import sentences
 from mlops_assets.defs.housekeeping import end_lost_runs
 from mlops_assets.errors import EvidenceError
-from mlops_assets.lifecycle import data, evaluate, promote, train
+from mlops_assets.lifecycle.stages import data, evaluate, promote, train
 from mlops_assets_tests.living import GATES, START, World, readings
 
 TRAIN = ("raw_readings", "validated_data", "features", "trained_model")

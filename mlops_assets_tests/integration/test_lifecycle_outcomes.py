@@ -8,10 +8,10 @@ import pytest
 
 from mlops_assets.artifacts import Evidence, from_json
 from mlops_assets.defs.execution import Finished
-from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import own_record
 from mlops_assets.lifecycle.records import PredictionsRecord, PromotionRecord
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.living import World, readings
 
 

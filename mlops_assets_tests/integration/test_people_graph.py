@@ -8,14 +8,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mlops_assets.defs.approvals import people_sensors, reproduction
 from mlops_assets.defs.model_defs import build_definitions
-from mlops_assets.defs.people import people_sensors, reproduction
 from mlops_assets.defs.resources import PlatformResource
-from mlops_assets.lifecycle.approval_files import folder
-from mlops_assets.lifecycle.drill import last_drill
-from mlops_assets.lifecycle.promote import roll_back
-from mlops_assets.lifecycle.reproduce import last_reproduction
-from mlops_assets.spec import ModelSpec
+from mlops_assets.lifecycle.approvals.files import folder
+from mlops_assets.lifecycle.recovery.reproduce import last_reproduction
+from mlops_assets.lifecycle.recovery.rollback_check import last_drill
+from mlops_assets.lifecycle.stages.promote import roll_back
+from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.living import GATES, World, readings
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from mlops_assets.ledger import Ledger
-from mlops_assets.serving.review import create_review, review_key
+from mlops_assets.review.app import create_review, review_key
 from mlops_assets_tests.unit.lifecycle.lives import GATES, Life, begin
 
 KEY = "review-key"

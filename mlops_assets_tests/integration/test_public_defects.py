@@ -11,8 +11,8 @@ import pytest
 
 from mlops_assets.artifacts import RuleResult, Validation
 from mlops_assets.features import build
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.readings import read
-from mlops_assets.spec import ModelSpec
 from mlops_assets.validation import validate
 from mlops_assets_tests.unit.readings.building import counted, model, settings
 

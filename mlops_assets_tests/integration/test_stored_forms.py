@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import yaml
 
-from mlops_assets.lifecycle.champions import load_version
+from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets_tests.living import World
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -47,7 +47,7 @@ def test_a_pickled_champion_is_warned_of_and_goes_with_its_permission(world: Wor
 def test_the_onnx_file_answers_as_the_champion_does(world: World) -> None:
     for library in ("onnx", "onnxruntime", "skl2onnx"):
         pytest.importorskip(library, reason="extra onnx")
-    from mlops_assets.training.exporting import ask
+    from mlops_assets.training.bundles.onnx import ask
 
     spec = world.model(gates=GATES, training={"algorithms": ["ridge"], "onnx": True})
     finished = world.live(spec)

@@ -43,7 +43,7 @@ LOADED = "import importlib, json, sys; importlib.import_module(sys.argv[1]); pri
         ("mlops_assets.definitions", ()),
         ("mlops_assets.lifecycle.platform", ("dagster",)),
         ("mlops_assets.cli", ("dagster", "sqlalchemy", "psycopg2")),
-        ("mlops_assets.training.worker", ("dagster", "sqlalchemy")),
+        ("mlops_assets.training.fitting.worker_main", ("dagster", "sqlalchemy")),
     ],
 )
 def test_a_door_opens_without_heavy_libraries(door: str, also: tuple[str, ...]) -> None:

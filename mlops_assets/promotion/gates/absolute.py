@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from mlops_assets.artifacts import Evidence, GateResult
+from mlops_assets.model_file.gates import (
+    BeatsBaseline,
+    Latency,
+    MetricAtLeast,
+    MetricAtMost,
+    MinRows,
+    NoMissingPredictions,
+    TimeLimit,
+)
 from mlops_assets.promotion.answers import (
     broken,
     finite,
@@ -15,15 +24,6 @@ from mlops_assets.promotion.answers import (
     stored,
 )
 from mlops_assets.promotion.gates.champion import is_beyond, limit_to_beat
-from mlops_assets.spec.gates import (
-    BeatsBaseline,
-    Latency,
-    MetricAtLeast,
-    MetricAtMost,
-    MinRows,
-    NoMissingPredictions,
-    TimeLimit,
-)
 
 
 def metric_at_most(params: MetricAtMost, evidence: Evidence) -> GateResult:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 from mlops_assets.artifacts import Comparison, Evidence, GateResult, Part
+from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
+from mlops_assets.model_file.gates import BeatsChampion, RegressionGuard
 from mlops_assets.promotion.answers import (
     broken,
     finite,
@@ -18,8 +20,6 @@ from mlops_assets.promotion.answers import (
     unsure,
     without_champion,
 )
-from mlops_assets.spec.evaluation import METRIC_CATALOGUE
-from mlops_assets.spec.gates import BeatsChampion, RegressionGuard
 
 BEST = {"accuracy": 1.0, "precision": 1.0, "recall": 1.0, "f1": 1.0, "roc_auc": 1.0, "pr_auc": 1.0, "r2": 1.0}
 """Metrics that cannot exceed a value."""

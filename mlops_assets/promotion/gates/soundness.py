@@ -6,6 +6,14 @@ from importlib import import_module
 from typing import Any
 
 from mlops_assets.artifacts import Evidence, GateResult
+from mlops_assets.model_file.gates import (
+    Approval,
+    DataQuality,
+    ImportanceShift,
+    Leakage,
+    PythonGate,
+    Reproducible,
+)
 from mlops_assets.promotion.answers import (
     broken,
     finite,
@@ -15,7 +23,6 @@ from mlops_assets.promotion.answers import (
     unsure,
     without_champion,
 )
-from mlops_assets.spec.gates import Approval, DataQuality, ImportanceShift, Leakage, PythonGate, Reproducible
 
 
 def data_quality(params: DataQuality, evidence: Evidence) -> GateResult:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_assets.artifacts import Evidence, GateResult
+from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
+from mlops_assets.model_file.gates import Fairness, SliceGuard
 from mlops_assets.promotion.answers import beside_the_point, broken, finite, no_better, passed, percent, shown
 from mlops_assets.promotion.gates.champion import is_beyond, limit_to_beat
-from mlops_assets.spec.evaluation import METRIC_CATALOGUE
-from mlops_assets.spec.gates import Fairness, SliceGuard
 
 
 def slice_guard(params: SliceGuard, evidence: Evidence) -> GateResult:

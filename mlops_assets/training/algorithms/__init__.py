@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from mlops_assets.training.algorithm import Algorithm
 from mlops_assets.training.algorithms.arima import Arima
+from mlops_assets.training.algorithms.base.algorithm import Algorithm
 from mlops_assets.training.algorithms.catboost import CatBoost
 from mlops_assets.training.algorithms.cnn import Cnn
 from mlops_assets.training.algorithms.embedding import Embedding

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from mlops_assets.errors import BundleError
-from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
-from mlops_assets.training.boosted import PATIENCE, ROUNDS, library_params
-from mlops_assets.training.focal import focus_of
-from mlops_assets.training.losses import named_loss
-from mlops_assets.training.robust import spread
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
+from mlops_assets.training.algorithms.base.boosting import PATIENCE, ROUNDS, library_params
+from mlops_assets.training.algorithms.base.focal_loss import focus_of
+from mlops_assets.training.algorithms.base.losses import named_loss
+from mlops_assets.training.algorithms.base.robust_losses import spread
 
 MODEL_FILE: Final = "model.cbm"
 NUMBER_LOSSES: Final = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from mlops_assets.training.deep import DeepAlgorithm
+from mlops_assets.training.algorithms.base.torch_algorithm import DeepAlgorithm
 
 
 class Cnn(DeepAlgorithm):

@@ -14,11 +14,11 @@ from typing import ClassVar, Final
 import numpy as np
 
 from mlops_assets.errors import BundleError, TrainingError
-from mlops_assets.training.algorithm import FitData, Floats
+from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
+from mlops_assets.training.algorithms.base.focal_loss import shares
+from mlops_assets.training.algorithms.base.torch_algorithm import MODEL_FILE
+from mlops_assets.training.algorithms.base.torch_training import Loss, triplet_loss
 from mlops_assets.training.algorithms.recurrent import Gru
-from mlops_assets.training.deep import MODEL_FILE
-from mlops_assets.training.focal import shares
-from mlops_assets.training.network import Loss, triplet_loss
 
 DIMENSIONS: Final = 16
 MARGIN: Final = 1.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from mlops_assets.training.algorithm import Floats
-from mlops_assets.training.statespace import StateSpaceAlgorithm, season_of
+from mlops_assets.training.algorithms.base.algorithm import Floats
+from mlops_assets.training.algorithms.base.state_space import StateSpaceAlgorithm, season_of
 
 
 class ExponentialSmoothing(StateSpaceAlgorithm):

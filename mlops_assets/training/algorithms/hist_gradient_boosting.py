@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
-from mlops_assets.training.algorithm import FitData
-from mlops_assets.training.losses import named_loss
-from mlops_assets.training.scikit import ScikitAlgorithm, one_pool
+from mlops_assets.training.algorithms.base.algorithm import FitData
+from mlops_assets.training.algorithms.base.losses import named_loss
+from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm, one_pool
 
 _BOOSTING: Final = "sklearn.ensemble._hist_gradient_boosting"
 

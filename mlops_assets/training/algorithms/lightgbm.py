@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from mlops_assets.errors import BundleError
-from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
-from mlops_assets.training.boosted import (
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
+from mlops_assets.training.algorithms.base.boosting import (
     OWN,
     PATIENCE,
     ROUNDS,
@@ -19,8 +19,8 @@ from mlops_assets.training.boosted import (
     objective,
     own_loss,
 )
-from mlops_assets.training.losses import OwnLoss
-from mlops_assets.training.robust import spread
+from mlops_assets.training.algorithms.base.losses import OwnLoss
+from mlops_assets.training.algorithms.base.robust_losses import spread
 
 MODEL_FILE: Final = "model.txt"
 NUMBER_LOSSES: Final = {

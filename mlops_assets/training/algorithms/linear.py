@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from mlops_assets.training.algorithm import FitData, Floats
-from mlops_assets.training.direct import QUICK, operations
-from mlops_assets.training.scikit import ScikitAlgorithm
+from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
+from mlops_assets.training.algorithms.base.cost import QUICK, operations
+from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 
 
 class Linear(ScikitAlgorithm):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from mlops_assets.training.algorithm import FitData, Floats
-from mlops_assets.training.scaling import in_original_units, standardised
-from mlops_assets.training.scikit import ScikitAlgorithm
+from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
+from mlops_assets.training.algorithms.base.scaling import in_original_units, standardised
+from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 
 
 class Logistic(ScikitAlgorithm):

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from mlops_assets.errors import BundleError, TrainingError
-from mlops_assets.spec.features import TIME
-from mlops_assets.training.algorithm import Algorithm, FitData, Floats
+from mlops_assets.model_file.features import TIME
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
 
 MODEL_FILE: Final = "model.json"
 OWN: Final = ("ahead", "every", "regressors")

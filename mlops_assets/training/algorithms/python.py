@@ -21,11 +21,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mlops_assets.errors import BundleError, TrainingError
-from mlops_assets.spec.training import Problem
-from mlops_assets.training.algorithm import FitData, Floats
-from mlops_assets.training.pickles import PICKLE_FILE
-from mlops_assets.training.provenance import distributions_of, source_of
-from mlops_assets.training.scikit import MODEL_FILE, ScikitAlgorithm, load_skops, one_pool
+from mlops_assets.model_file.training import Problem
+from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
+from mlops_assets.training.algorithms.base.provenance import distributions_of, source_of
+from mlops_assets.training.algorithms.base.sklearn import MODEL_FILE, ScikitAlgorithm, load_skops, one_pool
+from mlops_assets.training.bundles.pickle_policy import PICKLE_FILE
 
 
 class Python(ScikitAlgorithm):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from mlops_assets.training.algorithm import FitData
-from mlops_assets.training.scikit import ScikitAlgorithm
+from mlops_assets.training.algorithms.base.algorithm import FitData
+from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 
 
 class RandomForest(ScikitAlgorithm):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from mlops_assets.training.deep import DeepAlgorithm
+from mlops_assets.training.algorithms.base.torch_algorithm import DeepAlgorithm
 
 
 class _Recurrent(DeepAlgorithm):

@@ -33,9 +33,17 @@ import numpy as np
 
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError, TrainingError
-from mlops_assets.spec.training import INNERMOST
-from mlops_assets.training.algorithm import Algorithm, FitData, Floats
-from mlops_assets.training.sequence import Layout, ahead_of, every_of, exogenous, layout, main_channel, window
+from mlops_assets.model_file.training import INNERMOST
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
+from mlops_assets.training.algorithms.base.windows import (
+    Layout,
+    ahead_of,
+    every_of,
+    exogenous,
+    layout,
+    main_channel,
+    window,
+)
 
 MODEL_FILE: Final = "recursive.json"
 INNER: Final = "inner-"

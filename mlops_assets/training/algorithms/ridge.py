@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
-from mlops_assets.training.algorithm import FitData, Floats
-from mlops_assets.training.direct import QUICK, operations
-from mlops_assets.training.scaling import in_original_units, standardised
-from mlops_assets.training.scikit import ScikitAlgorithm
+from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
+from mlops_assets.training.algorithms.base.cost import QUICK, operations
+from mlops_assets.training.algorithms.base.scaling import in_original_units, standardised
+from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 
 DIRECT: Final = ("auto", "svd", "cholesky")
 

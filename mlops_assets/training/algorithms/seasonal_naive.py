@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 
-from mlops_assets.training.algorithm import Algorithm, FitData, Floats
-from mlops_assets.training.sequence import ahead_of, layout, main_channel, window
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
+from mlops_assets.training.algorithms.base.windows import ahead_of, layout, main_channel, window
 
 MODEL_FILE: Final = "model.json"
 

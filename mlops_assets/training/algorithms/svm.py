@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from mlops_assets.training.algorithm import FitData
-from mlops_assets.training.scaling import standardised
-from mlops_assets.training.scikit import ScikitAlgorithm
+from mlops_assets.training.algorithms.base.algorithm import FitData
+from mlops_assets.training.algorithms.base.scaling import standardised
+from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 
 
 class Svm(ScikitAlgorithm):

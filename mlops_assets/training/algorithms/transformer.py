@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from mlops_assets.errors import TrainingError
-from mlops_assets.training.deep import DeepAlgorithm
+from mlops_assets.training.algorithms.base.torch_algorithm import DeepAlgorithm
 
 
 class Transformer(DeepAlgorithm):

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from mlops_assets.errors import BundleError
-from mlops_assets.training.algorithm import Algorithm, FitData, Floats, Progress
-from mlops_assets.training.boosted import (
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
+from mlops_assets.training.algorithms.base.boosting import (
     OWN,
     PATIENCE,
     ROUNDS,
@@ -18,7 +18,7 @@ from mlops_assets.training.boosted import (
     objective,
     own_loss,
 )
-from mlops_assets.training.losses import OwnLoss
+from mlops_assets.training.algorithms.base.losses import OwnLoss
 
 MODEL_FILE: Final = "model.ubj"
 NUMBER_LOSSES: Final = {

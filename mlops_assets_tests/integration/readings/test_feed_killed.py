@@ -13,7 +13,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from mlops_assets.readings.feed import catch_up
+from mlops_assets.readings.sources.feed import catch_up
 from mlops_assets_tests.unit.readings.building import AS_OF
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.slow]
@@ -22,7 +22,7 @@ KILLS = int(os.environ.get("MLOPS_TEST_KILLS", "8"))
 CHILD = """
 import sys
 from datetime import datetime
-from mlops_assets.readings.feed import catch_up
+from mlops_assets.readings.sources.feed import catch_up
 print("ready", flush=True)
 for day in range(1, 400):
     catch_up(sys.argv[1], "readings_wide", "pump_station", until=datetime.fromisoformat(sys.argv[2]), days=day)

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from mlops_assets.errors import SourceError
-from mlops_assets.readings.files import read_files
+from mlops_assets.model_file.source import FileSource
 from mlops_assets.readings.request import Fetched, Request
-from mlops_assets.spec.source import FileSource
+from mlops_assets.readings.sources.files import read_files
 from mlops_assets_tests.unit.readings.building import AS_OF, counted, read_model, settings
 
 pytestmark = pytest.mark.integration

@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 
 from mlops_assets.errors import SourceError
-from mlops_assets.readings.feed import catch_up
-from mlops_assets.readings.simulated.ad_sales import ad_sales
+from mlops_assets.readings.sources.feed import catch_up
+from mlops_assets.simulators.ad_sales import ad_sales
 from mlops_assets_tests.unit.readings.building import AS_OF, read_model
 
 pytestmark = pytest.mark.integration

@@ -17,8 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from mlops_assets.errors import SourceError
-from mlops_assets.readings.feed import catch_up
-from mlops_assets.readings.simulated import SIMULATORS
+from mlops_assets.readings.sources.feed import catch_up
+from mlops_assets.simulators import SIMULATORS
 from mlops_assets_tests.unit.readings.building import AS_OF, counted, read_model
 
 pytestmark = pytest.mark.integration

@@ -12,11 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from mlops_assets.cli.main import cli
+from mlops_assets.drafting import draft
+from mlops_assets.drafting.profile import profile_table
 from mlops_assets.errors import MlopsError, SourceError
-from mlops_assets.readings.profiling import profile_table
-from mlops_assets.spec import ModelSpec, examine
-from mlops_assets.spec.drafting import draft
-from mlops_assets.spec.source import FileSource
+from mlops_assets.model_file import ModelSpec, examine
+from mlops_assets.model_file.source import FileSource
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RNG = np.random.default_rng(0)

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets import evaluation
+from mlops_assets import evaluation, reports
 from mlops_assets.artifacts import Evaluation, from_json, to_json
 from mlops_assets.errors import DataError, EvidenceError
 from mlops_assets.evaluation.scoring import codes, known_classes
@@ -173,7 +173,7 @@ def test_errors_are_told_per_entity_and_per_period_in_their_order() -> None:
         ("pump_id", "p1", 840, pytest.approx(6_864 / 840), pytest.approx(6_864 / 840)),
         ("pump_id", "p10", 840, pytest.approx(3_432 / 840), pytest.approx(3_432 / 840)),
     ]
-    drawn = evaluation.plots(spec, model, None, split, measured, None)
+    drawn = reports.draw_plots(spec, model, None, split, measured, None)
     assert drawn["error_by_slice"].startswith(b"\x89PNG")
     assert len(drawn["error_by_slice"]) < 80_000
 

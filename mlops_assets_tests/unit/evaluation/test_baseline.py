@@ -17,7 +17,7 @@ from mlops_assets import evaluation, features
 from mlops_assets.artifacts import PARTS
 from mlops_assets.evaluation import naive
 from mlops_assets.evaluation.baseline import baseline
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.unit.promotion.judging import START, ColumnPredictor, spec_with, split_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

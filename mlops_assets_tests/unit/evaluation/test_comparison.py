@@ -20,7 +20,7 @@ from mlops_assets.evaluation.metrics import METRICS
 from mlops_assets.evaluation.pieces import PIECES, precision_influence, roc_influence
 from mlops_assets.evaluation.resampling import block_length, resample
 from mlops_assets.evaluation.scoring import Scored
-from mlops_assets.spec.evaluation import METRIC_CATALOGUE
+from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
 
 Floats = NDArray[np.float64]
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from mlops_assets import evaluation, training
 from mlops_assets.artifacts import Bounds, Explanation, FeatureMatrix
-from mlops_assets.evaluation import exact, pictures
+from mlops_assets.evaluation import exact
 from mlops_assets.evaluation.scoring import Scored
+from mlops_assets.reports import plots
 from mlops_assets_tests.unit.promotion.judging import spec_with
 from mlops_assets_tests.unit.training import test_conformity as conformity
 
@@ -249,21 +250,21 @@ def test_every_picture_is_a_small_png(frame: pl.DataFrame) -> None:
     )
     metrics = {"rmse": 1.0, "r2": 0.9, "bias": -0.1}
     drawn = [
-        pictures.predicted_against_actual(scored, "y"),
-        pictures.predicted_against_actual(banded, "y"),
-        pictures.residuals_over_time(scored, None, "y"),
-        pictures.forecast(scored, None, "y"),
-        pictures.forecast(banded, None, "y"),
-        pictures.shap_bar(shap),
-        pictures.shap_summary(shap),
-        pictures.shap_waterfall(shap, 0),
-        pictures.shap_force(shap, 0),
-        pictures.confusion(kinds),
-        pictures.calibration(kinds),
-        pictures.metric_bars(
+        plots.predicted_against_actual(scored, "y"),
+        plots.predicted_against_actual(banded, "y"),
+        plots.residuals_over_time(scored, None, "y"),
+        plots.forecast(scored, None, "y"),
+        plots.forecast(banded, None, "y"),
+        plots.shap_bar(shap),
+        plots.shap_summary(shap),
+        plots.shap_waterfall(shap, 0),
+        plots.shap_force(shap, 0),
+        plots.confusion(kinds),
+        plots.calibration(kinds),
+        plots.metric_bars(
             metrics, {"rmse": 1.1, "r2": 0.8, "bias": 0.2}, {"rmse": 4.0, "r2": 0.0, "bias": 0.0}
         ),
-        pictures.metric_bars(metrics, None, {"rmse": 4.0, "r2": float("nan"), "bias": 0.0}),
+        plots.metric_bars(metrics, None, {"rmse": 4.0, "r2": float("nan"), "bias": 0.0}),
     ]
     assert all(picture.startswith(b"\x89PNG") for picture in drawn)
     assert max(len(picture) for picture in drawn) < 80_000

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_assets import evaluation, promotion
+from mlops_assets import evaluation, promotion, reports
 from mlops_assets.artifacts import Bounds, Evaluation, from_json, to_json
-from mlops_assets.evaluation import pictures
 from mlops_assets.evaluation.intervals import INTERVAL_METRICS
 from mlops_assets.evaluation.metrics import metric_of
 from mlops_assets.evaluation.pieces import PIECES
 from mlops_assets.evaluation.scoring import Scored
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.consistency import inconsistencies
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.consistency import inconsistencies
+from mlops_assets.reports import plots
 from mlops_assets_tests.unit.promotion.judging import (
     ColumnPredictor,
     evidence_of,
@@ -185,12 +185,12 @@ def test_a_forecast_is_drawn_of_one_entity(monkeypatch: pytest.MonkeyPatch) -> N
         drawn.append((one, when, about))
         return target.encode()
 
-    monkeypatch.setattr(pictures, "forecast", draw)
+    monkeypatch.setattr(plots, "forecast", draw)
     spec = spec_with([], problem="forecasting", features={"inputs": ["x"], "horizon": "5m"})
     split = split_of(pump_frame())
     model = ColumnPredictor("x", spread=1.0)
     found = evaluation.evaluate(spec, model, None, split, size_bytes=0)
-    assert evaluation.plots(spec, model, None, split, found, None)["forecast"] == b"y"
+    assert reports.draw_plots(spec, model, None, split, found, None)["forecast"] == b"y"
     [(one, when, about)] = drawn
     own = split.test.filter(split.test["pump_id"] == "p1")
     assert about == "p1"

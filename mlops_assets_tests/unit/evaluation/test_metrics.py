@@ -13,7 +13,7 @@ from mlops_assets.evaluation.class_counts import class_rows
 from mlops_assets.evaluation.metrics import metric_of
 from mlops_assets.evaluation.pieces import PIECES
 from mlops_assets.evaluation.scoring import Scored
-from mlops_assets.spec.evaluation import METRIC_CATALOGUE
+from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
 
 Floats = NDArray[np.float64]
 

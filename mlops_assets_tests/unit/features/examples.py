@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 START = datetime(2025, 3, 24, tzinfo=UTC)
 """A Monday; the clocks of Berlin go forward on the Sunday after it."""

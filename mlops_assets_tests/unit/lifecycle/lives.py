@@ -18,13 +18,13 @@ from mlops_assets.artifacts import ChampionRef, Evidence, TrainedModel, to_json
 from mlops_assets.datasets import Datasets
 from mlops_assets.errors import ServiceError
 from mlops_assets.ledger import Ledger
-from mlops_assets.lifecycle import data, predict, train
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.lifecycle.promote import settle
 from mlops_assets.lifecycle.records import PromotionRecord
+from mlops_assets.lifecycle.stages import data, predict, train
+from mlops_assets.lifecycle.stages.promote import settle
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.registry import Registry
 from mlops_assets.settings import Settings, Stores
-from mlops_assets.spec import ModelSpec
 from mlops_assets_tests.unit.promotion.judging import evaluation_of, evidence_of
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

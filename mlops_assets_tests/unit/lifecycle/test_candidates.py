@@ -13,11 +13,11 @@ import pytest
 from mlops_assets import features, training
 from mlops_assets.artifacts import Candidate, Split
 from mlops_assets.errors import TrainingError
-from mlops_assets.lifecycle.candidates import Study, Trained, best_of, fit_candidates, tasks_of
 from mlops_assets.lifecycle.platform import Run
-from mlops_assets.readings.simulated.ad_sales import ad_sales
-from mlops_assets.spec import ModelSpec
-from mlops_assets.spec.consistency import inconsistencies
+from mlops_assets.lifecycle.stages.candidates import Study, Trained, best_of, fit_candidates, tasks_of
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.consistency import inconsistencies
+from mlops_assets.simulators.ad_sales import ad_sales
 
 END = datetime(2025, 6, 1, tzinfo=UTC)
 SEARCH: dict[str, Any] = {

@@ -11,7 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from mlops_assets.artifacts import FeatureMatrix, Split
-from mlops_assets.lifecycle.explaining import LEAST_SECONDS, MOST_SECONDS, explain_both, seconds_for_shap
+from mlops_assets.lifecycle.stages.shap_budget import (
+    LEAST_SECONDS,
+    MOST_SECONDS,
+    explain_both,
+    seconds_for_shap,
+)
 from mlops_assets_tests.unit.promotion.judging import spec_with
 
 NAMES = ("a", "b", "c")

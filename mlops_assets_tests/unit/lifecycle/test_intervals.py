@@ -13,14 +13,14 @@ from mlops_assets import stages
 from mlops_assets.artifacts import from_json
 from mlops_assets.errors import BundleError
 from mlops_assets.ledger import Ledger
-from mlops_assets.lifecycle.champions import load_version, spec_of_bundle
-from mlops_assets.lifecycle.evaluate import evaluate_model
+from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.predictor import predictor_of
 from mlops_assets.lifecycle.records import PredictionsRecord
+from mlops_assets.lifecycle.stages.evaluate import evaluate_model
+from mlops_assets.model_file.training import TrainingSpec
 from mlops_assets.predictions import score
 from mlops_assets.serving.champions import Served, recent_readings
-from mlops_assets.spec.training import TrainingSpec
-from mlops_assets.training.loading import LoadedBundle
+from mlops_assets.training.bundles.load import LoadedBundle
 from mlops_assets_tests.unit.lifecycle.lives import GATES, Life, begin, readings
 
 ALGORITHMS: dict[str, Any] = {"algorithms": [{"ridge": {}}]}

@@ -12,9 +12,10 @@ from typing import Any, cast
 import pytest
 
 from mlops_assets.ledger import Ledger
-from mlops_assets.lifecycle import notify, watch
+from mlops_assets.lifecycle.alerts import apprise
 from mlops_assets.lifecycle.platform import Platform
-from mlops_assets.spec import ModelSpec
+from mlops_assets.lifecycle.stages import monitor
+from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.living import START
 
 
@@ -66,8 +67,8 @@ def platform(ledger: Ledger, **environ: str) -> Platform:
 def test_a_failed_run_is_told_once(ledger: Ledger, inbox: tuple[str, list[dict[str, Any]]]) -> None:
     address, received = inbox
     opened, spec = platform(ledger, OPS=f"{address}/ops {address}/night"), spec_with("OPS")
-    assert watch.alert_failed_run(opened, "r1", spec, ["features: no rows"], START)
-    assert not watch.alert_failed_run(opened, "r1", spec, ["features: no rows"], START)
+    assert monitor.alert_failed_run(opened, "r1", spec, ["features: no rows"], START)
+    assert not monitor.alert_failed_run(opened, "r1", spec, ["features: no rows"], START)
     assert [message["title"] for message in received] == ["pump: a run failed"] * 2  # one per address
     assert "features: no rows" in received[0]["message"]
     assert "r1" in received[0]["message"]
@@ -80,7 +81,7 @@ def test_an_address_that_fails_is_an_alert_without_the_address(
     address, received = inbox
     opened = platform(ledger, OPS=f"{address}/broken?token=hush", ODD="nonsense hush", GOOD=address)
     spec = spec_with("OPS", "ODD", "UNSET", "GOOD")
-    assert watch.alert_failed_run(opened, "r1", spec, ["x"], START)
+    assert monitor.alert_failed_run(opened, "r1", spec, ["x"], START)
     assert len(received) == 1
     unsent = [alert.message for alert in ledger.alerts("pump") if alert.kind == "alert_unsent"]
     assert sorted(unsent) == [
@@ -91,11 +92,11 @@ def test_an_address_that_fails_is_an_alert_without_the_address(
 
 
 def test_nothing_is_sent_for_a_run_of_no_model(ledger: Ledger) -> None:
-    assert watch.alert_failed_run(platform(ledger), "r2", None, ["x"], START)
+    assert monitor.alert_failed_run(platform(ledger), "r2", None, ["x"], START)
     assert [alert.message for alert in ledger.alerts()] == ["a run failed: x"]
 
 
 def test_send_never_raises() -> None:
-    assert notify.send(["A"], {"A": "json://127.0.0.1:1/"}, "t", "b") == (
+    assert apprise.send(["A"], {"A": "json://127.0.0.1:1/"}, "t", "b") == (
         "the address in A could not be told",
     )

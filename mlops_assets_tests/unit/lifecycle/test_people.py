@@ -10,9 +10,10 @@ import pytest
 
 from mlops_assets.errors import EvidenceError, LedgerError, LostRaceError, MlopsError
 from mlops_assets.ledger import Ledger
-from mlops_assets.lifecycle import people, train
-from mlops_assets.lifecycle.approval_files import answer_from_files, complain, folder
+from mlops_assets.lifecycle.approvals import answers
+from mlops_assets.lifecycle.approvals.files import answer_from_files, complain, folder
 from mlops_assets.lifecycle.platform import keep_record
+from mlops_assets.lifecycle.stages import train
 from mlops_assets_tests.unit.lifecycle.lives import GATES, Life, begin
 
 ASKING: tuple[Any, ...] = (*GATES, "approval")
@@ -28,7 +29,7 @@ def life(tmp_path: Path, ledger: Ledger) -> Life:
 
 
 def answer(life: Life, verdict: Any = "approve", comment: str = "seen", by: str = "ann", **more: Any) -> Any:
-    return people.answer(life.spec, life.platform, life.run(by), verdict, comment, **more)
+    return answers.answer(life.spec, life.platform, life.run(by), verdict, comment, **more)
 
 
 def test_a_challenger_that_waits_stays_a_challenger_until_somebody_answers(life: Life) -> None:
@@ -40,7 +41,7 @@ def test_a_challenger_that_waits_stays_a_challenger_until_somebody_answers(life:
     assert (
         life.settle(version, evidence_hash).decision == record.decision
     )  # asking twice writes nothing either
-    assert [one.evidence_hash for one in people.waiting([life.spec], life.platform, life.run())] == [
+    assert [one.evidence_hash for one in answers.waiting([life.spec], life.platform, life.run())] == [
         evidence_hash
     ]
 
@@ -52,7 +53,7 @@ def test_an_approval_promotes_at_once_and_says_who(life: Life) -> None:
     assert "approved by ann: plots look right" in life.platform.ledger.history("station")[0].reason
     assert done.approval.evidence_hash == evidence_hash
     assert life.registry.mirrored[-1] == (version, {version: True})
-    assert people.waiting([life.spec], life.platform, life.run()) == ()
+    assert answers.waiting([life.spec], life.platform, life.run()) == ()
     assert life.platform.ledger.alerts("station", open_only=True) == ()
     assert answer(life, evidence_hash=evidence_hash).record.decision.reason == "already the champion"
 
@@ -159,7 +160,7 @@ def test_a_newer_challenger_takes_the_place_of_one_that_waits(life: Life) -> Non
     assert life.statuses() == {1: "champion", first: "archived", second: "challenger"}
     entry = life.platform.ledger.history("station")[0]
     assert (entry.version, entry.reason) == (first, "version 3 took its place before a person answered")
-    [waiting] = people.waiting([life.spec], life.platform, life.run())
+    [waiting] = answers.waiting([life.spec], life.platform, life.run())
     assert waiting.evidence.version == second
     third, _, _ = life.challenge(rmse=1.2)  # one that is kept does not: the one before may still be approved
     assert life.statuses()[second] == "challenger"
@@ -176,7 +177,7 @@ def test_sixteen_people_answer_at_once_and_one_counts(life: Life, ledger_url: st
             platform = replace(life.platform, ledger=own)
             run = replace(life.run(), actor=f"person {number}")
             try:
-                people.answer(
+                answers.answer(
                     life.spec,
                     platform,
                     run,
@@ -202,11 +203,11 @@ def test_an_answer_whose_process_died_is_acted_on_later(life: Life) -> None:
     version, evidence_hash, _ = life.challenge()
     life.platform.ledger.answer(evidence_hash, "approve", actor="ann", comment="", at=life.now)
     assert life.champion() == 1
-    [said] = people.act_on_answers(life.spec, life.platform, life.run("sensor"))
+    [said] = answers.act_on_answers(life.spec, life.platform, life.run("sensor"))
     assert life.champion() == version
     assert "approved by ann" in said
     assert life.platform.ledger.history("station")[0].actor == "ann"
-    assert people.act_on_answers(life.spec, life.platform, life.run()) == ()
+    assert answers.act_on_answers(life.spec, life.platform, life.run()) == ()
 
 
 def test_a_waived_gate_promotes_and_is_shown(life: Life) -> None:
@@ -216,7 +217,7 @@ def test_a_waived_gate_promotes_and_is_shown(life: Life) -> None:
     until = life.now + timedelta(days=14)
 
     def waive(gate: str, reason: str = "new sensor") -> Any:
-        return people.waive(
+        return answers.waive(
             life.spec, life.platform, life.run(), gate, owner="ann", reason=reason, expires_at=until
         )
 
@@ -235,7 +236,7 @@ def test_a_waived_gate_promotes_and_is_shown(life: Life) -> None:
 def test_an_expired_waiver_counts_for_nothing(life: Life) -> None:
     life.with_gates(*GATES)
     version, evidence_hash, _ = life.challenge(rmse=1.0)
-    people.waive(
+    answers.waive(
         life.spec,
         life.platform,
         life.run(),

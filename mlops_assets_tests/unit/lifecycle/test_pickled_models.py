@@ -10,9 +10,9 @@ import yaml
 
 from mlops_assets.errors import BundleError
 from mlops_assets.ledger import Ledger
-from mlops_assets.lifecycle.champions import load_version
-from mlops_assets.lifecycle.evaluate import stored_as
+from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.predictor import open_bundle
+from mlops_assets.lifecycle.stages.evaluate import stored_as
 from mlops_assets_tests.unit.lifecycle.lives import Life, begin
 
 ESTIMATOR = "mlops_assets_tests.stubborn:Stubborn"

@@ -8,8 +8,9 @@ import pytest
 
 from mlops_assets.errors import SpecError
 from mlops_assets.ledger import Ledger
-from mlops_assets.lifecycle import people, reports
-from mlops_assets.spec import ModelSpec, load_model
+from mlops_assets.lifecycle import reports
+from mlops_assets.lifecycle.approvals import answers
+from mlops_assets.model_file import ModelSpec, load_model
 from mlops_assets_tests.unit.lifecycle.lives import GATES, Life, begin
 
 
@@ -32,7 +33,7 @@ def written(life: Life, folder: Path) -> Path:
 
 
 def text_of(life: Life) -> str:
-    found = people.subject(life.spec, life.platform, life.run())
+    found = answers.subject(life.spec, life.platform, life.run())
     return reports.report(life.spec, life.platform, life.run(), found)[0]
 
 
@@ -43,7 +44,7 @@ def test_the_report_needs_only_the_ledger_and_shows_what_people_said(life: Life)
     text = text_of(life)
     assert text.startswith("## Waiting for approval: station v2 against champion v1")
     assert f"mlops approve station --evidence {evidence_hash[:16]}" in text
-    people.answer(life.spec, life.platform, life.run(), "reject", "not now")
+    answers.answer(life.spec, life.platform, life.run(), "reject", "not now")
     text = text_of(life)
     assert text.startswith("## Keep the champion: station v2")
     assert "rejected by ann: not now" in text

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import cast
 
 from mlops_assets.ledger import Ledger
-from mlops_assets.lifecycle import watch
 from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.stages import monitor
 from mlops_assets_tests.living import START
 from mlops_assets_tests.unit.lifecycle.test_notify import spec_with
 
@@ -23,16 +23,16 @@ def challenger(ledger: Ledger, at: datetime) -> tuple[int, str]:
 
 def test_staleness_is_counted_from_the_last_comparison(ledger: Ledger) -> None:
     platform = cast(Platform, SimpleNamespace(ledger=ledger))
-    assert watch.staleness_triggers(SPEC, platform, START + 100 * DAY) == []  # nobody in production
+    assert monitor.staleness_triggers(SPEC, platform, START + 100 * DAY) == []  # nobody in production
     first, hash_ = challenger(ledger, START)
     ledger.promote("pump", first, seen_epoch=0, evidence_hash=hash_, actor="a", reason="", at=START)
-    assert watch.staleness_triggers(SPEC, platform, START + 14 * DAY) == []
-    [old] = watch.staleness_triggers(SPEC, platform, START + 15 * DAY)
+    assert monitor.staleness_triggers(SPEC, platform, START + 14 * DAY) == []
+    [old] = monitor.staleness_triggers(SPEC, platform, START + 15 * DAY)
     assert "15 days ago" in old.reason
     second, hash_ = challenger(ledger, START + 15 * DAY)
     ledger.keep("pump", second, evidence_hash=hash_, actor="a", reason="", at=START + 15 * DAY)
-    assert watch.staleness_triggers(SPEC, platform, START + 29 * DAY) == []  # the champion is 29 days old
-    [again] = watch.staleness_triggers(SPEC, platform, START + 30 * DAY)
+    assert monitor.staleness_triggers(SPEC, platform, START + 29 * DAY) == []  # the champion is 29 days old
+    [again] = monitor.staleness_triggers(SPEC, platform, START + 30 * DAY)
     assert again.subject != old.subject
 
 
@@ -43,13 +43,13 @@ def test_one_request_per_fact_however_often_it_is_seen(ledger: Ledger) -> None:
 
     def tick(days: int) -> bool:
         now = START + days * DAY
-        found = watch.staleness_triggers(SPEC, platform, now)
-        return watch.ask_for_retrain(SPEC, platform, found, now) is not None
+        found = monitor.staleness_triggers(SPEC, platform, now)
+        return monitor.ask_for_retrain(SPEC, platform, found, now) is not None
 
     assert [tick(days) for days in (14, 15, 15, 16, 40)] == [False, True, False, False, False]
     [asked] = ledger.open_requests("pump")
-    assert watch.finish_request(platform, "pump", asked.key, succeeded=True, now=START + 41 * DAY)
-    assert not watch.finish_request(platform, "pump", asked.key, succeeded=False, now=START + 41 * DAY)
+    assert monitor.finish_request(platform, "pump", asked.key, succeeded=True, now=START + 41 * DAY)
+    assert not monitor.finish_request(platform, "pump", asked.key, succeeded=False, now=START + 41 * DAY)
     assert not tick(42)  # the run ended without a comparison: the same fact does not ask twice
     second, hash_ = challenger(ledger, START + 43 * DAY)
     ledger.keep("pump", second, evidence_hash=hash_, actor="a", reason="", at=START + 43 * DAY)

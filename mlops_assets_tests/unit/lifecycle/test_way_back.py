@@ -16,10 +16,10 @@ from mlops_assets import training
 from mlops_assets.artifacts import TableVersion
 from mlops_assets.errors import BundleError, DataError, LedgerError, LostRaceError
 from mlops_assets.ledger import Ledger
-from mlops_assets.lifecycle.drill import alert, drill, is_due, last_drill
-from mlops_assets.lifecycle.promote import roll_back
-from mlops_assets.lifecycle.reproduce import last_reproduction, reproduce
-from mlops_assets.lifecycle.rescore import rescore
+from mlops_assets.lifecycle.recovery.reproduce import last_reproduction, reproduce
+from mlops_assets.lifecycle.recovery.rescore import rescore
+from mlops_assets.lifecycle.recovery.rollback_check import alert, drill, is_due, last_drill
+from mlops_assets.lifecycle.stages.promote import roll_back
 from mlops_assets_tests.unit.lifecycle.lives import Life, begin, readings
 
 

@@ -24,7 +24,7 @@ from mlops_assets.artifacts import (
     Split,
     TableVersion,
 )
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 

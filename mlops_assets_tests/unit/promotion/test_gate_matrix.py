@@ -164,7 +164,7 @@ def test_a_test_that_was_not_made_or_rests_on_other_numbers_refuses() -> None:
 def test_every_gate_of_the_model_file_has_a_function() -> None:
     from typing import get_args
 
-    from mlops_assets.spec.gates import GateSpec
+    from mlops_assets.model_file.gates import GateSpec
 
     union, _ = get_args(GateSpec)
     assert {section.model_fields["kind"].default for section in get_args(union)} == GATES.keys()

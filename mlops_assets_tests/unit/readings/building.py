@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.artifacts import Readings
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.readings import read
 from mlops_assets.settings import Settings
-from mlops_assets.spec import ModelSpec
 
 AS_OF = datetime(2026, 3, 1, 7, 13, 30, tzinfo=UTC)
 

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.errors import SourceError
-from mlops_assets.readings.delimited import read_delimited
-from mlops_assets.spec.source import FileSource
+from mlops_assets.model_file.source import FileSource
+from mlops_assets.readings.formats.csv import read_delimited
 from mlops_assets_tests.unit.readings.building import AS_OF, counted, read_model, read_text
 
 ROWS = pl.DataFrame({"y": [1, 2], "x": ["a", None]})

@@ -12,18 +12,18 @@ import polars as pl
 import pytest
 
 from mlops_assets.errors import SourceError
-from mlops_assets.readings import tidy
-from mlops_assets.readings.delimited import read_delimited
-from mlops_assets.readings.encoded import misfit
-from mlops_assets.spec.source import FileSource
+from mlops_assets.model_file.source import FileSource
+from mlops_assets.readings.formats import csv_fast_path
+from mlops_assets.readings.formats.csv import read_delimited
+from mlops_assets.readings.formats.encoding import misfit
 
 PLAIN = FileSource(kind="file", path="t.csv")
-MANY = tidy.TOLD_FROM + 5
+MANY = csv_fast_path.TOLD_FROM + 5
 READ = """
 import sys
 from pathlib import Path
-from mlops_assets.readings.delimited import read_delimited
-from mlops_assets.spec.source import FileSource
+from mlops_assets.readings.formats.csv import read_delimited
+from mlops_assets.model_file.source import FileSource
 small, large = map(Path, sys.argv[1:])
 source = FileSource(kind="file", path="t.csv")
 peak = lambda: int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
@@ -93,21 +93,21 @@ def test_lines_added_while_it_is_read_wait_for_the_next_reading(
 ) -> None:
     file = tmp_path / "t.csv"
     file.write_text("a,b\n1,2\n3,4\n")
-    scan = tidy.scanned
+    scan = csv_fast_path.scanned
 
-    def scanned_then_appended(*asked: object) -> tidy.Body:
+    def scanned_then_appended(*asked: object) -> csv_fast_path.Body:
         found = scan(*asked)  # type: ignore[arg-type]
         with file.open("a") as end:
             end.write("5,6\n7")
         return found
 
-    monkeypatch.setattr("mlops_assets.readings.delimited.scanned", scanned_then_appended)
+    monkeypatch.setattr("mlops_assets.readings.formats.csv.scanned", scanned_then_appended)
     assert read_delimited(file, PLAIN, "t")[0].rows() == [(1, 2), (3, 4)]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 1_000])
 def test_pieces_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr("mlops_assets.readings.encoded.PIECE", size)
+    monkeypatch.setattr("mlops_assets.readings.formats.encoding.PIECE", size)
     for text, settings in (
         ("\ufeffgrösse,b\r\n1,é\r\n2,ü", {}),
         ("grösse,b\r1,é\r2,ü\r", {}),

@@ -11,8 +11,8 @@ import pytest
 
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
-from mlops_assets.readings.repair import mend
-from mlops_assets.spec.source import RepairsSpec
+from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.readings.cleaning.steps import mend
 from mlops_assets_tests.unit.readings.building import AS_OF, counted, read_text
 
 

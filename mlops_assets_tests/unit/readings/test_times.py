@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from mlops_assets.errors import SourceError
-from mlops_assets.readings.times import UTC_TIME, to_instants
-from mlops_assets.spec.source import RepairsSpec
+from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.readings.cleaning.timestamps import UTC_TIME, to_instants
 
 
 def instants(

@@ -15,7 +15,7 @@ import pytest
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
-from mlops_assets.training import manifest as manifests
+from mlops_assets.training.bundles import manifest as manifests
 from mlops_assets_tests.bundles import replaced, rewritten, stored
 
 NAMES = ("a", "b")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mlops_assets import training
 from mlops_assets.artifacts import Bounds, Interval, from_json, to_json
-from mlops_assets.spec.training import TargetTransform
+from mlops_assets.model_file.training import TargetTransform
 
 Floats = NDArray[np.float64]
 

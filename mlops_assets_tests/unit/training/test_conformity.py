@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError, MlopsError, TrainingError
-from mlops_assets.spec.features import TIME, past_column
-from mlops_assets.spec.training import ALGORITHM_CATALOGUE, Problem
+from mlops_assets.model_file.features import TIME, past_column
+from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.training import Algorithm
 from mlops_assets_tests import bundles
 

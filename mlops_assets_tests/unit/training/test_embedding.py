@@ -76,7 +76,7 @@ def test_few_rows_that_are_all_right_do_not_make_it_certain() -> None:
 def test_the_triplet_loss_is_that_of_every_triplet_by_hand() -> None:
     import torch
 
-    from mlops_assets.training.network import triplet_loss
+    from mlops_assets.training.algorithms.base.torch_training import triplet_loss
 
     chance = np.random.default_rng(0)
     vectors, truth = chance.normal(size=(20, 3)), np.append(chance.integers(0, 3, 19), 9)

@@ -13,9 +13,10 @@ import pytest
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import MissingExtraError, TrainingError
-from mlops_assets.spec.training import ALGORITHM_CATALOGUE, Problem
-from mlops_assets.training import Algorithm, exporting
-from mlops_assets.training.exporting import BOOSTED, CONVERTERS, as_onnx, ask
+from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, Problem
+from mlops_assets.training import Algorithm
+from mlops_assets.training.bundles import onnx
+from mlops_assets.training.bundles.onnx import BOOSTED, CONVERTERS, as_onnx, ask
 from mlops_assets_tests.bundles import stored
 from mlops_assets_tests.unit.training.test_conformity import QUICK, fitted, rows, target
 
@@ -138,9 +139,9 @@ def test_what_cannot_be_converted_says_so(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_missing_library_is_found_before_anything_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "LIBRARIES", ("nobody_has_this",))
+    monkeypatch.setattr(onnx, "LIBRARIES", ("nobody_has_this",))
     with pytest.raises(MissingExtraError, match=r"mlops-assets\[onnx\]"):
-        exporting.require_onnx(["ridge"])
+        onnx.require_onnx(["ridge"])
 
 
 def store(folder: Path, model: Algorithm, **more: Any) -> str:

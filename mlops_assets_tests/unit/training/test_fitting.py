@@ -20,11 +20,12 @@ import pytest
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
-from mlops_assets.spec.features import FeaturesSpec
-from mlops_assets.spec.training import AlgorithmChoice, TrainingSpec
-from mlops_assets.training import Fitted, Progress, workers
-from mlops_assets.training.cores import idle_cores, usable_cores
-from mlops_assets.training.overfitting import overfitted
+from mlops_assets.model_file.features import FeaturesSpec
+from mlops_assets.model_file.training import AlgorithmChoice, TrainingSpec
+from mlops_assets.training import Fitted, Progress
+from mlops_assets.training.fitting import worker_pool
+from mlops_assets.training.fitting.cpu_budget import idle_cores, usable_cores
+from mlops_assets.training.fitting.overfitting import overfitted
 
 NAMES = ("a", "b")
 
@@ -60,7 +61,9 @@ def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
 def fitting_processes() -> list[psutil.Process]:
     """Other tests may have left children of their own, such as Python's resource tracker."""
     alive = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
-    return [p for p in alive if any("mlops_assets.training.worker" in word for word in p.cmdline())]
+    return [
+        p for p in alive if any("mlops_assets.training.fitting.worker_main" in word for word in p.cmdline())
+    ]
 
 
 def endless() -> AlgorithmChoice:
@@ -131,8 +134,8 @@ def test_a_process_that_dies_is_a_failed_candidate(monkeypatch: pytest.MonkeyPat
     killed = threading.Event()
 
     def kill_it() -> None:
-        assert until(lambda: bool(workers._busy))
-        [worker] = workers._busy.values()
+        assert until(lambda: bool(worker_pool._busy))
+        [worker] = worker_pool._busy.values()
         os.kill(worker.process.pid, signal.SIGKILL)
         killed.set()
 
@@ -189,7 +192,7 @@ def test_cores(tmp_path: Path) -> None:
 
 
 def test_warming_up_starts_what_the_next_fit_uses() -> None:
-    workers._close_all()
+    worker_pool._close_all()
     training.warm_up(spec(AlgorithmChoice(name="svm"), AlgorithmChoice(name="random_forest")))
     training.warm_up(spec(AlgorithmChoice(name="svm")))
     [warmed] = [process.pid for process in fitting_processes()]
@@ -199,13 +202,13 @@ def test_warming_up_starts_what_the_next_fit_uses() -> None:
 
 
 def test_warming_up_also_starts_what_verifies_a_model_that_is_fitted_here() -> None:
-    workers._close_all()
+    worker_pool._close_all()
     training.warm_up(spec(AlgorithmChoice(name="ridge"), AlgorithmChoice(name="linear")))
     assert len(fitting_processes()) == 1
 
 
 def test_a_direct_solution_of_known_cost_needs_no_process() -> None:
-    workers._close_all()
+    worker_pool._close_all()
     ridge, linear = fit(AlgorithmChoice(name="ridge"), AlgorithmChoice(name="linear"))
     assert (ridge.status, linear.status) == ("trained", "trained")
     assert fitting_processes() == []

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
-from mlops_assets.spec.training import ALGORITHM_CATALOGUE, Problem
-from mlops_assets.training import Algorithm, Progress, focal
-from mlops_assets.training.robust import robust_loss, spread
+from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, Problem
+from mlops_assets.training import Algorithm, Progress
+from mlops_assets.training.algorithms.base import focal_loss
+from mlops_assets.training.algorithms.base.robust_losses import robust_loss, spread
 
 Floats = NDArray[np.float64]
 NAMES: Final = ("a", "b", "c")
@@ -69,14 +70,14 @@ def test_derivatives_of_the_focal_loss_are_those_of_finite_differences(focus: fl
     if classes == 2:
         scores = scores[:, 0]
     truth = chance.integers(0, classes, 200).astype(float)
-    gradient, second, curvature = focal.derivatives(scores, truth, focus)
+    gradient, second, curvature = focal_loss.derivatives(scores, truth, focus)
     assert gradient.shape == second.shape == curvature.shape == scores.shape
     for place in [...] if classes == 2 else [(slice(None), k) for k in range(classes)]:
         nudge = np.zeros_like(scores)
         nudge[place] = 1e-5
-        up, down = (focal.losses(scores + sign * nudge, truth, focus) for sign in (1, -1))
+        up, down = (focal_loss.losses(scores + sign * nudge, truth, focus) for sign in (1, -1))
         np.testing.assert_allclose(gradient[place], (up - down) / 2e-5, atol=1e-7)
-        up, down = (focal.derivatives(scores + sign * nudge, truth, focus)[0][place] for sign in (1, -1))
+        up, down = (focal_loss.derivatives(scores + sign * nudge, truth, focus)[0][place] for sign in (1, -1))
         np.testing.assert_allclose(second[place], (up - down) / 2e-5, atol=1e-7)
     assert (curvature >= second - 1e-12).all()
     assert (curvature > 0).all()
@@ -84,11 +85,11 @@ def test_derivatives_of_the_focal_loss_are_those_of_finite_differences(focus: fl
 
 def test_a_focus_of_nought_is_cross_entropy() -> None:
     scores, truth = np.array([-2.0, 0.5, 3.0]), np.array([0.0, 1.0, 0.0])
-    own = focal.shares(scores)[np.arange(3), truth.astype(int)]
-    np.testing.assert_allclose(focal.losses(scores, truth, 0.0), -np.log(own))
+    own = focal_loss.shares(scores)[np.arange(3), truth.astype(int)]
+    np.testing.assert_allclose(focal_loss.losses(scores, truth, 0.0), -np.log(own))
     certain = np.array([800.0, -800.0])
-    assert focal.losses(certain, np.array([1.0, 0.0]), 2.0).tolist() == [0.0, 0.0]
-    assert all(np.isfinite(part).all() for part in focal.derivatives(certain, np.array([0.0, 1.0]), 2.0))
+    assert focal_loss.losses(certain, np.array([1.0, 0.0]), 2.0).tolist() == [0.0, 0.0]
+    assert all(np.isfinite(part).all() for part in focal_loss.derivatives(certain, np.array([0.0, 1.0]), 2.0))
 
 
 @pytest.mark.parametrize("name", ["huber", "log_cosh"])

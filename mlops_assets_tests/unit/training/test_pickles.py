@@ -13,7 +13,7 @@ import pytest
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
-from mlops_assets.training import workers
+from mlops_assets.training.fitting import worker_pool
 from mlops_assets_tests.bundles import replaced, stored
 from mlops_assets_tests.stubborn import Bomb
 
@@ -137,4 +137,4 @@ def test_a_pickle_of_something_else_is_not_used(bundle: tuple[Path, str]) -> Non
     digest = replaced(folder, "model.pkl", pickle.dumps([1, 2, 3]))
     with pytest.raises(BundleError, match="holds a list, not a Stubborn"):
         training.load_bundle(folder, expected_manifest_sha256=digest, may_unpickle=allowed)
-    workers._close_all()
+    worker_pool._close_all()

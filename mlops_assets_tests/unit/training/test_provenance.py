@@ -13,8 +13,8 @@ import pytest
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
-from mlops_assets.training.manifest import sha256
-from mlops_assets.training.provenance import distributions_of
+from mlops_assets.training.algorithms.base.provenance import distributions_of
+from mlops_assets.training.bundles.manifest import sha256
 from mlops_assets_tests.bundles import stored
 
 ROWS = FeatureMatrix(("a", "b"), np.random.default_rng(0).normal(size=(40, 2)))

@@ -12,8 +12,8 @@ import pytest
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import MissingExtraError, TrainingError
-from mlops_assets.spec.features import FeaturesSpec
-from mlops_assets.spec.training import AlgorithmChoice, SearchSpec, TrainingSpec
+from mlops_assets.model_file.features import FeaturesSpec
+from mlops_assets.model_file.training import AlgorithmChoice, SearchSpec, TrainingSpec
 
 
 def spec(*choices: AlgorithmChoice, search: SearchSpec | None = None, problem: str = "regression") -> Any:
@@ -36,7 +36,7 @@ def nothing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     def finding(name: str) -> Any:
         return None if name in absent else find_spec(name)
 
-    for home in ("algorithm", "readiness"):
+    for home in ("algorithms.base.algorithm", "fitting.preflight"):
         monkeypatch.setattr(f"mlops_assets.training.{home}.find_spec", finding)
 
 

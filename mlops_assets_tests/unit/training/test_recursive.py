@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
-from mlops_assets.spec.features import TIME, past_column
-from mlops_assets.spec.training import WRAPPED, AlgorithmChoice
+from mlops_assets.model_file.features import TIME, past_column
+from mlops_assets.model_file.training import WRAPPED, AlgorithmChoice
 from mlops_assets.training import Algorithm
 
 Floats = NDArray[np.float64]

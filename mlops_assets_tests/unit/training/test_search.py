@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
-from mlops_assets.spec.features import FeaturesSpec
-from mlops_assets.spec.training import (
+from mlops_assets.model_file.features import FeaturesSpec
+from mlops_assets.model_file.training import (
     AlgorithmChoice,
     SearchedChoice,
     SearchedRange,

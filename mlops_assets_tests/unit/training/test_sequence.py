@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
-from mlops_assets.spec.features import TIME, past_column, past_of
-from mlops_assets.training.sequence import layout, unrolled
+from mlops_assets.model_file.features import TIME, past_column, past_of
+from mlops_assets.training.algorithms.base.windows import layout, unrolled
 
 Floats = NDArray[np.float64]
 HOUR: Final = 3600.0

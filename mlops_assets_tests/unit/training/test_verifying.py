@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
-from mlops_assets.training import workers
+from mlops_assets.training.fitting import worker_pool
 from mlops_assets_tests import bundles
 
 ROWS = FeatureMatrix(("a", "b"), np.random.default_rng(0).normal(size=(40, 2)))
@@ -42,12 +42,12 @@ def stored(folder: Path, name: str = "ridge", **params: Any) -> tuple[str, Path,
 
 
 def test_another_process_loads_it_and_waits_for_the_next(tmp_path: Path) -> None:
-    workers._close_all()
+    worker_pool._close_all()
     training.verify(*stored(tmp_path / "1"))
-    [[first]] = workers._idle.values()
+    [[first]] = worker_pool._idle.values()
     assert first.process.pid != HERE
     training.verify(*stored(tmp_path / "2"))
-    assert workers._idle[HERE, training.ALGORITHMS["ridge"].packages] == [first]
+    assert worker_pool._idle[HERE, training.ALGORITHMS["ridge"].packages] == [first]
 
 
 def test_damage_is_named(tmp_path: Path) -> None:

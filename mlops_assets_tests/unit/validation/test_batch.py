@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.artifacts import ColumnProfile, Profile, RuleResult, Validation, from_json, to_json
-from mlops_assets.spec import ModelSpec
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.validation import rule_names, rules, validate
 
 START = datetime(2025, 3, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.spec.validation import ColumnRules, ValidationSpec
+from mlops_assets.model_file.validation import ColumnRules, ValidationSpec
 
 
 @pytest.mark.parametrize(

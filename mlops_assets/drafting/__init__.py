@@ -1,0 +1,56 @@
+"""A first model file for a table nobody has described yet: facts about the table in, commented YAML out.
+
+Comes in: `TableFacts`, as `readings.profiling` measures them. Goes out: the text of a model file that is valid and runs
+as it is, with the reason beside every choice a person may want to change. Nothing here looks at data.
+
+Read `facts` first; each other module writes the sections it is named after.
+"""
+
+from __future__ import annotations
+
+from mlops_assets.drafting.facts import (
+    FEW_INPUTS,
+    LONGEST_NAME,
+    MANY_MISSING,
+    ColumnFacts,
+    Kind,
+    Role,
+    TableFacts,
+    TimeFacts,
+    Unit,
+    Writing,
+)
+from mlops_assets.drafting.judging import evaluation, gates
+from mlops_assets.drafting.learning import features, split, training
+from mlops_assets.drafting.mending import repairs, validation
+from mlops_assets.drafting.opening import opening
+from mlops_assets.model_file.source import FileSource
+
+__all__ = [
+    "FEW_INPUTS",
+    "LONGEST_NAME",
+    "MANY_MISSING",
+    "ColumnFacts",
+    "Kind",
+    "Role",
+    "TableFacts",
+    "TimeFacts",
+    "Unit",
+    "Writing",
+    "draft",
+]
+
+
+def draft(name: str, owner: str, source: FileSource, facts: TableFacts) -> str:
+    """The text of the model file."""
+    sections = [
+        opening(name, owner, source, facts),
+        repairs(facts),
+        validation(facts),
+        features(facts),
+        split(facts),
+        training(facts),
+        evaluation(facts),
+        gates(facts),
+    ]
+    return "\n".join(line for section in sections for line in (*section, ""))

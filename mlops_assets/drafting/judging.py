@@ -1,0 +1,75 @@
+"""The sections `evaluation`, `gates` and `schedules` of a drafted model file: what the model is judged by, and when."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from mlops_assets.drafting.facts import TableFacts
+from mlops_assets.drafting.scalars import duration, listed
+
+_PERSONAL: Final = re.compile(r"(?i)^(sex|gender|race|rac1p|ethnicity|age_group|nationality|religion)$")
+
+
+def evaluation(facts: TableFacts) -> Iterator[str]:
+    """Metrics, slices and seasons."""
+    primary, also = _metrics(facts)
+    yield "evaluation:"
+    yield f"  primary: {primary}"
+    yield f"  also: [{', '.join(also)}]"
+    if len(facts.classes) == 2 and facts.problem == "classification":
+        yield f"  positive: {json.dumps(facts.classes[1][0], ensure_ascii=False)} # the rarer class"
+    if keys := [key for key in (facts.entity, facts.time and facts.time.column) if key]:
+        yield f"  slices: {listed(keys)} # the report shows the error of each, as table and picture"
+    if facts.seasons:
+        lengths = ", ".join(map(duration, facts.seasons))
+        yield f"  seasons: [{lengths}] # the values so long before are what beats_baseline asks to beat, too"
+    people = [column.name for column in facts.of("input") if _PERSONAL.match(column.name)]
+    if people:
+        yield f"  # sensitive: {listed(people)} # measures fairness by these; inputs only where listed above"
+
+
+def _metrics(facts: TableFacts) -> tuple[str, tuple[str, ...]]:
+    if facts.problem == "forecasting":
+        return "mae", ("rmse", "mase")
+    if facts.problem == "regression":
+        return "rmse", ("mae", "r2")
+    if len(facts.classes) != 2:
+        return "f1", ("accuracy", "log_loss")
+    rows = sum(count for _, count in facts.classes)
+    rare = facts.classes[1][1] < 0.1 * rows
+    return (
+        ("pr_auc", ("roc_auc", "recall", "log_loss")) if rare else ("roc_auc", ("f1", "accuracy", "log_loss"))
+    )
+
+
+def gates(facts: TableFacts) -> Iterator[str]:
+    """The gates, and the schedules after them."""
+    primary, _ = _metrics(facts)
+    yield "gates: # all must pass before a challenger may become champion"
+    yield f"  - beats_baseline: {{metric: {primary}}} # better than {_floor(facts)}"
+    if facts.problem == "classification" and facts.time:
+        # A baseline that knows two answers ranks badly by nature, however often it is right.
+        yield "  - beats_baseline: {metric: log_loss} # and its probabilities worth more, not only their order"
+    yield f"  - beats_champion: {{metric: {primary}, by: 2%}}"
+    yield "  - no_missing_predictions"
+    yield "  - min_rows"
+    yield "  - time_limit"
+    yield "  - latency # one row in less than 100 ms"
+    twins = facts.twins - (facts.repeated if facts.drops_repeated else 0)
+    if twins > 0 and facts.time is None:
+        yield f"  # - leakage # would fail: {twins:,} rows equal another in every column used"
+    else:
+        yield "  - leakage"
+    yield ""
+    yield 'schedules: {retrain: "0 2 * * 0", data_quality: "30 0 * * *", timezone: UTC}'
+
+
+def _floor(facts: TableFacts) -> str:
+    if facts.problem == "classification":
+        return "the class before, if labels are known by then" if facts.time else "the most frequent class"
+    if facts.problem == "regression":
+        return "the mean of the training rows"
+    return "the value now" + (" and those of the seasons before" if facts.seasons else "")

@@ -1,0 +1,137 @@
+"""The sections `repairs` and `validation` of a drafted model file: what is mended in the table, and what it must hold.
+
+A repair that was seen to be needed is written; one that only a person can decide (a time zone, the codes of a quality
+flag) is a comment to uncomment.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+
+from mlops_assets.drafting.facts import DAY, LONGEST_NAME, TableFacts, TimeFacts
+from mlops_assets.drafting.scalars import listed, scalar
+
+
+def repairs(facts: TableFacts) -> Iterator[str]:
+    """One line or more for each repair that the table needs."""
+    lines = [*_texts(facts), *_clock(facts.time), *_holes(facts), *_copies(facts), *_kept(facts)]
+    if all(line.startswith("#") for line in lines):
+        # Only advice, or nothing: a section of comments alone would read as null.
+        yield "repairs: {} # nothing to mend was found"
+        yield from lines
+    else:
+        yield "repairs: # each is counted at every run"
+        yield from (f"  {line}" for line in lines)
+
+
+def _texts(facts: TableFacts) -> Iterator[str]:
+    """Columns put together, and numbers that were written as words."""
+    made = [(facts.time.column, facts.time.made_of)] if facts.time and facts.time.made_of else []
+    made += [(facts.entity, facts.entity_of)] if facts.entity and facts.entity_of else []
+    if made:
+        yield "combine: # columns made of others, side by side"
+        yield from (f"  {scalar(name)}: {listed(parts)}" for name, parts in made)
+    if facts.missing_text:
+        yield f"missing_text: {listed(facts.missing_text)} # words found that mean missing"
+    for way in ("decimal_comma", "thousands"):
+        if found := [column.name for column in facts.columns if column.writing == way]:
+            yield f"{way}: {listed(found)}"
+    casts = [column.name for column in facts.columns if column.cast and not column.writing]
+    if casts:
+        yield f"cast: {{{', '.join(f'{scalar(name)}: number' for name in casts)}}} # numbers kept as text"
+
+
+def _clock(time: TimeFacts | None) -> Iterator[str]:
+    """How the timestamp is read."""
+    if time is None:
+        return
+    if time.format:
+        doubt = f" # a guess: {json.dumps(time.days_first)} reads every value too" if time.days_first else ""
+        yield f"timestamp_format: {json.dumps(time.format)}{doubt}"
+    if time.unit:
+        yield f"timestamp_unit: {time.unit} # since 1970; a guess by their size"
+    if not time.zoned and (time.step is None or time.step < DAY):
+        yield "# timezone: Europe/Berlin # if the clock times are local; without it they count as UTC"
+    if time.missing:
+        yield "missing_timestamp: drop_row"
+
+
+def _holes(facts: TableFacts) -> Iterator[str]:
+    """Values that are none, and rows without a target."""
+    sentinels = {column.name: column.sentinels for column in facts.columns if column.sentinels}
+    if facts.rare:
+        sentinels[facts.target] = (*sentinels.get(facts.target, ()), *facts.rare)
+    if sentinels:
+        also = "; classes with too few rows to learn" if facts.rare else ""
+        yield f"sentinels: # values that stand for missing{also}"
+        yield from (f"  {scalar(name)}: {listed(values)}" for name, values in sentinels.items())
+    flagged = [column for column in facts.columns if column.flagged_by and column.role in ("input", "target")]
+    if flagged:
+        yield "# flags: # these columns look like quality flags: say which codes let a reading stand"
+        for column in flagged[:5]:
+            yield f"#   {scalar(column.name)}: {{column: {scalar(column.flagged_by or '')}, accept: [0]}}"
+    target = facts.of("target")[0]
+    if target.missing or target.sentinels or facts.rare:
+        yield "missing_target: drop_row" + (f" # {target.missing:.2%} have none" if target.missing else "")
+
+
+def _copies(facts: TableFacts) -> Iterator[str]:
+    """Rows that stand there twice, and their order."""
+    if facts.time and facts.time.repeated and (facts.entity or facts.is_series):
+        yield f"duplicates: last # {facts.time.repeated:,} rows repeat an instant"
+    elif facts.drops_repeated:
+        yield f"duplicates: first # {facts.repeated:,} rows repeat another in every column"
+    elif facts.repeated and not facts.time:
+        yield f"# duplicates: first # {facts.repeated:,} rows repeat another, as rows of few values do"
+    if facts.time and not facts.time.sorted:
+        yield "sort: time"
+
+
+def _kept(facts: TableFacts) -> Iterator[str]:
+    """What becomes of columns that no table of ours can keep: lists and records, and names that nobody could write."""
+    unwritable = [column.name for column in facts.columns if not 1 <= len(column.name) <= LONGEST_NAME]
+    odd = [
+        column.name for column in facts.columns if column.kind == "other" and column.name not in unwritable
+    ]
+    if unwritable:
+        made = [name for name in (facts.time and facts.time.column, facts.entity) if name]
+        kept = dict.fromkeys(
+            [*made, *(c.name for c in facts.columns if c.role != "left out" and c.kind != "other")]
+        )
+        gone = [
+            name for name in kept if (facts.time and name in facts.time.made_of) or name in facts.entity_of
+        ]
+        yield f"select: {listed([name for name in kept if name not in gone])} # the others have no usable name"
+    elif odd:
+        yield f"drop: {listed(odd)} # lists and records, which a table cannot keep"
+
+
+def validation(facts: TableFacts) -> Iterator[str]:
+    """What later tables must hold, from what this one holds."""
+    yield "validation:"
+    unseen = facts.time.lost if facts.time else 0
+    lost = facts.repeated if facts.drops_repeated else unseen
+    rows = (facts.rows - lost) * (1 - facts.of("target")[0].missing)
+    yield f"  min_rows: {max(10, _round_down(0.8 * rows))}"
+    yield "  max_missing: 5%"
+    if facts.time:
+        yield "  # freshness: 24h # refuse to train when the newest reading is older"
+        if not (facts.entity or facts.is_series):
+            yield f"  unique_rows: false # events: {facts.time.repeated:,} rows share their instant with another"
+    gaps = [c for c in (*facts.of("input"), *facts.of("target")) if c.missing >= 0.04 and c.role != "target"]
+    if gaps:
+        yield "  columns:"
+        for column in gaps:
+            yield (
+                f"    {scalar(column.name)}: {{max_missing: {min(100, math.ceil(column.missing * 110) + 1)}%}} "
+                f"# {column.missing:.1%} are missing"
+            )
+
+
+def _round_down(value: float) -> int:
+    """Two digits that mean something: 36,412 is 36,000."""
+    whole = int(value)
+    dropped = max(0, len(str(whole)) - 2)
+    return int(str(whole)[: len(str(whole)) - dropped] + "0" * dropped)

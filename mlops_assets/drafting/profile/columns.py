@@ -1,0 +1,220 @@
+"""One column: what its values are, once the repairs it needs are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import polars as pl
+
+from mlops_assets.drafting import ColumnFacts, Kind, Writing
+from mlops_assets.drafting.profile.sampling import glance, more_than
+from mlops_assets.readings.cleaning.steps import SIGNS
+
+MISSING_WORDS: Final = ("", "NA", "N/A", "n/a", "na", "NaN", "nan", "null", "NULL", "None", "none", "-", "?")
+AMBIGUOUS_WORDS: Final = frozenset({"none", "None", "na", "-"})
+"""Words that are categories as often as gaps: they count as missing in columns of numbers only."""
+NINES: Final = (99.0, 999.0, 9_999.0, 99_999.0, 999_999.0, 99.9, 999.9, 9_999.9, 99.99, 999.99)
+SENTINELS: Final = frozenset({*NINES, *(-value for value in NINES), -200.0, -999.25, -32_768.0})
+"""Numbers that loggers and agencies write where nothing was measured."""
+_COMMA: Final = r"^[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+$"
+_THOUSANDS: Final = r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$"
+_PLAIN: Final = r"^[-+]?\d+(\.\d+)?$"
+_WRITINGS: Final[dict[Writing, tuple[str, str, str]]] = {
+    "thousands": (_THOUSANDS, ",", "."),
+    "decimal_comma": (_COMMA, ".", ","),
+}
+"""Per way of writing: the form, what falls away, what becomes the decimal point."""
+ODD_WORDS: Final = 10
+"""So many different words among the numbers of a column are taken for gaps."""
+MANY_NUMBERS: Final = 50
+"""Text with fewer different numbers is left as categories."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A column as it will be after the repairs that its facts declare."""
+
+    values: pl.Series
+    facts: ColumnFacts
+
+
+def missing_words(frame: pl.DataFrame) -> tuple[str, ...]:
+    """Words in text columns that can only mean missing: the plain ones anywhere, any few words among numbers.
+
+    A word that another text column uses as a value is no such word.
+    """
+    found: set[str] = set()
+    doubtful: set[str] = set()
+    used: set[str] = set()
+    texts: list[pl.Series] = []
+    for name in _texts(frame):
+        values = frame[name].cast(pl.String).str.strip_chars().drop_nulls()
+        plain = set(values.filter(values.is_in(MISSING_WORDS)).unique().to_list())
+        odd = _odd_words(values)
+        if odd is None:
+            found |= plain - AMBIGUOUS_WORDS
+            used |= plain & AMBIGUOUS_WORDS
+            texts.append(values)
+        else:
+            found |= plain
+            doubtful |= odd
+    for values in texts if doubtful else ():
+        used |= set(values.filter(values.is_in(list(doubtful))).unique().to_list())
+    known = [word for word in MISSING_WORDS if word in found]
+    return (*known, *sorted(doubtful - used - found))
+
+
+def _odd_words(values: pl.Series) -> set[str] | None:
+    """The few words of a column of numbers that neither are numbers nor known to mean missing; None for texts."""
+    seen = glance(values)
+    if len(_words(seen.unique())) > ODD_WORDS:
+        return None
+    different = values.unique()
+    different = different.filter(~different.is_in(MISSING_WORDS))
+    odd = _words(different)
+    few = len(odd) < len(different) and len(odd) <= min(ODD_WORDS, len(different) // 5)
+    return set(odd.to_list()) if few else None
+
+
+def _words(values: pl.Series) -> pl.Series:
+    """Those that are no numbers, in whatever way they are written, and not known to mean missing."""
+    return values.filter(~values.is_in(MISSING_WORDS) & ~_numeric(values))
+
+
+def _numeric(values: pl.Series) -> pl.Series:
+    """Which of some texts are numbers, in any of the ways they are written."""
+    bare = values.str.replace_all(SIGNS, "")
+    plain = bare.cast(pl.Float64, strict=False).is_not_null()
+    return plain | bare.str.contains(_COMMA) | bare.str.contains(_THOUSANDS)
+
+
+def _texts(frame: pl.DataFrame) -> list[str]:
+    return [name for name, kind in frame.schema.items() if kind in (pl.String, pl.Categorical, pl.Enum)]
+
+
+def read_column(
+    column: pl.Series, words: tuple[str, ...], is_target: bool, comma_splits: bool = True
+) -> Read:
+    """The column after the repairs it needs: gaps as null, numbers in text and sentinels recognised.
+
+    comma_splits: a comma separates the fields of the file, so that 1,234 is written with a thousands comma.
+    """
+    if isinstance(column.dtype, pl.Duration):
+        column = column.dt.total_microseconds() / 1e6  # as the reader does
+    kind = column.dtype
+    facts = ColumnFacts(column.name, "other", "input", 0.0, 0)
+    if kind in (pl.String, pl.Categorical, pl.Enum):
+        column, facts = _text(column.cast(pl.String), words, facts, is_target, comma_splits)
+    elif kind == pl.Boolean:
+        facts = replace(facts, kind="boolean")
+    elif kind.is_numeric() or kind == pl.Null:
+        column = column.cast(pl.Float64).fill_nan(None)
+        facts = replace(facts, kind="number")
+    elif kind in (pl.Datetime, pl.Date):
+        facts = replace(facts, kind="time")
+    if facts.kind == "number":
+        sentinels = _sentinels(column)
+        column = (
+            column.set(column.is_in([float(value) for value in sentinels]), None) if sentinels else column
+        )
+        facts = replace(facts, sentinels=sentinels)
+    return Read(column, _counted(column, facts))
+
+
+def _counted(column: pl.Series, facts: ColumnFacts) -> ColumnFacts:
+    values = column.drop_nulls()
+    return replace(
+        facts,
+        missing=column.null_count() / max(1, len(column)),
+        distinct=values.n_unique() if facts.kind != "other" else 0,
+        span=_span(values, facts.kind),
+    )
+
+
+def _text(
+    column: pl.Series, words: tuple[str, ...], facts: ColumnFacts, is_target: bool, comma_splits: bool
+) -> tuple[pl.Series, ColumnFacts]:
+    column = column.str.strip_chars()
+    column = column.set(column.is_in(words), None) if words else column
+    if not _numeric(seen := glance(column).drop_nulls()).all() and len(seen):
+        return column, replace(facts, kind="text")
+    present = column.drop_nulls().unique()
+    if present.is_empty():
+        return column, replace(facts, kind="text")
+    bare = present.str.replace_all(SIGNS, "")
+    signs = bool((bare != present).any())
+    codes = present.str.contains(r"^[-+]?0\d").any()
+    if not codes:
+        for writing in ("thousands", "decimal_comma") if comma_splits else ("decimal_comma", "thousands"):
+            form, old, new = _WRITINGS[writing]
+            hits = bare.str.contains(form)
+            if (hits.any() or signs) and (hits | bare.str.contains(_PLAIN)).all():
+                plain = column.str.replace_all(SIGNS, "").str.replace_all(old, "", literal=True)
+                values = plain.str.replace(new, ".", literal=True).cast(pl.Float64, strict=False)
+                return values, replace(facts, kind="number", writing=writing)
+    many = is_target or len(present) > MANY_NUMBERS
+    if many and not codes and present.cast(pl.Float64, strict=False).null_count() == 0:
+        return column.cast(pl.Float64, strict=False), replace(facts, kind="number", cast="number")
+    return column, replace(facts, kind="text")
+
+
+def _sentinels(column: pl.Series) -> tuple[int | float, ...]:
+    """Values such as -99 and 9999 that stand alone, far from all others."""
+    values = column.drop_nulls()
+    low, high = values.min(), values.max()
+    found = [value for value in SENTINELS if low is not None and low <= value <= high]  # type: ignore[operator]
+    there = values.filter(values.is_in(found)).unique() if found else values
+    found = [value for value in found if value in there]
+    kept: list[float] = []
+    for value in sorted(found, key=abs, reverse=True):
+        others = values.filter((values != value) & ~values.is_in(kept))
+        far_off = beyond(value, others)
+        if far_off <= 10.0 or not more_than(others, 3):
+            continue
+        near, far = float(others.quantile(0.01) or 0), float(others.quantile(0.99) or 0)
+        if far_off > max(3 * (far - near), 10.0):
+            kept.append(value)
+    return tuple(int(value) if value.is_integer() else value for value in kept)
+
+
+def beyond(value: float, others: pl.Series) -> float:
+    """How far a value lies below the least of others (above the greatest), where it is negative (positive)."""
+    least, most = others.min(), others.max()
+    if least is None or most is None:
+        return 0.0
+    return float(least) - value if value < 0 else value - float(most)  # type: ignore[arg-type]
+
+
+def shared_sentinels(read: dict[str, Read]) -> dict[str, Read]:
+    """What is a sentinel in one column is one in others too where it alone is negative among positive values."""
+    known = {
+        float(v) for one in read.values() for v in one.facts.sentinels if not isinstance(v, str) and v < 0
+    }
+    if not known:
+        return read
+    found = dict(read)
+    for name, one in read.items():
+        if one.facts.kind != "number":
+            continue
+        values = one.values.drop_nulls()
+        more = [value for value in sorted(known) if (values == value).any()]
+        others = values.filter(~values.is_in(more)) if more else values
+        if not more or others.is_empty() or float(others.min()) < 0:  # type: ignore[arg-type]
+            continue
+        column = one.values.set(one.values.is_in(more), None)
+        listed = (*one.facts.sentinels, *(int(value) if value.is_integer() else value for value in more))
+        found[name] = Read(column, _counted(column, replace(one.facts, sentinels=listed)))
+    return found
+
+
+def _span(values: pl.Series, kind: Kind) -> str:
+    if values.is_empty():
+        return ""
+    if kind == "number":
+        low, high = values.cast(pl.Float64).to_numpy().min(), values.cast(pl.Float64).to_numpy().max()
+        return f"{low:.6g} to {high:.6g}"
+    if kind == "text":
+        count = values.n_unique()
+        return f"{count:,} value{'s' if count > 1 else ''}"
+    return ""

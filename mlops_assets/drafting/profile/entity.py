@@ -1,0 +1,67 @@
+"""About what: the column, or two, that with the time tells rows apart."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from typing import Final
+
+import polars as pl
+
+from mlops_assets.drafting.profile.sampling import more_than
+
+_ENTITY_NAME: Final = re.compile(
+    r"(?i)(^|_|\b)(id|name|unit|unit[_ ]?(nr|no|number)|"
+    r"sensor|store|shop|item|product|sku|device|machine|engine|turbine|vehicle|meter|series|"
+    r"site|station|location|country|region|state|city|file|host|symbol|ticker|asset|customer|user|patient|dept|family)s?$"
+)
+MANY_TIMES: Final = 8
+"""What rows are about comes up in at least so many of them, on average."""
+FEW_REPEATS: Final = 0.02
+"""Share of rows that repeat an instant up to which chance explains it: any column would tell them apart."""
+FEW_NUMBERS: Final = 100
+"""Numbers whose name does not say so name what rows are about only where there are so few of them."""
+MANY_NAMES: Final = 30
+"""Columns looked at for the entity."""
+
+
+def entity_of(table: pl.DataFrame, instants: pl.Series, target: str) -> tuple[str, ...]:
+    """The column with the fewest values that, with the time, tells rows apart, or two that do; none where time does so
+    alone, or where no column leaves a tenth of the repeated instants or fewer."""
+    repeats = _repeats(instants)
+    if repeats <= FEW_REPEATS * table.height:
+        return ()
+    allowed = min(0.01 * table.height, 0.1 * repeats)
+    able = [name for name in table.columns if name != target and _is_name(table[name])]
+    for many in (1, 2):
+        found: list[tuple[int, int, tuple[str, ...]]] = []
+        for names in combinations(able[:MANY_NAMES], many):
+            unnamed = sum(not named_entity(name) for name in names)
+            if many == 2 and (unnamed or repeats < table.height // 2):
+                continue
+            pairs = table.select(names).with_columns(instants.alias(" instant"))
+            if table.height - pairs.n_unique() <= allowed:
+                found.append((unnamed, table.select(names).n_unique(), names))
+        if found:
+            return min(found)[2]
+    return ()
+
+
+def named_entity(name: str) -> bool:
+    """Whether a column's name says that it tells what a row is about."""
+    return _ENTITY_NAME.search(name) is not None
+
+
+def _is_name(column: pl.Series) -> bool:
+    """Whether a column may name what rows are about: text or whole numbers, each value again and again."""
+    if column.null_count() or not (column.dtype == pl.String or column.dtype.is_float()):
+        return False
+    named = column.dtype == pl.String or named_entity(column.name)
+    most = min(len(column) // MANY_TIMES, len(column) if named else FEW_NUMBERS)
+    if more_than(column, most) or column.n_unique() < 2:
+        return False
+    return column.dtype == pl.String or bool((column == column.round()).all())
+
+
+def _repeats(instants: pl.Series) -> int:
+    return len(instants) - instants.n_unique()

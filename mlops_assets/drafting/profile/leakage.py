@@ -1,0 +1,113 @@
+"""Columns that give the answer away: the target under another name, a part of its sum, a consequence of its class.
+
+Comes in: a sample of the table after its repairs. Goes out: reasons in words, to stand beside a column left out. What
+only comes close is a note: a person has to say whether it is known before the target.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from mlops_assets.model_file.training import Problem
+
+DISGUISE: Final = 0.9999
+"""Absolute rank correlation with the target (area under the curve for two classes) from which two say the same."""
+CLOSE: Final = 0.97
+"""The same, from which it is worth a word."""
+LEAST_ROWS: Final = 30
+LEAST_OF_CLASS: Final = 50
+"""Rows that each class must have before a column that parts them without a miss is no accident."""
+CONSEQUENCE_ROWS: Final = 20
+RARE_CLASS: Final = 0.1
+"""A value that only ever comes with a class this rare follows from it."""
+SUM_ROWS: Final = 5_000
+MANY_PARTS: Final = 200
+
+
+def disguise(sample: pl.DataFrame, name: str, target: str, problem: Problem) -> tuple[str, str]:
+    """Why a column is the target under another name, and a note where it comes suspiciously close; empty otherwise."""
+    column, truth = sample[name], sample[target]
+    if problem == "classification":
+        labels = truth.cast(pl.String)
+        return _names_class(column, labels) or _parts_classes(column, labels) or _follows(column, labels), ""
+    if not column.dtype.is_numeric() or not truth.dtype.is_numeric():
+        return "", ""
+    rows = pl.DataFrame({"a": column, "b": truth}).drop_nulls()
+    if rows.height < LEAST_ROWS:
+        return "", ""
+    close = abs(rows.select(pl.corr("a", "b", method="spearman")).item() or 0.0)
+    if close >= DISGUISE:
+        return f"is {target!r} in disguise (rank correlation {close:.5f})", ""
+    return "", f"rank correlation {close:.3f} with the target: known before it?" if close >= CLOSE else ""
+
+
+def _names_class(column: pl.Series, labels: pl.Series) -> str:
+    """Few values, each with one class; or there in one class only and missing in the other."""
+    pairs = pl.DataFrame({"a": column.cast(pl.String), "b": labels}).drop_nulls()
+    values, classes = pairs["a"].n_unique(), pairs["b"].n_unique()
+    few = 2 <= classes <= values <= max(2 * classes, 10)
+    if pairs.height >= LEAST_ROWS and few and pairs.unique().height == values:
+        return f"names the class of {labels.name!r}: each of its values goes with one class"
+    there = pl.DataFrame({"a": column.is_not_null(), "b": labels}).drop_nulls()
+    sizes = there["b"].value_counts()["count"]
+    apart = there["a"].n_unique() == there["b"].n_unique() == there.unique().height == 2
+    if apart and int(sizes.min() or 0) >= LEAST_OF_CLASS:  # type: ignore[arg-type]
+        return f"is missing in one class of {labels.name!r} and there in the other"
+    return ""
+
+
+def _parts_classes(column: pl.Series, labels: pl.Series) -> str:
+    """A number that orders two classes without a miss."""
+    if not column.dtype.is_numeric():
+        return ""
+    rows = pl.DataFrame({"a": column.rank(), "b": labels}).drop_nulls()
+    sizes = rows.group_by("b").agg(pl.len(), pl.col("a").rank().mean().alias("_")).sort("b")
+    if sizes.height != 2 or int(sizes["len"].min() or 0) < LEAST_OF_CLASS:  # type: ignore[arg-type]
+        return ""
+    first, second = (int(number) for number in sizes["len"])
+    ranks = rows.select(pl.col("a").rank().filter(pl.col("b") == sizes["b"][0]).sum()).item()
+    area = (ranks - first * (first + 1) / 2) / (first * second)
+    if max(area, 1 - area) >= DISGUISE:
+        return f"parts the classes of {labels.name!r} without a miss: known only with them"
+    return ""
+
+
+def _follows(column: pl.Series, labels: pl.Series) -> str:
+    """A value that comes with one rare class only, again and again."""
+    rows = pl.DataFrame({"a": column.cast(pl.String), "b": labels}).drop_nulls()
+    if not 2 <= rows["a"].n_unique() <= 20:
+        return ""
+    shares = {label: count / rows.height for label, count in rows["b"].value_counts().iter_rows()}
+    found = rows.group_by("a").agg(pl.len(), pl.col("b").n_unique().alias("classes"), pl.col("b").first())
+    for value, count, classes, label in found.sort("a").iter_rows():
+        if classes == 1 and count >= CONSEQUENCE_ROWS and shares[label] <= RARE_CLASS:
+            return f"where it is {value}, {labels.name!r} is always {label}: a consequence of it"
+    return ""
+
+
+def parts_of_sum(sample: pl.DataFrame, names: list[str], target: str) -> tuple[str, ...]:
+    """Numeric columns that add up to (or differ by) the target exactly, a constant aside; none where there are none."""
+    names = [name for name in names if sample.schema[name].is_numeric()]
+    if not 2 <= len(names) <= MANY_PARTS or not sample.schema[target].is_numeric():
+        return ()
+    rows = sample.select([*names, target]).drop_nulls()
+    rows = rows.gather_every(max(1, rows.height // SUM_ROWS))
+    table = rows.to_numpy().astype(np.float64)
+    table = table[np.isfinite(table).all(axis=1)]
+    if len(table) < 3 * len(names) + LEAST_ROWS:
+        return ()
+    table = table - table.mean(axis=0)
+    spread = table.std(axis=0)
+    if not spread.min() > 0:
+        return ()
+    weights, *_ = np.linalg.lstsq(table[:, :-1] / spread[:-1], table[:, -1], rcond=None)
+    left = np.abs(table[:, -1] - table[:, :-1] / spread[:-1] @ weights).max()
+    weights = weights / spread[:-1]
+    used = np.abs(weights) > 1e-6
+    plain = bool(np.allclose(np.abs(weights[used]), 1.0, atol=1e-6))
+    if left > 1e-6 * spread[-1] or not plain or used.sum() < 2:
+        return ()
+    return tuple(name for name, part in zip(names, used.tolist(), strict=True) if part)

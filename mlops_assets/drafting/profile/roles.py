@@ -1,0 +1,113 @@
+"""What each column is for: inputs, and those that must not be, with the reason in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import polars as pl
+
+from mlops_assets.drafting import LONGEST_NAME, MANY_MISSING, ColumnFacts, Role
+from mlops_assets.drafting.profile.columns import Read
+from mlops_assets.drafting.profile.leakage import disguise, parts_of_sum
+from mlops_assets.drafting.profile.time_formats import NO_FORMAT, format_of
+from mlops_assets.model_file.training import Problem
+
+MANY_VALUES: Final = 500
+"""Text columns with more values than this are left out."""
+SAMPLE_ROWS: Final = 50_000
+_ID_NAME: Final = re.compile(
+    r"(?i)^(id|uuid|guid|index|no|nr|row|row_?(id|number)|record|unnamed.*|column_1|.*[_ ](uuid|id|no|nr|key))$"
+)
+_ID_ENDING: Final = re.compile(r"[a-z](Id|ID|No|Key)$")
+_ANSWER_NAME: Final = re.compile(r"(?i)(^|_)(predict(ed|ions?)?|forecast(ed)?)(_|$)")
+_FLAG_NAME: Final = re.compile(r"(?i)^(?:(?:f|flag|qc|qa)_(.+)|(.+)_(?:f|flag|qc|qa))$")
+
+
+def roles(
+    read: dict[str, Read],
+    table: pl.DataFrame,
+    target: str,
+    time: str | None,
+    keys: Mapping[str, Role],
+    problem: Problem,
+) -> dict[str, ColumnFacts]:
+    """Every column with its role, and why it is left out or deserves a second look."""
+    sampled = table.gather_every(max(1, table.height // SAMPLE_ROWS))
+    flags = _flags(read)
+    found: dict[str, ColumnFacts] = {}
+    for name, column in read.items():
+        facts = replace(column.facts, flagged_by=flags.get(name))
+        role: Role = "target" if name == target else "timestamp" if name == time else keys.get(name, "input")
+        if role == "input":
+            why, note = _no_input(facts, column.values, name in flags.values()), ""
+            if not why:
+                why, note = disguise(sampled, name, target, problem)
+            role = "left out" if why else role
+            facts = replace(facts, why=why, note=note)
+        found[name] = replace(facts, role=role)
+    inputs = [name for name, facts in found.items() if facts.role == "input"]
+    parts = parts_of_sum(sampled, inputs, target) if problem != "classification" else ()
+    for name in parts:
+        others = ", ".join(other for other in parts if other != name)
+        why = f"adds up to {target!r} with {others}: known only with it"
+        # Where nothing else is left the sum is what there is to learn, and a person has to say.
+        last = len(parts) == len(inputs)
+        found[name] = (
+            replace(found[name], note=why) if last else replace(found[name], why=why, role="left out")
+        )
+    return found
+
+
+def _flags(read: dict[str, Read]) -> dict[str, str]:
+    """Sensor column: the column whose name makes it that one's quality flag."""
+    found: dict[str, str] = {}
+    for name in read:
+        hit = _FLAG_NAME.match(name)
+        base = (hit[1] or hit[2]) if hit else None
+        if base and base in read and base != name:
+            found[base] = name
+    return found
+
+
+def _no_input(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> str:
+    rows = max(1, len(values))
+    if not 1 <= len(facts.name) <= LONGEST_NAME:
+        return f"its name has {len(facts.name)} letters, where 1 to {LONGEST_NAME} can be written"
+    if facts.kind == "time":
+        return "another time"
+    if facts.kind == "other":
+        return f"holds {values.dtype}"
+    if facts.distinct == 0:
+        return "missing in every row"
+    if facts.distinct == 1:
+        return (
+            f"{shown(values.drop_nulls()[0])} in every row" if not facts.missing else "one value or missing"
+        )
+    if facts.missing > MANY_MISSING:
+        return f"missing in {facts.missing:.0%} of rows"
+    if is_flag:
+        return "looks like a quality flag; see repairs.flags"
+    if _ANSWER_NAME.search(facts.name):
+        return "its name says that it is somebody's prediction"
+    if facts.kind == "text" and _dates(values):
+        return "a date as text"
+    if facts.kind == "text" and facts.distinct > min(MANY_VALUES, max(20, rows // 5)):
+        return f"{facts.distinct:,} different texts: a name or an id"
+    unique = facts.distinct >= 0.99 * rows * (1 - facts.missing)
+    whole = facts.kind == "number" and bool((values.drop_nulls() == values.drop_nulls().round()).all())
+    named = _ID_NAME.match(facts.name) or _ID_ENDING.search(facts.name)
+    if unique and whole and (named or values.drop_nulls().is_sorted()) and rows > 50:
+        return "a number per row: an id"
+    return ""
+
+
+def shown(value: object) -> str:
+    """A value in a sentence: 7, not 7.0."""
+    return f"{value:g}" if isinstance(value, float) else repr(value)
+
+
+def _dates(values: pl.Series) -> bool:
+    return format_of(values.drop_nulls().head(50)) != NO_FORMAT

@@ -1,0 +1,136 @@
+"""How a column writes its times: the format of text, days written as one number, seconds counted since 1970.
+
+Comes in: one column. Goes out: the format or unit with which `readings.times` reads every value of it, or that it holds
+no times. Which of several such columns says when a row was taken is for `clock`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import polars as pl
+
+from mlops_assets.drafting import Unit
+from mlops_assets.errors import SourceError
+from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.readings.cleaning.timestamps import to_instants
+
+DAYS: Final = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y",
+    "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y",
+    "%a, %d %b %Y", "%d/%b/%Y", "%Y-%m", "%Y/%m", "%m/%Y", "%b-%Y", "%b %Y", "%B %Y",
+)  # fmt: skip
+HOURS: Final = (
+    "", " %H:%M:%S", " %H:%M", " %H:%M:%S%.f", " %I:%M:%S %p", " %I:%M %p", " %H.%M.%S", " %H", "T%H:%M:%S", "T%H%M%S",
+    "%H%M%S", " %H%M", ":%H:%M:%S", ":%H:%M:%S %z", " %H:%M:%S %z",
+)  # fmt: skip
+_CODES: Final = {
+    "%Y": r"\d{4}", "%y": r"\d\d", "%m": r"\d\d?", "%d": r"\d\d?", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]+",
+    "%a": "[A-Za-z]{3}", "%H": r"\d\d?", "%I": r"\d\d?", "%M": r"\d\d", "%S": r"\d\d", "%.f": r"\.\d+",
+    "%p": "[AaPp][Mm]", "%z": r"[-+]\d\d:?\d\d",
+}  # fmt: skip
+
+
+def _shape(form: str) -> re.Pattern[str]:
+    """What a time in this format looks like, to tell at a glance which formats are worth trying."""
+    parts = re.split(r"(%\.f|%[A-Za-z])", form)
+    return re.compile("".join(_CODES.get(part, re.escape(part)) for part in parts))
+
+
+FORMATS: Final = {day + hour: _shape(day + hour) for day in DAYS for hour in HOURS}
+"""Format: what a value in it looks like."""
+_DIGITS: Final = re.compile(r"\d")
+NO_FORMAT: Final = "no"
+EARLIEST: Final = 1500
+"""Years before are numbers read wrongly."""
+_EPOCH_NAME: Final = re.compile(r"(?i)(time|date|epoch|unix|^ts$|_ts$|_at$|_ms$|when)")
+_YEAR_NAME: Final = re.compile(r"(?i)^(year|yr|jahr|ann[ée]e|año|anno)$")
+_EPOCHS: Final[dict[Unit, float]] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+_EPOCH_RANGE: Final = (3e8, 3e9)
+"""Seconds since 1970 between 1979 and 2065."""
+
+
+def format_of(column: pl.Series) -> str | None:
+    """How a text column writes its times: None for ISO 8601, NO_FORMAT for a column that holds no times.
+
+    Where two formats read every value (day and month may be either), the one that keeps the rows in order wins.
+    """
+    if not _may_hold_times(column):
+        return NO_FORMAT
+    values = column.drop_nulls().unique(maintain_order=True)
+    few = [value.strip() for value in values.head(5)]
+    if not few or not all(_DIGITS.search(value) for value in few):
+        return NO_FORMAT
+    if _read_by(values, None):
+        return None
+    able: list[tuple[bool, str | None]] = []
+    for form, shape in FORMATS.items():
+        if not all(shape.fullmatch(value) for value in few) or not _read_by(values, form):
+            continue
+        rules = RepairsSpec(timestamp_format=form)
+        instants = to_instants(values, rules, "the table")[0]
+        if instants.dt.year().min() >= EARLIEST:  # type: ignore[operator]
+            able.append((instants.is_sorted(), form))
+    return next((form for ordered, form in able if ordered), able[0][1] if able else NO_FORMAT)
+
+
+def _may_hold_times(column: pl.Series) -> bool:
+    """False where the first value is a time in no format: then the others need not be asked."""
+    place = column.is_not_null().arg_max()
+    first = None if place is None else column[place]
+    if first is None or not _DIGITS.search(first):
+        return False
+    known = any(shape.fullmatch(first.strip()) for shape in FORMATS.values())
+    return known or parses(pl.Series([first]), RepairsSpec())
+
+
+def _read_by(values: pl.Series, form: str | None) -> bool:
+    rules = RepairsSpec(timestamp_format=form)
+    return all(parses(part, rules) for part in (values.head(1), values.head(200), values))
+
+
+def days_first(column: pl.Series, form: str | None) -> str | None:
+    """The format that reads every value too, with day and month changed about."""
+    if form is None or column.dtype != pl.String or "%b" in form or "%B" in form:
+        return None
+    other = form.replace("%d", "%0").replace("%m", "%d").replace("%0", "%m")
+    return other if other in FORMATS and parses(column, RepairsSpec(timestamp_format=other)) else None
+
+
+def format_of_numbers(column: pl.Series) -> str | None:
+    """%Y%m%d for days written as one number, %Y for a column of years."""
+    values = column.drop_nulls()
+    if not values.dtype.is_integer() or values.is_empty():
+        return None
+    low, high = int(values.min()), int(values.max())  # type: ignore[arg-type]
+    if _YEAR_NAME.match(column.name) and 1_000 <= low <= high <= 2_200:
+        return "%Y"
+    for digits, form in ((8, "%Y%m%d"), (12, "%Y%m%d%H%M"), (14, "%Y%m%d%H%M%S")):
+        written_so = 18 * 10 ** (digits - 2) <= low <= high < 22 * 10 ** (digits - 2)
+        if written_so and parses(values.unique().cast(pl.String), RepairsSpec(timestamp_format=form)):
+            return form
+    return None
+
+
+def unit_of(column: pl.Series, certain: bool) -> Unit | None:
+    """What numbers count since 1970, told by their size."""
+    values = column.drop_nulls()
+    if values.is_empty() or not (certain or _EPOCH_NAME.search(column.name)):
+        return None
+    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    least, most = _EPOCH_RANGE
+    return next((unit for unit, per in _EPOCHS.items() if least * per <= low <= high <= most * per), None)
+
+
+def parses(sample: pl.Series, rules: RepairsSpec) -> bool:
+    """Whether every value of a sample that is there is a time under these rules."""
+    try:
+        return to_instants(sample, rules, "the table")[0].null_count() == sample.null_count()
+    except (SourceError, pl.exceptions.PolarsError):
+        return False
+
+
+def says_zone(column: pl.Series) -> bool:
+    """Whether times written as text name their zone."""
+    return bool(column.drop_nulls().head(1).str.contains(r"(Z|[+-]\d{2}:?\d{2})$").any())

@@ -1,0 +1,157 @@
+"""When: the column, or columns, that say when a row was taken, and the usual step between rows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from mlops_assets.drafting import TimeFacts, Unit
+from mlops_assets.drafting.profile.split_timestamps import together
+from mlops_assets.drafting.profile.time_formats import (
+    EARLIEST,
+    NO_FORMAT,
+    days_first,
+    format_of,
+    format_of_numbers,
+    says_zone,
+    unit_of,
+)
+from mlops_assets.errors import SourceError
+from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.readings.cleaning.steps import written
+from mlops_assets.readings.cleaning.timestamps import to_instants
+
+_NO_CLOCK: Final = re.compile(r"(?i)(birth|born|dob$|expir|due(_|$)|deadline|valid_(to|until))")
+"""Dates that say nothing about when the row was taken."""
+REGULAR_MONTHS: Final = 0.9
+"""Share of steps that must be as many months for readings to keep to the calendar."""
+
+
+def time_of(frame: pl.DataFrame, target: str, asked: str | None) -> tuple[TimeFacts, pl.Series] | None:
+    """The column with the most different instants among those that read as time, or columns that do together."""
+    found: list[tuple[int, int, TimeFacts, pl.Series]] = []
+    for place, name in enumerate([asked] if asked else [name for name in frame.columns if name != target]):
+        hit = _as_time(frame[name], certain=asked is not None)
+        if hit is not None:
+            found.append((hit[1].n_unique(), -place, *hit))
+    if asked and not found:
+        raise SourceError(
+            f"{asked!r} does not read as a time; its first values: {frame[asked].head(3).to_list()}"
+        )
+    for parts, form in () if asked else together(frame.select(pl.exclude(target))):
+        joined = pl.select(pl.concat_str([written(frame[part]) for part in parts], separator=" ")).to_series()
+        hit = _as_time(joined.alias(_free("timestamp", frame.columns)), certain=True, form=form)
+        if hit is not None:
+            # A clock column of its own knows its zone: what is put together must say a good deal more.
+            found.append((hit[1].n_unique() // 2, -frame.width, replace(hit[0], made_of=parts), hit[1]))
+    best = max(found, key=lambda one: one[:2], default=None)
+    return (best[2], best[3]) if best else None
+
+
+def _free(name: str, taken: list[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _as_time(
+    column: pl.Series, *, certain: bool, form: str | None = None
+) -> tuple[TimeFacts, pl.Series] | None:
+    unit: Unit | None = None
+    if _NO_CLOCK.search(column.name) and not certain:
+        return None
+    if column.dtype == pl.String:
+        form = form or format_of(column)
+        if form == NO_FORMAT:
+            return None
+    elif column.dtype.is_numeric():
+        form = format_of_numbers(column)
+        unit = None if form else unit_of(column, certain)
+        if form is None and unit is None:
+            return None
+    elif not isinstance(column.dtype, pl.Datetime) and column.dtype != pl.Date:
+        return None
+    rules = RepairsSpec(timestamp_format=form, timestamp_unit=unit)
+    try:
+        instants, _ = to_instants(column, rules, "the table")
+    except SourceError:
+        return None
+    if instants.null_count() > 0.05 * len(instants) or instants.n_unique() < 10:
+        return None
+    first, last = instants.min(), instants.max()
+    assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
+    if first.year < EARLIEST:
+        return None
+    zoned = unit is not None or getattr(column.dtype, "time_zone", None) is not None
+    zoned = zoned or (column.dtype == pl.String and (form is None or "%z" in form) and says_zone(column))
+    return TimeFacts(
+        column=column.name,
+        span=f"{first:%Y-%m-%d} to {last:%Y-%m-%d}",
+        length=last - first,
+        last=f"{last + timedelta(days=1):%Y-%m-%d}",
+        step=None,
+        regular=0.0,
+        zoned=zoned,
+        sorted=instants.drop_nulls().is_sorted(),
+        missing=instants.null_count(),
+        repeated=0,
+        format=form,
+        unit=unit,
+        days_first=days_first(column, form),
+    ), instants
+
+
+def stepped(facts: TimeFacts, instants: pl.Series, entity: pl.Series | None) -> TimeFacts:
+    """With the usual step within an entity, how many keep to it, and rows that repeat an instant."""
+    # Without an entity all rows are of one, which spares sorting a constant column of millions.
+    codes = (
+        pl.repeat(0, len(instants), dtype=pl.UInt32, eager=True) if entity is None else entity.rank("dense")
+    )
+    pairs = pl.DataFrame({"time": instants, "entity": codes}).drop_nulls("time")
+    ordered = pairs.sort(*(() if entity is None else ("entity",)), "time")
+    again = (pl.col("time") == pl.col("time").shift(1)) & (pl.col("entity") == pl.col("entity").shift(1))
+    alone = ordered.filter(~again.fill_null(False))
+    own = alone["entity"].diff().fill_null(1) == 0
+    steps = alone["time"].diff().filter(own)
+    counts = steps.value_counts(sort=True).sort(["count", "time"], descending=[True, False])
+    if counts.is_empty():
+        return facts
+    step: Any = counts[counts.columns[0]][0]
+    usual = (
+        step
+        if isinstance(step, timedelta) and step >= timedelta(seconds=1) and not step.microseconds
+        else None
+    )
+    share = float(counts["count"][0]) / len(steps)
+    in_order = (
+        facts.sorted
+        if entity is None
+        else pairs.with_columns(early=pl.col("time") < pl.col("time").shift(1).over("entity"))["early"].any()
+        is False
+    )
+    return replace(
+        facts,
+        step=usual,
+        regular=share,
+        repeated=pairs.height - alone.height,
+        sorted=bool(in_order),
+        months=_months(alone, own),
+    )
+
+
+def _months(alone: pl.DataFrame, own: pl.Series) -> int | None:
+    """The usual step in months, where readings keep to the calendar: 1, 3 or 12 from the same day to the same day."""
+    when = pl.col("time")
+    month = when.dt.year().cast(pl.Int64) * 12 + when.dt.month()
+    late = (when.dt.day() >= 28) & (when.dt.offset_by("1d").dt.day() == 1)
+    days = alone.select(when.dt.day().n_unique().alias("days"), late.mean().alias("last"))
+    if days["days"][0] > 1 and days["last"][0] < REGULAR_MONTHS:
+        return None
+    steps = alone.select(month.diff()).to_series().filter(own)
+    shares = {many: int((steps == many).sum()) / max(1, len(steps)) for many in (1, 3, 12)}
+    return next((many for many, share in shares.items() if share >= REGULAR_MONTHS), None)

@@ -1,0 +1,32 @@
+"""Values and lists as YAML text that is read back as what it was."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from mlops_assets.model_file.values import format_duration
+
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./ ()-]*[A-Za-z0-9_)]|[A-Za-z_]")
+_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+
+
+def scalar(value: str | int | float) -> str:
+    """A value as YAML, quoted where it would be read as something else."""
+    if not isinstance(value, str):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+def listed(values: Sequence[str | int | float]) -> str:
+    """A list on one line."""
+    return f"[{', '.join(scalar(value) for value in values)}]"
+
+
+def duration(value: timedelta) -> str:
+    """Whole seconds at least, as a model file writes them: 10m, 2h."""
+    return format_duration(max(value, timedelta(seconds=1)))

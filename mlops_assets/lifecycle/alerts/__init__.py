@@ -1,0 +1,1 @@
+"""Alerts: how a message reaches a person. Recording it belongs to `ledger`."""

@@ -1,0 +1,239 @@
+"""What people say about a challenger: approve, reject or defer exactly one evidence, set a gate aside.
+
+Comes in: a model, a hash, a name and words. Goes out: the recorded answer and what became of the challenger. Every door
+(command line, approval file, review page) ends here; the ledger lets one answer per evidence win.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from mlops_assets import promotion
+from mlops_assets.artifacts import ChampionRef, Decision, Evidence, from_json
+from mlops_assets.errors import EvidenceError, LedgerError, MlopsError
+from mlops_assets.ledger import Approval, Waiver
+from mlops_assets.ledger.records import Verdict
+from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.lifecycle.records import PromotionRecord
+from mlops_assets.lifecycle.stages import monitor
+from mlops_assets.lifecycle.stages.promote import decision_on, settle, waiting_key
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.gates import check_names
+from mlops_assets.model_file.suggestion import did_you_mean
+from mlops_assets.retraining import RetrainRequest, Trigger
+
+APPROVAL_LASTS: Final = timedelta(days=7)
+"""An approval that could not be acted on for so long is no longer one."""
+SHORTEST_HASH: Final = 12
+LONGEST_COMMENT: Final = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One evidence that somebody may speak about. problem: why an answer is no longer possible, None when it is."""
+
+    model: str
+    evidence_hash: str
+    evidence: Evidence
+    decision: Decision
+    since: datetime
+    waits: bool
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer as recorded, what became of the challenger, and the retrain a 'defer' asked for."""
+
+    approval: Approval
+    record: PromotionRecord
+    request: RetrainRequest | None = None
+
+
+def subject(
+    spec: ModelSpec,
+    platform: Platform,
+    run: Run,
+    version: int | None = None,
+    evidence_hash: str | None = None,
+) -> Subject:
+    """The evidence that is meant: by hash (or its first 12 characters), else the newest of a version, else the newest.
+
+    Raises EvidenceError when the hash is unknown, altered, ambiguous or another version's.
+    """
+    versions = [one.version for one in platform.ledger.versions(spec.name)] if version is None else [version]
+    if evidence_hash is not None and len(evidence_hash) < SHORTEST_HASH:
+        raise EvidenceError(
+            f"{evidence_hash!r} is too short: give at least {SHORTEST_HASH} characters of the hash"
+        )
+    for number in versions:
+        for found in platform.ledger.evidence_of(spec.name, number):
+            if evidence_hash is None or found.hash.startswith(evidence_hash):
+                return _subject(spec, platform, run, found.hash, found.at)
+    what = f"evidence {evidence_hash}" if evidence_hash else "evaluated version"
+    where = spec.name if version is None else f"{spec.name} version {version}"
+    raise EvidenceError(f"the ledger holds no {what} of {where}; 'mlops report {spec.name}' shows the newest")
+
+
+def waiting(specs: Sequence[ModelSpec], platform: Platform, run: Run) -> tuple[Subject, ...]:
+    """Every challenger that waits for a person, newest first per model, lapsed ones with their problem."""
+    found = [
+        _subject(spec, platform, run, evidence[0].hash, evidence[0].at)
+        for spec in specs
+        for one in platform.ledger.versions(spec.name, "challenger")
+        if (evidence := platform.ledger.evidence_of(spec.name, one.version))
+    ]
+    return tuple(one for one in found if one.waits or one.problem)
+
+
+def as_it_stands(platform: Platform, found: Subject, now: datetime) -> Evidence:
+    """The evidence with people's words in its answers, for showing; its hash stays that of the record."""
+    approval = platform.ledger.approval(found.evidence_hash)
+    gates, _ = promotion.with_people(
+        found.evidence.gates, approval, platform.ledger.waivers(found.model, now), now
+    )
+    return replace(found.evidence, gates=gates)
+
+
+def answer(
+    spec: ModelSpec,
+    platform: Platform,
+    run: Run,
+    verdict: Verdict,
+    comment: str,
+    *,
+    version: int | None = None,
+    evidence_hash: str | None = None,
+    expires_at: datetime | None = None,
+) -> Answered:
+    """Record a person's answer to one evidence and act on it at once; run.actor is the person.
+
+    Raises EvidenceError when the evidence has lapsed (evaluated again, champion moved, model file changed, altered) or
+    an approval would change nothing, LostRaceError when somebody answered differently first, LedgerError without
+    the words that a rejection or deferral needs. Nothing is recorded then.
+    """
+    comment = comment.strip()
+    if verdict != "approve" and not comment:
+        raise LedgerError(f"to {verdict} needs a comment: whoever trains the next version reads it")
+    if len(comment) > LONGEST_COMMENT:
+        raise LedgerError(
+            f"the comment has {len(comment):,} characters, at most {LONGEST_COMMENT:,} are kept"
+        )
+    found = subject(spec, platform, run, version, evidence_hash)
+    known = platform.ledger.approval(found.evidence_hash)
+    if known is None:
+        _require_open(spec, platform, found, verdict, run)
+    if verdict == "approve" and expires_at is None:
+        expires_at = run.now() + APPROVAL_LASTS
+    approval = platform.ledger.answer(
+        found.evidence_hash, verdict, actor=run.actor, comment=comment, at=run.now(), expires_at=expires_at
+    )
+    return Answered(approval, *_act(spec, platform, run, found, approval))
+
+
+def act_on_answers(spec: ModelSpec, platform: Platform, run: Run) -> tuple[str, ...]:
+    """Settle challengers that were answered and not settled, because the process that recorded the answer died in
+    between; a sentence each. An approval that came too late keeps the champion."""
+    said = []
+    for one in platform.ledger.versions(spec.name, "challenger"):
+        for found in platform.ledger.evidence_of(spec.name, one.version)[:1]:
+            approval = platform.ledger.approval(found.hash)
+            if approval is None:
+                continue
+            who = replace(run, actor=approval.actor)
+            about = _subject(spec, platform, who, found.hash, found.at)
+            try:
+                record, _ = _act(spec, platform, who, about, approval)
+                said.append(f"{spec.name} version {one.version}: {record.decision.reason}")
+            except EvidenceError as error:
+                platform.ledger.keep(
+                    spec.name,
+                    one.version,
+                    evidence_hash=found.hash,
+                    actor=approval.actor,
+                    reason=str(error),
+                    at=run.now(),
+                )
+                said.append(f"{spec.name} version {one.version}: {error}")
+    return tuple(said)
+
+
+def waive(
+    spec: ModelSpec, platform: Platform, run: Run, gate: str, *, owner: str, reason: str, expires_at: datetime
+) -> Waiver:
+    """Set a gate of the model file aside until `expires_at`. It is recorded and shown for ever.
+
+    Raises LedgerError for an unknown gate, for `approval` (answer it instead), or without owner, reason or expiry.
+    """
+    names = dict(zip(check_names(spec.gates), spec.gates, strict=True))
+    if gate not in names:
+        raise LedgerError(f"{spec.name} has no gate {gate!r}{did_you_mean(gate, names)}")
+    if names[gate].kind == "approval":
+        raise LedgerError(f"the approval of {spec.name} is not waived but given: mlops approve {spec.name}")
+    return platform.ledger.waive(
+        spec.name, gate, owner=owner, reason=reason, at=run.now(), expires_at=expires_at
+    )
+
+
+def _subject(spec: ModelSpec, platform: Platform, run: Run, evidence_hash: str, at: datetime) -> Subject:
+    evidence = from_json(Evidence, platform.ledger.evidence(evidence_hash).body)
+    try:
+        decision, waits = decision_on(spec, platform, evidence, evidence_hash, run)
+        problem = _lapsed(spec, platform, evidence, evidence_hash) if waits else None
+    except EvidenceError as error:
+        decision, waits, problem = Decision("keep", str(error), "ledger"), False, str(error)
+    return Subject(spec.name, evidence_hash, evidence, decision, at, waits and problem is None, problem)
+
+
+def _lapsed(spec: ModelSpec, platform: Platform, evidence: Evidence, evidence_hash: str) -> str | None:
+    name = f"{spec.name} version {evidence.version}"
+    newest = platform.ledger.evidence_of(spec.name, evidence.version)[0].hash
+    if newest != evidence_hash:
+        return f"{name} was evaluated again since; its newest evidence is {newest[:16]}"
+    standing = platform.ledger.standing(spec.name)
+    now = ChampionRef(standing.champion.version if standing.champion else None, standing.epoch)
+    if now != evidence.champion:
+        return f"the champion changed since {name} was compared with it; run 'mlops run {spec.name}' again"
+    return None
+
+
+def _require_open(spec: ModelSpec, platform: Platform, found: Subject, verdict: Verdict, run: Run) -> None:
+    if found.problem is not None:
+        raise EvidenceError(f"this evidence has lapsed: {found.problem}")
+    name = f"{spec.name} version {found.evidence.version}"
+    lapsed = _lapsed(spec, platform, found.evidence, found.evidence_hash)
+    champion = platform.ledger.champion(spec.name)
+    if champion is not None and champion.version == found.evidence.version:
+        raise EvidenceError(f"{name} is the champion already; to take it back: mlops rollback {spec.name}")
+    if lapsed is not None:
+        raise EvidenceError(f"this evidence has lapsed: {lapsed}")
+    if verdict == "approve":
+        given = Approval(found.evidence_hash, verdict, run.actor, "", run.now(), None)
+        waivers = platform.ledger.waivers(spec.name, run.now())
+        then = promotion.recheck(spec, found.evidence, approval=given, waivers=waivers, now=run.now())
+        if then.outcome != "promote":
+            raise EvidenceError(f"an approval would not promote {name}: {then.reason}")
+
+
+def _act(
+    spec: ModelSpec, platform: Platform, run: Run, found: Subject, approval: Approval
+) -> tuple[PromotionRecord, RetrainRequest | None]:
+    version = found.evidence.version
+    request = None
+    if approval.verdict == "defer":
+        trigger = Trigger(
+            cause="manual",
+            subject=f"deferred {found.evidence_hash}",
+            reason=f"{approval.actor} deferred version {version}: {approval.comment}",
+            at=approval.at,
+        )
+        request = monitor.ask_for_retrain(spec, platform, [trigger], run.now())
+    try:
+        record = settle(spec, platform, run, version, found.evidence_hash)
+    except MlopsError as error:
+        raise type(error)(f"the answer is recorded, but: {error}") from error
+    platform.ledger.acknowledge_alert(waiting_key(found.evidence_hash), approval.actor, run.now())
+    return record, request

@@ -1,0 +1,124 @@
+"""Answers merged through code review: `approvals/<model>.yaml` beside the models folder, read again and again.
+
+Comes in: files. Goes out: one line per file; the answers themselves go through `people.answer`. A file is strict YAML:
+
+    evidence: <the 64 characters of the hash>
+    verdict: approve            # or reject, or defer
+    by: ann@example.com
+    comment: why
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlops_assets.artifacts import digest
+from mlops_assets.errors import MlopsError
+from mlops_assets.lifecycle.approvals.answers import LONGEST_COMMENT, answer
+from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.document import DocumentError, parse
+from mlops_assets.model_file.suggestion import did_you_mean
+from mlops_assets.settings import Settings
+
+VARIABLE: Final = "MLOPS_APPROVALS"
+
+
+class ApprovalFile(BaseModel):
+    """What stands in a file; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    evidence: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    verdict: Literal["approve", "reject", "defer"]
+    by: Annotated[str, Field(min_length=1, max_length=200)]
+    comment: Annotated[str, Field(max_length=LONGEST_COMMENT)] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What became of one file. news: it was not known before."""
+
+    file: Path
+    model: str
+    accepted: bool
+    sentence: str
+    news: bool = True
+
+
+def folder(settings: Settings) -> Path:
+    """`approvals` beside the models folder, or where MLOPS_APPROVALS says."""
+    return Path(settings.environ.get(VARIABLE) or settings.models.parent / "approvals")
+
+
+def answer_from_files(specs: Sequence[ModelSpec], platform: Platform, run: Run) -> tuple[Read, ...]:
+    """Act on every file; a file whose answer is recorded already says so and changes nothing."""
+    by_name = {spec.name: spec for spec in specs}
+    place = folder(platform.settings)
+    files = sorted([*place.glob("*.yaml"), *place.glob("*.yml")])
+    return tuple(_answer(file, by_name, platform, run) for file in files)
+
+
+def _answer(file: Path, by_name: dict[str, ModelSpec], platform: Platform, run: Run) -> Read:
+    model = file.stem
+    if model not in by_name:
+        return Read(file, model, False, f"there is no model {model!r}{did_you_mean(model, by_name)}")
+    try:
+        found = read(file)
+        known = platform.ledger.approval(found.evidence)
+        if known is not None and (known.verdict, known.actor) == (found.verdict, found.by):
+            return Read(file, model, True, f"'{found.verdict}' by {found.by} is recorded already", news=False)
+        who = replace(run, actor=found.by)
+        done = answer(
+            by_name[model], platform, who, found.verdict, found.comment, evidence_hash=found.evidence
+        )
+    except MlopsError as error:
+        return Read(file, model, False, str(error))
+    except ValueError as error:
+        return Read(file, model, False, str(error))
+    return Read(file, model, True, f"version {done.record.version}: {done.record.decision.reason}")
+
+
+def read(file: Path) -> ApprovalFile:
+    """One file. Raises ValueError with every problem in one sentence."""
+    try:
+        document = parse(file.read_text(encoding="utf-8-sig"))
+        return ApprovalFile.model_validate_json(json.dumps(document.value))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot be read: {error}") from None
+    except DocumentError as error:
+        raise ValueError(f"line {error.line}: {error.reason}") from None
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in one['loc']) or 'the file'}: "
+            + (
+                "unknown key" + did_you_mean(str(one["loc"][-1]), ApprovalFile.model_fields)
+                if one["type"] == "extra_forbidden"
+                else one["msg"]
+            )
+            for one in error.errors()
+        ]
+        raise ValueError("; ".join(problems)) from None
+
+
+def complain(read: Read, platform: Platform, run: Run) -> bool:
+    """An alert for a file that was not accepted, once per content of the file. True for the first."""
+    try:
+        content = read.file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        content = ""
+    key = f"approval-file-{digest({'file': read.file.name, 'content': content, 'why': read.sentence})[:24]}"
+    return platform.ledger.raise_alert(
+        key,
+        model=read.model,
+        kind="approval_file",
+        severity="warning",
+        message=f"{read.file.name} was not accepted: {read.sentence}",
+        at=run.now(),
+    )

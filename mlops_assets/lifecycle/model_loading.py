@@ -1,0 +1,70 @@
+"""Stored models brought back whole, by their row in the ledger.
+
+Goes out: a predictor or a profile, or a BundleError that says what is damaged. Training and promoting happen elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mlops_assets import training
+from mlops_assets.artifacts import Profile, from_json
+from mlops_assets.errors import BundleError
+from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.predictor import BundlePredictor, predictor_of
+from mlops_assets.model_file import ModelSpec, find_model
+
+
+def load_version(
+    platform: Platform, model: str, version: int
+) -> tuple[BundlePredictor, training.LoadedBundle]:
+    """A model version, verified against its manifest hash before it is read.
+
+    A version stored as a pickle is read only while the model file in force, the one in the models folder now, still
+    allows that estimator; where there is no such file, or it cannot be read, nobody allows it. So a permission that is
+    taken back counts at once and everywhere: for predictions, rollbacks, drills and the prediction API. A champion that
+    is refused then is replaced by `mlops retire` and a new training. Raises BundleError, LedgerError.
+    """
+    folder, manifest = _place(platform, model, version)
+
+    def may_unpickle(estimator: str) -> str:
+        found = find_model(platform.settings.models, model)
+        if found is not None and estimator in found[1].training.pickled:
+            return ""
+        where = found[0] if found else f"a model file in {platform.settings.models}"
+        return (
+            f"the model file in force does not allow it: write 'pickle: true' beside {estimator} in {where}, or take "
+            f"the version out of production with 'mlops rollback {model}' or 'mlops retire {model}'"
+        )
+
+    bundle = training.load_bundle(folder, expected_manifest_sha256=manifest, may_unpickle=may_unpickle)
+    return predictor_of(bundle), bundle
+
+
+def spec_of_bundle(bundle: training.LoadedBundle) -> ModelSpec:
+    """The model file as it was when the version was trained. Raises BundleError when this code no longer reads it."""
+    try:
+        return ModelSpec.model_validate_json(json.dumps(bundle.spec))
+    except ValidationError as error:
+        raise BundleError(
+            f"the stored model file was written by other code: {error.errors()[0]['msg']}"
+        ) from None
+
+
+def champion_profile(spec: ModelSpec, platform: Platform) -> Profile | None:
+    """The training profile stored with the champion, or None while there is none."""
+    champion = platform.ledger.champion(spec.name)
+    if champion is None:
+        return None
+    folder, manifest = _place(platform, spec.name, champion.version)
+    return from_json(Profile, training.read_profile(folder, expected_manifest_sha256=manifest))
+
+
+def _place(platform: Platform, model: str, version: int) -> tuple[Path, str]:
+    row = platform.ledger.model_version(model, version)
+    if row.bundle_path is None or row.manifest_sha256 is None:
+        raise BundleError(f"{model} version {version} was never finished: it has no bundle")
+    return Path(row.bundle_path), row.manifest_sha256

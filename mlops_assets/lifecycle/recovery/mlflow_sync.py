@@ -1,0 +1,79 @@
+"""MLflow kept in line with the ledger, and whoever changes it by hand noticed.
+
+Comes in: a model. Goes out: what was repaired, and whether anybody but us can have caused it. The ledger is the truth:
+nothing is ever read back from MLflow into it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from mlops_assets.artifacts import digest, from_json, to_json
+from mlops_assets.ledger import invariants
+from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.lifecycle.stages.promote import mirrored
+
+RECORD: Final = "mlflow_mirror"
+RECORD_RUN: Final = "mirror"
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """Stored. Digest of the ledger's standing that MLflow was last seen to show."""
+
+    standing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """writes: what had to be written. tampered: the ledger had not moved since MLflow last showed it, so somebody else
+    changed MLflow."""
+
+    model: str
+    writes: int
+    tampered: bool
+
+
+def reconcile(platform: Platform, model: str, run: Run) -> Reconciled:
+    """Repair alias and tags of one model; an alert when they were changed by hand. Raises ServiceError."""
+    now = _standing(platform, model)
+    body = platform.ledger.get_record(f"{model}/{RECORD}", RECORD_RUN, exact=True)
+    before = None if body is None else from_json(Mirrored, body).standing
+    writes = mirrored(platform, model)
+    tampered = writes > 0 and before == now
+    if tampered:
+        platform.ledger.raise_alert(
+            f"mlflow-{model}-{run.now().isoformat()}",
+            model=model,
+            kind="tampering",
+            severity="error",
+            message=f"MLflow's alias or tags of {model} were changed by hand ({writes} repaired from the ledger); "
+            f"to move the champion use mlops promote or mlops rollback {model}",
+            at=run.now(),
+        )
+    if before != now:
+        platform.ledger.put_record(f"{model}/{RECORD}", RECORD_RUN, to_json(Mirrored(now)), run.now())
+    return Reconciled(model, writes, tampered)
+
+
+def check_ledger(platform: Platform, run: Run) -> tuple[str, ...]:
+    """The ledger's own rules, checked across its tables: an alert for each that is broken, once a day."""
+    broken = tuple(invariants(platform.ledger))
+    for sentence in broken:
+        platform.ledger.raise_alert(
+            f"ledger-{digest({'broken': sentence})[:16]}-{run.now():%Y-%m-%d}",
+            model=None,
+            kind="tampering",
+            severity="critical",
+            message=f"the ledger breaks one of its own rules: {sentence}",
+            at=run.now(),
+        )
+    return broken
+
+
+def _standing(platform: Platform, model: str) -> str:
+    ledger = platform.ledger
+    answers = {str(version): answer.verdict for version, answer in ledger.answers(model).items()}
+    statuses = {str(one.version): one.status for one in ledger.versions(model)}
+    return digest({"epoch": ledger.standing(model).epoch, "statuses": statuses, "answers": answers})

@@ -1,0 +1,200 @@
+"""The proof that a version can be made again: from its recorded data, model file and seed, compared answer by answer.
+
+Comes in: a model version. Goes out: a `Reproduction`: equal, equal within a tolerance, or not, because of X. Nothing is
+registered and no champion moves; the retrained model is thrown away. Only the winner is trained again, with the
+parameters its bundle holds: a search that found them is not repeated.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlops_assets import features, stages, training
+from mlops_assets.artifacts import Evidence, Predictor, Split, TableVersion, from_json, to_json
+from mlops_assets.errors import BundleError, DataError, MlopsError
+from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
+from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.lifecycle.predictor import BundlePredictor
+from mlops_assets.lifecycle.stages.candidates import best_of, fit_candidates
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.training import AlgorithmChoice
+from mlops_assets.training.bundles.manifest import environment_of, sha256
+
+RECORD: Final = "reproduction"
+TOLERANCE: Final = 1e-6
+"""Largest relative difference that another processor's rounding explains."""
+Verdict = Literal["equal", "within_tolerance", "not_equal", "not_possible"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """Stored. largest_difference is relative, over `rows` answers of sample and holdout (0 when equal, None when
+    nothing could be compared). reasons: what differs from then, whether or not it mattered."""
+
+    model: str
+    version: int
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    largest_difference: float | None
+    rows: int
+    same_bytes: bool
+    seconds: float
+    at: datetime
+
+    @property
+    def words(self) -> str:
+        """One sentence."""
+        name = f"{self.model} version {self.version}"
+        because = f": {'; '.join(self.reasons)}" if self.reasons else ""
+        if self.verdict == "not_possible":
+            return f"{name} cannot be reproduced{because}"
+        bytes_too = ", the stored model is equal byte for byte" if self.same_bytes else ""
+        if self.verdict == "equal":
+            although = f", although {'; '.join(self.reasons)}" if self.reasons else ""
+            return f"{name}: all {self.rows:,} answers are equal{bytes_too}{although}"
+        within = self.verdict == "within_tolerance"
+        how = "equal within the tolerance" if within else "NOT equal"
+        unknown = "" if within or self.reasons else ": neither data, model file, code nor libraries differ"
+        most = f"largest relative difference {self.largest_difference:.3g} in {self.rows:,} answers"
+        return f"{name}: {how} ({most}){because}{unknown}"
+
+
+def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reproduction:
+    """Train again what was recorded and compare. Raises LedgerError for an unknown version; what is damaged or gone is
+    an answer, not an error."""
+    began = time.perf_counter()
+    row = platform.ledger.model_version(model, version)
+    reasons: list[str] = []
+    if row.code_commit != run.code_commit:
+        reasons.append(f"the code differs: {_short(row.code_commit)} then, {_short(run.code_commit)} now")
+
+    def answer(
+        verdict: Verdict, difference: float | None = None, rows: int = 0, same: bool = False
+    ) -> Reproduction:
+        made = Reproduction(
+            model,
+            version,
+            verdict,
+            tuple(reasons),
+            difference,
+            rows,
+            same,
+            time.perf_counter() - began,
+            run.now(),
+        )
+        platform.ledger.put_record(f"{model}/{RECORD}", run.id, to_json(made), run.now())
+        return made
+
+    try:
+        original, bundle = load_version(platform, model, version)
+        spec = spec_of_bundle(bundle)
+        reasons += _other_libraries(bundle)
+        tables = {name: from_json(TableVersion, body) for name, body in row.data_versions.items()}
+        frame, rebuilt = _features(spec, platform, tables)
+        reasons += rebuilt
+        split = features.split(spec, frame)
+        reasons += _other_split(platform, model, version, split)
+        again = _trained(spec, original.estimator, split, run)
+    except BundleError as error:
+        reasons[:] = [str(error)]
+        return answer("not_possible")
+    except MlopsError as error:
+        reasons.append(str(error))
+        return answer("not_possible")
+    pairs = [
+        _answers(original.estimator, again.estimator, bundle.sample),
+        _answers(original, again, split.test),
+    ]
+    difference = max(_difference(ours, theirs) for ours, theirs in pairs)
+    rows = sum(len(ours) for ours, _ in pairs)
+    files = {name: sha256(body) for name, body in again.estimator.dump().items()}
+    same = all(bundle.manifest.files.get(name, ("",))[0] == digest for name, digest in files.items())
+    verdict: Verdict = (
+        "equal" if difference == 0.0 else "within_tolerance" if difference <= TOLERANCE else "not_equal"
+    )
+    return answer(verdict, difference, rows, same)
+
+
+def last_reproduction(platform: Platform, model: str) -> Reproduction | None:
+    """The newest proof of a model, or None."""
+    body = platform.ledger.get_record(f"{model}/{RECORD}")
+    return None if body is None else from_json(Reproduction, body)
+
+
+def _other_libraries(bundle: training.LoadedBundle) -> list[str]:
+    then, now = bundle.manifest.environment, environment_of(bundle.manifest.packages)
+    found = [
+        f"{name} {then.get(name)} then, {now[name]} now"
+        for name in ("python", "platform")
+        if then.get(name) != now[name]
+    ]
+    before = then.get("packages", {})
+    return found + [
+        f"{name} {before.get(name)} then, {version} now"
+        for name, version in now["packages"].items()
+        if before.get(name) != version
+    ]
+
+
+def _features(
+    spec: ModelSpec, platform: Platform, tables: dict[str, TableVersion]
+) -> tuple[pl.DataFrame, list[str]]:
+    """The features as recorded, and whether today's code builds the same from the recorded readings."""
+    for name in (stages.FEATURES, stages.VALIDATED_DATA):
+        if name not in tables:
+            raise DataError(f"it is not recorded which version of '{name}' it was trained on")
+    frame = platform.datasets.read(tables[stages.FEATURES])
+    rebuilt = features.build(spec, platform.datasets.read(tables[stages.VALIDATED_DATA]))
+    if rebuilt.columns == frame.columns and rebuilt.equals(frame.cast(rebuilt.schema)):
+        return frame, []
+    return rebuilt, ["the features built from the recorded readings are not those it was trained on"]
+
+
+def _other_split(platform: Platform, model: str, version: int, split: Split) -> list[str]:
+    recorded = platform.ledger.evidence_of(model, version)
+    if not recorded:
+        return []
+    then = from_json(Evidence, recorded[-1].body).split.get("digest")
+    return [] if then == split.digest else ["other rows fell into the parts of the split"]
+
+
+def _trained(spec: ModelSpec, winner: Any, split: Split, run: Run) -> BundlePredictor:
+    choice = AlgorithmChoice(name=winner.name, params=winner.params)
+    alone = spec.training.model_copy(update={"algorithms": (choice,), "search": None})
+    only = spec.model_copy(update={"training": alone})
+    preparation = features.fit_preparation(only, split.train)
+    return best_of(only, fit_candidates(only, split, preparation, time.monotonic(), run)).predictor
+
+
+def _answers(ours: Any, theirs: Any, asked: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """What both say to the same rows: probabilities for classes, else numbers."""
+    if isinstance(ours, BundlePredictor) and isinstance(theirs, BundlePredictor):
+        return _of(ours, asked), _of(theirs, asked)
+    ask = "predict_proba" if ours.classes else "predict"
+    return np.asarray(getattr(ours, ask)(asked)), np.asarray(getattr(theirs, ask)(asked))
+
+
+def _of(predictor: Predictor, rows: pl.DataFrame) -> NDArray[Any]:
+    shares = predictor.probabilities(rows)
+    return predictor.predict(rows) if shares is None else shares
+
+
+def _difference(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
+    """Largest difference, relative to the larger of 1 and the answer itself; infinite when they do not compare."""
+    if ours.shape != theirs.shape:
+        return float("inf")
+    if not ours.size:
+        return 0.0
+    gap = np.abs(ours - theirs) / np.maximum(1.0, np.abs(ours))
+    return float("inf") if not np.isfinite(gap).all() else float(gap.max())
+
+
+def _short(commit: str | None) -> str:
+    return (commit or "unknown")[:12] + ("-dirty" if (commit or "").endswith("-dirty") else "")

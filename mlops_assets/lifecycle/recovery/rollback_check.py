@@ -1,0 +1,157 @@
+"""The readiness check: could a rollback happen now? Tried on the version it would go to, before anyone needs it.
+
+Comes in: a model. Goes out: a `Drill` with its time, kept in the ledger; a target that fails raises an alert. Nothing
+is moved. Needs the ledger, the bundle and the last validated readings; neither Dagster nor MLflow.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from mlops_assets import features, stages
+from mlops_assets.artifacts import from_json, to_json
+from mlops_assets.errors import DataError, MlopsError
+from mlops_assets.lifecycle.alerts import apprise
+from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
+from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.model_file import ModelSpec
+
+RECORD: Final = "rollback_drill"
+ROWS: Final = 100
+EVERY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """Stored. version is the rollback target, None when there is none. problem: why it could not take over, in words.
+
+    load_seconds: bundle checked, loaded, sample replayed. answer_seconds: features of `rows` recent readings built and
+    predicted with it.
+    """
+
+    model: str
+    version: int | None
+    ready: bool
+    problem: str | None
+    rows: int
+    load_seconds: float
+    answer_seconds: float
+    at: datetime
+
+    @property
+    def words(self) -> str:
+        """One sentence."""
+        if self.version is None:
+            return f"{self.model}: {self.problem}"
+        if not self.ready:
+            return f"{self.model}: version {self.version} could NOT take over: {self.problem}"
+        return (
+            f"{self.model}: version {self.version} could take over: loaded and its sample replayed in "
+            f"{self.load_seconds:.2f} s, {self.rows:,} recent readings answered in {self.answer_seconds:.2f} s"
+        )
+
+
+def drill(platform: Platform, model: str, run: Run) -> Drill:
+    """Try the version a rollback would go to, keep the result, and raise an alert when it failed. Never raises for a
+    damaged target; ServiceError when the ledger does not answer."""
+    version = platform.ledger.rollback_target(model)
+    made = (
+        Drill(
+            model,
+            None,
+            False,
+            "no earlier version served, there is nothing to roll back to",
+            0,
+            0,
+            0,
+            run.now(),
+        )
+        if version is None
+        else _try(platform, model, version, run)
+    )
+    platform.ledger.put_record(_name(model), run.id, to_json(made), run.now())
+    return made
+
+
+def last_drill(platform: Platform, model: str) -> Drill | None:
+    """The newest drill of a model, or None."""
+    body = platform.ledger.get_record(_name(model))
+    return None if body is None else from_json(Drill, body)
+
+
+def is_due(platform: Platform, model: str, now: datetime) -> bool:
+    """True when the last drill is a day old or was of another version than a rollback would go to now."""
+    last = last_drill(platform, model)
+    return last is None or now - last.at >= EVERY or last.version != platform.ledger.rollback_target(model)
+
+
+def alert(platform: Platform, made: Drill, run: Run, spec: ModelSpec | None) -> bool:
+    """Say that a target is not ready, once per version, problem and day. True for the first."""
+    if made.ready or made.version is None:
+        return False
+    first = platform.ledger.raise_alert(
+        f"drill-{made.model}-{made.version}-{made.at:%Y-%m-%d}",
+        model=made.model,
+        kind="rollback_not_ready",
+        severity="critical",
+        message=f"{made.words}; name another version with 'mlops rollback {made.model} --to'",
+        at=run.now(),
+    )
+    if first and spec is not None:
+        title = f"{made.model}: a rollback would fail"
+        for sentence in apprise.send(spec.alerts.notify, platform.settings.environ, title, made.words):
+            run.progress(sentence)
+    return first
+
+
+def _try(platform: Platform, model: str, version: int, run: Run) -> Drill:
+    began = time.perf_counter()
+    loaded = answered = 0.0
+    rows, problem = 0, None
+    try:
+        predictor, bundle = load_version(platform, model, version)
+        loaded = time.perf_counter() - began
+        spec = spec_of_bundle(bundle)
+        table = platform.datasets.latest(model, stages.VALIDATED_DATA)
+        if table is None:
+            raise DataError("there are no validated readings to answer for")
+        readings = platform.datasets.read(table)
+        began = time.perf_counter()
+        asked = _newest(spec, readings)
+        before = readings.join(asked, on=_keys(spec), how="anti") if _keys(spec) else readings.clear()
+        built = features.online(spec, features.recent(spec, before), asked)
+        answers = np.asarray(predictor.predict(built))
+        answered, rows = time.perf_counter() - began, len(answers)
+        problem = _unusable(answers, rows, asked.height)
+    except MlopsError as error:
+        problem = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever a damaged model raises, the drill must say so
+        problem = f"{type(error).__name__}: {error}"
+    return Drill(model, version, problem is None, problem, rows, loaded, answered, run.now())
+
+
+def _newest(spec: ModelSpec, readings: pl.DataFrame) -> pl.DataFrame:
+    ordered = readings.sort(spec.timestamp) if spec.timestamp else readings
+    return ordered.tail(ROWS)
+
+
+def _keys(spec: ModelSpec) -> list[str]:
+    return [name for name in (spec.entity, spec.timestamp) if name is not None] if spec.timestamp else []
+
+
+def _unusable(answers: np.ndarray[Any, Any], rows: int, asked: int) -> str | None:
+    if rows != asked or rows == 0:
+        return f"it answered {rows} of {asked} readings"
+    if answers.dtype.kind == "f" and not np.isfinite(answers).all():
+        return f"{int((~np.isfinite(answers)).sum())} of {rows} answers are not finite"
+    return None
+
+
+def _name(model: str) -> str:
+    return f"{model}/{RECORD}"

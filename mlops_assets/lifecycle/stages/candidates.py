@@ -1,0 +1,223 @@
+"""The candidates of one training: what is to be fitted, fitting and measuring it, and which one is the best.
+
+The same here whether one process fits all of them or each is a step of its own (`steps`). Nothing is stored or
+registered, and nothing looks at the test part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlops_assets import evaluation, features, training
+from mlops_assets.artifacts import Candidate, Part, Split
+from mlops_assets.errors import TrainingError
+from mlops_assets.lifecycle.platform import Run
+from mlops_assets.lifecycle.predictor import BundlePredictor, calibrated
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
+from mlops_assets.model_file.training import AlgorithmChoice
+
+MEASURED: Final[tuple[Part, ...]] = ("train", "validation")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One candidate to come: an algorithm with the model file's parameters, or the search for better ones (no choice).
+
+    name is its own within the training, and may stand in the name of a step.
+    """
+
+    name: str
+    algorithm: str
+    choice: AlgorithmChoice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A candidate that can predict."""
+
+    candidate: Candidate
+    predictor: BundlePredictor
+    history: tuple[training.Progress, ...] = ()
+    overfitted: bool | None = None
+    """Whether it learnt its rows by heart; None where its history does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Where a search for parameters is remembered, so that one that was interrupted goes on."""
+
+    journal: Path
+    name: str
+
+
+def tasks_of(spec: ModelSpec) -> tuple[Task, ...]:
+    """Every candidate that the model file asks for, in the order in which they stand beside each other."""
+    seen: Counter[str] = Counter()
+    found = []
+    for choice in spec.training.algorithms:
+        seen[choice.name] += 1
+        again = seen[choice.name]
+        found.append(Task(choice.name if again == 1 else f"{choice.name}_{again}", choice.name, choice))
+    spaces = spec.training.search.spaces if spec.training.search else {}
+    return (*found, *(Task(f"{name}_search", name) for name in sorted(spaces)))
+
+
+def fit_candidates(
+    spec: ModelSpec,
+    split: Split,
+    preparation: features.Preparation,
+    started: float,
+    run: Run,
+    study: Study | None = None,
+    tasks: Sequence[Task] | None = None,
+) -> list[Trained | Candidate]:
+    """Fit and measure every candidate of the model file, or these tasks of it, within what is left of its time limit
+    since the monotonic instant `started`; then, where the file asks for a search, the best parameters found in what is
+    left of it. Algorithms that read the past get a preparation of their own, kept by their predictor. One whose library
+    is not installed has failed, and is named once."""
+    asked = tasks_of(spec) if tasks is None else tuple(tasks)
+    absent = training.not_installed(dict.fromkeys(task.algorithm for task in asked))
+    reading = any(
+        training.ALGORITHMS[task.algorithm].reads_past for task in asked if task.algorithm not in absent
+    )
+    preparations = {False: preparation}
+    if reading:
+        preparations[True] = features.fit_preparation(spec, split.train, past=True)
+    seen = {past: [made.apply(split.part(part)) for part in MEASURED] for past, made in preparations.items()}
+    (train, validation), past = seen[False], (seen[True][0], seen[True][1]) if reading else None
+    y_train, y_validation = (split.part(part)[spec.target] for part in MEASURED)
+    choices = tuple(task.choice for task in asked if task.choice is not None)
+    if absent:
+        run.progress(training.left_out(absent))
+    if names := ", ".join(choice.name for choice in choices if choice.name not in absent):
+        run.progress(f"training {names} on {split.train.height:,} rows x {len(train.names)} columns")
+
+    def left() -> float:
+        return spec.training.time_limit.total_seconds() - (time.monotonic() - started)
+
+    fitted = training.fit_all(
+        spec, train, y_train, validation, y_validation, choices=choices, deadline_seconds=left(), past=past
+    )
+    found = [_measured(spec, split, preparations, one, run) for one in fitted]
+    searched = training.search(
+        _searching(spec, [task.algorithm for task in asked if task.choice is None]),
+        train,
+        y_train,
+        validation,
+        y_validation,
+        score=lambda model: _loss(spec, split, _predictor(spec, split, preparations, model)),
+        deadline_seconds=left(),
+        past=past,
+        journal=study.journal if study else None,
+        study=study.name if study else "search",
+        on_trial=lambda trial: run.progress(_tried(spec, trial)),
+    )
+    return found + [
+        _measured(spec, split, preparations, one.best, run) if one.best else _nothing_found(one)
+        for one in searched
+    ]
+
+
+def best_place(spec: ModelSpec, candidates: Sequence[Candidate]) -> int:
+    """Which is the best by the primary metric on the validation part; the first of equals. NaN never wins.
+
+    Raises TrainingError that says of each candidate why it cannot be used.
+    """
+    primary = spec.evaluation.primary
+    order = _order(spec)
+    ranked = [
+        (order(value), place)
+        for place, one in enumerate(candidates)
+        if one.status == "trained" and (value := one.metrics["validation"][primary]) == value
+    ]
+    if ranked:
+        return min(ranked)[1]
+    reasons = [
+        f"{one.algorithm} has no {primary} on the validation part"
+        if one.status == "trained"
+        else f"{one.algorithm} {one.status.replace('_', ' ')}: {one.message}"
+        for one in candidates
+    ]
+    raise TrainingError(f"{spec.name}: no candidate can be used: {'; '.join(reasons)}")
+
+
+def best_of(spec: ModelSpec, fits: Sequence[Trained | Candidate]) -> Trained:
+    """The best of what was fitted here. Raises TrainingError as `best_place` does."""
+    winner = fits[best_place(spec, [one.candidate if isinstance(one, Trained) else one for one in fits])]
+    assert isinstance(winner, Trained)
+    return winner
+
+
+def _searching(spec: ModelSpec, algorithms: Sequence[str]) -> ModelSpec:
+    """The model file with a search for these algorithms alone."""
+    search = spec.training.search
+    if search is not None:
+        spaces = {name: space for name, space in search.spaces.items() if name in algorithms}
+        search = search.model_copy(update={"spaces": spaces}) if spaces else None
+    return spec.model_copy(update={"training": spec.training.model_copy(update={"search": search})})
+
+
+def _nothing_found(searched: training.Searched) -> Candidate:
+    last = searched.trials[-1].message if searched.trials else "no time was left for a trial"
+    message = f"the search trained nothing: {last or 'no trial was measured'}"
+    return Candidate(searched.algorithm, {}, "failed", 0.0, {}, message)
+
+
+def _tried(spec: ModelSpec, trial: training.Trial) -> str:
+    params = ", ".join(f"{name}={value}" for name, value in sorted(trial.choice.params.items()))
+    reached = trial.status if trial.score is None else f"{spec.evaluation.primary} {abs(trial.score):.4g}"
+    return f"search: {trial.choice.name} ({params}): {reached}, {trial.seconds:.1f} s"
+
+
+def _predictor(
+    spec: ModelSpec,
+    split: Split,
+    preparations: Mapping[bool, features.Preparation],
+    model: training.Algorithm,
+) -> BundlePredictor:
+    bare = BundlePredictor(preparations[model.reads_past], model)
+    return calibrated(spec, bare, split.validation)
+
+
+def _loss(spec: ModelSpec, split: Split, predictor: BundlePredictor) -> float:
+    """The primary metric on the validation part, turned so that less is better."""
+    return _order(spec)(evaluation.measure(spec, predictor, split.validation)[spec.evaluation.primary])
+
+
+def _order(spec: ModelSpec) -> Callable[[float], float]:
+    better = METRIC_CATALOGUE[spec.evaluation.primary].better
+    orders: dict[str, Callable[[float], float]] = {
+        "lower": lambda value: value,
+        "higher": lambda value: -value,
+        "zero": abs,
+    }
+    return orders[better]
+
+
+def _measured(
+    spec: ModelSpec,
+    split: Split,
+    preparations: Mapping[bool, features.Preparation],
+    fitted: training.Fitted,
+    run: Run,
+) -> Trained | Candidate:
+    params = fitted.choice.params
+    if fitted.model is None:
+        if training.ALGORITHMS[fitted.algorithm].missing() is None:  # those were named together
+            run.progress(f"{fitted.algorithm}: {fitted.status.replace('_', ' ')}: {fitted.message}")
+        return Candidate(fitted.algorithm, params, fitted.status, fitted.seconds, {}, fitted.message)
+    predictor = _predictor(spec, split, preparations, fitted.model)
+    metrics = {part: evaluation.measure(spec, predictor, split.part(part)) for part in MEASURED}
+    primary = spec.evaluation.primary
+    run.progress(
+        f"{fitted.algorithm}: {primary} {metrics['train'][primary]:.4g} on train, "
+        f"{metrics['validation'][primary]:.4g} on validation, {fitted.seconds:.1f} s"
+    )
+    candidate = Candidate(fitted.algorithm, params, "trained", fitted.seconds, metrics, fitted.message)
+    return Trained(candidate, predictor, fitted.history, fitted.overfitted)

@@ -1,0 +1,105 @@
+"""The data half of a life: raw readings, validated data, features. One function per stage."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from mlops_assets import features, readings, stages, validation
+from mlops_assets.artifacts import Profile, TableVersion
+from mlops_assets.errors import DataError
+from mlops_assets.lifecycle.model_loading import champion_profile
+from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
+from mlops_assets.lifecycle.records import FeaturesRecord, QualityRecord, ReadingsRecord, ValidatedRecord
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.source import SqlSource
+from mlops_assets.readings.sources.feed import catch_up
+
+
+def read_readings(spec: ModelSpec, platform: Platform, run: Run) -> ReadingsRecord:
+    """Fetch readings up to `run.as_of`, make the declared repairs, and keep them as a table version."""
+    _feed(spec, platform, run)
+    found = readings.read(spec, as_of=run.as_of, settings=platform.settings)
+    run.progress(f"read {found.frame.height:,} rows from {found.source}")
+    table = _write(spec, platform, run, stages.RAW_READINGS, found.frame)
+    record = ReadingsRecord(table, found.repairs, found.source, run.as_of)
+    keep_record(platform, spec, stages.RAW_READINGS, run, record)
+    return record
+
+
+def validate_readings(spec: ModelSpec, platform: Platform, run: Run) -> ValidatedRecord:
+    """Judge the readings; usable rows and quarantined rows become table versions of their own.
+
+    A failed batch is recorded as such: `build_features` refuses it, also in a later run.
+    """
+    raw = record_of(platform, spec, stages.RAW_READINGS, run.id, ReadingsRecord)
+    frame = platform.datasets.read(raw.table)
+    reference: Profile | None = champion_profile(spec, platform)
+    result = validation.validate(spec, frame, as_of=raw.as_of, reference=reference)
+    run.progress(
+        f"validated {frame.height:,} rows: {result.valid.height:,} usable, {result.quarantine.height:,} set aside"
+    )
+    record = ValidatedRecord(
+        table=_write(spec, platform, run, stages.VALIDATED_DATA, result.valid),
+        quarantine=_write(spec, platform, run, "quarantine", result.quarantine)
+        if result.quarantine.height
+        else None,
+        rules=result.rules,
+        passed=result.passed,
+        as_of=raw.as_of,
+    )
+    keep_record(platform, spec, stages.VALIDATED_DATA, run, record)
+    return record
+
+
+def report_quality(spec: ModelSpec, platform: Platform, run: Run) -> QualityRecord:
+    """Have Great Expectations judge the raw readings by the same rules and write its pages."""
+    from mlops_assets.validation import expectations
+
+    raw = record_of(platform, spec, stages.RAW_READINGS, run.id, ReadingsRecord)
+    docs = platform.settings.home / "docs" / spec.name
+    reference = champion_profile(spec, platform)
+    answers = expectations.run(
+        spec, platform.datasets.read(raw.table), docs, as_of=raw.as_of, reference=reference
+    )
+    run.progress(f"Great Expectations answered {len(answers)} rules; its pages are at {docs / 'index.html'}")
+    record = QualityRecord(answers, raw.table.rows, str(docs), raw.as_of)
+    keep_record(platform, spec, stages.DATA_QUALITY_REPORT, run, record)
+    return record
+
+
+def build_features(spec: ModelSpec, platform: Platform, run: Run) -> FeaturesRecord:
+    """Build the feature table. Raises DataError when the readings did not pass validation."""
+    validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
+    if not validated.passed:
+        broken = "; ".join(rule.message for rule in validated.rules if rule.critical and not rule.passed)
+        raise DataError(
+            f"{spec.name}: validated data did not pass its rules, nothing is built on it: {broken}"
+        )
+    raw = record_of(platform, spec, stages.RAW_READINGS, run.id, ReadingsRecord)
+    frame = features.build(spec, platform.datasets.read(validated.table))
+    table = _write(spec, platform, run, stages.FEATURES, frame)
+    names = features.feature_names(spec, tuple(frame.columns))
+    run.progress(f"built {len(names)} features over {frame.height:,} rows")
+    record = FeaturesRecord(table, names, (raw.table, validated.table, table), validated.as_of)
+    keep_record(platform, spec, stages.FEATURES, run, record)
+    return record
+
+
+def _feed(spec: ModelSpec, platform: Platform, run: Run) -> None:
+    """Let the simulator write what the plant would have measured by now; only ever into the embedded database."""
+    source = spec.source
+    if isinstance(source, SqlSource) and source.simulate and source.table and platform.settings.embedded:
+        days = source.window / timedelta(days=1) if source.window else 30
+        added = catch_up(
+            platform.stores.readings_url, source.table, source.simulate, until=run.as_of, days=days
+        )
+        if added:
+            run.progress(f"the {source.simulate} simulator added {added:,} rows to {source.table}")
+
+
+def _write(spec: ModelSpec, platform: Platform, run: Run, table: str, frame: pl.DataFrame) -> TableVersion:
+    return platform.datasets.write(
+        spec.name, table, frame, run_id=run.id, code_commit=run.code_commit, author=run.actor, at=run.now()
+    )

@@ -1,0 +1,131 @@
+"""Watching the champion: how far the newest readings have moved from its training data, and what asks for a retrain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from mlops_assets import features, monitoring, readings, retraining, stages, validation
+from mlops_assets.artifacts import DriftReport
+from mlops_assets.errors import LedgerError
+from mlops_assets.lifecycle.alerts import apprise
+from mlops_assets.lifecycle.model_loading import champion_profile
+from mlops_assets.lifecycle.platform import Platform, Run, keep_record, known_record
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.retraining import RetrainRequest, State, Trigger, drift_trigger, staleness_trigger
+
+
+def report_drift(spec: ModelSpec, platform: Platform, run: Run) -> DriftReport:
+    """Compare the newest `monitoring.window` of readings with the champion's training profile, feature by feature."""
+    standing = platform.ledger.standing(spec.name)
+    profile = champion_profile(spec, platform)
+    if standing.champion is None or profile is None:
+        report = DriftReport(spec.name, None, 0, "no_champion", None, None, (), run.as_of)
+    else:
+        frame = _newest(spec, platform, run.as_of)
+        report = monitoring.drift(spec, profile, standing.champion.version, frame, run.as_of)
+    run.progress(f"drift: {report.level}")
+    keep_record(platform, spec, stages.DRIFT_REPORT, run, report)
+    return report
+
+
+def drift_triggers(spec: ModelSpec, platform: Platform, _now: datetime) -> list[Trigger]:
+    """Significant movement in the latest drift report, when that report is about the present champion."""
+    report = known_record(platform, spec, stages.DRIFT_REPORT, DriftReport)
+    champion = platform.ledger.champion(spec.name)
+    if report is None or champion is None or report.version != champion.version:
+        return []
+    return _some(drift_trigger(spec, report))
+
+
+def staleness_triggers(spec: ModelSpec, platform: Platform, now: datetime) -> list[Trigger]:
+    """A champion that was last compared with a challenger longer ago than `monitoring.stale_after`."""
+    champion = platform.ledger.champion(spec.name)
+    compared = [e.at for e in platform.ledger.history(spec.name, None) if e.action in ("promoted", "kept")]
+    return _some(
+        staleness_trigger(
+            spec,
+            champion=champion.version if champion else None,
+            last_compared=max(compared, default=None),
+            now=now,
+        )
+    )
+
+
+def ask_for_retrain(
+    spec: ModelSpec, platform: Platform, triggers: list[Trigger], now: datetime
+) -> RetrainRequest | None:
+    """Let the governor decide, then write the request down under its key. None when there is nothing new to ask."""
+    if not triggers:
+        return None
+    earlier = platform.ledger.retrain_requests(spec.name, 1_000)
+    made = retraining.govern(
+        triggers,
+        State(
+            running=bool(platform.ledger.open_requests(spec.name)),
+            last_requested=earlier[0].requested_at if earlier else None,
+            known_keys=[request.key for request in earlier],
+        ),
+        spec,
+        now,
+    )
+    if made is None:
+        return None
+    detail = {"reason": made.reason, "causes": [trigger.cause for trigger in made.triggers]}
+    return made if platform.ledger.request_retrain(spec.name, made.key, made.cause, detail, now) else None
+
+
+def finish_request(
+    platform: Platform, model: str, key: str, *, succeeded: bool, now: datetime, run_id: str | None = None
+) -> bool:
+    """Close the request a run was made for, so that the next cause may ask again. False when it was closed before."""
+    try:
+        platform.ledger.finish_request(model, key, "done" if succeeded else "failed", now, run_id)
+    except LedgerError:
+        return False
+    return True
+
+
+def _some(trigger: Trigger | None) -> list[Trigger]:
+    return [] if trigger is None else [trigger]
+
+
+def alert_failed_run(
+    platform: Platform, run_id: str, spec: ModelSpec | None, reasons: Sequence[str], now: datetime
+) -> bool:
+    """Write one alert per failed run, and send it where the model file says. True for the first.
+
+    Recorded before it is sent: a process that dies in between leaves an alert that `mlops status` counts and nobody was
+    sent, never one that is sent twice.
+    """
+    model = spec.name if spec else None
+    message = f"{model or 'a run'} failed: {'; '.join(reasons)}"
+    first = platform.ledger.raise_alert(
+        f"run-{run_id}", model=model, kind="run_failed", severity="error", message=message, at=now
+    )
+    if first and spec is not None:
+        text = f"{message}\n\nDagster run {run_id}"
+        unreached = apprise.send(
+            spec.alerts.notify, platform.settings.environ, f"{model}: a run failed", text
+        )
+        for number, sentence in enumerate(unreached):
+            platform.ledger.raise_alert(
+                f"run-{run_id}-unsent-{number}",
+                model=model,
+                kind="alert_unsent",
+                severity="warning",
+                message=sentence,
+                at=now,
+            )
+    return first
+
+
+def _newest(spec: ModelSpec, platform: Platform, as_of: datetime) -> pl.DataFrame:
+    found = readings.read(spec, as_of=as_of, settings=platform.settings)
+    valid = validation.validate(spec, found.frame, as_of=as_of, reference=None).valid
+    frame = features.build(spec, valid)
+    if spec.timestamp is None:
+        return frame
+    return frame.filter(pl.col(spec.timestamp) > as_of - spec.monitoring.window)

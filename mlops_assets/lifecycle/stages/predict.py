@@ -1,0 +1,41 @@
+"""The champion's predictions for rows it has not predicted yet, appended to the predictions table and the ledger."""
+
+from __future__ import annotations
+
+from mlops_assets import predictions, stages
+from mlops_assets.errors import DataError
+from mlops_assets.lifecycle.champion_features import with_features_of
+from mlops_assets.lifecycle.model_loading import load_version
+from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
+from mlops_assets.lifecycle.records import FeaturesRecord, PredictionsRecord
+from mlops_assets.model_file import ModelSpec
+
+
+def predict_batch(spec: ModelSpec, platform: Platform, run: Run) -> PredictionsRecord:
+    """Score pending rows with the champion. Raises DataError while there is no champion."""
+    standing = platform.ledger.standing(spec.name)
+    if standing.champion is None:
+        raise DataError(f"{spec.name}: no champion yet, nothing can predict")
+    version = standing.champion.version
+    built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
+    predictor, stored = load_version(platform, spec.name, version)
+    frame = platform.datasets.read(built.table)
+    frame = with_features_of(predictor, stored, frame, spec=spec, platform=platform, run=run)
+    pending = predictions.pending(spec, frame, platform.ledger.last_prediction(spec.name))
+    scored = predictions.score(spec, predictor, pending, version, run.now())
+    new_rows = platform.ledger.store_predictions(
+        spec.name, version, scored.select("entity", "at", "value", "label"), predicted_at=run.now()
+    )
+    table = platform.datasets.write(
+        spec.name,
+        stages.PREDICTIONS,
+        scored,
+        run_id=run.id,
+        code_commit=run.code_commit,
+        author=run.actor,
+        at=run.now(),
+    )
+    run.progress(f"version {version} predicted {scored.height:,} rows, {new_rows:,} of them new")
+    record = PredictionsRecord(table, version, new_rows, built.as_of)
+    keep_record(platform, spec, stages.PREDICTIONS, run, record)
+    return record

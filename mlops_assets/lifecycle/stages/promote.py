@@ -1,0 +1,205 @@
+"""The one door to production: recorded evidence in, a moved or unmoved champion out.
+
+Whoever asks (the graph, the command line, a review page), promotion reads the evidence of exactly this challenger from
+the ledger, asks the gates again, and moves the champion only from the epoch that the evidence was compared with.
+"""
+
+from __future__ import annotations
+
+from mlops_assets import promotion, stages
+from mlops_assets.artifacts import Decision, Evidence, TrainedModel, from_json
+from mlops_assets.errors import EvidenceError, LedgerError
+from mlops_assets.ledger import Champion
+from mlops_assets.lifecycle.alerts import apprise
+from mlops_assets.lifecycle.model_loading import load_version
+from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
+from mlops_assets.lifecycle.records import PromotionRecord, ReportRecord
+from mlops_assets.model_file import ModelSpec
+
+
+def promote_model(spec: ModelSpec, platform: Platform, run: Run) -> PromotionRecord:
+    """Settle the latest challenger: promote, keep, or refuse.
+
+    Raises EvidenceError when the evidence is missing, altered, stale, or refuses the challenger; LostRaceError when
+    another promotion moved the champion first. Either way the champion is untouched.
+    """
+    report = record_of(platform, spec, stages.EVALUATION_REPORT, run.id, ReportRecord)
+    latest = record_of(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
+    if latest.version != report.version:
+        raise EvidenceError(
+            f"{spec.name}: version {latest.version} has no evaluation yet; materialise evaluation_report first"
+        )
+    record = settle(spec, platform, run, report.version, report.evidence_hash)
+    keep_record(platform, spec, stages.PRODUCTION_MODEL, run, record)
+    if record.decision.outcome == "refuse":
+        raise EvidenceError(f"{spec.name}: version {record.version} is refused: {record.decision.reason}")
+    return record
+
+
+def settle(
+    spec: ModelSpec, platform: Platform, run: Run, version: int, evidence_hash: str
+) -> PromotionRecord:
+    """Ask the gates again on the stored evidence, with what people said by now, and act on the answer.
+
+    A challenger that only waits for a person stays a challenger: nothing is written until somebody answers or another
+    takes its place. Settling twice changes nothing. Raises EvidenceError, LostRaceError, BundleError.
+    """
+    evidence = stored_evidence(platform, evidence_hash, version)
+    decision, waits = decision_on(spec, platform, evidence, evidence_hash, run)
+    standing = platform.ledger.standing(spec.name)
+    held = standing.champion.version if standing.champion else None
+    if held == version:
+        already = Decision("promote", "already the champion", "ledger")
+        return PromotionRecord(version, already, version, standing.epoch, evidence_hash)
+    if waits:
+        ask_people(spec, platform, run, evidence, evidence_hash)
+        _make_way(platform, run, spec.name, version)
+        return PromotionRecord(version, decision, held, standing.epoch, evidence_hash)
+    if decision.outcome == "promote":
+        if standing.epoch != evidence.champion.epoch:
+            raise EvidenceError(
+                f"{spec.name}: the champion changed since version {version} was compared with it; "
+                "materialise evaluation_report again"
+            )
+        load_version(platform, spec.name, version)
+        champion = platform.ledger.promote(
+            spec.name,
+            version,
+            seen_epoch=evidence.champion.epoch,
+            evidence_hash=evidence_hash,
+            actor=run.actor,
+            reason=decision.reason,
+            at=run.now(),
+        )
+        _make_way(platform, run, spec.name, version)
+        mirror(platform, spec.name, run)
+        return PromotionRecord(version, decision, champion.version, champion.epoch, evidence_hash)
+    settle_unpromoted = platform.ledger.keep if decision.outcome == "keep" else platform.ledger.refuse
+    settle_unpromoted(
+        spec.name, version, evidence_hash=evidence_hash, actor=run.actor, reason=decision.reason, at=run.now()
+    )
+    mirror(platform, spec.name, run)
+    return PromotionRecord(version, decision, held, standing.epoch, evidence_hash)
+
+
+def decision_on(
+    spec: ModelSpec, platform: Platform, evidence: Evidence, evidence_hash: str, run: Run
+) -> tuple[Decision, bool]:
+    """What the gates and people say of recorded evidence now, and whether only a person's answer is missing.
+
+    A person's no counts also where no gate asked for one. Raises EvidenceError as `promotion.recheck`.
+    """
+    now = run.now()
+    approval = platform.ledger.approval(evidence_hash)
+    waivers = platform.ledger.waivers(spec.name, now)
+    decision = promotion.recheck(spec, evidence, approval=approval, waivers=waivers, now=now)
+    if decision.outcome == "promote" and approval is not None and approval.verdict != "approve":
+        words = {"reject": "rejected", "defer": "deferred"}[approval.verdict]
+        decision = Decision("keep", f"{words} by {approval.actor}: {approval.comment}", approval.actor)
+    waits = decision.outcome == "keep" and promotion.waiting(evidence.gates, approval, waivers, now)
+    return decision, waits
+
+
+def ask_people(
+    spec: ModelSpec, platform: Platform, run: Run, evidence: Evidence, evidence_hash: str
+) -> tuple[str, ...]:
+    """Tell the reviewers, once per evidence, that their answer is wanted; what could not be reached, in words."""
+    text = (
+        f"{spec.name} version {evidence.version} passed its gates and waits for a person. "
+        f"mlops report {spec.name} shows the numbers; then: mlops approve {spec.name} --evidence {evidence_hash[:16]} "
+        "--comment '...' (or reject, or defer)"
+    )
+    first = platform.ledger.raise_alert(
+        waiting_key(evidence_hash),
+        model=spec.name,
+        kind="approval",
+        severity="info",
+        message=text,
+        at=run.now(),
+    )
+    if not first:
+        return ()
+    run.progress(text)
+    title = f"{spec.name}: version {evidence.version} waits for approval"
+    unreached = apprise.send(spec.alerts.notify, platform.settings.environ, title, text)
+    for sentence in unreached:
+        run.progress(f"a reviewer was not told: {sentence}")
+    return unreached
+
+
+def waiting_key(evidence_hash: str) -> str:
+    """Key of the alert that asks for an answer to this evidence."""
+    return f"waiting-{evidence_hash}"
+
+
+def _make_way(platform: Platform, run: Run, model: str, version: int) -> None:
+    """Older challengers that were still waiting are kept: their evidence compares with what is past."""
+    for older in platform.ledger.versions(model, "challenger"):
+        found = platform.ledger.evidence_of(model, older.version) if older.version < version else ()
+        if found:
+            reason = f"version {version} took its place before a person answered"
+            platform.ledger.keep(
+                model,
+                older.version,
+                evidence_hash=found[0].hash,
+                actor=run.actor,
+                reason=reason,
+                at=run.now(),
+            )
+            platform.ledger.acknowledge_alert(waiting_key(found[0].hash), run.actor, run.now())
+
+
+def stored_evidence(platform: Platform, evidence_hash: str, version: int) -> Evidence:
+    """The evidence as recorded, its hash verified by the ledger. Raises EvidenceError when it is another version's."""
+    evidence = from_json(Evidence, platform.ledger.evidence(evidence_hash).body)
+    if evidence.version != version:
+        raise EvidenceError(
+            f"evidence {evidence_hash[:12]} belongs to version {evidence.version}, not {version}"
+        )
+    return evidence
+
+
+def roll_back(
+    platform: Platform,
+    model: str,
+    to_version: int | None,
+    run: Run,
+    reason: str,
+    seen_epoch: int | None = None,
+) -> Champion:
+    """Put an earlier version back in production: by default the last one that really served.
+
+    Its bundle is loaded and its sample replayed before the champion moves. MLflow's mirror follows when MLflow answers.
+    seen_epoch: the epoch the decision was made under, default the present one; a champion that moves in between, by
+    somebody else's rollback say, is left alone.
+
+    Raises LedgerError when there is nothing to go back to, BundleError when the target is damaged, LostRaceError.
+    """
+    epoch = platform.ledger.standing(model).epoch if seen_epoch is None else seen_epoch
+    target = to_version if to_version is not None else platform.ledger.rollback_target(model)
+    if target is None:
+        raise LedgerError(
+            f"{model} has no earlier version that served; 'mlops history {model}' lists every decision"
+        )
+    load_version(platform, model, target)
+    champion = platform.ledger.rollback(
+        model, actor=run.actor, reason=reason, at=run.now(), to_version=target, seen_epoch=epoch
+    )
+    run.progress(f"{model}: version {champion.version} is champion again, epoch {champion.epoch}")
+    mirror(platform, model, run)
+    return champion
+
+
+def mirror(platform: Platform, model: str, run: Run) -> None:
+    """Bring MLflow's alias and tags in line with the ledger. An MLflow that does not answer stops nothing."""
+    try:
+        mirrored(platform, model)
+    except Exception as error:  # noqa: BLE001 - the ledger has decided; whatever ails the mirror must not undo that
+        run.progress(f"MLflow does not mirror this yet ({type(error).__name__}); the ledger is the truth")
+
+
+def mirrored(platform: Platform, model: str) -> int:
+    """Write to MLflow what differs from the ledger; the number of writes. Raises ServiceError."""
+    ledger = platform.ledger
+    approved = {version: answer.verdict == "approve" for version, answer in ledger.answers(model).items()}
+    return platform.registry.mirror(model, ledger.standing(model), ledger.versions(model), approved)

@@ -1,0 +1,205 @@
+"""From features to a challenger: split, prepare, fit every candidate, keep the best as a whole bundle with a version.
+
+Goes out: a `TrainedModel`. Judging it is `evaluate`'s business; nothing here looks at the test part. Here one process
+does it all; where there are workers, `steps` does the same with the same functions, a candidate at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from mlops_assets import features, stages, training
+from mlops_assets.artifacts import Candidate, Part, Split, TrainedModel, to_json
+from mlops_assets.lifecycle.platform import Platform, Run, keep_record, known_record, record_of
+from mlops_assets.lifecycle.predictor import BundlePredictor
+from mlops_assets.lifecycle.records import FeaturesRecord, PromotionRecord
+from mlops_assets.lifecycle.stages.candidates import (
+    MEASURED,
+    Study,
+    Trained,
+    best_of,
+    best_place,
+    fit_candidates,
+)
+from mlops_assets.model_file import ModelSpec
+
+SAMPLE_ROWS = 20
+
+
+def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel | None:
+    """Train every algorithm of the model file and register the best on the validation part as challenger.
+
+    None when `run.reuse` and nothing changed since a challenger that was judged already. Raises TrainingError when no
+    candidate was trained in time, DataError when the rows do not suffice.
+    """
+    started = time.monotonic()
+    record = to_train_on(spec, platform, run)
+    if record is None:
+        return None
+    training.warm_up(spec)
+    frame = platform.datasets.read(record.table)
+    split = features.split(spec, frame)
+    preparation = features.fit_preparation(spec, split.train)
+    with platform.registry.training(spec.name, run.parent) as tracked:
+        tracked.describe(*description(spec, record, frame, run))
+        study = study_of(spec, platform, record)
+        fits = fit_candidates(spec, split, preparation, started, run, study)
+        candidates = [log_candidate(tracked, fit) for fit in fits]
+        best = best_of(spec, fits).predictor
+        model = settle(spec, platform, run, tracked, record, split, frame.height, candidates, best, started)
+    return keep_model(spec, platform, run, model)
+
+
+def to_train_on(spec: ModelSpec, platform: Platform, run: Run) -> FeaturesRecord | None:
+    """The features to train on, or None when there is nothing to do: `run.reuse`, and nothing changed since a
+    challenger was judged. Raises what `training.check` raises."""
+    record = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
+    if run.reuse and (known := _judged_already(spec, platform, record)) is not None:
+        run.progress(f"nothing changed since version {known} was judged: not trained again")
+        return None
+    training.check(spec)
+    return record
+
+
+def study_of(spec: ModelSpec, platform: Platform, record: FeaturesRecord) -> Study:
+    """Where a search on these features is remembered."""
+    return Study(
+        platform.settings.home / "search" / f"{spec.name}.journal",
+        f"{spec.digest()[:12]}/{record.table.content_hash[:12]}",
+    )
+
+
+def settle(
+    spec: ModelSpec,
+    platform: Platform,
+    run: Run,
+    tracked: Any,
+    record: FeaturesRecord,
+    split: Split,
+    rows: int,
+    candidates: Sequence[Candidate],
+    best: BundlePredictor,
+    started: float,
+) -> TrainedModel:
+    """Make the best candidate a whole bundle under a version of its own, verified and registered.
+
+    rows: of the feature table. started: the monotonic instant at which the training began.
+    """
+    run.progress(f"best candidate on the validation part: {best.algorithm}")
+    version = platform.ledger.new_version(
+        spec.name,
+        run.now(),
+        mlflow_run_id=tracked.run_id,
+        data_versions={table.table: to_json(table) for table in record.data},
+        code_commit=run.code_commit,
+        seed=spec.training.seed,
+    ).version
+    folder = platform.settings.model_root / spec.name / str(version)
+    manifest = training.save_bundle(
+        folder,
+        algorithm=best.estimator,
+        preparation=to_json(best.preparation),
+        spec=spec.model_dump(mode="json"),
+        profile=to_json(features.profile(split.train, record.names)),
+        sample=best.matrix(split.validation.head(SAMPLE_ROWS)),
+        data=[to_json(table) for table in record.data],
+        code_commit=run.code_commit,
+        seed=spec.training.seed,
+        interval=to_json(best.interval) if best.interval else None,
+        onnx=spec.training.onnx,
+    )
+    # Its own process looks at it first: what cannot be loaded again is never registered anywhere.
+    training.verify(best.algorithm, folder, manifest, spec.training.pickled)
+    model = TrainedModel(
+        model=spec.name,
+        version=version,
+        algorithm=best.algorithm,
+        bundle=str(folder),
+        manifest_sha256=manifest,
+        data=record.data,
+        rows=rows,
+        split_digest=split.digest,
+        seconds=time.monotonic() - started,
+        candidates=tuple(candidates),
+        spec_digest=spec.digest(),
+        code_commit=run.code_commit,
+        seed=spec.training.seed,
+        as_of=record.as_of,
+        mlflow_run_id=tracked.run_id,
+    )
+    tracked.register(model, _logged(candidates[best_place(spec, candidates)]))
+    return model
+
+
+def keep_model(spec: ModelSpec, platform: Platform, run: Run, model: TrainedModel) -> TrainedModel:
+    """Record the challenger for the stages that follow: the last step of a training."""
+    platform.ledger.record_bundle(
+        spec.name, model.version, bundle_path=model.bundle, manifest_sha256=model.manifest_sha256
+    )
+    keep_record(platform, spec, stages.TRAINED_MODEL, run, model)
+    return model
+
+
+def log_candidate(tracked: Any, fit: Trained | Candidate, task: str | None = None) -> Candidate:
+    """The candidate with the MLflow run it was logged to, losses at every step included. task: see `Tracked`."""
+    if isinstance(fit, Candidate):
+        return replace(fit, mlflow_run_id=tracked.candidate(fit, task=task))
+    steps = [(progress.step, progress.values) for progress in fit.history]
+    tags = {} if fit.overfitted is None else {"overfitted": fit.overfitted}
+    return replace(fit.candidate, mlflow_run_id=tracked.candidate(fit.candidate, steps, tags, task))
+
+
+def description(
+    spec: ModelSpec, record: FeaturesRecord, frame: pl.DataFrame, run: Run
+) -> tuple[dict[str, object], dict[str, object]]:
+    """What MLflow is told of a training before it starts: params, then tags."""
+    times = frame[spec.timestamp].sort() if spec.timestamp else None
+    params: dict[str, object] = {
+        "model_type": spec.problem,
+        "training_date": record.as_of.date().isoformat(),
+        "training_rows": frame.height,
+        "features": len(record.names),
+        "seed": spec.training.seed,
+    }
+    tags: dict[str, object] = {
+        "spec_digest": spec.digest(),
+        "code_commit": run.code_commit,
+        "dagster.run_id": run.id,
+        **{f"data.{table.table}": f"{table.version}@{table.content_hash[:16]}" for table in record.data},
+    }
+    if times is not None and len(times):
+        params["training_days"] = (times[-1] - times[0]).days + 1
+        tags |= {"data_start": times[0].isoformat(), "data_end": times[-1].isoformat()}
+    return params, tags
+
+
+def _logged(candidate: Candidate) -> dict[str, float]:
+    """Metrics under the names of the logging standard: `rmse_val`, `mae_val`, `rmse_train`, `r2_score`."""
+    short: dict[Part, str] = {"train": "train", "validation": "val"}
+    named = {
+        f"{name}_{short[part]}": value for part in MEASURED for name, value in candidate.metrics[part].items()
+    }
+    if "r2_val" in named:
+        named["r2_score"] = named["r2_val"]
+    return named
+
+
+def _judged_already(spec: ModelSpec, platform: Platform, record: FeaturesRecord) -> int | None:
+    """The latest challenger when it came from these features and this model file, and was promoted, kept, or asks for a
+    person's answer."""
+    known = known_record(platform, spec, stages.TRAINED_MODEL, TrainedModel)
+    same = known is not None and record.table.content_hash in {table.content_hash for table in known.data}
+    if known is None or not same or known.spec_digest != spec.digest():
+        return None
+    settled = any(
+        entry.version == known.version and entry.action in ("promoted", "kept")
+        for entry in platform.ledger.history(spec.name, None)
+    )
+    last = known_record(platform, spec, stages.PRODUCTION_MODEL, PromotionRecord)
+    waits = last is not None and last.version == known.version and last.decision.outcome == "keep"
+    return known.version if settled or waits else None

@@ -1,0 +1,207 @@
+"""What one section of a model file promises about another: names that must exist, columns that must be declared.
+
+Comes in: a parsed `ModelSpec`. Goes out: every problem with the path of the key to mend. Whether the data agrees
+is for `readings` and `validation` to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlops_assets.model_file.document import Path
+from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
+from mlops_assets.model_file.model import ModelSpec
+from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, SearchedChoice, unknown_loss
+
+Finding = tuple[Path, str]
+NEEDS_HISTORY = "add 'history' to 'features', such as {every: 1d, steps: 56}"
+
+
+def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
+    """Every contradiction in the file, as (path, sentence)."""
+    yield from _algorithms(spec)
+    yield from _onnx(spec)
+    yield from _search(spec)
+    yield from _metrics(spec)
+    yield from _baseline(spec)
+    yield from _interval_metrics(spec)
+    yield from _columns(spec)
+    yield from _split(spec)
+    if spec.monitoring.psi.act <= spec.monitoring.psi.warn:
+        yield ("monitoring", "psi", "act"), "must be above 'warn'"
+
+
+def risks(spec: ModelSpec) -> Iterator[Finding]:
+    """What the file allows although it is dangerous, as (path, sentence)."""
+    for index, choice in enumerate(spec.training.algorithms):
+        if choice.params.get("pickle") is True:
+            path: Path = ("training", "algorithms", index, choice.name, "pickle")
+            said = f"{choice.params.get('estimator')} may be stored as a pickle: loading it runs code that lies in it"
+            yield path, f"{said}; leave 'pickle' out unless skops cannot store the estimator"
+
+
+def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
+    for index, choice in enumerate(spec.training.algorithms):
+        path: Path = ("training", "algorithms", index)
+        if spec.problem not in ALGORITHM_CATALOGUE[choice.name].problems:
+            able = [name for name, other in ALGORITHM_CATALOGUE.items() if spec.problem in other.problems]
+            yield path, f"{choice.name!r} does not solve {spec.problem}; these do: {', '.join(sorted(able))}"
+        elif ALGORITHM_CATALOGUE[choice.name].needs_past and spec.features.history is None:
+            yield path, f"{choice.name!r} forecasts from the recent past; {NEEDS_HISTORY}"
+        elif not ALGORITHM_CATALOGUE[choice.name].many_series and spec.entity is not None:
+            yield path, f"{choice.name!r} learns one series, and 'entity' says that there are several"
+        elif "loss" in choice.params and (
+            problem := unknown_loss(choice.name, spec.problem, choice.params["loss"])
+        ):
+            yield path, problem
+    if spec.problem == "classification" and spec.training.target_transform != "none":
+        yield ("training", "target_transform"), "is for numbers; classes have no logarithm"
+
+
+def _onnx(spec: ModelSpec) -> Iterator[Finding]:
+    searched = spec.training.search.spaces if spec.training.search else {}
+    asked: list[tuple[Path, str, object]] = [
+        (("training", "algorithms", place), one.name, one.params.get("loss"))
+        for place, one in enumerate(spec.training.algorithms)
+    ]
+    asked += [(("training", "search", "spaces", name), name, None) for name in searched]
+    for path, name, loss in asked if spec.training.onnx else ():
+        info = ALGORITHM_CATALOGUE[name]
+        if not info.onnx:
+            able = ", ".join(other for other, known in ALGORITHM_CATALOGUE.items() if known.onnx)
+            yield (
+                path,
+                f"{name!r} cannot be written as ONNX; these can: {able}; leave it out, or set 'onnx: false'",
+            )
+        elif loss in info.losses_without_onnx:
+            yield (
+                path,
+                f"{name!r} with the loss {loss!r} cannot be written as ONNX; take another, or set 'onnx: false'",
+            )
+
+
+def _search(spec: ModelSpec) -> Iterator[Finding]:
+    fixed = {choice.name: choice.params for choice in spec.training.algorithms}
+    for name, space in (spec.training.search.spaces if spec.training.search else {}).items():
+        for param in sorted(set(space) & set(fixed.get(name, {}))):
+            path: Path = ("training", "search", "spaces", name, param)
+            yield (
+                path,
+                f"is set to {fixed[name][param]!r} under 'algorithms', so that there is nothing to search for",
+            )
+        tried = space.get("loss")
+        for loss in tried.choices if isinstance(tried, SearchedChoice) else ():
+            if problem := unknown_loss(name, spec.problem, loss):
+                yield ("training", "search", "spaces", name, "loss"), problem
+
+
+def _metrics(spec: ModelSpec) -> Iterator[Finding]:
+    used: list[tuple[Path, str]] = [(("evaluation", "primary"), spec.evaluation.primary)]
+    used += [(("evaluation", "also", i), name) for i, name in enumerate(spec.evaluation.also)]
+    measured = {spec.evaluation.primary, *spec.evaluation.also}
+    for index, gate in enumerate(spec.gates):
+        names = [getattr(gate, "metric", None), *getattr(gate, "metrics", ())]
+        used += [(("gates", index, gate.kind, "metric"), str(name)) for name in names if name]
+    for path, name in used:
+        if spec.problem not in METRIC_CATALOGUE[name].problems:
+            able = [known for known, other in METRIC_CATALOGUE.items() if spec.problem in other.problems]
+            yield path, f"{name!r} has no meaning for {spec.problem}; these have: {', '.join(able)}"
+        elif name not in measured:
+            yield path, f"{name!r} is not measured; add it to evaluation.also"
+
+
+def _baseline(spec: ModelSpec) -> Iterator[Finding]:
+    if not spec.evaluation.seasons:
+        return
+    path: Path = ("evaluation", "seasons")
+    if spec.problem != "forecasting":
+        yield path, "is for 'problem: forecasting' only"
+    elif spec.evaluation.baseline == "simple":
+        yield path, "would not be looked at under 'baseline: simple'; leave out one of the two"
+
+
+def _interval_metrics(spec: ModelSpec) -> Iterator[Finding]:
+    used: list[tuple[Path, str, str]] = [(("evaluation", "primary"), spec.evaluation.primary, "primary")]
+    used += [(("evaluation", "also", i), name, "also") for i, name in enumerate(spec.evaluation.also)]
+    for index, gate in enumerate(spec.gates):
+        if name := getattr(gate, "metric", None):
+            used.append((("gates", index, gate.kind, "metric"), str(name), gate.kind))
+    for path, name, by in used:
+        info = METRIC_CATALOGUE[name]
+        if spec.problem not in info.problems:
+            continue
+        if info.of_interval and spec.training.interval is None:
+            yield (
+                path,
+                f"{name!r} is measured on an interval, and 'training.interval' is null; write 90%, say",
+            )
+        elif info.won_by and by in ("primary", "beats_champion"):
+            yield path, f"{name!r} cannot say which model is better, {info.won_by} wins it; take 'pinball'"
+        elif info.of_interval and by == "beats_baseline":
+            limit = "metric_at_least" if info.better == "higher" else "metric_at_most"
+            yield path, f"the naive baseline has no interval; give {name!r} a limit with {limit}"
+
+
+def _columns(spec: ModelSpec) -> Iterator[Finding]:
+    features = spec.features
+    if spec.target in (features.inputs or ()):
+        yield ("features", "inputs"), f"the target {spec.target!r} cannot be an input of its own model"
+    if spec.target in (spec.timestamp, spec.entity):
+        yield ("target",), f"{spec.target!r} is also the timestamp or the entity"
+    if (features.horizon is not None) != (spec.problem == "forecasting"):
+        missing = spec.problem == "forecasting"
+        yield (
+            ("features", "horizon"),
+            "forecasting needs to know how far ahead, such as 1h"
+            if missing
+            else "is for 'problem: forecasting' only",
+        )
+    yield from _history(spec)
+    needs_time = {
+        "calendar": bool(features.calendar),
+        "cyclical": bool(features.cyclical),
+        "lags": features.lags is not None,
+        "rolling": features.rolling is not None,
+        "differences": features.differences is not None,
+        "holidays": features.holidays is not None,
+        "horizon": features.horizon is not None,
+        "history": features.history is not None,
+    }
+    if spec.timestamp is None:
+        for key, used in needs_time.items():
+            if used:
+                yield ("features", key), "needs a 'timestamp' in the model file"
+        if spec.validation.freshness is not None:
+            yield ("validation", "freshness"), "needs a 'timestamp' in the model file"
+
+
+def _history(spec: ModelSpec) -> Iterator[Finding]:
+    history, horizon = spec.features.history, spec.features.horizon
+    if history is None:
+        return
+    if horizon is not None and horizon % history.every:
+        yield ("features", "history", "every"), "the horizon must be a whole number of these"
+    if spec.problem != "forecasting" and not history.columns:
+        yield ("features", "history", "columns"), "must say which columns are looked back at"
+    if spec.problem != "forecasting" and spec.target in history.columns:
+        yield (
+            ("features", "history", "columns"),
+            f"the target {spec.target!r} is not known at its own instant",
+        )
+
+
+def _split(spec: ModelSpec) -> Iterator[Finding]:
+    split = spec.split
+    if abs(split.train + split.validation + split.test - 1.0) > 1e-9:
+        yield ("split",), "train, validation and test must add up to 1"
+    if min(split.train, split.validation, split.test) <= 0:
+        yield ("split",), "train, validation and test must each be above 0"
+    if split.strategy == "temporal" and spec.timestamp is None:
+        yield ("split", "strategy"), "temporal needs a 'timestamp' in the model file"
+    if split.strategy == "stratified" and (spec.timestamp is not None or spec.problem != "classification"):
+        yield (
+            ("split", "strategy"),
+            "stratified is for classes without a timestamp; a time series is split by time",
+        )
+    if split.strategy == "group" and split.group is None:
+        yield ("split", "group"), "the strategy group needs the column to group by"

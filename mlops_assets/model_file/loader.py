@@ -1,0 +1,193 @@
+"""Model files in, `ModelSpec`s out; or every problem at once with file, line, key and the mend.
+
+Reading YAML is `document`'s business, what may stand in it `model`'s, what must agree `consistency`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from mlops_assets.errors import SpecError
+from mlops_assets.model_file.consistency import inconsistencies
+from mlops_assets.model_file.document import Document, DocumentError, Path, parse
+from mlops_assets.model_file.model import ModelSpec
+from mlops_assets.model_file.suggestion import did_you_mean
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing to mend in a model file."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}: "
+        return f"{where}{self.key}: {self.message}" if self.key else f"{where}{self.message}"
+
+
+def load_model(file: FilePath) -> ModelSpec:
+    """Read one model file. Raises SpecError that lists every problem."""
+    spec, problems = examine(file)
+    if spec is None:
+        raise SpecError(_report(problems))
+    return spec
+
+
+def load_models(folder: FilePath) -> tuple[ModelSpec, ...]:
+    """Read every model file of a folder, sorted by name. Raises SpecError over all at once, also for a double name."""
+    examined = [(file, *examine(file)) for file in model_files(folder)]
+    problems = [problem for _, _, found in examined for problem in found]
+    seen: dict[str, FilePath] = {}
+    for file, spec, _ in examined:
+        if spec and (first := seen.setdefault(spec.name, file)) != file:
+            problems.append(
+                Problem(_shown(file), 1, "name", f"{spec.name!r} is already the name of {first.name}")
+            )
+    if problems:
+        raise SpecError(_report(problems))
+    return tuple(sorted((spec for _, spec, _ in examined if spec), key=lambda spec: spec.name))
+
+
+def model_files(folder: FilePath) -> list[FilePath]:
+    """The model files of a folder."""
+    return sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+
+
+def problem_at(file: FilePath, path: Path, message: str) -> Problem:
+    """Something to say about a key of a file that can be read."""
+    line = parse(file.read_text(encoding="utf-8-sig")).line(path)
+    return Problem(_shown(file), line, _dotted(path), message)
+
+
+def find_model(folder: FilePath, name: str) -> tuple[FilePath, ModelSpec] | None:
+    """The file of a folder that holds a model, and what it says; None when none does, or it cannot be read."""
+    for file in model_files(folder):
+        spec, _ = examine(file)
+        if spec is not None and spec.name == name:
+            return file, spec
+    return None
+
+
+def examine(file: FilePath) -> tuple[ModelSpec | None, list[Problem]]:
+    """The parsed file, or None and its problems in the order of their lines."""
+    shown = _shown(file)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        return None, [Problem(shown, 1, "", f"cannot be read: {error.strerror}")]
+    except UnicodeDecodeError as error:
+        return None, [Problem(shown, 1, "", f"is not UTF-8 text (byte {error.start}); save it as UTF-8")]
+    try:
+        document = parse(text)
+    except DocumentError as error:
+        return None, [Problem(shown, error.line, "", error.reason)]
+    spec, findings = _parse(document)
+    problems = [Problem(shown, document.line(path), _dotted(path), message) for path, message in findings]
+    return (None if problems else spec), sorted(problems)
+
+
+def _parse(document: Document) -> tuple[ModelSpec | None, list[tuple[Path, str]]]:
+    if not isinstance(document.value, dict):
+        return None, [((), "a model file is a mapping of keys such as name, target and source")]
+    try:
+        spec = ModelSpec.model_validate_json(json.dumps(document.value))
+    except ValidationError as error:
+        return None, [
+            (_in_text(detail["loc"], document), _sentence(detail)) for detail in _causes(error.errors())
+        ]
+    return spec, list(inconsistencies(spec))
+
+
+def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out 'too short' where it only says that every item of a list was refused."""
+    deep = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deep]
+
+
+def _in_text(loc: tuple[str | int, ...], document: Document) -> Path:
+    """Pydantic's location without the union tags that do not stand in the file."""
+    path: Path = ()
+    for index, part in enumerate(loc):
+        last = index == len(loc) - 1
+        if (*path, part) in document.lines or last:
+            path = (*path, part)
+    return path
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return "unknown key" + did_you_mean(str(detail["loc"][-1]), fields_at(detail["loc"][:-1]))
+    if kind == "missing":
+        return "is required"
+    if kind == "union_tag_invalid":
+        known = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
+        return (
+            f"unknown {context['discriminator']} {context['tag']!r}{did_you_mean(str(context['tag']), known)}"
+        )
+    if kind == "literal_error":
+        known = [word.strip(" '") for word in str(context["expected"]).replace(" or ", ",").split(",")]
+        return f"{detail['input']!r} is not allowed{did_you_mean(str(detail['input']), known)}"
+    if kind == "too_short":
+        return f"needs at least {context['min_length']} item"
+    if kind == "value_error":
+        return str(context["error"])
+    given = json.dumps(detail["input"], ensure_ascii=False, default=str)
+    return f"{detail['msg'][:1].lower()}{detail['msg'][1:]}; got {given if len(given) <= 60 else given[:57] + '...'}"
+
+
+def fields_at(loc: Iterable[str | int]) -> set[str]:
+    """The keys that may stand in the section at a location."""
+    sections: set[type[BaseModel]] = {ModelSpec}
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        inner = {
+            found
+            for section in sections
+            if part in section.model_fields
+            for found in _sections(section.model_fields[part].annotation)
+        }
+        tagged = {section for section in sections if part in _tags(section)}
+        sections = inner or tagged or sections
+    return {name for section in sections for name in section.model_fields}
+
+
+def _sections(annotation: Any) -> set[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return {found for argument in get_args(annotation) for found in _sections(argument)}
+
+
+def _tags(section: type[BaseModel]) -> tuple[Any, ...]:
+    kind = section.model_fields.get("kind")
+    return get_args(kind.annotation) if kind and get_origin(kind.annotation) is Literal else ()
+
+
+def _dotted(path: Path) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _shown(file: FilePath) -> str:
+    try:
+        return str(file.relative_to(FilePath.cwd()))
+    except ValueError:
+        return str(file)
+
+
+def _report(problems: list[Problem]) -> str:
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    return "\n".join([f"{count} in model files:", *(f"  {problem}" for problem in sorted(problems))])

@@ -1,0 +1,302 @@
+"""The `source:` and `repairs:` sections: where readings come from, and which defects may be mended on the way in.
+
+Reading itself is `readings`' business. Secrets never stand here: a source names the environment variable of one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
+
+from mlops_assets.model_file.section import Section
+from mlops_assets.model_file.values import Column, Duration, Timezone
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
+Plain = str | int | float | bool
+Simulator = Literal["pump_station", "ad_sales", "cloud_workload"]
+
+
+class Windowed(Section):
+    """What every source may say: how much of the past is wanted."""
+
+    window: Duration | None = None
+    """Only readings of this much time before the run's `as_of`; unset means all there are. Needs a `timestamp`."""
+
+
+class SqlSource(Windowed):
+    """A table or a query of a database that SQLAlchemy can reach."""
+
+    kind: Literal["sql"]
+    table: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """A table or view, `schema.table` where it has a schema."""
+    query: Annotated[str, Field(min_length=1, max_length=20_000)] | None = None
+    """One SELECT statement, in place of `table`."""
+    url_env: EnvironmentName | None = None
+    """Environment variable with the database's SQLAlchemy URL; unset means the platform's readings database."""
+    simulate: Simulator | None = None
+    """Keep the table filled by this simulator, in the embedded local database only."""
+
+    @model_validator(mode="after")
+    def _table_or_query(self) -> Self:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("a sql source needs exactly one of 'table' and 'query'")
+        if self.simulate and (self.table is None or self.url_env is not None):
+            raise ValueError(
+                "'simulate' fills a 'table' of the platform's own database: remove 'query' and 'url_env'"
+            )
+        return self
+
+
+class FileSource(Windowed):
+    """One file, a folder or a glob pattern, local or s3://; several files are stacked by column name."""
+
+    kind: Literal["file"]
+    path: Annotated[str, Field(min_length=1, max_length=1_000)]
+    """Relative paths start at the folder the command runs in. Examples: data/a.csv, data/, data/*.parquet, s3://bucket/a/*.json"""
+    format: Literal["csv", "tsv", "parquet", "arrow", "xlsx", "json", "jsonl", "avro"] | None = None
+    """Unset: by the file's ending; `.gz` and a `.zip` with one file in it are unpacked."""
+    sheet: Annotated[str, Field(min_length=1, max_length=31)] | None = None
+    """For an Excel workbook: the sheet; unset means the first."""
+    encoding: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")] | None = None
+    """Text encoding; unset means UTF-8, or UTF-16 when the file begins with its byte order mark."""
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """One character; unset means comma (tab for tsv)."""
+    skip_lines: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """Lines above the header line (rows of a sheet)."""
+    header: bool = True
+    """False: the first line is data and columns are named column_1, column_2, ..."""
+    names: tuple[Column, ...] | None = None
+    """Column names in place of a header line, left to right; needs `header: false`."""
+    ragged: Literal["refuse", "pad", "drop"] = "refuse"
+    """Lines with too few or too many fields: refuse the file, pad with missing and cut, or drop them; both counted."""
+    trim: bool = False
+    """Strip spaces around names and values, drop columns without name and value; counted."""
+
+    @model_validator(mode="after")
+    def _names_or_header(self) -> Self:
+        if self.names is not None and self.header:
+            raise ValueError(
+                "'names' stand in place of a header line: add 'header: false', and skip the line if there is one"
+            )
+        if self.names is not None and len(set(self.names)) < len(self.names):
+            raise ValueError("'names' has the same name twice")
+        return self
+
+
+class SampleSource(Section):
+    """A small public data set that comes with scikit-learn."""
+
+    kind: Literal["sample"]
+    name: Literal["wine", "breast_cancer", "diabetes"]
+
+
+class SimulatedSource(Windowed):
+    """Rows made by one of our simulators, the same for the same seed and instant whatever the interval asked."""
+
+    kind: Literal["simulated"]
+    simulator: Simulator
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
+    params: dict[str, JsonValue] = {}
+
+
+class Paging(Section):
+    """How a REST source gives one page after another."""
+
+    style: Literal["page", "offset", "cursor", "link"] = "page"
+    """page: 1, 2, 3 ...; offset: rows to skip; cursor: a token in the body; link: the HTTP header Link rel=next."""
+    param: Annotated[str, Field(min_length=1)] = "page"
+    """Query parameter that carries the page number, offset or cursor."""
+    size_param: str | None = None
+    size: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    """Rows per page asked for. Reading ends at an empty page, or at a short one after a full one."""
+    cursor: str | None = None
+    """Dotted path of the next cursor in the body; absent, null or empty means the end."""
+
+
+class RestSource(Windowed):
+    """JSON records over HTTP, page by page."""
+
+    kind: Literal["rest"]
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$", max_length=2_000)]
+    records: str | None = None
+    """Dotted path of the list in the body; unset means the body is the list."""
+    params: dict[str, Plain] = {}
+    key_env: EnvironmentName | None = None
+    """Environment variable with the API key."""
+    key_header: str = "Authorization"
+    key_prefix: str = "Bearer "
+    since_param: str | None = None
+    """Query parameter for the start of the window or the watermark, as ISO 8601 in UTC."""
+    paging: Paging | None = None
+    timeout: Duration = Field(default="30s", validate_default=True)
+    retries: Annotated[int, Field(ge=0, le=10)] = 4
+    """Further tries after a lost connection, HTTP 429 or 5xx, with growing pauses; other answers fail at once."""
+    max_pages: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+
+
+class MongoSource(Windowed):
+    """Documents of one MongoDB collection; nested fields become `outer.inner`."""
+
+    kind: Literal["mongo"]
+    url_env: EnvironmentName
+    database: Annotated[str, Field(min_length=1)]
+    collection: Annotated[str, Field(min_length=1)]
+    filter: dict[str, JsonValue] = {}
+    fields: tuple[Column, ...] | None = None
+
+
+class KafkaSource(Windowed):
+    """JSON messages of one Kafka topic, from the start of the window to the topic's end at the time of reading."""
+
+    kind: Literal["kafka"]
+    servers: Annotated[tuple[str, ...], Field(min_length=1)]
+    topic: Annotated[str, Field(min_length=1)]
+    options: dict[str, str] = {}
+    """Further librdkafka properties without secrets, such as security.protocol."""
+    username_env: EnvironmentName | None = None
+    password_env: EnvironmentName | None = None
+    timeout: Duration = Field(default="60s", validate_default=True)
+    """Give up when the broker is silent for so long."""
+    bad_messages: Literal["refuse", "drop"] = "refuse"
+    """Messages that are not JSON objects: refuse the read, or drop and count them."""
+
+
+class KinesisSource(Windowed):
+    """JSON records of one Amazon Kinesis stream, all shards, credentials as boto3 finds them."""
+
+    kind: Literal["kinesis"]
+    stream: Annotated[str, Field(min_length=1)]
+    region: Annotated[str, Field(min_length=1)]
+    endpoint: str | None = None
+    bad_messages: Literal["refuse", "drop"] = "refuse"
+    """Records that are not JSON objects: refuse the read, or drop and count them."""
+
+
+Single = Annotated[
+    SqlSource
+    | FileSource
+    | SampleSource
+    | SimulatedSource
+    | RestSource
+    | MongoSource
+    | KafkaSource
+    | KinesisSource,
+    Field(discriminator="kind"),
+]
+
+
+class FlagRule(Section):
+    """A sensor's quality flag: which values let its reading stand, and what happens to the others."""
+
+    column: Column
+    """The flag column."""
+    accept: Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]
+    """Compared without spaces, by the code in leading angle brackets if there: 0, "0" and "<0> (CSM)" are equal."""
+    otherwise: Literal["missing", "drop_row"] = "missing"
+
+
+class TimezoneRule(Section):
+    """The zone of timestamps that carry none, and the two hours a year that have no plain answer."""
+
+    name: Timezone
+    ambiguous: Literal["refuse", "earliest", "latest", "missing"] = "refuse"
+    """A clock time that happened twice (clocks set back)."""
+    nonexistent: Literal["refuse", "missing"] = "refuse"
+    """A clock time that never happened (clocks set forward)."""
+
+
+def _zone(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class RepairsSpec(Section):
+    """Defects that are mended while reading, each counted; what is not declared here is never repaired.
+
+    Columns are named as they are after `rename`. Rows whose timestamp a time zone rule makes missing are dropped.
+    """
+
+    rename: dict[Column, Column] = {}
+    """Old name: new name."""
+    combine: dict[Column, Annotated[tuple[Column, ...], Field(min_length=2)]] = {}
+    """New text column: the columns whose values it joins with a space, such as a day and a time of day that make the
+    timestamp, or a shop and an item that make the entity. Days are written 2026-01-31; missing where any part is."""
+    missing_text: tuple[str, ...] = ()
+    """Text that means missing in any column, such as NA, null or '-'; compared without surrounding spaces."""
+    decimal_comma: tuple[Column, ...] = ()
+    """Columns with numbers such as 1.234,5 or 12,50 €; currency and percent signs fall away."""
+    thousands: tuple[Column, ...] = ()
+    """Columns with numbers such as 1,234.5, $99 or 45 %; currency and percent signs fall away."""
+    cast: dict[Column, Literal["number", "integer", "text", "boolean", "timestamp"]] = {}
+    """Type per column; a value that does not fit refuses the read unless `uncastable: missing`."""
+    uncastable: Literal["refuse", "missing"] = "refuse"
+    timestamp_format: str | None = None
+    """strftime form of a text timestamp; unset means ISO 8601."""
+    timestamp_unit: Literal["s", "ms", "us", "ns"] | None = None
+    """Unit of a numeric timestamp counted from 1970."""
+    timezone: Annotated[TimezoneRule, BeforeValidator(_zone)] | None = None
+    """Zone of timestamps that carry none; unset means UTC (announced)."""
+    sentinels: dict[Column, Annotated[tuple[str | int | float, ...], Field(min_length=1)]] = {}
+    """Values that mean missing, per column, such as -99."""
+    infinities: Literal["missing"] | None = None
+    """Turn +inf and -inf in any column into missing."""
+    flags: dict[Column, FlagRule] = {}
+    """Sensor column: its quality flag."""
+    missing_timestamp: Literal["drop_row"] | None = None
+    """Drop rows without a timestamp, which otherwise refuse the read."""
+    missing_target: Literal["drop_row"] | None = None
+    """Drop rows without a target."""
+    duplicates: Literal["first", "last"] | None = None
+    """Keep one row per entity and timestamp (per identical row where the model file has no timestamp)."""
+    sort: Literal["time"] | None = None
+    """Put rows in the order of time (then entity)."""
+    select: tuple[Column, ...] | None = None
+    """Keep only these columns; applied last, so that flags may be used above and dropped here."""
+    drop: tuple[Column, ...] = ()
+    """Remove these columns; applied last."""
+
+
+class Join(Section):
+    """One more source beside the first, matched on equal columns or on the last reading before."""
+
+    source: Single
+    repairs: RepairsSpec = RepairsSpec()
+    timestamp: Column | None = None
+    """Timestamp column of this source; unset means the model file's."""
+    on: tuple[Column, ...] = ()
+    """Columns that must be equal on both sides; with `asof`, equal beside the time."""
+    how: Literal["left", "inner"] = "left"
+    asof: Duration | None = None
+    """Match the newest reading not later than the row and not older than this."""
+    prefix: str = ""
+    """Put before every column taken from this source, the keys excepted."""
+
+    @model_validator(mode="after")
+    def _keys(self) -> Self:
+        if not self.on and self.asof is None:
+            raise ValueError("a join needs 'on' columns, 'asof', or both")
+        return self
+
+
+class JoinedSource(Section):
+    """Several sources side by side; rows are those of `first`."""
+
+    kind: Literal["joined"]
+    first: Single
+    repairs: RepairsSpec = RepairsSpec()
+    """Repairs of `first` before joining; those of the model file run on the joined rows."""
+    join: Annotated[tuple[Join, ...], Field(min_length=1)]
+
+
+Source = Annotated[
+    SqlSource
+    | FileSource
+    | SampleSource
+    | SimulatedSource
+    | RestSource
+    | MongoSource
+    | KafkaSource
+    | KinesisSource
+    | JoinedSource,
+    Field(discriminator="kind"),
+]

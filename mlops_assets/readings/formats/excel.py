@@ -1,0 +1,65 @@
+"""Excel workbooks (.xlsx): one sheet, its cells with the types they have, formulas with their last value."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from mlops_assets.artifacts import Repair
+from mlops_assets.errors import MissingExtraError, SourceError
+from mlops_assets.model_file.source import FileSource
+from mlops_assets.readings.formats.json_records import to_frame
+
+Cells = list[list[Any]]
+
+
+def read_workbook(
+    content: bytes, source: FileSource, where: str, _text: frozenset[str]
+) -> tuple[pl.DataFrame, list[Repair]]:
+    """The sheet as a frame; blank rows are left out and counted. Raises SourceError, and MissingExtraError."""
+    rows = sheet_rows(content, source, where)[source.skip_lines :]
+    filled = [row for row in rows if any(cell is not None for cell in row)]
+    if len(filled) <= source.header:
+        raise SourceError(f"{where}: its sheet has no rows below {source.skip_lines} skipped ones")
+    width = max(place for row in filled for place, cell in enumerate(row, start=1) if cell is not None)
+    blank = len(rows) - len(filled)
+    names = _names(filled.pop(0) if source.header else None, source, width, where)
+    frame = to_frame((dict(zip(names, row, strict=False)) for row in filled), where)
+    return frame, [Repair("blank_line_skipped", None, blank)] if blank else []
+
+
+def sheet_rows(content: bytes, source: FileSource, where: str) -> Cells:
+    """Every row of the sheet, top to bottom, blank ones included."""
+    try:
+        from openpyxl import load_workbook
+    except ImportError:
+        raise MissingExtraError("reading Excel workbooks", "excel") from None
+    try:
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    except Exception as error:  # noqa: BLE001, damaged files raise zip, XML, key and value errors
+        raise SourceError(
+            f"{where} is not an .xlsx workbook ({type(error).__name__}): it was cut off, has a password, "
+            "or is something else"
+        ) from None
+    if source.sheet is not None and source.sheet not in book.sheetnames:
+        known = ", ".join(map(repr, book.sheetnames))
+        raise SourceError(f"{where} has no sheet {source.sheet!r}; it has {known}")
+    sheet = book[source.sheet] if source.sheet is not None else book.worksheets[0]
+    return [list(row) for row in sheet.iter_rows(values_only=True)]
+
+
+def _names(header: Sequence[Any] | None, source: FileSource, width: int, where: str) -> list[str]:
+    if header is None:
+        return list(source.names or (f"column_{number}" for number in range(1, width + 1)))
+    names = ["" if cell is None else str(cell).strip() for cell in header[:width]]
+    for place, name in enumerate(names):
+        if not name or name in names[:place]:
+            what = f"names {name!r} twice" if name else f"has no name for column {place + 1}"
+            raise SourceError(
+                f"{where}: the header {what}; if it comes later declare source.skip_lines, "
+                "else source.header: false and source.names"
+            )
+    return names

@@ -1,0 +1,289 @@
+"""Readings from files: one, a folder, or a glob pattern, local or s3://; one small function per format.
+
+Comes in: a `file` source. Goes out: the rows of all files, stacked by column name. Nothing is guessed beyond the
+ending of the name and a byte order mark; what a text file needs (separator, encoding, lines to skip) is declared.
+Delimited text is `delimited`'s business, sheets are `workbooks`', nested values `records`', archives `packed`'s.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from mlops_assets.artifacts import Repair
+from mlops_assets.errors import MissingExtraError, SourceError
+from mlops_assets.model_file.source import FileSource
+from mlops_assets.readings.formats.compression import is_packed, unpacked
+from mlops_assets.readings.formats.csv import read_delimited
+from mlops_assets.readings.formats.encoding import Content, decode, head
+from mlops_assets.readings.formats.excel import read_workbook
+from mlops_assets.readings.formats.json_records import to_frame
+from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.readings.sources import object_store
+
+Parsed = tuple[pl.DataFrame, list[Repair]]
+Format = Callable[[bytes, FileSource, str, frozenset[str]], Parsed]
+"""(content, source, where, columns that must stay text) -> rows and what had to be mended."""
+
+_BROKEN_PARQUET: Final = "is not a whole Parquet file: it was cut off, or is something else; write it again"
+
+
+def _parquet(content: bytes, _source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
+    try:
+        return pl.read_parquet(io.BytesIO(content)), []
+    except (pl.exceptions.PolarsError, OSError):
+        raise SourceError(f"{where} {_BROKEN_PARQUET}") from None
+
+
+def _json(content: bytes, source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
+    text, noted = decode(content, source.encoding, where)
+    try:
+        body = json.loads(text)
+    except json.JSONDecodeError as error:
+        lines = "; a file with one object per line is format: jsonl" if error.msg == "Extra data" else ""
+        raise SourceError(
+            f"{where} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}{lines}"
+        ) from None
+    if not isinstance(body, list):
+        keys = (
+            f" (it is an object with the keys {', '.join(sorted(body)[:8])})"
+            if isinstance(body, dict)
+            else ""
+        )
+        raise SourceError(f"{where} must be a JSON list of objects{keys}")
+    return to_frame(body, where), noted
+
+
+def _json_lines(content: bytes, source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
+    text, noted = decode(content, source.encoding, where)
+    rows = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise SourceError(
+                    f"{where}, line {number}: is not JSON: {error.msg}; the file may have been cut off"
+                ) from None
+    return to_frame(rows, where), noted
+
+
+def _avro(content: bytes, _source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
+    try:
+        from fastavro import reader
+    except ImportError:
+        raise MissingExtraError("reading Avro files", "avro") from None
+    try:
+        return to_frame(list(reader(io.BytesIO(content))), where), []
+    except SourceError:
+        raise
+    except Exception as error:  # noqa: BLE001, damaged files raise struct, zlib, EOF, index and key errors
+        raise SourceError(
+            f"{where} is not a whole Avro file ({type(error).__name__}): it was cut off, or is something else"
+        ) from None
+
+
+def _arrow(content: bytes, _source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
+    try:
+        return pl.read_ipc(io.BytesIO(content)), []
+    except (pl.exceptions.PolarsError, OSError):
+        raise SourceError(
+            f"{where} is not a whole Arrow (Feather) file: it was cut off, or is something else"
+        ) from None
+
+
+FORMATS: Final[dict[str, Format]] = {
+    "csv": read_delimited,
+    "tsv": read_delimited,
+    "parquet": _parquet,
+    "arrow": _arrow,
+    "xlsx": read_workbook,
+    "json": _json,
+    "jsonl": _json_lines,
+    "avro": _avro,
+}
+_ENDINGS: Final = {
+    **{name: name for name in FORMATS},
+    "ndjson": "jsonl",
+    "pq": "parquet",
+    "txt": "csv",
+    "feather": "arrow",
+    "ipc": "arrow",
+    "xlsm": "xlsx",
+}
+
+
+def read_files(source: FileSource, request: Request) -> Fetched:
+    """The rows of every file the path names. Raises SourceError that names the file at fault."""
+    who = f"model {request.model!r}: "
+    frames: list[tuple[str, pl.DataFrame]] = []
+    repairs: list[Repair] = []
+    for name, content in _contents(source, request, who):
+        where = f"{who}file {name}"
+        inside, found = unpacked(name, _bytes(content, who), where) if is_packed(name) else (name, None)
+        form = source.format or _form(inside, where)
+        if form == "tsv" and source.separator is None:
+            source = source.model_copy(update={"separator": "\t"})
+        local = content if isinstance(content, Path) and content.is_file() and found is None else None
+        if local is not None and form == "parquet":
+            frame = _parquet_of_window(local, request, where)
+        elif local is not None and form in ("csv", "tsv"):
+            frame, noted = _delimited_of_file(local, source, request, where)
+            repairs += noted
+        else:
+            found = _bytes(content, who) if found is None else found
+            if not found.strip():
+                raise SourceError(f"{where} is empty")
+            frame, noted = FORMATS[form](found, source, where, request.as_text)
+            repairs += noted
+        if not frame.width or (not frame.height and form != "parquet"):
+            raise SourceError(f"{where} has no rows; if its first line is data, declare source.header: false")
+        frames.append((name, frame))
+    stacked = _stack(frames, who)
+    several = f" ({len(frames)} files)" if len(frames) > 1 else ""
+    return Fetched(stacked, f"file {source.path}{several}", _summed(repairs))
+
+
+def _contents(source: FileSource, request: Request, who: str) -> Iterator[tuple[str, bytes | Path]]:
+    if object_store.is_remote(source.path):
+        yield from object_store.contents(source.path, tuple(_ENDINGS), request.settings.environ, who)
+    else:
+        yield from ((str(path), path) for path in _paths(source, who))
+
+
+def _bytes(content: bytes | Path, who: str) -> bytes:
+    try:
+        return content.read_bytes() if isinstance(content, Path) else content
+    except OSError as error:
+        raise SourceError(f"{who}file {content!s} cannot be read: {error.strerror}") from None
+
+
+def _parquet_of_window(path: Path, request: Request, where: str) -> pl.DataFrame:
+    """A local file, without the row groups that lie before the window."""
+    try:
+        if path.stat().st_size == 0:
+            raise SourceError(f"{where} is empty")
+        rows = pl.scan_parquet(path)
+        kind = rows.collect_schema().get(request.timestamp) if request.timestamp else None
+        if request.start is not None and request.timestamp and isinstance(kind, pl.Datetime):
+            time = pl.col(request.timestamp)
+            if kind.time_zone is not None:
+                rows = rows.filter(time.is_null() | (time > request.start))
+            elif request.zone == "UTC":
+                rows = rows.filter(time.is_null() | (time > request.start.replace(tzinfo=None)))
+        return rows.collect()
+    except (pl.exceptions.PolarsError, OSError):
+        raise SourceError(f"{where} {_BROKEN_PARQUET}") from None
+
+
+def _delimited_of_file(path: Path, source: FileSource, request: Request, where: str) -> Parsed:
+    """A local file, which is not taken into memory as it is."""
+    try:
+        if not head(path).strip() and not path.read_bytes().strip():
+            raise SourceError(f"{where} is empty")
+        return read_delimited(path, source, where, request.as_text)
+    except OSError as error:
+        raise SourceError(f"{where} cannot be read: {error.strerror}") from None
+
+
+def _paths(source: FileSource, who: str) -> list[Path]:
+    given = Path(source.path)
+    if given.is_dir():
+        found = sorted(
+            path
+            for path in given.iterdir()
+            if path.is_file() and _ending(path.name) in _ENDINGS and not path.name.startswith(".")
+        )
+        kinds = {_ENDINGS[_ending(path.name)] for path in found}
+        if len(kinds) > 1 and source.format is None:
+            raise SourceError(
+                f"{who}folder {given} holds files of several formats ({', '.join(sorted(kinds))}); "
+                f"write a pattern such as {given}/*.csv"
+            )
+        wanted = f"folder {given} holds no file of a known format ({', '.join(sorted(FORMATS))})"
+    elif any(sign in source.path for sign in "*?["):
+        root = Path(given.anchor) if given.is_absolute() else Path()
+        pattern = str(given.relative_to(given.anchor)) if given.is_absolute() else source.path
+        found = sorted(path for path in root.glob(pattern) if path.is_file())
+        wanted = f"no file matches {source.path}"
+    else:
+        found = [given] if given.exists() else []
+        near = sorted(path.name for path in given.parent.iterdir()) if given.parent.is_dir() else []
+        wanted = f"file {given} does not exist{_near(given.name, near)}"
+    if not found:
+        raise SourceError(f"{who}{wanted} (looked from {Path.cwd()})")
+    return found
+
+
+def _near(name: str, names: list[str]) -> str:
+    from mlops_assets.model_file.suggestion import did_you_mean
+
+    return did_you_mean(name, names) if len(names) <= 1_000 else ""
+
+
+def _ending(name: str) -> str:
+    parts = name.lower().removesuffix(".gz").removesuffix(".zip").rsplit(".", 1)
+    return parts[1] if len(parts) == 2 else ""
+
+
+def form_of(name: str) -> str | None:
+    """The format that a name's ending says, None where it says none."""
+    return _ENDINGS.get(_ending(name))
+
+
+def open_file(path: Path) -> tuple[str, Content]:
+    """Name of a local file, and the file itself; of a packed one, what lies inside. Raises SourceError where it cannot
+    be read."""
+    if is_packed(path.name):
+        return unpacked(path.name, _bytes(path, ""), f"file {path}")
+    try:
+        head(path, 1)
+    except OSError as error:
+        raise SourceError(f"file {path} cannot be read: {error.strerror}") from None
+    return path.name, path
+
+
+def _form(name: str, where: str) -> str:
+    form = form_of(name)
+    if form is None:
+        old = "; save an .xls workbook as .xlsx or CSV" if _ending(name) == "xls" else ""
+        raise SourceError(
+            f"{where}: its ending says no known format; declare source.format: one of {', '.join(FORMATS)}{old}"
+        )
+    return form
+
+
+def _stack(frames: list[tuple[str, pl.DataFrame]], who: str) -> pl.DataFrame:
+    """Under each other; numbers may widen, but columns must be the same and text never meets numbers."""
+    first_name, first = frames[0]
+    for name, frame in frames[1:]:
+        odd = sorted(set(first.columns) ^ set(frame.columns))
+        if odd:
+            raise SourceError(
+                f"{who}files {first_name} and {name} differ in columns: "
+                f"{', '.join(map(repr, odd[:6]))}; give them the same columns"
+            )
+        for column, kind in first.schema.items():
+            other = frame.schema[column]
+            free = kind == other or pl.Null in (kind, other) or (kind.is_numeric() and other.is_numeric())
+            if not free:
+                raise SourceError(
+                    f"{who}column {column!r} is {kind} in {first_name} but {other} in {name}; mend the file"
+                )
+    return (
+        first
+        if len(frames) == 1
+        else pl.concat([frame.select(first.columns) for _, frame in frames], how="vertical_relaxed")
+    )
+
+
+def _summed(repairs: list[Repair]) -> tuple[Repair, ...]:
+    total: dict[tuple[str, str | None], int] = {}
+    for repair in repairs:
+        total[repair.name, repair.column] = total.get((repair.name, repair.column), 0) + repair.count
+    return tuple(Repair(name, column, count) for (name, column), count in total.items())

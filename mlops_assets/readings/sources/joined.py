@@ -1,0 +1,136 @@
+"""Several sources side by side: rows of the first, columns of the others by equal keys or by the last reading before.
+
+Comes in: a `joined` source. Goes out: one frame with as many rows as the first source gave (fewer with `how: inner`,
+never more). Each part is repaired by its own rules before; what finds no partner is counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import polars as pl
+
+from mlops_assets.artifacts import Repair
+from mlops_assets.errors import SourceError
+from mlops_assets.model_file.source import Join, JoinedSource, RepairsSpec, Single
+from mlops_assets.readings.cleaning.rows import choose, drop_duplicates, place_in_time
+from mlops_assets.readings.cleaning.steps import mend, need
+from mlops_assets.readings.request import Fetched, Request, text_columns
+from mlops_assets.readings.sources.registry import SOURCES
+
+_ROW = "_row_of_first"
+
+
+def read_joined(source: JoinedSource, request: Request) -> Fetched:
+    """The joined rows. Raises SourceError where keys do not fit, are not unique, or columns would collide."""
+    frame, names, repairs = _part(source.first, source.repairs, request, [])
+    for join in source.join:
+        reach = request.start - join.asof if request.start and join.asof else request.start
+        time = join.timestamp or request.timestamp
+        keys = [*join.on, *([time] if join.asof and time else [])]
+        timeless = join.timestamp is None and time not in keys  # a table of facts that hold at any time
+        asked = replace(request, start=None if timeless else reach, timestamp=None if timeless else time)
+        other, name, noted = _part(join.source, join.repairs, asked, keys)
+        frame, unmatched = _match(frame, other, join, request, f"model {request.model!r}: joining {name}")
+        repairs += [*noted, *([Repair("without_partner", name, unmatched)] if unmatched else [])]
+        names = f"{names}, {name}"
+    return Fetched(frame, f"joined: {names}", tuple(repairs))
+
+
+def _part(
+    source: Single, rules: RepairsSpec, request: Request, keys: list[str]
+) -> tuple[pl.DataFrame, str, list[Repair]]:
+    """One source, repaired and placed in time as far as it has the time column."""
+    start, timestamp = request.start, request.timestamp
+    window: timedelta | None = getattr(source, "window", None)
+    if window is not None:
+        start = max(request.as_of - window, start) if start else request.as_of - window
+    named = {new: old for old, new in rules.rename.items()}
+    zone = rules.timezone.name if rules.timezone else request.zone
+    asked = replace(
+        request,
+        start=start,
+        timestamp=named.get(timestamp, timestamp) if timestamp else None,
+        zone=zone,
+        as_text=text_columns(rules, timestamp),
+    )
+    fetched = SOURCES[source.kind](source, asked)
+    where = f"model {request.model!r}: {fetched.source}"
+    frame, noted = mend(fetched.frame, rules, where)
+    repairs = [*fetched.repairs, *noted]
+    if timestamp is not None and timestamp in frame.columns:
+        frame, noted = place_in_time(frame, timestamp, rules, where)
+        repairs += noted
+        frame = frame.filter(pl.col(timestamp) <= request.as_of)
+    for key in keys:
+        need(frame, key, "join", where)
+    frame, noted = drop_duplicates(frame, rules, keys)
+    return choose(frame, rules, where), fetched.source, [*repairs, *noted]
+
+
+def _match(
+    frame: pl.DataFrame, other: pl.DataFrame, join: Join, request: Request, who: str
+) -> tuple[pl.DataFrame, int]:
+    left_time, right_time = request.timestamp, join.timestamp or request.timestamp
+    for column in join.on:
+        need(frame, column, "join.on", f"{who}: the first source")
+        need(other, column, "join.on", f"{who}: it")
+    keys = list(join.on)
+    if join.asof is not None:
+        if left_time is None or right_time is None:
+            raise SourceError(f"{who}: 'asof' needs a 'timestamp' in the model file")
+        need(frame, left_time, "timestamp", f"{who}: the first source")
+        need(other, right_time, "timestamp", f"{who}: it")
+        other = other.rename({right_time: left_time}) if right_time != left_time else other
+        keys.append(left_time)
+    other = _same_types(frame, other, keys, who)
+    other = other.rename({column: f"{join.prefix}{column}" for column in other.columns if column not in keys})
+    collisions = sorted((set(frame.columns) & set(other.columns)) - set(keys))
+    if collisions:
+        raise SourceError(
+            f"{who}: both sides have a column {collisions[0]!r}; declare a 'prefix' or drop it in the join's repairs"
+        )
+    _refuse_repeated(other, keys, who)
+    marked = other.with_columns(pl.lit(True).alias(_ROW))
+    if join.asof is not None and left_time is not None:
+        ordered = frame.with_row_index(_ROW + "_order").sort(left_time, maintain_order=True)
+        found = ordered.join_asof(
+            marked.sort(left_time),
+            on=left_time,
+            by=list(join.on) or None,
+            strategy="backward",
+            tolerance=join.asof,
+            check_sortedness=False,
+        )
+        found = found.sort(_ROW + "_order").drop(_ROW + "_order")
+    else:
+        found = frame.join(marked, on=keys, how="left", maintain_order="left")
+    unmatched = found[_ROW].null_count()
+    if join.how == "inner":
+        found = found.filter(pl.col(_ROW).is_not_null())
+    return found.drop(_ROW), unmatched
+
+
+def _same_types(frame: pl.DataFrame, other: pl.DataFrame, keys: list[str], who: str) -> pl.DataFrame:
+    for key in keys:
+        left, right = frame.schema[key], other.schema[key]
+        if left == right:
+            continue
+        if left.is_integer() and right.is_integer():
+            other = other.with_columns(pl.col(key).cast(left))
+        else:
+            raise SourceError(
+                f"{who}: the key {key!r} is {left} on one side and {right} on the other; "
+                "declare repairs.cast on one side"
+            )
+    return other
+
+
+def _refuse_repeated(other: pl.DataFrame, keys: list[str], who: str) -> None:
+    repeated = other.height - other.n_unique(keys) if other.height else 0
+    if repeated:
+        raise SourceError(
+            f"{who}: {repeated} of its rows repeat a key ({', '.join(keys)}); "
+            "aggregate it at the source, or declare duplicates: last in the join's repairs"
+        )

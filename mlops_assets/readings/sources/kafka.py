@@ -1,0 +1,155 @@
+"""Readings from a Kafka topic: every partition from the start of the window to the end it has when reading begins.
+
+Nothing is committed to the broker and no consumer group is joined: what was read is known by the data itself (the
+watermark), so a crash neither skips nor doubles a message, and two readers do not disturb each other.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from mlops_assets.errors import MissingExtraError, SourceError
+from mlops_assets.model_file.source import KafkaSource
+from mlops_assets.model_file.suggestion import did_you_mean
+from mlops_assets.readings.formats.json_records import to_frame
+from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.readings.sources.messages import decode_all
+
+_SKEW: Final = timedelta(minutes=5)
+"""Room for clocks that differ: a message is never older at the broker than its reading, but clocks may say so."""
+_BATCH: Final = 5_000
+_TURN_SECONDS: Final = 0.1
+
+
+def read_kafka(source: KafkaSource, request: Request) -> Fetched:
+    """Messages of the window as rows. Raises SourceError when the broker is silent or a message is no JSON object."""
+    try:
+        from confluent_kafka import Consumer, KafkaException
+    except ImportError:
+        raise MissingExtraError("reading from Kafka", "kafka") from None
+    where = f"kafka {source.topic} at {', '.join(source.servers)}"
+    who = f"model {request.model!r}: {where}"
+    errors: list[str] = []
+    consumer: Any = Consumer(_options(source, request, who, errors))
+    try:
+        messages = _messages(consumer, source, request, who, errors)
+    except KafkaException as error:
+        raise SourceError(f"{who}: {error.args[0].str()}{f' ({errors[-1]})' if errors else ''}") from None
+    finally:
+        consumer.close()
+    records, repairs = decode_all(messages, source.bad_messages, who)
+    return Fetched(to_frame(records, who), where, repairs)
+
+
+def _options(source: KafkaSource, request: Request, who: str, errors: list[str]) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        **source.options,
+        "bootstrap.servers": ",".join(source.servers),
+        "group.id": f"mlops_assets.{request.model}",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "error",
+        "error_cb": lambda error: errors.append(str(error.str())),
+        "log_level": 0,
+    }
+    for variable, option in ((source.username_env, "sasl.username"), (source.password_env, "sasl.password")):
+        if variable is not None:
+            value = request.settings.environ.get(variable)
+            if not value:
+                raise SourceError(f"{who}: the environment variable {variable} is not set")
+            options[option] = value
+    return options
+
+
+def _messages(
+    consumer: Any, source: KafkaSource, request: Request, who: str, errors: list[str]
+) -> list[tuple[str, bytes | None]]:
+    from confluent_kafka import TopicPartition
+
+    patience = source.timeout.total_seconds()
+    topics = consumer.list_topics(timeout=patience).topics
+    if source.topic not in topics or not topics[source.topic].partitions:
+        raise SourceError(f"{who}: the topic does not exist{did_you_mean(source.topic, topics)}")
+    starts: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    for number in sorted(topics[source.topic].partitions):
+        partition = TopicPartition(source.topic, number)
+        starts[number], ends[number] = consumer.get_watermark_offsets(partition, timeout=patience)
+    stalled = f"{who}: no message for {patience:.0f} s although more are there"
+    if request.start is not None:
+        moment = max(int((request.start - _SKEW).timestamp() * 1_000), 0)
+        starts = _starts_at(consumer, source.topic, moment, starts, ends, patience, stalled, errors)
+    found = _read(consumer, source.topic, starts, ends, patience, stalled, errors)
+    return [
+        (f"partition {message.partition()}, offset {message.offset()}", message.value()) for message in found
+    ]
+
+
+def _starts_at(
+    consumer: Any,
+    topic: str,
+    moment: int,
+    lows: dict[int, int],
+    ends: dict[int, int],
+    patience: float,
+    stalled: str,
+    errors: list[str],
+) -> dict[int, int]:
+    """Offsets of the first message at or after `moment` (ms since 1970).
+
+    Brokers answer 'none' both when every message is older and when they keep no times, so the last message is asked
+    then: where it is not older, the partition is read from its beginning.
+    """
+    from confluent_kafka import TopicPartition
+
+    asked = [TopicPartition(topic, number, moment) for number in lows]
+    answers = {each.partition: each.offset for each in consumer.offsets_for_times(asked, timeout=patience)}
+    starts = {
+        number: max(offset, lows[number]) if 0 <= offset < ends[number] else ends[number]
+        for number, offset in answers.items()
+    }
+    doubtful = {
+        number: ends[number] - 1 for number in starts if lows[number] < ends[number] == starts[number]
+    }
+    for message in _read(consumer, topic, doubtful, ends, patience, stalled, errors):
+        if message.timestamp()[1] >= moment or message.timestamp()[1] <= 0:
+            starts[message.partition()] = lows[message.partition()]
+    return starts
+
+
+def _read(
+    consumer: Any,
+    topic: str,
+    starts: dict[int, int],
+    ends: dict[int, int],
+    patience: float,
+    stalled: str,
+    errors: list[str],
+) -> list[Any]:
+    """Messages from `starts` to before `ends`; a partition is done at its last offset, or where the broker says so."""
+    from confluent_kafka import KafkaError, TopicPartition
+
+    unread = {number for number, start in starts.items() if start < ends[number]}
+    if not unread:
+        return []
+    consumer.assign([TopicPartition(topic, number, starts[number]) for number in sorted(unread)])
+    found: list[Any] = []
+    silent = 0.0
+    while unread:
+        batch = consumer.consume(_BATCH, timeout=_TURN_SECONDS)  # waits for a full batch, so turns are short
+        silent = 0.0 if batch else silent + _TURN_SECONDS
+        if silent >= patience:
+            raise SourceError(stalled + (f" ({errors[-1]})" if errors else ""))
+        for message in batch:
+            number, failure = message.partition(), message.error()
+            if failure is None and message.offset() < ends[number]:
+                found.append(message)
+            elif failure is not None and failure.code() != KafkaError._PARTITION_EOF:
+                raise SourceError(
+                    f"{stalled.partition(': no message')[0]}: partition {number}: {failure.str()}"
+                )
+            if failure is not None or message.offset() >= ends[number] - 1:
+                unread.discard(number)
+    consumer.unassign()
+    return found

@@ -1,0 +1,81 @@
+"""Readings from an Amazon Kinesis stream: every shard from the start of the window to what has arrived by now.
+
+Nothing is stored at Amazon (no lease table): what was read is known by the data itself. Records that the producer
+library aggregated into one are not taken apart.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from mlops_assets.errors import MissingExtraError, SourceError
+from mlops_assets.model_file.source import KinesisSource
+from mlops_assets.readings.formats.json_records import to_frame
+from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.readings.sources.messages import decode_all
+
+_SKEW: Final = timedelta(minutes=5)
+_KEYS: Final = {
+    "aws_access_key_id": "AWS_ACCESS_KEY_ID",
+    "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "aws_session_token": "AWS_SESSION_TOKEN",
+}
+
+
+def read_kinesis(source: KinesisSource, request: Request) -> Fetched:
+    """Records of the window as rows. Raises SourceError when the stream does not answer or a record is no object."""
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError:
+        raise MissingExtraError("reading from Kinesis", "kinesis") from None
+    where = f"kinesis {source.stream} in {source.region}"
+    who = f"model {request.model!r}: {where}"
+    keys = {
+        name: value for name, variable in _KEYS.items() if (value := request.settings.environ.get(variable))
+    }
+    patient = Config(retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10, read_timeout=30)
+    try:
+        client = boto3.client(
+            "kinesis", region_name=source.region, endpoint_url=source.endpoint, config=patient, **keys
+        )
+        messages = [
+            message
+            for shard in _shards(client, source.stream)
+            for message in _records(client, source.stream, shard, request)
+        ]
+    except (BotoCoreError, ClientError) as error:
+        raise SourceError(f"{who}: {error}") from None
+    records, repairs = decode_all(messages, source.bad_messages, who)
+    return Fetched(to_frame(records, who), where, repairs)
+
+
+def _shards(client: Any, stream: str) -> list[str]:
+    shards: list[str] = []
+    asked: dict[str, str] = {"StreamName": stream}
+    while True:
+        answer = client.list_shards(**asked)
+        shards += [shard["ShardId"] for shard in answer["Shards"]]
+        if not answer.get("NextToken"):
+            return shards
+        asked = {"NextToken": answer["NextToken"]}
+
+
+def _records(client: Any, stream: str, shard: str, request: Request) -> list[tuple[str, bytes | None]]:
+    begin: dict[str, Any] = {"ShardIteratorType": "TRIM_HORIZON"}
+    if request.start is not None:
+        begin = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": request.start - _SKEW}
+    iterator = client.get_shard_iterator(StreamName=stream, ShardId=shard, **begin)["ShardIterator"]
+    found: list[tuple[str, bytes | None]] = []
+    while iterator:
+        answer = client.get_records(ShardIterator=iterator, Limit=10_000)
+        found += [
+            (f"shard {shard}, record {record['SequenceNumber']}", record["Data"])
+            for record in answer["Records"]
+        ]
+        if not answer["Records"] and answer.get("MillisBehindLatest", 0) == 0:
+            break  # a batch may be empty in the middle of a shard; only the end has nothing behind it
+        iterator = answer.get("NextShardIterator")
+    return found

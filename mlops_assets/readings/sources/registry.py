@@ -1,0 +1,30 @@
+"""The kinds of source and who reads each. A new kind is one file here and one line in `SOURCES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.readings.sources.files import read_files
+from mlops_assets.readings.sources.kafka import read_kafka
+from mlops_assets.readings.sources.kinesis import read_kinesis
+from mlops_assets.readings.sources.mongo import read_mongo
+from mlops_assets.readings.sources.rest import read_rest
+from mlops_assets.readings.sources.sample import read_sample
+from mlops_assets.readings.sources.simulated import read_simulated
+from mlops_assets.readings.sources.sql import read_sql
+
+Reader = Callable[[Any, Request], Fetched]
+
+SOURCES: Final[dict[str, Reader]] = {
+    "sql": read_sql,
+    "file": read_files,
+    "sample": read_sample,
+    "simulated": read_simulated,
+    "rest": read_rest,
+    "mongo": read_mongo,
+    "kafka": read_kafka,
+    "kinesis": read_kinesis,
+}
+"""Single sources; `joined` puts several of them side by side."""

@@ -1,0 +1,197 @@
+"""Readings from a REST service: JSON records, page by page, with a key from the environment.
+
+Comes in: a `rest` source. Goes out: the records of all pages. Every way in which a service could hand out less than
+it has (a page limit, a cursor that goes in circles, a page parameter it ignores) is an error, never a shorter answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+from mlops_assets.errors import SourceError
+from mlops_assets.model_file.source import Paging, RestSource
+from mlops_assets.readings.formats.json_records import to_frame
+from mlops_assets.readings.request import Fetched, Request
+
+_RETRIED: Final = (429, 500, 502, 503, 504)
+_FIRST_PAUSE_SECONDS: Final = 0.3
+
+Params = dict[str, str]
+
+
+def read_rest(source: RestSource, request: Request) -> Fetched:
+    """Records of all pages as rows. Raises SourceError on any answer that is not a list of objects."""
+    import requests
+
+    where = f"rest {source.url}"
+    who = f"model {request.model!r}: {where}"
+    session = _session(source)
+    if source.key_env is not None:
+        key = request.settings.environ.get(source.key_env)
+        if not key:
+            raise SourceError(f"{who}: the environment variable {source.key_env} (source.key_env) is not set")
+        session.headers[source.key_header] = f"{source.key_prefix}{key}"
+    params = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in source.params.items()
+    }
+    if source.since_param is not None and request.start is not None:
+        params[source.since_param] = request.start.isoformat().replace("+00:00", "Z")
+    records: list[Any] = []
+    try:
+        with session:
+            for page in _pages(source, session, params, who):
+                records += page
+    except requests.RequestException as error:
+        reason = "no answer in time" if isinstance(error, requests.Timeout) else "cannot be reached"
+        raise SourceError(
+            f"{who}: {reason} after {source.retries + 1} tries ({type(error).__name__})"
+        ) from None
+    return Fetched(to_frame(records, who), where)
+
+
+def _session(source: RestSource) -> Any:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
+
+    session = requests.Session()
+    session.headers["Accept"] = "application/json"
+    retry = Retry(
+        total=source.retries,
+        status_forcelist=_RETRIED,
+        allowed_methods={"GET"},
+        backoff_factor=_FIRST_PAUSE_SECONDS,
+        backoff_max=30,
+        raise_on_status=False,
+    )
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    return session
+
+
+def _pages(source: RestSource, session: Any, params: Params, who: str) -> Iterator[list[Any]]:
+    paging = source.paging
+    if paging is None:
+        yield _records(_body(_get(source, session, source.url, params, who), who), source.records, who)
+        return
+    if paging.size_param is not None:
+        params = {**params, paging.size_param: str(paging.size)}
+    walk = {"page": _counted, "offset": _counted, "cursor": _by_cursor, "link": _by_link}[paging.style]
+    for number, page in enumerate(walk(source, paging, session, params, who), start=1):
+        if number > source.max_pages:
+            raise SourceError(
+                f"{who}: more than {source.max_pages} pages; raise source.max_pages if there are so many"
+            )
+        yield page
+
+
+def _counted(
+    source: RestSource, paging: Paging, session: Any, params: Params, who: str
+) -> Iterator[list[Any]]:
+    """Page numbers or offsets. A short page is the end only once the service has filled a page of our size."""
+    taken, number = 0, 0
+    last: list[Any] | None = None
+    fills = False
+    while True:
+        number += 1
+        at = number if paging.style == "page" else taken
+        answer = _get(
+            source, session, source.url, {**params, paging.param: str(at)}, who, missing_ends=number > 1
+        )
+        page = [] if answer is None else _records(_body(answer, who), source.records, who)
+        if not page:
+            return
+        if page == last:
+            raise SourceError(
+                f"{who}: {paging.param}={at} gave the page before again; the service calls its page parameter otherwise"
+            )
+        yield page
+        taken, last = taken + len(page), page
+        fills = fills or len(page) == paging.size
+        if fills and len(page) < paging.size:
+            return
+
+
+def _by_cursor(
+    source: RestSource, paging: Paging, session: Any, params: Params, who: str
+) -> Iterator[list[Any]]:
+    seen: set[str] = set()
+    asked = params
+    while True:
+        body = _body(_get(source, session, source.url, asked, who), who)
+        yield _records(body, source.records, who)
+        cursor = _at(body, paging.cursor or "next")
+        if cursor in (None, "", False):
+            return
+        if str(cursor) in seen:
+            raise SourceError(f"{who}: the cursor {str(cursor)!r} came twice; the pages go in circles")
+        seen.add(str(cursor))
+        asked = {**params, paging.param: str(cursor)}
+
+
+def _by_link(
+    source: RestSource, _paging: Paging, session: Any, params: Params, who: str
+) -> Iterator[list[Any]]:
+    url: str | None = source.url
+    asked, seen = params, {source.url}
+    while url is not None:
+        answer = _get(source, session, url, asked, who)
+        yield _records(_body(answer, who), source.records, who)
+        following = answer.links.get("next", {}).get("url")
+        if following is None:
+            return
+        url, asked = urljoin(url, following), {}
+        if urlsplit(url)[:2] != urlsplit(source.url)[:2]:
+            raise SourceError(
+                f"{who}: the next page lies on another host ({urlsplit(url).netloc}); the key is not sent there"
+            )
+        if url in seen:
+            raise SourceError(f"{who}: the link to the next page came twice; the pages go in circles")
+        seen.add(url)
+
+
+def _get(
+    source: RestSource, session: Any, url: str, params: Params, who: str, *, missing_ends: bool = False
+) -> Any:
+    """One answer; None for 404 where that means past the last page. No redirect is followed: it could leak the key."""
+    answer = session.get(url, params=params, timeout=source.timeout.total_seconds(), allow_redirects=False)
+    if answer.status_code == 404 and missing_ends:
+        return None
+    if answer.is_redirect:
+        raise SourceError(
+            f"{who}: answers with a redirect to {answer.headers.get('Location')}; write that address in source.url"
+        )
+    if answer.status_code in (401, 403):
+        key = source.key_env or "source.key_env, which is not declared"
+        raise SourceError(f"{who}: refuses access ({answer.status_code}); check the key in {key}")
+    if not answer.ok:
+        said = answer.text.strip().replace("\n", " ")[:120]
+        raise SourceError(f"{who}: answers {answer.status_code} {answer.reason}{f': {said}' if said else ''}")
+    return answer
+
+
+def _body(answer: Any, who: str) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        kind = answer.headers.get("Content-Type", "no content type")
+        raise SourceError(f"{who}: the answer is not JSON ({kind}, {len(answer.content)} bytes)") from None
+
+
+def _records(body: Any, path: str | None, who: str) -> list[Any]:
+    found = _at(body, path) if path else body
+    if not isinstance(found, list):
+        keys = f"; its keys are {', '.join(sorted(body)[:8])}" if isinstance(body, dict) else ""
+        raise SourceError(
+            f"{who}: {f'{path!r} of the body' if path else 'the body'} is no list{keys}; mend source.records"
+        )
+    return found
+
+
+def _at(body: Any, path: str) -> Any:
+    for key in path.split("."):
+        body = body.get(key) if isinstance(body, dict) else None
+    return body

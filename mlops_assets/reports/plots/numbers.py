@@ -1,0 +1,90 @@
+"""Pictures of predicted numbers: against the actual ones, their error over time, a forecast with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from mlops_assets.evaluation.scoring import Scored
+from mlops_assets.reports.plots.canvas import BLUE, GREY, ORANGE, RED, canvas, png, thinned
+
+MOST_LINES: Final = 150
+"""Intervals drawn as lines."""
+
+
+def _interval_words(scored: Scored) -> str:
+    level = scored.bounds.level if scored.bounds else float("nan")
+    return f"{100 * level:g} % interval"
+
+
+def predicted_against_actual(scored: Scored, target: str) -> bytes:
+    """Each holdout row as a point, some of them with their interval; the diagonal is perfection."""
+    figure, axes = canvas(f"Predicted against actual {target}, holdout", 5.6, 5.0)
+    rows = thinned(scored.truth.size)
+    if scored.bounds is not None:
+        some = thinned(scored.truth.size, MOST_LINES)
+        sides = scored.bounds.low[some], scored.bounds.high[some]
+        words = f"{_interval_words(scored)} of {some.size} rows"
+        axes.vlines(scored.truth[some], *sides, color=ORANGE, alpha=0.4, linewidth=0.8, label=words)
+    axes.scatter(
+        scored.truth[rows], scored.predicted[rows], s=9, alpha=0.45, color=BLUE, edgecolors="none", zorder=2
+    )
+    seen = np.concatenate([scored.truth, scored.predicted])
+    seen = seen[np.isfinite(seen)]
+    if seen.size:
+        ends = [float(seen.min()), float(seen.max())]
+        axes.plot(ends, ends, color=RED, linewidth=1.2, label="predicted = actual")
+        axes.legend(frameon=False)
+    axes.set_xlabel(f"actual {target}")
+    axes.set_ylabel(f"predicted {target}")
+    return png(figure)
+
+
+def residuals_over_time(scored: Scored, when: Sequence[Any] | None, target: str) -> bytes:
+    """Error of each holdout row in order, with its running mean."""
+    figure, axes = canvas(f"Error over time (predicted - actual {target}), holdout", 7.6, 3.8)
+    error = scored.predicted - scored.truth
+    rows = thinned(error.size)
+    across: Any = np.array(when)[rows] if when is not None else rows
+    axes.scatter(across, error[rows], s=6, alpha=0.3, color=BLUE, edgecolors="none", label="one reading")
+    window = max(error.size // 50, 1)
+    if np.isfinite(error).all() and error.size > window:
+        mean = np.convolve(error, np.ones(window) / window, mode="same")
+        axes.plot(across, mean[rows], color=RED, linewidth=1.6, label=f"mean of {window} readings")
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xlabel("time (UTC)" if when is not None else "holdout row")
+    axes.set_ylabel(f"error, in units of {target}")
+    axes.legend(frameon=False, loc="upper right", fontsize=8)
+    if when is not None:
+        figure.autofmt_xdate(rotation=25)
+    return png(figure)
+
+
+def forecast(
+    scored: Scored, when: Sequence[Any] | None, target: str, rows: int = 300, *, about: str = ""
+) -> bytes:
+    """The newest holdout rows: actual, predicted with its interval as a band, and the naive forecast.
+
+    about: what all rows are about, where the model knows several.
+    """
+    shown = min(rows, scored.truth.size)
+    of = f" of {about}" if about else ""
+    figure, axes = canvas(f"{target}{of}: actual and predicted, newest {shown} holdout rows", 7.6, 3.9)
+    newest = slice(-rows, None)
+    across: Any = list(when)[newest] if when is not None else np.arange(scored.truth.size)[newest]
+    if scored.bounds is not None:
+        sides = scored.bounds.low[newest], scored.bounds.high[newest]
+        axes.fill_between(
+            across, *sides, color=ORANGE, alpha=0.22, linewidth=0, label=_interval_words(scored)
+        )
+    if scored.naive is not None:
+        axes.plot(across, scored.naive[newest], color=GREY, linewidth=0.9, linestyle=":", label="naive")
+    axes.plot(across, scored.truth[newest], color="black", linewidth=1.3, label="actual")
+    axes.plot(across, scored.predicted[newest], color=ORANGE, linewidth=1.3, label="predicted")
+    axes.set_ylabel(target)
+    figure.legend(frameon=False, ncols=4, fontsize=8, loc="outside lower center")
+    if when is not None:
+        figure.autofmt_xdate(rotation=25)
+    return png(figure)

@@ -1,0 +1,297 @@
+"""`Algorithm`: the contract that every way of learning fulfils, and the checks they all share.
+
+Comes in: a matrix with named columns and a target. Goes out: predictions, or the model as named files of bytes. A
+subclass holds only what is particular to its library; names, labels, missing values and the scale that a target is
+learnt on are settled here.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.errors import BundleError, MissingExtraError, TrainingError
+from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, Problem, TargetTransform, unknown_params
+from mlops_assets.training.algorithms.base.labels import as_labels, as_numbers, as_places, in_natural_order
+from mlops_assets.training.algorithms.base.target_transform import LEARNT, answered, learnt
+from mlops_assets.training.algorithms.base.windows import layout
+
+Floats = NDArray[np.float64]
+Target = NDArray[Any] | pl.Series
+DESCRIPTION = "algorithm.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of an iterative fit (a tree, an epoch) and what was measured at it, such as train_loss."""
+
+    step: int
+    values: dict[str, float]
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def unheard(_progress: Progress) -> None:
+    """Listen to no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitData:
+    """What a subclass fits on: checked values, and targets as they are learnt (classes as their positions)."""
+
+    train: Floats
+    target: Floats
+    validation: Floats | None
+    validation_target: Floats | None
+    names: tuple[str, ...]
+    seed: int
+    threads: int
+    on_progress: OnProgress
+
+
+class Algorithm(ABC):
+    """One way of learning. `ALGORITHMS[name](problem, params).fit(...)`, or `load(files)` of what `dump` gave.
+
+    explain says which SHAP method fits: `tree` (give `native` to a tree explainer), `linear` (closed form from
+    `coefficients`), `other` (any function from matrix to numbers). modules are what it imports, packages the
+    distributions whose version a stored model depends on. scales says that more threads help and change nothing
+    in the answer. reads_past says that it wants the grid of `features.history` and unscaled columns, which others are
+    spared. lean are modules that the library imports but fitting does without.
+    """
+
+    name: ClassVar[str]
+    modules: ClassVar[tuple[str, ...]]
+    packages: ClassVar[tuple[str, ...]]
+    explain: ClassVar[Literal["tree", "linear", "other"]]
+    handles_missing: ClassVar[bool] = False
+    reads_past: ClassVar[bool] = False
+    scales: ClassVar[bool] = False
+    lean: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, problem: Problem, params: Mapping[str, Any] | None = None) -> None:
+        """Raises TrainingError for a problem this algorithm does not solve or a parameter it does not have,
+        MissingExtraError when its library is not installed."""
+        self.problem = problem
+        self.params = dict(params or {})
+        self.feature_names: tuple[str, ...] = ()
+        self.classes: tuple[str, ...] = ()
+        self.target_transform: TargetTransform = "none"
+        self._files: dict[str, bytes] | None = None
+        info = ALGORITHM_CATALOGUE[self.name]
+        if problem not in info.problems:
+            raise TrainingError(f"{self.name} does not solve {problem}; it solves {', '.join(info.problems)}")
+        if problems := unknown_params(self.name, self.params):
+            raise TrainingError("; ".join(problems))
+        if (missing := self.missing()) is not None:
+            raise missing
+
+    @classmethod
+    def missing(cls) -> MissingExtraError | None:
+        """What to say when its library is not installed; None when it is."""
+        if all(find_spec(module) for module in cls.modules):
+            return None
+        return MissingExtraError(
+            f"the algorithm {cls.name!r}", ALGORITHM_CATALOGUE[cls.name].extra or "training"
+        )
+
+    @classmethod
+    def import_library(cls) -> None:
+        """Import what `fit` needs."""
+        for module in cls.modules:
+            import_module(module)
+
+    # --- what a subclass provides ---------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def native(self) -> Any:
+        """The library's own fitted object."""
+
+    @abstractmethod
+    def _fit(self, data: FitData) -> None: ...
+
+    @abstractmethod
+    def _answer(self, values: Floats) -> Floats:
+        """Shape (rows,) for numbers, (rows, classes) of probabilities for classes."""
+
+    @abstractmethod
+    def _dump(self) -> dict[str, bytes]: ...
+
+    @abstractmethod
+    def _load(self, files: Mapping[str, bytes]) -> None: ...
+
+    def requirements(self) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Distributions whose version this model depends on; and modules of none, with the sha256 of their source."""
+        return self.packages, {}
+
+    def coefficients(self) -> tuple[Floats, Floats]:
+        """For `linear`: weights (outputs, features) and intercepts (outputs,) in the units of the matrix."""
+        raise NotImplementedError(f"{self.name} is not linear")
+
+    def is_quick(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - most are not, whatever the size
+        """Whether fitting is one direct computation of about a second at most, which needs no process to be ended."""
+        return False
+
+    # --- what everybody calls -------------------------------------------------------------------
+
+    def fit(
+        self,
+        train: FeatureMatrix,
+        y: Target,
+        *,
+        validation: FeatureMatrix | None = None,
+        y_validation: Target | None = None,
+        seed: int = 0,
+        threads: int = 1,
+        target_transform: TargetTransform = "none",
+        on_progress: OnProgress = unheard,
+    ) -> Self:
+        """Learn. Neither matrix nor target is written to. Raises TrainingError for what cannot be learnt from.
+
+        target_transform: the scale that the target is learnt on; answers come back in its own units.
+        """
+        if target_transform != "none" and self.problem == "classification":
+            raise TrainingError(
+                f"{self.name}: 'target_transform: {target_transform}' is for numbers, not for classes"
+            )
+        self.feature_names, self.target_transform = train.names, target_transform
+        values = self._checked(train, "training")
+        if values.shape[0] == 0 or values.shape[1] == 0:
+            raise TrainingError(
+                f"{self.name}: nothing to learn from, the matrix is {values.shape[0]} x {values.shape[1]}"
+            )
+        if self.problem == "classification":
+            self.classes = in_natural_order(as_labels(y))
+            if len(self.classes) < 2:
+                raise TrainingError(
+                    f"{self.name}: the training rows hold only one class, {', '.join(self.classes)!r}"
+                )
+        checked = checked_target = None
+        if validation is not None and y_validation is not None and validation.values.shape[0]:
+            checked = self._checked(validation, "validation")
+            checked_target = self._target(y_validation, known_only=False)
+            known = checked_target >= 0 if self.classes else np.ones(checked_target.shape, dtype=bool)
+            checked, checked_target = checked[known], checked_target[known]
+        self._fit(
+            FitData(
+                values,
+                self._target(y),
+                checked,
+                checked_target,
+                train.names,
+                seed,
+                max(1, threads),
+                on_progress,
+            )
+        )
+        return self
+
+    def predict(self, matrix: FeatureMatrix) -> NDArray[Any]:
+        """Numbers (rows,), or for classification the text label of the most probable class."""
+        answer = self._answer(self._checked(matrix, "predicting"))
+        if not self.classes:
+            return answered(self.target_transform, answer)
+        labels: NDArray[Any] = np.asarray(self.classes, dtype=np.str_)[np.argmax(answer, axis=1)]
+        return labels
+
+    def predict_proba(self, matrix: FeatureMatrix) -> Floats:
+        """Probabilities (rows, classes) in the order of `classes`. Raises TypeError for anything but classification."""
+        if not self.classes:
+            raise TypeError(f"{self.name} was trained for {self.problem}, which has no probabilities")
+        return self._answer(self._checked(matrix, "predicting"))
+
+    def dump(self) -> dict[str, bytes]:
+        """The model as files: its own, and `algorithm.json` that says how to read them."""
+        if self._files is not None:
+            return dict(self._files)
+        description = {
+            "name": self.name,
+            "problem": self.problem,
+            "params": self.params,
+            "feature_names": list(self.feature_names),
+            "classes": list(self.classes),
+            "target_transform": self.target_transform,
+        }
+        return {DESCRIPTION: json.dumps(description, indent=1, sort_keys=True).encode(), **self._dump()}
+
+    @classmethod
+    def load(cls, files: Mapping[str, bytes], *, keep: bool = False) -> Self:
+        """The model again; `keep` holds the files for `dump`. Raises BundleError for what `dump` never wrote."""
+        try:
+            description = json.loads(files[DESCRIPTION])
+            loaded = cls(description["problem"], description["params"])
+            loaded.feature_names = tuple(description["feature_names"])
+            loaded.classes = tuple(description["classes"])
+            loaded.target_transform = description.get("target_transform", "none")
+            if loaded.target_transform not in LEARNT:
+                raise BundleError(
+                    f"a {cls.name} model was learnt on an unknown scale {loaded.target_transform!r}"
+                )
+            loaded._load(files)
+            loaded._files = dict(files) if keep else None
+        except KeyError as error:
+            raise BundleError(f"a {cls.name} model needs {error.args[0]!r}, which is not there") from error
+        return loaded
+
+    # --- checks ---------------------------------------------------------------------------------
+
+    def _checked(self, matrix: FeatureMatrix, when: str) -> Floats:
+        if matrix.names != self.feature_names:
+            raise TrainingError(f"{self.name}: {_difference(self.feature_names, matrix.names)} ({when})")
+        values = np.asarray(matrix.values, dtype=np.float64)
+        if values.ndim != 2 or values.shape[1] != len(matrix.names):
+            raise TrainingError(
+                f"{self.name}: a matrix of shape {values.shape} cannot have {len(matrix.names)} columns"
+            )
+        refused = np.isinf(values) if self.handles_missing else ~np.isfinite(values)
+        if refused.any():
+            column = int(np.argmax(refused.any(axis=0)))
+            count = int(refused[:, column].sum())
+            what, mend = (
+                "missing or infinite",
+                "; fill them in 'features', or take an algorithm that accepts gaps",
+            )
+            if self.handles_missing:
+                what, mend = "infinite", ""
+            raise TrainingError(
+                f"{self.name}: column {matrix.names[column]!r} has {count} {what} values ({when}){mend}"
+            )
+        return self._own_past_as_learnt(values, when)
+
+    def _own_past_as_learnt(self, values: Floats, when: str) -> Floats:
+        """The target's own past on the scale of the target: whoever reads on from one to the other compares like with
+        like. Other columns, lags and windows of the target among them, stay as they are."""
+        if self.target_transform == "none" or not (self.reads_past and self.problem == "forecasting"):
+            return values
+        own = list(next(iter(layout(self.feature_names).past.values()), ()))
+        scaled = values.copy()
+        scaled[:, own] = learnt(
+            self.target_transform, values[:, own], f"{self.name}: the target's past ({when})"
+        )
+        return scaled
+
+    def _target(self, y: Target, *, known_only: bool = True) -> Floats:
+        if self.problem == "classification":
+            return as_places(as_labels(y), self.classes, known_only=known_only)
+        return learnt(self.target_transform, as_numbers(y), f"{self.name}: the target")
+
+
+def _difference(expected: tuple[str, ...], given: tuple[str, ...]) -> str:
+    missing = [name for name in expected if name not in given]
+    extra = [name for name in given if name not in expected]
+    if missing:
+        return f"column {missing[0]!r} is missing ({len(missing)} missing, {len(extra)} unknown)"
+    if extra:
+        return f"column {extra[0]!r} was not there when the model was trained ({len(extra)} unknown)"
+    return "the columns are in another order than the model was trained with"

@@ -1,0 +1,75 @@
+"""The part common to boosting libraries: how long they go on, which loss they are told, one of ours where they have
+none, and answers from its scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from mlops_assets.errors import TrainingError
+from mlops_assets.training.algorithms.base.focal_loss import focal_loss, focus_of, shares
+from mlops_assets.training.algorithms.base.losses import Floats, OwnLoss, named_loss
+from mlops_assets.training.algorithms.base.robust_losses import robust_loss
+
+WITHOUT_EFFECT: Final = ("is_unbalance", "scale_pos_weight")
+OWN: Final = "own"
+"""What an algorithm's table of losses says of one that its library does not bring."""
+CLASS_LOSSES: Final = {"cross_entropy": "cross_entropy", "focal": OWN}
+ROUNDS: Final = 400
+"""Trees, where the model file does not say how many."""
+PATIENCE: Final = 50
+"""Trees without a better validation part, after which no more are grown."""
+
+
+def objective(
+    algorithm: str,
+    params: Mapping[str, Any],
+    classes: int,
+    numbers: Mapping[str, str],
+    *,
+    two: str,
+    more: str,
+    share: str,
+) -> tuple[str, dict[str, Any]]:
+    """The name in the table of losses, and what the library is told of it and of how many classes there are.
+
+    classes: how many, 0 for numbers. numbers: the library's losses for numbers. two, more: its objectives for two and
+    for more classes. share: its name for the share below a quantile, which is the median where `params` do not say.
+    Raises TrainingError for a loss that is not there.
+    """
+    known, default = (CLASS_LOSSES, "cross_entropy") if classes else (numbers, "squared")
+    named = named_loss(algorithm, params.get("loss"), known, default)
+    if not classes:
+        median = {share: 0.5} if params.get("loss") == "quantile" else {}
+        return named, {"objective": named, **median}
+    return named, {"objective": two} if classes == 2 else {"objective": more, "num_class": classes}
+
+
+def own_loss(algorithm: str, params: Mapping[str, Any], target: Floats) -> OwnLoss:
+    """The loss that `params` name. target: of the training rows.
+
+    Raises TrainingError for a parameter that would be ignored with it, and for a focus below 0.
+    """
+    name = str(params.get("loss"))
+    if name != "focal":
+        return robust_loss(name, target)
+    if ignored := [other for other in WITHOUT_EFFECT if params.get(other)]:
+        raise TrainingError(
+            f"{algorithm}: {ignored[0]!r} has no effect with the loss 'focal', which weighs by 'focus'; leave it out"
+        )
+    return focal_loss(focus_of(algorithm, params))
+
+
+def library_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters that the library itself understands."""
+    return {name: value for name, value in params.items() if name not in ("loss", "focus")}
+
+
+def class_shares(answer: Floats, loss: object) -> Floats:
+    """Probabilities (rows, classes): of scores, when the loss is one of ours, else of what the library answers."""
+    if loss == "focal":
+        return shares(answer)
+    return np.column_stack((1.0 - answer, answer)) if answer.ndim == 1 else answer

@@ -1,0 +1,48 @@
+"""Where a user's own class comes from: the distribution whose version a stored model depends on, else its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import distribution, packages_distributions
+from importlib.util import find_spec
+from pathlib import Path
+
+from mlops_assets.training.bundles.manifest import sha256
+
+
+def distributions_of(module: str) -> tuple[str, ...]:
+    """The distributions that provide a module's top-level package; of several (a namespace), those that hold the
+    module's file. None for plain files on the path."""
+    names = sorted(set(packages_distributions().get(module.partition(".")[0], ())))
+    if len(names) < 2:
+        return tuple(names)
+    file = _file(module)
+    return tuple(name for name in names if file in _files(name)) or tuple(names)
+
+
+def source_of(module: str) -> str | None:
+    """sha256 of a module's source; None when it has no file (built in, or gone)."""
+    file = _file(module)
+    return sha256(file.read_bytes()) if file else None
+
+
+def changed(sources: Mapping[str, str]) -> list[str]:
+    """Modules whose source is not the one a model was trained with, each as a clause."""
+    return [
+        f"the source of {module} is not the one that trained it"
+        for module, digest in sorted(sources.items())
+        if source_of(module) != digest
+    ]
+
+
+def _file(module: str) -> Path | None:
+    try:
+        found = find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    path = Path(found.origin) if found and found.has_location and found.origin else None
+    return path if path and path.is_file() else None
+
+
+def _files(name: str) -> set[Path]:
+    return {Path(str(file.locate())) for file in distribution(name).files or ()}

@@ -1,0 +1,237 @@
+"""The part common to ARIMA, SARIMAX and exponential smoothing: fitted by statsmodels, answered by a Kalman filter here.
+
+Parameters are fitted once, on the training series. A forecast goes on from there without fitting again: the filter
+starts from the state that training had reached where the row's window begins, and runs over the window. With fixed
+parameters that is a weighted sum (see `kalman`), so that a stored model is a few arrays.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_assets.errors import BundleError, TrainingError
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
+from mlops_assets.training.algorithms.base.kalman import Forecast, StateSpace, forecast
+from mlops_assets.training.algorithms.base.sklearn import one_pool
+from mlops_assets.training.algorithms.base.windows import (
+    ahead_of,
+    every_of,
+    exogenous,
+    layout,
+    main_channel,
+    unrolled,
+    window,
+)
+
+MODEL_FILE: Final = "model.npz"
+PARAMETERS_FILE: Final = "parameters.json"
+DIFFUSE: Final = 1e6
+"""Variance of what nothing is known about, in standardised units; statsmodels' own choice."""
+MOST_STEPS: Final = 200
+UNKNOWN: Final = -1
+KINDS: Final = 2_000
+LONGEST_SEASON: Final = 200
+LONGEST: Final = 5_000
+"""Newest points that parameters are fitted on: more cost hours and change the last digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """A fitted model of the standardised series. centre and width: of the target, then of each exogenous channel;
+    states: what was expected at each training point and the one after, from the points before; spread: covariance of
+    the last of them; first: seconds since 1970 of the first point (1,)."""
+
+    design: Floats
+    transition: Floats
+    noise: Floats
+    centre: Floats
+    width: Floats
+    slopes: Floats
+    states: Floats
+    spread: Floats
+    first: Floats
+
+
+class StateSpaceAlgorithm(Algorithm):
+    """A linear state space model of one series."""
+
+    modules: ClassVar[tuple[str, ...]] = ("statsmodels",)
+    packages: ClassVar[tuple[str, ...]] = ("statsmodels",)
+    explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
+    handles_missing: ClassVar[bool] = True
+    reads_past: ClassVar[bool] = True
+    parameters: dict[str, float]
+    """As statsmodels names them, of the standardised series."""
+    _learnt: _Learnt
+    _system: StateSpace
+
+    @abstractmethod
+    def _model(self, series: Floats, others: Floats) -> Any:
+        """The statsmodels model of a standardised series and its exogenous columns (points, columns)."""
+
+    @classmethod
+    def import_library(cls) -> None:
+        """statsmodels' state space models."""
+        import statsmodels.tsa.statespace.exponential_smoothing
+        import statsmodels.tsa.statespace.sarimax  # noqa: F401
+
+    @property
+    def native(self) -> Any:
+        """The state space system; no statsmodels object is kept."""
+        return self._system
+
+    def _fit(self, data: FitData) -> None:
+        asked = exogenous(self.name, self.params.get("exogenous"), data.names, layout(data.names))
+        series = unrolled(
+            self.name,
+            data.train,
+            data.target,
+            layout(data.names),
+            every_of(self.params),
+            ahead_of(self.params),
+        )
+        columns = np.column_stack([series.values, *(series.others[name] for name in asked)])
+        first = series.first + max(0, len(columns) - LONGEST) * every_of(self.params)
+        columns = columns[-LONGEST:]
+        centre, width = np.nanmean(columns, axis=0), np.nanstd(columns, axis=0)
+        width = np.where(width > 0, width, 1.0)
+        scaled = (columns - centre) / width
+        model = self._model(scaled[:, 0], np.nan_to_num(scaled[:, 1:]))
+        result = self._settled(model)
+        names = list(result.model.param_names)
+        self.parameters = {name: float(value) for name, value in zip(names, result.params, strict=True)}
+        matrices, filtered = result.model.ssm, result.filter_results
+        selection = np.asarray(matrices["selection"], dtype=np.float64)
+        self._know(
+            _Learnt(
+                design=np.array(matrices["design"], dtype=np.float64)[0],
+                transition=np.array(matrices["transition"], dtype=np.float64),
+                noise=selection @ np.asarray(matrices["state_cov"], dtype=np.float64) @ selection.T,
+                centre=centre,
+                width=width,
+                slopes=np.array(result.params[: len(asked)], dtype=np.float64),
+                states=np.ascontiguousarray(filtered.predicted_state.T, dtype=np.float64),
+                spread=np.array(filtered.predicted_state_cov[:, :, -1], dtype=np.float64),
+                first=np.array([first]),
+            )
+        )
+        if not all(np.isfinite(part).all() for part in (self._system.transition, self._learnt.spread)):
+            raise TrainingError(f"{self.name}: no parameters were found that fit the series")
+
+    def _settled(self, model: Any) -> Any:
+        steps = int(self.params.get("max_iter", MOST_STEPS))
+        # Matrices of a few rows, thousands of times over: threads that wait for each other cost ten times the work.
+        with warnings.catch_warnings(), one_pool(1):
+            warnings.simplefilter("ignore")  # of its first guesses; the outcome is checked here
+            result = model.fit(disp=False, maxiter=steps, cov_type="none")
+        if not result.mle_retvals.get("converged", True):
+            warnings.warn(f"{self.name}: the parameters had not settled after {steps} steps", stacklevel=2)
+        return result
+
+    def _know(self, learnt: _Learnt) -> None:
+        self._learnt = learnt
+        self._ways: dict[tuple[int, bytes], Forecast] = {}
+        self._spreads = [learnt.spread]
+        self._system = StateSpace(learnt.design, learnt.transition, learnt.noise)
+
+    def _answer(self, values: Floats) -> Floats:
+        with one_pool(1):
+            return self._forecast(values)
+
+    def _forecast(self, values: Floats) -> Floats:
+        learnt, found = self._learnt, layout(self.feature_names)
+        asked = exogenous(self.name, self.params.get("exogenous"), self.feature_names, found)
+        past = window(values, found.past[main_channel(self.name, found)]) - learnt.centre[0]
+        past = past / learnt.width[0]
+        known = np.isfinite(past)
+        future = np.zeros(len(values))
+        for place, (name, later) in enumerate(asked.items(), start=1):
+            centre, width, slope = learnt.centre[place], learnt.width[place], learnt.slopes[place - 1]
+            past = past - slope * np.nan_to_num((window(values, found.past[name]) - centre) / width)
+            planned = values[:, self.feature_names.index(later)]
+            future += slope * np.nan_to_num((planned - centre) / width)
+        states, gaps = self._starts(values, found.time, past.shape[1])
+        kinds, which = np.unique(np.column_stack([gaps, known]), axis=0, return_inverse=True)
+        for number, kind in enumerate(kinds):
+            rows = which.reshape(-1) == number
+            way = self._way(int(kind[0]), kind[1:].astype(bool))
+            points = np.where(kind[1:], np.nan_to_num(past[rows]), 0.0)
+            future[rows] += points @ way.points + states[rows] @ way.start
+        return np.asarray(learnt.centre[0] + learnt.width[0] * future)
+
+    def _starts(self, values: Floats, time: int | None, steps: int) -> tuple[Floats, NDArray[np.int64]]:
+        """For each row the state expected where its window begins, and how many points lie between that and the end of
+        training: 0 for a window that begins before, UNKNOWN where training had not seen much yet (the state is 0)."""
+        states = self._learnt.states
+        last = len(states) - 1
+        if time is None:
+            at = np.full(len(values), -1, dtype=np.int64)
+        else:
+            begun = values[:, time] - (steps - 1) * every_of(self.params)
+            at = np.rint((begun - self._learnt.first[0]) / every_of(self.params)).astype(np.int64)
+        gaps = np.where(at < min(steps, last), UNKNOWN, np.maximum(at - last, 0))
+        gaps = np.where(gaps > LONGEST, UNKNOWN, gaps)
+        found = np.where((gaps == UNKNOWN)[:, None], 0.0, states[np.clip(at, 0, last)])
+        for gap in np.unique(gaps[gaps > 0]).tolist():
+            found[gaps == gap] = np.linalg.matrix_power(self._system.transition, gap) @ states[last]
+        return found, gaps.astype(np.int64)
+
+    def _way(self, gap: int, known: NDArray[np.bool_]) -> Forecast:
+        """The same for all rows of a kind; kinds are few, and come back with every call."""
+        kind = gap, known.tobytes()
+        if kind not in self._ways:
+            if len(self._ways) >= KINDS:
+                self._ways.clear()
+            self._ways[kind] = self._new_way(gap, known)
+        return self._ways[kind]
+
+    def _new_way(self, gap: int, known: NDArray[np.bool_]) -> Forecast:
+        if gap == UNKNOWN:
+            # Nothing is known of the state, but for parts that forget it at once: those are noise.
+            forgets = ~self._system.transition.any(axis=1)
+            return forecast(
+                self._system,
+                np.diag(np.where(forgets, np.diag(self._system.noise), DIFFUSE)),
+                known,
+                ahead_of(self.params),
+            )
+        while len(self._spreads) <= gap:
+            self._spreads.append(self._system.later(self._spreads[-1]))
+        return forecast(self._system, self._spreads[gap], known, ahead_of(self.params))
+
+    def _dump(self) -> dict[str, bytes]:
+        out = io.BytesIO()
+        np.savez_compressed(out, **{name: getattr(self._learnt, name) for name in _Learnt.__slots__})
+        words = json.dumps(self.parameters, indent=1, sort_keys=True)
+        return {MODEL_FILE: out.getvalue(), PARAMETERS_FILE: words.encode()}
+
+    def _load(self, files: Mapping[str, bytes]) -> None:
+        body = files[MODEL_FILE]
+        self.parameters = json.loads(files[PARAMETERS_FILE])
+        try:
+            with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+                self._know(_Learnt(**{n: np.asarray(arrays[n], dtype=np.float64) for n in arrays.files}))
+        except (OSError, ValueError, TypeError, EOFError) as error:
+            raise BundleError(
+                f"{MODEL_FILE} does not hold the arrays of a state space model: {error}"
+            ) from error
+
+
+def season_of(who: str, params: Mapping[str, Any]) -> int:
+    """Points of a season, 7 when unset. Raises TrainingError for one that no state space can hold in time."""
+    season = int(params.get("season", 7))
+    if season > LONGEST_SEASON:
+        raise TrainingError(
+            f"{who}: a season of {season} points is too long to fit; take a wider features.history.every, "
+            f"or a season of at most {LONGEST_SEASON}"
+        )
+    return season

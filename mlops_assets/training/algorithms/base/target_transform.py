@@ -1,0 +1,42 @@
+"""The scale that a target is learnt on: its own units, or the logarithm of 1 + target.
+
+Comes in: targets or answers as float64. Goes out: the same on the other scale. A new scale is a line in
+both dicts and in `spec.training.TargetTransform`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_assets.errors import TrainingError
+from mlops_assets.model_file.training import TargetTransform
+
+Floats = NDArray[np.float64]
+
+
+def _unchanged(values: Floats) -> Floats:
+    return values
+
+
+LEARNT: Final[dict[TargetTransform, Callable[[Floats], Floats]]] = {"none": _unchanged, "log1p": np.log1p}
+ANSWERED: Final[dict[TargetTransform, Callable[[Floats], Floats]]] = {"none": _unchanged, "log1p": np.expm1}
+
+
+def learnt(transform: TargetTransform, target: Floats, what: str = "the target") -> Floats:
+    """Values as they are learnt; NaN stays. Raises TrainingError, naming `what`, for values without a logarithm."""
+    if transform == "log1p" and (refused := int((target <= -1.0).sum())):
+        raise TrainingError(
+            f"{what} has {refused} of {target.size} values of -1 or less, which have no log1p; keep such rows out with "
+            "'min' under validation.columns, or take 'target_transform: none'"
+        )
+    return LEARNT[transform](target)
+
+
+def answered(transform: TargetTransform, values: Floats) -> Floats:
+    """The way back. What is too large for a float is infinite, which no gate and no batch of predictions lets pass."""
+    with np.errstate(over="ignore"):
+        return ANSWERED[transform](values)

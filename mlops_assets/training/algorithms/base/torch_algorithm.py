@@ -1,0 +1,217 @@
+"""The part common to networks on PyTorch: windows and plain columns in, numbers or classes out, stopped early.
+
+A network reads the recent past (`features.history`) step by step and sees the row's plain columns beside what it made
+of it; without a past, the row itself is a sequence of one step. It scales by itself, with what it saw in training.
+Weights are stored as plain arrays. Seeded fits repeat exactly on a CPU; on a GPU, used when there is one, they repeat
+as far as its libraries do.
+"""
+
+from __future__ import annotations
+
+import io
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_assets.errors import BundleError
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
+from mlops_assets.training.algorithms.base.focal_loss import focus_of, shares
+from mlops_assets.training.algorithms.base.losses import named_loss
+from mlops_assets.training.algorithms.base.torch_training import (
+    CLASS_LOSSES,
+    NUMBER_LOSSES,
+    WATCHED_TOGETHER,
+    Loss,
+    learnt,
+    network_class,
+    network_loss,
+    one_thread,
+    seeded,
+)
+from mlops_assets.training.algorithms.base.windows import layout, window
+
+MODEL_FILE: Final = "model.npz"
+SCALE: Final = "scale_"
+ANSWERED_TOGETHER: Final = 4096
+DEFAULTS: Final[dict[str, Any]] = {
+    "units": 64,
+    "layers": 1,
+    "dropout": 0.2,
+    "epochs": 50,
+    "batch": 32,
+    "validation": 0.15,
+    "patience": 10,
+    "window": 14,
+    "learning_rate": 0.001,
+}
+
+
+class DeepAlgorithm(Algorithm):
+    """A network around an encoder of sequences. Early stopping looks at the validation part, or holds back the last
+    `validation` share of the training rows when it is given none."""
+
+    modules: ClassVar[tuple[str, ...]] = ("torch",)
+    packages: ClassVar[tuple[str, ...]] = ("torch",)
+    explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
+    handles_missing: ClassVar[bool] = True
+    reads_past: ClassVar[bool] = True
+    _network: Any = None
+    _scale: dict[str, Floats]
+
+    @abstractmethod
+    def _encoder(self, width: int, options: Mapping[str, Any]) -> Any:
+        """A torch module from (rows, steps, width) to (rows, units)."""
+
+    @property
+    def native(self) -> Any:
+        """The torch module."""
+        return self._network
+
+    def _options(self) -> dict[str, Any]:
+        return {**DEFAULTS, **{name: value for name, value in self.params.items() if value is not None}}
+
+    def _width(self) -> int:
+        """How many numbers the network gives for a row."""
+        return max(1, len(self.classes))
+
+    def _fit(self, data: FitData) -> None:
+        options = self._options()
+        train, target, held, held_target = self._parts(data)
+        self._scale = self._measured(train, target)
+        parts = [(*self._scaled(train), self._goal(target)), (*self._scaled(held), self._goal(held_target))]
+        with seeded(data.seed) as torch:
+            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            network = self._built(parts[0][0].shape[2], parts[0][1].shape[1]).to(device)
+            seen, watched = [tuple(torch.as_tensor(array, device=device) for array in part) for part in parts]
+            self._network = learnt(
+                network,
+                seen,
+                watched,
+                self._loss(),
+                options,
+                data.seed,
+                data.on_progress,
+                self._watched_together(),
+            ).cpu()
+
+    def _parts(self, data: FitData) -> tuple[Floats, Floats, Floats, Floats]:
+        """Rows to learn from and their targets, rows that early stopping looks at and theirs."""
+        if data.validation is not None and data.validation_target is not None and len(data.validation):
+            return data.train, data.target, data.validation, data.validation_target
+        cut = len(data.train) - int(len(data.train) * float(self._options()["validation"]))
+        return data.train[:cut], data.target[:cut], data.train[cut:], data.target[cut:]
+
+    def _watched_together(self) -> int:
+        return WATCHED_TOGETHER
+
+    def _built(self, width: int, plain: int) -> Any:
+        from torch import nn
+
+        options = self._options()
+        units = int(options["units"])
+        return network_class()(
+            self._encoder(width, options),
+            nn.Linear(units + plain, units),
+            nn.Linear(units, self._width()),
+            nn.Linear(width + plain, self._width()),
+            float(options["dropout"]),
+        )
+
+    def _loss(self) -> Loss:
+        known, default = (CLASS_LOSSES, "cross_entropy") if self.classes else (NUMBER_LOSSES, "squared")
+        name = named_loss(self.name, self.params.get("loss"), {one: one for one in known}, default)
+        return network_loss(name, focus_of(self.name, self.params))
+
+    # --- from a matrix to what a network reads ---------------------------------------------------
+
+    def _raw(self, values: Floats) -> tuple[Floats, Floats]:
+        """Sequences (rows, steps, channels), gaps filled with the value before them, and plain columns (rows, p)."""
+        found = layout(self.feature_names)
+        plain = values[:, list(found.plain)]
+        if not found.past:
+            return plain[:, None, :], plain[:, :0]
+        steps = min(found.steps, int(self._options()["window"]))
+        sequence = np.stack([window(values, channel[-steps:]) for channel in found.past.values()], axis=2)
+        for step in range(1, steps):
+            gap = np.isnan(sequence[:, step])
+            sequence[:, step][gap] = sequence[:, step - 1][gap]
+        return sequence, plain
+
+    def _measured(self, values: Floats, target: Floats) -> dict[str, Floats]:
+        sequence, plain = self._raw(values)
+        scale: dict[str, Floats] = {}
+        for name, array in (("sequence", sequence.reshape(-1, sequence.shape[2])), ("plain", plain)):
+            known = np.isfinite(array)
+            count = np.maximum(known.sum(axis=0), 1)
+            centre = np.where(known, array, 0.0).sum(axis=0) / count
+            width = np.sqrt(np.where(known, (array - centre) ** 2, 0.0).sum(axis=0) / count)
+            scale |= {f"{name}_centre": centre, f"{name}_width": np.where(width > 0, width, 1.0)}
+        level, width = (0.0, 1.0) if self.classes else (float(target.mean()), float(target.std()) or 1.0)
+        return {**scale, "target": np.array([level, width])}
+
+    def _scaled(self, values: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        arrays = []
+        for name, array in zip(("sequence", "plain"), self._raw(values), strict=True):
+            scaled = (array - self._scale[f"{name}_centre"]) / self._scale[f"{name}_width"]
+            # What lies far beyond the training rows must not carry a network into the absurd.
+            arrays.append(np.clip(np.nan_to_num(scaled), -10.0, 10.0).astype(np.float32))
+        return arrays[0], arrays[1]
+
+    def _goal(self, target: Floats) -> NDArray[Any]:
+        if self.classes:
+            return target.astype(np.int64)
+        level, width = self._scale["target"]
+        return np.asarray((target - level) / width, dtype=np.float32)
+
+    def _given(self, values: Floats) -> Floats:
+        """What the network gives, shape (rows, numbers)."""
+        import torch
+
+        sequence, plain = self._scaled(values)
+        given = [np.empty((0, self._width()))]
+        with torch.no_grad(), one_thread():
+            for start in range(0, len(values), ANSWERED_TOGETHER):
+                some = slice(start, start + ANSWERED_TOGETHER)
+                raw = self._network(torch.as_tensor(sequence[some]), torch.as_tensor(plain[some]))
+                given.append(raw.double().numpy())
+        return np.concatenate(given)
+
+    def _answer(self, values: Floats) -> Floats:
+        given = self._given(values)
+        if self.classes:
+            return shares(given)
+        level, width = self._scale["target"]
+        return np.asarray(given[:, 0] * width + level)
+
+    # --- storage ---------------------------------------------------------------------------------
+
+    def _dump(self) -> dict[str, bytes]:
+        out = io.BytesIO()
+        arrays: dict[str, Any] = {
+            n: tensor.numpy() for n, tensor in sorted(self._network.state_dict().items())
+        }
+        arrays |= {SCALE + name: array for name, array in sorted(self._scale.items())}
+        np.savez(out, **arrays)
+        return {MODEL_FILE: out.getvalue()}
+
+    def _load(self, files: Mapping[str, bytes]) -> None:
+        import torch
+
+        try:
+            with np.load(io.BytesIO(files[MODEL_FILE]), allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
+            self._scale = {
+                name.removeprefix(SCALE): array for name, array in found.items() if name.startswith(SCALE)
+            }
+            weights = {n: torch.as_tensor(array) for n, array in found.items() if not n.startswith(SCALE)}
+            with seeded(0):
+                network = self._built(len(self._scale["sequence_centre"]), len(self._scale["plain_centre"]))
+            network.load_state_dict(weights)
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
+            if MODEL_FILE not in files:
+                raise
+            raise BundleError(f"{MODEL_FILE} does not hold the weights of a {self.name}: {error}") from error
+        self._network = network.eval()

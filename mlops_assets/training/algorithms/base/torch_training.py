@@ -1,0 +1,182 @@
+"""Networks on PyTorch: their shape, their losses, and how they learn; nothing here knows of columns or files.
+
+Everything that touches torch does so inside a function: importing it takes seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from mlops_assets.errors import TrainingError
+from mlops_assets.training.algorithms.base.algorithm import OnProgress, Progress
+from mlops_assets.training.algorithms.base.focal_loss import SMALLEST
+
+Loss: TypeAlias = Callable[[Any, Any], Any]
+"""From what the network gives (rows, numbers) and the truth (rows,) to one number, as tensors."""
+NUMBER_LOSSES: Final = ("squared", "absolute", "huber", "log_cosh")
+CLASS_LOSSES: Final = ("cross_entropy", "focal")
+WATCHED_TOGETHER: Final = 4096
+COMPARED: Final = 128
+
+
+def network_loss(name: str, focus: float) -> Loss:
+    """The loss of that name. Numbers are learnt standardised, so that `huber` bends at one standard deviation."""
+    import torch
+    from torch.nn import functional
+
+    def focal(answer: Any, truth: Any) -> Any:
+        each = functional.cross_entropy(answer, truth, reduction="none")
+        return ((1.0 - torch.exp(-each)).clamp(min=SMALLEST) ** focus * each).mean()
+
+    def log_cosh(answer: Any, truth: Any) -> Any:
+        apart = (answer[:, 0] - truth).abs()
+        return (apart + functional.softplus(-2.0 * apart) - float(np.log(2.0))).mean()
+
+    losses: dict[str, Loss] = {
+        "squared": lambda answer, truth: functional.mse_loss(answer[:, 0], truth),
+        "absolute": lambda answer, truth: functional.l1_loss(answer[:, 0], truth),
+        "huber": lambda answer, truth: functional.huber_loss(answer[:, 0], truth),
+        "log_cosh": log_cosh,
+        "cross_entropy": functional.cross_entropy,
+        "focal": focal,
+    }
+    return losses[name]
+
+
+def triplet_loss(margin: float) -> Loss:
+    """Every vector nearer to its own class than to any other, by `margin`: the mean over all triplets (row, another of
+    its class, one of another class) of a batch that are not there yet (Hermans, Beyer and Leibe 2017, 'batch all').
+
+    Not the hardest triplet of each row alone: that puts every row into one point where classes begin interleaved.
+    Larger batches are taken apart into pieces of `COMPARED` rows, as triplets grow with the third power.
+    """
+    import torch
+
+    def missed(vectors: Any, truth: Any) -> tuple[Any, Any]:
+        sizes = (vectors**2).sum(dim=1)
+        squares = sizes[:, None] + sizes[None, :] - 2.0 * vectors @ vectors.T
+        apart = squares.clamp(min=1e-12).sqrt()
+        same = truth[:, None] == truth[None, :]
+        paired = same & ~torch.eye(len(truth), dtype=torch.bool, device=same.device)
+        asked = paired[:, :, None] & ~same[:, None, :]
+        lacking = torch.relu(margin + apart[:, :, None] - apart[:, None, :]).masked_fill(~asked, 0.0)
+        return lacking.sum(), (lacking > 1e-12).sum()
+
+    def loss(vectors: Any, truth: Any) -> Any:
+        pieces = zip(vectors.split(COMPARED), truth.split(COMPARED), strict=True)
+        sums, counts = zip(*(missed(*piece) for piece in pieces), strict=True)
+        return sum(sums) / sum(counts).clamp(min=1)
+
+    return loss
+
+
+def network_class() -> Any:
+    import torch
+    from torch import nn
+
+    class Network(nn.Module):  # type: ignore[misc,name-defined,unused-ignore]
+        """Encoder, then a hidden layer beside the plain columns; a straight line from the newest step to the answer."""
+
+        def __init__(self, encoder: Any, hidden: Any, out: Any, line: Any, dropout: float) -> None:
+            super().__init__()
+            self.encoder, self.hidden, self.out, self.line = encoder, hidden, out, line
+            self.dropout = nn.Dropout(dropout)
+
+        def forward(self, sequence: Any, plain: Any) -> Any:
+            seen = self.dropout(self.encoder(sequence))
+            hidden = torch.relu(self.hidden(torch.cat([seen, plain], dim=1)))
+            straight = self.line(torch.cat([sequence[:, -1], plain], dim=1))
+            return self.out(self.dropout(hidden)) + straight
+
+    return Network
+
+
+def learnt(
+    network: Any,
+    train: tuple[Any, ...],
+    held: tuple[Any, ...],
+    loss: Loss,
+    options: Mapping[str, Any],
+    seed: int,
+    on_progress: OnProgress,
+    watched_together: int = WATCHED_TOGETHER,
+) -> Any:
+    """Adam until the loss of the rows held back has not fallen for `patience` epochs; the best weights come back.
+
+    watched_together: how many rows held back are looked at at once, for a loss that compares rows with each other.
+    """
+    import torch
+
+    rows, batch = len(train[2]), int(options["batch"])
+    order = np.random.default_rng(seed)
+    steps = torch.optim.Adam(network.parameters(), lr=float(options["learning_rate"]))
+    best, best_weights, since = np.inf, copy.deepcopy(network.state_dict()), 0
+    for epoch in range(1, int(options["epochs"]) + 1):
+        network.train()
+        total = 0.0
+        shuffled = torch.as_tensor(order.permutation(rows), device=train[2].device)
+        for start in range(0, rows, batch):
+            some = shuffled[start : start + batch]
+            steps.zero_grad(set_to_none=True)
+            missed = loss(network(train[0][some], train[1][some]), train[2][some])
+            missed.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            steps.step()
+            total += float(missed.detach()) * len(some)
+        network.eval()
+        values = {"train_loss": total / rows}
+        if len(held[2]):
+            with torch.no_grad():
+                values["validation_loss"] = _over_pieces(network, held, loss, watched_together)
+        on_progress(Progress(epoch, values))
+        watched = values.get("validation_loss", values["train_loss"])
+        if not np.isfinite(watched):
+            raise TrainingError("the loss is no number any more; take a smaller learning_rate")
+        since += 1
+        if watched < best:
+            best, best_weights, since = watched, copy.deepcopy(network.state_dict()), 0
+        if since >= int(options["patience"]):
+            break
+    network.load_state_dict(best_weights)
+    return network.eval()
+
+
+def _over_pieces(network: Any, part: tuple[Any, ...], loss: Loss, together: int) -> float:
+    total = 0.0
+    for start in range(0, len(part[2]), together):
+        some = slice(start, start + together)
+        total += float(loss(network(part[0][some], part[1][some]), part[2][some])) * len(part[2][some])
+    return total / len(part[2])
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread meanwhile: sums in the same order, and no thread waits for a busy core."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[Any]:
+    """Torch with its chance set, on one thread and with repeatable operations; given back as it was."""
+    import torch
+
+    strict = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(), one_thread():
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield torch
+        finally:
+            torch.use_deterministic_algorithms(strict)

@@ -1,0 +1,151 @@
+"""The recent past inside a matrix: which columns are steps of which channel, and the series that rows were cut from.
+
+Comes in: a matrix whose columns carry names of `spec.features.past_column`. Goes out: windows, and for the training
+rows of one series the series itself. A row holds what was known at its instant, so that an answer depends on its row
+alone: the same in training, in a backtest, in serving and when a stored sample is replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops_assets.errors import TrainingError
+from mlops_assets.model_file.features import TIME, past_column, past_of
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Column positions: per channel its steps, oldest first; columns that are no steps; the time, if there."""
+
+    past: dict[str, tuple[int, ...]]
+    plain: tuple[int, ...]
+    time: int | None
+
+    @property
+    def steps(self) -> int:
+        """Length of the windows; 0 without a past."""
+        return min((len(places) for places in self.past.values()), default=0)
+
+
+def layout(names: tuple[str, ...]) -> Layout:
+    """Read a matrix' names."""
+    places: dict[str, dict[int, int]] = {}
+    plain = []
+    for place, name in enumerate(names):
+        found = past_of(name)
+        if found is not None:
+            places.setdefault(found[0], {})[found[1]] = place
+        elif name != TIME:
+            plain.append(place)
+    past = {
+        name: tuple(steps[back] for back in sorted(steps, reverse=True)) for name, steps in places.items()
+    }
+    return Layout(past, tuple(plain), names.index(TIME) if TIME in names else None)
+
+
+def ahead_of(params: Mapping[str, Any]) -> int:
+    """Steps of the grid from a row's instant to the instant forecast, 1 when unset."""
+    return int(params.get("ahead", 1))
+
+
+def every_of(params: Mapping[str, Any]) -> float:
+    """Seconds of a step, 1 when unset."""
+    return float(params.get("every", 1.0))
+
+
+def window(values: Floats, channel: tuple[int, ...]) -> Floats:
+    """Shape (rows, steps), oldest first."""
+    found: Floats = values[:, list(channel)]
+    return found
+
+
+def main_channel(who: str, found: Layout) -> str:
+    """The target's own channel, the first. Raises TrainingError without a past."""
+    if not found.past:
+        raise TrainingError(
+            f"{who}: there is no past to forecast from; add 'features.history' to the model file"
+        )
+    return next(iter(found.past))
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One evenly spaced series: values (points,), and the same instants of other channels; gaps are NaN."""
+
+    values: Floats
+    others: dict[str, Floats]
+    first: float
+    """Seconds since 1970 of the first point."""
+
+
+def unrolled(who: str, values: Floats, target: Floats, found: Layout, every: float, ahead: int) -> Series:
+    """The series that training rows of one entity were cut from, up to the last target; rows in any order.
+
+    every: seconds between two points. Rows that lie between the points that lead to the newest row are left out.
+    """
+    if found.time is None:
+        raise TrainingError(
+            f"{who}: the matrix has no column {TIME!r}, so that the order of its rows is unknown"
+        )
+    main = main_channel(who, found)
+    times = values[:, found.time]
+    back = np.rint((times.max() - times) / every)
+    on_grid = np.abs(times.max() - times - back * every) < every * 1e-6
+    back = back.astype(np.int64)
+    rows = np.flatnonzero(on_grid)
+    size = int(back[rows].max()) + found.steps + ahead
+    at = size - 1 - ahead - back[rows]
+    series = {name: np.full(size, np.nan) for name in found.past}
+    oldest = rows[int(np.argmax(back[rows]))]
+    for name, channel in found.past.items():
+        begin = size - 1 - ahead - int(back[oldest]) - (len(channel) - 1)
+        series[name][begin : begin + len(channel)] = values[oldest, list(channel)]
+        series[name][at] = values[rows, channel[-1]]
+    ahead_at = at + ahead
+    missing = np.isnan(series[main][ahead_at])
+    series[main][ahead_at[missing]] = target[rows][missing]
+    start = float(times.max() - (size - 1 - ahead) * every)
+    known = np.flatnonzero(~np.isnan(series[main]))
+    if known.size == 0:
+        raise TrainingError(f"{who}: the target has no known value in the past of any row")
+    cut = int(known[0])
+    return Series(
+        series[main][cut:],
+        {name: column[cut:] for name, column in series.items() if name != main},
+        start + cut * every,
+    )
+
+
+def exogenous(who: str, asked: object, names: tuple[str, ...], found: Layout) -> dict[str, str]:
+    """Channel -> the column that holds its value at the instant forecast; a channel alone keeps its last value.
+
+    Raises TrainingError for a channel or column that is not there.
+    """
+    wanted: Mapping[str, Any]
+    if asked is None:
+        return {}
+    wanted = asked if isinstance(asked, Mapping) else {str(name): None for name in _listed(who, asked)}
+    chosen = {
+        name: past_column(name, 0) if wanted[name] is None else str(wanted[name]) for name in sorted(wanted)
+    }
+    for name, future in chosen.items():
+        if name not in found.past:
+            raise TrainingError(
+                f"{who}: exogenous {name!r} is not looked back at; add it to features.history.columns"
+            )
+        if future not in names:
+            raise TrainingError(f"{who}: there is no column {future!r} to say what {name!r} will be")
+    return chosen
+
+
+def _listed(who: str, asked: object) -> list[Any]:
+    if not isinstance(asked, list | tuple):
+        raise TrainingError(f"{who}: 'exogenous' is a list of columns, or column: its planned column")
+    return list(asked)

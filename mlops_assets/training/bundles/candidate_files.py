@@ -1,0 +1,37 @@
+"""Fitted models on their way from the step that fitted them to the step that chooses: files, and their hashes.
+
+What lies in the folder counts only with the hashes that were recorded elsewhere; a folder appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlops_assets.errors import BundleError
+from mlops_assets.training.bundles.manifest import sha256
+from mlops_assets.training.bundles.save import appear
+
+
+def store_fit(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Write the files, in place of what an earlier attempt left; the sha256 of each by name."""
+    shutil.rmtree(folder, ignore_errors=True)
+    appear(folder, files)
+    return {name: sha256(body) for name, body in files.items()}
+
+
+def read_fit(folder: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:
+    """The files as they were stored. Raises BundleError when one is gone or altered."""
+    found = {}
+    for name, digest in hashes.items():
+        try:
+            found[name] = (folder / name).read_bytes()
+        except OSError as error:
+            raise BundleError(
+                f"{folder / name} cannot be read ({error.strerror}): every worker needs the same model root, "
+                "MLOPS_MODEL_ROOT"
+            ) from error
+        if sha256(found[name]) != digest:
+            raise BundleError(f"{folder / name} is not what was stored there; nothing was loaded")
+    return found

@@ -1,0 +1,40 @@
+"""Which pickles may be read, and why all others may not.
+
+A pickle can run any code while it is read. One is read only where a model file gave leave to store that estimator so
+(`python: {pickle: true}`), where a hash recorded in the ledger vouches for its every byte, and where the model file in
+force still gives leave. All this is asked before a byte of it is interpreted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from mlops_assets.training.bundles.manifest import Manifest
+
+PICKLE_FILE: Final = "model.pkl"
+PICKLES: Final = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".dill", ".cloudpickle", ".npy")
+MayUnpickle = Callable[[str], str]
+"""Asked with the estimator's import path; answers with why it may not be unpickled, or '' where it may."""
+
+
+def never(_estimator: str) -> str:
+    """Nobody has given leave."""
+    return "whoever opens this bundle reads no pickles"
+
+
+def refusal(name: str, manifest: Manifest, vouched: bool, may_unpickle: MayUnpickle) -> str:
+    """Why the file of this name must not be read; '' where it may be."""
+    if not name.lower().endswith(PICKLES):
+        return ""
+    what = f"{name!r} is a pickle or may hold one, which can run any code"
+    if name != PICKLE_FILE or manifest.pickled is None:
+        return f"{what}; nothing was loaded"
+    if not vouched:
+        return (
+            f"{what}, and no hash from the ledger vouches for it here; nothing was loaded. A copy in MLflow is never "
+            "read: ask the prediction API, or load the version through the ledger"
+        )
+    if reason := may_unpickle(manifest.pickled):
+        return f"{what}; {reason}; nothing was loaded"
+    return ""

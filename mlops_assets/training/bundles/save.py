@@ -1,0 +1,151 @@
+"""Writing a bundle: the whole of a model in one folder that appears at once or not at all.
+
+Comes in: a fitted algorithm and all that predicting, watching and auditing it needs. Goes out: the sha256 of its
+manifest, which vouches for every other file. Numbering versions and pointing to them is the ledger's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.errors import BundleError
+from mlops_assets.training.algorithms.base.algorithm import Algorithm
+from mlops_assets.training.bundles.manifest import MANIFEST, Manifest, environment_of, sha256, write
+from mlops_assets.training.bundles.onnx import ONNX_FILE, as_onnx
+from mlops_assets.training.bundles.pickle_policy import PICKLE_FILE
+
+INTERVAL: Final = "interval.json"
+PREPARATION: Final = "preparation.json"
+SPEC: Final = "spec.json"
+PROFILE: Final = "profile.json"
+SAMPLE: Final = "sample.json"
+
+
+def save_bundle(
+    folder: Path,
+    *,
+    algorithm: Algorithm,
+    preparation: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    profile: Mapping[str, Any],
+    sample: FeatureMatrix,
+    data: Sequence[Mapping[str, Any]],
+    code_commit: str,
+    seed: int,
+    interval: Mapping[str, Any] | None = None,
+    onnx: bool = False,
+) -> str:
+    """Write `folder` (its parent may be missing) and return the sha256 of its manifest.
+
+    sample: some rows as the algorithm sees them; its answers to them are stored and asked again at every load.
+    interval: of predictions, where the model has one. onnx: put `model.onnx` beside the native files. Equal trainings
+    give equal bytes. Raises BundleError when `folder` holds something else already, TrainingError as `as_onnx`.
+    """
+    files = {
+        **({} if interval is None else {INTERVAL: _json(interval)}),
+        **algorithm.dump(),
+        **({ONNX_FILE: as_onnx(algorithm, sample)} if onnx else {}),
+        PREPARATION: _json(preparation),
+        SPEC: _json(spec),
+        PROFILE: _json(profile),
+        SAMPLE: _json(sample_record(algorithm, sample)),
+    }
+    packages, sources = algorithm.requirements()
+    manifest = write(
+        Manifest(
+            algorithm=algorithm.name,
+            files={name: (sha256(body), len(body)) for name, body in files.items()},
+            environment=environment_of(packages, sources),
+            packages=packages,
+            signature=_signature(algorithm),
+            data=[dict(table) for table in data],
+            code_commit=code_commit,
+            seed=seed,
+            pickled=str(algorithm.params.get("estimator")) if PICKLE_FILE in files else None,
+        )
+    )
+    appear(folder, {**files, MANIFEST: manifest})
+    return sha256(manifest)
+
+
+def sample_record(algorithm: Algorithm, sample: FeatureMatrix) -> dict[str, Any]:
+    """Rows and what the algorithm answers to them; gaps are null."""
+    return {
+        "names": list(sample.names),
+        "rows": [[None if np.isnan(value) else float(value) for value in row] for row in sample.values],
+        "predictions": algorithm.predict(sample).tolist(),
+        "probabilities": algorithm.predict_proba(sample).tolist() if algorithm.classes else None,
+    }
+
+
+def _signature(algorithm: Algorithm) -> dict[str, Any]:
+    output: dict[str, Any] = (
+        {"type": "label", "classes": list(algorithm.classes)} if algorithm.classes else {"type": "double"}
+    )
+    return {
+        "inputs": [
+            {"name": name, "type": "double", "missing": algorithm.handles_missing}
+            for name in algorithm.feature_names
+        ],
+        "output": output,
+    }
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False).encode()
+
+
+def appear(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder that is there whole or not at all, whenever this process is killed.
+
+    Raises BundleError when it is there already with another manifest.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a save that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    draft = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.tmp"
+    draft.mkdir()
+    try:
+        for name, body in files.items():
+            with (draft / name).open("xb") as out:
+                out.write(body)
+                out.flush()
+                os.fsync(out.fileno())
+        _fsync(draft)
+        try:
+            draft.rename(folder)
+        except OSError as error:
+            if _same(folder, files.get(MANIFEST)):
+                return
+            raise BundleError(
+                f"{folder} exists already and holds another model; a version is written once"
+            ) from error
+        _fsync(folder.parent)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(draft)
+
+
+def _same(folder: Path, manifest: bytes | None) -> bool:
+    try:
+        return (folder / MANIFEST).read_bytes() == manifest
+    except OSError:
+        return False
+
+
+def _fsync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,263 @@
+"""Fitting under a time limit: every candidate in a process of its own, which is killed when its time is up.
+
+Comes in: choices from the model file and matrices. Goes out: one `Fitted` per choice, in the same order; a candidate
+that fails or runs out of time is an answer, not an exception. Choosing the best is `lifecycle`'s business.
+
+Why a process: a native library that hangs, or eats the memory, can be ended in no other way without taking the run
+with it. What it costs, and why it is kept warm, stands in `workers`. Only direct solutions of known, small cost
+(`is_quick`) are fitted here.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.errors import MissingExtraError, MlopsError
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, AlgorithmChoice
+from mlops_assets.training.algorithms import ALGORITHMS
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, Progress, Target
+from mlops_assets.training.algorithms.base.errors import explained, listed
+from mlops_assets.training.fitting import worker_pool
+from mlops_assets.training.fitting.cpu_budget import idle_cores, usable_cores
+from mlops_assets.training.fitting.overfitting import overfitted
+
+OnStep = Callable[[str, Progress], None]
+Past = tuple[FeatureMatrix, FeatureMatrix]
+KEPT_STEPS: Final = 10_000
+PARTS: Final = {False: ("train", "validation"), True: ("train_past", "validation_past")}
+"""Folders of the rows, for algorithms that read the past and for those that do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What became of one choice. model is None unless status is `trained`; message says why.
+
+    seconds is wall time; history holds what an iterative algorithm reported at each step.
+    """
+
+    choice: AlgorithmChoice
+    status: Literal["trained", "failed", "timed_out"]
+    seconds: float
+    model: Algorithm | None
+    message: str = ""
+    history: tuple[Progress, ...] = ()
+
+    @property
+    def overfitted(self) -> bool | None:
+        """Whether it learnt its rows by heart; None when its history does not tell."""
+        return overfitted(self.history)
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the algorithm."""
+        return self.choice.name
+
+
+def unheard_step(_algorithm: str, _progress: Progress) -> None:
+    """Listen to no progress."""
+
+
+def warm_up(spec: ModelSpec) -> None:
+    """Start the processes that a training will need, so that they import while something else is done: one per library,
+    also where fitting needs none, since whichever wins is verified in one."""
+    worker_pool.warm({one.name for one in spec.training.algorithms if ALGORITHMS[one.name].missing() is None})
+
+
+def fit(
+    spec: ModelSpec,
+    choice: AlgorithmChoice,
+    train: FeatureMatrix,
+    y_train: Target,
+    validation: FeatureMatrix,
+    y_validation: Target,
+    *,
+    deadline_seconds: float,
+    past: Past | None = None,
+    on_progress: OnStep = unheard_step,
+) -> Fitted:
+    """`fit_all` for one choice."""
+    [fitted] = fit_all(
+        spec,
+        train,
+        y_train,
+        validation,
+        y_validation,
+        choices=(choice,),
+        deadline_seconds=deadline_seconds,
+        past=past,
+        on_progress=on_progress,
+    )
+    return fitted
+
+
+def fit_all(
+    spec: ModelSpec,
+    train: FeatureMatrix,
+    y_train: Target,
+    validation: FeatureMatrix,
+    y_validation: Target,
+    *,
+    deadline_seconds: float,
+    choices: Sequence[AlgorithmChoice] | None = None,
+    past: Past | None = None,
+    on_progress: OnStep = unheard_step,
+    cores: int | None = None,
+) -> tuple[Fitted, ...]:
+    """Fit every choice (default: those of the model file), side by side where there are cores.
+
+    deadline_seconds bounds all of them together; whatever still runs then is ended and marked `timed_out`.
+    past: the training and validation rows for algorithms that read the past, with its columns; the others see
+    `train` and `validation`, and so do all without it.
+    cores defaults to those that this process may use and nobody else keeps busy; candidates share them.
+    on_progress may be called from several threads.
+    One whose library is not installed has failed. Raises TrainingError for a parameter or problem an algorithm does not
+    have, before anything is fitted.
+    """
+    asked = tuple(spec.training.algorithms if choices is None else choices)
+    fitted: dict[int, Fitted] = {}
+    kinds: dict[int, Algorithm] = {}
+    for place, choice in enumerate(asked):
+        try:
+            kinds[place] = configured(spec, choice)
+        except MissingExtraError as error:
+            fitted[place] = Fitted(choice, "failed", 0.0, None, str(error))
+    end = time.monotonic() + deadline_seconds
+    fitted |= {
+        place: _fitted_here(spec, asked[place], past[0] if past and kind.reads_past else train, y_train, end)
+        for place, kind in kinds.items()
+        if kind.is_quick(*train.values.shape)
+    }
+    others = [place for place in range(len(asked)) if place not in fitted]
+    if not others:
+        return tuple(fitted[place] for place in range(len(asked)))
+    together = min(len(others), max(1, cores or usable_cores()))
+    available = max(1, cores or idle_cores())
+    with tempfile.TemporaryDirectory(prefix="mlops-fit-") as name:
+        folder = Path(name)
+        seen = {False: (train, validation), True: past or (train, validation)}
+        for kind in {ALGORITHMS[asked[place].name].reads_past for place in others}:
+            for part, matrix, y in zip(PARTS[kind], seen[kind], (y_train, y_validation), strict=True):
+                _store(folder / part, matrix, y)
+
+        def one(index: int) -> Fitted:
+            choice = asked[index]
+            job = folder / str(index)
+            job.mkdir()
+            threads = max(1, available // together) if ALGORITHMS[choice.name].scales else 1
+            order = _order(spec, choice, threads)
+            (job / "job.json").write_text(json.dumps(order))
+            return _fitted(choice, job, end, lambda progress: on_progress(choice.name, progress))
+
+        with ThreadPoolExecutor(max_workers=together, thread_name_prefix="fit") as pool:
+            try:
+                fitted |= dict(zip(others, pool.map(one, others), strict=True))
+            except BaseException:
+                # An interrupted run must not wait for its fits: they end with their processes.
+                worker_pool.kill_busy(folder)
+                raise
+    return tuple(fitted[place] for place in range(len(asked)))
+
+
+def configured(spec: ModelSpec, choice: AlgorithmChoice) -> Algorithm:
+    """The algorithm with its parameters, not fitted. Raises TrainingError and MissingExtraError."""
+    return ALGORITHMS[choice.name](spec.problem, completed(spec, choice))
+
+
+def completed(spec: ModelSpec, choice: AlgorithmChoice) -> dict[str, Any]:
+    """The choice's parameters, and those that the model file says elsewhere: how many steps of `features.history` the
+    forecast lies ahead, and how many seconds a step is."""
+    history, horizon = spec.features.history, spec.features.horizon
+    known: dict[str, Any] = {}
+    if history is not None:
+        known["every"] = history.every.total_seconds()
+        if horizon is not None:
+            known["ahead"] = horizon // history.every
+    names = ALGORITHM_CATALOGUE[choice.name].params
+    return {**{name: value for name, value in known.items() if name in names}, **choice.params}
+
+
+def _fitted_here(
+    spec: ModelSpec, choice: AlgorithmChoice, train: FeatureMatrix, y_train: Target, end: float
+) -> Fitted:
+    started = time.monotonic()
+    if end <= started:
+        return Fitted(choice, "timed_out", 0.0, None, f"{choice.name}: no time was left to start")
+    try:
+        with warnings.catch_warnings(record=True) as raised:
+            warnings.simplefilter("always")
+            model = configured(spec, choice).fit(
+                train, y_train, seed=spec.training.seed, target_transform=spec.training.target_transform
+            )
+    except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
+        return Fitted(choice, "failed", time.monotonic() - started, None, explained(error))
+    return Fitted(choice, "trained", time.monotonic() - started, model, listed(raised))
+
+
+def _order(spec: ModelSpec, choice: AlgorithmChoice, threads: int) -> dict[str, Any]:
+    return {
+        "algorithm": choice.name,
+        "problem": spec.problem,
+        "params": completed(spec, choice),
+        **dict(zip(PARTS[False], PARTS[ALGORITHMS[choice.name].reads_past], strict=True)),
+        "seed": spec.training.seed,
+        "threads": threads,
+        "target_transform": spec.training.target_transform,
+    }
+
+
+def _store(folder: Path, matrix: FeatureMatrix, target: Target) -> None:
+    folder.mkdir()
+    np.save(folder / "values.npy", np.ascontiguousarray(matrix.values, dtype=np.float64), allow_pickle=False)
+    (folder / "names.json").write_text(json.dumps(matrix.names))
+    pl.DataFrame({"target": _series(target)}).write_ipc(folder / "target.arrow")
+
+
+def _series(target: Target) -> pl.Series:
+    if isinstance(target, pl.Series):
+        return target.rename("target")
+    plain: NDArray[Any] = target
+    return pl.Series("target", plain.tolist() if plain.dtype == object else plain, strict=False)
+
+
+def _fitted(
+    choice: AlgorithmChoice, job: Path, end: float, on_progress: Callable[[Progress], None]
+) -> Fitted:
+    history: list[Progress] = []
+
+    def note(progress: Progress) -> None:
+        if len(history) < KEPT_STEPS:
+            history.append(progress)
+        on_progress(progress)
+
+    started = time.monotonic()
+    answer = worker_pool.ask(choice.name, job, end, note)
+    seconds = time.monotonic() - started
+    if answer.status != "done":
+        return Fitted(choice, answer.status, seconds, None, answer.message, tuple(history))
+    files = {path.name: path.read_bytes() for path in sorted((job / "model").iterdir())}
+    try:
+        model = ALGORITHMS[choice.name].load(files, keep=True)
+    except MlopsError as error:
+        return Fitted(
+            choice,
+            "failed",
+            seconds,
+            None,
+            f"{choice.name}: the model cannot be stored: {error}",
+            tuple(history),
+        )
+    return Fitted(choice, "trained", time.monotonic() - started, model, answer.message, tuple(history))

@@ -1,0 +1,42 @@
+"""Whether a training can begin: what the model file asks for, and what is installed here.
+
+An algorithm whose library is missing is left out and named; the other candidates go on without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+
+from mlops_assets.errors import MissingExtraError
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.training.algorithms import ALGORITHMS
+from mlops_assets.training.bundles.onnx import require_onnx
+from mlops_assets.training.fitting.fit import configured
+
+
+def not_installed(algorithms: Iterable[str]) -> dict[str, MissingExtraError]:
+    """Those whose libraries are not here, with what to say of each."""
+    missing = {name: ALGORITHMS[name].missing() for name in algorithms}
+    return {name: error for name, error in missing.items() if error is not None}
+
+
+def left_out(absent: Mapping[str, MissingExtraError]) -> str:
+    """One calm sentence for all of them."""
+    extras = ",".join(sorted({error.extra for error in absent.values()}))
+    return f"left out, not installed: {', '.join(absent)}; pip install 'mlops-assets[{extras}]'"
+
+
+def check(spec: ModelSpec) -> None:
+    """Find out before anything is fitted what would end the whole training.
+
+    Raises TrainingError for a parameter or problem that an algorithm does not have, MissingExtraError for a search
+    without Optuna and for ONNX files without the libraries that write them.
+    """
+    for choice in spec.training.algorithms:
+        if ALGORITHMS[choice.name].missing() is None:
+            configured(spec, choice)
+    if spec.training.search is not None and find_spec("optuna") is None:
+        raise MissingExtraError("the search for parameters", "search")
+    if spec.training.onnx:
+        require_onnx(choice.name for choice in spec.training.algorithms)

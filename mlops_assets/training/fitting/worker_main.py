@@ -1,0 +1,147 @@
+"""The process that fits run in, from its own side: a door of the program, never imported by another module.
+
+It reads one line of JSON per order from its input and answers in lines of JSON: progress, then how it ended. A job
+folder holds job.json, which names two folders beside it that jobs share (values.npy, names.json, target.arrow). The
+fitted model is written to model/ below the job folder, as the files that `Algorithm.dump` gives. Nothing is pickled.
+An order that names a bundle instead asks whether it loads here and answers as it did when it was stored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import select
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from mlops_assets.training.algorithms.base.import_blocker import without
+
+IDLE_SECONDS = 300
+GRACE_SECONDS = 10
+
+
+def main() -> None:
+    """Serve jobs until the input ends or nothing was asked for some minutes."""
+    # Before any library reads them: threads that wait must sleep, or a crowded machine crawls.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    sys.path[:] = json.loads(sys.argv[1])
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what libraries print is not an answer
+    unread = b""
+    while select.select([0], [], [], IDLE_SECONDS)[0]:
+        piece = os.read(0, 65_536)
+        if not piece:
+            return
+        *orders, unread = (unread + piece).split(b"\n")
+        for order in orders:
+            said = json.loads(order)
+            if "warm" in said:
+                _import(said["warm"])
+            else:
+                _serve(said, answers)
+
+
+def _serve(order: dict[str, Any], answers: IO[str]) -> None:
+    done = threading.Event()
+    threading.Thread(target=_leave_with_parent, args=(done,), daemon=True).start()
+    # The kernel's own alarm ends a fit that hangs in native code even when nobody is left to kill it.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(max(1, math.ceil(order["seconds"]) + GRACE_SECONDS))
+    try:
+        message = _verify(order) if "bundle" in order else _fit(Path(order["job"]), answers)
+        answer = {"status": "done", "message": message}
+    except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
+        from mlops_assets.training.algorithms.base.errors import explained
+
+        answer = {"status": "failed", "message": explained(error)}
+    finally:
+        signal.alarm(0)
+        done.set()
+    answers.write(json.dumps(answer) + "\n")
+
+
+def _import(algorithm: str) -> None:
+    from mlops_assets.training.algorithms import ALGORITHMS
+
+    kind = ALGORITHMS[algorithm]
+    with contextlib.suppress(ImportError), without(kind.lean):
+        kind.import_library()
+
+
+def _fit(job: Path, answers: IO[str]) -> str:
+    import warnings
+
+    import numpy as np
+    import polars as pl
+
+    from mlops_assets.artifacts import FeatureMatrix
+    from mlops_assets.training.algorithms import ALGORITHMS
+    from mlops_assets.training.algorithms.base.algorithm import Progress
+    from mlops_assets.training.algorithms.base.errors import listed
+
+    order = json.loads((job / "job.json").read_text())
+    kind = ALGORITHMS[order["algorithm"]]
+
+    def part(name: str) -> tuple[FeatureMatrix, pl.Series]:
+        folder = job.parent / name
+        values = np.load(folder / "values.npy", mmap_mode="r", allow_pickle=False)
+        names = tuple(json.loads((folder / "names.json").read_text()))
+        return FeatureMatrix(names, np.asarray(values)), pl.read_ipc(folder / "target.arrow")["target"]
+
+    def report(progress: Progress) -> None:
+        values = {name: value for name, value in progress.values.items() if math.isfinite(value)}
+        answers.write(json.dumps({"step": progress.step, "values": values}) + "\n")
+
+    (train, y), (validation, y_validation) = part(order["train"]), part(order["validation"])
+    with without(kind.lean):
+        kind.import_library()
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        model = kind(order["problem"], order["params"]).fit(
+            train,
+            y,
+            validation=validation,
+            y_validation=y_validation,
+            seed=order["seed"],
+            threads=order["threads"],
+            target_transform=order["target_transform"],
+            on_progress=report,
+        )
+    folder = job / "model"
+    folder.mkdir()
+    for name, body in model.dump().items():
+        (folder / name).write_bytes(body)
+    return listed(raised)
+
+
+def _verify(order: dict[str, Any]) -> str:
+    from mlops_assets.training.algorithms import ALGORITHMS
+    from mlops_assets.training.bundles.load import load_bundle
+
+    kind = ALGORITHMS[order["algorithm"]]
+    with without(kind.lean):
+        kind.import_library()
+    load_bundle(
+        Path(order["bundle"]),
+        expected_manifest_sha256=order["manifest_sha256"],
+        may_unpickle=lambda estimator: (
+            "" if estimator in order["pickled"] else "its model file does not allow it"
+        ),
+    )
+    return ""
+
+
+def _leave_with_parent(done: threading.Event) -> None:
+    # While a job runs nothing is written to us: input that becomes readable has ended, and so has whoever asked.
+    while not done.is_set():
+        if select.select([0], [], [], 0.5)[0] and not done.is_set():
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""The processes that fits run in, from the side that asks: started when needed, kept for the next, killed when late.
+
+Comes in: an algorithm's name and a job folder (see `worker` for what lies in it), or a bundle to verify. Goes out: how
+it ended. A process costs its imports once: 0.5 s for LightGBM, 1.6 s for scikit-learn, so that it stays for later fits
+of the same library and leaves by itself after some idle minutes, or at once when this process ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final, Literal
+
+from mlops_assets.errors import BundleError
+from mlops_assets.training.algorithms import ALGORITHMS
+from mlops_assets.training.algorithms.base.algorithm import Progress
+
+_lock: Final = threading.Lock()
+_idle: Final[dict[tuple[int, tuple[str, ...]], list[_Worker]]] = {}
+_busy: Final[dict[Path, _Worker]] = {}
+KEPT_IDLE: Final = 2
+_START_WORKER: Final = "from mlops_assets.training.fitting.worker_main import main; main()"
+VERIFY_SECONDS: Final = 120.0
+"""How long loading a bundle and answering its sample may take, imports included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How an order ended, and why when it did not end well."""
+
+    status: Literal["done", "failed", "timed_out"]
+    message: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    process: subprocess.Popen[bytes]
+    chatter: IO[bytes]
+    unread: bytes = b""
+    kind: tuple[str, ...] = field(default=())
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.close()
+
+    def close(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self.process.wait()
+        self.chatter.close()
+
+    def last_words(self) -> str:
+        self.chatter.seek(0, os.SEEK_END)
+        self.chatter.seek(max(0, self.chatter.tell() - 2_000))
+        return self.chatter.read().decode(errors="replace").strip()
+
+
+def ask(algorithm: str, job: Path, end: float, on_progress: Callable[[Progress], None]) -> Answer:
+    """Have a job done before the monotonic instant `end`; when late, its process is killed with all it started."""
+    if end - time.monotonic() <= 0:
+        return Answer("timed_out", f"{algorithm}: no time was left to start")
+    return _asked(algorithm, {"job": str(job)}, job, end, on_progress)
+
+
+def verify(algorithm: str, bundle: Path, manifest_sha256: str, pickled: Iterable[str] = ()) -> None:
+    """Have a stored bundle loaded, and its sample answered, by a process that knows of it only what lies on disk.
+
+    The answers in the sample were given by this process, so that two processes agree on what the files mean before
+    anything trusts them. pickled: import paths of estimators that may be unpickled. Raises BundleError with what is
+    wrong with it.
+    """
+    order = {
+        "algorithm": algorithm,
+        "bundle": str(bundle),
+        "manifest_sha256": manifest_sha256,
+        "pickled": sorted(pickled),
+    }
+    answer = _asked(algorithm, order, bundle, time.monotonic() + VERIFY_SECONDS, lambda _: None)
+    if answer.status != "done":
+        raise BundleError(f"what was just stored is not used, a fresh process refused it: {answer.message}")
+
+
+def _asked(
+    algorithm: str, order: dict[str, Any], place: Path, end: float, on_progress: Callable[[Progress], None]
+) -> Answer:
+    worker = _take(algorithm)
+    _busy[place] = worker
+    try:
+        answer = _converse(worker, algorithm, order, end, on_progress)
+    except BaseException:
+        worker.kill()
+        raise
+    finally:
+        del _busy[place]
+    if answer is None:
+        worker.kill()
+        return Answer("timed_out", f"{algorithm}: ended by the time limit")
+    if worker.process.poll() is None and answer.status != "timed_out":
+        _give_back(worker)
+    else:
+        worker.kill()
+    return answer
+
+
+def warm(algorithms: Iterable[str]) -> None:
+    """Start one process per library and let it import, unless one is waiting already."""
+    kinds = {ALGORITHMS[name].packages: name for name in algorithms}
+    for kind, name in sorted(kinds.items()):
+        with _lock:
+            if _idle.get((os.getpid(), kind)):
+                continue
+        worker = _take(name)
+        assert worker.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            worker.process.stdin.write(json.dumps({"warm": name}).encode() + b"\n")
+            worker.process.stdin.flush()
+        _give_back(worker)
+
+
+def kill_busy(folder: Path) -> None:
+    """End every fit whose job lies below `folder`."""
+    for job, worker in list(_busy.items()):
+        if job.is_relative_to(folder):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(worker.process.pid, signal.SIGKILL)
+
+
+def _take(algorithm: str) -> _Worker:
+    kind = ALGORITHMS[algorithm].packages
+    with _lock:
+        waiting = _idle.get((os.getpid(), kind), [])
+        while waiting:
+            worker = waiting.pop()
+            if worker.process.poll() is None:
+                return worker
+            worker.close()
+    chatter = tempfile.TemporaryFile(prefix="mlops-fit-")  # noqa: SIM115 - it lives as long as the worker
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from mlops_assets.training.fitting.worker_main import main; main()",
+            json.dumps(sys.path),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=chatter,
+        start_new_session=True,
+    )
+    return _Worker(process, chatter, kind=kind)
+
+
+def _give_back(worker: _Worker) -> None:
+    with _lock:
+        waiting = _idle.setdefault((os.getpid(), worker.kind), [])
+        if len(waiting) < KEPT_IDLE:
+            waiting.append(worker)
+            return
+    worker.kill()
+
+
+def _converse(
+    worker: _Worker,
+    algorithm: str,
+    order: dict[str, Any],
+    end: float,
+    on_progress: Callable[[Progress], None],
+) -> Answer | None:
+    stdin, stdout = worker.process.stdin, worker.process.stdout
+    assert stdin is not None
+    assert stdout is not None
+    with contextlib.suppress(BrokenPipeError):
+        stdin.write(json.dumps({**order, "seconds": end - time.monotonic()}).encode() + b"\n")
+        stdin.flush()
+    with selectors.DefaultSelector() as selector:
+        selector.register(stdout, selectors.EVENT_READ)
+        while (left := end - time.monotonic()) > 0:
+            if not selector.select(left):
+                continue
+            piece = os.read(stdout.fileno(), 65_536)
+            if not piece:
+                return _died(worker, algorithm)
+            *lines, worker.unread = (worker.unread + piece).split(b"\n")
+            for line in lines:
+                said = json.loads(line)
+                if "step" in said:
+                    on_progress(Progress(said["step"], said["values"]))
+                else:
+                    return Answer(said["status"], said["message"])
+    return None
+
+
+def _died(worker: _Worker, algorithm: str) -> Answer:
+    code = worker.process.wait()
+    if code == -signal.SIGALRM:
+        return Answer("timed_out", f"{algorithm}: ended by the time limit")
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    hint = " (out of memory?)" if code == -signal.SIGKILL else ""
+    words = worker.last_words()
+    return Answer(
+        "failed", f"{algorithm}: its process died of {how}{hint}" + (f": {words[-500:]}" if words else "")
+    )
+
+
+@atexit.register
+def _close_all() -> None:
+    with _lock:
+        for (pid, _), waiting in _idle.items():
+            for worker in waiting if pid == os.getpid() else []:
+                worker.kill()
+        _idle.clear()
