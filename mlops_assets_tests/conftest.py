@@ -15,9 +15,9 @@ from sqlalchemy import create_engine, make_url, text
 
 from mlops_assets.ledger import Ledger, migrate
 from mlops_assets.ledger.schema import metadata
-from mlops_assets_tests.living import _world, world
+from mlops_assets_tests.local_platform import _local_platform, local_platform
 
-__all__ = ["_world", "world"]
+__all__ = ["_local_platform", "local_platform"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -21,7 +21,7 @@ from mlops_assets.defs.housekeeping import settle_requests
 from mlops_assets.lifecycle.platform import known_record
 from mlops_assets.model_file import ModelSpec, load_model
 from mlops_assets_tests.defs.test_staleness import launch, stale, tick
-from mlops_assets_tests.living import World
+from mlops_assets_tests.local_platform import LocalPlatform
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHANGE = datetime(2026, 2, 1, tzinfo=UTC)
@@ -44,24 +44,24 @@ def pumps(folder: Path) -> ModelSpec:
 
 
 @pytest.mark.slow
-def test_drifting_pumps(world: World, tmp_path: Path) -> None:
+def test_drifting_pumps(local_platform: LocalPlatform, tmp_path: Path) -> None:
     spec = pumps(tmp_path)
     told: list[str] = []
 
-    def live(at: datetime, job: str) -> None:
+    def run_lifecycle(at: datetime, job: str) -> None:
         finished = materialise(spec, as_of=at, actor="tester", progress=told.append, reuse=True, job=job)
         assert finished.success, finished.failures
 
     told.append(f"### {CHANGE:%d %B}: a champion from ten days of sound readings")
-    live(CHANGE, "lifecycle")
-    live(CHANGE, "drift")
+    run_lifecycle(CHANGE, "lifecycle")
+    run_lifecycle(CHANGE, "drift")
     week_later = CHANGE + timedelta(days=8)
     with dg.DagsterInstance.get() as instance:
         assert not tick(spec, "drift_sensor", instance).run_requests
         told.append("drift sensor: nothing to ask for")
         told.append(f"### {week_later:%d %B}: flow meters read 35 % high, demand is up by 30 %")
-        live(week_later, "drift")
-        report = known_record(world.platform, spec, stages.DRIFT_REPORT, DriftReport)
+        run_lifecycle(week_later, "drift")
+        report = known_record(local_platform.platform, spec, stages.DRIFT_REPORT, DriftReport)
         assert report is not None
         assert report.level == "significant"
         told += [f"PSI {f.psi:.3f} {f.level}: {f.feature}" for f in report.features[:8] if f.psi is not None]
@@ -80,10 +80,10 @@ def test_drifting_pumps(world: World, tmp_path: Path) -> None:
             spec, request._replace(tags={**request.tags, "mlops/as_of": week_later.isoformat()}), instance
         )
         assert result.success
-        settle_requests([spec], world.platform, instance, datetime.now(UTC))
-        for entry in world.platform.ledger.history(spec.name, 1):
+        settle_requests([spec], local_platform.platform, instance, datetime.now(UTC))
+        for entry in local_platform.platform.ledger.history(spec.name, 1):
             told.append(f"verdict: version {entry.version} {entry.action}: {entry.reason}")
-        [closed] = world.platform.ledger.retrain_requests(spec.name)
+        [closed] = local_platform.platform.ledger.retrain_requests(spec.name)
         told.append(f"the request: {closed.state} by run {closed.run_id}; the graph: {stale(spec)}")
         assert closed.state == "done"
         assert stale(spec)["trained_model"] == "FRESH"

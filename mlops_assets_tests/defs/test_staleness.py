@@ -17,7 +17,7 @@ from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.lifecycle.platform import known_record
 from mlops_assets.model_file import ModelSpec
-from mlops_assets_tests.living import World, end_of, readings
+from mlops_assets_tests.local_platform import LocalPlatform, end_of, readings
 
 WATCH = {"window": "12h", "psi": {"warn": 0.1, "act": 0.25}}
 
@@ -74,32 +74,32 @@ def launch(
     )
 
 
-def test_unchanged_data_is_neither_retrained_nor_stale(world: World) -> None:
-    spec = world.model()
-    assert world.live(spec).success
+def test_unchanged_data_is_neither_retrained_nor_stale(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model()
+    assert local_platform.run_lifecycle(spec).success
     assert set(stale(spec).values()) == {"FRESH"}
     before = data_versions(spec)
-    assert world.live(spec).success
-    assert world.status(spec) == ["champion"]
-    assert any("not trained again" in sentence for sentence in world.said)
-    assert not [sentence for sentence in world.said if "Skipping" in sentence]
+    assert local_platform.run_lifecycle(spec).success
+    assert local_platform.status(spec) == ["champion"]
+    assert any("not trained again" in sentence for sentence in local_platform.said)
+    assert not [sentence for sentence in local_platform.said if "Skipping" in sentence]
     assert data_versions(spec) == before
     assert set(stale(spec).values()) == {"FRESH"}
 
 
-def test_a_kept_champion_leaves_nothing_stale(world: World) -> None:
-    spec = world.model()
-    assert world.live(spec).success
-    readings(440).write_parquet(world.file(spec.name))
-    assert world.live(spec, rows=440).success
-    assert world.status(spec) == ["champion", "archived"]
+def test_a_kept_champion_leaves_nothing_stale(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model()
+    assert local_platform.run_lifecycle(spec).success
+    readings(440).write_parquet(local_platform.file(spec.name))
+    assert local_platform.run_lifecycle(spec, rows=440).success
+    assert local_platform.status(spec) == ["champion", "archived"]
     assert set(stale(spec).values()) == {"FRESH"}
 
 
-def test_a_changed_model_file_shows_where_it_matters(world: World) -> None:
-    spec = world.model()
-    assert world.live(spec).success
-    other = world.model(
+def test_a_changed_model_file_shows_where_it_matters(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model()
+    assert local_platform.run_lifecycle(spec).success
+    other = local_platform.model(
         name=spec.name, training={"algorithms": [{"ridge": {"alpha": 5.0}}], "time_limit": "5m"}
     )
     found = stale(other)
@@ -107,11 +107,11 @@ def test_a_changed_model_file_shows_where_it_matters(world: World) -> None:
     assert {found[stage] for stage in ("raw_readings", "validated_data", "features")} == {"FRESH"}
 
 
-def test_drift_asks_once_and_the_retrain_clears_the_mark(world: World) -> None:
-    spec = world.model(monitoring=WATCH)
-    assert world.live(spec).success
-    assert world.live(spec, job="drift").success
-    report = known_record(world.platform, spec, stages.DRIFT_REPORT, DriftReport)
+def test_drift_asks_once_and_the_retrain_clears_the_mark(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model(monitoring=WATCH)
+    assert local_platform.run_lifecycle(spec).success
+    assert local_platform.run_lifecycle(spec, job="drift").success
+    report = known_record(local_platform.platform, spec, stages.DRIFT_REPORT, DriftReport)
     assert report is not None
     assert report.level in (
         "stable",
@@ -122,9 +122,9 @@ def test_drift_asks_once_and_the_retrain_clears_the_mark(world: World) -> None:
 
         moved = readings(600, shift=4.0)
         frame = readings(400).vstack(moved[400:])
-        frame.write_parquet(world.file(spec.name))
-        assert world.live(spec, rows=600, job="drift").success
-        report = known_record(world.platform, spec, stages.DRIFT_REPORT, DriftReport)
+        frame.write_parquet(local_platform.file(spec.name))
+        assert local_platform.run_lifecycle(spec, rows=600, job="drift").success
+        report = known_record(local_platform.platform, spec, stages.DRIFT_REPORT, DriftReport)
         assert report is not None
         assert (report.level, report.features[0].feature) == ("significant", "x")
 
@@ -137,29 +137,29 @@ def test_drift_asks_once_and_the_retrain_clears_the_mark(world: World) -> None:
 
         again = tick(spec, "drift_sensor", instance)
         assert (again.run_requests, again.asset_events) == ([], [])
-        assert len(world.platform.ledger.open_requests(spec.name)) == 1
+        assert len(local_platform.platform.ledger.open_requests(spec.name)) == 1
 
         # with the ledger's cooldown over, the same fact is still the same fact
-        assert settle_requests([spec], world.platform, instance, datetime.now(UTC)) == []
+        assert settle_requests([spec], local_platform.platform, instance, datetime.now(UTC)) == []
         later = datetime.now(UTC) + LAUNCH_WITHIN + timedelta(seconds=1)
-        [lost] = settle_requests([spec], world.platform, instance, later)
+        [lost] = settle_requests([spec], local_platform.platform, instance, later)
         assert (lost.run_key, lost.tags["mlops/request"]) == (request.run_key, request.tags["mlops/request"])
 
         result = launch(spec, request, instance)
         assert result.success
-        assert len(world.status(spec)) == 2
-        assert settle_requests([spec], world.platform, instance, later) == []
-        assert world.platform.ledger.open_requests(spec.name) == ()
-        [closed] = world.platform.ledger.retrain_requests(spec.name)
+        assert len(local_platform.status(spec)) == 2
+        assert settle_requests([spec], local_platform.platform, instance, later) == []
+        assert local_platform.platform.ledger.open_requests(spec.name) == ()
+        [closed] = local_platform.platform.ledger.retrain_requests(spec.name)
         assert (closed.state, closed.run_id) == ("done", result.run_id)
         assert stale(spec)["trained_model"] == "FRESH"
         assert tick(spec, "drift_sensor", instance).run_requests == []
 
 
-def test_status_sensors_settle_what_a_run_was_made_for(world: World) -> None:
-    spec = world.model(validation={"min_rows": 401})
+def test_status_sensors_settle_what_a_run_was_made_for(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model(validation={"min_rows": 401})
     now = datetime.now(UTC)
-    assert world.platform.ledger.request_retrain(spec.name, "manual-1", "manual", {}, now)
+    assert local_platform.platform.ledger.request_retrain(spec.name, "manual-1", "manual", {}, now)
     definitions = build_definitions([spec], retries=None)
     sensors = {one.name: one for one in definitions.sensors or ()}
     with dg.DagsterInstance.get() as instance:
@@ -179,8 +179,8 @@ def test_status_sensors_settle_what_a_run_was_made_for(world: World) -> None:
                     resources={"platform": PlatformResource()},
                 )
                 sensors[name](context.for_run_failure() if name == "failed_run_alert" else context)
-    [asked] = world.platform.ledger.retrain_requests(spec.name)
+    [asked] = local_platform.platform.ledger.retrain_requests(spec.name)
     assert (asked.state, asked.run_id) == ("failed", run.run_id)
-    [alert] = world.platform.ledger.alerts(spec.name)
+    [alert] = local_platform.platform.ledger.alerts(spec.name)
     assert (alert.kind, alert.key) == ("run_failed", f"run-{run.run_id}")
     assert "401" in alert.message

@@ -16,12 +16,12 @@ from mlops_assets.lifecycle.platform import known_record
 from mlops_assets.lifecycle.stages.train_distributed import FITS
 from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.defs.test_staleness import data_versions, stale
-from mlops_assets_tests.living import World, end_of
+from mlops_assets_tests.local_platform import LocalPlatform, end_of
 
-BROKEN = {"python": {"estimator": "mlops_assets_tests.meeting:Breaking"}}
+BROKEN = {"python": {"estimator": "mlops_assets_tests.synchronized_estimators:Breaking"}}
 
 
-def live(spec: ModelSpec) -> dg.ExecuteInProcessResult:
+def run_lifecycle(spec: ModelSpec) -> dg.ExecuteInProcessResult:
     """A whole life, its training in steps."""
     job = build_definitions([spec], retries=None, executor="multiprocess").resolve_job_def(LIFECYCLE_JOB)
     tags = {AS_OF_TAG: end_of(400).isoformat(), REUSE_TAG: "true"}
@@ -39,9 +39,9 @@ def limited(*algorithms: Any) -> dict[str, Any]:
     return {"training": {"algorithms": list(algorithms), "time_limit": "5m"}}
 
 
-def test_a_life_in_steps_is_fresh_and_not_lived_twice(world: World) -> None:
-    spec = world.model(**limited({"ridge": {}}, {"ridge": {"alpha": 5.0}}, BROKEN))
-    first = live(spec)
+def test_a_life_in_steps_is_fresh_and_not_lived_twice(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model(**limited({"ridge": {}}, {"ridge": {"alpha": 5.0}}, BROKEN))
+    first = run_lifecycle(spec)
     assert first.success
     assert steps_that(first, dg.DagsterEventType.STEP_SUCCESS) == {
         "open",
@@ -50,7 +50,7 @@ def test_a_life_in_steps_is_fresh_and_not_lived_twice(world: World) -> None:
         "python",
         "choose",
     }
-    assert world.status(spec) == ["champion"]
+    assert local_platform.status(spec) == ["champion"]
     assert set(stale(spec).values()) == {"FRESH"}
     [made] = first.asset_materializations_for_node(f"{spec.name}__{stages.TRAINED_MODEL}.choose")
     table = made.metadata["candidates"]
@@ -58,26 +58,26 @@ def test_a_life_in_steps_is_fresh_and_not_lived_twice(world: World) -> None:
     assert [row.data["status"] for row in table.records] == ["trained", "trained", "failed"]
     before = data_versions(spec)
 
-    second = live(spec)
+    second = run_lifecycle(spec)
     assert second.success
     assert steps_that(second, dg.DagsterEventType.STEP_SKIPPED) == {"ridge", "ridge_2", "python", "choose"}
-    assert world.status(spec) == ["champion"]
+    assert local_platform.status(spec) == ["champion"]
     assert data_versions(spec) == before
 
     # the other form says the same of the same data and model file
-    assert world.live(spec, reuse=False).success
+    assert local_platform.run_lifecycle(spec, reuse=False).success
     assert data_versions(spec)[stages.TRAINED_MODEL] == before[stages.TRAINED_MODEL]
-    assert world.status(spec) == ["champion", "archived"]
+    assert local_platform.status(spec) == ["champion", "archived"]
 
 
-def test_when_no_candidate_can_be_used_the_last_step_says_why(world: World) -> None:
-    spec = world.model(**limited(BROKEN))
-    result = live(spec)
+def test_when_no_candidate_can_be_used_the_last_step_says_why(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model(**limited(BROKEN))
+    result = run_lifecycle(spec)
     assert not result.success
     [(step, sentence)] = sentences(result.all_events)
     assert step == f"{stages.TRAINED_MODEL}.choose"
     assert "no candidate can be used: python failed: " in sentence
     assert "cannot learn from" in sentence
-    assert known_record(world.platform, spec, stages.TRAINED_MODEL, TrainedModel) is None
-    assert world.status(spec) == []
-    assert not list(world.settings.model_root.glob(f"{spec.name}/{FITS}/*/python"))
+    assert known_record(local_platform.platform, spec, stages.TRAINED_MODEL, TrainedModel) is None
+    assert local_platform.status(spec) == []
+    assert not list(local_platform.settings.model_root.glob(f"{spec.name}/{FITS}/*/python"))

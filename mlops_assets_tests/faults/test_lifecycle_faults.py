@@ -27,7 +27,7 @@ from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.stages import data, evaluate, promote, train
 from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.faults import lifecycle_process
-from mlops_assets_tests.living import World
+from mlops_assets_tests.local_platform import LocalPlatform
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -73,44 +73,44 @@ def helper(spec: ModelSpec) -> Iterator[Helper]:
 
 
 @pytest.fixture
-def spec(world: World, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
+def spec(local_platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
     """A model with a champion, made by the stages themselves."""
-    made = world.model(gates=GATES)
-    run = world.run(f"first-{made.name}")
-    for live in (data.read_readings, data.validate_readings, data.build_features, train.train_model):
-        live(made, world.platform, run)
-    evaluate.evaluate_model(made, world.platform, run)
-    promote.promote_model(made, world.platform, run)
-    assert world.champion(made) == 1
+    made = local_platform.model(gates=GATES)
+    run = local_platform.run(f"first-{made.name}")
+    for run_lifecycle in (data.read_readings, data.validate_readings, data.build_features, train.train_model):
+        run_lifecycle(made, local_platform.platform, run)
+    evaluate.evaluate_model(made, local_platform.platform, run)
+    promote.promote_model(made, local_platform.platform, run)
+    assert local_platform.champion(made) == 1
     sample = pl.DataFrame({"x": [0.5, 1.0], "z": [0.0, 2.0]})
     monkeypatch.setattr(lifecycle_process, "SAMPLE", sample, raising=False)
     return made
 
 
-def test_one_winner_of_every_race(world: World, spec: ModelSpec) -> None:
+def test_one_winner_of_every_race(local_platform: LocalPlatform, spec: ModelSpec) -> None:
     came: Counter[str] = Counter()
     with ExitStack() as stack:
         racers = [stack.enter_context(helper(spec)) for _ in range(RACERS)]
         for round_ in range(1, ROUNDS + 1):
-            standing = world.platform.ledger.standing(spec.name)
+            standing = local_platform.platform.ledger.standing(spec.name)
             assert standing.champion is not None
             seen = ChampionRef(standing.champion.version, standing.epoch)
-            runners = [lifecycle_process.challenger(world.platform, spec, 1, seen) for _ in racers]
+            runners = [lifecycle_process.challenger(local_platform.platform, spec, 1, seen) for _ in racers]
             for racer, (version, hash_) in zip(racers, runners, strict=True):
                 racer.tell(verb="settle", version=version, hash=hash_)
             answers = [racer.answer() for racer in racers]
             winners = [answer["champion"] for answer in answers if answer["came"] == "promote"]
             came.update(answer["came"] for answer in answers)
             assert len(winners) == 1, (round_, answers)
-            assert world.champion(spec) == winners[0]
-            assert world.platform.ledger.standing(spec.name).epoch == seen.epoch + 1
+            assert local_platform.champion(spec) == winners[0]
+            assert local_platform.platform.ledger.standing(spec.name).epoch == seen.epoch + 1
     assert set(came) <= {"promote", "EvidenceError", "LostRaceError"}, came
-    assert invariants(world.platform.ledger) == []
-    assert world.status(spec).count("champion") == 1
+    assert invariants(local_platform.platform.ledger) == []
+    assert local_platform.status(spec).count("champion") == 1
     print_numbers(f"{ROUNDS} rounds of {RACERS} processes: {dict(came)}")
 
 
-def test_killed_at_random_moments_of_a_promotion(world: World, spec: ModelSpec) -> None:
+def test_killed_at_random_moments_of_a_promotion(local_platform: LocalPlatform, spec: ModelSpec) -> None:
     chance = random.Random(20260301)
     moved = []
     with helper(spec) as victim:
@@ -121,21 +121,27 @@ def test_killed_at_random_moments_of_a_promotion(world: World, spec: ModelSpec) 
             assert victim.answer()["exit"] == 0
             takes = time.monotonic() - began
         for round_ in range(KILLS):
-            before = world.platform.ledger.standing(spec.name)
+            before = local_platform.platform.ledger.standing(spec.name)
             delay = chance.uniform(0, takes)
             victim.tell(verb="make", source=1, repeat=3, delay=delay)
             victim.answer()
-            assert invariants(world.platform.ledger) == [], f"round {round_}, killed after {delay:.3f} s"
-            champion = world.champion(spec)
+            assert invariants(local_platform.platform.ledger) == [], (
+                f"round {round_}, killed after {delay:.3f} s"
+            )
+            champion = local_platform.champion(spec)
             assert champion is not None
-            predictor, _ = load_version(world.platform, spec.name, champion)  # whole, and its sample replays
+            predictor, _ = load_version(
+                local_platform.platform, spec.name, champion
+            )  # whole, and its sample replays
             assert predictor.algorithm == "ridge"
-            moved.append(world.platform.ledger.standing(spec.name).epoch - before.epoch)
+            moved.append(local_platform.platform.ledger.standing(spec.name).epoch - before.epoch)
         victim.tell(verb="make", source=1, repeat=1)  # nothing has to be cleared away by hand
         assert victim.answer()["exit"] == 0
     assert sum(moves < 3 for moves in moved) > KILLS / 4, moved
     assert any(moved)
-    unfinished = [row for row in world.platform.ledger.versions(spec.name) if row.bundle_path is None]
+    unfinished = [
+        row for row in local_platform.platform.ledger.versions(spec.name) if row.bundle_path is None
+    ]
     print_numbers(
         f"{KILLS} kills within {takes:.2f} s of three promotions: {sum(moved)} promotions done, "
         f"{sum(moves < 3 for moves in moved)} cut short, {len(unfinished)} versions left without a bundle"

@@ -26,8 +26,8 @@ from mlops_assets.lifecycle.platform import known_record
 from mlops_assets.lifecycle.stages import train, train_distributed
 from mlops_assets.model_file import ModelSpec, load_models
 from mlops_assets.settings import Settings
-from mlops_assets_tests.living import World, end_of
-from mlops_assets_tests.meeting import wait_for
+from mlops_assets_tests.local_platform import LocalPlatform, end_of
+from mlops_assets_tests.synchronized_estimators import wait_for
 
 # a process per step, each with its imports: minutes where others use the machine too
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -52,7 +52,7 @@ def killed_job() -> dg.JobDefinition:
 
 def meeting(kind: str, folder: Path, name: str, *guests: str) -> dict[str, Any]:
     params = {"folder": str(folder), "name": name, "guests": list(guests)}
-    return {"python": {"estimator": f"mlops_assets_tests.meeting:{kind}", "params": params}}
+    return {"python": {"estimator": f"mlops_assets_tests.synchronized_estimators:{kind}", "params": params}}
 
 
 @dataclass
@@ -66,14 +66,16 @@ class Done:
     outputs: dict[str, dict[str, Any]]
 
 
-def alone(world: World, tmp_path: Path, spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
+def alone(
+    local_platform: LocalPlatform, tmp_path: Path, spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> ModelSpec:
     """The model file in a folder of its own, with what it is trained on."""
     folder = tmp_path / "models"
     folder.mkdir()
     (folder / f"{spec.name}.yaml").write_text(json.dumps(spec.model_dump(mode="json")))
     monkeypatch.setenv("MLOPS_MODELS", str(folder))
     [loaded] = load_models(folder)
-    assert world.alone(loaded, UPSTREAM).success
+    assert local_platform.alone(loaded, UPSTREAM).success
     return loaded
 
 
@@ -100,15 +102,15 @@ def train_in_steps(spec: ModelSpec, job: Callable[[], dg.JobDefinition] = traini
 
 
 def test_every_candidate_is_a_step_and_the_champion_is_the_same(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local_platform: LocalPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candidates = [
         {"ridge": {}},
-        meeting("Meeting", tmp_path, "first", "second"),
+        meeting("Synchronized", tmp_path, "first", "second"),
         meeting("Breaking", tmp_path, "second", "first"),
     ]
-    asked = world.model(training={"algorithms": candidates, "time_limit": "10m"})
-    spec = alone(world, tmp_path, asked, monkeypatch)
+    asked = local_platform.model(training={"algorithms": candidates, "time_limit": "10m"})
+    spec = alone(local_platform, tmp_path, asked, monkeypatch)
     done = train_in_steps(spec)
     assert (done.success, done.failed) == (True, {})
     assert done.succeeded == {"open", "ridge", "python", "python_2", "choose"}
@@ -121,25 +123,25 @@ def test_every_candidate_is_a_step_and_the_champion_is_the_same(
     # each waited for the other, in a step process of its own
     assert (tmp_path / "first").read_text() != (tmp_path / "second").read_text()
 
-    made = known_record(world.platform, spec, stages.TRAINED_MODEL, TrainedModel)
+    made = known_record(local_platform.platform, spec, stages.TRAINED_MODEL, TrainedModel)
     assert made is not None
     assert [(one.algorithm, one.status) for one in made.candidates] == [
         ("ridge", "trained"),
         ("python", "trained"),
         ("python", "failed"),
     ]
-    nested_below_one_training(world, made, done.run_id)
-    assert not list(world.settings.model_root.glob(f"{spec.name}/{train_distributed.FITS}/*"))
+    nested_below_one_training(local_platform, made, done.run_id)
+    assert not list(local_platform.settings.model_root.glob(f"{spec.name}/{train_distributed.FITS}/*"))
 
-    run = replace(world.run("one-step"), code_commit=made.code_commit)
-    same = train.train_model(spec, world.platform, run)
+    run = replace(local_platform.run("one-step"), code_commit=made.code_commit)
+    same = train.train_model(spec, local_platform.platform, run)
     assert same is not None
     assert same.version == made.version + 1
     assert same.manifest_sha256 == made.manifest_sha256
 
 
-def nested_below_one_training(world: World, made: TrainedModel, dagster_run: str) -> None:
-    client = world.platform.registry.client
+def nested_below_one_training(local_platform: LocalPlatform, made: TrainedModel, dagster_run: str) -> None:
+    client = local_platform.platform.registry.client
     training = client.get_run(made.mlflow_run_id)
     assert training.info.status == "FINISHED"
     parent = client.get_run(training.data.tags["mlflow.parentRunId"])
@@ -147,16 +149,16 @@ def nested_below_one_training(world: World, made: TrainedModel, dagster_run: str
     nested = [client.get_run(one.mlflow_run_id) for one in made.candidates]
     assert {one.data.tags["mlflow.parentRunId"] for one in nested} == {made.mlflow_run_id}
     assert [one.info.status for one in nested] == ["FINISHED", "FINISHED", "FAILED"]
-    assert world.platform.registry.reap(datetime.now(UTC), timedelta(days=2)) == ()
+    assert local_platform.platform.registry.reap(datetime.now(UTC), timedelta(days=2)) == ()
 
 
 @pytest.mark.faults
 def test_a_step_that_is_killed_leaves_nothing_half_done(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local_platform: LocalPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    candidates = [{"ridge": {}}, meeting("Meeting", tmp_path, "victim", "go")]
-    asked = world.model(training={"algorithms": candidates, "time_limit": "10m"})
-    spec = alone(world, tmp_path, asked, monkeypatch)
+    candidates = [{"ridge": {}}, meeting("Synchronized", tmp_path, "victim", "go")]
+    asked = local_platform.model(training={"algorithms": candidates, "time_limit": "10m"})
+    spec = alone(local_platform, tmp_path, asked, monkeypatch)
 
     def kill() -> None:
         wait_for(tmp_path / "victim")
@@ -170,19 +172,19 @@ def test_a_step_that_is_killed_leaves_nothing_half_done(
     assert {"open", "ridge"} <= done.succeeded
     assert "choose" not in done.succeeded
     assert "python" in done.failed
-    assert known_record(world.platform, spec, stages.TRAINED_MODEL, TrainedModel) is None
-    assert world.status(spec) == []
-    assert world.platform.registry.close_parents(done.run_id, "FAILED") >= 1
+    assert known_record(local_platform.platform, spec, stages.TRAINED_MODEL, TrainedModel) is None
+    assert local_platform.status(spec) == []
+    assert local_platform.platform.registry.close_parents(done.run_id, "FAILED") >= 1
 
     (tmp_path / "go").touch()
     again = train_in_steps(spec, killed_job)
     assert (again.success, again.failed) == (True, {})
-    made = known_record(world.platform, spec, stages.TRAINED_MODEL, TrainedModel)
+    made = known_record(local_platform.platform, spec, stages.TRAINED_MODEL, TrainedModel)
     assert made is not None
     assert (made.version, made.algorithm) == (1, "ridge")
 
     # what the killed training left goes when nobody can want it any more
-    [left] = world.settings.model_root.glob(f"{spec.name}/{train_distributed.FITS}/*")
+    [left] = local_platform.settings.model_root.glob(f"{spec.name}/{train_distributed.FITS}/*")
     later = datetime.now(UTC) + timedelta(days=3)
-    assert train_distributed.sweep(world.settings.model_root, later, timedelta(days=2)) == 1
+    assert train_distributed.sweep(local_platform.settings.model_root, later, timedelta(days=2)) == 1
     assert not left.exists()

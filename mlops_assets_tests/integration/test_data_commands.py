@@ -13,24 +13,26 @@ from mlops_assets import stages
 from mlops_assets.artifacts import TableVersion, from_json
 from mlops_assets.datasets import content_hash
 from mlops_assets_tests.cli_calls import mlops
-from mlops_assets_tests.living import World, readings
+from mlops_assets_tests.local_platform import LocalPlatform, readings
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
 
 
-def test_versions_come_back_byte_equal(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = world.model()
+def test_versions_come_back_byte_equal(
+    local_platform: LocalPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = local_platform.model()
     body = spec.model_dump(mode="json", exclude_unset=True)
-    (world.settings.models / f"{spec.name}.yaml").write_text(json.dumps(body))
-    world.live(spec)
-    datasets, raw = world.platform.datasets, stages.RAW_READINGS
+    (local_platform.settings.models / f"{spec.name}.yaml").write_text(json.dumps(body))
+    local_platform.run_lifecycle(spec)
+    datasets, raw = local_platform.platform.datasets, stages.RAW_READINGS
     first = datasets.latest(spec.name, raw)
-    made_from = world.platform.ledger.model_version(spec.name, 1).data_versions
+    made_from = local_platform.platform.ledger.model_version(spec.name, 1).data_versions
     tagged = mlops(monkeypatch, "data", "tag", spec.name, "dataset-v1.0")
     assert (tagged.code, tagged.out[:14]) == (0, "dataset-v1.0: ")
 
-    readings(300, slope=5.0).write_parquet(world.file(spec.name))
-    world.live(spec, rows=300)
+    readings(300, slope=5.0).write_parquet(local_platform.file(spec.name))
+    local_platform.run_lifecycle(spec, rows=300)
     second = datasets.latest(spec.name, raw)
     assert first is not None
     assert second is not None

@@ -18,7 +18,7 @@ import pytest
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import cluster, locks, postgres
 from mlops_assets.settings import Settings, Stores
-from mlops_assets_tests.asking import query
+from mlops_assets_tests.sql_queries import query
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
 

@@ -23,7 +23,7 @@ from mlops_assets.lifecycle.records import FeaturesRecord
 from mlops_assets.lifecycle.stages.data import build_features, read_readings, validate_readings
 from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.cli_calls import mlops
-from mlops_assets_tests.living import World, readings
+from mlops_assets_tests.local_platform import LocalPlatform, readings
 
 pytestmark = [
     pytest.mark.slow,
@@ -64,20 +64,20 @@ def redis(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def built(world: World) -> tuple[ModelSpec, pl.DataFrame]:
+def built(local_platform: LocalPlatform) -> tuple[ModelSpec, pl.DataFrame]:
     """A model of two units whose features were built, its file in the models folder, and the feature table."""
     frame = readings(60)
     both = pl.concat(
         [frame.with_columns(unit=pl.lit("p-1")), frame.head(40).with_columns(unit=pl.lit("p 2"))]
     )
-    spec = world.model(both, entity="unit", features=FEATURES)
+    spec = local_platform.model(both, entity="unit", features=FEATURES)
     body = spec.model_dump(mode="json", exclude_unset=True)
-    (world.settings.models / f"{spec.name}.yaml").write_text(json.dumps(body))
-    run = world.run(f"features-{spec.name}", rows=60)
+    (local_platform.settings.models / f"{spec.name}.yaml").write_text(json.dumps(body))
+    run = local_platform.run(f"features-{spec.name}", rows=60)
     for stage in (read_readings, validate_readings, build_features):
-        stage(spec, world.platform, run)
-    record = record_of(world.platform, spec, stages.FEATURES, run.id, FeaturesRecord)
-    return spec, world.platform.datasets.read(record.table)
+        stage(spec, local_platform.platform, run)
+    record = record_of(local_platform.platform, spec, stages.FEATURES, run.id, FeaturesRecord)
+    return spec, local_platform.platform.datasets.read(record.table)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis", "postgresql"])

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from mlops_assets_tests.cli_calls import mlops
-from mlops_assets_tests.living import World, end_of, readings
+from mlops_assets_tests.local_platform import LocalPlatform, end_of, readings
 
 ROWS = 400
 WHOLE = readings(ROWS)
@@ -76,10 +76,12 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_broken(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str) -> None:
+def test_broken(
+    local_platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
+) -> None:
     write, words = BROKEN[what]
-    spec = world.model()
-    file = world.file(spec.name)
+    spec = local_platform.model()
+    file = local_platform.file(spec.name)
     file.unlink()
     write(file)
     body = spec.model_dump(mode="json", exclude_unset=True)
@@ -91,8 +93,8 @@ def test_broken(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, w
     assert "Traceback" not in printed.all
     assert "Error" not in printed.err, printed.err
     assert words in printed.err, printed.err
-    assert world.champion(spec) is None
-    assert [alert.kind for alert in world.platform.ledger.alerts(spec.name)] == ["run_failed"]
+    assert local_platform.champion(spec) is None
+    assert [alert.kind for alert in local_platform.platform.ledger.alerts(spec.name)] == ["run_failed"]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,7 +12,7 @@ from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import own_record
 from mlops_assets.lifecycle.records import PredictionsRecord, PromotionRecord
 from mlops_assets.model_file import ModelSpec
-from mlops_assets_tests.living import World, readings
+from mlops_assets_tests.local_platform import LocalPlatform, readings
 
 
 def stages_of(finished: Finished) -> set[str]:
@@ -30,62 +30,64 @@ def checks_of(finished: Finished) -> dict[str, tuple[bool, str]]:
         return {one.check_name: (one.passed, one.severity.value) for one in found}
 
 
-def alerts(world: World, spec: ModelSpec) -> list[str]:
-    return [alert.kind for alert in world.platform.ledger.alerts(spec.name)]
+def alerts(local_platform: LocalPlatform, spec: ModelSpec) -> list[str]:
+    return [alert.kind for alert in local_platform.platform.ledger.alerts(spec.name)]
 
 
-def mlflow_statuses(world: World, spec: ModelSpec) -> list[str]:
-    registry = world.platform.registry
+def mlflow_statuses(local_platform: LocalPlatform, spec: ModelSpec) -> list[str]:
+    registry = local_platform.platform.registry
     runs = registry.client.search_runs([registry.experiment(spec.name)])
     return [run.info.status for run in runs]
 
 
-def test_first_kept_then_promoted(world: World) -> None:
-    spec = world.model(readings(400))
+def test_first_kept_then_promoted(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model(readings(400))
 
-    first = world.live(spec)
+    first = local_platform.run_lifecycle(spec)
     assert first.success, first.failures
-    assert world.actions(spec) == [("promoted", 1)]
+    assert local_platform.actions(spec) == [("promoted", 1)]
     assert stages_of(first) >= {"trained_model", "evaluation_report", "production_model", "predictions"}
     assert checks_of(first)["beats_champion_rmse"] == (True, "WARN")  # not applicable stops nothing
-    predicted = own_record(world.platform, spec, "predictions", first.run_id, PredictionsRecord)
+    predicted = own_record(local_platform.platform, spec, "predictions", first.run_id, PredictionsRecord)
     assert predicted is not None
     assert (predicted.version, predicted.new_rows) == (1, 400)
 
-    readings(440).write_parquet(world.file(spec.name))
-    second = world.live(spec, rows=440)
+    readings(440).write_parquet(local_platform.file(spec.name))
+    second = local_platform.run_lifecycle(spec, rows=440)
     assert second.success, second.failures
-    assert world.actions(spec) == [("promoted", 1), ("kept", 2)]
-    assert world.status(spec) == ["champion", "archived"]
+    assert local_platform.actions(spec) == [("promoted", 1), ("kept", 2)]
+    assert local_platform.status(spec) == ["champion", "archived"]
     assert checks_of(second)["beats_champion_rmse"] == (False, "WARN")
     assert {passed for passed, severity in checks_of(second).values() if severity == "ERROR"} == {True}
-    record = own_record(world.platform, spec, "production_model", second.run_id, PromotionRecord)
+    record = own_record(local_platform.platform, spec, "production_model", second.run_id, PromotionRecord)
     assert record is not None
     assert (record.decision.outcome, record.champion, record.epoch) == ("keep", 1, 1)
-    predicted = own_record(world.platform, spec, "predictions", second.run_id, PredictionsRecord)
+    predicted = own_record(local_platform.platform, spec, "predictions", second.run_id, PredictionsRecord)
     assert predicted is not None
     assert (predicted.version, predicted.new_rows) == (1, 40)
-    load_version(world.platform, spec.name, 2)  # archived, never deleted
-    assert alerts(world, spec) == []
+    load_version(local_platform.platform, spec.name, 2)  # archived, never deleted
+    assert alerts(local_platform, spec) == []
 
-    readings(480, slope=-1.0).write_parquet(world.file(spec.name))
-    third = world.live(spec, rows=480)
+    readings(480, slope=-1.0).write_parquet(local_platform.file(spec.name))
+    third = local_platform.run_lifecycle(spec, rows=480)
     assert third.success, third.failures
-    assert world.champion(spec) == 3
-    assert world.status(spec) == ["archived", "archived", "champion"]
-    standing = world.platform.ledger.standing(spec.name)
+    assert local_platform.champion(spec) == 3
+    assert local_platform.status(spec) == ["archived", "archived", "champion"]
+    standing = local_platform.platform.ledger.standing(spec.name)
     assert standing.champion is not None
-    evidence = from_json(Evidence, world.platform.ledger.evidence(standing.champion.evidence_hash or "").body)
+    evidence = from_json(
+        Evidence, local_platform.platform.ledger.evidence(standing.champion.evidence_hash or "").body
+    )
     assert (evidence.champion.version, evidence.champion.epoch) == (1, 1)
     assert evidence.evaluation.comparisons[0].improvement > 0.02
-    assert set(mlflow_statuses(world, spec)) == {"FINISHED"}
-    client = world.platform.registry.client
+    assert set(mlflow_statuses(local_platform, spec)) == {"FINISHED"}
+    client = local_platform.platform.registry.client
     assert client.get_model_version_by_alias(spec.name, "champion").tags["mlops.version"] == "3"
 
 
 def estimator(name: str, **params: float) -> dict[str, dict[str, object]]:
     """An algorithm of tests.faulty, as a model file names it."""
-    return {"python": {"estimator": f"mlops_assets_tests.faulty:{name}", "params": params}}
+    return {"python": {"estimator": f"mlops_assets_tests.faulty_estimators:{name}", "params": params}}
 
 
 def with_rare_rows() -> pl.DataFrame:
@@ -127,55 +129,59 @@ REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_refused(world: World, fault: str) -> None:
+def test_refused(local_platform: LocalPlatform, fault: str) -> None:
     changes, stage, words = REFUSED[fault]
-    spec = world.model(with_rare_rows(), **changes)
-    finished = world.live(spec)
+    spec = local_platform.model(with_rare_rows(), **changes)
+    finished = local_platform.run_lifecycle(spec)
     assert not finished.success
     assert any(words in sentence for _, sentence in finished.failures), finished.failures
     assert {name for name, _ in finished.failures} == {stage}
-    assert world.champion(spec) is None
+    assert local_platform.champion(spec) is None
     assert "production_model" not in stages_of(finished)
     assert "predictions" not in stages_of(finished)
-    assert set(world.status(spec)) <= {"refused"}  # no version at all where nothing was trained
-    assert alerts(world, spec) == ["run_failed"]
-    assert "RUNNING" not in mlflow_statuses(world, spec)
+    assert set(local_platform.status(spec)) <= {"refused"}  # no version at all where nothing was trained
+    assert alerts(local_platform, spec) == ["run_failed"]
+    assert "RUNNING" not in mlflow_statuses(local_platform, spec)
 
 
-def test_a_refusal_leaves_the_champion(world: World) -> None:
-    spec = world.model()
-    assert world.live(spec).success
-    broken = world.model(
+def test_a_refusal_leaves_the_champion(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model()
+    assert local_platform.run_lifecycle(spec).success
+    broken = local_platform.model(
         with_rare_rows(),
         name=spec.name,
         training={"algorithms": [estimator("SometimesNaN")]},
     )
-    finished = world.live(broken)
+    finished = local_platform.run_lifecycle(broken)
     assert not finished.success
-    assert world.champion(spec) == 1
-    assert world.status(spec) == ["champion", "refused"]
-    assert world.actions(spec)[-1] == ("refused", 2)
+    assert local_platform.champion(spec) == 1
+    assert local_platform.status(spec) == ["champion", "refused"]
+    assert local_platform.actions(spec)[-1] == ("refused", 2)
 
 
-def test_a_champion_of_other_features_is_compared_on_the_same_rows(world: World) -> None:
+def test_a_champion_of_other_features_is_compared_on_the_same_rows(local_platform: LocalPlatform) -> None:
     """The model file gains and loses features; the champion still stands beside the challenger, and still predicts."""
-    older = world.model(readings(400), features={"lags": {"columns": ["x"], "steps": [1]}})
-    assert world.live(older).success
+    older = local_platform.model(readings(400), features={"lags": {"columns": ["x"], "steps": [1]}})
+    assert local_platform.run_lifecycle(older).success
 
-    newer = world.model(readings(440), name=older.name, features={"inputs": ["x", "z"], "calendar": ["hour"]})
-    second = world.live(newer, rows=440)
+    newer = local_platform.model(
+        readings(440), name=older.name, features={"inputs": ["x", "z"], "calendar": ["hour"]}
+    )
+    second = local_platform.run_lifecycle(newer, rows=440)
     assert second.success, second.failures
-    assert world.actions(newer) == [("promoted", 1), ("kept", 2)]
-    predicted = own_record(world.platform, newer, "predictions", second.run_id, PredictionsRecord)
+    assert local_platform.actions(newer) == [("promoted", 1), ("kept", 2)]
+    predicted = own_record(local_platform.platform, newer, "predictions", second.run_id, PredictionsRecord)
     assert predicted is not None
     assert (predicted.version, predicted.new_rows) == (1, 40)
 
 
-def test_a_champion_of_another_horizon_is_not_compared(world: World) -> None:
-    spec = world.model(readings(400))
-    assert world.live(spec).success
-    other = world.model(readings(440), name=spec.name, problem="forecasting", features={"horizon": "5m"})
-    second = world.live(other, rows=440)
+def test_a_champion_of_another_horizon_is_not_compared(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model(readings(400))
+    assert local_platform.run_lifecycle(spec).success
+    other = local_platform.model(
+        readings(440), name=spec.name, problem="forecasting", features={"horizon": "5m"}
+    )
+    second = local_platform.run_lifecycle(other, rows=440)
     assert not second.success
     assert "mlops retire" in second.failures[0][1]
-    assert world.champion(spec) == 1
+    assert local_platform.champion(spec) == 1

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from mlops_assets_tests.cli_calls import mlops
-from mlops_assets_tests.living import World
+from mlops_assets_tests.local_platform import LocalPlatform
 
 pytestmark = pytest.mark.slow
 story: dict[str, str] = {}
@@ -144,7 +144,11 @@ MODELS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_public_data(
-    world: World, public_data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+    local_platform: LocalPlatform,
+    public_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
 ) -> None:
     changes, instants = MODELS[name]
     source = {"kind": "file", "path": str(public_data / f"{name}.parquet")}
@@ -156,7 +160,7 @@ def test_public_data(
         printed = mlops(monkeypatch, "run", name, "--as-of", instant)
         story[f"{name} as of {instant}"] = f"exit {printed.code}\n{printed.out}{printed.err}"
         assert "Traceback" not in printed.all
-    evidence = world.platform.ledger.evidence_of(name, 1)
+    evidence = local_platform.platform.ledger.evidence_of(name, 1)
     assert evidence, story
 
 

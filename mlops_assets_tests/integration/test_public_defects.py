@@ -14,7 +14,7 @@ from mlops_assets.features import build
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.readings import read
 from mlops_assets.validation import validate
-from mlops_assets_tests.unit.readings.building import counted, model, settings
+from mlops_assets_tests.unit.readings.reading_factory import counted, model, settings
 
 pytestmark = pytest.mark.integration
 AS_OF = datetime(2020, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from mlops_assets.readings.sources.feed import catch_up
-from mlops_assets_tests.unit.readings.building import AS_OF
+from mlops_assets_tests.unit.readings.reading_factory import AS_OF
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.slow]
 

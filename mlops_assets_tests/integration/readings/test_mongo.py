@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.errors import SourceError
-from mlops_assets_tests.unit.readings.building import AS_OF, read_model
+from mlops_assets_tests.unit.readings.reading_factory import AS_OF, read_model
 
 pymongo = pytest.importorskip("pymongo")
 bson = pytest.importorskip("bson")

@@ -13,7 +13,7 @@ from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import FileSource
 from mlops_assets.readings.request import Fetched, Request
 from mlops_assets.readings.sources.files import read_files
-from mlops_assets_tests.unit.readings.building import AS_OF, counted, read_model, settings
+from mlops_assets_tests.unit.readings.reading_factory import AS_OF, counted, read_model, settings
 
 pytestmark = pytest.mark.integration
 

@@ -18,7 +18,7 @@ import pytest
 from mlops_assets.errors import SourceError
 from mlops_assets.readings.sources.feed import catch_up
 from mlops_assets.simulators.ad_sales import ad_sales
-from mlops_assets_tests.unit.readings.building import AS_OF, read_model
+from mlops_assets_tests.unit.readings.reading_factory import AS_OF, read_model
 
 pytestmark = pytest.mark.integration
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from mlops_assets.errors import SourceError
 from mlops_assets.readings.sources.feed import catch_up
 from mlops_assets.simulators import SIMULATORS
-from mlops_assets_tests.unit.readings.building import AS_OF, counted, read_model
+from mlops_assets_tests.unit.readings.reading_factory import AS_OF, counted, read_model
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.errors import SourceError
-from mlops_assets_tests.unit.readings.building import counted, read_model
+from mlops_assets_tests.unit.readings.reading_factory import counted, read_model
 
 pytestmark = pytest.mark.integration
 

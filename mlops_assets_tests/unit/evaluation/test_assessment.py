@@ -16,7 +16,13 @@ from mlops_assets.artifacts import Evaluation, from_json, to_json
 from mlops_assets.errors import DataError, EvidenceError
 from mlops_assets.evaluation.scoring import codes, known_classes
 from mlops_assets.evaluation.slices import labelled
-from mlops_assets_tests.unit.promotion.judging import START, ColumnPredictor, pump_frame, spec_with, split_of
+from mlops_assets_tests.unit.promotion.evidence_factory import (
+    START,
+    ColumnPredictor,
+    pump_frame,
+    spec_with,
+    split_of,
+)
 
 SPEC = spec_with(
     [{"beats_champion": {"metric": "rmse"}}],

@@ -18,7 +18,7 @@ from mlops_assets.artifacts import PARTS
 from mlops_assets.evaluation import naive
 from mlops_assets.evaluation.baseline import baseline
 from mlops_assets.model_file import ModelSpec
-from mlops_assets_tests.unit.promotion.judging import START, ColumnPredictor, spec_with, split_of
+from mlops_assets_tests.unit.promotion.evidence_factory import START, ColumnPredictor, spec_with, split_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

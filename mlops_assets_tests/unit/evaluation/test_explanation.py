@@ -15,7 +15,7 @@ from mlops_assets.artifacts import Bounds, Explanation, FeatureMatrix
 from mlops_assets.evaluation import exact
 from mlops_assets.evaluation.scoring import Scored
 from mlops_assets.reports import plots
-from mlops_assets_tests.unit.promotion.judging import spec_with
+from mlops_assets_tests.unit.promotion.evidence_factory import spec_with
 from mlops_assets_tests.unit.training import test_conformity as conformity
 
 NAMES = ("a", "b", "c")

@@ -18,7 +18,7 @@ from mlops_assets.evaluation.scoring import Scored
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.consistency import inconsistencies
 from mlops_assets.reports import plots
-from mlops_assets_tests.unit.promotion.judging import (
+from mlops_assets_tests.unit.promotion.evidence_factory import (
     ColumnPredictor,
     evidence_of,
     pump_frame,

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from mlops_assets.errors import DataError
 from mlops_assets.features import build, feature_names
-from mlops_assets_tests.unit.features.examples import START, model, readings, wine
+from mlops_assets_tests.unit.features.feature_factory import START, model, readings, wine
 
 EVERYTHING = {
     "calendar": ["hour", "day_of_week", "weekend"],

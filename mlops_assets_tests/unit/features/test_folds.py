@@ -10,7 +10,7 @@ import pytest
 
 from mlops_assets.errors import DataError
 from mlops_assets.features import expanding, k_fold, sliding
-from mlops_assets_tests.unit.features.examples import model, readings, wine
+from mlops_assets_tests.unit.features.feature_factory import model, readings, wine
 
 MONTHS = pl.DataFrame(
     {"at": [datetime(2025, month, 1, tzinfo=UTC) for month in range(1, 9) for _ in range(3)], "y": range(24)}

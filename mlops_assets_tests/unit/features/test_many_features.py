@@ -9,7 +9,7 @@ import numpy as np
 from mlops_assets.features import build, feature_names, fit_preparation, leakage, online, recent, split
 from mlops_assets.simulators import SIMULATORS
 from mlops_assets.simulators.cloud_workload import FIRST_RUN
-from mlops_assets_tests.unit.features.examples import model
+from mlops_assets_tests.unit.features.feature_factory import model
 
 METRICS = ("cpu_percent", "memory_percent", "network_mbps", "request_rate")
 SPEC = model(

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.features import alike_neighbours, build
-from mlops_assets_tests.unit.features.examples import model, readings, wine
+from mlops_assets_tests.unit.features.feature_factory import model, readings, wine
 
 RNG = np.random.default_rng(3)
 ROWS = 600

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from mlops_assets.errors import DataError
 from mlops_assets.features import build, feature_names, fit_preparation, online, recent, split
-from mlops_assets_tests.unit.features.examples import START, model, readings
+from mlops_assets_tests.unit.features.feature_factory import START, model, readings
 from mlops_assets_tests.unit.features.test_build import EVERYTHING
 
 SPEC = model(features=EVERYTHING)

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from mlops_assets.features import build, feature_names, fit_preparation, online, recent
 from mlops_assets.model_file.consistency import inconsistencies
 from mlops_assets.model_file.features import TIME, past_columns
-from mlops_assets_tests.unit.features.examples import START, model, readings
+from mlops_assets_tests.unit.features.feature_factory import START, model, readings
 
 SPEC = model(
     problem="forecasting",

@@ -13,7 +13,7 @@ from mlops_assets.artifacts import Profile, from_json, to_json
 from mlops_assets.divergence import expected_shares, psi, shares
 from mlops_assets.errors import DataError
 from mlops_assets.features import Preparation, build, fit_preparation, profile
-from mlops_assets_tests.unit.features.examples import model, readings, wine
+from mlops_assets_tests.unit.features.feature_factory import model, readings, wine
 
 TRAIN = pl.DataFrame(
     {

@@ -11,7 +11,7 @@ import pytest
 from mlops_assets.artifacts import PARTS, Split
 from mlops_assets.errors import DataError
 from mlops_assets.features import build, leakage, split
-from mlops_assets_tests.unit.features.examples import START, model, readings, wine
+from mlops_assets_tests.unit.features.feature_factory import START, model, readings, wine
 
 
 def classes(rows: int = 60) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from mlops_assets.artifacts import TableVersion
 from mlops_assets.errors import DataError, MissingExtraError
 from mlops_assets.features import asof_join, build, catalogue, feature_names, profile
 from mlops_assets.features.store import FeatureStore, online_store
-from mlops_assets_tests.unit.features.examples import model, readings, wine
+from mlops_assets_tests.unit.features.feature_factory import model, readings, wine
 from mlops_assets_tests.unit.features.test_build import EVERYTHING
 
 MADE_FROM = TableVersion("pump", "features", 3, "abcdef" * 4, 240, ("at",))

@@ -26,7 +26,7 @@ def tamper(ledger: Ledger, statements: str) -> None:
 
 
 @pytest.fixture
-def lived(ledger: Ledger) -> Iterator[Ledger]:
+def used_ledger(ledger: Ledger) -> Iterator[Ledger]:
     """A ledger in which every verb was used; what a test does to its rules is mended afterwards."""
     for number in range(1, 6):
         ledger.new_version("pump", AT, bundle_path=f"b{number}", manifest_sha256=f"{number:064x}")
@@ -51,8 +51,8 @@ def lived(ledger: Ledger) -> Iterator[Ledger]:
     )
 
 
-def test_a_sound_ledger_has_nothing_to_say(lived: Ledger) -> None:
-    assert invariants(lived) == []
+def test_a_sound_ledger_has_nothing_to_say(used_ledger: Ledger) -> None:
+    assert invariants(used_ledger) == []
 
 
 def test_an_empty_one_neither(ledger: Ledger) -> None:
@@ -93,16 +93,18 @@ def test_an_empty_one_neither(ledger: Ledger) -> None:
         ),
     ],
 )
-def test_tampering_by_hand_is_seen(lived: Ledger, tampering: str, expected: str) -> None:
-    tamper(lived, tampering)
-    found = invariants(lived)
+def test_tampering_by_hand_is_seen(used_ledger: Ledger, tampering: str, expected: str) -> None:
+    tamper(used_ledger, tampering)
+    found = invariants(used_ledger)
     assert any(expected in sentence for sentence in found), found
 
 
-def test_altered_evidence_decides_nothing(lived: Ledger) -> None:
-    one = lived.evidence_of("pump", 3)[0].hash
-    tamper(lived, f"{WITHOUT_CHECK}; update evidence set body = {ALTERED} where version = 3; {WITH_CHECK}")
+def test_altered_evidence_decides_nothing(used_ledger: Ledger) -> None:
+    one = used_ledger.evidence_of("pump", 3)[0].hash
+    tamper(
+        used_ledger, f"{WITHOUT_CHECK}; update evidence set body = {ALTERED} where version = 3; {WITH_CHECK}"
+    )
     with pytest.raises(EvidenceError, match="it was altered"):
-        lived.promote("pump", 3, seen_epoch=5, evidence_hash=one, actor="a", reason="", at=AT)
+        used_ledger.promote("pump", 3, seen_epoch=5, evidence_hash=one, actor="a", reason="", at=AT)
     with pytest.raises(EvidenceError, match="it was altered"):
-        lived.answer(one, "approve", actor="ann", comment="", at=AT)
+        used_ledger.answer(one, "approve", actor="ann", comment="", at=AT)

@@ -34,7 +34,7 @@ def application(ledger_url: str) -> Iterator[Ledger]:
         yield ledger
 
 
-def live(ledger: Ledger) -> None:
+def use_ledger(ledger: Ledger) -> None:
     """Use every verb that writes."""
     for number in (1, 2, 3, 4):
         made = ledger.new_version("pump", AT)
@@ -66,7 +66,7 @@ def live(ledger: Ledger) -> None:
 
 
 def test_the_application_role_can_do_everything_the_ledger_does(application: Ledger) -> None:
-    live(application)
+    use_ledger(application)
     assert [one.action for one in application.history("pump")] == [
         "retired",
         "rolled_back",
@@ -102,7 +102,7 @@ def test_the_application_role_can_destroy_nothing(application: Ledger, statement
 
 
 def test_the_retention_role_removes_events_and_nothing_else(ledger: Ledger, ledger_url: str) -> None:
-    live(ledger)
+    use_ledger(ledger)
     roles.apply(ledger_url, roles.retention_role("mlops_retention"))
     with opened_as("mlops_retention", ledger_url) as retention:
         for table in roles.EVENTS:

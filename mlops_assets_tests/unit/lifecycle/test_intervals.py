@@ -21,111 +21,111 @@ from mlops_assets.model_file.training import TrainingSpec
 from mlops_assets.predictions import score
 from mlops_assets.serving.champions import Served, recent_readings
 from mlops_assets.training.bundles.load import LoadedBundle
-from mlops_assets_tests.unit.lifecycle.lives import GATES, Life, begin, readings
+from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin, readings
 
 ALGORITHMS: dict[str, Any] = {"algorithms": [{"ridge": {}}]}
 
 
 @pytest.fixture
-def life(tmp_path: Path, ledger: Ledger) -> Life:
+def station(tmp_path: Path, ledger: Ledger) -> Station:
     inputs = {"inputs": ["flow", "power"]}
     return begin(tmp_path, ledger, training={**ALGORITHMS, "interval": "80%"}, features=inputs)
 
 
-def predictions_of(life: Life) -> PredictionsRecord:
-    body = life.platform.ledger.get_record(f"station/{stages.PREDICTIONS}")
+def predictions_of(station: Station) -> PredictionsRecord:
+    body = station.platform.ledger.get_record(f"station/{stages.PREDICTIONS}")
     assert body is not None
     return from_json(PredictionsRecord, body)
 
 
-def loaded(life: Life, version: int) -> LoadedBundle:
-    return load_version(life.platform, "station", version)[1]
+def loaded(station: Station, version: int) -> LoadedBundle:
+    return load_version(station.platform, "station", version)[1]
 
 
-def test_it_is_stored_with_the_model_and_in_every_prediction(life: Life) -> None:
-    version, _, _ = life.challenge()
-    predictor, bundle = load_version(life.platform, "station", version)
+def test_it_is_stored_with_the_model_and_in_every_prediction(station: Station) -> None:
+    version, _, _ = station.challenge()
+    predictor, bundle = load_version(station.platform, "station", version)
     assert predictor.interval is not None
     assert (predictor.interval.level, predictor.interval.rows) == (0.8, 48)
     assert "interval.json" in bundle.manifest.files
-    life.predict()
-    table = life.platform.datasets.read(predictions_of(life).table)
+    station.predict()
+    table = station.platform.datasets.read(predictions_of(station).table)
     truth = table.join(readings().rename({"pump_id": "entity"}), on=["entity", "at"])
     inside = truth.filter((truth["low"] <= truth["y"]) & (truth["y"] <= truth["high"])).height / truth.height
     assert truth.height == 240
     assert inside == pytest.approx(0.8, abs=0.12)
 
 
-def test_an_answer_of_the_api_has_the_bounds_of_the_batch(life: Life) -> None:
-    version, _, _ = life.challenge()
-    predictor, bundle = load_version(life.platform, "station", version)
+def test_an_answer_of_the_api_has_the_bounds_of_the_batch(station: Station) -> None:
+    version, _, _ = station.challenge()
+    predictor, bundle = load_version(station.platform, "station", version)
     spec = spec_of_bundle(bundle)
-    served = Served(spec, version, 1, predictor, recent_readings(life.platform, spec))
+    served = Served(spec, version, 1, predictor, recent_readings(station.platform, spec))
     asked = readings().tail(2).drop("y")
     answer = json.loads(json.dumps(served.predict(asked), allow_nan=False))
-    life.predict()
-    batch = life.platform.datasets.read(predictions_of(life).table)
+    station.predict()
+    batch = station.platform.datasets.read(predictions_of(station).table)
     keyed = asked.select("at", entity="pump_id").join(batch, on=["at", "entity"], maintain_order="left")
     assert answer["level"] == 0.8
     for name, column in (("predictions", "value"), ("low", "low"), ("high", "high")):
         assert answer[name] == pytest.approx(keyed[column].to_list())
 
 
-def test_predictions_written_before_there_were_intervals_are_followed_by_others(life: Life) -> None:
-    version, _, _ = life.challenge()
-    predictor, _ = load_version(life.platform, "station", version)
-    built = life.platform.datasets.latest("station", stages.FEATURES)
+def test_predictions_written_before_there_were_intervals_are_followed_by_others(station: Station) -> None:
+    version, _, _ = station.challenge()
+    predictor, _ = load_version(station.platform, "station", version)
+    built = station.platform.datasets.latest("station", stages.FEATURES)
     assert built is not None
-    rows = score(life.spec, predictor, life.platform.datasets.read(built), version, life.now)
-    commit: dict[str, Any] = {"run_id": "old", "code_commit": "abc", "author": "ann", "at": life.now}
-    old = life.platform.datasets.write("station", stages.PREDICTIONS, rows.drop("low", "high"), **commit)
-    life.predict()
-    new = predictions_of(life).table
+    rows = score(station.spec, predictor, station.platform.datasets.read(built), version, station.now)
+    commit: dict[str, Any] = {"run_id": "old", "code_commit": "abc", "author": "ann", "at": station.now}
+    old = station.platform.datasets.write("station", stages.PREDICTIONS, rows.drop("low", "high"), **commit)
+    station.predict()
+    new = predictions_of(station).table
     assert (new.version, new.columns) == (old.version + 1, tuple(rows.columns))
-    assert life.platform.datasets.read(new)["low"].null_count() == 0
-    assert life.platform.datasets.read(old).columns == list(old.columns)
+    assert station.platform.datasets.read(new)["low"].null_count() == 0
+    assert station.platform.datasets.read(old).columns == list(old.columns)
 
 
 def test_no_interval_is_an_answer_too(tmp_path: Path, ledger: Ledger) -> None:
     """Asked for none, or for more than 48 validation rows can tell: no file, null bounds, no level."""
     for place, level in enumerate((None, 0.97)):
         (tmp_path / str(place)).mkdir()
-        life = begin(
+        station = begin(
             tmp_path / str(place), ledger, training={**ALGORITHMS, "interval": level}, name=f"station{place}"
         )
-        version, _, _ = life.challenge()
-        predictor, bundle = load_version(life.platform, life.spec.name, version)
+        version, _, _ = station.challenge()
+        predictor, bundle = load_version(station.platform, station.spec.name, version)
         assert predictor.interval is None
         assert "interval.json" not in bundle.manifest.files
         spec = spec_of_bundle(bundle)
         answer = Served(
-            spec, version, 1, predictor, recent_readings(life.platform, spec)
+            spec, version, 1, predictor, recent_readings(station.platform, spec)
         ).predict(readings().tail(2))  # fmt: skip
         assert not {"level", "low", "high"} & set(answer)
 
 
 def test_gates_judge_the_interval_on_the_holdout(tmp_path: Path, ledger: Ledger) -> None:
     gates = (*GATES, {"metric_at_least": {"metric": "coverage", "limit": 0.999}})
-    life = begin(
+    station = begin(
         tmp_path,
         ledger,
         gates,
         training={**ALGORITHMS, "interval": 0.5},
         evaluation={"primary": "pinball", "also": ["rmse", "coverage"]},
     )
-    trained = life.train()
+    trained = station.train()
     assert trained.candidates[0].metrics["validation"]["coverage"] == pytest.approx(0.5, abs=0.05)
-    found = evaluate_model(life.spec, life.platform, life.run())
+    found = evaluate_model(station.spec, station.platform, station.run())
     answer = next(gate for gate in found.gates if gate.gate == "metric_at_least_coverage")
     assert answer.verdict == "fail"
     assert "coverage 0." in answer.reason
     assert "% interval" in (Path(found.folder) / "report.md").read_text()
     assert "50 % interval: " in (Path(found.folder) / "report.html").read_text()
-    assert any(said.startswith("50 % interval: ") for said in life.said)
+    assert any(said.startswith("50 % interval: ") for said in station.said)
 
 
-def test_a_strange_interval_is_refused(life: Life) -> None:
-    bundle = loaded(life, life.train().version)
+def test_a_strange_interval_is_refused(station: Station) -> None:
+    bundle = loaded(station, station.train().version)
     object.__setattr__(bundle, "interval", {"level": 0.9, "below": "wide"})
     with pytest.raises(BundleError, match="preparation or interval was written by other code"):
         predictor_of(bundle)

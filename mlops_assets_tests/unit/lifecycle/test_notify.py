@@ -16,7 +16,7 @@ from mlops_assets.lifecycle.alerts import apprise
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.stages import monitor
 from mlops_assets.model_file import ModelSpec
-from mlops_assets_tests.living import START
+from mlops_assets_tests.local_platform import START
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 from mlops_assets import stages, training
 from mlops_assets.errors import BundleError
 from mlops_assets.ledger import Ledger
-from mlops_assets_tests.unit.lifecycle.lives import FakeTracked, begin
+from mlops_assets_tests.unit.lifecycle.lifecycle_factory import FakeTracked, begin
 
 
 def test_a_bundle_that_rots_while_it_is_stored_is_never_registered(
     tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    life = begin(tmp_path, ledger)
+    station = begin(tmp_path, ledger)
     save, registered = training.save_bundle, []
 
     def rotten(folder: Path, **content: Any) -> str:
@@ -28,10 +28,10 @@ def test_a_bundle_that_rots_while_it_is_stored_is_never_registered(
     monkeypatch.setattr(training, "save_bundle", rotten)
     monkeypatch.setattr(FakeTracked, "register", lambda *given: registered.append(given))
     with pytest.raises(BundleError, match=r"fresh process refused it: .*'profile.json' was altered"):
-        life.train()
+        station.train()
     assert registered == []
     assert ledger.get_record(f"station/{stages.TRAINED_MODEL}") is None
     assert [one.bundle_path for one in ledger.versions("station")] == [None]
     monkeypatch.setattr(training, "save_bundle", save)
-    assert life.train().version == 2
+    assert station.train().version == 2
     assert len(registered) == 1

@@ -11,14 +11,14 @@ from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle import reports
 from mlops_assets.lifecycle.approvals import answers
 from mlops_assets.model_file import ModelSpec, load_model
-from mlops_assets_tests.unit.lifecycle.lives import GATES, Life, begin
+from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin
 
 
 @pytest.fixture
-def life(tmp_path: Path, ledger: Ledger) -> Life:
-    life = begin(tmp_path, ledger)
-    life.challenge(rmse=1.5)
-    return life
+def station(tmp_path: Path, ledger: Ledger) -> Station:
+    station = begin(tmp_path, ledger)
+    station.challenge(rmse=1.5)
+    return station
 
 
 def git(folder: Path, *words: str) -> None:
@@ -26,70 +26,70 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run(["git", *own, *words], cwd=folder, check=True, capture_output=True)
 
 
-def written(life: Life, folder: Path) -> Path:
+def written(station: Station, folder: Path) -> Path:
     file = folder / "station.yaml"
-    file.write_text(life.spec.model_dump_json())  # JSON is YAML
+    file.write_text(station.spec.model_dump_json())  # JSON is YAML
     return file
 
 
-def text_of(life: Life) -> str:
-    found = answers.subject(life.spec, life.platform, life.run())
-    return reports.report(life.spec, life.platform, life.run(), found)[0]
+def text_of(station: Station) -> str:
+    found = answers.subject(station.spec, station.platform, station.run())
+    return reports.report(station.spec, station.platform, station.run(), found)[0]
 
 
-def test_the_report_needs_only_the_ledger_and_shows_what_people_said(life: Life) -> None:
-    life.registry.down = True
-    life.with_gates(*GATES, "approval")
-    _, evidence_hash, _ = life.challenge()
-    text = text_of(life)
+def test_the_report_needs_only_the_ledger_and_shows_what_people_said(station: Station) -> None:
+    station.registry.down = True
+    station.with_gates(*GATES, "approval")
+    _, evidence_hash, _ = station.challenge()
+    text = text_of(station)
     assert text.startswith("## Waiting for approval: station v2 against champion v1")
     assert f"mlops approve station --evidence {evidence_hash[:16]}" in text
-    answers.answer(life.spec, life.platform, life.run(), "reject", "not now")
-    text = text_of(life)
+    answers.answer(station.spec, station.platform, station.run(), "reject", "not now")
+    text = text_of(station)
     assert text.startswith("## Keep the champion: station v2")
     assert "rejected by ann: not now" in text
-    life.with_gates(*GATES)
-    lapsed = text_of(life)
+    station.with_gates(*GATES)
+    lapsed = text_of(station)
     assert lapsed.startswith("> This evidence has lapsed: station v2: the model file has changed")
     assert "## " in lapsed
 
 
-def test_what_if_asks_stored_evidence_under_other_gates(life: Life) -> None:
-    life.challenge(rmse=1.2)  # no better than the champion: kept
-    stricter = life.with_limit(1.4)
-    found = reports.replay(stricter, life.platform, "station")
+def test_what_if_asks_stored_evidence_under_other_gates(station: Station) -> None:
+    station.challenge(rmse=1.2)  # no better than the champion: kept
+    stricter = station.with_limit(1.4)
+    found = reports.replay(stricter, station.platform, "station")
     assert (found.asked, [flip.version for flip in found.flips]) == (2, [1])
     assert "1 of 2 past decisions would flip" in reports.told(found)[0]
     assert "v1: promote -> keep" in reports.told(found)[1]
-    assert reports.replay(life.spec, life.platform, "station").flips == ()
+    assert reports.replay(station.spec, station.platform, "station").flips == ()
 
 
-def test_against_a_ref_says_what_changed_and_what_it_would_flip(life: Life) -> None:
-    models = life.platform.settings.models
+def test_against_a_ref_says_what_changed_and_what_it_would_flip(station: Station) -> None:
+    models = station.platform.settings.models
     git(models, "init", "-q")
     git(models, "commit", "-q", "--allow-empty", "-m", "empty")
-    file = written(life, models)
-    assert "`station.yaml` is new" in reports.against(life.spec, life.platform, "HEAD")
+    file = written(station, models)
+    assert "`station.yaml` is new" in reports.against(station.spec, station.platform, "HEAD")
     git(models, "add", ".")
     git(models, "commit", "-q", "-m", "models")
-    assert "means the same" in reports.against(life.spec, life.platform, "HEAD")
-    changed = life.with_limit(1.4)
+    assert "means the same" in reports.against(station.spec, station.platform, "HEAD")
+    changed = station.with_limit(1.4)
     file.write_text(changed.model_dump_json())
-    text = reports.against(load_model(file), life.platform, "HEAD")
+    text = reports.against(load_model(file), station.platform, "HEAD")
     assert "| `gates[metric_at_most 1].limit` | 5.0 | 1.4 |" in text
     assert "**1 of 1 past decisions would flip under these gates**" in text
     for ref in ("no-such-branch", "--help"):
         with pytest.raises(SpecError, match="git knows no commit"):
-            reports.against(changed, life.platform, ref)
+            reports.against(changed, station.platform, ref)
 
 
-def test_a_model_without_a_file_is_named(life: Life) -> None:
+def test_a_model_without_a_file_is_named(station: Station) -> None:
     with pytest.raises(SpecError, match="holds the model 'station'"):
-        reports.file_of(life.platform.settings.models, "station")
+        reports.file_of(station.platform.settings.models, "station")
 
 
-def test_defaults_are_written_out(life: Life) -> None:
-    body = json.loads(life.spec.model_dump_json()) | {"monitoring": {"rise": 0.2}}
+def test_defaults_are_written_out(station: Station) -> None:
+    body = json.loads(station.spec.model_dump_json()) | {"monitoring": {"rise": 0.2}}
     other = ModelSpec.model_validate_json(json.dumps(body))
-    [change] = reports.changes(life.spec, other)
+    [change] = reports.changes(station.spec, other)
     assert (change.key, change.before, change.after) == ("monitoring.rise", "0.15", "0.2")

@@ -9,7 +9,7 @@ from typing import cast
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.stages import monitor
-from mlops_assets_tests.living import START
+from mlops_assets_tests.local_platform import START
 from mlops_assets_tests.unit.lifecycle.test_notify import spec_with
 
 DAY = timedelta(days=1)

@@ -14,7 +14,7 @@ import pytest
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import cluster, databases, postgres
 from mlops_assets.settings import Settings, database_on
-from mlops_assets_tests.asking import query
+from mlops_assets_tests.sql_queries import query
 
 
 def settings_of(home: Path, **more: str) -> Settings:

@@ -10,7 +10,7 @@ import polars as pl
 from mlops_assets.artifacts import DriftReport, from_json, to_json
 from mlops_assets.features import build, feature_names, profile
 from mlops_assets.monitoring import drift
-from mlops_assets_tests.unit.features.examples import model, readings
+from mlops_assets_tests.unit.features.feature_factory import model, readings
 
 AS_OF = datetime(2025, 6, 1, tzinfo=UTC)
 SPEC = model(features={"calendar": ["month"]})

@@ -11,7 +11,7 @@ from mlops_assets.artifacts import Explanation
 from mlops_assets.features import profile
 from mlops_assets.monitoring import importance_drift, prediction_drift
 from mlops_assets.monitoring.significance import chi_squared, corrected, kolmogorov_smirnov
-from mlops_assets_tests.unit.features.examples import model
+from mlops_assets_tests.unit.features.feature_factory import model
 
 
 def test_chi_squared_is_that_of_a_contingency_table() -> None:

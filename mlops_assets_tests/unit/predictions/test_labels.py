@@ -9,7 +9,7 @@ import pytest
 
 from mlops_assets.errors import DataError
 from mlops_assets.predictions import labelled, maturity
-from mlops_assets_tests.unit.features.examples import START, model, wine
+from mlops_assets_tests.unit.features.feature_factory import START, model, wine
 
 HOURS = [START + timedelta(hours=hour) for hour in range(10)]
 PREDICTED = pl.DataFrame({"entity": ["u"] * 10, "at": HOURS, "value": [float(i) for i in range(10)]})

@@ -15,7 +15,7 @@ from mlops_assets.artifacts import Bounds, FeatureMatrix
 from mlops_assets.errors import DataError
 from mlops_assets.features import build
 from mlops_assets.predictions import pending, score
-from mlops_assets_tests.unit.features.examples import START, model, readings, wine
+from mlops_assets_tests.unit.features.feature_factory import START, model, readings, wine
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from mlops_assets import promotion
 from mlops_assets.artifacts import ChampionRef, Decision, Evidence, from_json, to_json
 from mlops_assets.errors import EvidenceError
 from mlops_assets.promotion.gates import GATES
-from mlops_assets_tests.unit.promotion.judging import evaluation_of, evidence_of, spec_with
+from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, evidence_of, spec_with
 
 BEATS: dict[str, Any] = {"beats_champion": {"metric": "rmse"}}
 AT_MOST: dict[str, Any] = {"metric_at_most": {"metric": "rmse", "limit": 5.0}}

@@ -13,7 +13,7 @@ from mlops_assets import promotion
 from mlops_assets.artifacts import Evidence
 from mlops_assets.promotion.gates import GATES
 from mlops_assets.promotion.gates.champion import is_beyond, limit_to_beat
-from mlops_assets_tests.unit.promotion.judging import MISSING, evaluation_of, evidence_of, spec_with
+from mlops_assets_tests.unit.promotion.evidence_factory import MISSING, evaluation_of, evidence_of, spec_with
 
 VALUES: dict[str, Any] = {
     "good": 0.5,

@@ -11,7 +11,7 @@ import pytest
 
 from mlops_assets import promotion
 from mlops_assets.artifacts import ChampionRef, Evidence, GateResult
-from mlops_assets_tests.unit.promotion.judging import evaluation_of, evidence_of, spec_with
+from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, evidence_of, spec_with
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 

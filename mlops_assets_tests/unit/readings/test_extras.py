@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.errors import MissingExtraError
-from mlops_assets_tests.unit.readings.building import read_model, read_text
+from mlops_assets_tests.unit.readings.reading_factory import read_model, read_text
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import FileSource
 from mlops_assets.readings.formats.csv import read_delimited
-from mlops_assets_tests.unit.readings.building import AS_OF, counted, read_model, read_text
+from mlops_assets_tests.unit.readings.reading_factory import AS_OF, counted, read_model, read_text
 
 ROWS = pl.DataFrame({"y": [1, 2], "x": ["a", None]})
 

@@ -13,7 +13,7 @@ import pytest
 from mlops_assets.datasets import content_hash
 from mlops_assets.errors import SourceError
 from mlops_assets.readings import read, read_new
-from mlops_assets_tests.unit.readings.building import counted, model, settings
+from mlops_assets_tests.unit.readings.reading_factory import counted, model, settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.errors import SourceError
-from mlops_assets_tests.unit.readings.building import counted, read_model
+from mlops_assets_tests.unit.readings.reading_factory import counted, read_model
 
 SALES = "day,y\n2026-02-01,10\n2026-02-02,20\n2026-02-03,30\n"
 SPEND = "date,ad_spend,price\n2026-02-01,1,9\n2026-02-03,3,9\n"

@@ -13,7 +13,7 @@ from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import RepairsSpec
 from mlops_assets.readings.cleaning.steps import mend
-from mlops_assets_tests.unit.readings.building import AS_OF, counted, read_text
+from mlops_assets_tests.unit.readings.reading_factory import AS_OF, counted, read_text
 
 
 def test_undeclared_defects_stay(tmp_path: Path) -> None:

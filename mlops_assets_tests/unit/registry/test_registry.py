@@ -20,7 +20,7 @@ from mlops_assets.artifacts import Candidate, FeatureMatrix, TrainedModel
 from mlops_assets.errors import ServiceError
 from mlops_assets.registry import Registry, experiment_name
 from mlops_assets.registry.connection import without_secret
-from mlops_assets_tests.bundles import stored
+from mlops_assets_tests.stored_bundles import stored
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ import pytest
 
 from mlops_assets import promotion, reports
 from mlops_assets.artifacts import Candidate, ChampionRef, ClassRow, Evidence, Explanation, from_json, to_json
-from mlops_assets_tests.unit.promotion.judging import evaluation_of, evidence_of, spec_with
+from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, evidence_of, spec_with
 
 PNG = b"\x89PNG not really"
 SPEC = spec_with([{"beats_champion": {"metric": "rmse"}}, "min_rows", "approval"])

@@ -19,7 +19,7 @@ from mlops_assets.retraining import (
     performance_trigger,
     staleness_trigger,
 )
-from mlops_assets_tests.unit.features.examples import model
+from mlops_assets_tests.unit.features.feature_factory import model
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 SPEC = model(monitoring={"cooldown": "1d", "stale_after": "14d"})

@@ -11,7 +11,7 @@ import pytest
 from mlops_assets.errors import SourceError
 from mlops_assets.simulators import KEYS, SIMULATORS
 from mlops_assets.simulators.cloud_workload import FIRST_RUN
-from mlops_assets_tests.unit.readings.building import read_model
+from mlops_assets_tests.unit.readings.reading_factory import read_model
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
 from mlops_assets.training.bundles import manifest as manifests
-from mlops_assets_tests.bundles import replaced, rewritten, stored
+from mlops_assets_tests.stored_bundles import replaced, rewritten, stored
 
 NAMES = ("a", "b")
 

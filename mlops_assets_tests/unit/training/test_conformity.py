@@ -20,7 +20,7 @@ from mlops_assets.errors import BundleError, MlopsError, TrainingError
 from mlops_assets.model_file.features import TIME, past_column
 from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.training import Algorithm
-from mlops_assets_tests import bundles
+from mlops_assets_tests import stored_bundles
 
 Floats = NDArray[np.float64]
 NAMES: Final = ("flow [m3/h]", "power", 'odd "name"', "plain")
@@ -318,7 +318,7 @@ def test_all_come_back_in_a_fresh_process_with_the_same_answers(tmp_path: Path) 
             continue
         model = fitted(name, problem)  # type: ignore[arg-type]
         folder = tmp_path / f"{name}-{problem}"
-        bundles.stored(folder, model, rows(20, 6, problem))  # type: ignore[arg-type]
+        stored_bundles.stored(folder, model, rows(20, 6, problem))  # type: ignore[arg-type]
         expected[folder.name] = model.predict(rows(20, 6, problem)).tolist()  # type: ignore[arg-type]
     code = (
         "import json, sys, pathlib\n"

@@ -17,7 +17,7 @@ from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.training import Algorithm
 from mlops_assets.training.bundles import onnx
 from mlops_assets.training.bundles.onnx import BOOSTED, CONVERTERS, as_onnx, ask
-from mlops_assets_tests.bundles import stored
+from mlops_assets_tests.stored_bundles import stored
 from mlops_assets_tests.unit.training.test_conformity import QUICK, fitted, rows, target
 
 pytest.importorskip("onnx", reason="extra onnx")

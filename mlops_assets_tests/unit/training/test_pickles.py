@@ -14,10 +14,10 @@ from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
 from mlops_assets.training.fitting import worker_pool
-from mlops_assets_tests.bundles import replaced, stored
-from mlops_assets_tests.stubborn import Bomb
+from mlops_assets_tests.stored_bundles import replaced, stored
+from mlops_assets_tests.unstorable_estimators import Bomb
 
-ESTIMATOR = "mlops_assets_tests.stubborn:Stubborn"
+ESTIMATOR = "mlops_assets_tests.unstorable_estimators:Unstorable"
 ROWS = FeatureMatrix(("a", "b"), np.random.default_rng(0).normal(size=(40, 2)))
 
 
@@ -135,6 +135,6 @@ def test_files_of_an_algorithm_that_has_no_leave_are_not_unpickled(
 def test_a_pickle_of_something_else_is_not_used(bundle: tuple[Path, str]) -> None:
     folder, _ = bundle
     digest = replaced(folder, "model.pkl", pickle.dumps([1, 2, 3]))
-    with pytest.raises(BundleError, match="holds a list, not a Stubborn"):
+    with pytest.raises(BundleError, match="holds a list, not a Unstorable"):
         training.load_bundle(folder, expected_manifest_sha256=digest, may_unpickle=allowed)
     worker_pool._close_all()

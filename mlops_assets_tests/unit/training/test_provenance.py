@@ -15,7 +15,7 @@ from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithms.base.provenance import distributions_of
 from mlops_assets.training.bundles.manifest import sha256
-from mlops_assets_tests.bundles import stored
+from mlops_assets_tests.stored_bundles import stored
 
 ROWS = FeatureMatrix(("a", "b"), np.random.default_rng(0).normal(size=(40, 2)))
 SOURCE = """

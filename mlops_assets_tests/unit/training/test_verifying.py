@@ -14,7 +14,7 @@ from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError
 from mlops_assets.training.fitting import worker_pool
-from mlops_assets_tests import bundles
+from mlops_assets_tests import stored_bundles
 
 ROWS = FeatureMatrix(("a", "b"), np.random.default_rng(0).normal(size=(40, 2)))
 HERE = os.getpid()
@@ -38,7 +38,7 @@ class FromHere(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 def stored(folder: Path, name: str = "ridge", **params: Any) -> tuple[str, Path, str]:
     algorithm = training.ALGORITHMS[name]("regression", params).fit(ROWS, ROWS.values[:, 0])
-    return name, folder, bundles.stored(folder, algorithm, ROWS)
+    return name, folder, stored_bundles.stored(folder, algorithm, ROWS)
 
 
 def test_another_process_loads_it_and_waits_for_the_next(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from mlops_assets.lifecycle.recovery.reproduce import last_reproduction
 from mlops_assets.lifecycle.recovery.rollback_check import last_drill
 from mlops_assets.lifecycle.stages.promote import roll_back
 from mlops_assets.model_file import ModelSpec
-from mlops_assets_tests.living import GATES, World, readings
+from mlops_assets_tests.local_platform import GATES, LocalPlatform, readings
 
 pytestmark = pytest.mark.slow
 
@@ -27,87 +27,89 @@ def tick(specs: Sequence[ModelSpec], name: str) -> Any:
     return sensor.evaluate_tick(context)
 
 
-def tags(world: World, model: str, version: int) -> dict[str, str]:
-    found: Callable[[str], Any] = world.platform.registry.client.search_model_versions
+def tags(local_platform: LocalPlatform, model: str, version: int) -> dict[str, str]:
+    found: Callable[[str], Any] = local_platform.platform.registry.client.search_model_versions
     return next(one.tags for one in found(f"name = '{model}'") if one.tags["mlops.version"] == str(version))
 
 
-def alerts(world: World, model: str, kind: str) -> list[str]:
-    found = world.platform.ledger.alerts(model, open_only=True)
+def alerts(local_platform: LocalPlatform, model: str, kind: str) -> list[str]:
+    found = local_platform.platform.ledger.alerts(model, open_only=True)
     return [one.message for one in found if one.kind == kind]
 
 
-def test_an_approval_file_promotes_and_mlflow_shows_it_and_stays_true(world: World) -> None:
-    spec = world.model(gates=[*GATES, "approval"])
-    assert world.live(spec).success
-    assert world.champion(spec) is None
-    assert world.status(spec) == ["challenger"]
-    assert len(alerts(world, spec.name, "approval")) == 1
-    assert "human_approved" not in tags(world, spec.name, 1)
+def test_an_approval_file_promotes_and_mlflow_shows_it_and_stays_true(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model(gates=[*GATES, "approval"])
+    assert local_platform.run_lifecycle(spec).success
+    assert local_platform.champion(spec) is None
+    assert local_platform.status(spec) == ["challenger"]
+    assert len(alerts(local_platform, spec.name, "approval")) == 1
+    assert "human_approved" not in tags(local_platform, spec.name, 1)
 
-    evidence_hash = world.platform.ledger.evidence_of(spec.name, 1)[0].hash
-    place = folder(world.settings)
+    evidence_hash = local_platform.platform.ledger.evidence_of(spec.name, 1)[0].hash
+    place = folder(local_platform.settings)
     place.mkdir(exist_ok=True)
     (place / f"{spec.name}.yaml").write_text(
         f"evidence: {evidence_hash}\nverdict: approve\nby: ann\ncomment: fine\n"
     )
     assert "approved by ann: fine" in tick([spec], "approval_file_sensor").skip_message
-    assert world.champion(spec) == 1
-    assert alerts(world, spec.name, "approval") == []
-    assert tags(world, spec.name, 1) | {"human_approved": "true", "promoted": "true"} == tags(
-        world, spec.name, 1
+    assert local_platform.champion(spec) == 1
+    assert alerts(local_platform, spec.name, "approval") == []
+    assert tags(local_platform, spec.name, 1) | {"human_approved": "true", "promoted": "true"} == tags(
+        local_platform, spec.name, 1
     )
     assert tick([spec], "approval_file_sensor").skip_message == "no new answers"
 
     assert "MLflow shows" in tick([spec], "mlflow_mirror_sensor").skip_message
-    client = world.platform.registry.client
+    client = local_platform.platform.registry.client
     client.delete_registered_model_alias(spec.name, "champion")
     client.set_model_version_tag(spec.name, "1", "human_approved", "false")
     assert "repaired, changed by hand" in tick([spec], "mlflow_mirror_sensor").skip_message
     assert str(client.get_model_version_by_alias(spec.name, "champion").version) == "1"
-    assert tags(world, spec.name, 1)["human_approved"] == "true"
-    assert len(alerts(world, spec.name, "tampering")) == 1
+    assert tags(local_platform, spec.name, 1)["human_approved"] == "true"
+    assert len(alerts(local_platform, spec.name, "tampering")) == 1
     assert "MLflow shows" in tick([spec], "mlflow_mirror_sensor").skip_message
     (place / f"{spec.name}.yaml").unlink()
 
 
 def test_a_champion_that_moved_while_mlflow_was_away_is_not_tampering(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    local_platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = world.model(gates=[{"metric_at_most": {"metric": "rmse", "limit": 2.0}}])
-    assert world.live(spec).success
+    spec = local_platform.model(gates=[{"metric_at_most": {"metric": "rmse", "limit": 2.0}}])
+    assert local_platform.run_lifecycle(spec).success
     tick([spec], "mlflow_mirror_sensor")
-    readings(noise=0.1).write_parquet(world.file(spec.name))
-    assert world.live(spec).success
-    assert world.champion(spec) == 2
+    readings(noise=0.1).write_parquet(local_platform.file(spec.name))
+    assert local_platform.run_lifecycle(spec).success
+    assert local_platform.champion(spec) == 2
     tick([spec], "mlflow_mirror_sensor")
 
     ready = tick([spec], "rollback_drill_sensor")
     assert [event.metadata["rollback_ready"].value for event in ready.asset_events] == [True]
-    tried = last_drill(world.platform, spec.name)
+    tried = last_drill(local_platform.platform, spec.name)
     assert tried is not None
     assert (tried.version, tried.ready) == (1, True)
     assert "tried today" in tick([spec], "rollback_drill_sensor").skip_message
 
     with monkeypatch.context() as away:
         away.setattr(
-            type(world.platform.registry), "mirror", lambda *_: (_ for _ in ()).throw(OSError("away"))
+            type(local_platform.platform.registry),
+            "mirror",
+            lambda *_: (_ for _ in ()).throw(OSError("away")),
         )
-        assert roll_back(world.platform, spec.name, None, world.run(), "spike").version == 1
-    assert tags(world, spec.name, 2)["promoted"] == "true"
+        assert roll_back(local_platform.platform, spec.name, None, local_platform.run(), "spike").version == 1
+    assert tags(local_platform, spec.name, 2)["promoted"] == "true"
     assert "changed by hand" not in tick([spec], "mlflow_mirror_sensor").skip_message
-    assert tags(world, spec.name, 2)["promoted"] == "false"
-    assert alerts(world, spec.name, "tampering") == []
+    assert tags(local_platform, spec.name, 2)["promoted"] == "false"
+    assert alerts(local_platform, spec.name, "tampering") == []
 
     job, _ = reproduction([spec])
     assert job.execute_in_process(resources={"platform": PlatformResource()}).success
-    proof = last_reproduction(world.platform, spec.name)
+    proof = last_reproduction(local_platform.platform, spec.name)
     assert proof is not None
     assert proof.verdict == "equal", proof.words
 
 
-def test_the_graph_has_them(world: World) -> None:
-    definitions = build_definitions([world.model()])
+def test_the_graph_has_them(local_platform: LocalPlatform) -> None:
+    definitions = build_definitions([local_platform.model()])
     names = {sensor.name for sensor in definitions.sensors or []}
     assert {"approval_file_sensor", "rollback_drill_sensor", "mlflow_mirror_sensor"} <= names
     assert definitions.resolve_job_def("reproduce_champions").name == "reproduce_champions"

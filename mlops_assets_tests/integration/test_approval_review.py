@@ -12,25 +12,25 @@ from starlette.testclient import TestClient
 
 from mlops_assets.ledger import Ledger
 from mlops_assets.review.app import create_review, review_key
-from mlops_assets_tests.unit.lifecycle.lives import GATES, Life, begin
+from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin
 
 KEY = "review-key"
 ORIGIN = {"origin": "http://127.0.0.1"}
 
 
 @pytest.fixture
-def life(tmp_path: Path, ledger: Ledger) -> Life:
-    life = begin(tmp_path, ledger)
-    life.challenge()
-    life.with_gates(*GATES, "approval")
-    (life.platform.settings.models / "station.yaml").write_text(life.spec.model_dump_json())
-    return life
+def station(tmp_path: Path, ledger: Ledger) -> Station:
+    station = begin(tmp_path, ledger)
+    station.challenge()
+    station.with_gates(*GATES, "approval")
+    (station.platform.settings.models / "station.yaml").write_text(station.spec.model_dump_json())
+    return station
 
 
 @pytest.fixture
-def browser(life: Life) -> TestClient:
+def browser(station: Station) -> TestClient:
     return TestClient(
-        create_review(life.platform, KEY, life.run), base_url="http://127.0.0.1", follow_redirects=False
+        create_review(station.platform, KEY, station.run), base_url="http://127.0.0.1", follow_redirects=False
     )
 
 
@@ -50,8 +50,8 @@ def say(browser: TestClient, path: str, verdict: str, comment: str = "seen", **m
     return browser.post(path, data=data, headers=ORIGIN)
 
 
-def test_nothing_is_shown_without_the_key(life: Life, browser: TestClient) -> None:
-    _, evidence_hash, _ = life.challenge()
+def test_nothing_is_shown_without_the_key(station: Station, browser: TestClient) -> None:
+    _, evidence_hash, _ = station.challenge()
     for path in ("/", f"/station/{evidence_hash}"):
         answer = browser.get(path)
         assert (answer.status_code, answer.headers["location"]) == (303, "/login")
@@ -61,13 +61,13 @@ def test_nothing_is_shown_without_the_key(life: Life, browser: TestClient) -> No
         browser.post(f"/station/{evidence_hash}", data={"verdict": "approve"}, headers=ORIGIN).status_code
         == 303
     )
-    assert life.champion() == 1
+    assert station.champion() == 1
     assert sign_in(browser) == 303
     assert browser.get("/").status_code == 200
 
 
-def test_approve_in_the_browser(life: Life, browser: TestClient) -> None:
-    version, evidence_hash, _ = life.challenge()
+def test_approve_in_the_browser(station: Station, browser: TestClient) -> None:
+    version, evidence_hash, _ = station.challenge()
     sign_in(browser)
     path = f"/station/{evidence_hash}"
     assert path in browser.get("/").text
@@ -77,8 +77,8 @@ def test_approve_in_the_browser(life: Life, browser: TestClient) -> None:
     assert "default-src 'none'" in page.headers["content-security-policy"]
     answer = say(browser, path, "approve", "plots <i>fine</i>")
     assert (answer.status_code, answer.headers["location"]) == (303, path)
-    assert life.champion() == version
-    entry = life.platform.ledger.history("station")[0]
+    assert station.champion() == version
+    entry = station.platform.ledger.history("station")[0]
     assert entry.actor == "Ann <b>"
     after = browser.get(path).text
     assert "Approved by Ann &lt;b&gt;" in after
@@ -88,34 +88,34 @@ def test_approve_in_the_browser(life: Life, browser: TestClient) -> None:
 
 
 @pytest.mark.parametrize("verdict, word", [("reject", "Rejected"), ("defer", "Deferred")])
-def test_a_no_needs_words(life: Life, browser: TestClient, verdict: str, word: str) -> None:
-    _, evidence_hash, _ = life.challenge()
+def test_a_no_needs_words(station: Station, browser: TestClient, verdict: str, word: str) -> None:
+    _, evidence_hash, _ = station.challenge()
     sign_in(browser)
     refused = say(browser, f"/station/{evidence_hash}", verdict, " ")
     assert refused.status_code == 409
     assert "needs a comment" in refused.text
     assert say(browser, f"/station/{evidence_hash}", verdict, "noise").status_code == 303
     assert f"{word} by" in browser.get(f"/station/{evidence_hash}").text
-    assert life.champion() == 1
-    assert len(life.platform.ledger.open_requests("station")) == (verdict == "defer")
+    assert station.champion() == 1
+    assert len(station.platform.ledger.open_requests("station")) == (verdict == "defer")
 
 
-def test_stale_evidence_is_refused_in_words(life: Life, browser: TestClient) -> None:
-    trained = life.train()
-    old = life.judge(trained)
-    life.settle(trained.version, old)
+def test_stale_evidence_is_refused_in_words(station: Station, browser: TestClient) -> None:
+    trained = station.train()
+    old = station.judge(trained)
+    station.settle(trained.version, old)
     sign_in(browser)
-    life.judge(trained, rmse=0.8)
+    station.judge(trained, rmse=0.8)
     refused = say(browser, f"/station/{old}", "approve")
     assert refused.status_code == 409
     assert "was evaluated again since" in refused.text
     assert "no evidence" in say(browser, f"/station/{'e' * 64}", "approve").text
     assert say(browser, f"/station/{old[:16]}", "approve").status_code == 400
-    assert life.champion() == 1
+    assert station.champion() == 1
 
 
-def test_other_sites_cannot_answer(life: Life, browser: TestClient) -> None:
-    _, evidence_hash, _ = life.challenge()
+def test_other_sites_cannot_answer(station: Station, browser: TestClient) -> None:
+    _, evidence_hash, _ = station.challenge()
     sign_in(browser)
     path, good = f"/station/{evidence_hash}", token(browser.get("/").text)
     data = {"token": good, "verdict": "approve"}
@@ -124,7 +124,7 @@ def test_other_sites_cannot_answer(life: Life, browser: TestClient) -> None:
     assert browser.post(path, data=data | {"token": "x"}, headers=ORIGIN).status_code == 403
     assert browser.get("/", headers={"host": "evil.example"}).status_code == 400
     assert browser.post(path, data=data | {"comment": "x" * 70_000}, headers=ORIGIN).status_code == 413
-    assert life.champion() == 1
+    assert station.champion() == 1
     cookie = (
         browser.post("/login", data={"name": "a", "key": KEY}, headers=ORIGIN).headers["set-cookie"].lower()
     )
@@ -132,8 +132,8 @@ def test_other_sites_cannot_answer(life: Life, browser: TestClient) -> None:
     assert "samesite=strict" in cookie
 
 
-def test_the_key_is_made_once_for_its_owner_only(life: Life) -> None:
-    settings = life.platform.settings
+def test_the_key_is_made_once_for_its_owner_only(station: Station) -> None:
+    settings = station.platform.settings
     key = review_key(settings)
     assert len(key) >= 32
     assert review_key(settings) == key

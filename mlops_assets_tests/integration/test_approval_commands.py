@@ -14,90 +14,90 @@ from mlops_assets.cli.main import cli
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.platform import Platform
-from mlops_assets_tests.unit.lifecycle.lives import GATES, Life, begin
+from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin
 
 Type = Callable[..., Result]
 
 
 @pytest.fixture
-def life(tmp_path: Path, ledger: Ledger) -> Life:
-    life = begin(tmp_path, ledger)
-    life.challenge()
-    return life
+def station(tmp_path: Path, ledger: Ledger) -> Station:
+    station = begin(tmp_path, ledger)
+    station.challenge()
+    return station
 
 
 @pytest.fixture
-def enter(life: Life, monkeypatch: pytest.MonkeyPatch) -> Type:
+def enter(station: Station, monkeypatch: pytest.MonkeyPatch) -> Type:
     """Type a command on a platform that is open already."""
 
     @contextmanager
     def opened() -> Iterator[Platform]:
-        yield life.platform
+        yield station.platform
 
     for door in (champions, approvals, proofs, reports):
         for name, value in {
             "platform": opened,
-            "spec_of": lambda _: life.spec,
-            "run": life.run,
-            "now": lambda: life.now,
+            "spec_of": lambda _: station.spec,
+            "run": station.run,
+            "now": lambda: station.now,
         }.items():
             if hasattr(door, name):
                 monkeypatch.setattr(door, name, value)
     return lambda *words: CliRunner().invoke(cli, words)
 
 
-def test_a_rollback_given_twice_goes_back_once(life: Life, enter: Type) -> None:
-    life.challenge()
-    life.challenge()
+def test_a_rollback_given_twice_goes_back_once(station: Station, enter: Type) -> None:
+    station.challenge()
+    station.challenge()
     assert enter("rollback", "station").exit_code == 0
-    assert life.champion() == 2
+    assert station.champion() == 2
     again = enter("rollback", "station")
     assert isinstance(again.exception, LedgerError)
     assert "was rolled back to version 2 by ann" in str(again.exception)
     assert "mlops rollback station --to 1" in str(again.exception)
-    assert life.champion() == 2
+    assert station.champion() == 2
     assert enter("rollback", "station", "--to", "1").exit_code == 0
-    assert life.champion() == 1
+    assert station.champion() == 1
     late = enter("rollback", "station", "--to", "3", "--epoch", "4")
     assert "epoch 4 was seen, it is now 5" in str(late.exception)
 
 
-def test_answers_say_what_they_did(life: Life, enter: Type) -> None:
-    life.with_gates(*GATES, "approval")
-    version, evidence_hash, _ = life.challenge()
+def test_answers_say_what_they_did(station: Station, enter: Type) -> None:
+    station.with_gates(*GATES, "approval")
+    version, evidence_hash, _ = station.challenge()
     report = enter("report", "station")
     assert report.exit_code == 0
     command = next(line for line in report.output.splitlines() if line.startswith("mlops approve"))
     words = command.partition("#")[0].split()[1:-1]  # as printed, with a comment of our own
     done = enter(*words, "looks right")
-    assert (done.exit_code, life.champion()) == (0, version)
+    assert (done.exit_code, station.champion()) == (0, version)
     assert f"bound to evidence {evidence_hash}" in done.output
-    life.challenge()
+    station.challenge()
     later = enter("defer", "station", "--comment", "wait")
     assert later.exit_code == 0
     assert "a retrain was asked for: ann deferred version 3: wait" in later.output
 
 
-def test_waive_then_promote(life: Life, enter: Type) -> None:
-    version, _, _ = life.challenge(rmse=1.0)
+def test_waive_then_promote(station: Station, enter: Type) -> None:
+    version, _, _ = station.challenge(rmse=1.0)
     said = enter(
         "waive", "station", "beats_champion_rmse", "--owner", "ann", "--reason", "sensor", "--expires", "14d"
     )
     assert said.exit_code == 0, said.output
     assert enter("promote", "station").exit_code == 0
-    assert life.champion() == version
+    assert station.champion() == version
     assert "sensor" in enter("waivers", "station").output
 
 
-def test_a_refused_challenger_and_a_failed_drill_exit_with_1(life: Life, enter: Type) -> None:
-    life.challenge()
+def test_a_refused_challenger_and_a_failed_drill_exit_with_1(station: Station, enter: Type) -> None:
+    station.challenge()
     assert enter("drill", "station").exit_code == 0
-    (life.bundle(1) / "manifest.json").unlink()
+    (station.bundle(1) / "manifest.json").unlink()
     failed = enter("drill", "station")
     assert failed.exit_code == 1
     assert "could NOT take over" in failed.output
     assert enter("reproduce", "station@2").exit_code == 0
     assert enter("reproduce", "station@1").exit_code == 1
-    life.with_gates(*GATES, "min_rows")
-    life.challenge(training_rows=10)
+    station.with_gates(*GATES, "min_rows")
+    station.challenge(training_rows=10)
     assert enter("report", "station").exit_code == 1

@@ -20,71 +20,73 @@ from mlops_assets.lifecycle.recovery.reproduce import last_reproduction, reprodu
 from mlops_assets.lifecycle.recovery.rescore import rescore
 from mlops_assets.lifecycle.recovery.rollback_check import alert, drill, is_due, last_drill
 from mlops_assets.lifecycle.stages.promote import roll_back
-from mlops_assets_tests.unit.lifecycle.lives import Life, begin, readings
+from mlops_assets_tests.unit.lifecycle.lifecycle_factory import Station, begin, readings
 
 
 @pytest.fixture
-def life(tmp_path: Path, ledger: Ledger) -> Life:
+def station(tmp_path: Path, ledger: Ledger) -> Station:
     """Two champions, one after the other; the second has predicted."""
-    life = begin(tmp_path, ledger)
-    life.challenge()
-    life.predict()
-    return life
+    station = begin(tmp_path, ledger)
+    station.challenge()
+    station.predict()
+    return station
 
 
-def second(life: Life, folder: Path) -> int:
+def second(station: Station, folder: Path) -> int:
     """A day later, a champion on more readings, which it has predicted."""
-    life.now += timedelta(days=1)
+    station.now += timedelta(days=1)
     before = readings()
     later = before.tail(48).with_columns(pl.col("at") + timedelta(days=1))
     pl.concat([before, later]).write_csv(folder / "readings.csv")
-    version, _, _ = life.challenge()
-    assert life.champion() == version
-    assert life.predict() == 48
+    version, _, _ = station.challenge()
+    assert station.champion() == version
+    assert station.predict() == 48
     return version
 
 
-def back(life: Life, **more: Any) -> int:
-    return roll_back(life.platform, "station", more.pop("to", None), life.run(), "spike", **more).version
+def back(station: Station, **more: Any) -> int:
+    return roll_back(
+        station.platform, "station", more.pop("to", None), station.run(), "spike", **more
+    ).version
 
 
-def test_rollback_works_while_mlflow_is_down(life: Life, tmp_path: Path) -> None:
-    second(life, tmp_path)
-    life.registry.down = True
-    assert back(life) == 1
-    assert any("MLflow does not mirror this yet" in sentence for sentence in life.said)
+def test_rollback_works_while_mlflow_is_down(station: Station, tmp_path: Path) -> None:
+    second(station, tmp_path)
+    station.registry.down = True
+    assert back(station) == 1
+    assert any("MLflow does not mirror this yet" in sentence for sentence in station.said)
 
 
-def test_a_rollback_decided_under_an_old_epoch_changes_nothing(life: Life, tmp_path: Path) -> None:
-    second(life, tmp_path)
-    seen = life.platform.ledger.standing("station").epoch
-    assert back(life, seen_epoch=seen) == 1
+def test_a_rollback_decided_under_an_old_epoch_changes_nothing(station: Station, tmp_path: Path) -> None:
+    second(station, tmp_path)
+    seen = station.platform.ledger.standing("station").epoch
+    assert back(station, seen_epoch=seen) == 1
     with pytest.raises(LostRaceError):
-        back(life, to=2, seen_epoch=seen)
-    assert life.champion() == 1
+        back(station, to=2, seen_epoch=seen)
+    assert station.champion() == 1
 
 
-def test_a_drill_finds_the_target_ready_and_moves_nothing(life: Life, tmp_path: Path) -> None:
-    assert "nothing to roll back to" in drill(life.platform, "station", life.run()).words
-    second(life, tmp_path)
-    assert is_due(life.platform, "station", life.now)
-    before = life.history()
-    made = drill(life.platform, "station", life.run())
+def test_a_drill_finds_the_target_ready_and_moves_nothing(station: Station, tmp_path: Path) -> None:
+    assert "nothing to roll back to" in drill(station.platform, "station", station.run()).words
+    second(station, tmp_path)
+    assert is_due(station.platform, "station", station.now)
+    before = station.history()
+    made = drill(station.platform, "station", station.run())
     assert (made.version, made.ready, made.rows) == (1, True, 100)
     assert made.load_seconds > 0 < made.answer_seconds
-    assert last_drill(life.platform, "station") == made
-    assert not is_due(life.platform, "station", life.now)
-    assert is_due(life.platform, "station", life.now + timedelta(days=1))
-    assert not alert(life.platform, made, life.run(), life.spec)
-    assert life.history() == before
+    assert last_drill(station.platform, "station") == made
+    assert not is_due(station.platform, "station", station.now)
+    assert is_due(station.platform, "station", station.now + timedelta(days=1))
+    assert not alert(station.platform, made, station.run(), station.spec)
+    assert station.history() == before
 
 
 @pytest.mark.parametrize("harm", ["flip", "truncate", "remove", "stranger"])
 def test_a_drill_catches_a_damaged_target_before_anyone_needs_it(
-    life: Life, tmp_path: Path, harm: str
+    station: Station, tmp_path: Path, harm: str
 ) -> None:
-    second(life, tmp_path)
-    bundle = life.bundle(1)
+    second(station, tmp_path)
+    bundle = station.bundle(1)
     file = max(
         (each for each in bundle.iterdir() if each.name != "manifest.json"), key=lambda f: f.stat().st_size
     )
@@ -98,83 +100,86 @@ def test_a_drill_catches_a_damaged_target_before_anyone_needs_it(
         file.unlink()
     else:
         (bundle / "extra.pkl").write_bytes(b"x")
-    made = drill(life.platform, "station", life.run())
+    made = drill(station.platform, "station", station.run())
     assert not made.ready
     assert made.problem
-    assert alert(life.platform, made, life.run(), life.spec)
-    assert not alert(life.platform, made, life.run(), life.spec)
-    [said] = life.platform.ledger.alerts("station", open_only=True)
+    assert alert(station.platform, made, station.run(), station.spec)
+    assert not alert(station.platform, made, station.run(), station.spec)
+    [said] = station.platform.ledger.alerts("station", open_only=True)
     assert said.severity == "critical"
     with pytest.raises(BundleError):
-        back(life)
-    assert life.champion() == 2
+        back(station)
+    assert station.champion() == 2
 
 
-def test_a_drill_notices_readings_that_the_target_cannot_answer(life: Life, tmp_path: Path) -> None:
-    second(life, tmp_path)
+def test_a_drill_notices_readings_that_the_target_cannot_answer(station: Station, tmp_path: Path) -> None:
+    second(station, tmp_path)
     frame = (
         pl.read_csv(tmp_path / "readings.csv", try_parse_dates=True).drop("power").with_columns(y=pl.col("y"))
     )
-    life.platform.datasets.write(
-        "station", "validated_data", frame, run_id="x", code_commit="x", author="x", at=life.now
+    station.platform.datasets.write(
+        "station", "validated_data", frame, run_id="x", code_commit="x", author="x", at=station.now
     )
-    made = drill(life.platform, "station", life.run())
+    made = drill(station.platform, "station", station.run())
     assert not made.ready
     assert "power" in str(made.problem)
 
 
-def predictions(life: Life, version: int) -> pl.DataFrame:
+def predictions(station: Station, version: int) -> pl.DataFrame:
     far = timedelta(days=1000)
-    return life.platform.ledger.predictions(
-        "station", since=life.now - far, until=life.now + far, version=version
+    return station.platform.ledger.predictions(
+        "station", since=station.now - far, until=station.now + far, version=version
     )
 
 
-def test_rescore_makes_exactly_the_bad_predictions_again(life: Life, tmp_path: Path) -> None:
-    began = life.now
-    bad = second(life, tmp_path)
-    theirs, ours = predictions(life, bad), predictions(life, 1)
+def test_rescore_makes_exactly_the_bad_predictions_again(station: Station, tmp_path: Path) -> None:
+    began = station.now
+    bad = second(station, tmp_path)
+    theirs, ours = predictions(station, bad), predictions(station, 1)
     with pytest.raises(LedgerError, match="ever rolled back from"):
-        rescore(life.platform, "station", began, life.run())
+        rescore(station.platform, "station", began, station.run())
     with pytest.raises(LedgerError, match="is the champion; roll back first"):
-        rescore(life.platform, "station", began, life.run(), bad)
-    back(life)
-    done = rescore(life.platform, "station", began, life.run())
+        rescore(station.platform, "station", began, station.run(), bad)
+    back(station)
+    done = rescore(station.platform, "station", began, station.run())
     assert (done.bad, done.champion, done.made, done.again, done.new_rows) == (bad, 1, 48, 48, 48)
     assert done.out_of_reach == 0
-    after = predictions(life, 1)
+    after = predictions(station, 1)
     keys = ["entity", "at"]
     assert (
         after.join(ours, on=keys, how="anti").select(keys).sort(keys).equals(theirs.select(keys).sort(keys))
     )
-    assert predictions(life, bad).equals(theirs)  # nothing was changed or removed
+    assert predictions(station, bad).equals(theirs)  # nothing was changed or removed
     assert done.table is not None
-    both = life.platform.datasets.read(done.table)
+    both = station.platform.datasets.read(done.table)
     assert both.height == 48
     assert not both["value"].equals(both["value_again"])
-    repeated = rescore(life.platform, "station", began, life.run())
+    repeated = rescore(station.platform, "station", began, station.run())
     assert (repeated.again, repeated.new_rows) == (48, 0)
-    later = rescore(life.platform, "station", life.now + timedelta(hours=1), life.run())
+    later = rescore(station.platform, "station", station.now + timedelta(hours=1), station.run())
     assert (later.made, later.again) == (0, 0)
 
 
-def test_rescored_answers_are_those_the_champion_would_have_given(life: Life, tmp_path: Path) -> None:
+def test_rescored_answers_are_those_the_champion_would_have_given(station: Station, tmp_path: Path) -> None:
     """The second version answers the readings of the first; then the first is asked for the same: equal to its own."""
-    first = predictions(life, 1)
-    second(life, tmp_path)
-    back(life)
-    life.platform.ledger.store_predictions(
-        "station", 2, first.select("entity", "at", pl.lit(0.0).alias("value")), predicted_at=life.run().now()
+    first = predictions(station, 1)
+    second(station, tmp_path)
+    back(station)
+    station.platform.ledger.store_predictions(
+        "station",
+        2,
+        first.select("entity", "at", pl.lit(0.0).alias("value")),
+        predicted_at=station.run().now(),
     )
-    done = rescore(life.platform, "station", life.now - timedelta(seconds=1), life.run(), 2)
+    done = rescore(station.platform, "station", station.now - timedelta(seconds=1), station.run(), 2)
     assert done.table is not None
-    both = life.platform.datasets.read(done.table).join(first, on=["entity", "at"], suffix="_own")
+    both = station.platform.datasets.read(done.table).join(first, on=["entity", "at"], suffix="_own")
     assert both.height == first.height
     assert both["value_again"].equals(both["value_own"].rename("value_again"))
 
 
 def test_rescore_without_timestamps_finds_the_batch_itself(tmp_path: Path, ledger: Ledger) -> None:
-    life = begin(
+    station = begin(
         tmp_path,
         ledger,
         timestamp=None,
@@ -182,39 +187,39 @@ def test_rescore_without_timestamps_finds_the_batch_itself(tmp_path: Path, ledge
         features={"inputs": ["flow", "power"]},
         split={"strategy": "random", "train": "60%", "validation": "20%", "test": "20%"},
     )
-    life.challenge()
-    life.predict()
-    first = predictions(life, 1)
-    assert life.challenge()[2].champion == 2
-    assert life.predict() == 240
+    station.challenge()
+    station.predict()
+    first = predictions(station, 1)
+    assert station.challenge()[2].champion == 2
+    assert station.predict() == 240
     readings(100, seed=9).write_csv(tmp_path / "readings.csv")
-    life.challenge(rmse=0.5)
-    life.predict()
-    back(life, to=1)
-    done = rescore(life.platform, "station", life.now - timedelta(days=1), life.run(), 2)
+    station.challenge(rmse=0.5)
+    station.predict()
+    back(station, to=1)
+    done = rescore(station.platform, "station", station.now - timedelta(days=1), station.run(), 2)
     assert (done.made, done.again, done.new_rows, done.out_of_reach) == (240, 240, 240, 0)
     assert done.table is not None
-    both = life.platform.datasets.read(done.table).join(first, on="entity", suffix="_own")
+    both = station.platform.datasets.read(done.table).join(first, on="entity", suffix="_own")
     assert both.height == 240
     assert both["value_again"].to_list() == both["value_own"].to_list()
 
 
-def test_readings_that_are_gone_are_counted(life: Life, tmp_path: Path) -> None:
-    second(life, tmp_path)
-    back(life)
-    now = life.run().now()
+def test_readings_that_are_gone_are_counted(station: Station, tmp_path: Path) -> None:
+    second(station, tmp_path)
+    back(station)
+    now = station.run().now()
     ghost = pl.DataFrame({"entity": ["p9"], "at": [now], "value": [1.0]})
-    life.platform.ledger.store_predictions("station", 2, ghost, predicted_at=now)
-    done = rescore(life.platform, "station", now, life.run())
+    station.platform.ledger.store_predictions("station", 2, ghost, predicted_at=now)
+    done = rescore(station.platform, "station", now, station.run())
     assert (done.made, done.again, done.out_of_reach) == (1, 0, 1)
 
 
-def test_a_version_is_made_again_byte_for_byte(life: Life) -> None:
-    made = reproduce(life.platform, "station", 1, life.run())
+def test_a_version_is_made_again_byte_for_byte(station: Station) -> None:
+    made = reproduce(station.platform, "station", 1, station.run())
     assert (made.verdict, made.reasons, made.largest_difference, made.same_bytes) == ("equal", (), 0.0, True)
     assert made.rows > 20
-    assert last_reproduction(life.platform, "station") == made
-    assert list(life.statuses()) == [1]
+    assert last_reproduction(station.platform, "station") == made
+    assert list(station.statuses()) == [1]
 
 
 @pytest.mark.skipif(find_spec("optuna") is None, reason="extra search")
@@ -226,8 +231,8 @@ def test_a_searched_model_is_made_again_by_one_fit(
         "algorithms": [{"ridge": {"alpha": 1000.0, "fit_intercept": False}}],
         "search": {"trials": 2, "spaces": {"linear": {"fit_intercept": {"choices": [True]}}}},
     }
-    life = begin(tmp_path, ledger, training=searched)
-    assert life.train().algorithm == "linear"
+    station = begin(tmp_path, ledger, training=searched)
+    assert station.train().algorithm == "linear"
 
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError("searched again")
@@ -241,19 +246,19 @@ def test_a_searched_model_is_made_again_by_one_fit(
 
     monkeypatch.setattr("optuna.create_study", never)
     monkeypatch.setattr(training, "fit_all", counted)
-    made = reproduce(life.platform, "station", 1, life.run())
+    made = reproduce(station.platform, "station", 1, station.run())
     assert (made.verdict, made.same_bytes) == ("equal", True)
     assert [(one.name, one.params) for one in fits] == [("linear", {"fit_intercept": True})]
 
 
-def test_other_code_is_named_even_when_it_does_not_matter(life: Life) -> None:
-    made = reproduce(life.platform, "station", 1, replace(life.run(), code_commit="def"))
+def test_other_code_is_named_even_when_it_does_not_matter(station: Station) -> None:
+    made = reproduce(station.platform, "station", 1, replace(station.run(), code_commit="def"))
     assert made.verdict == "equal"
     assert made.reasons == ("the code differs: abc then, def now",)
     assert "although the code differs" in made.words
 
 
-def test_another_seed_or_other_data_is_not_equal(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_seed_or_other_data_is_not_equal(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlops_assets import features
 
     build = features.build
@@ -262,29 +267,29 @@ def test_another_seed_or_other_data_is_not_equal(life: Life, monkeypatch: pytest
         return build(spec, frame.with_columns(pl.col("flow") * 1.001))
 
     monkeypatch.setattr(features, "build", other)
-    made = reproduce(life.platform, "station", 1, life.run())
+    made = reproduce(station.platform, "station", 1, station.run())
     assert made.verdict == "not_equal"
     assert "NOT equal" in made.words
     assert "the features built from the recorded readings are not those it was trained on" in made.reasons
 
 
 def test_data_that_is_gone_and_a_damaged_bundle_are_answers(
-    life: Life, monkeypatch: pytest.MonkeyPatch
+    station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = type(life.platform.datasets).read
+    read = type(station.platform.datasets).read
 
     def gone(self: Any, version: TableVersion, **more: Any) -> pl.DataFrame:
         raise DataError("station/features version 0 is not below here")
 
-    monkeypatch.setattr(type(life.platform.datasets), "read", gone)
-    made = reproduce(life.platform, "station", 1, life.run())
+    monkeypatch.setattr(type(station.platform.datasets), "read", gone)
+    made = reproduce(station.platform, "station", 1, station.run())
     assert made.verdict == "not_possible"
     assert "features version 0 is not below here" in made.words
-    monkeypatch.setattr(type(life.platform.datasets), "read", read)
-    manifest = life.bundle(1) / "manifest.json"
+    monkeypatch.setattr(type(station.platform.datasets), "read", read)
+    manifest = station.bundle(1) / "manifest.json"
     body = json.loads(manifest.read_text())
     body["environment"]["python"] = "2.7"
     manifest.write_text(json.dumps(body))
-    made = reproduce(life.platform, "station", 1, life.run())
+    made = reproduce(station.platform, "station", 1, station.run())
     assert made.verdict == "not_possible"
     assert "was altered" in made.words

@@ -25,7 +25,7 @@ from mlops_assets.lifecycle.stages.promote import settle
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.registry import Registry
 from mlops_assets.settings import Settings, Stores
-from mlops_assets_tests.unit.promotion.judging import evaluation_of, evidence_of
+from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, evidence_of
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -62,7 +62,7 @@ class FakeRegistry:
 
 
 @dataclass
-class Life:
+class Station:
     """A model's life in a folder, with a clock that the test moves."""
 
     spec: ModelSpec
@@ -191,7 +191,7 @@ def readings(rows: int = 240, seed: int = 3) -> pl.DataFrame:
     )
 
 
-def begin(folder: Path, ledger: Ledger, gates: tuple[Any, ...] = GATES, **changes: Any) -> Life:
+def begin(folder: Path, ledger: Ledger, gates: tuple[Any, ...] = GATES, **changes: Any) -> Station:
     """A life that has not begun: a model file, readings in a CSV file, empty stores."""
     readings().write_csv(folder / "readings.csv")
     body: dict[str, Any] = {
@@ -221,14 +221,14 @@ def begin(folder: Path, ledger: Ledger, gates: tuple[Any, ...] = GATES, **change
         Datasets(str(folder / "data")),
         cast(Registry, registry),
     )
-    return Life(ModelSpec.model_validate_json(json.dumps(body | changes)), platform, registry)
+    return Station(ModelSpec.model_validate_json(json.dumps(body | changes)), platform, registry)
 
 
-def evidence_in(life: Life, evidence_hash: str) -> Evidence:
+def evidence_in(station: Station, evidence_hash: str) -> Evidence:
     """The recorded evidence."""
     from mlops_assets.artifacts import from_json
 
-    return from_json(Evidence, life.platform.ledger.evidence(evidence_hash).body)
+    return from_json(Evidence, station.platform.ledger.evidence(evidence_hash).body)
 
 
-__all__ = ["GATES", "NOW", "FakeRegistry", "Life", "begin", "evidence_in", "readings", "stages"]
+__all__ = ["GATES", "NOW", "FakeRegistry", "Station", "begin", "evidence_in", "readings", "stages"]

@@ -1,7 +1,7 @@
 """A whole platform for tests: real PostgreSQL, Delta tables and MLflow below one temporary folder, tiny readings.
 
-`World.live` runs a model's graph as `mlops run` does. Models of different tests have different names, so that they can
-share the databases.
+`LocalPlatform.run_lifecycle` runs a model's graph as `mlops run` does. Models of different tests differ in name, so
+that they can share the databases.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def end_of(rows: int) -> datetime:
 
 
 @dataclass
-class World:
+class LocalPlatform:
     """The stores, open, and a way to live in them."""
 
     settings: Settings
@@ -94,7 +94,7 @@ class World:
         }
         return ModelSpec.model_validate_json(json.dumps(body | changes))
 
-    def live(
+    def run_lifecycle(
         self, spec: ModelSpec, *, rows: int = 400, reuse: bool = True, job: str = "lifecycle"
     ) -> Finished:
         """One run of the model's graph, looked at from the end of so many readings."""
@@ -146,7 +146,7 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def _world(postgres_server: str) -> Iterator[tuple[World, dict[str, str]]]:
+def _local_platform(postgres_server: str) -> Iterator[tuple[LocalPlatform, dict[str, str]]]:
     from mlops_assets.lifecycle.platform import Platform
 
     home = Path(tempfile.mkdtemp(prefix="ml", dir="/tmp"))
@@ -167,16 +167,18 @@ def _world(postgres_server: str) -> Iterator[tuple[World, dict[str, str]]]:
     variables = environment(settings, stores)
     opened = Platform.open(Settings.from_environment(variables), stores)
     try:
-        yield World(opened.settings, stores, opened, home / "readings"), variables
+        yield LocalPlatform(opened.settings, stores, opened, home / "readings"), variables
     finally:
         opened.ledger.close()
         shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture
-def world(_world: tuple[World, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> World:
+def local_platform(
+    _local_platform: tuple[LocalPlatform, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> LocalPlatform:
     """The platform, and its addresses in the environment for as long as the test runs."""
-    found, variables = _world
+    found, variables = _local_platform
     for name, value in variables.items():
         if os.environ.get(name) != value:
             monkeypatch.setenv(name, value)

@@ -17,7 +17,7 @@ from mlops_assets.lifecycle.stages.shap_budget import (
     explain_both,
     seconds_for_shap,
 )
-from mlops_assets_tests.unit.promotion.judging import spec_with
+from mlops_assets_tests.unit.promotion.evidence_factory import spec_with
 
 NAMES = ("a", "b", "c")
 

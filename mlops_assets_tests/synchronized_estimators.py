@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 PATIENCE = 300.0
 
 
-class Meeting:
+class Synchronized:
     """Predicts the mean. Fitting it waits until every one of `guests` is being fitted too, or for a file `go`.
 
     It leaves a file of its name with the process that asked for the fit: the step's.
@@ -41,7 +41,7 @@ class Meeting:
         return np.full(len(rows), self.mean_)
 
 
-class Breaking(Meeting):
+class Breaking(Synchronized):
     """Cannot be fitted."""
 
     def fit(self, _: NDArray[Any], y: NDArray[Any]) -> Self:

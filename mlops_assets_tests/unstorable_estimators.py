@@ -21,7 +21,7 @@ class _Line:
         return x[:, 0] * self.slope + self.level
 
 
-class Stubborn(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class Unstorable(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """A line through the first column."""
 
     def fit(self, x: NDArray[Any], y: NDArray[Any]) -> Self:
