@@ -136,7 +136,7 @@ class LocalPlatform:
         return found.version if found else None
 
     def status(self, spec: ModelSpec) -> list[str]:
-        """The standing of every version, oldest first."""
+        """The status of every version, oldest first."""
         return [version.status for version in reversed(self.platform.ledger.versions(spec.name))]
 
     def actions(self, spec: ModelSpec) -> list[tuple[str, int]]:

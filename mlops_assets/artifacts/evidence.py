@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import JsonValue
+from pydantic import AliasChoices, Field, JsonValue
 
 from mlops_assets.artifacts.data import TableVersion
 from mlops_assets.artifacts.terms import Metrics, Outcome, Part, Verdict
@@ -90,10 +91,11 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class ChampionRef:
-    """Stored. Which champion a challenger was compared with; epoch 0 and no version when there was none."""
+    """Stored. Which champion a challenger was compared with; revision 0 and no version when there was none."""
 
     version: int | None
-    epoch: int
+    revision: Annotated[int, Field(validation_alias=AliasChoices("revision", "epoch"))]
+    """Evidence recorded by earlier releases says `epoch`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,17 +46,19 @@ def history(model: str, limit: int) -> None:
 @click.command()
 @click.argument("model")
 @click.option("--to", "to_version", type=int, help="A version other than the last that really served.")
-@click.option("--epoch", type=int, help="Do nothing unless the champion's epoch is still this one.")
+@click.option(
+    "--revision", "--epoch", type=int, help="Do nothing unless the champion's revision is still this one."
+)
 @click.option("--reason", default="rolled back by hand", show_default=True)
-def rollback(model: str, to_version: int | None, epoch: int | None, reason: str) -> None:
+def rollback(model: str, to_version: int | None, revision: int | None, reason: str) -> None:
     """Put the last version that really served back in production. Needs neither Dagster nor MLflow running.
 
     A second rollback in a row needs --to, so that a command given twice does not go back twice.
     """
-    from mlops_assets.lifecycle.stages.promote import roll_back
+    from mlops_assets.lifecycle.recovery.rollback import roll_back
 
     with platform() as opened:
-        seen = opened.ledger.standing(model).epoch if epoch is None else epoch
+        seen = opened.ledger.champion_state(model).revision if revision is None else revision
         if to_version is None:
             _refuse_twice(opened, model)
         roll_back(opened, model, to_version, run(), reason, seen)
@@ -85,12 +87,12 @@ def promote(model: str, version: int | None) -> None:
 
     For a challenger that waited for an approval. Exits with 1 when it is refused.
     """
-    from mlops_assets.lifecycle.stages.promote import settle
+    from mlops_assets.lifecycle.stages.promote import apply_decision
 
     spec = spec_of(model)
     with platform() as opened:
         number, evidence_hash = _evaluated(opened, model, version)
-        record = settle(spec, opened, run(), number, evidence_hash)
+        record = apply_decision(spec, opened, run(), number, evidence_hash)
     click.echo(f"{model} version {number}: {record.decision.outcome}: {record.decision.reason}")
     sys.exit(1 if record.decision.outcome == "refuse" else 0)
 
@@ -100,7 +102,7 @@ def promote(model: str, version: int | None) -> None:
 @click.option("--reason", required=True)
 def retire(model: str, reason: str) -> None:
     """Take MODEL out of production: the prediction API answers 503 until the next promotion or rollback."""
-    from mlops_assets.lifecycle.stages.promote import mirror
+    from mlops_assets.lifecycle.champions import mirror
 
     with platform() as opened:
         entry = opened.ledger.retire(model, actor=actor(), reason=reason, at=now())

@@ -20,7 +20,7 @@ def drill(model: str | None) -> None:
     The version a rollback would go to is checked byte for byte and loaded, its sample replayed, features of recent
     readings built and predicted. Exits with 1 when a target could not take over.
     """
-    from mlops_assets.lifecycle.recovery import rollback_check as drills
+    from mlops_assets.lifecycle.recovery import rollback_check
 
     failed = False
     with platform() as opened:
@@ -28,8 +28,8 @@ def drill(model: str | None) -> None:
         names = [spec_of(model).name] if model else [n for n in opened.ledger.models() if n in specs]
         for name in names:
             circumstances = run()
-            made = drills.drill(opened, name, circumstances)
-            drills.alert(opened, made, circumstances, specs.get(name))
+            made = rollback_check.check_rollback(opened, name, circumstances)
+            rollback_check.alert(opened, made, circumstances, specs.get(name))
             failed = failed or (made.version is not None and not made.ready)
             click.secho(made.words, fg="red" if failed else None)
     sys.exit(1 if failed else 0)

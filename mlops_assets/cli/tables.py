@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     from mlops_assets.datasets import Commit, Difference
     from mlops_assets.ledger import HistoryEntry, Waiver
     from mlops_assets.lifecycle.platform import Platform
-    from mlops_assets.lifecycle.recovery.rollback_check import Drill
+    from mlops_assets.lifecycle.recovery.rollback_check import RollbackCheck
 
 
 def status(platform: Platform, names: Sequence[str] | None, now: datetime) -> None:
     """One line per model."""
-    from mlops_assets.lifecycle.recovery.rollback_check import last_drill
+    from mlops_assets.lifecycle.recovery.rollback_check import last_check
 
     table = Table("model", "champion", "since", "last decision", "open alerts", "rollback to")
     for name in names if names is not None else platform.ledger.models():
-        standing = platform.ledger.standing(name)
+        champion_state = platform.ledger.champion_state(name)
         last = next(iter(platform.ledger.history(name, 1)), None)
         target = platform.ledger.rollback_target(name)
         table.add_row(
             name,
-            f"version {standing.champion.version}" if standing.champion else "none",
-            _ago(now - standing.champion.since) if standing.champion else "",
+            f"version {champion_state.champion.version}" if champion_state.champion else "none",
+            _ago(now - champion_state.champion.since) if champion_state.champion else "",
             f"{last.action} version {last.version}, {_ago(now - last.at)}" if last else "none",
             str(len(platform.ledger.alerts(name, open_only=True))),
-            _rollback(target, last_drill(platform, name), now),
+            _rollback(target, last_check(platform, name), now),
         )
     _print(table)
 
 
-def _rollback(target: int | None, tried: Drill | None, now: datetime) -> str:
+def _rollback(target: int | None, tried: RollbackCheck | None, now: datetime) -> str:
     """The version a rollback would go to, and whether it was seen to work."""
     if target is None:
         return "none"

@@ -1,4 +1,4 @@
-"""What looks after people's answers and the way back: approval files, answers left behind, drills, MLflow's mirror.
+"""Sensors for human approval and rollback: approval files, pending approvals, rollback readiness, MLflow's mirror.
 
 Each tick looks at the ledger and mends what is missing, so that a lost cursor or a second daemon repeats nothing. One
 model that fails does not keep the others from their turn.
@@ -18,16 +18,16 @@ from mlops_assets.lifecycle.platform import Platform, Run, code_commit
 from mlops_assets.lifecycle.recovery import mlflow_sync, reproduce, rollback_check
 from mlops_assets.model_file import ModelSpec
 
-DRILLS_A_TICK = 3
-"""A drill loads a model; a tick that took minutes would be ended."""
+CHECKS_PER_TICK = 3
+"""A check loads a model; a tick that took minutes would be ended."""
 LEDGER_CHECK_EVERY = timedelta(hours=1)
 REPRODUCE_JOB = "reproduce_champions"
 
 Look = Callable[[ModelSpec, Platform, Run], str | None]
 
 
-def people_sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
-    """The approval-file sensor, the daily drills, and the reconciler."""
+def approval_sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
+    """The approval-file sensor, the daily rollback readiness check, and the reconciler."""
     return [_approvals(specs), _readiness(specs), _mirror(specs)]
 
 
@@ -90,7 +90,7 @@ def _approvals(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
 
 def _readiness(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
     @dg.sensor(
-        name="rollback_drill_sensor",
+        name="rollback_check_sensor",
         description="Once a day, and after each move of a champion: could a rollback happen now? Also checks the "
         "ledger's own rules.",
         minimum_interval_seconds=300,
@@ -102,8 +102,8 @@ def _readiness(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
         opened, run = platform.open(), _run(context.log.info)
         due = [spec for spec in specs if rollback_check.is_due(opened, spec.name, run.now())]
         made = [
-            (spec, rollback_check.drill(opened, spec.name, _run(context.log.info)))
-            for spec in due[:DRILLS_A_TICK]
+            (spec, rollback_check.check_rollback(opened, spec.name, _run(context.log.info)))
+            for spec in due[:CHECKS_PER_TICK]
         ]
         for spec, one in made:
             rollback_check.alert(opened, one, run, spec)
@@ -119,7 +119,7 @@ def _readiness(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
     return ready
 
 
-def _tried(spec: ModelSpec, made: rollback_check.Drill) -> dg.AssetObservation:
+def _tried(spec: ModelSpec, made: rollback_check.RollbackCheck) -> dg.AssetObservation:
     return dg.AssetObservation(
         dg.AssetKey([spec.name, "production_model"]),
         description=made.words,

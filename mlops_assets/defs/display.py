@@ -163,10 +163,10 @@ def promoted(record: PromotionRecord, _: Platform) -> Shown:
         "reason": record.decision.reason,
         "challenger": record.version,
         "champion": record.champion or "none",
-        "epoch": record.epoch,
+        "revision": record.revision,
         "evidence": record.evidence_hash,
     }
-    return Shown(metadata, f"{record.champion}-{record.epoch}", materialised=record.champion is not None)
+    return Shown(metadata, f"{record.champion}-{record.revision}", materialised=record.champion is not None)
 
 
 def predicted(record: PredictionsRecord, _: Platform) -> Shown:

@@ -38,7 +38,7 @@ def housekeeping(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         opened, now = platform.open(), datetime.now(UTC)
         ended = end_lost_runs(specs, opened, context.instance, now)
-        again = settle_requests(specs, opened, context.instance, now)
+        again = close_requests(specs, opened, context.instance, now)
         if again:
             return dg.SensorResult(run_requests=again)
         return dg.SkipReason(f"ended {ended} lost runs" if ended else "everything is in order")
@@ -68,7 +68,7 @@ def end_lost_runs(
     return ended + len(platform.registry.reap(now, LONGEST_RUN))
 
 
-def settle_requests(
+def close_requests(
     specs: Sequence[ModelSpec], platform: Platform, instance: dg.DagsterInstance, now: datetime
 ) -> list[dg.RunRequest]:
     """Close requests whose run has ended; the run requests of those that never got a run, under the same key."""

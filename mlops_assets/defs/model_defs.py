@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from mlops_assets.defs.approvals import people_sensors, reproduction
+from mlops_assets.defs.approvals import approval_sensors, reproduction
 from mlops_assets.defs.automation import jobs, schedules
 from mlops_assets.defs.executors import IN_PROCESS, executor_named
 from mlops_assets.defs.model_assets import RETRIES, model_assets
@@ -45,7 +45,7 @@ def build_definitions(
         ],
         jobs=[*jobs(specs), proof],
         schedules=[*(schedule for spec in specs for schedule in schedules(spec)), monthly],
-        sensors=[*sensors(specs), *people_sensors(specs)],
+        sensors=[*sensors(specs), *approval_sensors(specs)],
         resources={"platform": PlatformResource()},
         executor=executor_named(executor),
         loggers=loggers,

@@ -23,7 +23,7 @@ Find = Callable[[ModelSpec, Platform, datetime], list[Trigger]]
 
 
 def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
-    """Two retrain sensors over all models, the alert sensor, those that settle ended runs, and housekeeping."""
+    """Return two retrain sensors, the alert sensor, the sensors that end MLflow runs, and housekeeping."""
     return [
         _retrain_sensor(
             "drift_sensor",
@@ -38,7 +38,7 @@ def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
             monitor.staleness_triggers,
         ),
         _failed_run_alert(specs),
-        *(_settler(status, mlflow_status) for status, mlflow_status in ENDS.items()),
+        *(_mlflow_run_sensor(status, mlflow_status) for status, mlflow_status in ENDS.items()),
         housekeeping(specs),
     ]
 
@@ -127,15 +127,15 @@ ENDS = {
 }
 
 
-def _settler(status: dg.DagsterRunStatus, mlflow_status: str) -> dg.SensorDefinition:
+def _mlflow_run_sensor(status: dg.DagsterRunStatus, mlflow_status: str) -> dg.SensorDefinition:
     @dg.run_status_sensor(
-        name=f"settle_{status.value.lower()}",
+        name=f"end_mlflow_run_{status.value.lower()}",
         run_status=status,
         description=f"Ends a run's MLflow run as {mlflow_status}, and the retrain request it was made for.",
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=10,
     )
-    def settle(context: dg.RunStatusSensorContext, platform: PlatformResource) -> dg.SkipReason:
+    def end_mlflow_run(context: dg.RunStatusSensorContext, platform: PlatformResource) -> dg.SkipReason:
         run, opened = context.dagster_run, platform.open()
         closed = opened.registry.close_parents(run.run_id, mlflow_status)
         if REQUEST_TAG in run.tags and MODEL_TAG in run.tags:
@@ -149,4 +149,4 @@ def _settler(status: dg.DagsterRunStatus, mlflow_status: str) -> dg.SensorDefini
             )
         return dg.SkipReason(f"ended {closed} MLflow runs")
 
-    return settle
+    return end_mlflow_run

@@ -45,7 +45,7 @@ def in_steps(
         return fit
 
     def chosen(platform: Platform, run: Run) -> Iterator[dg.Output[None]]:
-        yield finish(train_distributed.settle_training(spec, platform, run), platform)
+        yield finish(train_distributed.finish_training(spec, platform, run), platform)
 
     begin = _step(
         spec, OPEN, opened, retries, (stages.FEATURES, stages.RETRAIN_REQUEST), mlflow_key(spec.name)

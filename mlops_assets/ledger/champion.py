@@ -1,10 +1,10 @@
-"""The champion: one row per model with an epoch, moved by compare-and-swap, every move and non-move in the history.
+"""The champion: one row per model with a revision, moved by compare-and-swap, every move and non-move in the history.
 
-Comes in: a version, the evidence it rests on, and the epoch the decision was made under. Goes out: the new
+Comes in: a version, the evidence it rests on, and the revision the decision was made under. Goes out: the new
 champion, or LostRaceError with nothing changed. Whether a version deserves it is decided in promotion, not here.
 
 Each verb is one transaction, and those that write queue on a lock of their model, so that the second sees what the
-first did. The swap itself still names the epoch it saw: the lock gives good messages, the epoch gives safety.
+first did. The swap itself still names the revision it saw: the lock gives good messages, the revision gives safety.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from mlops_assets.errors import LedgerError
 from mlops_assets.ledger.engine import Store
 from mlops_assets.ledger.evidence import require_evidence_about
 from mlops_assets.ledger.history import entries
-from mlops_assets.ledger.moves import Said, lock, lost, move, standing_of, write
-from mlops_assets.ledger.records import Action, Champion, HistoryEntry, ModelVersion, Standing
+from mlops_assets.ledger.moves import Attribution, champion_state_of, lock, lost, move, write
+from mlops_assets.ledger.records import Action, Champion, ChampionState, HistoryEntry, ModelVersion
 from mlops_assets.ledger.rollback import choose, evidence_of_promotion, last_served
 from mlops_assets.ledger.schema import champion, history
 from mlops_assets.ledger.versions import require_version, set_status
@@ -27,20 +27,20 @@ from mlops_assets.ledger.versions import require_version, set_status
 class Champions(Store):
     """The verbs that decide about, move, and read the champion."""
 
-    def standing(self, model: str) -> Standing:
-        """The champion and the epoch in one look. Take it before comparing and hand its epoch to `promote`."""
+    def champion_state(self, model: str) -> ChampionState:
+        """The champion and the revision in one look. Take it before comparing and hand its revision to `promote`."""
         with self._transaction() as connection:
-            return standing_of(connection, model)
+            return champion_state_of(connection, model)
 
     def champion(self, model: str) -> Champion | None:
         """The version in production, or None."""
-        return self.standing(model).champion
+        return self.champion_state(model).champion
 
     def champions(self) -> tuple[Champion, ...]:
         """The champions of all models that have one, by name."""
         with self._transaction() as connection:
             names = connection.scalars(select(champion.c.model).order_by(champion.c.model)).all()
-            found = [standing_of(connection, name).champion for name in names]
+            found = [champion_state_of(connection, name).champion for name in names]
             return tuple(one for one in found if one is not None)
 
     def promote(
@@ -48,35 +48,35 @@ class Champions(Store):
         model: str,
         version: int,
         *,
-        seen_epoch: int,
+        expected_revision: int,
         evidence_hash: str,
         actor: str,
         reason: str,
         at: datetime,
     ) -> Champion:
-        """Make `version` the champion, if the champion is still the one of `seen_epoch` (0: there never was one).
+        """Make `version` the champion, if the revision is still `expected_revision` (0: there never was a champion).
 
         A version that was champion before needs new evidence to become it again, so that nothing that runs by
         itself undoes a rollback. A promotion that already happened, asked again with the same version, evidence
-        and epoch (a retried step), is answered with the champion it made and written down once.
+        and revision (a retried step), is answered with the champion it made and written down once.
 
         Raises LostRaceError when another move came first, EvidenceError when the evidence is missing, altered
         or about something else, LedgerError when the version was refused, serves already, has no recorded
         bundle, or was promoted on this same evidence before.
         """
-        said = Said.by(actor, reason, at)
+        attribution = Attribution.by(actor, reason, at)
         with self._transaction() as connection:
             require_evidence_about(connection, evidence_hash, model, version)
             lock(connection, model)
-            before = standing_of(connection, model)
-            if before.epoch == seen_epoch + 1 and _is(before.champion, version, evidence_hash):
+            before = champion_state_of(connection, model)
+            if before.revision == expected_revision + 1 and _is(before.champion, version, evidence_hash):
                 assert before.champion is not None
                 return before.champion
-            if before.epoch != seen_epoch:
-                raise lost(before, seen_epoch)
+            if before.revision != expected_revision:
+                raise lost(before, expected_revision)
             _require_promotable(connection, require_version(connection, model, version), evidence_hash)
-            after = move(connection, before, version, evidence_hash, said.at)
-            write(connection, "promoted", version, before, after, evidence_hash, said)
+            after = move(connection, before, version, evidence_hash, attribution.at)
+            write(connection, "promoted", version, before, after, evidence_hash, attribution)
             assert after.champion is not None
             return after.champion
 
@@ -100,27 +100,27 @@ class Champions(Store):
         reason: str,
         at: datetime,
         to_version: int | None = None,
-        seen_epoch: int | None = None,
+        expected_revision: int | None = None,
     ) -> Champion:
         """Return to the last version that really served, or to `to_version`, which must have served once.
 
         Versions that were rolled back from, or refused since, are skipped; two rollbacks in a row go further
         back. After a retirement the retired version comes back. The champion's evidence is again that of the
-        promotion that last made the target champion. With `seen_epoch` two people cannot roll back twice.
+        promotion that last made the target champion. With `expected_revision` two people cannot roll back twice.
 
-        Raises LedgerError when there is nothing to return to, LostRaceError when `seen_epoch` is no longer
+        Raises LedgerError when there is nothing to return to, LostRaceError when `expected_revision` is no longer
         true.
         """
-        said = Said.by(actor, reason, at)
+        attribution = Attribution.by(actor, reason, at)
         with self._transaction() as connection:
             lock(connection, model)
-            before = standing_of(connection, model)
-            if seen_epoch is not None and before.epoch != seen_epoch:
-                raise lost(before, seen_epoch)
+            before = champion_state_of(connection, model)
+            if expected_revision is not None and before.revision != expected_revision:
+                raise lost(before, expected_revision)
             target = choose(connection, before, to_version)
             evidence_hash = evidence_of_promotion(connection, model, target)
-            after = move(connection, before, target, evidence_hash, said.at)
-            write(connection, "rolled_back", target, before, after, evidence_hash, said)
+            after = move(connection, before, target, evidence_hash, attribution.at)
+            write(connection, "rolled_back", target, before, after, evidence_hash, attribution)
             assert after.champion is not None
             return after.champion
 
@@ -131,14 +131,14 @@ class Champions(Store):
 
     def retire(self, model: str, *, actor: str, reason: str, at: datetime) -> HistoryEntry:
         """Take the model out of production: no champion until the next promotion or rollback."""
-        said = Said.by(actor, reason, at)
+        attribution = Attribution.by(actor, reason, at)
         with self._transaction() as connection:
             lock(connection, model)
-            before = standing_of(connection, model)
+            before = champion_state_of(connection, model)
             if before.champion is None:
                 raise LedgerError(f"model '{model}' has no champion to retire")
-            after = move(connection, before, None, None, said.at)
-            return write(connection, "retired", before.champion.version, before, after, None, said)
+            after = move(connection, before, None, None, attribution.at)
+            return write(connection, "retired", before.champion.version, before, after, None, attribution)
 
     def _decline(
         self,
@@ -150,11 +150,11 @@ class Champions(Store):
         reason: str,
         at: datetime,
     ) -> HistoryEntry:
-        said = Said.by(actor, reason, at)
+        attribution = Attribution.by(actor, reason, at)
         with self._transaction() as connection:
             require_evidence_about(connection, evidence_hash, model, version)
             lock(connection, model)
-            before = standing_of(connection, model)
+            before = champion_state_of(connection, model)
             found = require_version(connection, model, version)
             if found.status == "champion":
                 raise LedgerError(
@@ -165,7 +165,7 @@ class Champions(Store):
                 return last  # a retried step says the same thing twice
             if found.status != "refused":  # refused stays refused
                 set_status(connection, model, version, "archived" if action == "kept" else "refused")
-            return write(connection, action, version, before, before, evidence_hash, said)
+            return write(connection, action, version, before, before, evidence_hash, attribution)
 
 
 def _require_promotable(connection: Connection, found: ModelVersion, evidence_hash: str) -> None:

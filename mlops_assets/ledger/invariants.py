@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, Text, cast, func, select
 
 from mlops_assets.ledger.engine import Store
-from mlops_assets.ledger.moves import entry, standing_of
-from mlops_assets.ledger.records import HistoryEntry, ModelVersion, Standing
+from mlops_assets.ledger.moves import champion_state_of, entry
+from mlops_assets.ledger.records import ChampionState, HistoryEntry, ModelVersion
 from mlops_assets.ledger.schema import champion, evidence, history, model_versions
 from mlops_assets.ledger.versions import as_version
 
@@ -32,18 +32,18 @@ def invariants(ledger: Store) -> list[str]:
         models = sorted({*versions, *lines, *connection.scalars(select(champion.c.model))})
         broken: list[str] = []
         for model in models:
-            standing = standing_of(connection, model)
-            broken += _status_and_row(standing, versions[model])
-            broken += _history_and_row(standing, lines[model])
+            champion_state = champion_state_of(connection, model)
+            broken += _status_and_row(champion_state, versions[model])
+            broken += _history_and_row(champion_state, lines[model])
             broken += _served_versions(lines[model], versions[model])
         return broken + list(_evidence(connection))
 
 
-def _status_and_row(standing: Standing, versions: Sequence[ModelVersion]) -> Iterator[str]:
+def _status_and_row(champion_state: ChampionState, versions: Sequence[ModelVersion]) -> Iterator[str]:
     """Exactly the champion row's version has the status champion, and there is something to serve."""
-    model = standing.model
+    model = champion_state.model
     marked = [one.version for one in versions if one.status == "champion"]
-    expected = [] if standing.champion is None else [standing.champion.version]
+    expected = [] if champion_state.champion is None else [champion_state.champion.version]
     if marked != expected:
         yield f"{model}: the champion row says {_names(expected)}, the status champion is on {_names(marked)}"
     for one in versions:
@@ -51,12 +51,15 @@ def _status_and_row(standing: Standing, versions: Sequence[ModelVersion]) -> Ite
             yield f"{model}: champion version {one.version} has no recorded bundle"
 
 
-def _history_and_row(standing: Standing, lines: Sequence[HistoryEntry]) -> Iterator[str]:
+def _history_and_row(champion_state: ChampionState, lines: Sequence[HistoryEntry]) -> Iterator[str]:
     """The moves of the history lead, step by step and without a gap, to the champion row."""
-    model, moves = standing.model, [one for one in lines if one.action in MOVES]
-    epochs = [one.epoch for one in moves]
-    if epochs != list(range(1, standing.epoch + 1)):
-        yield f"{model}: the champion's epoch is {standing.epoch}, the history's moves have the epochs {epochs}"
+    model, moves = champion_state.model, [one for one in lines if one.action in MOVES]
+    revisions = [one.revision for one in moves]
+    if revisions != list(range(1, champion_state.revision + 1)):
+        yield (
+            f"{model}: the champion's revision is {champion_state.revision}, "
+            f"the history's moves have the revisions {revisions}"
+        )
     before: int | None = None
     for one in moves:
         if one.from_version != before:
@@ -67,7 +70,7 @@ def _history_and_row(standing: Standing, lines: Sequence[HistoryEntry]) -> Itera
         before = one.to_version
     if not moves:
         return
-    last, now = moves[-1], standing.champion
+    last, now = moves[-1], champion_state.champion
     stands = None if now is None else (now.version, now.evidence_hash)
     says = None if last.to_version is None else (last.to_version, last.evidence_hash)
     if stands != says:

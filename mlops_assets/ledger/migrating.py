@@ -13,12 +13,12 @@ from sqlalchemy import URL, Connection, text
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger.engine import Store, make_engine
 
-HEAD = "0001"
+HEAD = "0002"
 LOCK = 0x6D6C6F7073  # 'mlops': any number that only the ledger's migrations use on this database
 
 
 def migrate(url: str | URL) -> str:
-    """Create or upgrade the ledger's tables in the database of `url`; answers the revision.
+    """Create or upgrade the ledger's tables in the database of `url`; returns the schema revision.
 
     Raises ServiceError when the server does not answer, LedgerError when it refuses or is newer than this
     program.
@@ -27,13 +27,13 @@ def migrate(url: str | URL) -> str:
         # another process may be migrating: wait for it, however long it takes
         connection.execute(text("set local lock_timeout = 0"))
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        found = revision(connection)
+        found = schema_revision(connection)
         if found != HEAD:
-            _upgrade(connection)
+            migrate_to(connection)
         return HEAD
 
 
-def revision(connection: Connection) -> str | None:
+def schema_revision(connection: Connection) -> str | None:
     """The schema's revision, None when the database holds no ledger."""
     if connection.execute(text("select to_regclass('alembic_version')")).scalar() is None:
         return None
@@ -43,7 +43,7 @@ def revision(connection: Connection) -> str | None:
 
 def require_head(connection: Connection) -> None:
     """Raise LedgerError unless the schema is the one this program knows."""
-    found = revision(connection)
+    found = schema_revision(connection)
     if found == HEAD:
         return
     if found is None:
@@ -56,7 +56,8 @@ def require_head(connection: Connection) -> None:
     )
 
 
-def _upgrade(connection: Connection) -> None:
+def migrate_to(connection: Connection, target: str = "head") -> None:
+    """Bring the schema to the revision `target`, inside the connection's transaction. Raises LedgerError."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -65,6 +66,6 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, target)
     except CommandError as error:
         raise LedgerError(f"the ledger cannot be migrated: {error}") from error

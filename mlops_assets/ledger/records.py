@@ -15,24 +15,24 @@ Verdict = Literal["approve", "reject", "defer"]
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The version in production. `epoch` counts every move of this model's champion, retirement included."""
+    """The version in production. `revision` counts every move of this model's champion, retirement included."""
 
     model: str
     version: int
-    epoch: int
+    revision: int
     evidence_hash: str
     since: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One consistent look: the champion, or None, and the epoch that a promotion must name as seen.
+class ChampionState:
+    """The champion, or None, and the revision that a promotion must name as expected, read in one transaction.
 
-    0 means the model never had a champion. A retired model has no champion and an epoch above 0.
+    0 means the model never had a champion. A retired model has no champion and a revision above 0.
     """
 
     model: str
-    epoch: int
+    revision: int
     champion: Champion | None
 
 
@@ -41,7 +41,7 @@ class HistoryEntry:
     """One line of the append-only history.
 
     `version` is what the line is about; from_version and to_version are the champion before and after. kept
-    and refused move nothing: both are the standing champion, or None.
+    and refused move nothing: both are the current champion, or None.
     """
 
     id: int
@@ -52,7 +52,7 @@ class HistoryEntry:
     from_version: int | None
     to_version: int | None
     version: int
-    epoch: int
+    revision: int
     evidence_hash: str | None
     reason: str
 

@@ -64,8 +64,8 @@ class RetrainRequests(Store):
                 return
             found = connection.scalar(select(requests.c.state).where(of_key))
             if found != state:
-                standing = "is unknown" if found is None else f"is already {found}"
-                raise LedgerError(f"the retrain request '{key}' of model '{model}' {standing}")
+                state_now = "is unknown" if found is None else f"is already {found}"
+                raise LedgerError(f"the retrain request '{key}' of model '{model}' {state_now}")
 
     def open_requests(self, model: str | None = None) -> tuple[RetrainRequest, ...]:
         """Requests that are open or running, oldest first."""

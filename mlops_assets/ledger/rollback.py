@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger.history import serving_order_of
-from mlops_assets.ledger.records import Standing
+from mlops_assets.ledger.records import ChampionState
 from mlops_assets.ledger.schema import history, model_versions
 
 
@@ -15,7 +15,7 @@ def last_served(connection: Connection, model: str) -> int | None:
     return serving_order_of(connection, model).target(_refused(connection, model))
 
 
-def choose(connection: Connection, before: Standing, to_version: int | None) -> int:
+def choose(connection: Connection, before: ChampionState, to_version: int | None) -> int:
     """`to_version` if a rollback may go there, `last_served` when None. Raises LedgerError saying why not."""
     model, current = before.model, before.champion.version if before.champion else None
     if to_version is None:

@@ -117,7 +117,7 @@ def require_version(connection: Connection, model: str, version: int) -> ModelVe
 
 
 def set_status(connection: Connection, model: str, version: int, status: Status) -> None:
-    """Change a version's standing; the caller has checked that the change is allowed."""
+    """Change a version's status; the caller has checked that the change is allowed."""
     connection.execute(
         update(versions).where(versions.c.model == model, versions.c.version == version).values(status=status)
     )

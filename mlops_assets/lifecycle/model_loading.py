@@ -25,7 +25,7 @@ def load_version(
 
     A version stored as a pickle is read only while the model file in force, the one in the models folder now, still
     allows that estimator; where there is no such file, or it cannot be read, nobody allows it. So a permission that is
-    taken back counts at once and everywhere: for predictions, rollbacks, drills and the prediction API. A champion that
+    taken back counts at once and everywhere: for predictions, rollbacks, readiness checks and the API. A champion that
     is refused then is replaced by `mlops retire` and a new training. Raises BundleError, LedgerError.
     """
     folder, manifest = _place(platform, model, version)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import JsonValue
+from pydantic import AliasChoices, Field, JsonValue
 
 from mlops_assets.artifacts import Decision, GateResult, Repair, RuleResult, TableVersion
 
@@ -79,7 +80,7 @@ class PromotionRecord:
     version: int
     decision: Decision
     champion: int | None
-    epoch: int
+    revision: Annotated[int, Field(validation_alias=AliasChoices("revision", "epoch"))]
     evidence_hash: str
 
 

@@ -1,7 +1,7 @@
-"""Registry: what people look up in MLflow, written from what we know; the only room that imports mlflow.
+"""Registry: what people look up in MLflow, written from what we know; the only package that imports mlflow.
 
-Comes in: params, metrics, tags, files, and the ledger's standing. Goes out: experiments, runs, registered versions and
-the alias `champion`. Nothing is decided from what MLflow says: which version serves is the ledger's answer.
+Comes in: params, metrics, tags, files, and the ledger's champion state. Goes out: experiments, runs, versions and
+the alias `champion`. Nothing is decided from what MLflow says: the ledger says which version serves.
 """
 
 from mlops_assets.registry.registry import Registry, experiment_name

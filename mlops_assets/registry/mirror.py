@@ -21,14 +21,14 @@ class HasVersion(Protocol):
     def version(self) -> int: ...
 
 
-class VersionStanding(HasVersion, Protocol):
+class VersionState(HasVersion, Protocol):
     """A version and its status: challenger, champion, archived or refused."""
 
     @property
     def status(self) -> str: ...
 
 
-class Standing(Protocol):
+class ChampionState(Protocol):
     """The champion, or None."""
 
     @property
@@ -38,8 +38,8 @@ class Standing(Protocol):
 def mirror(
     client: Any,
     model: str,
-    standing: Standing,
-    versions: Iterable[VersionStanding],
+    champion_state: ChampionState,
+    versions: Iterable[VersionState],
     approved: Mapping[int, bool] | None = None,
 ) -> int:
     """Write what differs; the number of writes. approved: people's answers, for the versions that have one."""
@@ -50,7 +50,7 @@ def mirror(
     }
     if not known:
         return 0
-    champion = standing.champion.version if standing.champion is not None else None
+    champion = champion_state.champion.version if champion_state.champion is not None else None
     writes = _alias(client, model, str(known[champion].version) if champion in known else None)
     for version in versions:
         found = known.get(version.version)

@@ -125,15 +125,15 @@ class Registry:
     def mirror(
         self,
         model: str,
-        standing: mirroring.Standing,
-        versions: Iterable[mirroring.VersionStanding],
+        champion_state: mirroring.ChampionState,
+        versions: Iterable[mirroring.VersionState],
         approved: Mapping[int, bool] | None = None,
     ) -> int:
         """Bring alias and tags in line with the ledger; the number of writes, 0 when nothing differed."""
         if not listens(self.tracking_uri):
             raise ServiceError(f"MLflow at {without_secret(self.tracking_uri)} does not answer")
         with reaching(self.tracking_uri, f"mirror the champion of {model}"):
-            return mirroring.mirror(self.client, model, standing, versions, approved)
+            return mirroring.mirror(self.client, model, champion_state, versions, approved)
 
     def leave(self) -> None:
         """End the run that is active in this process, so that the next one in it starts its own."""

@@ -238,7 +238,7 @@ def champion_words(evidence: Evidence) -> str:
     """Who stands on the other side."""
     if evidence.champion.version is None:
         return "no champion yet"
-    return f"champion v{evidence.champion.version} (epoch {evidence.champion.epoch})"
+    return f"champion v{evidence.champion.version} (revision {evidence.champion.revision})"
 
 
 def commands(evidence: Evidence, decision: Decision, evidence_hash: str) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ class Served:
 
     spec: ModelSpec
     version: int
-    epoch: int
+    revision: int
     predictor: BundlePredictor
     recent: pl.DataFrame
 
@@ -90,7 +90,7 @@ class Champions:
         """What is served, and what is wrong."""
         return {
             "models": {
-                name: {"version": one.version, "epoch": one.epoch} for name, one in self._served.items()
+                name: {"version": one.version, "revision": one.revision} for name, one in self._served.items()
             },
             "problems": dict(self._problems),
             "ledger": self._ledger_problem or "ok",
@@ -103,25 +103,25 @@ class Champions:
     def refresh(self) -> None:
         """One look at the ledger."""
         try:
-            standings = {
-                name: self._platform.ledger.standing(name) for name in self._platform.ledger.models()
+            champion_states = {
+                name: self._platform.ledger.champion_state(name) for name in self._platform.ledger.models()
             }
         except MlopsError as error:
             self._ledger_problem = str(error)
             return
         self._ledger_problem = None
-        for name, standing in standings.items():
-            if standing.champion is None:
+        for name, champion_state in champion_states.items():
+            if champion_state.champion is None:
                 self._served.pop(name, None)
-            elif (now := self._served.get(name)) is None or now.epoch != standing.epoch:
-                self._load(name, standing.champion.version, standing.epoch)
+            elif (now := self._served.get(name)) is None or now.revision != champion_state.revision:
+                self._load(name, champion_state.champion.version, champion_state.revision)
 
-    def _load(self, name: str, version: int, epoch: int) -> None:
+    def _load(self, name: str, version: int, revision: int) -> None:
         try:
             predictor, bundle = load_version(self._platform, name, version)
             spec = spec_of_bundle(bundle)
             recent = recent_readings(self._platform, spec)
-            self._served[name] = Served(spec, version, epoch, predictor, recent)
+            self._served[name] = Served(spec, version, revision, predictor, recent)
             self._problems.pop(name, None)
         except MlopsError as error:
             self._problems[name] = f"version {version} of {name} cannot be served: {error}"

@@ -17,7 +17,7 @@ import yaml
 from mlops_assets import stages
 from mlops_assets.artifacts import DriftReport
 from mlops_assets.defs.execution import materialise
-from mlops_assets.defs.housekeeping import settle_requests
+from mlops_assets.defs.housekeeping import close_requests
 from mlops_assets.lifecycle.platform import known_record
 from mlops_assets.model_file import ModelSpec, load_model
 from mlops_assets_tests.defs.test_staleness import launch, stale, tick
@@ -80,7 +80,7 @@ def test_drifting_pumps(local_platform: LocalPlatform, tmp_path: Path) -> None:
             spec, request._replace(tags={**request.tags, "mlops/as_of": week_later.isoformat()}), instance
         )
         assert result.success
-        settle_requests([spec], local_platform.platform, instance, datetime.now(UTC))
+        close_requests([spec], local_platform.platform, instance, datetime.now(UTC))
         for entry in local_platform.platform.ledger.history(spec.name, 1):
             told.append(f"verdict: version {entry.version} {entry.action}: {entry.reason}")
         [closed] = local_platform.platform.ledger.retrain_requests(spec.name)

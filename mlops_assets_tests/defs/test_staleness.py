@@ -12,7 +12,7 @@ from dagster._core.loader import LoadingContextForTest
 from mlops_assets import stages
 from mlops_assets.artifacts import DriftReport
 from mlops_assets.defs.automation import LIFECYCLE_JOB
-from mlops_assets.defs.housekeeping import LAUNCH_WITHIN, settle_requests
+from mlops_assets.defs.housekeeping import LAUNCH_WITHIN, close_requests
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.lifecycle.platform import known_record
@@ -140,15 +140,15 @@ def test_drift_asks_once_and_the_retrain_clears_the_mark(local_platform: LocalPl
         assert len(local_platform.platform.ledger.open_requests(spec.name)) == 1
 
         # with the ledger's cooldown over, the same fact is still the same fact
-        assert settle_requests([spec], local_platform.platform, instance, datetime.now(UTC)) == []
+        assert close_requests([spec], local_platform.platform, instance, datetime.now(UTC)) == []
         later = datetime.now(UTC) + LAUNCH_WITHIN + timedelta(seconds=1)
-        [lost] = settle_requests([spec], local_platform.platform, instance, later)
+        [lost] = close_requests([spec], local_platform.platform, instance, later)
         assert (lost.run_key, lost.tags["mlops/request"]) == (request.run_key, request.tags["mlops/request"])
 
         result = launch(spec, request, instance)
         assert result.success
         assert len(local_platform.status(spec)) == 2
-        assert settle_requests([spec], local_platform.platform, instance, later) == []
+        assert close_requests([spec], local_platform.platform, instance, later) == []
         assert local_platform.platform.ledger.open_requests(spec.name) == ()
         [closed] = local_platform.platform.ledger.retrain_requests(spec.name)
         assert (closed.state, closed.run_id) == ("done", result.run_id)
@@ -156,7 +156,7 @@ def test_drift_asks_once_and_the_retrain_clears_the_mark(local_platform: LocalPl
         assert tick(spec, "drift_sensor", instance).run_requests == []
 
 
-def test_status_sensors_settle_what_a_run_was_made_for(local_platform: LocalPlatform) -> None:
+def test_status_sensors_close_the_request_of_a_run(local_platform: LocalPlatform) -> None:
     spec = local_platform.model(validation={"min_rows": 401})
     now = datetime.now(UTC)
     assert local_platform.platform.ledger.request_retrain(spec.name, "manual-1", "manual", {}, now)
@@ -170,7 +170,7 @@ def test_status_sensors_settle_what_a_run_was_made_for(local_platform: LocalPlat
         run = instance.get_run_by_id(result.run_id)
         assert run is not None
         for _ in range(2):  # a second daemon, a lost cursor
-            for name in ("failed_run_alert", "settle_failure"):
+            for name in ("failed_run_alert", "end_mlflow_run_failure"):
                 context = dg.build_run_status_sensor_context(
                     sensor_name=name,
                     dagster_event=result.get_run_failure_event(),

@@ -1,6 +1,6 @@
 """One of several processes that race to promote. Reads a JSON command per line, answers a JSON line.
 
-look: read the standing. promote: promote under the epoch that was seen. naive: what a registry without
+look: read the champion state. promote: promote under the revision that was seen. naive: what a registry without
 compare-and-swap does, read and then write. loop: promote own versions one after the other, retrying lost races.
 """
 
@@ -22,7 +22,7 @@ AT = datetime(2026, 3, 1, tzinfo=UTC)
 def promote(ledger: Ledger, model: str, version: int, hash_: str, seen: int) -> str:
     try:
         ledger.promote(
-            model, version, seen_epoch=seen, evidence_hash=hash_, actor="racer", reason="race", at=AT
+            model, version, expected_revision=seen, evidence_hash=hash_, actor="racer", reason="race", at=AT
         )
     except LostRaceError:
         return "lost"
@@ -34,9 +34,10 @@ def naive(ledger: Ledger, model: str, version: int, hash_: str, seen: int) -> st
     with ledger._transaction() as connection:
         connection.execute(
             text(
-                "update champion set version = :version, epoch = :epoch, evidence_hash = :hash where model = :model"
+                "update champion set version = :version, revision = :revision, evidence_hash = :hash "
+                "where model = :model"
             ),
-            {"version": version, "epoch": seen + 1, "hash": hash_, "model": model},
+            {"version": version, "revision": seen + 1, "hash": hash_, "model": model},
         )
     return "won"
 
@@ -45,7 +46,7 @@ def loop(ledger: Ledger, model: str, challengers: list[tuple[int, str]]) -> int:
     """Promote each of `challengers`, however often that takes; answers the races lost on the way."""
     lost = 0
     for version, hash_ in challengers:
-        while promote(ledger, model, version, hash_, ledger.standing(model).epoch) == "lost":
+        while promote(ledger, model, version, hash_, ledger.champion_state(model).revision) == "lost":
             lost += 1
     return lost
 
@@ -53,7 +54,7 @@ def loop(ledger: Ledger, model: str, challengers: list[tuple[int, str]]) -> int:
 def answer(ledger: Ledger, command: dict[str, Any]) -> Any:
     match command.pop("do"):
         case "look":
-            return ledger.standing(command["model"]).epoch
+            return ledger.champion_state(command["model"]).revision
         case "promote":
             return promote(ledger, **command)
         case "naive":

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from mlops_assets.ledger import Ledger, migrate
-from mlops_assets.ledger.moves import Said, move, standing_of, write
+from mlops_assets.ledger.moves import Attribution, champion_state_of, move, write
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -39,16 +39,22 @@ class Points:
 
 
 def torn(
-    ledger: Ledger, model: str, version: int, seen_epoch: int, evidence_hash: str, actor: str, reason: str
+    ledger: Ledger,
+    model: str,
+    version: int,
+    expected_revision: int,
+    evidence_hash: str,
+    actor: str,
+    reason: str,
 ) -> None:
     """A promotion as it must not be: in two transactions."""
-    said = Said.by(actor, reason, AT)
+    attribution = Attribution.by(actor, reason, AT)
     with ledger._transaction() as connection:
-        before = standing_of(connection, model)
+        before = champion_state_of(connection, model)
         after = move(connection, before, version, evidence_hash, AT)
-    assert before.epoch == seen_epoch
+    assert before.revision == expected_revision
     with ledger._transaction() as connection:
-        write(connection, "promoted", version, before, after, evidence_hash, said)
+        write(connection, "promoted", version, before, after, evidence_hash, attribution)
 
 
 def act(url: str, verb: str, arguments: dict[str, Any], repeat: int) -> None:

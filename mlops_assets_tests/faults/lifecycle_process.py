@@ -21,7 +21,7 @@ from mlops_assets.artifacts import ChampionRef, Evidence, from_json, to_json
 from mlops_assets.errors import MlopsError
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.lifecycle.stages.promote import settle
+from mlops_assets.lifecycle.stages.promote import apply_decision
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.settings import Settings, Stores
 
@@ -60,10 +60,12 @@ def challenger(platform: Platform, spec: ModelSpec, source: int, champion: Champ
 
 def make(platform: Platform, spec: ModelSpec, job: dict[str, Any]) -> None:
     for _ in range(job["repeat"]):
-        standing = platform.ledger.standing(spec.name)
-        champion = ChampionRef(standing.champion.version if standing.champion else None, standing.epoch)
+        champion_state = platform.ledger.champion_state(spec.name)
+        champion = ChampionRef(
+            champion_state.champion.version if champion_state.champion else None, champion_state.revision
+        )
         version, hash_ = challenger(platform, spec, job["source"], champion)
-        settle(spec, platform, run(), version, hash_)
+        apply_decision(spec, platform, run(), version, hash_)
 
 
 def killed(settings: Settings, stores: Stores, spec: ModelSpec, job: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def killed(settings: Settings, stores: Stores, spec: ModelSpec, job: dict[str, A
 def settled(platform: Platform, spec: ModelSpec, job: dict[str, Any]) -> dict[str, Any]:
     """Promote; the answer is what came of it."""
     try:
-        record = settle(spec, platform, run(), job["version"], job["hash"])
+        record = apply_decision(spec, platform, run(), job["version"], job["hash"])
     except MlopsError as error:
         return {"came": type(error).__name__}
     return {"came": record.decision.outcome, "champion": record.champion}

@@ -22,7 +22,7 @@ from sqlalchemy import create_engine, text
 
 from mlops_assets.errors import LedgerError, LostRaceError
 from mlops_assets.ledger import Ledger, engine, invariants, migrate
-from mlops_assets.ledger.migrating import HEAD, revision
+from mlops_assets.ledger.migrating import HEAD, schema_revision
 
 pytestmark = pytest.mark.faults
 
@@ -69,7 +69,7 @@ def promote(ledger: Ledger) -> None:
     ledger.promote(
         M,
         version,
-        seen_epoch=ledger.standing(M).epoch,
+        expected_revision=ledger.champion_state(M).revision,
         evidence_hash=hash_,
         actor="a",
         reason="",
@@ -81,12 +81,18 @@ def arguments_of(ledger: Ledger, verb: str) -> dict[str, Any]:
     """What to call `verb` with now, so that a call that is repeated means the same."""
     version, hash_ = challenger(ledger)
     said = {"actor": "a", "reason": ""}
-    epoch = ledger.standing(M).epoch
+    revision = ledger.champion_state(M).revision
     match verb:
         case "promote":
-            return {"model": M, "version": version, "seen_epoch": epoch, "evidence_hash": hash_, **said}
+            return {
+                "model": M,
+                "version": version,
+                "expected_revision": revision,
+                "evidence_hash": hash_,
+                **said,
+            }
         case "rollback":
-            return {"model": M, "seen_epoch": epoch, **said}
+            return {"model": M, "expected_revision": revision, **said}
         case "keep" | "refuse":
             return {"model": M, "version": version, "evidence_hash": hash_, **said}
         case "answer":
@@ -101,7 +107,7 @@ def look(ledger: Ledger, arguments: dict[str, Any]) -> tuple[object, ...]:
     """Everything the verbs change."""
     hash_ = arguments.get("evidence_hash")
     return (
-        ledger.standing(M),
+        ledger.champion_state(M),
         len(ledger.history(M, limit=None)),
         tuple(version.status for version in ledger.versions(M)),
         None if hash_ is None else ledger.approval(hash_),
@@ -143,12 +149,12 @@ def test_killed_at_random_moments(ledger: Ledger, ledger_url: str, victims: Run)
 
     def twenty_promotions() -> dict[str, Any]:
         challengers = [challenger(ledger) for _ in range(20)]
-        epoch = ledger.standing(M).epoch
+        revision = ledger.champion_state(M).revision
         return {
             "model": M,
             "version": [version for version, _ in challengers],
             "evidence_hash": [hash_ for _, hash_ in challengers],
-            "seen_epoch": list(range(epoch, epoch + 20)),
+            "expected_revision": list(range(revision, revision + 20)),
             "actor": "a",
             "reason": "",
         }
@@ -167,7 +173,7 @@ def test_killed_at_random_moments(ledger: Ledger, ledger_url: str, victims: Run)
         victims(url=ledger_url, verb="promote", arguments=arguments, repeat=20, delay=delay)
         assert invariants(ledger) == [], f"round {len(moved)}, killed after {delay:.4f} s"
         assert ledger.champion(M) is not None
-        moved.append(ledger.standing(M).epoch - arguments["seen_epoch"][0])
+        moved.append(ledger.champion_state(M).revision - arguments["expected_revision"][0])
         hits += 0 < moved[-1] < 20
         # how long a run takes changes with what else the machine does: follow it
         takes *= 1.05 if moved[-1] == 0 else 0.9 if moved[-1] == 20 else 1.0
@@ -196,7 +202,7 @@ def test_a_killed_migration_leaves_nothing_or_everything(postgres_url: str, vict
     def found() -> tuple[str | None, int]:
         with probe.connect() as connection:
             tables = text("select count(*) from pg_tables where schemaname = 'public'")
-            return revision(connection), connection.execute(tables).scalar_one()
+            return schema_revision(connection), connection.execute(tables).scalar_one()
 
     point = 0
     while found()[0] is None:
@@ -239,4 +245,4 @@ def test_connections_that_died_are_replaced(ledger: Ledger, ledger_url: str) -> 
         )
     killer.dispose()
     promote(ledger)
-    assert ledger.standing(M).epoch == 2
+    assert ledger.champion_state(M).revision == 2

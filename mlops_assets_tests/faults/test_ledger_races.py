@@ -76,8 +76,8 @@ def one_round(ledger: Ledger, started: list[Racer], how: str) -> list[str]:
         racer.tell(do="look", model=M)
     seen = [racer.hear() for racer in started]
     assert len(set(seen)) == 1
-    for racer, (version, hash_), epoch in zip(started, challengers, seen, strict=True):
-        racer.tell(do=how, model=M, version=version, hash_=hash_, seen=epoch)
+    for racer, (version, hash_), revision in zip(started, challengers, seen, strict=True):
+        racer.tell(do=how, model=M, version=version, hash_=hash_, seen=revision)
     return [racer.hear() for racer in started]
 
 
@@ -86,7 +86,7 @@ def test_exactly_one_wins(ledger: Ledger, ledger_url: str, number: int, rounds: 
     with racers(ledger_url, number) as started:
         wins = [one_round(ledger, started, "promote").count("won") for _ in range(rounds)]
     assert wins == [1] * rounds
-    assert ledger.standing(M).epoch == rounds
+    assert ledger.champion_state(M).revision == rounds
     assert [entry.action for entry in ledger.history(M, limit=None)] == ["promoted"] * rounds
     assert invariants(ledger) == []
 
@@ -107,6 +107,6 @@ def test_everybody_arrives_in_the_end(ledger: Ledger, ledger_url: str) -> None:
             racer.tell(do="loop", model=M, challengers=own)
         for racer in started:
             assert racer.hear() >= 0
-    assert ledger.standing(M).epoch == 4 * each
+    assert ledger.champion_state(M).revision == 4 * each
     assert sorted(entry.version for entry in ledger.history(M, limit=None)) == list(range(1, 4 * each + 1))
     assert invariants(ledger) == []

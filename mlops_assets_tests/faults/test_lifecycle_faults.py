@@ -92,9 +92,9 @@ def test_one_winner_of_every_race(local_platform: LocalPlatform, spec: ModelSpec
     with ExitStack() as stack:
         racers = [stack.enter_context(helper(spec)) for _ in range(RACERS)]
         for round_ in range(1, ROUNDS + 1):
-            standing = local_platform.platform.ledger.standing(spec.name)
-            assert standing.champion is not None
-            seen = ChampionRef(standing.champion.version, standing.epoch)
+            champion_state = local_platform.platform.ledger.champion_state(spec.name)
+            assert champion_state.champion is not None
+            seen = ChampionRef(champion_state.champion.version, champion_state.revision)
             runners = [lifecycle_process.challenger(local_platform.platform, spec, 1, seen) for _ in racers]
             for racer, (version, hash_) in zip(racers, runners, strict=True):
                 racer.tell(verb="settle", version=version, hash=hash_)
@@ -103,7 +103,7 @@ def test_one_winner_of_every_race(local_platform: LocalPlatform, spec: ModelSpec
             came.update(answer["came"] for answer in answers)
             assert len(winners) == 1, (round_, answers)
             assert local_platform.champion(spec) == winners[0]
-            assert local_platform.platform.ledger.standing(spec.name).epoch == seen.epoch + 1
+            assert local_platform.platform.ledger.champion_state(spec.name).revision == seen.revision + 1
     assert set(came) <= {"promote", "EvidenceError", "LostRaceError"}, came
     assert invariants(local_platform.platform.ledger) == []
     assert local_platform.status(spec).count("champion") == 1
@@ -121,7 +121,7 @@ def test_killed_at_random_moments_of_a_promotion(local_platform: LocalPlatform, 
             assert victim.answer()["exit"] == 0
             takes = time.monotonic() - began
         for round_ in range(KILLS):
-            before = local_platform.platform.ledger.standing(spec.name)
+            before = local_platform.platform.ledger.champion_state(spec.name)
             delay = chance.uniform(0, takes)
             victim.tell(verb="make", source=1, repeat=3, delay=delay)
             victim.answer()
@@ -134,7 +134,7 @@ def test_killed_at_random_moments_of_a_promotion(local_platform: LocalPlatform, 
                 local_platform.platform, spec.name, champion
             )  # whole, and its sample replays
             assert predictor.algorithm == "ridge"
-            moved.append(local_platform.platform.ledger.standing(spec.name).epoch - before.epoch)
+            moved.append(local_platform.platform.ledger.champion_state(spec.name).revision - before.revision)
         victim.tell(verb="make", source=1, repeat=1)  # nothing has to be cleared away by hand
         assert victim.answer()["exit"] == 0
     assert sum(moves < 3 for moves in moved) > KILLS / 4, moved

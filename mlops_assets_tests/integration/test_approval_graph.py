@@ -1,4 +1,4 @@
-"""People and the way back with real Dagster and MLflow: an approval file, the mirror, tampering, the drill sensor."""
+"""Human approval and rollback with real Dagster and MLflow: approval files, the mirror, tampering, readiness."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_assets.defs.approvals import people_sensors, reproduction
+from mlops_assets.defs.approvals import approval_sensors, reproduction
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.lifecycle.approvals.files import folder
 from mlops_assets.lifecycle.recovery.reproduce import last_reproduction
-from mlops_assets.lifecycle.recovery.rollback_check import last_drill
-from mlops_assets.lifecycle.stages.promote import roll_back
+from mlops_assets.lifecycle.recovery.rollback import roll_back
+from mlops_assets.lifecycle.recovery.rollback_check import last_check
 from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.local_platform import GATES, LocalPlatform, readings
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def tick(specs: Sequence[ModelSpec], name: str) -> Any:
-    [sensor] = [one for one in people_sensors(specs) if one.name == name]
+    [sensor] = [one for one in approval_sensors(specs) if one.name == name]
     context = dg.build_sensor_context(resources={"platform": PlatformResource()})
     return sensor.evaluate_tick(context)
 
@@ -82,12 +82,12 @@ def test_a_champion_that_moved_while_mlflow_was_away_is_not_tampering(
     assert local_platform.champion(spec) == 2
     tick([spec], "mlflow_mirror_sensor")
 
-    ready = tick([spec], "rollback_drill_sensor")
+    ready = tick([spec], "rollback_check_sensor")
     assert [event.metadata["rollback_ready"].value for event in ready.asset_events] == [True]
-    tried = last_drill(local_platform.platform, spec.name)
+    tried = last_check(local_platform.platform, spec.name)
     assert tried is not None
     assert (tried.version, tried.ready) == (1, True)
-    assert "tried today" in tick([spec], "rollback_drill_sensor").skip_message
+    assert "tried today" in tick([spec], "rollback_check_sensor").skip_message
 
     with monkeypatch.context() as away:
         away.setattr(
@@ -111,5 +111,5 @@ def test_a_champion_that_moved_while_mlflow_was_away_is_not_tampering(
 def test_the_graph_has_them(local_platform: LocalPlatform) -> None:
     definitions = build_definitions([local_platform.model()])
     names = {sensor.name for sensor in definitions.sensors or []}
-    assert {"approval_file_sensor", "rollback_drill_sensor", "mlflow_mirror_sensor"} <= names
+    assert {"approval_file_sensor", "rollback_check_sensor", "mlflow_mirror_sensor"} <= names
     assert definitions.resolve_job_def("reproduce_champions").name == "reproduce_champions"

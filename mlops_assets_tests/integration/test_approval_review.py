@@ -103,7 +103,7 @@ def test_a_no_needs_words(station: Station, browser: TestClient, verdict: str, w
 def test_stale_evidence_is_refused_in_words(station: Station, browser: TestClient) -> None:
     trained = station.train()
     old = station.judge(trained)
-    station.settle(trained.version, old)
+    station.apply_decision(trained.version, old)
     sign_in(browser)
     station.judge(trained, rmse=0.8)
     refused = say(browser, f"/station/{old}", "approve")

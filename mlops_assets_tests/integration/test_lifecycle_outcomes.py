@@ -61,7 +61,7 @@ def test_first_kept_then_promoted(local_platform: LocalPlatform) -> None:
     assert {passed for passed, severity in checks_of(second).values() if severity == "ERROR"} == {True}
     record = own_record(local_platform.platform, spec, "production_model", second.run_id, PromotionRecord)
     assert record is not None
-    assert (record.decision.outcome, record.champion, record.epoch) == ("keep", 1, 1)
+    assert (record.decision.outcome, record.champion, record.revision) == ("keep", 1, 1)
     predicted = own_record(local_platform.platform, spec, "predictions", second.run_id, PredictionsRecord)
     assert predicted is not None
     assert (predicted.version, predicted.new_rows) == (1, 40)
@@ -73,12 +73,12 @@ def test_first_kept_then_promoted(local_platform: LocalPlatform) -> None:
     assert third.success, third.failures
     assert local_platform.champion(spec) == 3
     assert local_platform.status(spec) == ["archived", "archived", "champion"]
-    standing = local_platform.platform.ledger.standing(spec.name)
-    assert standing.champion is not None
+    champion_state = local_platform.platform.ledger.champion_state(spec.name)
+    assert champion_state.champion is not None
     evidence = from_json(
-        Evidence, local_platform.platform.ledger.evidence(standing.champion.evidence_hash or "").body
+        Evidence, local_platform.platform.ledger.evidence(champion_state.champion.evidence_hash or "").body
     )
-    assert (evidence.champion.version, evidence.champion.epoch) == (1, 1)
+    assert (evidence.champion.version, evidence.champion.revision) == (1, 1)
     assert evidence.evaluation.comparisons[0].improvement > 0.02
     assert set(mlflow_statuses(local_platform, spec)) == {"FINISHED"}
     client = local_platform.platform.registry.client

@@ -19,7 +19,7 @@ from mlops_assets.ledger.records import Verdict
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.records import PromotionRecord
 from mlops_assets.lifecycle.stages import monitor
-from mlops_assets.lifecycle.stages.promote import decision_on, settle, waiting_key
+from mlops_assets.lifecycle.stages.promote import apply_decision, decision_on, waiting_key
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.gates import check_names
 from mlops_assets.model_file.suggestion import did_you_mean
@@ -193,8 +193,10 @@ def _lapsed(spec: ModelSpec, platform: Platform, evidence: Evidence, evidence_ha
     newest = platform.ledger.evidence_of(spec.name, evidence.version)[0].hash
     if newest != evidence_hash:
         return f"{name} was evaluated again since; its newest evidence is {newest[:16]}"
-    standing = platform.ledger.standing(spec.name)
-    now = ChampionRef(standing.champion.version if standing.champion else None, standing.epoch)
+    champion_state = platform.ledger.champion_state(spec.name)
+    now = ChampionRef(
+        champion_state.champion.version if champion_state.champion else None, champion_state.revision
+    )
     if now != evidence.champion:
         return f"the champion changed since {name} was compared with it; run 'mlops run {spec.name}' again"
     return None
@@ -232,7 +234,7 @@ def _act(
         )
         request = monitor.ask_for_retrain(spec, platform, [trigger], run.now())
     try:
-        record = settle(spec, platform, run, version, found.evidence_hash)
+        record = apply_decision(spec, platform, run, version, found.evidence_hash)
     except MlopsError as error:
         raise type(error)(f"the answer is recorded, but: {error}") from error
     platform.ledger.acknowledge_alert(waiting_key(found.evidence_hash), approval.actor, run.now())

@@ -7,12 +7,14 @@ nothing is ever read back from MLflow into it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import AliasChoices, Field
 
 from mlops_assets.artifacts import digest, from_json, to_json
 from mlops_assets.ledger import invariants
+from mlops_assets.lifecycle.champions import sync_mlflow
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.lifecycle.stages.promote import mirrored
 
 RECORD: Final = "mlflow_mirror"
 RECORD_RUN: Final = "mirror"
@@ -20,9 +22,9 @@ RECORD_RUN: Final = "mirror"
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """Stored. Digest of the ledger's standing that MLflow was last seen to show."""
+    """Stored. Digest of the ledger's state that MLflow was last seen to show."""
 
-    standing: str
+    ledger_digest: Annotated[str, Field(validation_alias=AliasChoices("ledger_digest", "standing"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,10 @@ class Reconciled:
 
 def reconcile(platform: Platform, model: str, run: Run) -> Reconciled:
     """Repair alias and tags of one model; an alert when they were changed by hand. Raises ServiceError."""
-    now = _standing(platform, model)
+    now = _ledger_digest(platform, model)
     body = platform.ledger.get_record(f"{model}/{RECORD}", RECORD_RUN, exact=True)
-    before = None if body is None else from_json(Mirrored, body).standing
-    writes = mirrored(platform, model)
+    before = None if body is None else from_json(Mirrored, body).ledger_digest
+    writes = sync_mlflow(platform, model)
     tampered = writes > 0 and before == now
     if tampered:
         platform.ledger.raise_alert(
@@ -72,8 +74,10 @@ def check_ledger(platform: Platform, run: Run) -> tuple[str, ...]:
     return broken
 
 
-def _standing(platform: Platform, model: str) -> str:
+def _ledger_digest(platform: Platform, model: str) -> str:
     ledger = platform.ledger
     answers = {str(version): answer.verdict for version, answer in ledger.answers(model).items()}
     statuses = {str(one.version): one.status for one in ledger.versions(model)}
-    return digest({"epoch": ledger.standing(model).epoch, "statuses": statuses, "answers": answers})
+    return digest(
+        {"revision": ledger.champion_state(model).revision, "statuses": statuses, "answers": answers}
+    )

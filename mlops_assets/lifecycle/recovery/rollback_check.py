@@ -1,7 +1,7 @@
-"""The readiness check: could a rollback happen now? Tried on the version it would go to, before anyone needs it.
+"""Rollback readiness check: could a rollback happen now? Tried on the version it would go to, before anyone needs it.
 
-Comes in: a model. Goes out: a `Drill` with its time, kept in the ledger; a target that fails raises an alert. Nothing
-is moved. Needs the ledger, the bundle and the last validated readings; neither Dagster nor MLflow.
+Comes in: a model. Goes out: a `RollbackCheck` with its duration, kept in the ledger; a failure raises an alert.
+Nothing is moved. Needs the ledger, the bundle and the last validated readings; neither Dagster nor MLflow.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec
 
-RECORD: Final = "rollback_drill"
+RECORD: Final = "rollback_check"
 ROWS: Final = 100
 EVERY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Drill:
+class RollbackCheck:
     """Stored. version is the rollback target, None when there is none. problem: why it could not take over, in words.
 
     load_seconds: bundle checked, loaded, sample replayed. answer_seconds: features of `rows` recent readings built and
@@ -57,12 +57,12 @@ class Drill:
         )
 
 
-def drill(platform: Platform, model: str, run: Run) -> Drill:
+def check_rollback(platform: Platform, model: str, run: Run) -> RollbackCheck:
     """Try the version a rollback would go to, keep the result, and raise an alert when it failed. Never raises for a
     damaged target; ServiceError when the ledger does not answer."""
     version = platform.ledger.rollback_target(model)
     made = (
-        Drill(
+        RollbackCheck(
             model,
             None,
             False,
@@ -79,24 +79,24 @@ def drill(platform: Platform, model: str, run: Run) -> Drill:
     return made
 
 
-def last_drill(platform: Platform, model: str) -> Drill | None:
-    """The newest drill of a model, or None."""
+def last_check(platform: Platform, model: str) -> RollbackCheck | None:
+    """Return the newest check of a model, or None."""
     body = platform.ledger.get_record(_name(model))
-    return None if body is None else from_json(Drill, body)
+    return None if body is None else from_json(RollbackCheck, body)
 
 
 def is_due(platform: Platform, model: str, now: datetime) -> bool:
-    """True when the last drill is a day old or was of another version than a rollback would go to now."""
-    last = last_drill(platform, model)
+    """Return True when the last check is a day old or was of another version than a rollback would go to now."""
+    last = last_check(platform, model)
     return last is None or now - last.at >= EVERY or last.version != platform.ledger.rollback_target(model)
 
 
-def alert(platform: Platform, made: Drill, run: Run, spec: ModelSpec | None) -> bool:
+def alert(platform: Platform, made: RollbackCheck, run: Run, spec: ModelSpec | None) -> bool:
     """Say that a target is not ready, once per version, problem and day. True for the first."""
     if made.ready or made.version is None:
         return False
     first = platform.ledger.raise_alert(
-        f"drill-{made.model}-{made.version}-{made.at:%Y-%m-%d}",
+        f"rollback-check-{made.model}-{made.version}-{made.at:%Y-%m-%d}",
         model=made.model,
         kind="rollback_not_ready",
         severity="critical",
@@ -110,7 +110,7 @@ def alert(platform: Platform, made: Drill, run: Run, spec: ModelSpec | None) -> 
     return first
 
 
-def _try(platform: Platform, model: str, version: int, run: Run) -> Drill:
+def _try(platform: Platform, model: str, version: int, run: Run) -> RollbackCheck:
     began = time.perf_counter()
     loaded = answered = 0.0
     rows, problem = 0, None
@@ -131,9 +131,9 @@ def _try(platform: Platform, model: str, version: int, run: Run) -> Drill:
         problem = _unusable(answers, rows, asked.height)
     except MlopsError as error:
         problem = str(error)
-    except Exception as error:  # noqa: BLE001 - whatever a damaged model raises, the drill must say so
+    except Exception as error:  # noqa: BLE001 - whatever a damaged model raises, the check must report it
         problem = f"{type(error).__name__}: {error}"
-    return Drill(model, version, problem is None, problem, rows, loaded, answered, run.now())
+    return RollbackCheck(model, version, problem is None, problem, rows, loaded, answered, run.now())
 
 
 def _newest(spec: ModelSpec, readings: pl.DataFrame) -> pl.DataFrame:

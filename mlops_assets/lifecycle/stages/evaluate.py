@@ -13,13 +13,13 @@ from importlib.metadata import version as installed
 from pydantic import JsonValue
 
 from mlops_assets import evaluation, features, promotion, reports, stages
-from mlops_assets.artifacts import PARTS, ChampionRef, Evidence, Split, TrainedModel, to_json
+from mlops_assets.artifacts import PARTS, ChampionRef, Evidence, Split, TrainedModel, from_json, to_json
 from mlops_assets.errors import EvidenceError
 from mlops_assets.lifecycle.champion_features import with_features_of
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
-from mlops_assets.lifecycle.stages.promote import settle
+from mlops_assets.lifecycle.stages.promote import apply_decision
 from mlops_assets.lifecycle.stages.shap_budget import explain_both
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.training import LoadedBundle
@@ -38,12 +38,12 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
         )
     frame = platform.datasets.read(built.table)
     flattering = features.alike_neighbours(spec, frame)
-    standing = platform.ledger.standing(spec.name)
-    reigning = standing.champion
-    reference = ChampionRef(reigning.version if reigning else None, standing.epoch)
+    champion_state = platform.ledger.champion_state(spec.name)
+    current_champion = champion_state.champion
+    reference = ChampionRef(current_champion.version if current_champion else None, champion_state.revision)
     champion = None
-    if reigning is not None:
-        champion, stored = load_version(platform, spec.name, reigning.version)
+    if current_champion is not None:
+        champion, stored = load_version(platform, spec.name, current_champion.version)
         frame = with_features_of(champion, stored, frame, spec=spec, platform=platform, run=run)
     split = features.split(spec, frame)
     if split.digest != trained.split_digest:
@@ -90,7 +90,7 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     run.progress(f"the gates say {decision.outcome}: {decision.reason}")
     if decision.outcome == "refuse":
         # the failing check ends the run here, before anybody else could write it down
-        settle(spec, platform, run, trained.version, evidence_hash)
+        apply_decision(spec, platform, run, trained.version, evidence_hash)
     record = ReportRecord(
         model=spec.name,
         version=trained.version,
@@ -120,13 +120,15 @@ def stored_as(bundle: LoadedBundle) -> tuple[str, ...]:
 
 def _look(spec: ModelSpec, platform: Platform, champion: ChampionRef, version: int) -> int:
     """How many challengers have been compared with this champion, `version` included; those that wait count too."""
-    since = [entry for entry in platform.ledger.history(spec.name, None) if entry.epoch == champion.epoch]
+    since = [
+        entry for entry in platform.ledger.history(spec.name, None) if entry.revision == champion.revision
+    ]
     waiting = [
         one.version
         for one in platform.ledger.versions(spec.name, "challenger")
         if one.version != version
         and any(
-            found.body["champion"]["epoch"] == champion.epoch
+            from_json(ChampionRef, found.body["champion"]).revision == champion.revision
             for found in platform.ledger.evidence_of(spec.name, one.version)
         )
     ]

@@ -19,13 +19,13 @@ from mlops_assets.retraining import RetrainRequest, State, Trigger, drift_trigge
 
 def report_drift(spec: ModelSpec, platform: Platform, run: Run) -> DriftReport:
     """Compare the newest `monitoring.window` of readings with the champion's training profile, feature by feature."""
-    standing = platform.ledger.standing(spec.name)
+    champion_state = platform.ledger.champion_state(spec.name)
     profile = champion_profile(spec, platform)
-    if standing.champion is None or profile is None:
+    if champion_state.champion is None or profile is None:
         report = DriftReport(spec.name, None, 0, "no_champion", None, None, (), run.as_of)
     else:
         frame = _newest(spec, platform, run.as_of)
-        report = monitoring.drift(spec, profile, standing.champion.version, frame, run.as_of)
+        report = monitoring.drift(spec, profile, champion_state.champion.version, frame, run.as_of)
     run.progress(f"drift: {report.level}")
     keep_record(platform, spec, stages.DRIFT_REPORT, run, report)
     return report

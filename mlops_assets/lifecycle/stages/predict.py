@@ -13,10 +13,10 @@ from mlops_assets.model_file import ModelSpec
 
 def predict_batch(spec: ModelSpec, platform: Platform, run: Run) -> PredictionsRecord:
     """Score pending rows with the champion. Raises DataError while there is no champion."""
-    standing = platform.ledger.standing(spec.name)
-    if standing.champion is None:
+    champion_state = platform.ledger.champion_state(spec.name)
+    if champion_state.champion is None:
         raise DataError(f"{spec.name}: no champion yet, nothing can predict")
-    version = standing.champion.version
+    version = champion_state.champion.version
     built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
     predictor, stored = load_version(platform, spec.name, version)
     frame = platform.datasets.read(built.table)

@@ -1,16 +1,16 @@
 """The one door to production: recorded evidence in, a moved or unmoved champion out.
 
 Whoever asks (the graph, the command line, a review page), promotion reads the evidence of exactly this challenger from
-the ledger, asks the gates again, and moves the champion only from the epoch that the evidence was compared with.
+the ledger, asks the gates again, and moves the champion only from the revision that the evidence was compared with.
 """
 
 from __future__ import annotations
 
 from mlops_assets import promotion, stages
 from mlops_assets.artifacts import Decision, Evidence, TrainedModel, from_json
-from mlops_assets.errors import EvidenceError, LedgerError
-from mlops_assets.ledger import Champion
+from mlops_assets.errors import EvidenceError
 from mlops_assets.lifecycle.alerts import apprise
+from mlops_assets.lifecycle.champions import mirror
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.records import PromotionRecord, ReportRecord
@@ -18,7 +18,7 @@ from mlops_assets.model_file import ModelSpec
 
 
 def promote_model(spec: ModelSpec, platform: Platform, run: Run) -> PromotionRecord:
-    """Settle the latest challenger: promote, keep, or refuse.
+    """Apply the decision on the latest challenger: promote, keep, or refuse.
 
     Raises EvidenceError when the evidence is missing, altered, stale, or refuses the challenger; LostRaceError when
     another promotion moved the champion first. Either way the champion is untouched.
@@ -29,34 +29,34 @@ def promote_model(spec: ModelSpec, platform: Platform, run: Run) -> PromotionRec
         raise EvidenceError(
             f"{spec.name}: version {latest.version} has no evaluation yet; materialise evaluation_report first"
         )
-    record = settle(spec, platform, run, report.version, report.evidence_hash)
+    record = apply_decision(spec, platform, run, report.version, report.evidence_hash)
     keep_record(platform, spec, stages.PRODUCTION_MODEL, run, record)
     if record.decision.outcome == "refuse":
         raise EvidenceError(f"{spec.name}: version {record.version} is refused: {record.decision.reason}")
     return record
 
 
-def settle(
+def apply_decision(
     spec: ModelSpec, platform: Platform, run: Run, version: int, evidence_hash: str
 ) -> PromotionRecord:
     """Ask the gates again on the stored evidence, with what people said by now, and act on the answer.
 
     A challenger that only waits for a person stays a challenger: nothing is written until somebody answers or another
-    takes its place. Settling twice changes nothing. Raises EvidenceError, LostRaceError, BundleError.
+    takes its place. Applying it twice changes nothing. Raises EvidenceError, LostRaceError, BundleError.
     """
     evidence = stored_evidence(platform, evidence_hash, version)
     decision, waits = decision_on(spec, platform, evidence, evidence_hash, run)
-    standing = platform.ledger.standing(spec.name)
-    held = standing.champion.version if standing.champion else None
+    champion_state = platform.ledger.champion_state(spec.name)
+    held = champion_state.champion.version if champion_state.champion else None
     if held == version:
         already = Decision("promote", "already the champion", "ledger")
-        return PromotionRecord(version, already, version, standing.epoch, evidence_hash)
+        return PromotionRecord(version, already, version, champion_state.revision, evidence_hash)
     if waits:
         ask_people(spec, platform, run, evidence, evidence_hash)
-        _make_way(platform, run, spec.name, version)
-        return PromotionRecord(version, decision, held, standing.epoch, evidence_hash)
+        _supersede(platform, run, spec.name, version)
+        return PromotionRecord(version, decision, held, champion_state.revision, evidence_hash)
     if decision.outcome == "promote":
-        if standing.epoch != evidence.champion.epoch:
+        if champion_state.revision != evidence.champion.revision:
             raise EvidenceError(
                 f"{spec.name}: the champion changed since version {version} was compared with it; "
                 "materialise evaluation_report again"
@@ -65,21 +65,21 @@ def settle(
         champion = platform.ledger.promote(
             spec.name,
             version,
-            seen_epoch=evidence.champion.epoch,
+            expected_revision=evidence.champion.revision,
             evidence_hash=evidence_hash,
             actor=run.actor,
             reason=decision.reason,
             at=run.now(),
         )
-        _make_way(platform, run, spec.name, version)
+        _supersede(platform, run, spec.name, version)
         mirror(platform, spec.name, run)
-        return PromotionRecord(version, decision, champion.version, champion.epoch, evidence_hash)
-    settle_unpromoted = platform.ledger.keep if decision.outcome == "keep" else platform.ledger.refuse
-    settle_unpromoted(
+        return PromotionRecord(version, decision, champion.version, champion.revision, evidence_hash)
+    record_outcome = platform.ledger.keep if decision.outcome == "keep" else platform.ledger.refuse
+    record_outcome(
         spec.name, version, evidence_hash=evidence_hash, actor=run.actor, reason=decision.reason, at=run.now()
     )
     mirror(platform, spec.name, run)
-    return PromotionRecord(version, decision, held, standing.epoch, evidence_hash)
+    return PromotionRecord(version, decision, held, champion_state.revision, evidence_hash)
 
 
 def decision_on(
@@ -132,7 +132,7 @@ def waiting_key(evidence_hash: str) -> str:
     return f"waiting-{evidence_hash}"
 
 
-def _make_way(platform: Platform, run: Run, model: str, version: int) -> None:
+def _supersede(platform: Platform, run: Run, model: str, version: int) -> None:
     """Older challengers that were still waiting are kept: their evidence compares with what is past."""
     for older in platform.ledger.versions(model, "challenger"):
         found = platform.ledger.evidence_of(model, older.version) if older.version < version else ()
@@ -157,49 +157,3 @@ def stored_evidence(platform: Platform, evidence_hash: str, version: int) -> Evi
             f"evidence {evidence_hash[:12]} belongs to version {evidence.version}, not {version}"
         )
     return evidence
-
-
-def roll_back(
-    platform: Platform,
-    model: str,
-    to_version: int | None,
-    run: Run,
-    reason: str,
-    seen_epoch: int | None = None,
-) -> Champion:
-    """Put an earlier version back in production: by default the last one that really served.
-
-    Its bundle is loaded and its sample replayed before the champion moves. MLflow's mirror follows when MLflow answers.
-    seen_epoch: the epoch the decision was made under, default the present one; a champion that moves in between, by
-    somebody else's rollback say, is left alone.
-
-    Raises LedgerError when there is nothing to go back to, BundleError when the target is damaged, LostRaceError.
-    """
-    epoch = platform.ledger.standing(model).epoch if seen_epoch is None else seen_epoch
-    target = to_version if to_version is not None else platform.ledger.rollback_target(model)
-    if target is None:
-        raise LedgerError(
-            f"{model} has no earlier version that served; 'mlops history {model}' lists every decision"
-        )
-    load_version(platform, model, target)
-    champion = platform.ledger.rollback(
-        model, actor=run.actor, reason=reason, at=run.now(), to_version=target, seen_epoch=epoch
-    )
-    run.progress(f"{model}: version {champion.version} is champion again, epoch {champion.epoch}")
-    mirror(platform, model, run)
-    return champion
-
-
-def mirror(platform: Platform, model: str, run: Run) -> None:
-    """Bring MLflow's alias and tags in line with the ledger. An MLflow that does not answer stops nothing."""
-    try:
-        mirrored(platform, model)
-    except Exception as error:  # noqa: BLE001 - the ledger has decided; whatever ails the mirror must not undo that
-        run.progress(f"MLflow does not mirror this yet ({type(error).__name__}); the ledger is the truth")
-
-
-def mirrored(platform: Platform, model: str) -> int:
-    """Write to MLflow what differs from the ledger; the number of writes. Raises ServiceError."""
-    ledger = platform.ledger
-    approved = {version: answer.verdict == "approve" for version, answer in ledger.answers(model).items()}
-    return platform.registry.mirror(model, ledger.standing(model), ledger.versions(model), approved)

@@ -51,7 +51,9 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
         fits = fit_candidates(spec, split, preparation, started, run, study)
         candidates = [log_candidate(tracked, fit) for fit in fits]
         best = best_of(spec, fits).predictor
-        model = settle(spec, platform, run, tracked, record, split, frame.height, candidates, best, started)
+        model = register_candidate(
+            spec, platform, run, tracked, record, split, frame.height, candidates, best, started
+        )
     return keep_model(spec, platform, run, model)
 
 
@@ -74,7 +76,7 @@ def study_of(spec: ModelSpec, platform: Platform, record: FeaturesRecord) -> Stu
     )
 
 
-def settle(
+def register_candidate(
     spec: ModelSpec,
     platform: Platform,
     run: Run,

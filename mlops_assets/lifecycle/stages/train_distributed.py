@@ -26,7 +26,7 @@ from mlops_assets.lifecycle.stages.train import (
     description,
     keep_model,
     log_candidate,
-    settle,
+    register_candidate,
     study_of,
     to_train_on,
 )
@@ -100,7 +100,7 @@ def fit_one(spec: ModelSpec, platform: Platform, run: Run, task: Task) -> Candid
     return candidate
 
 
-def settle_training(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel:
+def finish_training(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel:
     """Choose the best of all candidates and register it. Raises TrainingError when one is not recorded or none can be
     used, BundleError when the best one's files are not those it was stored as."""
     opened = _opened(spec, platform, run)
@@ -116,7 +116,9 @@ def settle_training(spec: ModelSpec, platform: Platform, run: Run) -> TrainedMod
         rows, split = _rows(spec, platform, opened)
         best = calibrated(spec, _predictor(folder / tasks[place].name, fits[place]), split.validation)
         began = _began(opened, run)
-        model = settle(spec, platform, run, tracked, opened.features, split, rows, candidates, best, began)
+        model = register_candidate(
+            spec, platform, run, tracked, opened.features, split, rows, candidates, best, began
+        )
     keep_model(spec, platform, run, model)
     shutil.rmtree(folder, ignore_errors=True)
     return model

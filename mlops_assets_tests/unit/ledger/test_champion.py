@@ -21,9 +21,9 @@ def challenger(ledger: Ledger, model: str = M) -> tuple[int, str]:
 
 
 def promote(ledger: Ledger, version: int, hash_: str, seen: int | None = None) -> Champion:
-    epoch = ledger.standing(M).epoch if seen is None else seen
+    revision = ledger.champion_state(M).revision if seen is None else seen
     return ledger.promote(
-        M, version, seen_epoch=epoch, evidence_hash=hash_, actor="ann", reason="better", at=AT
+        M, version, expected_revision=revision, evidence_hash=hash_, actor="ann", reason="better", at=AT
     )
 
 
@@ -41,26 +41,26 @@ def statuses(ledger: Ledger) -> dict[int, str]:
 
 def test_first_promotion_and_the_next(ledger: Ledger) -> None:
     assert ledger.champion(M) is None
-    assert ledger.standing(M).epoch == 0
+    assert ledger.champion_state(M).revision == 0
     first = promote_new(ledger)
-    assert (first.version, first.epoch, first.since) == (1, 1, AT)
+    assert (first.version, first.revision, first.since) == (1, 1, AT)
     second = promote_new(ledger)
     assert ledger.champion(M) == second
-    assert (second.version, second.epoch) == (2, 2)
+    assert (second.version, second.revision) == (2, 2)
     assert statuses(ledger) == {1: "archived", 2: "champion"}
-    assert [(e.action, e.from_version, e.to_version, e.epoch) for e in ledger.history(M)] == [
+    assert [(e.action, e.from_version, e.to_version, e.revision) for e in ledger.history(M)] == [
         ("promoted", 1, 2, 2),
         ("promoted", None, 1, 1),
     ]
     assert ledger.champions() == (second,)
 
 
-def test_an_old_epoch_loses_and_changes_nothing(ledger: Ledger) -> None:
+def test_an_old_revision_loses_and_changes_nothing(ledger: Ledger) -> None:
     promote_new(ledger)
-    seen = ledger.standing(M).epoch
+    seen = ledger.champion_state(M).revision
     winner = promote_new(ledger)
     late = challenger(ledger)
-    with pytest.raises(LostRaceError, match="epoch 1 was seen, it is now 2"):
+    with pytest.raises(LostRaceError, match="revision 1 was seen, it is now 2"):
         promote(ledger, *late, seen=seen)
     assert ledger.champion(M) == winner
     assert len(ledger.history(M)) == 2
@@ -131,7 +131,7 @@ def test_rollback_goes_to_the_last_that_served_not_to_the_number_before(ledger: 
     promote_new(ledger)
     assert ledger.rollback_target(M) == 1
     back = ledger.rollback(M, actor="ann", reason="spike", at=AT + timedelta(hours=1))
-    assert (back.version, back.epoch, back.evidence_hash) == (1, 3, first.evidence_hash)
+    assert (back.version, back.revision, back.evidence_hash) == (1, 3, first.evidence_hash)
     assert statuses(ledger) == {1: "champion", 2: "archived", 3: "archived"}
     assert ledger.history(M)[0].action == "rolled_back"
 
@@ -169,10 +169,10 @@ def test_rollback_to_a_named_version(ledger: Ledger) -> None:
 def test_two_people_roll_back_once(ledger: Ledger) -> None:
     for _ in range(3):
         promote_new(ledger)
-    seen = ledger.standing(M).epoch
-    ledger.rollback(M, actor="ann", reason="spike", at=AT, seen_epoch=seen)
+    seen = ledger.champion_state(M).revision
+    ledger.rollback(M, actor="ann", reason="spike", at=AT, expected_revision=seen)
     with pytest.raises(LostRaceError):
-        ledger.rollback(M, actor="bob", reason="spike", at=AT, seen_epoch=seen)
+        ledger.rollback(M, actor="bob", reason="spike", at=AT, expected_revision=seen)
 
 
 def test_retire_and_come_back(ledger: Ledger) -> None:

@@ -33,9 +33,15 @@ def used_ledger(ledger: Ledger) -> Iterator[Ledger]:
     hashes = {n: ledger.record_evidence("pump", n, {"rmse": float(n)}, AT) for n in range(1, 6)}
 
     def promote(version: int) -> None:
-        epoch = ledger.standing("pump").epoch
+        revision = ledger.champion_state("pump").revision
         ledger.promote(
-            "pump", version, seen_epoch=epoch, evidence_hash=hashes[version], actor="a", reason="", at=AT
+            "pump",
+            version,
+            expected_revision=revision,
+            evidence_hash=hashes[version],
+            actor="a",
+            reason="",
+            at=AT,
         )
 
     promote(1)
@@ -70,13 +76,19 @@ def test_an_empty_one_neither(ledger: Ledger) -> None:
             "update model_versions set status = 'archived' where version = 5",
             "the status champion is on no version",
         ),
-        ("update champion set epoch = 9", "epoch is 9, the history's moves have the epochs [1, 2, 3, 4, 5]"),
-        ("delete from history where epoch = 2", "epochs [1, 3, 4, 5]"),
         (
-            "update history set from_version = 5 where epoch = 3",
+            "update champion set revision = 9",
+            "revision is 9, the history's moves have the revisions [1, 2, 3, 4, 5]",
+        ),
+        ("delete from history where revision = 2", "revisions [1, 3, 4, 5]"),
+        (
+            "update history set from_version = 5 where revision = 3",
             "moves away from version 5, but version 2 stood",
         ),
-        ("delete from history where action = 'promoted' and epoch = 5", "the history's last move says None"),
+        (
+            "delete from history where action = 'promoted' and revision = 5",
+            "the history's last move says None",
+        ),
         ("update model_versions set status = 'archived' where version = 4", "was refused but has the status"),
         (
             "update model_versions set status = 'challenger' where version = 3",
@@ -84,7 +96,7 @@ def test_an_empty_one_neither(ledger: Ledger) -> None:
         ),
         ("update history set version = 77 where action = 'kept'", "version 77, which does not exist"),
         (
-            "update history set evidence_hash = (select hash from evidence where version = 3) where epoch = 1",
+            "update history set evidence_hash = (select hash from evidence where version = 3) where revision = 1",
             "about something else",
         ),
         (
@@ -105,6 +117,6 @@ def test_altered_evidence_decides_nothing(used_ledger: Ledger) -> None:
         used_ledger, f"{WITHOUT_CHECK}; update evidence set body = {ALTERED} where version = 3; {WITH_CHECK}"
     )
     with pytest.raises(EvidenceError, match="it was altered"):
-        used_ledger.promote("pump", 3, seen_epoch=5, evidence_hash=one, actor="a", reason="", at=AT)
+        used_ledger.promote("pump", 3, expected_revision=5, evidence_hash=one, actor="a", reason="", at=AT)
     with pytest.raises(EvidenceError, match="it was altered"):
         used_ledger.answer(one, "approve", actor="ann", comment="", at=AT)

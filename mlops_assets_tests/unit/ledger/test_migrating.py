@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 
 from mlops_assets.errors import LedgerError, ServiceError
 from mlops_assets.ledger import Ledger, migrate
-from mlops_assets.ledger.migrating import HEAD, revision
+from mlops_assets.ledger.migrating import HEAD, migrate_to, schema_revision
 from mlops_assets.ledger.schema import metadata
 
 
@@ -28,6 +28,32 @@ def test_head_is_the_newest_step() -> None:
     config = Config()
     config.set_main_option("script_location", "mlops_assets.ledger:migrations")
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_rows_written_under_the_first_schema_keep_their_values(postgres_url: str) -> None:
+    engine = create_engine(postgres_url)
+    with engine.begin() as connection:
+        migrate_to(connection, "0001")
+        connection.execute(
+            text("insert into champion (model, epoch, since) values ('pump', 3, '2026-01-01 00:00+00')")
+        )
+        connection.execute(
+            text(
+                "insert into model_versions (model, version, status, created_at, data_versions) "
+                "values ('pump', 1, 'archived', '2026-01-01 00:00+00', '{}')"
+            )
+        )
+        connection.execute(
+            text(
+                "insert into history (model, at, actor, action, from_version, version, epoch, reason) "
+                "values ('pump', '2026-01-01 00:00+00', 'ann', 'retired', 1, 1, 3, 'old')"
+            )
+        )
+    engine.dispose()
+    migrate(postgres_url)
+    with Ledger.open(postgres_url) as ledger:
+        assert ledger.champion_state("pump").revision == 3
+        assert [entry.revision for entry in ledger.history("pump")] == [3]
 
 
 def test_migrating_again_changes_nothing(ledger_url: str) -> None:
@@ -50,7 +76,7 @@ def test_a_newer_database_is_refused(postgres_url: str) -> None:
     engine = create_engine(ledger_url)
     with engine.begin() as connection:
         connection.execute(text("update alembic_version set version_num = '9999'"))
-        assert revision(connection) == "9999"
+        assert schema_revision(connection) == "9999"
     engine.dispose()
     with pytest.raises(LedgerError, match="revision 9999, this program expects"):
         Ledger.open(ledger_url)

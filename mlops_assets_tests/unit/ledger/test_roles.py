@@ -42,7 +42,13 @@ def use_ledger(ledger: Ledger) -> None:
     hashes = {n: ledger.record_evidence("pump", n, {}, AT) for n in (1, 2, 3, 4)}
     for number in (1, 2):
         ledger.promote(
-            "pump", number, seen_epoch=number - 1, evidence_hash=hashes[number], actor="a", reason="", at=AT
+            "pump",
+            number,
+            expected_revision=number - 1,
+            evidence_hash=hashes[number],
+            actor="a",
+            reason="",
+            at=AT,
         )
     ledger.keep("pump", 3, evidence_hash=hashes[3], actor="a", reason="", at=AT)
     ledger.refuse("pump", 4, evidence_hash=hashes[4], actor="a", reason="", at=AT)

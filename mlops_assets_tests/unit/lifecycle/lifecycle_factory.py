@@ -21,7 +21,7 @@ from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.records import PromotionRecord
 from mlops_assets.lifecycle.stages import data, predict, train
-from mlops_assets.lifecycle.stages.promote import settle
+from mlops_assets.lifecycle.stages.promote import apply_decision
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.registry import Registry
 from mlops_assets.settings import Settings, Stores
@@ -54,10 +54,12 @@ class FakeRegistry:
         yield FakeTracked()
 
     def log_evaluation(self, *_: object) -> None: ...
-    def mirror(self, model: str, standing: Any, versions: Any, approved: Mapping[int, bool]) -> int:
+    def mirror(self, model: str, champion_state: Any, versions: Any, approved: Mapping[int, bool]) -> int:
         if self.down:
             raise ServiceError("MLflow does not answer")
-        self.mirrored.append((standing.champion.version if standing.champion else None, dict(approved)))
+        self.mirrored.append(
+            (champion_state.champion.version if champion_state.champion else None, dict(approved))
+        )
         return 0
 
 
@@ -115,8 +117,8 @@ class Station:
         self, trained: TrainedModel, *, rmse: float = 0.9, champion_rmse: float = 1.0, **changes: Any
     ) -> str:
         """Evidence about it, with numbers of the test's own; its hash."""
-        standing = self.platform.ledger.standing(self.spec.name)
-        held = standing.champion.version if standing.champion else None
+        champion_state = self.platform.ledger.champion_state(self.spec.name)
+        held = champion_state.champion.version if champion_state.champion else None
         measured = evaluation_of(rmse, champion_rmse)
         if held is None:
             measured = replace(measured, champion=None, comparisons=())
@@ -126,7 +128,7 @@ class Station:
             model=self.spec.name,
             version=trained.version,
             manifest_sha256=trained.manifest_sha256,
-            champion=ChampionRef(held, standing.epoch),
+            champion=ChampionRef(held, champion_state.revision),
             data=trained.data,
             as_of=trained.as_of,
             split={"strategy": "temporal", "digest": trained.split_digest},
@@ -141,11 +143,11 @@ class Station:
         """Train, judge and settle one more challenger."""
         trained = self.train()
         evidence_hash = self.judge(trained, **numbers)
-        return trained.version, evidence_hash, self.settle(trained.version, evidence_hash)
+        return trained.version, evidence_hash, self.apply_decision(trained.version, evidence_hash)
 
-    def settle(self, version: int, evidence_hash: str) -> PromotionRecord:
+    def apply_decision(self, version: int, evidence_hash: str) -> PromotionRecord:
         """Ask the one door to production."""
-        return settle(self.spec, self.platform, self.run("dagster"), version, evidence_hash)
+        return apply_decision(self.spec, self.platform, self.run("dagster"), version, evidence_hash)
 
     def predict(self) -> int:
         """The champion's batch of predictions; how many are new."""

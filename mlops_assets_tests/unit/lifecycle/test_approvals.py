@@ -41,7 +41,7 @@ def test_a_challenger_that_waits_stays_a_challenger_until_somebody_answers(stati
     assert station.statuses() == {1: "champion", 2: "challenger"}
     assert station.history() == [("promoted", 1)]
     assert (
-        station.settle(version, evidence_hash).decision == record.decision
+        station.apply_decision(version, evidence_hash).decision == record.decision
     )  # asking twice writes nothing either
     assert [
         one.evidence_hash for one in answers.waiting([station.spec], station.platform, station.run())
@@ -72,7 +72,7 @@ def test_a_no_keeps_the_champion_for_good(station: Station, verdict: str, word: 
     assert station.registry.mirrored[-1] == (1, {version: False})
     with pytest.raises(LostRaceError, match=f"ann answered '{verdict}'"):
         answer(station, "approve", by="bob", evidence_hash=evidence_hash)
-    assert station.settle(version, evidence_hash).decision.outcome == "keep"
+    assert station.apply_decision(version, evidence_hash).decision.outcome == "keep"
     assert station.champion() == 1
 
 
@@ -91,7 +91,7 @@ def test_a_no_counts_where_no_gate_asked_for_a_person(tmp_path: Path, ledger: Le
     trained = station.train()
     evidence_hash = station.judge(trained)
     answer(station, "reject", "not this week")
-    assert station.settle(trained.version, evidence_hash).decision.outcome == "keep"
+    assert station.apply_decision(trained.version, evidence_hash).decision.outcome == "keep"
     assert station.champion() == 1
 
 
@@ -150,7 +150,7 @@ def test_an_expired_approval_is_refused(station: Station) -> None:
         expires_at=station.now + timedelta(days=7),
     )
     station.now += timedelta(days=8)
-    record = station.settle(version, evidence_hash)
+    record = station.apply_decision(version, evidence_hash)
     assert record.decision.outcome == "keep"
     assert "the answer of ann has expired" in record.decision.reason
     assert station.champion() == 1
@@ -230,7 +230,7 @@ def test_a_waived_gate_promotes_and_is_shown(station: Station) -> None:
     with pytest.raises(LedgerError, match="needs an owner and a reason"):
         waive("beats_champion_rmse", " ")
     waive("beats_champion_rmse")
-    assert station.settle(version, evidence_hash).decision.outcome == "promote"
+    assert station.apply_decision(version, evidence_hash).decision.outcome == "promote"
     assert (
         "waived by ann until 2026-03-16: new sensor" in station.platform.ledger.history("station")[0].reason
     )
@@ -252,13 +252,13 @@ def test_an_expired_waiver_counts_for_nothing(station: Station) -> None:
         expires_at=station.now + timedelta(days=14),
     )
     station.now += timedelta(days=15)
-    assert station.settle(version, evidence_hash).decision.outcome == "keep"
+    assert station.apply_decision(version, evidence_hash).decision.outcome == "keep"
 
 
 def test_reviewers_are_told_once_and_an_unset_address_is_said(station: Station) -> None:
     station.with_gates(*ASKING, alerts={"notify": ["REVIEWERS"]})
     version, evidence_hash, _ = station.challenge()
-    station.settle(version, evidence_hash)
+    station.apply_decision(version, evidence_hash)
     assert sum("REVIEWERS is not set" in sentence for sentence in station.said) == 1
     [alert] = station.platform.ledger.alerts("station", open_only=True)
     assert evidence_hash[:16] in alert.message

@@ -1,4 +1,4 @@
-"""Rolling back, the drill before it, the blast radius after it, and making a version again."""
+"""Rolling back, the readiness check before it, the blast radius after it, and making a version again."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mlops_assets.errors import BundleError, DataError, LedgerError, LostRaceErr
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.recovery.reproduce import last_reproduction, reproduce
 from mlops_assets.lifecycle.recovery.rescore import rescore
-from mlops_assets.lifecycle.recovery.rollback_check import alert, drill, is_due, last_drill
-from mlops_assets.lifecycle.stages.promote import roll_back
+from mlops_assets.lifecycle.recovery.rollback import roll_back
+from mlops_assets.lifecycle.recovery.rollback_check import alert, check_rollback, is_due, last_check
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import Station, begin, readings
 
 
@@ -57,24 +57,24 @@ def test_rollback_works_while_mlflow_is_down(station: Station, tmp_path: Path) -
     assert any("MLflow does not mirror this yet" in sentence for sentence in station.said)
 
 
-def test_a_rollback_decided_under_an_old_epoch_changes_nothing(station: Station, tmp_path: Path) -> None:
+def test_a_rollback_decided_under_an_old_revision_changes_nothing(station: Station, tmp_path: Path) -> None:
     second(station, tmp_path)
-    seen = station.platform.ledger.standing("station").epoch
-    assert back(station, seen_epoch=seen) == 1
+    seen = station.platform.ledger.champion_state("station").revision
+    assert back(station, expected_revision=seen) == 1
     with pytest.raises(LostRaceError):
-        back(station, to=2, seen_epoch=seen)
+        back(station, to=2, expected_revision=seen)
     assert station.champion() == 1
 
 
 def test_a_drill_finds_the_target_ready_and_moves_nothing(station: Station, tmp_path: Path) -> None:
-    assert "nothing to roll back to" in drill(station.platform, "station", station.run()).words
+    assert "nothing to roll back to" in check_rollback(station.platform, "station", station.run()).words
     second(station, tmp_path)
     assert is_due(station.platform, "station", station.now)
     before = station.history()
-    made = drill(station.platform, "station", station.run())
+    made = check_rollback(station.platform, "station", station.run())
     assert (made.version, made.ready, made.rows) == (1, True, 100)
     assert made.load_seconds > 0 < made.answer_seconds
-    assert last_drill(station.platform, "station") == made
+    assert last_check(station.platform, "station") == made
     assert not is_due(station.platform, "station", station.now)
     assert is_due(station.platform, "station", station.now + timedelta(days=1))
     assert not alert(station.platform, made, station.run(), station.spec)
@@ -100,7 +100,7 @@ def test_a_drill_catches_a_damaged_target_before_anyone_needs_it(
         file.unlink()
     else:
         (bundle / "extra.pkl").write_bytes(b"x")
-    made = drill(station.platform, "station", station.run())
+    made = check_rollback(station.platform, "station", station.run())
     assert not made.ready
     assert made.problem
     assert alert(station.platform, made, station.run(), station.spec)
@@ -120,7 +120,7 @@ def test_a_drill_notices_readings_that_the_target_cannot_answer(station: Station
     station.platform.datasets.write(
         "station", "validated_data", frame, run_id="x", code_commit="x", author="x", at=station.now
     )
-    made = drill(station.platform, "station", station.run())
+    made = check_rollback(station.platform, "station", station.run())
     assert not made.ready
     assert "power" in str(made.problem)
 

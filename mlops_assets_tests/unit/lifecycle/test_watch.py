@@ -25,7 +25,7 @@ def test_staleness_is_counted_from_the_last_comparison(ledger: Ledger) -> None:
     platform = cast(Platform, SimpleNamespace(ledger=ledger))
     assert monitor.staleness_triggers(SPEC, platform, START + 100 * DAY) == []  # nobody in production
     first, hash_ = challenger(ledger, START)
-    ledger.promote("pump", first, seen_epoch=0, evidence_hash=hash_, actor="a", reason="", at=START)
+    ledger.promote("pump", first, expected_revision=0, evidence_hash=hash_, actor="a", reason="", at=START)
     assert monitor.staleness_triggers(SPEC, platform, START + 14 * DAY) == []
     [old] = monitor.staleness_triggers(SPEC, platform, START + 15 * DAY)
     assert "15 days ago" in old.reason
@@ -39,7 +39,7 @@ def test_staleness_is_counted_from_the_last_comparison(ledger: Ledger) -> None:
 def test_one_request_per_fact_however_often_it_is_seen(ledger: Ledger) -> None:
     platform = cast(Platform, SimpleNamespace(ledger=ledger))
     first, hash_ = challenger(ledger, START)
-    ledger.promote("pump", first, seen_epoch=0, evidence_hash=hash_, actor="a", reason="", at=START)
+    ledger.promote("pump", first, expected_revision=0, evidence_hash=hash_, actor="a", reason="", at=START)
 
     def tick(days: int) -> bool:
         now = START + days * DAY

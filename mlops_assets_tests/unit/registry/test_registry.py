@@ -31,7 +31,7 @@ class Version:
     status: str
 
 
-def standing(version: int | None) -> Any:
+def champion_state(version: int | None) -> Any:
     return SimpleNamespace(champion=None if version is None else Version(version, "champion"))
 
 
@@ -121,7 +121,7 @@ def test_a_registered_model_loads_in_a_fresh_process(
 ) -> None:
     with registry.training("fresh") as tracked:
         tracked.register(trained(bundle, tracked.run_id, model="fresh"), {})
-    assert registry.mirror("fresh", standing(1), [Version(1, "champion")]) > 0
+    assert registry.mirror("fresh", champion_state(1), [Version(1, "champion")]) > 0
     (tmp_path / "fake_loader.py").write_text(
         "from types import SimpleNamespace\n"
         "from mlops_assets import training\n"
@@ -157,19 +157,19 @@ def test_the_mirror_follows_the_ledger_and_repeats_without_writing(registry: Reg
             tracked.register(trained(bundle, tracked.run_id, number, "mirrored"), {})
     client = registry.client
     both = [Version(1, "champion"), Version(2, "challenger")]
-    assert registry.mirror("mirrored", standing(1), both) > 0
-    assert registry.mirror("mirrored", standing(1), both) == 0
+    assert registry.mirror("mirrored", champion_state(1), both) > 0
+    assert registry.mirror("mirrored", champion_state(1), both) == 0
     assert client.get_model_version_by_alias("mirrored", "champion").tags["mlops.version"] == "1"
     both = [Version(1, "archived"), Version(2, "champion"), Version(3, "challenger")]
-    registry.mirror("mirrored", standing(2), both)
+    registry.mirror("mirrored", champion_state(2), both)
     second = client.get_model_version_by_alias("mirrored", "champion")
     assert (second.tags["mlops.version"], second.tags["promoted"]) == ("2", "true")
     first = client.get_model_version("mirrored", "1")
     assert (first.tags["status"], first.tags["promoted"]) == ("archived", "false")
     assert client.get_run(first.run_id).data.tags["promoted"] == "false"
-    registry.mirror("mirrored", standing(None), both)
+    registry.mirror("mirrored", champion_state(None), both)
     assert client.get_registered_model("mirrored").aliases == {}
-    assert registry.mirror("never_registered", standing(1), both) == 0
+    assert registry.mirror("never_registered", champion_state(1), both) == 0
 
 
 def test_registering_twice_makes_one_version(registry: Registry, bundle: Path) -> None:
@@ -266,7 +266,7 @@ def test_the_same_on_postgresql(postgres_url: str, bundle: Path, tmp_path: Path)
     registry = Registry(postgres_url, str(tmp_path / "artifacts"))
     with registry.training("pump") as tracked:
         tracked.register(trained(bundle, tracked.run_id), {"rmse_val": 1.0})
-    assert registry.mirror("pump", standing(1), [Version(1, "champion")]) > 0
+    assert registry.mirror("pump", champion_state(1), [Version(1, "champion")]) > 0
     assert registry.client.get_run(tracked.run_id).data.metrics == {"rmse_val": 1.0}
     assert (
         tmp_path / "artifacts" / "pump_model" / tracked.run_id / "artifacts" / "model" / "MLmodel"

@@ -37,7 +37,7 @@ def test_markdown_puts_the_verdict_first_and_shows_the_numbers() -> None:
     evidence = judged(training_rows=35_999)
     text = reports.markdown(evidence, decided(evidence), HASH)
     first = text.splitlines()[0]
-    assert first == "## Refuse: pump v2 against champion v1 (epoch 4)"
+    assert first == "## Refuse: pump v2 against champion v1 (revision 4)"
     assert "35,999 readings are fewer than 36,000" in text.splitlines()[2]
     for part in (
         "| 0.9 | 1 | ",

@@ -42,7 +42,7 @@ class FakeChampions:
         return f"{model} has no champion yet"
 
     def status(self) -> dict[str, Any]:
-        return {"models": {"double": {"version": 3, "epoch": 1}}}
+        return {"models": {"double": {"version": 3, "revision": 1}}}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.errors import BundleError, ServiceError
-from mlops_assets.ledger import Champion, Standing
+from mlops_assets.ledger import Champion, ChampionState
 from mlops_assets.serving import champions
 from mlops_assets.serving.champions import Champions
 
@@ -19,22 +19,22 @@ from mlops_assets.serving.champions import Champions
 class FakeLedger:
     """Standings as a test sets them; `down` makes every question fail."""
 
-    standings: dict[str, Standing] = field(default_factory=dict)
+    champion_states: dict[str, ChampionState] = field(default_factory=dict)
     down: bool = False
 
     def models(self) -> tuple[str, ...]:
         if self.down:
             raise ServiceError("connection refused")
-        return tuple(self.standings)
+        return tuple(self.champion_states)
 
-    def standing(self, model: str) -> Standing:
-        return self.standings[model]
+    def champion_state(self, model: str) -> ChampionState:
+        return self.champion_states[model]
 
 
-def stand(model: str, version: int | None, epoch: int) -> Standing:
+def stand(model: str, version: int | None, revision: int) -> ChampionState:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    champion = None if version is None else Champion(model, version, epoch, "evidence", now)
-    return Standing(model, epoch, champion)
+    champion = None if version is None else Champion(model, version, revision, "evidence", now)
+    return ChampionState(model, revision, champion)
 
 
 @pytest.fixture
@@ -67,21 +67,21 @@ def version_of(following: Champions, model: str = "pump") -> int | None:
 
 def test_a_new_champion_replaces_the_old(following: Champions, ledger: FakeLedger) -> None:
     assert version_of(following) == 1
-    ledger.standings["pump"] = stand("pump", 2, 2)
+    ledger.champion_states["pump"] = stand("pump", 2, 2)
     following.refresh()
     assert version_of(following) == 2
 
 
 def test_a_rollback_is_followed_too(following: Champions, ledger: FakeLedger) -> None:
-    ledger.standings["pump"] = stand("pump", 2, 2)
+    ledger.champion_states["pump"] = stand("pump", 2, 2)
     following.refresh()
-    ledger.standings["pump"] = stand("pump", 1, 3)
+    ledger.champion_states["pump"] = stand("pump", 1, 3)
     following.refresh()
     assert version_of(following) == 1
 
 
 def test_a_damaged_champion_never_replaces_one_that_serves(following: Champions, ledger: FakeLedger) -> None:
-    ledger.standings["pump"] = stand("pump", 13, 2)
+    ledger.champion_states["pump"] = stand("pump", 13, 2)
     following.refresh()
     assert version_of(following) == 1
     assert "a flipped bit" in following.status()["problems"]["pump"]
@@ -98,14 +98,14 @@ def test_a_ledger_that_does_not_answer_changes_nothing(following: Champions, led
 
 
 def test_a_retired_model_no_longer_answers(following: Champions, ledger: FakeLedger) -> None:
-    ledger.standings["pump"] = stand("pump", None, 2)
+    ledger.champion_states["pump"] = stand("pump", None, 2)
     following.refresh()
     assert version_of(following) is None
     assert "has no champion yet" in following.why_not("pump")
 
 
 def test_reasons_for_models_that_do_not_answer(following: Champions, ledger: FakeLedger) -> None:
-    ledger.standings["bad"] = stand("bad", 13, 1)
+    ledger.champion_states["bad"] = stand("bad", 13, 1)
     following.refresh()
     assert "a flipped bit" in following.why_not("bad")
     assert "has no champion yet" in following.why_not("other")

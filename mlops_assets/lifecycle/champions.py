@@ -1,0 +1,24 @@
+"""The champion's mirror in MLflow: alias and tags follow the ledger.
+
+Comes in: a model. Goes out: what was written to MLflow. What moves the champion is in `stages.promote` and
+`recovery.rollback`; the repair of a mirror that somebody changed is in `recovery.mlflow_sync`.
+"""
+
+from __future__ import annotations
+
+from mlops_assets.lifecycle.platform import Platform, Run
+
+
+def mirror(platform: Platform, model: str, run: Run) -> None:
+    """Bring MLflow's alias and tags in line with the ledger. An MLflow that does not answer stops nothing."""
+    try:
+        sync_mlflow(platform, model)
+    except Exception as error:  # noqa: BLE001 - the ledger has decided; whatever ails the mirror must not undo that
+        run.progress(f"MLflow does not mirror this yet ({type(error).__name__}); the ledger is the truth")
+
+
+def sync_mlflow(platform: Platform, model: str) -> int:
+    """Write to MLflow what differs from the ledger; the number of writes. Raises ServiceError."""
+    ledger = platform.ledger
+    approved = {version: answer.verdict == "approve" for version, answer in ledger.answers(model).items()}
+    return platform.registry.mirror(model, ledger.champion_state(model), ledger.versions(model), approved)

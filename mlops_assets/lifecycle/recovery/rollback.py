@@ -1,0 +1,46 @@
+"""Rollback: put an earlier version back in production.
+
+Comes in: a model and, if a person names one, a version. Goes out: the champion after the move. Needs the ledger and the
+bundle; neither Dagster nor MLflow.
+"""
+
+from __future__ import annotations
+
+from mlops_assets.errors import LedgerError
+from mlops_assets.ledger import Champion
+from mlops_assets.lifecycle.champions import mirror
+from mlops_assets.lifecycle.model_loading import load_version
+from mlops_assets.lifecycle.platform import Platform, Run
+
+
+def roll_back(
+    platform: Platform,
+    model: str,
+    to_version: int | None,
+    run: Run,
+    reason: str,
+    expected_revision: int | None = None,
+) -> Champion:
+    """Put an earlier version back in production: by default the last one that really served.
+
+    Its bundle is loaded and its sample replayed before the champion moves. MLflow's mirror follows when MLflow answers.
+    expected_revision: the revision the decision was made under, default the present one; a champion that
+    moves in between, for example by somebody else's rollback, is left alone.
+
+    Raises LedgerError when there is nothing to go back to, BundleError when the target is damaged, LostRaceError.
+    """
+    revision = (
+        platform.ledger.champion_state(model).revision if expected_revision is None else expected_revision
+    )
+    target = to_version if to_version is not None else platform.ledger.rollback_target(model)
+    if target is None:
+        raise LedgerError(
+            f"{model} has no earlier version that served; 'mlops history {model}' lists every decision"
+        )
+    load_version(platform, model, target)
+    champion = platform.ledger.rollback(
+        model, actor=run.actor, reason=reason, at=run.now(), to_version=target, expected_revision=revision
+    )
+    run.progress(f"{model}: version {champion.version} is champion again, revision {champion.revision}")
+    mirror(platform, model, run)
+    return champion
