@@ -10,7 +10,7 @@ ALL := $(VENV)/.installed-all
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev everything demo up test quick check format bench lock upgrade deep clean distclean
+.PHONY: help install dev everything demo up test quick numeric check format bench lock upgrade deep clean distclean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ test: $(DEV) ## Run all tests
 
 quick: $(DEV) ## Run the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow" mlops_assets_tests/unit
+
+numeric: $(DEV) ## Run the numeric tests with the BLAS kernels of other processors, on one thread and on two
+	@.ci/numeric $(BIN)/python
 
 check: $(DEV) ## Formatting, lint, types and the direction of imports
 	$(BIN)/ruff format --check .

@@ -8,7 +8,9 @@ import json
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Final
 
 from mlops_assets.errors import BundleError
@@ -22,8 +24,12 @@ ALWAYS: Final = ("numpy", "polars")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """environment: python, platform, packages with their versions, and hashes of sources that belong to no package.
-    packages: those the model depends on. pickled: import path of the estimator in `model.pkl`, where there is one."""
+    """What a bundle says about itself.
+
+    environment: python, platform, processor and matrix library, packages with their versions, and hashes of sources
+    that belong to no package. packages: those the model depends on. pickled: import path of the estimator in
+    `model.pkl`, where there is one.
+    """
 
     algorithm: str
     files: dict[str, tuple[str, int]]
@@ -88,13 +94,40 @@ def read(body: bytes, where: str) -> Manifest:
 
 
 def environment_of(packages: Iterable[str], sources: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Versions of this process: Python, machine, the packages given and those always noted; and sources given."""
+    """Return the versions of this process: Python, machine, `packages` and those always noted; and `sources`."""
     found: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
+        "processor": processor_name(),
+        "blas": blas_kernels(),
         "packages": {name: installed_version(name) for name in sorted({*packages, *ALWAYS})},
     }
     return {**found, "sources": dict(sources)} if sources else found
+
+
+@lru_cache(maxsize=1)
+def processor_name() -> str:
+    """Return the processor's model as the system names it, "unknown" where it does not."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip() or "unknown"
+    return platform.processor() or "unknown"
+
+
+def blas_kernels() -> str:
+    """Return which matrix library and kernels this process calculates with, such as "openblas 0.3.29 Haswell".
+
+    The kernels decide the last digits of a fit: a library with kernels for several processor families picks its own.
+    """
+    import numpy as np  # noqa: F401 - its library must be loaded to be seen
+    from threadpoolctl import ThreadpoolController
+
+    libraries = ThreadpoolController().select(user_api="blas").info()
+    # numpy's own: scipy may bring a second copy, and the name then depended on what else was imported.
+    own = [info for info in libraries if Path(info["filepath"]).parent.name == "numpy.libs"] or libraries
+    parts = (f"{i['internal_api']} {i.get('version')} {i.get('architecture', '')}".strip() for i in own)
+    return ", ".join(sorted({*parts})) or "unknown"
 
 
 def installed_version(package: str) -> str:

@@ -16,10 +16,12 @@ from mlops_assets import training
 from mlops_assets.artifacts import TableVersion
 from mlops_assets.errors import BundleError, DataError, LedgerError, LostRaceError
 from mlops_assets.ledger import Ledger
+from mlops_assets.lifecycle.recovery import reproduce as module
 from mlops_assets.lifecycle.recovery.reproduce import last_reproduction, reproduce
 from mlops_assets.lifecycle.recovery.rescore import rescore
 from mlops_assets.lifecycle.recovery.rollback import roll_back
 from mlops_assets.lifecycle.recovery.rollback_check import alert, check_rollback, is_due, last_check
+from mlops_assets.training.bundles.manifest import environment_of
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import Station, begin, readings
 
 
@@ -256,6 +258,42 @@ def test_other_code_is_named_even_when_it_does_not_matter(station: Station) -> N
     assert made.verdict == "equal"
     assert made.reasons == ("the code differs: abc then, def now",)
     assert "although the code differs" in made.words
+
+
+def rounded(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
+    """The model trained again predicts `factor` times the original's predictions."""
+    predictions = module._answers
+
+    def other(ours: Any, theirs: Any, rows: Any) -> tuple[Any, Any]:
+        original, again = predictions(ours, theirs, rows)
+        return original, again * factor
+
+    monkeypatch.setattr(module, "_answers", other)
+
+
+@pytest.mark.parametrize(
+    "change, verdict", [(1.0, "equal"), (1.0 + 1e-4, "within_tolerance"), (1.0 + 1e-2, "not_equal")]
+)
+def test_another_processor_is_named_and_its_rounding_is_allowed_for(
+    station: Station, monkeypatch: pytest.MonkeyPatch, change: float, verdict: str
+) -> None:
+    def elsewhere(packages: Any) -> dict[str, Any]:
+        return environment_of(packages) | {"processor": "Another 9", "blas": "openblas 1 Other"}
+
+    monkeypatch.setattr(module, "environment_of", elsewhere)
+    rounded(monkeypatch, change)
+    result = reproduce(station.platform, "station", 1, station.run())
+    environment = environment_of(())
+    assert result.verdict == verdict
+    assert f"station version 1 (trained on {environment['processor']}, {environment['blas']})" in result.words
+    assert f"processor {environment['processor']} then, Another 9 now" in result.reasons
+
+
+def test_the_rounding_of_another_processor_is_not_allowed_for_on_the_same(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounded(monkeypatch, 1.0 + 1e-4)
+    assert reproduce(station.platform, "station", 1, station.run()).verdict == "not_equal"
 
 
 def test_another_seed_or_other_data_is_not_equal(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -265,3 +266,9 @@ def test_a_profile_with_nan_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         save(tmp_path / "1", profile={"mean": float("nan")})
     assert not (tmp_path / "1").exists()
+
+
+def test_the_manifest_records_the_machine_whose_arithmetic_made_the_model() -> None:
+    environment = manifests.environment_of(())
+    assert environment["processor"]
+    assert re.fullmatch(r"openblas \d+\.\d+\.\S+ \w+|mkl .*|blis .*|flexiblas .*", environment["blas"])

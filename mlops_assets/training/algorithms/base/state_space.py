@@ -36,7 +36,10 @@ MODEL_FILE: Final = "model.npz"
 PARAMETERS_FILE: Final = "parameters.json"
 DIFFUSE: Final = 1e6
 """Variance of what nothing is known about, in standardised units; statsmodels' own choice."""
-MOST_STEPS: Final = 200
+MAX_STEPS: Final = 200
+RESTARTS: Final = ("powell", "lbfgs", "powell", "lbfgs")
+LIKELIHOOD_TOLERANCE: Final = 0.01
+"""Log-likelihood units. A gain of 0.01 moves the parameters by about a seventh of their standard error."""
 UNKNOWN: Final = -1
 KINDS: Final = 2_000
 LONGEST_SEASON: Final = 200
@@ -106,7 +109,7 @@ class StateSpaceAlgorithm(Algorithm):
         width = np.where(width > 0, width, 1.0)
         scaled = (columns - centre) / width
         model = self._model(scaled[:, 0], np.nan_to_num(scaled[:, 1:]))
-        result = self._settled(model)
+        result = self._maximize(model)
         names = list(result.model.param_names)
         self.parameters = {name: float(value) for name, value in zip(names, result.params, strict=True)}
         matrices, filtered = result.model.ssm, result.filter_results
@@ -127,14 +130,36 @@ class StateSpaceAlgorithm(Algorithm):
         if not all(np.isfinite(part).all() for part in (self._system.transition, self._learnt.spread)):
             raise TrainingError(f"{self.name}: no parameters were found that fit the series")
 
-    def _settled(self, model: Any) -> Any:
-        steps = int(self.params.get("max_iter", MOST_STEPS))
+    def _maximize(self, model: Any) -> Any:
+        """Return statsmodels' result at the largest likelihood found.
+
+        L-BFGS follows a gradient of differences, whose last digits depend on the processor: near the maximum its line
+        search can fail on one machine and succeed on another. Its own word is therefore not the criterion. Where it
+        does not report convergence, Powell's method (which needs no gradient) and L-BFGS go on in turn from the best
+        parameters, and the fit has converged when a whole turn raises the log-likelihood by less than
+        `LIKELIHOOD_TOLERANCE`.
+        """
+        steps = int(self.params.get("max_iter", MAX_STEPS))
         # Matrices of a few rows, thousands of times over: threads that wait for each other cost ten times the work.
         with warnings.catch_warnings(), one_pool(1):
-            warnings.simplefilter("ignore")  # of its first guesses; the outcome is checked here
+            warnings.simplefilter("ignore")  # of its first guesses; convergence is checked here
             result = model.fit(disp=False, maxiter=steps, cov_type="none")
-        if not result.mle_retvals.get("converged", True):
-            warnings.warn(f"{self.name}: the parameters had not settled after {steps} steps", stacklevel=2)
+            if result.mle_retvals.get("converged", True):
+                return result
+            for method in RESTARTS:
+                restarted = model.fit(
+                    start_params=result.params, method=method, disp=False, maxiter=steps, cov_type="none"
+                )
+                gain = float(restarted.llf - result.llf)
+                if gain > 0.0 or not np.isfinite(result.llf):
+                    result = restarted
+                if abs(gain) < LIKELIHOOD_TOLERANCE:
+                    return result
+        warnings.warn(
+            f"{self.name}: the parameters did not converge after {1 + len(RESTARTS)} runs of {steps} steps; "
+            "raise max_iter, or take a smaller order",
+            stacklevel=2,
+        )
         return result
 
     def _know(self, learnt: _Learnt) -> None:
