@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_assets.evaluation.comparison import compare, spent_confidence
-from mlops_assets.evaluation.scoring import Scored
+from mlops_assets.metrics import Scored
 
 Floats = NDArray[np.float64]
 BY = 0.02

@@ -26,9 +26,10 @@ from mlops_assets.artifacts.evidence import (
     Explanation,
     GateResult,
 )
-from mlops_assets.artifacts.models import Bounds, Candidate, Interval, Predictor, TrainedModel
+from mlops_assets.artifacts.models import Candidate, Interval, Predictor, TrainedModel
 from mlops_assets.artifacts.stored import digest, from_json, to_json
 from mlops_assets.artifacts.terms import PARTS, Metrics, Outcome, Part, Verdict
+from mlops_assets.metrics import Bounds
 
 __all__ = [
     "PARTS",

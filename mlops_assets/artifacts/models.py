@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from mlops_assets.artifacts.data import FeatureMatrix, TableVersion
 from mlops_assets.artifacts.terms import Metrics, Part
+from mlops_assets.metrics import Bounds
 from mlops_assets.model_file.training import TargetTransform
 
 
@@ -29,16 +30,6 @@ class Interval:
     scale: TargetTransform = "none"
     entity: str | None = None
     entities: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Between which numbers the truths of some rows lie with probability `level`: low and high, shape (rows,), in units
-    of the target; both NaN where there is no interval."""
-
-    level: float
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
 
 
 class Predictor(Protocol):

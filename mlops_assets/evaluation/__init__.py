@@ -8,12 +8,8 @@ from mlops_assets.artifacts import Evaluation
 from mlops_assets.evaluation.assessment import evaluate, measure
 from mlops_assets.evaluation.comparison import compare, relative_improvement, spent_confidence
 from mlops_assets.evaluation.explanation import ShapValues, explain, importance_correlation, ranking
-from mlops_assets.evaluation.intervals import INTERVAL_METRICS
-from mlops_assets.evaluation.metrics import METRICS
 
 __all__ = [
-    "INTERVAL_METRICS",
-    "METRICS",
     "Evaluation",
     "ShapValues",
     "compare",

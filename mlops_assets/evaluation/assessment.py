@@ -13,14 +13,14 @@ import polars as pl
 from mlops_assets.artifacts import PARTS, Comparison, Evaluation, Metrics, Part, Predictor, Split
 from mlops_assets.errors import DataError
 from mlops_assets.evaluation.baseline import Baseline, baseline
-from mlops_assets.evaluation.class_counts import class_rows
+from mlops_assets.evaluation.class_rows import class_rows
 from mlops_assets.evaluation.comparison import clusters_of, compare, spent_confidence
 from mlops_assets.evaluation.fairness import fairness_rows
-from mlops_assets.evaluation.intervals import interval_note
+from mlops_assets.evaluation.interval_note import interval_note
 from mlops_assets.evaluation.latency import latency_ms
-from mlops_assets.evaluation.metrics import metric_of
-from mlops_assets.evaluation.scoring import Scored, in_order, known_classes, score, truth_column
+from mlops_assets.evaluation.scoring import in_order, known_classes, score, truth_column
 from mlops_assets.evaluation.slices import slice_rows
+from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
 
 DEFAULT_CONFIDENCE = 0.95
@@ -42,7 +42,7 @@ def measure(spec: ModelSpec, predictor: Predictor, frame: pl.DataFrame) -> Metri
 
 def metrics_of(spec: ModelSpec, scored: Scored) -> Metrics:
     """All metrics of one model's answers."""
-    return {name: metric_of(name, scored) for name in measured(spec)}
+    return {name: METRICS[name].measure(scored) for name in measured(spec)}
 
 
 def evaluate(

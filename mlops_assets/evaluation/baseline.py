@@ -14,10 +14,9 @@ from datetime import timedelta
 
 from mlops_assets.artifacts import PARTS, Part, Split
 from mlops_assets.evaluation import naive
-from mlops_assets.evaluation.metrics import metric_of
-from mlops_assets.evaluation.scoring import Scored, codes, in_order, numbers, truth_column
+from mlops_assets.evaluation.scoring import codes, in_order, numbers, truth_column
+from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
 from mlops_assets.model_file.values import format_duration
 
 
@@ -52,8 +51,8 @@ def baseline(spec: ModelSpec, split: Split, classes: tuple[str, ...] = ()) -> Ba
     found = {
         name: _beside_truth(spec, split, classes, make()) for name, make in _makers(spec, classes, split)
     }
-    tried = {name: metric_of(metric, parts["validation"]) for name, parts in found.items()}
-    sign = -1.0 if METRIC_CATALOGUE[metric].better == "higher" else 1.0
+    tried = {name: METRICS[metric].measure(parts["validation"]) for name, parts in found.items()}
+    sign = -1.0 if METRICS[metric].direction == "higher" else 1.0
     name = min(tried, key=lambda one: sign * tried[one] if math.isfinite(tried[one]) else math.inf)
     return Baseline(name, metric, tried, found[name])
 

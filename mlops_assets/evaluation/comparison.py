@@ -21,10 +21,8 @@ from numpy.typing import NDArray
 from mlops_assets.artifacts import Comparison, Part
 from mlops_assets.errors import EvidenceError
 from mlops_assets.evaluation import resampling
-from mlops_assets.evaluation.metrics import metric_of
-from mlops_assets.evaluation.pieces import PIECES
-from mlops_assets.evaluation.scoring import Floats, Scored
-from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
+from mlops_assets.evaluation.row_resampling import paired_error_differences, resampled_metrics
+from mlops_assets.metrics import METRICS, Floats, Scored
 
 FEWEST_BLOCKS: Final = 5
 """With fewer independent stretches there is nothing to estimate a spread from."""
@@ -44,7 +42,7 @@ def relative_improvement(metric: str, challenger: float, champion: float) -> flo
     """
     if not (math.isfinite(challenger) and math.isfinite(champion)):
         return float("nan")
-    better = METRIC_CATALOGUE[metric].better
+    better = METRICS[metric].direction
     gain = challenger - champion if better == "higher" else champion - challenger
     if better == "zero":
         gain = abs(champion) - abs(challenger)
@@ -90,7 +88,7 @@ def compare(
     """
     if not np.array_equal(challenger.truth, champion.truth, equal_nan=True):
         raise EvidenceError("challenger and champion were scored on different rows and cannot be compared")
-    ours, theirs = metric_of(metric, challenger), metric_of(metric, champion)
+    ours, theirs = (METRICS[metric].measure(scored) for scored in (challenger, champion))
     point = relative_improvement(metric, ours, theirs)
     rows = challenger.truth.size
     low = high = float("nan")
@@ -116,31 +114,55 @@ def _interval(
     ordered: bool,
     seed: int,
 ) -> tuple[float, float, str]:
-    pieces = PIECES[metric]
+    influence = METRICS[metric].influence
+    rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):
         most = resampling.MOST_ORDERED if ordered else resampling.MOST_ALONE
-        both = [resampling.sums_by(clusters, pieces.rows(scored)) for scored in (challenger, champion)]
-        sums = resampling.joined(np.concatenate(both, axis=1), most)
-        width = both[0].shape[1]
 
-        def statistic(totals: Floats) -> Floats:
-            ours = pieces.value(totals[..., :width])
-            return _moved(metric, ours, pieces.value(totals[..., width:]), theirs, logarithmic=point < 1.0)
+        def moved(ours: Floats, beside: Floats) -> Floats:
+            return _moved(metric, ours, beside, theirs, logarithmic=point < 1.0)
 
-        length = _length(_influence(statistic, sums)) if ordered else 1
+        if influence is None:
+            sums = resampling.sums_by(clusters, paired_error_differences(challenger, champion)[:, None])
+            length = _length(sums[:, 0]) if ordered else 1
+
+            def draw() -> Floats:
+                values = resampled_metrics(
+                    METRICS[metric], challenger, champion, clusters=clusters, length=length, rng=rng
+                )
+                differences = moved(*values)
+                finite: Floats = differences[np.isfinite(differences)]
+                return finite
+
+        else:
+            both = [
+                resampling.sums_by(clusters, influence.contributions(scored))
+                for scored in (challenger, champion)
+            ]
+            sums = resampling.joined(np.concatenate(both, axis=1), most)
+            width, value = both[0].shape[1], influence.value
+
+            def statistic(totals: Floats) -> Floats:
+                return moved(value(totals[..., :width]), value(totals[..., width:]))
+
+            length = _length(_influence(statistic, sums)) if ordered else 1
+
+            def draw() -> Floats:
+                return statistic(resampling.resample(sums, length, rng))
+
         blocks = sums.shape[0] // length
         if blocks < FEWEST_BLOCKS:
             few = (
                 f"{sums.shape[0]} rows" if length == 1 else f"{sums.shape[0]} instants in blocks of {length}"
             )
             return float("nan"), float("nan"), f"no interval: {few} are too few to judge"
-        drawn = statistic(resampling.resample(sums, length, np.random.default_rng(seed)))
+        drawn = draw()
         spread = float(np.std(drawn)) * math.sqrt(blocks / (blocks - 1))
     margin = student_quantile(0.5 + confidence / 2, blocks - 1) * spread if spread else 0.0
     unit = "instants" if clusters is not None and ordered else "groups" if clusters is not None else "rows"
     over = f"over {unit}" if length == 1 else f"in blocks of {length} {unit}"
     way = f"paired bootstrap {'of DeLong components ' if metric == 'roc_auc' else ''}{over}"
-    if METRIC_CATALOGUE[metric].better == "lower" and point < 1.0:
+    if METRICS[metric].direction == "lower" and point < 1.0:
         centre = math.log1p(-point)
         return -math.expm1(min(centre + margin, 700.0)), -math.expm1(centre - margin), way
     return point - margin, point + margin, way
@@ -154,7 +176,7 @@ def _length(series: Floats) -> int:
 
 
 def _moved(metric: str, ours: Floats, theirs: Floats, champion: float, *, logarithmic: bool) -> Floats:
-    better = METRIC_CATALOGUE[metric].better
+    better = METRICS[metric].direction
     if better == "lower" and logarithmic:
         ratio: Floats = np.log(ours / theirs)
         return ratio

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from mlops_assets.evaluation.scoring import Floats
+from mlops_assets.metrics import Floats
 
 FEWEST: Final = 10
 """Rows that are explained however little time there is."""

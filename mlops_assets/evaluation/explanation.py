@@ -18,9 +18,9 @@ import polars as pl
 
 from mlops_assets.artifacts import Explanation, Predictor
 from mlops_assets.evaluation.exact import FEWEST, Values, Way, exact_way
-from mlops_assets.evaluation.metrics import midranks
 from mlops_assets.evaluation.permuting import BACKGROUND_ROWS, answers_of, permuting_way
-from mlops_assets.evaluation.scoring import Floats
+from mlops_assets.metrics import Floats
+from mlops_assets.metrics.areas import midranks
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.features import past_of
 

@@ -15,8 +15,9 @@ import numpy as np
 from pydantic import JsonValue
 
 from mlops_assets.artifacts import Split
-from mlops_assets.evaluation.scoring import Scored, in_order
+from mlops_assets.evaluation.scoring import in_order
 from mlops_assets.evaluation.slices import labelled
+from mlops_assets.metrics import Scored
 from mlops_assets.model_file import ModelSpec
 
 LEAST_ROWS: Final = 30

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.artifacts import PARTS, Part, Split
-from mlops_assets.evaluation.scoring import Floats, codes, in_order, numbers, truth_column
+from mlops_assets.evaluation.scoring import codes, in_order, numbers, truth_column
+from mlops_assets.metrics import Floats
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.features import now_column
 

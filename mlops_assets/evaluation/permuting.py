@@ -13,7 +13,7 @@ import numpy as np
 
 from mlops_assets.artifacts import FeatureMatrix, Predictor
 from mlops_assets.evaluation.exact import FEWEST, Values, Way
-from mlops_assets.evaluation.scoring import Floats
+from mlops_assets.metrics import Floats
 
 BACKGROUND_ROWS: Final = 20
 BREADTHS: Final = ((BACKGROUND_ROWS, 4), (10, 4), (5, 4), (5, 2), (1, 2), (1, 1))

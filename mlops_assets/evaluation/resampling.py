@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_assets.evaluation.scoring import Floats
+from mlops_assets.metrics import Floats
 
 RESAMPLES: Final = 1_000
 MOST_ORDERED: Final = 8_000

@@ -7,49 +7,18 @@ there is one. Turning them into numbers is `metrics`' business, comparing two of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from mlops_assets.artifacts import Bounds, Predictor
+from mlops_assets.artifacts import Predictor
 from mlops_assets.errors import DataError, EvidenceError
+from mlops_assets.metrics import Floats, Scored
 from mlops_assets.model_file import ModelSpec
 
-Floats = NDArray[np.float64]
 UNKNOWN: Final = -1.0
 """Code of a class label that the model does not know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Truth, predictions (both shape (rows,)), class probabilities (rows, classes) or None, naive forecast or None.
-
-    Classes are codes: the position in `classes`. A missing truth or prediction is NaN. bounds: the interval of the
-    predictions, None without one of the level that the model file asks for.
-    """
-
-    truth: Floats
-    predicted: Floats
-    probabilities: Floats | None
-    naive: Floats | None
-    classes: tuple[str, ...] = ()
-    bounds: Bounds | None = None
-
-    def subset(self, rows: NDArray[Any]) -> Scored:
-        """The same for some rows, given as a mask or as positions."""
-        return Scored(
-            self.truth[rows],
-            self.predicted[rows],
-            None if self.probabilities is None else self.probabilities[rows],
-            None if self.naive is None else self.naive[rows],
-            self.classes,
-            None
-            if self.bounds is None
-            else Bounds(self.bounds.level, self.bounds.low[rows], self.bounds.high[rows]),
-        )
 
 
 def in_order(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
@@ -102,13 +71,6 @@ def score(
         naive,
         known,
     )
-
-
-def usable(y_true: Floats, y_pred: Floats) -> bool:
-    """Whether a metric may be made of these at all: some rows, as many answers, nothing missing."""
-    if y_true.size == 0 or y_true.shape != y_pred.shape:
-        return False
-    return not bool(np.isnan(y_true).any() or np.isnan(y_pred).any())
 
 
 def truth_column(spec: ModelSpec, frame: pl.DataFrame) -> pl.Series:

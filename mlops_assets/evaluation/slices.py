@@ -13,8 +13,8 @@ import polars as pl
 from pydantic import JsonValue
 
 from mlops_assets.artifacts import Split
-from mlops_assets.evaluation.metrics import metric_of
-from mlops_assets.evaluation.scoring import Scored, in_order
+from mlops_assets.evaluation.scoring import in_order
+from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
 
 MOST_VALUES: Final = 24
@@ -58,7 +58,7 @@ def _wanted(spec: ModelSpec) -> tuple[str, ...]:
 def _plain(metric: str, scored: Scored | None, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> JsonValue:
     if scored is None:
         return None
-    value = metric_of(metric, scored.subset(mask))
+    value = METRICS[metric].measure(scored.subset(mask))
     return value if np.isfinite(value) else "NaN"
 
 

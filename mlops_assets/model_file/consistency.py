@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mlops_assets.metrics import METRICS
 from mlops_assets.model_file.document import Path
-from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
 from mlops_assets.model_file.model import ModelSpec
 from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, SearchedChoice, unknown_loss
 
@@ -103,8 +103,8 @@ def _metrics(spec: ModelSpec) -> Iterator[Finding]:
         names = [getattr(gate, "metric", None), *getattr(gate, "metrics", ())]
         used += [(("gates", index, gate.kind, "metric"), str(name)) for name in names if name]
     for path, name in used:
-        if spec.problem not in METRIC_CATALOGUE[name].problems:
-            able = [known for known, other in METRIC_CATALOGUE.items() if spec.problem in other.problems]
+        if spec.problem not in METRICS[name].problems:
+            able = [known for known, other in METRICS.items() if spec.problem in other.problems]
             yield path, f"{name!r} has no meaning for {spec.problem}; these have: {', '.join(able)}"
         elif name not in measured:
             yield path, f"{name!r} is not measured; add it to evaluation.also"
@@ -127,7 +127,7 @@ def _interval_metrics(spec: ModelSpec) -> Iterator[Finding]:
         if name := getattr(gate, "metric", None):
             used.append((("gates", index, gate.kind, "metric"), str(name), gate.kind))
     for path, name, by in used:
-        info = METRIC_CATALOGUE[name]
+        info = METRICS[name]
         if spec.problem not in info.problems:
             continue
         if info.of_interval and spec.training.interval is None:
@@ -138,7 +138,7 @@ def _interval_metrics(spec: ModelSpec) -> Iterator[Finding]:
         elif info.won_by and by in ("primary", "beats_champion"):
             yield path, f"{name!r} cannot say which model is better, {info.won_by} wins it; take 'pinball'"
         elif info.of_interval and by == "beats_baseline":
-            limit = "metric_at_least" if info.better == "higher" else "metric_at_most"
+            limit = "metric_at_least" if info.direction == "higher" else "metric_at_most"
             yield path, f"the naive baseline has no interval; give {name!r} a limit with {limit}"
 
 

@@ -1,66 +1,20 @@
-"""The `evaluation:` section, and the catalogue of metric names with the direction that is better.
-
-The functions behind the names live in `evaluation.metrics`; a test holds the two lists together.
-"""
+"""The `evaluation:` section. Metric names are those of `mlops_assets.metrics.METRICS`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from mlops_assets.metrics import METRICS
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.suggestion import did_you_mean
-from mlops_assets.model_file.training import Problem
 from mlops_assets.model_file.values import Column, Duration
 
 
-@dataclass(frozen=True, slots=True)
-class MetricInfo:
-    """Which way is better (`zero` means closest to nought) and for which problems the metric has a meaning."""
-
-    better: Literal["lower", "higher", "zero"]
-    problems: tuple[Problem, ...]
-    won_by: str | None = None
-    """What wins it without any skill, so that it can be held to a limit but never choose between models."""
-    of_interval: bool = False
-    """Whether it is measured on `training.interval`."""
-
-
-_NUMBERS: Final[tuple[Problem, ...]] = ("regression", "forecasting")
-_CLASSES: Final[tuple[Problem, ...]] = ("classification",)
-
-METRIC_CATALOGUE: Final[dict[str, MetricInfo]] = {
-    "rmse": MetricInfo("lower", _NUMBERS),
-    "mae": MetricInfo("lower", _NUMBERS),
-    "r2": MetricInfo("higher", _NUMBERS),
-    "mape": MetricInfo("lower", _NUMBERS),
-    "smape": MetricInfo("lower", _NUMBERS),
-    "wape": MetricInfo("lower", _NUMBERS),
-    "bias": MetricInfo("zero", _NUMBERS),
-    "mase": MetricInfo("lower", _NUMBERS),
-    "coverage": MetricInfo("higher", _NUMBERS, won_by="the widest interval", of_interval=True),
-    "pinball": MetricInfo("lower", _NUMBERS, of_interval=True),
-    "interval_width": MetricInfo("lower", _NUMBERS, won_by="the narrowest interval", of_interval=True),
-    "accuracy": MetricInfo("higher", _CLASSES),
-    "precision": MetricInfo("higher", _CLASSES),
-    "recall": MetricInfo("higher", _CLASSES),
-    "f1": MetricInfo("higher", _CLASSES),
-    "f1_macro": MetricInfo("higher", _CLASSES),
-    "f1_weighted": MetricInfo("higher", _CLASSES),
-    "precision_macro": MetricInfo("higher", _CLASSES),
-    "recall_macro": MetricInfo("higher", _CLASSES),
-    "roc_auc": MetricInfo("higher", _CLASSES),
-    "pr_auc": MetricInfo("higher", _CLASSES),
-    "log_loss": MetricInfo("lower", _CLASSES),
-    "brier": MetricInfo("lower", _CLASSES),
-}
-
-
 def _known_metric(name: str) -> str:
-    if name not in METRIC_CATALOGUE:
-        raise ValueError(f"unknown metric {name!r}{did_you_mean(name, METRIC_CATALOGUE)}")
+    if name not in METRICS:
+        raise ValueError(f"unknown metric {name!r}{did_you_mean(name, METRICS)}")
     return name
 
 

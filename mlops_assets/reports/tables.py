@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mlops_assets.artifacts import Candidate, Comparison, Decision, Evidence, GateResult, Metrics, Part
-from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
+from mlops_assets.metrics import METRICS
 from mlops_assets.promotion.answers import finite, percent
 from mlops_assets.promotion.approvals import SETTLED_BY_PEOPLE
 
@@ -74,7 +74,7 @@ def metric_rows(evidence: Evidence, part: Part = "test") -> list[MetricRow]:
     return [
         MetricRow(
             name,
-            BETTER[METRIC_CATALOGUE[name].better] if name in METRIC_CATALOGUE else "",
+            BETTER[METRICS[name].direction] if name in METRICS else "",
             number(value),
             number(champion.get(name)),
             *_change(tests.get(name)),

@@ -20,8 +20,8 @@ import pytest
 from mlops_assets import evaluation, features, readings, training, validation
 from mlops_assets.artifacts import Evaluation, Split
 from mlops_assets.lifecycle.predictor import BundlePredictor
+from mlops_assets.metrics import METRICS
 from mlops_assets.model_file import ModelSpec, load_model
-from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
 from mlops_assets.model_file.source import FileSource, SqlSource
 from mlops_assets.model_file.split import SplitSpec
 from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, AlgorithmChoice
@@ -57,7 +57,7 @@ def needing_nothing(spec: ModelSpec) -> list[AlgorithmChoice]:
 def best_of(spec: ModelSpec, split: Split) -> Evaluation:
     """The evaluation of the candidate that wins on the validation part, of those that need no extra."""
     primary = spec.evaluation.primary
-    sign = 1 if METRIC_CATALOGUE[primary].better == "lower" else -1
+    sign = 1 if METRICS[primary].direction == "lower" else -1
     measured = []
     for choice in needing_nothing(spec):
         kind = training.ALGORITHMS[choice.name]
@@ -87,7 +87,7 @@ def test_an_example_passes_its_own_gates(name: str, tmp_path: Path) -> None:
         elif gate.kind == "metric_at_least":
             assert ours[gate.metric] >= gate.limit, gate
         elif gate.kind == "beats_baseline":
-            lower = METRIC_CATALOGUE[gate.metric].better == "lower"
+            lower = METRICS[gate.metric].direction == "lower"
             assert (
                 ours[gate.metric] < naive[gate.metric] * (1 - gate.by)
                 if lower

@@ -18,8 +18,8 @@ from mlops_assets.artifacts import Candidate, Part, Split
 from mlops_assets.errors import TrainingError
 from mlops_assets.lifecycle.platform import Run
 from mlops_assets.lifecycle.predictor import BundlePredictor, calibrated
+from mlops_assets.metrics import METRICS
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
 from mlops_assets.model_file.training import AlgorithmChoice
 
 MEASURED: Final[tuple[Part, ...]] = ("train", "validation")
@@ -191,7 +191,7 @@ def _loss(spec: ModelSpec, split: Split, predictor: BundlePredictor) -> float:
 
 
 def _order(spec: ModelSpec) -> Callable[[float], float]:
-    better = METRIC_CATALOGUE[spec.evaluation.primary].better
+    better = METRICS[spec.evaluation.primary].direction
     orders: dict[str, Callable[[float], float]] = {
         "lower": lambda value: value,
         "higher": lambda value: -value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mlops_assets.artifacts import Comparison, Evidence, GateResult, Part
-from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
+from mlops_assets.metrics import METRICS
 from mlops_assets.model_file.gates import BeatsChampion, RegressionGuard
 from mlops_assets.promotion.answers import (
     broken,
@@ -31,7 +31,7 @@ def limit_to_beat(metric: str, champion: float, by: float) -> float:
     Mirrored for metrics where higher is better, measured by size where the champion is negative, and by distance from
     nought for metrics such as bias.
     """
-    better = METRIC_CATALOGUE[metric].better
+    better = METRICS[metric].direction
     if better == "zero":
         return abs(champion) * (1.0 - by)
     grow = (better == "higher") == (champion >= 0)
@@ -40,7 +40,7 @@ def limit_to_beat(metric: str, champion: float, by: float) -> float:
 
 def is_beyond(metric: str, challenger: float, limit: float) -> bool:
     """Strictly better than the limit."""
-    better = METRIC_CATALOGUE[metric].better
+    better = METRICS[metric].direction
     if better == "higher":
         return challenger > limit
     return (abs(challenger) if better == "zero" else challenger) < limit
@@ -156,5 +156,5 @@ def regression_guard(params: RegressionGuard, evidence: Evidence) -> GateResult:
 
 def _with_a_scale(evidence: Evidence, part: Part) -> tuple[str, ...]:
     measured = evidence.evaluation.challenger.get(part) or {}
-    known = {name: METRIC_CATALOGUE[name] for name in measured}
-    return tuple(name for name, info in known.items() if info.better != "zero" and info.won_by is None)
+    known = {name: METRICS[name] for name in measured}
+    return tuple(name for name, info in known.items() if info.direction != "zero" and info.won_by is None)

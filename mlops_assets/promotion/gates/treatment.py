@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_assets.artifacts import Evidence, GateResult
-from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
+from mlops_assets.metrics import METRICS
 from mlops_assets.model_file.gates import Fairness, SliceGuard
 from mlops_assets.promotion.answers import beside_the_point, broken, finite, no_better, passed, percent, shown
 from mlops_assets.promotion.gates.champion import is_beyond, limit_to_beat
@@ -52,7 +52,7 @@ def slice_guard(params: SliceGuard, evidence: Evidence) -> GateResult:
 
 
 def _within(metric: str, value: float, limit: float) -> bool:
-    size = abs(value) if METRIC_CATALOGUE[metric].better == "zero" else value
+    size = abs(value) if METRICS[metric].direction == "zero" else value
     return size == limit or is_beyond(metric, value, limit)
 
 

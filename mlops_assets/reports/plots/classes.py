@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlops_assets.evaluation.scoring import Scored
+from mlops_assets.metrics import Scored
 from mlops_assets.reports.plots.canvas import BLUE, GREEN, GREY, ORANGE, RED, SKY, canvas, png
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from mlops_assets.artifacts import Metrics
-from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
+from mlops_assets.metrics import METRICS
 from mlops_assets.reports.plots.canvas import BLUE, ORANGE, canvas, png
 
 DIRECTIONS: Final = {
@@ -44,7 +44,7 @@ def metric_bars(challenger: Metrics, champion: Metrics | None, naive: Metrics | 
         )
         said = [f"{value:.3g}" if np.isfinite(value) else "" for value in values]
         axes.bar_label(bars, said, padding=2, fontsize=6.5)
-    words = [f"{name}\n{DIRECTIONS[METRIC_CATALOGUE[name].better]}" for name in names]
+    words = [f"{name}\n{DIRECTIONS[METRICS[name].direction]}" for name in names]
     axes.set_yticks(range(len(names)), words, fontsize=8)
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.8)
@@ -72,7 +72,7 @@ def by_slice(
             panels.setdefault(str(row["column"]), []).append(row)
     sizes = [len(found) + 1.5 for found in panels.values()]
     figure = Figure(figsize=(7.4, 1.2 + 0.27 * sum(sizes)), dpi=100, layout="constrained")
-    direction = DIRECTIONS[METRIC_CATALOGUE[metric].better]
+    direction = DIRECTIONS[METRICS[metric].direction]
     figure.suptitle(
         f"{metric} by slice, holdout ({direction})", x=0.01, ha="left", fontsize=11, fontweight="bold"
     )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mlops_assets.evaluation.scoring import Scored
+from mlops_assets.metrics import Scored
 from mlops_assets.reports.plots.canvas import BLUE, GREY, ORANGE, RED, canvas, png, thinned
 
 MOST_LINES: Final = 150

@@ -16,7 +16,8 @@ from mlops_assets.artifacts import Evaluation, Predictor, Split
 from mlops_assets.evaluation.assessment import classes_of, score_parts
 from mlops_assets.evaluation.baseline import baseline
 from mlops_assets.evaluation.explanation import ShapValues
-from mlops_assets.evaluation.scoring import Scored, in_order
+from mlops_assets.evaluation.scoring import in_order
+from mlops_assets.metrics import Scored
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.reports import plots
 

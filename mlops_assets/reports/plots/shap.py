@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from mlops_assets.evaluation.explanation import ShapValues
-from mlops_assets.evaluation.scoring import Floats
+from mlops_assets.metrics import Floats
 from mlops_assets.reports.plots.canvas import BLUE, GREY, RED, canvas, png, thinned
 
 MOST_FEATURES: Final = 12

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlops_assets import evaluation, training
 from mlops_assets.artifacts import Bounds, Explanation, FeatureMatrix
 from mlops_assets.evaluation import exact
-from mlops_assets.evaluation.scoring import Scored
+from mlops_assets.metrics import Scored
 from mlops_assets.reports import plots
 from mlops_assets_tests.unit.promotion.evidence_factory import spec_with
 from mlops_assets_tests.unit.training import test_conformity as conformity

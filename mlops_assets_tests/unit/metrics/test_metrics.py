@@ -6,48 +6,57 @@ import math
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from mlops_assets.evaluation import INTERVAL_METRICS, METRICS
-from mlops_assets.evaluation.class_counts import class_rows
-from mlops_assets.evaluation.metrics import metric_of
-from mlops_assets.evaluation.pieces import PIECES
-from mlops_assets.evaluation.scoring import Scored
-from mlops_assets.model_file.evaluation import METRIC_CATALOGUE
-
-Floats = NDArray[np.float64]
-
-
-def test_every_metric_of_the_catalogue_has_a_function_and_pieces() -> None:
-    assert METRICS.keys() | INTERVAL_METRICS.keys() == METRIC_CATALOGUE.keys() == PIECES.keys()
+from mlops_assets.evaluation.class_rows import class_rows
+from mlops_assets.metrics import METRICS, Floats, Scored
+from mlops_assets_tests.unit.metrics.conformity import check_metric
 
 
 @pytest.mark.parametrize("name", METRICS)
-@pytest.mark.parametrize(
-    ("truth", "predicted"),
-    [([], []), ([1.0, math.nan], [1.0, 0.0]), ([1.0, 0.0], [math.nan, 0.0]), ([1.0, 0.0], [1.0])],
-)
-def test_nothing_missing_or_mismatched_is_ever_a_number(
-    name: str, truth: list[float], predicted: list[float]
-) -> None:
-    shares = np.full((len(truth), 2), 0.5)
-    if any(math.isnan(value) for value in predicted) or len(predicted) != len(truth):
-        shares = np.full((len(truth), 2), math.nan)
-    assert math.isnan(METRICS[name](np.array(truth), np.array(predicted), shares))
-
-
-@pytest.mark.parametrize("name", ["roc_auc", "pr_auc", "log_loss", "brier"])
-def test_metrics_of_probabilities_need_probabilities(name: str) -> None:
-    assert math.isnan(METRICS[name](np.array([0.0, 1.0]), np.array([0.0, 1.0]), None))
+def test_every_metric_conforms(name: str) -> None:
+    assert METRICS[name].name == name
+    check_metric(METRICS[name])
 
 
 def test_quantities_without_meaning_are_nan() -> None:
     zeros, ones = np.zeros(3), np.ones(3)
-    assert math.isnan(METRICS["r2"](ones, zeros, None))
-    assert math.isnan(METRICS["mape"](zeros, ones, None))
-    assert math.isnan(METRICS["wape"](zeros, ones, None))
-    assert math.isnan(METRICS["mase"](ones, zeros, None))
-    assert math.isnan(METRICS["roc_auc"](ones, ones, np.full((3, 2), 0.5)))
+    for name, scored in {
+        "r2": Scored(ones, zeros, None, None),
+        "mape": Scored(zeros, ones, None, None),
+        "wape": Scored(zeros, ones, None, None),
+        "mase": Scored(ones, zeros, None, None),
+        "roc_auc": Scored(ones, ones, np.full((3, 2), 0.5), None),
+        "pr_auc": Scored(zeros, ones, np.full((3, 2), 0.5), None),
+        "recall": Scored(zeros, zeros, None, None, ("no", "yes")),
+        "balanced_accuracy": Scored(zeros - 1, ones, None, None, ("no", "yes")),
+    }.items():
+        assert math.isnan(METRICS[name].measure(scored)), name
+
+
+def test_a_label_that_the_model_does_not_know_is_never_right() -> None:
+    truth, predicted = np.array([0.0, 1.0, -1.0, -1.0]), np.array([0.0, 1.0, 1.0, -1.0])
+    scored = Scored(
+        truth, predicted, np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.5, 0.5]]), None, ("a", "b")
+    )
+    assert METRICS["precision"].measure(scored) == pytest.approx(0.5)
+    assert METRICS["recall"].measure(scored) == 1.0
+    assert METRICS["log_loss"].measure(scored) > 10.0
+
+
+def test_log_loss_of_certain_predictions_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import log_loss
+
+    truth = np.array([0.0, 1.0, 1.0, 0.0])
+    probabilities = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.7, 0.3]])
+    scored = Scored(truth, truth, probabilities, None)
+    assert METRICS["log_loss"].measure(scored) == pytest.approx(log_loss(truth, probabilities), rel=1e-12)
+
+
+def test_macro_recall_counts_a_class_that_is_predicted_and_never_true() -> None:
+    """Balanced accuracy leaves it out: the two are different metrics."""
+    scored = Scored(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 2.0, 1.0, 1.0]), None, None, tuple("abc"))
+    assert METRICS["balanced_accuracy"].measure(scored) == pytest.approx(0.75)
+    assert METRICS["recall_macro"].measure(scored) == pytest.approx(0.5)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +79,9 @@ def test_numbers_agree_with_scikit_learn(numbers: tuple[Floats, Floats]) -> None
         "bias": np.mean(predicted - truth),
         "mase": np.mean(np.abs(truth - predicted)) / np.mean(np.abs(np.diff(truth))),
     }
-    assert {name: METRICS[name](truth, predicted, None) for name in expected} == pytest.approx(expected)
+    assert {
+        name: METRICS[name].measure(Scored(truth, predicted, None, None)) for name in expected
+    } == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -93,7 +104,8 @@ def test_classes_agree_with_scikit_learn(classes: int) -> None:
         "f1_macro": reference.f1_score(truth, called, average="macro"),
         "f1_weighted": reference.f1_score(truth, called, average="weighted"),
         "precision_macro": reference.precision_score(truth, called, average="macro"),
-        "recall_macro": reference.balanced_accuracy_score(truth, called),
+        "recall_macro": reference.recall_score(truth, called, average="macro"),
+        "balanced_accuracy": reference.balanced_accuracy_score(truth, called),
         "roc_auc": reference.roc_auc_score(truth, own, multi_class="ovr"),
         "pr_auc": reference.average_precision_score(truth if classes == 2 else hot, own),
         "log_loss": reference.log_loss(truth, shares),
@@ -101,22 +113,8 @@ def test_classes_agree_with_scikit_learn(classes: int) -> None:
         if classes == 2
         else np.mean(((shares - hot) ** 2).sum(axis=1)),
     }
-    given = (truth.astype(float), called.astype(float), shares)
-    assert {name: METRICS[name](*given) for name in expected} == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("name", METRICS)
-@pytest.mark.parametrize("classes", [2, 3])
-def test_pieces_add_up_to_the_metric(name: str, classes: int, numbers: tuple[Floats, Floats]) -> None:
-    if METRIC_CATALOGUE[name].problems == ("classification",):
-        rng = np.random.default_rng(7)
-        truth = rng.integers(0, classes, 300).astype(float)
-        shares = rng.dirichlet(np.ones(classes), 300).round(1)
-        scored = Scored(truth, shares.argmax(axis=1).astype(float), shares, None, tuple("abc"[:classes]))
-    else:
-        scored = Scored(*numbers, None, np.roll(numbers[0], 1))
-    pieces = PIECES[name]
-    assert float(pieces.value(pieces.rows(scored).sum(axis=0))) == pytest.approx(metric_of(name, scored))
+    scored = Scored(truth.astype(float), called.astype(float), shares, None)
+    assert {name: METRICS[name].measure(scored) for name in expected} == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("classes", [2, 4])

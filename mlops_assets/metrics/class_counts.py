@@ -1,0 +1,101 @@
+# ruff: noqa: ARG001 - every average takes the same arguments
+"""Counts per class: true positives, false positives and false negatives, and what is computed from them.
+
+Per-class numbers and their averages take arrays of shape (..., classes), so that thousands of resamples are one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from mlops_assets.metrics.influence import Influence
+from mlops_assets.metrics.scored import Floats, Scored
+
+Formula: TypeAlias = Callable[[Floats, Floats, Floats], Floats]
+"""Per class, from true positives, false positives and false negatives."""
+Average: TypeAlias = Callable[[Floats, Floats, Floats, Floats], Floats]
+"""Over classes, from the numbers per class and the same three counts."""
+
+
+def count_classes(scored: Scored) -> int:
+    """Return the number of classes, at least 2."""
+    if scored.classes:
+        return max(len(scored.classes), 2)
+    if scored.probabilities is not None and scored.probabilities.ndim == 2:
+        return int(scored.probabilities.shape[1])
+    return int(max(scored.truth.max(initial=1.0), scored.predicted.max(initial=1.0))) + 1
+
+
+def class_counts(scored: Scored) -> tuple[Floats, Floats, Floats]:
+    """Return true positives, false positives and false negatives, each of shape (classes,)."""
+    true, false, missed = np.split(_contributions(scored).sum(axis=0), 3)
+    return true, false, missed
+
+
+def precisions(true: Floats, false: Floats, missed: Floats) -> Floats:
+    """Return per class the share of predicted rows that are right; 0 if none was predicted."""
+    return _divide(true, true + false)
+
+
+def recalls(true: Floats, false: Floats, missed: Floats) -> Floats:
+    """Return per class the share of its rows that were predicted so; 0 if there are none."""
+    return _divide(true, true + missed)
+
+
+def f1_scores(true: Floats, false: Floats, missed: Floats) -> Floats:
+    """Return per class the harmonic mean of precision and recall."""
+    return _divide(2 * true, 2 * true + false + missed)
+
+
+def macro(per_class: Floats, true: Floats, false: Floats, missed: Floats) -> Floats:
+    """Return the plain mean over the classes that occur in truth or in predictions."""
+    return _mean_where(per_class, true + false + missed > 0)
+
+
+def over_true_classes(per_class: Floats, true: Floats, false: Floats, missed: Floats) -> Floats:
+    """Return the plain mean over the classes that occur in truth."""
+    return _mean_where(per_class, true + missed > 0)
+
+
+def weighted(per_class: Floats, true: Floats, false: Floats, missed: Floats) -> Floats:
+    """Return the mean over classes, weighted by their rows."""
+    support = true + missed
+    return _divide((per_class * support).sum(axis=-1), support.sum(axis=-1))
+
+
+def positive_or_macro(per_class: Floats, true: Floats, false: Floats, missed: Floats) -> Floats:
+    """Return the number of the positive class (the second of two), or the plain mean of more than two."""
+    if per_class.shape[-1] == 2:
+        positive: Floats = per_class[..., 1]
+        return positive
+    return macro(per_class, true, false, missed)
+
+
+def influence_of(formula: Formula, average: Average) -> Influence:
+    """Return the influence of a metric that averages a formula of counts over classes."""
+
+    def value(sums: Floats) -> Floats:
+        true, false, missed = np.split(sums, 3, axis=-1)
+        return average(formula(true, false, missed), true, false, missed)
+
+    return Influence(_contributions, value)
+
+
+def _contributions(scored: Scored) -> Floats:
+    codes = np.arange(count_classes(scored))
+    true, predicted = scored.truth[:, None] == codes, scored.predicted[:, None] == codes
+    columns = [true & predicted, ~true & predicted, true & ~predicted]
+    contributions: Floats = np.concatenate(columns, axis=1).astype(np.float64)
+    return contributions
+
+
+def _mean_where(per_class: Floats, present: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
+    mean: Floats = np.where(present, per_class, 0.0).sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)
+    return mean
+
+
+def _divide(above: Floats, below: Floats) -> Floats:
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
