@@ -290,10 +290,10 @@ def lives(name: str, chosen: DataSet, data: Path, folder: Path) -> list[ModelSpe
 
 def line(spec: ModelSpec, platform: Platform, shown: str, known: str, as_of: datetime) -> str:
     """Live one life and say how it went."""
-    from mlops_assets.defs.execution import materialise
+    from mlops_assets.defs.execution import materialize
 
     began, said = time.monotonic(), list[str]()
-    finished = materialise(spec, as_of=as_of, actor="benchmark", progress=said.append, reuse=False)
+    finished = materialize(spec, as_of=as_of, actor="benchmark", progress=said.append, reuse=False)
     seconds = time.monotonic() - began
     record = known_record(platform, spec, EVALUATION_REPORT, ReportRecord)
     if record is None:

@@ -29,7 +29,7 @@ from mlops_assets.settings import Settings, Stores
 if TYPE_CHECKING:
     import dagster as dg
 
-    from mlops_assets.defs.execution import Finished
+    from mlops_assets.defs.execution import FinishedRun
     from mlops_assets.lifecycle.platform import Platform, Run
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -96,12 +96,12 @@ class LocalPlatform:
 
     def run_lifecycle(
         self, spec: ModelSpec, *, rows: int = 400, reuse: bool = True, job: str = "lifecycle"
-    ) -> Finished:
+    ) -> FinishedRun:
         """One run of the model's graph, looked at from the end of so many readings."""
-        from mlops_assets.defs.execution import materialise
+        from mlops_assets.defs.execution import materialize
 
         self.said.clear()
-        return materialise(
+        return materialize(
             spec, as_of=end_of(rows), actor="tester", progress=self.said.append, reuse=reuse, job=job
         )
 

@@ -29,13 +29,13 @@ def live(spec: ModelSpec, as_of: datetime, actor: str, *, force: bool = False) -
     # skops looks for each of scipy's functions in every module loaded before them: after Dagster, a second longer
     import scipy.special  # noqa: F401
 
-    from mlops_assets.defs.execution import materialise
+    from mlops_assets.defs.execution import materialize
     from mlops_assets.lifecycle.platform import Platform
     from mlops_assets.settings import Stores
 
     click.echo(f"{spec.name}: living one life as of {as_of:%Y-%m-%d %H:%M %Z}")
     started = time.monotonic()
-    finished = materialise(spec, as_of=as_of, actor=actor, progress=_say, reuse=not force)
+    finished = materialize(spec, as_of=as_of, actor=actor, progress=_say, reuse=not force)
     opened = Platform.open(settings(), Stores.from_environment(os.environ))
     try:
         _tell(spec, opened, finished.run_id, unchanged=finished.success)

@@ -1,5 +1,5 @@
-"""The only room that knows Dagster: model files in, one asset group per model out, with checks, schedules and sensors.
+"""The only package that knows Dagster: one asset group per model file, with checks, schedules and sensors.
 
 An asset body calls one `lifecycle` function and returns its record as metadata; what a stage does, and whether a
-challenger is any good, is decided below this room.
+challenger is any good, is decided in the packages below.
 """

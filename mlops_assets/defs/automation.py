@@ -36,12 +36,12 @@ DESCRIPTIONS = {
 
 
 def keys(spec: ModelSpec, job: str) -> list[dg.AssetKey]:
-    """The assets of one model that a job materialises."""
+    """Return the assets of one model that a job materializes."""
     return [dg.AssetKey([spec.name, stage]) for stage in JOBS[job]]
 
 
 def jobs(specs: Sequence[ModelSpec]) -> list["UnresolvedAssetJobDefinition"]:
-    """The shared jobs, over all models."""
+    """Return the shared jobs, over all models."""
     return [
         dg.define_asset_job(
             name,
@@ -53,7 +53,7 @@ def jobs(specs: Sequence[ModelSpec]) -> list["UnresolvedAssetJobDefinition"]:
 
 
 def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
-    """The model file's schedules; on by default, as the file says they are."""
+    """Yield the model file's schedules; on by default, as the file says they are."""
     lines = {
         LIFECYCLE_JOB: ("retrain", spec.schedules.retrain),
         DATA_QUALITY_JOB: ("data_quality", spec.schedules.data_quality),
@@ -66,7 +66,14 @@ def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
 
 
 def request(spec: ModelSpec, job: str, as_of: str, key: str | None = None) -> dg.RunRequest:
-    """Ask for one model's part of a shared job, looking at the world from `as_of`. key: of the retrain request."""
+    """Request one model's part of a shared job.
+
+    Args:
+        spec: The model.
+        job: A name in JOBS.
+        as_of: The instant at which the run reads the world.
+        key: Key of the retrain request the run is for.
+    """
     tags = {AS_OF_TAG: as_of, MODEL_TAG: spec.name}
     return dg.RunRequest(
         run_key=f"{spec.name}/{key}" if key else None,

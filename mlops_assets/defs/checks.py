@@ -12,7 +12,7 @@ import dagster as dg
 
 from mlops_assets import stages
 from mlops_assets.artifacts import GateResult, RuleResult
-from mlops_assets.defs.display import rows_table
+from mlops_assets.defs.display import StageRecord, rows_table
 from mlops_assets.lifecycle.records import ReportRecord, ValidatedRecord
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.gates import check_names
@@ -20,7 +20,7 @@ from mlops_assets.validation import rules
 
 
 def specs(spec: ModelSpec, stage: str) -> list[dg.AssetCheckSpec]:
-    """The checks a stage declares before any data is seen."""
+    """Return the checks a stage declares before any data is read."""
     asset = dg.AssetKey([spec.name, stage])
     if stage == stages.VALIDATED_DATA:
         return [
@@ -35,8 +35,8 @@ def specs(spec: ModelSpec, stage: str) -> list[dg.AssetCheckSpec]:
     return []
 
 
-def results(spec: ModelSpec, stage: str, record: Any) -> Iterator[dg.AssetCheckResult]:
-    """The answers, one per declared check."""
+def results(spec: ModelSpec, stage: str, record: StageRecord) -> Iterator[dg.AssetCheckResult]:
+    """Yield the results, one per declared check."""
     if isinstance(record, ValidatedRecord):
         for rule in record.rules:
             yield _rule(spec, stage, rule)

@@ -1,6 +1,6 @@
 """Records as a person wants to see them in the Dagster UI: counts, tables, plots, links, and the data version.
 
-Numbers are computed below this room; here they are only laid out.
+Numbers are computed in the packages below; here they are only laid out.
 """
 
 import base64
@@ -24,20 +24,32 @@ from mlops_assets.lifecycle.records import (
 )
 
 Metadata = dict[str, Any]
+StageRecord = (
+    ReadingsRecord
+    | ValidatedRecord
+    | FeaturesRecord
+    | TrainedModel
+    | ReportRecord
+    | PromotionRecord
+    | PredictionsRecord
+    | QualityRecord
+    | DriftReport
+)
+"""What the stages return."""
 OUTCOMES: dict[Outcome, str] = {"promote": "promoted", "keep": "kept", "refuse": "refused"}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """Metadata and data version of one materialisation; not materialised when the stage changed nothing by design."""
+class Display:
+    """Metadata and data version of one materialization; not materialized when the stage changed nothing by design."""
 
     metadata: Metadata
     data_version: str
-    materialised: bool = True
+    materialized: bool = True
 
 
 def rows_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
-    """Rows of plain values as a table; anything else is shown as text, and what a row lacks stays empty."""
+    """Return rows of plain values as a table; other values are shown as text, and missing ones stay empty."""
     plain = (str, int, float, bool, type(None))
     records = [
         {key: value if isinstance(value, plain) else str(value) for key, value in row.items()} for row in rows
@@ -53,17 +65,17 @@ def rows_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
     return dg.MetadataValue.table(filled, schema)
 
 
-def readings(record: ReadingsRecord, _: Platform) -> Shown:
-    """Source, rows and every repair made on the way in."""
+def readings(record: ReadingsRecord, _: Platform) -> Display:
+    """Show source, rows and every cleaning step of the readings."""
     repairs = [{"repair": r.name, "column": r.column or "", "count": r.count} for r in record.repairs]
     extra: Metadata = {"source": record.source, "as_of": record.as_of.isoformat()}
     if repairs:
         extra["repairs"] = rows_table(repairs)
-    return Shown({**_table(record.table), **extra}, record.table.content_hash)
+    return Display({**_table(record.table), **extra}, record.table.content_hash)
 
 
-def validated(record: ValidatedRecord, _: Platform) -> Shown:
-    """Usable rows, quarantined rows, and the rules that did not hold."""
+def validated(record: ValidatedRecord, _: Platform) -> Display:
+    """Show usable rows, quarantined rows, and the rules that failed."""
     broken = [
         {"rule": r.rule, "critical": r.critical, "failed rows": r.failed_rows, "finding": r.message}
         for r in record.rules
@@ -76,12 +88,12 @@ def validated(record: ValidatedRecord, _: Platform) -> Shown:
     }
     if broken:
         extra["findings"] = rows_table(broken)
-    return Shown({**_table(record.table), **extra}, record.table.content_hash)
+    return Display({**_table(record.table), **extra}, record.table.content_hash)
 
 
-def quality(record: QualityRecord, _: Platform) -> Shown:
-    """Great Expectations' answers, one click from its pages."""
-    answers = [
+def quality(record: QualityRecord, _: Platform) -> Display:
+    """Show the results of Great Expectations, with a link to its pages."""
+    results = [
         {"rule": r.rule, "passed": r.passed, "failed rows": r.failed_rows, "finding": r.message}
         for r in record.rules
     ]
@@ -89,14 +101,14 @@ def quality(record: QualityRecord, _: Platform) -> Shown:
         "dagster/row_count": record.rows,
         "passed": record.passed,
         "data_docs": dg.MetadataValue.path(f"{record.docs}/index.html"),
-        "rules": rows_table(answers),
+        "rules": rows_table(results),
     }
-    return Shown(metadata, digest({"answers": answers}))
+    return Display(metadata, digest({"answers": results}))
 
 
-def features(record: FeaturesRecord, _: Platform) -> Shown:
-    """Rows and names of the feature columns."""
-    return Shown(
+def features(record: FeaturesRecord, _: Platform) -> Display:
+    """Show rows and names of the feature columns."""
+    return Display(
         {
             **_table(record.table),
             "features": len(record.names),
@@ -106,8 +118,8 @@ def features(record: FeaturesRecord, _: Platform) -> Shown:
     )
 
 
-def trained(record: TrainedModel, platform: Platform) -> Shown:
-    """The candidates beside each other, and where the MLflow run is."""
+def trained(record: TrainedModel, platform: Platform) -> Display:
+    """Show the candidates next to each other, and the link to the MLflow run."""
     candidates = [
         {
             "algorithm": c.algorithm,
@@ -136,11 +148,11 @@ def trained(record: TrainedModel, platform: Platform) -> Shown:
     version = digest(
         {"data": [t.content_hash for t in record.data], "spec": record.spec_digest, "seed": record.seed}
     )
-    return Shown(metadata, version)
+    return Display(metadata, version)
 
 
-def evaluated(record: ReportRecord, _: Platform) -> Shown:
-    """Verdict, gate table, metrics beside the champion's, and the plots."""
+def evaluated(record: ReportRecord, _: Platform) -> Display:
+    """Show verdict, gate table, metrics compared with the champion's, and the plots."""
     gates = [{"gate": gate.gate, "verdict": gate.verdict, "reason": gate.reason} for gate in record.gates]
     folder = Path(record.folder)
     metadata: Metadata = {
@@ -153,11 +165,14 @@ def evaluated(record: ReportRecord, _: Platform) -> Shown:
         "evidence": record.evidence_hash,
         **{f"plot/{name}": _picture(folder / f"{name}.png") for name in record.plots},
     }
-    return Shown(metadata, record.evidence_hash)
+    return Display(metadata, record.evidence_hash)
 
 
-def promoted(record: PromotionRecord, _: Platform) -> Shown:
-    """What became of the challenger. A champion that stayed is materialised again under the same data version."""
+def promoted(record: PromotionRecord, _: Platform) -> Display:
+    """Show what became of the challenger.
+
+    A champion that stayed is materialized again under the same data version.
+    """
     metadata: Metadata = {
         "outcome": OUTCOMES[record.decision.outcome],
         "reason": record.decision.reason,
@@ -166,19 +181,19 @@ def promoted(record: PromotionRecord, _: Platform) -> Shown:
         "revision": record.revision,
         "evidence": record.evidence_hash,
     }
-    return Shown(metadata, f"{record.champion}-{record.revision}", materialised=record.champion is not None)
+    return Display(metadata, f"{record.champion}-{record.revision}", materialized=record.champion is not None)
 
 
-def predicted(record: PredictionsRecord, _: Platform) -> Shown:
-    """Rows predicted, and by which version."""
-    return Shown(
+def predicted(record: PredictionsRecord, _: Platform) -> Display:
+    """Show how many rows were predicted, and by which version."""
+    return Display(
         {**_table(record.table), "champion": record.version, "new_rows": record.new_rows},
         record.table.content_hash,
     )
 
 
-def drift(record: DriftReport, _: Platform) -> Shown:
-    """PSI per feature, worst first."""
+def drift(record: DriftReport, _: Platform) -> Display:
+    """Show PSI per feature, worst first."""
     rows = [
         {"feature": f.feature, "psi": "unmeasurable" if f.psi is None else round(f.psi, 4), "level": f.level}
         for f in sorted(record.features, key=lambda f: -(f.psi if f.psi is not None else float("inf")))
@@ -194,7 +209,7 @@ def drift(record: DriftReport, _: Platform) -> Shown:
         value = getattr(record, name)
         if value is not None:
             metadata[name] = value
-    return Shown(metadata, digest({"level": record.level, "features": rows, "version": record.version}))
+    return Display(metadata, digest({"level": record.level, "features": rows, "version": record.version}))
 
 
 def _table(table: TableVersion) -> Metadata:

@@ -23,12 +23,12 @@ from mlops_assets.defs.resources import (
 from mlops_assets.lifecycle.stages import monitor
 from mlops_assets.model_file import ModelSpec
 
-CHATTER = ("Skipping step ", "Dependencies for step ", "Starting a new mlflow run ")
+DAGSTER_MESSAGES = ("Skipping step ", "Dependencies for step ", "Starting a new mlflow run ")
 """Beginnings of what Dagster says about itself under the name of a step."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedRun:
     """A run that ended: failures holds (stage, sentence) of every step that failed."""
 
     run_id: str
@@ -36,7 +36,7 @@ class Finished:
     failures: tuple[tuple[str, str], ...]
 
 
-def materialise(
+def materialize(
     spec: ModelSpec,
     *,
     as_of: datetime,
@@ -44,10 +44,16 @@ def materialise(
     progress: Callable[[str], None],
     reuse: bool,
     job: str = LIFECYCLE_JOB,
-) -> Finished:
-    """Materialise one model's part of a shared job and wait for it. Never raises for a failing step.
+) -> FinishedRun:
+    """Materialize one model's part of a shared job and wait for it; a failing step does not raise.
 
-    reuse: leave training out when nothing changed since a challenger that was already judged.
+    Args:
+        spec: The model.
+        as_of: The instant at which the run reads the world.
+        actor: Who started it.
+        progress: Receives what the stages report.
+        reuse: Leave training out when nothing changed since a challenger that was already evaluated.
+        job: A name in `automation.JOBS`.
     """
     definitions = build_definitions([spec], loggers={"console": _progress_logger(progress)}, retries=None)
     platform, run_id = PlatformResource().open(), str(uuid4())
@@ -74,19 +80,19 @@ def materialise(
     if not result.success:  # no sensor sees a run that was not launched by the daemon
         monitor.alert_failed_run(platform, result.run_id, spec, reasons(failures), datetime.now(UTC))
     platform.ledger.close()
-    return Finished(result.run_id, result.success, failures)
+    return FinishedRun(result.run_id, result.success, failures)
 
 
 def _progress_logger(progress: Callable[[str], None]) -> dg.LoggerDefinition:
-    """Passes on what stages say, not what Dagster says about itself."""
+    """Return a logger that passes on what stages report, not what Dagster reports about itself."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             meta = getattr(record, "dagster_meta", {})
-            said = str(meta.get("orig_message", record.getMessage()))
-            about_itself = meta.get("dagster_event") or said.startswith(CHATTER)
+            message = str(meta.get("orig_message", record.getMessage()))
+            about_itself = meta.get("dagster_event") or message.startswith(DAGSTER_MESSAGES)
             if meta.get("step_key") and not about_itself and record.levelno >= logging.INFO:
-                progress(said)
+                progress(message)
 
     @dg.logger
     def passing(_: dg.InitLoggerContext) -> logging.Logger:

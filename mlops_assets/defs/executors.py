@@ -46,7 +46,12 @@ EXECUTORS: Final[dict[str, Callable[[], dg.ExecutorDefinition]]] = {
 
 
 def executor_named(name: str) -> dg.ExecutorDefinition:
-    """The executor. Raises SpecError for a name that is none, MissingExtraError without its library."""
+    """Return the executor.
+
+    Raises:
+        SpecError: There is no executor of this name.
+        MissingExtraError: Its library is not installed.
+    """
     if name not in EXECUTORS:
         raise SpecError(f"MLOPS_EXECUTOR: there is no executor {name!r}{near_and_all(name, EXECUTORS)}")
     return EXECUTORS[name]()

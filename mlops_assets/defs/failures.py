@@ -10,7 +10,7 @@ from mlops_assets.errors import MlopsError, ServiceError
 
 @contextmanager
 def plain_failures() -> Iterator[None]:
-    """A service that did not answer is tried again; everything else would fail the same way and is not."""
+    """Retry a service that did not answer; everything else would fail the same way and is not retried."""
     try:
         yield
     except (ServiceError, ConnectionError, TimeoutError) as error:
@@ -22,39 +22,41 @@ def plain_failures() -> Iterator[None]:
 
 
 def sentences(events: Iterable[dg.DagsterEvent]) -> list[tuple[str, str]]:
-    """(stage, sentence) of every step that failed by itself; else (run, sentence) when the run ended outside them.
+    """Return (stage, sentence) of every step that failed by itself; else (run, sentence) of the run's end.
 
-    Steps that did not run because of another are left out. Where blocking checks stopped a step, their answers are the
+    Steps that did not run because of another are left out. Where blocking checks stopped a step, their results are the
     sentence.
     """
     steps: list[tuple[str, str]] = []
     run: list[tuple[str, str]] = []
-    answers: dict[str, list[tuple[int, str]]] = {}
+    failed_checks: dict[str, list[tuple[int, str]]] = {}
     for event in events:
         if event.event_type_value == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
             if not check.passed:  # what stopped the step first, then what only warned, which often says why
-                place = 0 if check.severity == dg.AssetCheckSeverity.ERROR else 1
-                said_by = f"{check.check_name}: {check.description}"
-                answers.setdefault(str(event.step_key), []).append((place, said_by))
+                rank = 0 if check.severity == dg.AssetCheckSeverity.ERROR else 1
+                sentence = f"{check.check_name}: {check.description}"
+                failed_checks.setdefault(str(event.step_key), []).append((rank, sentence))
         elif event.is_step_failure:
             data = event.step_failure_data
             if data.error is not None and data.error.cls_name == "DagsterDependencyError":
                 continue
-            said = data.user_failure_data.description if data.user_failure_data else None
+            description = data.user_failure_data.description if data.user_failure_data else None
             if data.error is not None and data.error.cls_name == "DagsterAssetCheckFailedError":
-                found = sorted(answers.get(str(event.step_key), ()), key=lambda answer: answer[0])
-                said = "; ".join(sentence for _, sentence in found) or said
+                by_severity = sorted(failed_checks.get(str(event.step_key), ()), key=lambda check: check[0])
+                description = "; ".join(sentence for _, sentence in by_severity) or description
             error = data.error.message.strip() if data.error else "failed"
-            steps.append((str(event.step_key).rpartition("__")[2], said or error))
+            steps.append((str(event.step_key).rpartition("__")[2], description or error))
         elif event.event_type_value == "PIPELINE_FAILURE":
             run.append(("run", _innermost(event) or event.message or "failed"))
     return steps or run
 
 
-def reasons(found: Sequence[tuple[str, str]]) -> list[str]:
-    """The sentences, each after its stage, for an alert."""
-    return [sentence if stage == "run" else f"{stage}: {sentence}" for stage, sentence in found] or ["failed"]
+def reasons(failures: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the sentences, each after its stage, for an alert."""
+    return [sentence if stage == "run" else f"{stage}: {sentence}" for stage, sentence in failures] or [
+        "failed"
+    ]
 
 
 def _innermost(event: dg.DagsterEvent) -> str | None:

@@ -24,11 +24,11 @@ GOING = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 
 
 def housekeeping(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
-    """The sensor."""
+    """Return the sensor."""
 
     @dg.sensor(
         name="housekeeping",
-        description="Ends runs whose process is gone, in Dagster and MLflow, and settles retrain requests.",
+        description="Ends runs whose process is gone, in Dagster and MLflow, and closes retrain requests.",
         job_name=LIFECYCLE_JOB,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -49,10 +49,12 @@ def housekeeping(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
 def end_lost_runs(
     specs: Sequence[ModelSpec], platform: Platform, instance: dg.DagsterInstance, now: datetime
 ) -> int:
-    """Fail Dagster runs whose process is gone, close the MLflow runs below them, alert once, and remove fitted models
-    that nobody will ask for; how many runs there were.
+    """Fail runs whose process is gone; such a run would hold its model's slot in the queue forever.
 
-    Such a run would hold its model's place in the queue for ever.
+    Also closes the MLflow runs below them, alerts once, and removes fitted models that nobody will ask for.
+
+    Returns:
+        How many runs there were.
     """
     by_name = {spec.name: spec for spec in specs}
     ended = 0
@@ -71,20 +73,24 @@ def end_lost_runs(
 def close_requests(
     specs: Sequence[ModelSpec], platform: Platform, instance: dg.DagsterInstance, now: datetime
 ) -> list[dg.RunRequest]:
-    """Close requests whose run has ended; the run requests of those that never got a run, under the same key."""
+    """Close retrain requests whose run has ended.
+
+    Returns:
+        Run requests for those that never got a run, under the same key.
+    """
     again = []
     for spec in specs:
-        for asked in platform.ledger.open_requests(spec.name):
-            mine = dg.RunsFilter(tags={REQUEST_TAG: asked.key, MODEL_TAG: spec.name})
+        for pending in platform.ledger.open_requests(spec.name):
+            mine = dg.RunsFilter(tags={REQUEST_TAG: pending.key, MODEL_TAG: spec.name})
             runs = instance.get_runs(mine, limit=1)
             if not runs:
-                if now - asked.requested_at > LAUNCH_WITHIN:
-                    again.append(request(spec, LIFECYCLE_JOB, now.isoformat(), asked.key))
+                if now - pending.requested_at > LAUNCH_WITHIN:
+                    again.append(request(spec, LIFECYCLE_JOB, now.isoformat(), pending.key))
             elif runs[0].is_finished:
                 monitor.finish_request(
                     platform,
                     spec.name,
-                    asked.key,
+                    pending.key,
                     succeeded=runs[0].is_success,
                     now=now,
                     run_id=runs[0].run_id,

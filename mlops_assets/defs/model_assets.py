@@ -1,40 +1,77 @@
-"""The seven assets of one model, each a thin door to one `lifecycle` function."""
+"""The seven assets of one model, each a thin wrapper of one `lifecycle` function."""
 
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import dagster as dg
 
 from mlops_assets import __version__, stages
-from mlops_assets.artifacts import digest
+from mlops_assets.artifacts import TrainedModel, digest
 from mlops_assets.defs import checks, display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import mlflow_key, mlflow_parent, run_of
 from mlops_assets.defs.training_steps import in_steps
 from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.lifecycle.records import (
+    FeaturesRecord,
+    PredictionsRecord,
+    PromotionRecord,
+    ReadingsRecord,
+    ReportRecord,
+    ValidatedRecord,
+)
 from mlops_assets.lifecycle.stages import data, evaluate, predict, promote, train
 from mlops_assets.model_file import ModelSpec
 
-# None: there was nothing to do, downstream is skipped and the run stays green.
-Live = Callable[[ModelSpec, Platform, Run], Any]
+Record = TypeVar("Record", bound=display.StageRecord)
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """How one stage appears in Dagster. sections: parts of the model file whose change makes the asset out of date."""
+class Stage(Generic[Record]):
+    """How one stage appears in Dagster.
 
-    live: Live
-    show: Callable[[Any, Platform], display.Shown]
+    run: the stage; None means that there was nothing to do, downstream is skipped and the run stays green.
+    sections: parts of the model file whose change makes the asset out of date.
+    """
+
+    run: Callable[[ModelSpec, Platform, Run], Record | None]
+    show: Callable[[Record, Platform], display.Display]
     description: str
     kinds: frozenset[str]
     upstream: tuple[str, ...]
     sections: tuple[str, ...]
     tracked: bool = False
 
+    def execute(self, spec: ModelSpec, platform: Platform, run: Run) -> tuple[Record, display.Display] | None:
+        """Run the stage and lay out its record."""
+        record = self.run(spec, platform, run)
+        return None if record is None else (record, self.show(record, platform))
 
-STAGES: dict[str, Stage] = {
+
+AnyStage = (
+    Stage[ReadingsRecord]
+    | Stage[ValidatedRecord]
+    | Stage[FeaturesRecord]
+    | Stage[TrainedModel]
+    | Stage[ReportRecord]
+    | Stage[PromotionRecord]
+    | Stage[PredictionsRecord]
+)
+
+
+TRAINED_MODEL = Stage(
+    train.train_model,
+    display.trained,
+    "The challenger: the best of the candidates on the validation part.",
+    frozenset({"mlflow", "scikitlearn"}),
+    (stages.FEATURES, stages.RETRAIN_REQUEST),
+    ("training", "split"),
+    tracked=True,
+)
+
+STAGES: dict[str, AnyStage] = {
     stages.RAW_READINGS: Stage(
         data.read_readings,
         display.readings,
@@ -59,19 +96,11 @@ STAGES: dict[str, Stage] = {
         (stages.VALIDATED_DATA,),
         ("features",),
     ),
-    stages.TRAINED_MODEL: Stage(
-        train.train_model,
-        display.trained,
-        "The challenger: the best of the candidates on the validation part.",
-        frozenset({"mlflow", "scikitlearn"}),
-        (stages.FEATURES, stages.RETRAIN_REQUEST),
-        ("training", "split"),
-        tracked=True,
-    ),
+    stages.TRAINED_MODEL: TRAINED_MODEL,
     stages.EVALUATION_REPORT: Stage(
         evaluate.evaluate_model,
         display.evaluated,
-        "The challenger beside the champion on the same rows; every gate is a check here.",
+        "The challenger compared with the champion on the same rows; every gate is a check here.",
         frozenset({"mlflow", "shap"}),
         (stages.TRAINED_MODEL, stages.FEATURES),
         ("evaluation", "gates"),
@@ -102,24 +131,29 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=300)
 def model_assets(
     spec: ModelSpec, retries: dg.RetryPolicy | None, *, candidate_steps: bool = False
 ) -> list[dg.AssetsDefinition]:
-    """One asset per stage, in one group named after the model. candidate_steps: a training has a step per candidate.
+    """Return one asset per stage, in one group named after the model.
 
     Those that need the model's MLflow run bring it along: among the resources of all models, Dagster would offer each
-    model's run to each asset, which takes time with the square of the models.
+    model's run to each asset, which takes time quadratic in the models.
+
+    Args:
+        spec: The model.
+        retries: How failed steps are retried.
+        candidate_steps: A training has a step per candidate.
     """
     mlflow = mlflow_parent(spec.name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=dg.BetaWarning)  # resource_defs
         return [
-            _in_steps(spec, name, stage, retries, mlflow)
+            _in_steps(spec, retries, mlflow)
             if candidate_steps and name == stages.TRAINED_MODEL
             else _asset(spec, name, stage, retries, mlflow)
             for name, stage in STAGES.items()
         ]
 
 
-def _common(spec: ModelSpec, name: str, stage: Stage) -> dict[str, Any]:
-    """What an asset says of itself, in however many steps it is made."""
+def _common(spec: ModelSpec, name: str, stage: AnyStage) -> dict[str, Any]:
+    """Return what an asset declares, in however many steps it is made."""
     return {
         "name": name,
         "key_prefix": spec.name,
@@ -133,20 +167,21 @@ def _common(spec: ModelSpec, name: str, stage: Stage) -> dict[str, Any]:
 
 
 def _in_steps(
-    spec: ModelSpec, name: str, stage: Stage, retries: dg.RetryPolicy | None, mlflow: dg.ResourceDefinition
+    spec: ModelSpec, retries: dg.RetryPolicy | None, mlflow: dg.ResourceDefinition
 ) -> dg.AssetsDefinition:
-    def finish(record: Any, platform: Platform) -> dg.Output[None]:
-        shown = stage.show(record, platform)
+    def finish(record: TrainedModel, platform: Platform) -> dg.Output[None]:
+        shown = display.trained(record, platform)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=dg.BetaWarning)  # data_version
             version = dg.DataVersion(shown.data_version)
             return dg.Output(None, metadata=shown.metadata, data_version=version)
 
-    return in_steps(spec, retries, {mlflow_key(spec.name): mlflow}, finish, **_common(spec, name, stage))
+    common = _common(spec, stages.TRAINED_MODEL, TRAINED_MODEL)
+    return in_steps(spec, retries, {mlflow_key(spec.name): mlflow}, finish, **common)
 
 
 def _asset(
-    spec: ModelSpec, name: str, stage: Stage, retries: dg.RetryPolicy | None, mlflow: dg.ResourceDefinition
+    spec: ModelSpec, name: str, stage: AnyStage, retries: dg.RetryPolicy | None, mlflow: dg.ResourceDefinition
 ) -> dg.AssetsDefinition:
     tracked = {mlflow_key(spec.name): mlflow} if stage.tracked else {}
 
@@ -160,7 +195,7 @@ def _asset(
         op_tags={"mlops/stage": name},
     )
 
-    def live(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    def materialize(context: dg.AssetExecutionContext) -> Iterator[Any]:
         platform: Platform = context.resources.platform.open()
         parent = (
             str(getattr(context.resources, mlflow_key(spec.name)).active_run().info.run_id)
@@ -168,19 +203,19 @@ def _asset(
             else None
         )
         with plain_failures():
-            record = stage.live(spec, platform, run_of(context, parent))
-        if record is None:
+            result = stage.execute(spec, platform, run_of(context, parent))
+        if result is None:
             return
-        shown = stage.show(record, platform)
-        if shown.materialised:
+        record, shown = result
+        if shown.materialized:
             yield dg.MaterializeResult(
                 metadata=shown.metadata, data_version=dg.DataVersion(shown.data_version)
             )
         yield from checks.results(spec, name, record)
 
-    return asset(live)
+    return asset(materialize)
 
 
-def _code_version(spec: ModelSpec, stage: Stage) -> str:
+def _code_version(spec: ModelSpec, stage: AnyStage) -> str:
     body = spec.model_dump(mode="json", include=set(stage.sections), exclude_defaults=True)
     return f"{__version__}-{digest(body)[:12]}"

@@ -4,24 +4,26 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from mlops_assets.defs.approvals import approval_sensors, reproduction
 from mlops_assets.defs.automation import jobs, schedules
 from mlops_assets.defs.executors import IN_PROCESS, executor_named
 from mlops_assets.defs.model_assets import RETRIES, model_assets
+from mlops_assets.defs.monitoring_assets import data_quality_report, drift_report, retrain_request
+from mlops_assets.defs.recovery import reproduction
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.defs.sensors import sensors
-from mlops_assets.defs.watch_assets import data_quality_report, drift_report, retrain_request
 from mlops_assets.model_file import ModelSpec
 
 
 def assets_of(
     spec: ModelSpec, retries: dg.RetryPolicy | None, *, candidate_steps: bool = False
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """Everything in one model's group."""
-    found: list[dg.AssetsDefinition | dg.AssetSpec] = [
-        *model_assets(spec, retries, candidate_steps=candidate_steps)
+    """Return every asset of one model's group."""
+    return [
+        *model_assets(spec, retries, candidate_steps=candidate_steps),
+        data_quality_report(spec),
+        drift_report(spec),
+        retrain_request(spec),
     ]
-    return [*found, data_quality_report(spec), drift_report(spec), retrain_request(spec)]
 
 
 def build_definitions(
@@ -31,21 +33,25 @@ def build_definitions(
     retries: dg.RetryPolicy | None = RETRIES,
     executor: str = IN_PROCESS,
 ) -> dg.Definitions:
-    """Assets, checks, jobs, schedules and sensors of every model.
+    """Return assets, checks, jobs, schedules and sensors of every model.
 
-    executor: a name in EXECUTORS. With the default the steps of a run share one process, where one step trains all
-    candidates; with any other they have processes or machines of their own, and so has each candidate.
+    Args:
+        specs: The model files.
+        loggers: Loggers of the runs.
+        retries: How failed steps are retried.
+        executor: A name in EXECUTORS. With the default the steps of a run share one process, where one step trains all
+            candidates; with any other each candidate has a step in a process or machine of its own.
     """
-    proof, monthly = reproduction(specs)
+    reproduce_job, monthly = reproduction(specs)
     return dg.Definitions(
         assets=[
             asset
             for spec in specs
             for asset in assets_of(spec, retries, candidate_steps=executor != IN_PROCESS)
         ],
-        jobs=[*jobs(specs), proof],
+        jobs=[*jobs(specs), reproduce_job],
         schedules=[*(schedule for spec in specs for schedule in schedules(spec)), monthly],
-        sensors=[*sensors(specs), *approval_sensors(specs)],
+        sensors=sensors(specs),
         resources={"platform": PlatformResource()},
         executor=executor_named(executor),
         loggers=loggers,

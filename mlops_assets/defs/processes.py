@@ -10,14 +10,14 @@ PROCESS_TAG = "mlops/process"
 
 
 def this_process(run_id: str) -> str:
-    """This process and the run, since a run that is repeated inherits the tags of the first: `run:host:pid:started`."""
+    """Return `run:host:pid:started`; the run too, since a repeated run inherits the tags of the first."""
     import psutil
 
     return f"{run_id}:{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
 
 def is_gone(tag: str, run_id: str) -> bool:
-    """True only when the tag is this run's own, of this machine, and its process does not run any more."""
+    """Return whether the tag is this run's own, of this machine, and its process has ended."""
     import psutil
 
     if tag.count(":") != 3:
@@ -26,7 +26,7 @@ def is_gone(tag: str, run_id: str) -> bool:
     if of_run != run_id or host != socket.gethostname():
         return False
     try:
-        found = psutil.Process(int(number))
-        return abs(found.create_time() - float(started)) > 2.0 or found.status() == psutil.STATUS_ZOMBIE
+        process = psutil.Process(int(number))
+        return abs(process.create_time() - float(started)) > 2.0 or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

@@ -31,7 +31,7 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     _platform: Platform | None = PrivateAttr(default=None)
 
     def open(self) -> Platform:
-        """The platform, opened once."""
+        """Open the platform once."""
         if self._platform is None:
             settings = Settings.from_environment(os.environ)
             self._platform = Platform.open(settings, Stores.from_environment(os.environ))
@@ -39,12 +39,12 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 def mlflow_key(model: str) -> str:
-    """Resource key of a model's parent MLflow run."""
+    """Return the resource key of a model's parent MLflow run."""
     return f"{model}_mlflow"
 
 
 def mlflow_parent(model: str) -> dg.ResourceDefinition:
-    """dagster-mlflow's run of a Dagster run, in the model's experiment; trainings nest below it.
+    """Return dagster-mlflow's run of a Dagster run, in the model's experiment; trainings nest below it.
 
     dagster-mlflow imports mlflow when it is imported, so it is imported when a run first needs it.
     """
@@ -68,7 +68,7 @@ def mlflow_parent(model: str) -> dg.ResourceDefinition:
 
 
 def run_of(context: dg.AssetExecutionContext | dg.OpExecutionContext, parent: str | None) -> Run:
-    """The circumstances of this run: `as_of` and actor come from the run's tags, else now and Dagster."""
+    """Return the circumstances of this run: `as_of` and actor come from its tags, else now and Dagster."""
     tags = context.run.tags
     here = this_process(context.run.run_id)
     # with an executor that spawns, a step's process ends long before its run does

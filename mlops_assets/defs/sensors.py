@@ -10,20 +10,22 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from mlops_assets import stages
+from mlops_assets.defs.approvals import approval_file_sensor
 from mlops_assets.defs.automation import LIFECYCLE_JOB, request
 from mlops_assets.defs.failures import reasons, sentences
 from mlops_assets.defs.housekeeping import housekeeping
+from mlops_assets.defs.recovery import mlflow_mirror_sensor, rollback_check_sensor
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.stages import monitor
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.retraining import RetrainRequest, Trigger
 
-Find = Callable[[ModelSpec, Platform, datetime], list[Trigger]]
+FindTriggers = Callable[[ModelSpec, Platform, datetime], list[Trigger]]
 
 
 def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
-    """Return two retrain sensors, the alert sensor, the sensors that end MLflow runs, and housekeeping."""
+    """Return every sensor: retrain triggers, alerts, ends of runs, housekeeping, approvals and recovery checks."""
     return [
         _retrain_sensor(
             "drift_sensor",
@@ -38,13 +40,16 @@ def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
             monitor.staleness_triggers,
         ),
         _failed_run_alert(specs),
-        *(_mlflow_run_sensor(status, mlflow_status) for status, mlflow_status in ENDS.items()),
+        *(_mlflow_run_sensor(status, mlflow_status) for status, mlflow_status in MLFLOW_STATUSES.items()),
         housekeeping(specs),
+        approval_file_sensor(specs),
+        rollback_check_sensor(specs),
+        mlflow_mirror_sensor(specs),
     ]
 
 
 def _retrain_sensor(
-    name: str, description: str, specs: Sequence[ModelSpec], find: Find
+    name: str, description: str, specs: Sequence[ModelSpec], find: FindTriggers
 ) -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
@@ -56,32 +61,34 @@ def _retrain_sensor(
     def ask(platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
         now = datetime.now(UTC)
         opened = platform.open()
-        asked = [
-            (spec, made)
+        requests = [
+            (spec, retrain)
             for spec in specs
-            if (made := monitor.ask_for_retrain(spec, opened, find(spec, opened, now), now))
+            if (retrain := monitor.ask_for_retrain(spec, opened, find(spec, opened, now), now))
         ]
-        if not asked:
-            return dg.SkipReason("nothing has moved, or it was asked for already")
+        if not requests:
+            return dg.SkipReason("nothing has moved, or it was requested already")
         return dg.SensorResult(
-            run_requests=[request(spec, LIFECYCLE_JOB, now.isoformat(), made.key) for spec, made in asked],
-            asset_events=[_marker(spec, made) for spec, made in asked],
+            run_requests=[
+                request(spec, LIFECYCLE_JOB, now.isoformat(), retrain.key) for spec, retrain in requests
+            ],
+            asset_events=[_marker(spec, retrain) for spec, retrain in requests],
         )
 
     return ask
 
 
-def _marker(spec: ModelSpec, made: RetrainRequest) -> dg.AssetMaterialization:
-    """A new version of the retrain_request asset: everything that trains from it shows as out of date."""
+def _marker(spec: ModelSpec, retrain: RetrainRequest) -> dg.AssetMaterialization:
+    """Return a new version of the retrain_request asset: everything that trains from it becomes out of date."""
     return dg.AssetMaterialization(
         dg.AssetKey([spec.name, stages.RETRAIN_REQUEST]),
-        description=made.reason,
-        metadata={"reason": made.reason, "key": made.key},
-        tags={"dagster/data_version": made.key},
+        description=retrain.reason,
+        metadata={"reason": retrain.reason, "key": retrain.key},
+        tags={"dagster/data_version": retrain.key},
     )
 
 
-TOLD = {
+FAILURE_EVENTS = {
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.RUN_FAILURE,
@@ -99,13 +106,13 @@ def _failed_run_alert(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
     )
     def alert(context: dg.RunFailureSensorContext, platform: PlatformResource) -> None:
         run = context.dagster_run
-        logs = context.instance.all_logs(run.run_id, of_type=TOLD)
-        found = sentences(entry.dagster_event for entry in logs if entry.dagster_event)
+        logs = context.instance.all_logs(run.run_id, of_type=FAILURE_EVENTS)
+        failures = sentences(entry.dagster_event for entry in logs if entry.dagster_event)
         monitor.alert_failed_run(
             platform.open(),
             run.root_run_id or run.run_id,
             by_name.get(model_of(run) or ""),
-            reasons(found),
+            reasons(failures),
             datetime.now(UTC),
         )
 
@@ -113,14 +120,14 @@ def _failed_run_alert(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
 
 
 def model_of(run: dg.DagsterRun) -> str | None:
-    """The model a run is about: by its tag, else by its assets (a run asked for in the UI); None for several."""
+    """Return the model a run is about: by its tag, else by its assets (a launch in the UI); None for several."""
     if MODEL_TAG in run.tags:
         return run.tags[MODEL_TAG]
     models = {key.path[0] for key in run.asset_selection or ()}
     return models.pop() if len(models) == 1 else None
 
 
-ENDS = {
+MLFLOW_STATUSES = {
     dg.DagsterRunStatus.SUCCESS: "FINISHED",
     dg.DagsterRunStatus.FAILURE: "FAILED",
     dg.DagsterRunStatus.CANCELED: "KILLED",

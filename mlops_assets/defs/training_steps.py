@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets import stages
-from mlops_assets.artifacts import Candidate
+from mlops_assets.artifacts import Candidate, TrainedModel
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import mlflow_key, run_of
 from mlops_assets.lifecycle.platform import Platform, Run
@@ -21,7 +21,7 @@ from mlops_assets.model_file import ModelSpec
 
 OPEN, CHOOSE = "open", "choose"
 Body = Callable[[Platform, Run], Iterator[dg.Output[None]]]
-Finish = Callable[[Any, Platform], dg.Output[None]]
+Finish = Callable[[TrainedModel, Platform], dg.Output[None]]
 
 
 def in_steps(
@@ -31,8 +31,15 @@ def in_steps(
     finish: Finish,
     **asset: Any,
 ) -> dg.AssetsDefinition:
-    """The asset. finish: how its record is materialised; resources: the model's MLflow run; asset: what every form of
-    it says of itself."""
+    """Return the asset.
+
+    Args:
+        spec: The model.
+        retries: How failed steps are retried.
+        resources: The model's MLflow run.
+        finish: How its record is materialized.
+        **asset: What every form of the asset declares.
+    """
 
     def opened(platform: Platform, run: Run) -> Iterator[dg.Output[None]]:
         if train_distributed.open_training(spec, platform, run) is not None:
@@ -40,7 +47,7 @@ def in_steps(
 
     def fitted(task: Task) -> Body:
         def fit(platform: Platform, run: Run) -> Iterator[dg.Output[None]]:
-            yield dg.Output(None, metadata=_shown(train_distributed.fit_one(spec, platform, run, task)))
+            yield dg.Output(None, metadata=_metadata(train_distributed.fit_one(spec, platform, run, task)))
 
         return fit
 
@@ -73,7 +80,7 @@ def _step(
     after: tuple[str, ...],
     mlflow: str | None = None,
 ) -> dg.OpDefinition:
-    """One step. mlflow: key of the resource whose run the training nests below."""
+    """Return one step. mlflow: key of the resource whose run the training nests below."""
 
     @dg.op(
         name=f"{spec.name}__{stages.TRAINED_MODEL}__{name}",
@@ -83,21 +90,21 @@ def _step(
         retry_policy=retries,
         tags={"mlops/stage": stages.TRAINED_MODEL, "mlops/step": name},
     )
-    def live(context: dg.OpExecutionContext) -> Iterator[dg.Output[None]]:
+    def run_step(context: dg.OpExecutionContext) -> Iterator[dg.Output[None]]:
         platform: Platform = context.resources.platform.open()
         parent = str(getattr(context.resources, mlflow).active_run().info.run_id) if mlflow else None
         with plain_failures():
             yield from body(platform, run_of(context, parent))
 
-    return live
+    return run_step
 
 
-def _shown(candidate: Candidate) -> dict[str, Any]:
-    """A candidate as its step shows it."""
-    metrics = {
+def _metadata(candidate: Candidate) -> dict[str, Any]:
+    """Return a candidate as its step shows it."""
+    numbers = {
         f"{name} ({part})": value
-        for part, found in candidate.metrics.items()
-        for name, value in found.items()
+        for part, metrics in candidate.metrics.items()
+        for name, value in metrics.items()
     }
     note = {"note": candidate.message} if candidate.message else {}
-    return {"status": candidate.status, "seconds": round(candidate.seconds, 2), **metrics, **note}
+    return {"status": candidate.status, "seconds": round(candidate.seconds, 2), **numbers, **note}

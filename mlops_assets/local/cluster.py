@@ -17,14 +17,14 @@ from urllib.parse import quote
 
 import mlops_assets
 from mlops_assets.errors import ServiceError
-from mlops_assets.local import databases, datafolder, guard, locks, logs, sockets
+from mlops_assets.local import data_folder, database_watchdog, databases, locks, logs, sockets
 
 START_TIMEOUT = 90.0  # a server that was killed replays its log first
 LINGER = 2.0  # seconds a server outlives its last user: the next command finds it warm
 
-_HELD: dict[Path, int] = {}  # this process's shared lock per folder, kept until it ends or lets go
+_USER_LOCKS: dict[Path, int] = {}  # this process's shared lock per folder, kept until it ends or lets go
 # kept so that nobody warns of children that outlive us on purpose
-_GUARDS: list[subprocess.Popen[bytes]] = []
+_WATCHDOGS: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,60 +35,75 @@ class Cluster:
 
     @property
     def data(self) -> Path:
-        """PostgreSQL's own files."""
+        """Return the folder of PostgreSQL's own files."""
         return self.folder / "data"
 
     @property
     def log(self) -> Path:
-        """What the server writes."""
+        """Return the server's log file."""
         return self.folder.parent / "logs" / "postgres.log"
 
     @property
     def sockets(self) -> Path:
-        """Folder of the socket: the data folder, which only the server's user may enter, or a short one."""
-        return sockets.folder(self.data, f".s.PGSQL.{guard.PORT}.lock")
+        """Return the socket's folder: the data folder, which only the server's user may enter, or a short one."""
+        return sockets.folder(self.data, f".s.PGSQL.{database_watchdog.PORT}.lock")
 
     @property
     def url(self) -> str:
-        """The server's address; the host is the socket's folder."""
-        return f"postgresql+psycopg2://{datafolder.USER}@/?host={quote(str(self.sockets))}&port={guard.PORT}"
+        """Return the server's address; its host is the socket's folder."""
+        return f"postgresql+psycopg2://{data_folder.USER}@/?host={quote(str(self.sockets))}&port={database_watchdog.PORT}"
 
 
 def start(folder: Path) -> str:
     """Start the server below `folder`, or join the one that runs, and stay its user until this process ends.
 
-    Answers the server's address. Raises ServiceError when it cannot be made or started.
+    Args:
+        folder: Folder of the server's files.
+
+    Returns:
+        The server's address.
+
+    Raises:
+        ServiceError: The server cannot be created or started.
     """
     cluster = Cluster(folder.resolve())
     _make_folder(cluster)
-    if cluster.folder not in _HELD:
-        held = locks.take(cluster.folder / "users.lock", shared=True, timeout=START_TIMEOUT)
-        if held is None:
+    if cluster.folder not in _USER_LOCKS:
+        users_lock = locks.acquire(cluster.folder / "users.lock", shared=True, timeout=START_TIMEOUT)
+        if users_lock is None:
             raise ServiceError(
                 f"the PostgreSQL server below {folder} has been stopping for {START_TIMEOUT:.0f} s"
             )
-        _HELD[cluster.folder] = held
-    starting = locks.take(cluster.folder / "start.lock", timeout=2 * START_TIMEOUT)
+        _USER_LOCKS[cluster.folder] = users_lock
+    starting = locks.acquire(cluster.folder / "start.lock", timeout=2 * START_TIMEOUT)
     if starting is None:
         raise ServiceError(
             f"another process has been starting the PostgreSQL server below {folder} for minutes"
         )
     try:
-        if not databases.answers(cluster.url):
+        if not databases.accepts_connections(cluster.url):
             _start(cluster)
     finally:
         os.close(starting)
     return cluster.url
 
 
-def let_go(folder: Path, timeout: float = 60.0) -> bool:
-    """Stop being a user; when nobody else is one, the server stops now. True when it has stopped."""
+def release(folder: Path, timeout: float = 60.0) -> bool:
+    """Stop being a user; the server stops at once when no other user is left.
+
+    Args:
+        folder: Folder of the server's files.
+        timeout: Seconds to wait until the server has stopped.
+
+    Returns:
+        Whether the server has stopped.
+    """
     folder = folder.resolve()
-    held = _HELD.pop(folder, None)
-    if held is not None:
-        os.close(held)
+    users_lock = _USER_LOCKS.pop(folder, None)
+    if users_lock is not None:
+        os.close(users_lock)
     lock = folder / "server.lock"
-    users = locks.take(folder / "users.lock") if folder.exists() else None
+    users = locks.acquire(folder / "users.lock") if folder.exists() else None
     if users is None:
         return not locks.is_held(lock)
     os.close(users)
@@ -99,7 +114,7 @@ def let_go(folder: Path, timeout: float = 60.0) -> bool:
         os.kill(pid, signal.SIGTERM)
     except ProcessLookupError:
         return not locks.is_held(lock)
-    stopped = locks.take(lock, timeout=timeout)
+    stopped = locks.acquire(lock, timeout=timeout)
     if stopped is None:
         return False
     os.close(stopped)
@@ -108,31 +123,31 @@ def let_go(folder: Path, timeout: float = 60.0) -> bool:
 
 
 def _start(cluster: Cluster) -> None:
-    """Called under `start.lock`, with no answer from the server: it is down, or still starting."""
+    """Called under `start.lock`, while the server accepts no connection: it is down, or still starting."""
     child = None
     if not locks.is_held(cluster.folder / "server.lock"):
-        datafolder.prepare(cluster.data)
-        child = _spawn_guard(cluster)
+        data_folder.prepare(cluster.data)
+        child = _spawn_watchdog(cluster)
     end = time.monotonic() + START_TIMEOUT
-    while not databases.answers(cluster.url):
+    while not databases.accepts_connections(cluster.url):
         if child is not None and child.poll() is not None:
             raise ServiceError(
                 f"PostgreSQL did not start; the end of {cluster.log}:\n{logs.tail(cluster.log)}"
             )
         if time.monotonic() > end:
-            said = logs.tail(cluster.log)
+            log_tail = logs.tail(cluster.log)
             raise ServiceError(
-                f"PostgreSQL did not answer for {START_TIMEOUT:.0f} s; the end of {cluster.log}:\n{said}"
+                f"PostgreSQL did not answer for {START_TIMEOUT:.0f} s; the end of {cluster.log}:\n{log_tail}"
             )
         time.sleep(locks.POLL)
 
 
-def _spawn_guard(cluster: Cluster) -> subprocess.Popen[bytes]:
-    user = datafolder.server_user(cluster.data)
+def _spawn_watchdog(cluster: Cluster) -> subprocess.Popen[bytes]:
+    user = data_folder.server_user(cluster.data)
     if cluster.sockets != cluster.data:
         sockets.make(cluster.sockets, (user.pw_uid, user.pw_gid) if user else None)
-    plan = guard.Plan(
-        binary=str(datafolder.binaries() / "postgres"),
+    plan = database_watchdog.Plan(
+        binary=str(data_folder.binaries() / "postgres"),
         data=str(cluster.data),
         sockets=str(cluster.sockets),
         locks=str(cluster.folder),
@@ -144,24 +159,24 @@ def _spawn_guard(cluster: Cluster) -> subprocess.Popen[bytes]:
     log = logs.open_append(cluster.log)
     try:
         child = subprocess.Popen(
-            [sys.executable, "-S", "-m", guard.__name__, plan.as_argument()],
+            [sys.executable, "-S", "-m", database_watchdog.__name__, plan.as_argument()],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
             cwd="/",
-            env=datafolder.clean_environment()
+            env=data_folder.clean_environment()
             | {"PYTHONPATH": str(Path(mlops_assets.__file__).parent.parent)},
         )
     finally:
         os.close(log)
     _reap()
-    _GUARDS.append(child)
+    _WATCHDOGS.append(child)
     return child
 
 
 def _reap() -> None:
-    _GUARDS[:] = [child for child in _GUARDS if child.poll() is None]
+    _WATCHDOGS[:] = [child for child in _WATCHDOGS if child.poll() is None]
 
 
 def _make_folder(cluster: Cluster) -> None:

@@ -16,8 +16,8 @@ from mlops_assets.settings import database_on
 
 __all__ = [
     "Connection",
+    "accepts_connections",
     "alone",
-    "answers",
     "connect",
     "create",
     "holds",
@@ -35,7 +35,7 @@ LOCK = 0x6D6C6F70737570  # 'mlopsup': one process at a time creates and migrates
 
 
 def shown(url: str) -> str:
-    """An address without its password."""
+    """Return an address without its password."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     query = f"?{parts.query}" if parts.query else ""
@@ -43,7 +43,11 @@ def shown(url: str) -> str:
 
 
 def connect(url: str) -> Connection:
-    """A connection that commits each statement. Raises psycopg2.OperationalError when nobody answers."""
+    """Open a connection that commits each statement.
+
+    Raises:
+        psycopg2.OperationalError: No server answers.
+    """
     import psycopg2
 
     plain = url.replace("postgresql+psycopg2://", "postgresql://", 1)
@@ -52,8 +56,8 @@ def connect(url: str) -> Connection:
     return connection
 
 
-def answers(server_url: str) -> bool:
-    """Whether the server takes connections now."""
+def accepts_connections(server_url: str) -> bool:
+    """Return whether the server accepts connections now."""
     import psycopg2
 
     try:
@@ -65,9 +69,10 @@ def answers(server_url: str) -> bool:
 
 @contextmanager
 def maintenance(server_url: str) -> Iterator[Connection]:
-    """A connection to a database that exists: the one the address names, `postgres`, or the ledger.
+    """Open a connection to a database that exists: the one in the address, `postgres`, or the ledger.
 
-    Raises ServiceError when the server cannot be reached or refuses us.
+    Raises:
+        ServiceError: The server cannot be reached or refuses us.
     """
     import psycopg2
 
@@ -91,9 +96,18 @@ def maintenance(server_url: str) -> Iterator[Connection]:
 
 
 def holds(url: str, question: str, values: Sequence[object]) -> bool | None:
-    """The answer to a yes-or-no question about tables that are not ours; None when they are not as expected.
+    """Return the result of a yes-or-no query on tables that are not ours.
 
-    Raises ServiceError when the database does not answer.
+    Args:
+        url: The database.
+        question: A query that returns one boolean.
+        values: The query's parameters.
+
+    Returns:
+        The boolean; None when the tables are not as expected.
+
+    Raises:
+        ServiceError: The database does not answer.
     """
     import psycopg2
 
@@ -113,7 +127,7 @@ def holds(url: str, question: str, values: Sequence[object]) -> bool | None:
 
 
 def marks(connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
-    """Those of the databases that exist, each with its mark."""
+    """Return those of the databases that exist, each with its mark."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select datname, shobj_description(oid, 'pg_database') from pg_database where datname = any(%s)",
@@ -123,7 +137,11 @@ def marks(connection: Connection, names: Iterable[str]) -> dict[str, str | None]
 
 
 def mark(connection: Connection, name: str, text: str) -> bool:
-    """Write the mark; False when the database belongs to somebody else, who has to do without."""
+    """Write a database's mark.
+
+    Returns:
+        False when the database belongs to another user and cannot be marked.
+    """
     import psycopg2.errors
 
     with connection.cursor() as cursor:
@@ -135,7 +153,11 @@ def mark(connection: Connection, name: str, text: str) -> bool:
 
 
 def create(connection: Connection, names: Iterable[str]) -> None:
-    """Create the databases. Raises ServiceError with the statements an administrator has to run when we may not."""
+    """Create the databases.
+
+    Raises:
+        ServiceError: We may not; the message contains the statements an administrator has to run.
+    """
     import psycopg2.errors
 
     names = list(names)
@@ -155,7 +177,7 @@ def create(connection: Connection, names: Iterable[str]) -> None:
 
 
 def recreate(connection: Connection, name: str) -> None:
-    """Begin a database anew; for one that nobody can have used yet."""
+    """Drop and create a database that was never usable."""
     with connection.cursor() as cursor:
         cursor.execute(f'drop database "{name}" with (force)')
     create(connection, [name])
@@ -163,7 +185,7 @@ def recreate(connection: Connection, name: str) -> None:
 
 @contextmanager
 def alone(connection: Connection) -> Iterator[None]:
-    """One process at a time, over all machines that use this server; ends with the connection at the latest."""
+    """Hold a lock for one process at a time, over all machines that use this server."""
     with connection.cursor() as cursor:
         cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
         try:

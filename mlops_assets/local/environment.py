@@ -18,7 +18,7 @@ CODE = Path(mlops_assets.__file__).resolve().parent.parent
 
 
 def environment(settings: Settings, stores: Stores) -> dict[str, str]:
-    """The whole environment of a child process: the caller's, our addresses, and no telemetry."""
+    """Return the whole environment of a child process: the caller's, our addresses, and no telemetry."""
     server = settings.database_url or _server_of(stores)
     ours = {
         "DAGSTER_HOME": str(dagster_home(settings)),
@@ -52,12 +52,16 @@ def environment(settings: Settings, stores: Stores) -> dict[str, str]:
 
 
 def dagster_home(settings: Settings) -> Path:
-    """Dagster's folder: its configuration, artifacts and captured output. Its records live in the database."""
+    """Return Dagster's folder: configuration, artifacts and captured output. Its records are in the database."""
     return settings.home / "dagster"
 
 
 def make_dagster_home(settings: Settings) -> Path:
-    """DAGSTER_HOME with the repository's `dagster.yaml` in it. Raises ServiceError when that file is missing."""
+    """Create DAGSTER_HOME with the repository's `dagster.yaml` in it.
+
+    Raises:
+        ServiceError: That file is missing.
+    """
     home = dagster_home(settings)
     home.mkdir(parents=True, exist_ok=True)
     source, target = CODE / "dagster.yaml", home / "dagster.yaml"

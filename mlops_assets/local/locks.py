@@ -13,8 +13,17 @@ from pathlib import Path
 POLL = 0.05  # seconds between two tries
 
 
-def take(path: Path, *, shared: bool = False, timeout: float = 0.0) -> int | None:
-    """Lock the file, waiting at most `timeout` seconds; None when somebody else holds it until then."""
+def acquire(path: Path, *, shared: bool = False, timeout: float = 0.0) -> int | None:
+    """Lock a file.
+
+    Args:
+        path: The file, created when missing.
+        shared: Allow other shared locks at the same time.
+        timeout: Seconds to wait for another process to release it.
+
+    Returns:
+        The descriptor that is the lock; None when another process kept it until the timeout.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     end = time.monotonic() + timeout
@@ -33,10 +42,10 @@ def take(path: Path, *, shared: bool = False, timeout: float = 0.0) -> int | Non
 
 
 def is_held(path: Path) -> bool:
-    """Whether any process holds the lock now."""
+    """Return whether any process holds the lock now."""
     if not path.exists():
         return False
-    descriptor = take(path)
+    descriptor = acquire(path)
     if descriptor is None:
         return True
     os.close(descriptor)
@@ -50,7 +59,7 @@ def sign(descriptor: int) -> None:
 
 
 def signature(path: Path) -> int | None:
-    """The process id that the lock's holder wrote."""
+    """Return the process id that the lock's holder wrote; None without one."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):

@@ -14,16 +14,16 @@ LIMIT = 10 * 1024 * 1024  # bytes of a log before it becomes `<name>.log.1`
 
 
 def open_append(path: Path) -> int:
-    """A descriptor for a child's output. Appending is what lets `trim` cut the file under a running child."""
+    """Open a log for a child's output; appending lets `trim` cut the file under a running child."""
     path.parent.mkdir(parents=True, exist_ok=True)
     trim(path)
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def trim(path: Path, limit: int = LIMIT) -> None:
-    """Keep a log that grew past `limit` as `<name>.1` (one generation) and begin again.
+    """Move a log that grew past `limit` to `<name>.1` (one generation) and start a new one.
 
-    A disk that is full must not end what is being logged: then the log stays as it is.
+    A full disk must not end what is being logged: then the log stays as it is.
     """
     with suppress(OSError):
         if size(path) > limit:
@@ -32,12 +32,19 @@ def trim(path: Path, limit: int = LIMIT) -> None:
 
 
 def size(path: Path) -> int:
-    """Bytes in a log, 0 when there is none."""
+    """Return the bytes in a log, 0 when there is none."""
     return path.stat().st_size if path.exists() else 0
 
 
 def tail(path: Path, lines: int = 12, since: int = 0, reach: int = 65536) -> str:
-    """The last lines of a log, indented; only what was written after the byte `since`. Empty when there is nothing."""
+    """Return the last lines of a log, indented; empty when there are none.
+
+    Args:
+        path: The log.
+        lines: How many lines at most.
+        since: Leave out what was written before this byte.
+        reach: Bytes read from the end at most.
+    """
     try:
         with path.open("rb") as file:
             end = size(path)

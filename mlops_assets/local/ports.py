@@ -15,9 +15,10 @@ REACH = 100
 
 
 def free_port(wanted: int, taken: Container[int] = ()) -> int:
-    """The first port from `wanted` upwards that nothing listens on and that is not in `taken`.
+    """Return the first free port from `wanted` upwards that is not in `taken`.
 
-    Raises ServiceError when a hundred in a row are in use.
+    Raises:
+        ServiceError: A hundred ports in a row are in use.
     """
     for port in range(wanted, min(wanted + REACH, 65536)):
         if port not in taken and _is_free(port):

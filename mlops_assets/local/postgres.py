@@ -26,7 +26,7 @@ from mlops_assets.settings import Settings, Stores, with_driver
 if TYPE_CHECKING:
     from mlops_assets.local.databases import Connection
 
-__all__ = ["Stores", "let_go", "prepare", "server_url", "start"]
+__all__ = ["Stores", "prepare", "release", "server_url", "start"]
 
 NAMES = ("mlops_ledger", "mlops_dagster", "mlops_mlflow", "mlops_readings")
 
@@ -47,7 +47,11 @@ SqlAlchemyStore(os.environ["MLOPS_MIGRATE_URL"], os.environ["MLOPS_ARTIFACT_ROOT
 
 
 def server_url(settings: Settings) -> str:
-    """The PostgreSQL server: the one the settings name, else the embedded one, started when it does not run."""
+    """Return the PostgreSQL server of the settings, else the embedded one, started when it does not run.
+
+    Raises:
+        ServiceError: The address is not one of a PostgreSQL server.
+    """
     if settings.database_url is None:
         return cluster.start(settings.home / "postgres")
     url = with_driver(settings.database_url)
@@ -60,9 +64,12 @@ def server_url(settings: Settings) -> str:
 
 
 def start(settings: Settings) -> Stores:
-    """The databases, existing. Raises ServiceError when the server cannot be used or may not be added to.
+    """Start the server and create missing databases, without migrating them.
 
-    This process counts as a user of the embedded server until it ends or calls `let_go`; the last user stops it.
+    This process counts as a user of the embedded server until it ends or calls `release`; the last user stops it.
+
+    Raises:
+        ServiceError: The server cannot be used, or we may not create databases.
     """
     server = server_url(settings)
     with databases.maintenance(server) as connection:
@@ -71,16 +78,29 @@ def start(settings: Settings) -> Stores:
     return Stores.on(server, settings.readings_url)
 
 
-def let_go(settings: Settings) -> bool:
-    """Stop being a user of the embedded server. True when it has stopped, or is not ours."""
-    return settings.database_url is not None or cluster.let_go(settings.home / "postgres")
+def release(settings: Settings) -> bool:
+    """Stop being a user of the embedded server.
+
+    Returns:
+        Whether it has stopped, or is not ours.
+    """
+    return settings.database_url is not None or cluster.release(settings.home / "postgres")
 
 
 def prepare(settings: Settings, echo: Callable[[str], None] = lambda _: None) -> Stores:
-    """The databases, existing and migrated to the versions installed here, and DAGSTER_HOME.
+    """Create the databases, migrate them to the versions installed here, and create DAGSTER_HOME.
 
-    The second time it is a matter of one query: each database carries the versions it was migrated to. echo is told
-    what takes long. Raises ServiceError when a migration fails, with the end of what it printed.
+    When nothing changed this takes one query: each database carries the versions it was migrated to.
+
+    Args:
+        settings: The platform's settings.
+        echo: Receives a sentence before each step that takes long.
+
+    Returns:
+        The addresses of the databases.
+
+    Raises:
+        ServiceError: A migration failed; the message ends with what it printed.
     """
     if settings.database_url is None and not (settings.home / "postgres" / "data").exists():
         echo(f"Making a PostgreSQL database below {settings.home / 'postgres'} (once, a few seconds)")
@@ -103,38 +123,40 @@ def _catch_up(
     wanted: Mapping[str, str],
     echo: Callable[[str], None],
 ) -> None:
-    found = databases.marks(connection, NAMES)
-    missing = _missing(settings, found)
+    existing = databases.marks(connection, NAMES)
+    missing = _missing(settings, existing)
     databases.create(connection, missing)
-    behind = _behind(found, wanted, settings) & set(wanted)
+    behind = _behind(existing, wanted, settings) & set(wanted)
     if not behind:
         return
     echo("Migrating the databases (once per version, some seconds)")
     for name in behind & FRAGILE:
-        if found.get(name) == UNFINISHED:
+        if existing.get(name) == UNFINISHED:
             databases.recreate(connection, name)
-        if name in missing or found.get(name) == UNFINISHED:
+        if name in missing or existing.get(name) == UNFINISHED:
             databases.mark(connection, name, UNFINISHED)
     _migrate(settings, stores, behind)
     for name in behind:
         databases.mark(connection, name, wanted[name])
 
 
-def _missing(settings: Settings, found: Mapping[str, str | None]) -> list[str]:
+def _missing(settings: Settings, existing: Mapping[str, str | None]) -> list[str]:
     # readings that live elsewhere need no database here
     return [
         name
         for name in NAMES
-        if name not in found and not (name == "mlops_readings" and settings.readings_url)
+        if name not in existing and not (name == "mlops_readings" and settings.readings_url)
     ]
 
 
-def _behind(found: Mapping[str, str | None], wanted: Mapping[str, str], settings: Settings) -> set[str]:
-    return {name for name, mark in wanted.items() if found.get(name) != mark} | set(_missing(settings, found))
+def _behind(existing: Mapping[str, str | None], wanted: Mapping[str, str], settings: Settings) -> set[str]:
+    return {name for name, mark in wanted.items() if existing.get(name) != mark} | set(
+        _missing(settings, existing)
+    )
 
 
 def _versions() -> dict[str, str]:
-    """What each database has to be migrated to, told without importing the libraries."""
+    """Return what each database has to be migrated to, without importing the libraries."""
     revisions = Path(mlops_assets.__file__).parent / "ledger" / "migrations" / "versions"
     names = sorted(path.stem for path in revisions.glob("*.py") if path.stem != "__init__")
     return {
@@ -145,7 +167,7 @@ def _versions() -> dict[str, str]:
 
 
 def _migrate(settings: Settings, stores: Stores, names: set[str]) -> None:
-    """Different databases at the same time, each one by one process."""
+    """Migrate different databases at the same time, each in one process."""
     work = {
         "mlops_ledger": lambda: _migrate_ledger(stores),
         "mlops_dagster": lambda: _run(
@@ -166,10 +188,12 @@ def _migrate_ledger(stores: Stores) -> None:
     migrate(stores.ledger_url)
 
 
-def _run(settings: Settings, stores: Stores, what: str, words: list[str], more: Mapping[str, str]) -> None:
+def _run(
+    settings: Settings, stores: Stores, what: str, arguments: list[str], more: Mapping[str, str]
+) -> None:
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, *words],
+        [sys.executable, *arguments],
         env={**environment(settings, stores), **more},
         cwd=os.sep,
         capture_output=True,

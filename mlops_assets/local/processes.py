@@ -41,10 +41,14 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
 def stop(
     processes: Iterable[subprocess.Popen[bytes]], grace: float, hurry: Callable[[], bool] = lambda: False
 ) -> None:
-    """Ask the processes' groups and descendants to end (TERM), and after `grace` seconds make them (KILL).
+    """Terminate the processes' groups and descendants, and kill them after `grace` seconds.
 
-    hurry: asked again and again; True ends the grace.
-    TERM and not INT: shells and several servers ignore INT when they were not started by a terminal.
+    TERM and not INT: shells and several servers ignore INT when a terminal did not start them.
+
+    Args:
+        processes: The leaders of the groups.
+        grace: Seconds between TERM and KILL.
+        hurry: Polled; True ends the grace.
     """
     leaders = list(processes)
     families = {leader.pid: _family(leader.pid) for leader in leaders}
@@ -62,21 +66,25 @@ def stop(
 
 
 def marked(home: Path) -> list[psutil.Process]:
-    """Every process that an `mlops up` on this home started, however deep, except this one and those above it."""
+    """Return every process that an `mlops up` on this home started, except this one and its ancestors."""
     wanted = str(home)
     mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    found = []
+    marked_processes = []
     for process in psutil.process_iter():
         try:
             if process.pid not in mine and process.environ().get(MARKER) == wanted:
-                found.append(process)
+                marked_processes.append(process)
         except (psutil.Error, OSError):
             continue  # ended meanwhile, or somebody else's
-    return found
+    return marked_processes
 
 
 def sweep(home: Path, grace: float) -> int:
-    """End every marked process; answers how many there were."""
+    """End every marked process.
+
+    Returns:
+        How many there were.
+    """
     first = marked(home)
     for process in first:
         _signal(process, signal.SIGTERM, unless_in=())
@@ -122,7 +130,7 @@ def _alive(process: psutil.Process) -> bool:
 
 
 def _group(leader: int) -> bool:
-    """Whether a live process is left in the group that this leader made."""
+    """Return whether a live process is left in the group of this leader."""
     try:
         os.killpg(leader, 0)
     except (ProcessLookupError, PermissionError):

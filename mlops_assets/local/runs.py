@@ -1,4 +1,4 @@
-"""Runs whose worker is gone: Dagster believes they go on, and holds their model's place in the queue for ever.
+"""Runs whose worker is gone: Dagster believes they go on, and keeps their model's slot in the queue forever.
 
 Comes in: settings and the code server's socket. Goes out: those runs failed, with the reason. Right only while no code
 server of this home runs: then every run that one of them had started is dead. Runs that `mlops run` lives in its own
@@ -37,9 +37,13 @@ with dg.DagsterInstance.get() as instance:
 
 
 def fail_orphans(settings: Settings, stores: Stores, socket: Path, reason: str) -> int:
-    """Fail the runs that a code server on this socket had started and that never ended; how many there were.
+    """Fail the runs that a code server on this socket started and that never ended.
 
-    Raises ServiceError when Dagster cannot be told.
+    Returns:
+        How many there were.
+
+    Raises:
+        ServiceError: Dagster's storage cannot be reached.
     """
     address = json.dumps(str(socket))  # as in the tag, quotes and all: not a path that only begins like it
     if not _may_exist(stores, address):
@@ -60,7 +64,7 @@ def fail_orphans(settings: Settings, stores: Stores, socket: Path, reason: str) 
 
 
 def _may_exist(stores: Stores, address: str) -> bool:
-    """One cheap question, asked of Dagster's own tables; when they have changed, Dagster itself has to answer."""
+    """Query Dagster's own tables cheaply; when they have changed, Dagster itself has to answer."""
     question = (
         "select exists (select from runs join run_tags using (run_id) "
         "where status in ('STARTING', 'STARTED', 'CANCELING') and key = %s and position(%s in value) > 0)"

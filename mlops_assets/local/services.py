@@ -36,7 +36,7 @@ class Ports:
 
 
 def services(settings: Settings, stores: Stores, ports: Ports) -> list[Service]:
-    """Every service, in the order in which a person reads about them."""
+    """Return every service, in the order in which a person reads about them."""
     tracking = settings.mlflow_tracking_uri or f"http://{HOST}:{ports.mlflow}"
     base = {
         **environment(settings, stores),
@@ -61,8 +61,11 @@ def services(settings: Settings, stores: Stores, ports: Ports) -> list[Service]:
 
 
 def _mlflow(settings: Settings, stores: Stores, base: Mapping[str, str], logs: Path, port: int) -> Service:
-    """One worker is plenty for one person. Artifacts have plain file addresses, the same for clients of this server
-    and for those that talk to the database; the server shows them and also serves `mlflow-artifacts:` addresses."""
+    """Describe the MLflow server; one worker is enough for one person.
+
+    Artifacts have plain file addresses, the same for clients of this server and for those that use the database; the
+    server shows them and also serves `mlflow-artifacts:` addresses.
+    """
     own = {
         **base,
         "MLFLOW_BACKEND_STORE_URI": stores.mlflow_url,
@@ -82,19 +85,25 @@ def _mlflow(settings: Settings, stores: Stores, base: Mapping[str, str], logs: P
         command=(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
         environment=own,
         log=logs / "mlflow.log",
-        ready=lambda _: answers(f"http://{HOST}:{port}/health"),
+        ready=lambda _: responds(f"http://{HOST}:{port}/health"),
         address=f"http://{HOST}:{port}",
         wave=1,
     )
 
 
 def _code_server(base: Mapping[str, str], logs: Path, code: Path) -> Service:
-    """Loads the model files once for webserver and daemon, and starts the runs; 'Reload' in the UI reads them anew."""
-    words = ["-m", "dagster", "code-server", "start", "--socket", str(code), "--module-name", DEFINITIONS]
+    """Describe the code server: it loads the model files for webserver and daemon, and starts the runs."""
+    arguments = ["-m", "dagster", "code-server", "start", "--socket", str(code), "--module-name", DEFINITIONS]
     return Service(
         name="dagster-code",
         title="Dagster code location",
-        command=(sys.executable, *words, "--location-name", LOCATION, "--use-python-environment-entry-point"),
+        command=(
+            sys.executable,
+            *arguments,
+            "--location-name",
+            LOCATION,
+            "--use-python-environment-entry-point",
+        ),
         environment=base,
         log=logs / "dagster-code.log",
         ready=lambda _: listens(code),
@@ -102,14 +111,23 @@ def _code_server(base: Mapping[str, str], logs: Path, code: Path) -> Service:
 
 
 def _webserver(base: Mapping[str, str], logs: Path, workspace: Path, port: int) -> Service:
-    words = ["-m", "dagster_webserver", "--host", HOST, "--port", str(port), "--workspace", str(workspace)]
+    arguments = [
+        "-m",
+        "dagster_webserver",
+        "--host",
+        HOST,
+        "--port",
+        str(port),
+        "--workspace",
+        str(workspace),
+    ]
     return Service(
         name="dagster-webserver",
         title="Dagster",
-        command=(sys.executable, *words),
+        command=(sys.executable, *arguments),
         environment=base,
         log=logs / "dagster-webserver.log",
-        ready=lambda _: answers(f"http://{HOST}:{port}/server_info"),
+        ready=lambda _: responds(f"http://{HOST}:{port}/server_info"),
         address=f"http://{HOST}:{port}",
         needs=("dagster-code",),
         remark=lambda: load_error(f"http://{HOST}:{port}/graphql"),
@@ -135,32 +153,32 @@ def _prediction_api(base: Mapping[str, str], logs: Path, port: int) -> Service:
         command=(sys.executable, "-m", "mlops_assets.serving"),
         environment={**base, "MLOPS_API_PORT": str(port)},
         log=logs / "api.log",
-        ready=lambda _: answers(f"http://{HOST}:{port}/health"),
+        ready=lambda _: responds(f"http://{HOST}:{port}/health"),
         address=f"http://{HOST}:{port}",
         wave=1,
     )
 
 
 def code_socket(settings: Settings) -> Path:
-    """Where the code server listens: whoever can talk to it can run code, so a socket of our own and not a port."""
+    """Return the code server's socket: whoever can connect to it can run code, so it is not a port."""
     return sockets.folder(settings.home / "run", "code.sock") / "code.sock"
 
 
 def _write_workspace(settings: Settings, code: Path) -> Path:
-    """The workspace of webserver and daemon: the shared code server. JSON is YAML."""
+    """Write the workspace of webserver and daemon: the shared code server. JSON is YAML."""
     path = dagster_home(settings) / "workspace.yaml"
     server = {"socket": str(code), "host": "localhost", "location_name": LOCATION}
     path.write_text(json.dumps({"load_from": [{"grpc_server": server}]}) + "\n")
     return path
 
 
-def answers(url: str) -> bool:
-    """Whether the address answers 200."""
+def responds(url: str) -> bool:
+    """Return whether the address responds with 200."""
     return _http(url) is not None
 
 
 def listens(path: Path) -> bool:
-    """Whether something accepts connections on the unix socket."""
+    """Return whether something accepts connections on the unix socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
         trial.settimeout(2)
         try:
@@ -171,24 +189,24 @@ def listens(path: Path) -> bool:
 
 
 def heartbeats(graphql: str, since: float) -> bool:
-    """Whether every daemon that has to run has given a sign of life since then; the webserver knows."""
-    found = _graphql(
+    """Return whether every required daemon has sent a heartbeat since then; the webserver knows."""
+    data = _graphql(
         graphql, "{instance{daemonHealth{allDaemonStatuses{daemonType required healthy lastHeartbeatTime}}}}"
     )
-    if found is None:
+    if data is None:
         return False
-    needed = [each for each in found["instance"]["daemonHealth"]["allDaemonStatuses"] if each["required"]]
+    needed = [each for each in data["instance"]["daemonHealth"]["allDaemonStatuses"] if each["required"]]
     return bool(needed) and all((each["lastHeartbeatTime"] or 0) >= since for each in needed)
 
 
 def load_error(graphql: str) -> str | None:
-    """Why Dagster could not load the model files, in one line; None when it could."""
+    """Return why Dagster could not load the model files, in one line; None when it could."""
     query = (
         "{workspaceOrError{... on Workspace{locationEntries{name locationOrLoadError{__typename "
         "... on PythonError{message errorChain{error{message}}}}}}}}"
     )
-    found = _graphql(graphql, query)
-    for entry in found["workspaceOrError"].get("locationEntries", []) if found else []:
+    data = _graphql(graphql, query)
+    for entry in data["workspaceOrError"].get("locationEntries", []) if data else []:
         problem = entry["locationOrLoadError"]
         if problem and problem["__typename"] == "PythonError":
             causes = [problem["message"], *(each["error"]["message"] for each in problem["errorChain"] or [])]
@@ -197,20 +215,20 @@ def load_error(graphql: str) -> str | None:
 
 
 def _graphql(url: str, query: str) -> Any | None:
-    answer = _http(url, json.dumps({"query": query}))
-    return None if answer is None else json.loads(answer).get("data")
+    response = _http(url, json.dumps({"query": query}))
+    return None if response is None else json.loads(response).get("data")
 
 
 def _http(url: str, body: str | None = None, timeout: float = 5.0) -> bytes | None:
-    """The body of a 200 answer, else None. No proxy: the address is always this machine."""
+    """Return the body of a 200 response, else None. No proxy: the address is always this machine."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or HOST, parts.port, timeout=timeout)
     try:
         headers = {"Content-Type": "application/json"}
         connection.request("GET" if body is None else "POST", parts.path or "/", body, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        return content if answer.status == 200 else None
+        response = connection.getresponse()
+        content = response.read()
+        return content if response.status == 200 else None
     except (OSError, http.client.HTTPException):
         return None
     finally:

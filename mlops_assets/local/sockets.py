@@ -18,7 +18,7 @@ PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # gRPC reads a socket's path as part of
 
 
 def folder(wanted: Path, name: str) -> Path:
-    """`wanted` when a socket `name` fits below it, else one below /tmp that only depends on `wanted`."""
+    """Return `wanted` when a socket `name` fits below it, else a folder below /tmp that only depends on `wanted`."""
     path = str(wanted / name)
     if len(os.fsencode(path)) <= LIMIT and PLAIN.fullmatch(path):
         return wanted
@@ -27,13 +27,17 @@ def folder(wanted: Path, name: str) -> Path:
 
 
 def make(path: Path, owner: tuple[int, int] | None = None) -> None:
-    """Make the folder, open to its owner (uid, gid) alone. Raises ServiceError when somebody else made it first."""
+    """Create the folder, open to its owner (uid, gid) alone.
+
+    Raises:
+        ServiceError: Another user created it first.
+    """
     uid = os.getuid() if owner is None else owner[0]
     try:
         path.mkdir(mode=0o700, parents=True)
         if owner is not None:
             os.chown(path, *owner)
     except FileExistsError:
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or status.st_mode & 0o077:
             raise ServiceError(f"{path} belongs to somebody else; set MLOPS_HOME to a shorter path") from None

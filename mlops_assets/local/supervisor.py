@@ -1,7 +1,7 @@
 """Keeps services alive: starts them in order, says when each is ready, restarts what dies, stops all of them.
 
 Comes in: `Service` values and a place to write sentences to. Goes out: running processes, then none. What the services
-are is not known here. One loop, one thread; only readiness questions run beside it, because they may hang.
+are is not known here. One loop, one thread; only readiness probes run in threads of their own, because they may hang.
 
 Why not a library: honcho restarts nothing, circus and supervisord bring a daemon, a network port or an event loop of
 their own, and none of them asks whether a service is ready or says so in words.
@@ -44,8 +44,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When to start a service again: after `first` seconds, then twice as long, at most `longest`; not after `deaths`
-    deaths within `window` seconds. grace: seconds between TERM and KILL."""
+    """When to start a service again.
+
+    After `first` seconds, then twice as long, at most `longest`; not after `deaths` deaths within `window` seconds.
+    grace: seconds between TERM and KILL.
+    """
 
     first: float = 0.5
     longest: float = 30.0
@@ -84,25 +87,31 @@ class Supervisor:
 
     def run(
         self,
-        asked: Callable[[], bool],
+        stop_requested: Callable[[], bool],
         *,
         hurry: Callable[[], bool] = lambda: False,
         all_ready: Callable[[], None] = lambda: None,
         watch: Callable[[], None] = lambda: None,
     ) -> bool:
-        """Run until asked to stop, then stop everything. True when nothing was given up.
+        """Run until `stop_requested`, then stop everything.
 
-        hurry: asked while stopping; True means that nobody waits any longer. all_ready: called once, when every
-        service is ready or given up. watch: called at every turn, for what is not a child of ours.
+        Args:
+            stop_requested: Polled at every turn.
+            hurry: Polled while stopping; True means that nobody waits any longer.
+            all_ready: Called once, when every service is ready or given up.
+            watch: Called at every turn, for what is not a child of ours.
+
+        Returns:
+            Whether no service was given up.
         """
-        told = False
+        reported_ready = False
         trimmed = time.monotonic()
         try:
-            while not asked():
+            while not stop_requested():
                 watch()
                 self.turn(time.monotonic())
-                if not told and all(self._settled(part) for part in self._parts.values()):
-                    told = True
+                if not reported_ready and all(self._settled(part) for part in self._parts.values()):
+                    reported_ready = True
                     all_ready()
                 if time.monotonic() - trimmed > 30:
                     self._trim()
@@ -114,7 +123,7 @@ class Supervisor:
         return not any(part.given_up for part in self._parts.values())
 
     def turn(self, now: float) -> None:
-        """Look once at every service and do what is due."""
+        """Check every service once and do what is due."""
         for part in self._parts.values():
             if part.given_up:
                 continue
@@ -140,12 +149,12 @@ class Supervisor:
         self._questions.shutdown(wait=False, cancel_futures=True)
 
     def pid(self, name: str) -> int | None:
-        """Process id of a service that runs."""
+        """Return the process id of a service; None when it does not run."""
         process = self._parts[name].process
         return None if process is None else process.pid
 
     def _settled(self, part: _Part) -> bool:
-        """Ready, given up, or waiting for something that was given up."""
+        """Return whether a service is ready, given up, or waits for one that was given up."""
         needed = [self._parts[name] for name in part.service.needs]
         return part.ready or part.given_up or any(need.given_up for need in needed)
 
@@ -160,9 +169,9 @@ class Supervisor:
     def _ask(self, part: _Part, now: float) -> None:
         service = part.service
         if part.question is not None and part.question.done():
-            answer = part.question.exception() is None and part.question.result()
+            is_ready = part.question.exception() is None and part.question.result()
             part.question = None
-            if answer:
+            if is_ready:
                 part.ready = True
                 where = f": {service.address}" if service.address else ""
                 self._echo(f"{service.title} is ready{where}  ({now - part.began:.0f} s)")
@@ -184,8 +193,8 @@ class Supervisor:
         part.deaths.append(now)
         while part.deaths and now - part.deaths[0] > policy.window:
             part.deaths.popleft()
-        said = logs.tail(service.log, since=part.log_from)
-        end = f" The end of {service.log}:\n{said}" if said else ""
+        log_tail = logs.tail(service.log, since=part.log_from)
+        end = f" The end of {service.log}:\n{log_tail}" if log_tail else ""
         if len(part.deaths) >= policy.deaths:
             part.given_up = True
             self._echo(

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from mlops_assets.errors import ServiceError
-from mlops_assets.local import cluster, databases, locks, postgres, processes, runs, warden
+from mlops_assets.local import cluster, databases, locks, orphan_reaper, postgres, processes, runs
 from mlops_assets.local.environment import environment
 from mlops_assets.local.ports import free_port
 from mlops_assets.local.services import Ports, code_socket, services
@@ -33,10 +33,21 @@ DATABASE_CHECK = 2.0  # seconds between two looks at PostgreSQL
 def run_up(
     settings: Settings, *, echo: Echo, wanted: Ports | None = None, policy: Policy | None = None
 ) -> int:
-    """Start everything, watch it, stop it on Ctrl-C, SIGTERM or SIGHUP. 0, or 1 when a part had to be given up.
+    """Start everything, watch it, stop it on Ctrl-C, SIGTERM or SIGHUP.
 
-    Raises ServiceError when it runs already on this home, or when the database cannot be started. Call it from the
-    main thread: it receives the signals.
+    Call it from the main thread: it receives the signals.
+
+    Args:
+        settings: The platform's settings.
+        echo: Receives each sentence for the person.
+        wanted: Preferred ports.
+        policy: When to restart what dies.
+
+    Returns:
+        The exit code: 0, or 1 when a service was given up.
+
+    Raises:
+        ServiceError: It runs already on this home, or the database cannot be started.
     """
 
     def say(line: str) -> None:
@@ -54,10 +65,10 @@ def run_up(
             stores = postgres.prepare(settings, say)
             say(f"PostgreSQL is ready: {databases.shown(stores.ledger_url)}")
             _fail_orphans(settings, stores, say)
-            well = signals.asked() or _run(settings, stores, signals, say, wanted or Ports(), policy)
+            well = signals.stop_requested() or _run(settings, stores, signals, say, wanted or Ports(), policy)
             _fail_orphans(settings, stores, say)
         finally:
-            if not postgres.let_go(settings):
+            if not postgres.release(settings):
                 say("PostgreSQL keeps running: another command uses it, and its end will stop it")
         say("Everything has stopped")
         return 0 if well else 1
@@ -68,28 +79,30 @@ def _run(
 ) -> bool:
     key = api_key(settings.home)
     parts = services(settings, stores, choose_ports(wanted, echo))
-    addresses = settings.home / "addresses.json"
+    address_file = settings.home / "addresses.json"
 
     def ready() -> None:
-        found = {part.name: part.address for part in parts if part.address}
-        addresses.write_text(json.dumps(found, indent=2) + "\n")
+        addresses = {part.name: part.address for part in parts if part.address}
+        address_file.write_text(json.dumps(addresses, indent=2) + "\n")
         echo(f"The key of the prediction API is in {key}. Try it:")
-        echo(f'  curl -H "x-api-key: $(cat {shlex.quote(str(key))})" {found["api"]}/models')
+        echo(f'  curl -H "x-api-key: $(cat {shlex.quote(str(key))})" {addresses["api"]}/models')
         echo("Ctrl-C stops everything")
 
-    keeper = warden.start(settings.home, environment(settings, stores))
+    reaper = orphan_reaper.start(settings.home, environment(settings, stores))
     try:
         supervisor = Supervisor(parts, echo, policy)
         watch = _database_watch(settings, echo)
-        return supervisor.run(signals.asked, hurry=signals.asked_twice, all_ready=ready, watch=watch)
+        return supervisor.run(
+            signals.stop_requested, hurry=signals.hurry_requested, all_ready=ready, watch=watch
+        )
     finally:
         processes.sweep(settings.home, grace=2)  # what left its service's group
-        addresses.unlink(missing_ok=True)
-        warden.dismiss(keeper)
+        address_file.unlink(missing_ok=True)
+        orphan_reaper.dismiss(reaper)
 
 
 def _fail_orphans(settings: Settings, stores: Stores, echo: Echo) -> None:
-    """Nothing of ours runs now. A failure to say so must not keep anybody from starting or stopping."""
+    """Fail runs without a process. An error here must not keep anybody from starting or stopping."""
     try:
         ended = runs.fail_orphans(
             settings, stores, code_socket(settings), "its process ended with 'mlops up'"
@@ -117,15 +130,15 @@ def api_key(home: Path) -> Path:
 
 
 def choose_ports(wanted: Ports, echo: Echo) -> Ports:
-    """The wanted ports, or the next free ones, and says so."""
+    """Return the wanted ports, or the next free ones, with a sentence for each that differs."""
     taken: set[int] = set()
 
     def choose(title: str, port: int) -> int:
-        found = free_port(port, taken)
-        taken.add(found)
-        if found != port:
-            echo(f"Port {port} is in use; {title} listens on {found}")
-        return found
+        free = free_port(port, taken)
+        taken.add(free)
+        if free != port:
+            echo(f"Port {port} is in use; {title} listens on {free}")
+        return free
 
     return Ports(
         choose("Dagster", wanted.dagster), choose("MLflow", wanted.mlflow), choose("the API", wanted.api)
@@ -133,7 +146,7 @@ def choose_ports(wanted: Ports, echo: Echo) -> Ports:
 
 
 def _database_watch(settings: Settings, echo: Echo) -> Callable[[], None]:
-    """Starts the embedded server again when it died; a server elsewhere is looked after elsewhere."""
+    """Return a function that restarts the embedded server; a server elsewhere is supervised elsewhere."""
     if settings.database_url is not None:
         return lambda: None
     last = time.monotonic()
@@ -159,7 +172,7 @@ def _database_watch(settings: Settings, echo: Echo) -> Callable[[], None]:
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     path = home / "up.lock"
-    lock = locks.take(path)
+    lock = locks.acquire(path)
     if lock is None:
         raise ServiceError(
             f"'mlops up' already runs on {home} (process {locks.signature(path)}): use it, stop it, or set MLOPS_HOME "
@@ -179,14 +192,15 @@ class Signals:
         self._count = 0
 
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        """Count a signal."""
         self._count += 1
 
-    def asked(self) -> bool:
-        """Somebody wants everything to stop."""
+    def stop_requested(self) -> bool:
+        """Return whether a signal has arrived."""
         return self._count > 0
 
-    def asked_twice(self) -> bool:
-        """Somebody wants it now."""
+    def hurry_requested(self) -> bool:
+        """Return whether a second signal has arrived."""
         return self._count > 1
 
 

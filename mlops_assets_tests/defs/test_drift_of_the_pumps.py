@@ -16,7 +16,7 @@ import yaml
 
 from mlops_assets import stages
 from mlops_assets.artifacts import DriftReport
-from mlops_assets.defs.execution import materialise
+from mlops_assets.defs.execution import materialize
 from mlops_assets.defs.housekeeping import close_requests
 from mlops_assets.lifecycle.platform import known_record
 from mlops_assets.model_file import ModelSpec, load_model
@@ -49,7 +49,7 @@ def test_drifting_pumps(local_platform: LocalPlatform, tmp_path: Path) -> None:
     told: list[str] = []
 
     def run_lifecycle(at: datetime, job: str) -> None:
-        finished = materialise(spec, as_of=at, actor="tester", progress=told.append, reuse=True, job=job)
+        finished = materialize(spec, as_of=at, actor="tester", progress=told.append, reuse=True, job=job)
         assert finished.success, finished.failures
 
     told.append(f"### {CHANGE:%d %B}: a champion from ten days of sound readings")

@@ -8,9 +8,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mlops_assets.defs.approvals import approval_sensors, reproduction
 from mlops_assets.defs.model_defs import build_definitions
+from mlops_assets.defs.recovery import reproduction
 from mlops_assets.defs.resources import PlatformResource
+from mlops_assets.defs.sensors import sensors
 from mlops_assets.lifecycle.approvals.files import folder
 from mlops_assets.lifecycle.recovery.reproduce import last_reproduction
 from mlops_assets.lifecycle.recovery.rollback import roll_back
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 def tick(specs: Sequence[ModelSpec], name: str) -> Any:
-    [sensor] = [one for one in approval_sensors(specs) if one.name == name]
+    [sensor] = [one for one in sensors(specs) if one.name == name]
     context = dg.build_sensor_context(resources={"platform": PlatformResource()})
     return sensor.evaluate_tick(context)
 
@@ -87,7 +88,7 @@ def test_a_champion_that_moved_while_mlflow_was_away_is_not_tampering(
     tried = last_check(local_platform.platform, spec.name)
     assert tried is not None
     assert (tried.version, tried.ready) == (1, True)
-    assert "tried today" in tick([spec], "rollback_check_sensor").skip_message
+    assert "checked today" in tick([spec], "rollback_check_sensor").skip_message
 
     with monkeypatch.context() as away:
         away.setattr(

@@ -36,7 +36,7 @@ def made() -> Iterator[Path]:
     """A home with a database made once; tests get copies."""
     home = Path(tempfile.mkdtemp(prefix="local", dir="/tmp"))
     postgres.start(settings_of(home))
-    assert postgres.let_go(settings_of(home))
+    assert postgres.release(settings_of(home))
     yield home
     shutil.rmtree(home)
 
@@ -48,7 +48,7 @@ def home(made: Path) -> Iterator[Path]:
     # keeps owners: the server's files are not root's
     subprocess.run(["cp", "-a", f"{made}/.", str(path)], check=True)
     yield path
-    postgres.let_go(settings_of(path))
+    postgres.release(settings_of(path))
     eventually(lambda: not locks.is_held(path / "postgres" / "server.lock"))
     shutil.rmtree(path)
 
@@ -117,7 +117,7 @@ def test_the_last_user_stops_it_and_not_the_first_to_leave(home: Path) -> None:
         assert other.stdout is not None
         other.stdout.readline()
         stores = postgres.start(settings_of(home))
-        assert not postgres.let_go(settings_of(home))  # the other is still there
+        assert not postgres.release(settings_of(home))  # the other is still there
         assert running(home)
         assert query(stores.ledger_url, "select 1") == [(1,)]
         end(other)
@@ -197,7 +197,7 @@ def test_a_first_start_that_was_killed_leaves_nothing_that_looks_like_a_database
     stores = postgres.start(settings_of(home))
     assert query(stores.ledger_url, "select 1") == [(1,)]
     assert not (home / "postgres" / "making-123").exists()
-    assert postgres.let_go(settings_of(home))
+    assert postgres.release(settings_of(home))
     shutil.rmtree(home)
 
 
@@ -207,7 +207,7 @@ def test_paths_that_are_long_or_odd_work(made: Path, tmp_path: Path) -> None:
     subprocess.run(["cp", "-a", f"{made}/.", str(home)], check=True)
     stores = postgres.start(settings_of(home))
     assert query(stores.mlflow_url, "select current_database()") == [("mlops_mlflow",)]
-    assert postgres.let_go(settings_of(home))
+    assert postgres.release(settings_of(home))
 
 
 def test_a_database_of_another_major_version_is_not_touched(home: Path) -> None:

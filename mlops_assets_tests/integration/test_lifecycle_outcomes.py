@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.artifacts import Evidence, from_json
-from mlops_assets.defs.execution import Finished
+from mlops_assets.defs.execution import FinishedRun
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import own_record
 from mlops_assets.lifecycle.records import PredictionsRecord, PromotionRecord
@@ -15,14 +15,14 @@ from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.local_platform import LocalPlatform, readings
 
 
-def stages_of(finished: Finished) -> set[str]:
+def stages_of(finished: FinishedRun) -> set[str]:
     """The assets that a run materialised."""
     with dg.DagsterInstance.get() as instance:
         entries = instance.all_logs(finished.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
         return {entry.dagster_event.asset_key.path[-1] for entry in entries}  # type: ignore[union-attr]
 
 
-def checks_of(finished: Finished) -> dict[str, tuple[bool, str]]:
+def checks_of(finished: FinishedRun) -> dict[str, tuple[bool, str]]:
     """Name of each check that a run evaluated: whether it passed, and its severity."""
     with dg.DagsterInstance.get() as instance:
         entries = instance.all_logs(finished.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)

@@ -239,7 +239,7 @@ def test_migrations_run_once_whoever_comes_first_and_are_quick_afterwards() -> N
     assert heavy == []  # nothing was imported to find that all is done
     assert seconds < 1.0
     settings = Settings.from_environment(variables(home))
-    postgres.let_go(settings)
+    postgres.release(settings)
     eventually(lambda: not survivors(home))
     shutil.rmtree(home)
 
@@ -270,7 +270,7 @@ def test_a_first_migration_that_was_killed_is_begun_anew_and_other_peoples_table
     assert counted[stores.ledger_url] == {"x"}
     postgres.prepare(settings, said.append)
     assert len(said) == 1
-    assert postgres.let_go(settings)
+    assert postgres.release(settings)
     shutil.rmtree(home)
 
 
@@ -316,5 +316,5 @@ def test_runs_whose_worker_is_gone_are_failed_and_no_others() -> None:
     assert runs.fail_orphans(settings, stores, socket, "gone") == 2
     assert statuses() == {**before, "started": "FAILURE", "canceling": "CANCELED"}
     assert runs.fail_orphans(settings, stores, socket, "gone") == 0
-    assert postgres.let_go(settings)
+    assert postgres.release(settings)
     shutil.rmtree(home)

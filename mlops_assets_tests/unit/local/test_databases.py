@@ -29,7 +29,7 @@ def server() -> Iterator[str]:
     url = cluster.start(home / "postgres")
     query(database_on(url, "postgres"), "create role poor login; create role rich login createdb")
     yield url
-    assert cluster.let_go(home / "postgres")
+    assert cluster.release(home / "postgres")
     shutil.rmtree(home)
 
 
@@ -46,7 +46,7 @@ def test_databases_are_created_on_a_server_that_the_settings_name(elsewhere: str
     stores = postgres.start(settings_of(tmp_path, MLOPS_DATABASE_URL=url))
     assert query(stores.ledger_url, "select current_user") == [("rich",)]
     assert not (tmp_path / "postgres").exists()
-    assert postgres.let_go(settings_of(tmp_path, MLOPS_DATABASE_URL=url))  # not ours to stop
+    assert postgres.release(settings_of(tmp_path, MLOPS_DATABASE_URL=url))  # not ours to stop
 
 
 def test_readings_elsewhere_need_no_database_here(elsewhere: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from mlops_assets.local import locks
-held = locks.take(Path(sys.argv[1]))
+held = locks.acquire(Path(sys.argv[1]))
 locks.sign(held)
 print("held", flush=True)
 time.sleep(60)
@@ -21,10 +21,10 @@ time.sleep(60)
 
 def test_an_exclusive_lock_excludes_everybody(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    held = locks.take(path)
+    held = locks.acquire(path)
     assert held is not None
-    assert locks.take(path) is None
-    assert locks.take(path, shared=True) is None
+    assert locks.acquire(path) is None
+    assert locks.acquire(path, shared=True) is None
     assert locks.is_held(path)
     os.close(held)
     assert not locks.is_held(path)
@@ -32,14 +32,14 @@ def test_an_exclusive_lock_excludes_everybody(tmp_path: Path) -> None:
 
 def test_shared_locks_exclude_only_the_exclusive_one(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    first, second = locks.take(path, shared=True), locks.take(path, shared=True)
+    first, second = locks.acquire(path, shared=True), locks.acquire(path, shared=True)
     assert first is not None
     assert second is not None
-    assert locks.take(path) is None
+    assert locks.acquire(path) is None
     os.close(first)
-    assert locks.take(path) is None
+    assert locks.acquire(path) is None
     os.close(second)
-    last = locks.take(path)
+    last = locks.acquire(path)
     assert last is not None
     os.close(last)
 

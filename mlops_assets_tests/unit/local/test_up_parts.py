@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from mlops_assets.errors import ServiceError
-from mlops_assets.local import locks, processes, warden
+from mlops_assets.local import locks, orphan_reaper, processes
 from mlops_assets.local.ports import HOST
-from mlops_assets.local.services import Ports, answers, heartbeats, listens, load_error, services
+from mlops_assets.local.services import Ports, heartbeats, listens, load_error, responds, services
 from mlops_assets.local.up import api_key, choose_ports, run_up
 from mlops_assets.settings import Settings, Stores
 
@@ -83,7 +83,7 @@ def test_another_port_is_chosen_and_named(tmp_path: Path) -> None:
 
 
 def test_a_second_up_on_the_same_home_is_refused(tmp_path: Path) -> None:
-    held = locks.take(tmp_path / "up.lock")
+    held = locks.acquire(tmp_path / "up.lock")
     assert held is not None
     locks.sign(held)
     said: list[str] = []
@@ -143,10 +143,10 @@ def test_an_mlflow_server_elsewhere_needs_none_here(settings: Settings) -> None:
 
 def test_ready_means_200(tmp_path: Path) -> None:
     with serving(200) as url:
-        assert answers(url)
+        assert responds(url)
     with serving(503) as url:
-        assert not answers(url)
-    assert not answers(url)
+        assert not responds(url)
+    assert not responds(url)
 
 
 def test_a_socket_is_ready_when_somebody_listens(tmp_path: Path) -> None:
@@ -200,13 +200,13 @@ def eventually(condition: Callable[[], bool], patience: float = 20) -> None:
 SUPERVISOR = """
 import os, subprocess, sys, time
 from pathlib import Path
-from mlops_assets.local import processes, warden
+from mlops_assets.local import orphan_reaper, processes
 home = Path(sys.argv[1])
-keeper = warden.start(home, os.environ)
+reaper = orphan_reaper.start(home, os.environ)
 ours = {**os.environ, processes.MARKER: str(home)}
 code = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
 subprocess.Popen([sys.executable, "-S", "-c", code], env=ours, start_new_session=True)
-print(keeper.pid, flush=True)
+print(reaper.pid, flush=True)
 time.sleep(60)
 """
 
@@ -216,23 +216,23 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
         [sys.executable, "-c", SUPERVISOR, str(tmp_path)], stdout=subprocess.PIPE
     ) as supervisor:
         assert supervisor.stdout is not None
-        keeper = int(supervisor.stdout.readline())
+        reaper = int(supervisor.stdout.readline())
         assert len(processes.marked(tmp_path)) == 1
         supervisor.send_signal(signal.SIGKILL)
     eventually(lambda: not processes.marked(tmp_path))
     eventually(
         lambda: (
-            not Path(f"/proc/{keeper}").exists() or "Z" in Path(f"/proc/{keeper}/stat").read_text().split()
+            not Path(f"/proc/{reaper}").exists() or "Z" in Path(f"/proc/{reaper}/stat").read_text().split()
         )
     )
 
 
-def test_a_dismissed_warden_leaves_everybody_alone(tmp_path: Path) -> None:
+def test_a_dismissed_reaper_ends_nothing(tmp_path: Path) -> None:
     ours = {**os.environ, processes.MARKER: str(tmp_path)}
     command = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
     with subprocess.Popen(command, env=ours) as bystander:
-        keeper = warden.start(tmp_path, os.environ)
-        warden.dismiss(keeper)
-        assert keeper.returncode == 0
+        reaper = orphan_reaper.start(tmp_path, os.environ)
+        orphan_reaper.dismiss(reaper)
+        assert reaper.returncode == 0
         assert bystander.poll() is None
         bystander.kill()

@@ -1,4 +1,4 @@
-"""The process beside `mlops up` that cleans up when it is killed: nothing may outlive it, not even after `kill -9`.
+"""The process next to `mlops up` that cleans up when it is killed: nothing may outlive it, not even after `kill -9`.
 
 Comes in: the home folder as argument, and the reading end of a pipe as standard input. Only the supervisor holds the
 other end; when it dies the kernel closes it. "done" before the end means that the supervisor has cleaned up itself.
@@ -16,7 +16,7 @@ DONE = b"done"
 
 
 def start(home: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start the warden; keep the result, its `stdin` is the supervisor's sign of life."""
+    """Start the reaper. Keep the result: its `stdin` closes when the supervisor dies."""
     return subprocess.Popen(
         [sys.executable, "-m", __name__, str(home)],
         env=dict(environment),
@@ -27,17 +27,17 @@ def start(home: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]
     )
 
 
-def dismiss(warden: subprocess.Popen[bytes]) -> None:
-    """Tell the warden that nothing is left to do."""
+def dismiss(reaper: subprocess.Popen[bytes]) -> None:
+    """Tell the reaper that nothing is left to do."""
     try:
-        warden.communicate(DONE, timeout=10)
+        reaper.communicate(DONE, timeout=10)
     except (BrokenPipeError, subprocess.TimeoutExpired):
-        warden.kill()
-        warden.wait()
+        reaper.kill()
+        reaper.wait()
 
 
 def main(home: Path) -> int:
-    """Wait for the supervisor's end, then end what it left."""
+    """Wait for the supervisor's end, then end the processes it left."""
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, signal.SIG_IGN)
     if sys.stdin.buffer.read() != DONE:

