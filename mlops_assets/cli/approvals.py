@@ -1,79 +1,72 @@
-"""Commands for people's answers: approve, reject, defer, waive. They need the ledger and the bundles, nothing else."""
+"""Commands of human approval: approve, reject, defer, waive. They need only the ledger and the bundles."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from mlops_assets.cli.opening import now, platform, run, settings, spec_of
-from mlops_assets.cli.running import Instant
-from mlops_assets.model_file import load_models
-from mlops_assets.model_file.values import parse_duration
+from mlops_assets.cli import tables
+from mlops_assets.cli.context import (
+    exit_with,
+    model_folder,
+    model_spec,
+    new_run,
+    now,
+    open_platform,
+    settings,
+)
+from mlops_assets.cli.options import EVALUATED_VERSION, EVIDENCE, GATE, JSON, MODEL, OPTIONAL_MODEL, Expiry
+from mlops_assets.cli.output import print_json
 
 if TYPE_CHECKING:
     from mlops_assets.ledger.records import Verdict
 
 
-class Until(Instant):
-    """An instant, or a duration from now such as 14d."""
-
-    name = "instant or duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Parse, or fail with the accepted forms."""
-        try:
-            return now() + parse_duration(value)
-        except ValueError:
-            return super().convert(value, param, ctx)
-
-
-def _answering(verdict: Verdict, words: str, effect: str) -> click.Command:
-    @click.command(name=verdict, help=f"{words} MODEL's waiting challenger. {effect}")
-    @click.argument("model")
-    @click.option("--version", type=int, help="A version other than the newest.")
-    @click.option(
-        "--evidence", help="Hash of the evidence you read (12 characters suffice); default the newest."
-    )
-    @click.option("--comment", default="", help="Kept with the answer; needed to reject or defer.")
+def _refusing_command(verdict: Verdict, description: str) -> click.Command:
+    @click.command(name=verdict, help=description)
+    @MODEL
+    @EVALUATED_VERSION
+    @EVIDENCE
+    @click.option("--comment", default="", help="Recorded with the verdict; required.")
     def command(model: str, version: int | None, evidence: str | None, comment: str) -> None:
         from mlops_assets.lifecycle.approvals.answers import answer
 
-        spec = spec_of(model)
-        with platform() as opened:
-            done = answer(spec, opened, run(), verdict, comment, version=version, evidence_hash=evidence)
-        number, decision = done.record.version, done.record.decision
+        spec = model_spec(model)
+        with open_platform() as platform:
+            result = answer(
+                spec, platform, new_run(), verdict, comment, version=version, evidence_hash=evidence
+            )
+        number, decision = result.record.version, result.record.decision
         click.echo(f"{model} version {number}: {decision.outcome}: {decision.reason}")
-        click.echo(f"bound to evidence {done.approval.evidence_hash}")
-        if done.request is not None:
-            click.echo(f"a retrain was asked for: {done.request.reason}")
+        click.echo(f"bound to evidence {result.approval.evidence_hash}")
+        if result.request is not None:
+            click.echo(f"a retrain was requested: {result.request.reason}")
         elif verdict == "defer":
-            click.echo("no retrain was asked for now: one is under way, or this deferral asked before")
-        sys.exit(1 if verdict == "approve" and decision.outcome != "promote" else 0)
+            click.echo("no retrain was requested now: one is running, or this deferral requested one before")
 
     return command
 
 
-reject = _answering("reject", "Reject", "The champion stays.")
-defer = _answering(
-    "defer", "Defer", "The champion stays and a retrain is asked for that carries the comment."
+reject = _refusing_command("reject", "Reject MODEL's waiting challenger. The champion stays.")
+defer = _refusing_command(
+    "defer",
+    "Defer MODEL's waiting challenger. The champion stays and a retrain is requested that carries the comment.",
 )
 
 
 @click.command()
-@click.argument("model", required=False)
-@click.option("--version", type=int, help="A version other than the newest.")
-@click.option("--evidence", help="Hash of the evidence you read (12 characters suffice); default the newest.")
-@click.option("--comment", default="", help="Kept with the answer.")
+@OPTIONAL_MODEL
+@EVALUATED_VERSION
+@EVIDENCE
+@click.option("--comment", default="", help="Recorded with the approval.")
 @click.option(
-    "--expires", type=Until(), help="When the approval lapses if it cannot be acted on; default 7d."
+    "--expires", type=Expiry(), help="When the approval lapses if it cannot be acted on; default 7d."
 )
-@click.option(
-    "--from-files", is_flag=True, help="Read every answer merged into the approvals folder instead."
-)
+@click.option("--from-files", is_flag=True, help="Read every verdict in the approvals folder instead.")
 def approve(
     model: str | None,
     version: int | None,
@@ -82,9 +75,9 @@ def approve(
     expires: datetime | None,
     from_files: bool,
 ) -> None:
-    """Approve MODEL's waiting challenger and settle it at once.
+    """Approve MODEL's waiting challenger and promote it at once if every other gate passes.
 
-    The approval is bound to the hash of the evidence: when anything in it changes, it has to be given again. Exits
+    The approval is bound to the hash of the evidence: when anything in it changes, a new approval is needed. Exits
     with 1 when the challenger was not promoted.
     """
     from mlops_assets.lifecycle.approvals.answers import answer
@@ -92,89 +85,101 @@ def approve(
     if from_files != (model is None):
         raise click.UsageError("name a model, or give --from-files")
     if model is None:
-        _from_files()
+        _approve_from_files()
         return
-    spec = spec_of(model)
-    with platform() as opened:
-        done = answer(
+    spec = model_spec(model)
+    with open_platform() as platform:
+        result = answer(
             spec,
-            opened,
-            run(),
+            platform,
+            new_run(),
             "approve",
             comment,
             version=version,
             evidence_hash=evidence,
             expires_at=expires,
         )
-    decision = done.record.decision
-    click.echo(f"{model} version {done.record.version}: {decision.outcome}: {decision.reason}")
-    click.echo(f"bound to evidence {done.approval.evidence_hash}")
-    sys.exit(0 if decision.outcome == "promote" else 1)
+    decision = result.record.decision
+    click.echo(f"{model} version {result.record.version}: {decision.outcome}: {decision.reason}")
+    click.echo(f"bound to evidence {result.approval.evidence_hash}")
+    exit_with(decision.outcome == "promote")
 
 
-def _from_files() -> None:
+def _approve_from_files() -> None:
     from mlops_assets.lifecycle.approvals.files import answer_from_files, folder
 
-    with platform() as opened:
-        read = answer_from_files(load_models(settings().models), opened, run())
-    for one in read:
-        click.echo(f"{one.file.name}: {one.sentence}", err=not one.accepted)
-    if not read:
+    with open_platform() as platform:
+        results = answer_from_files(model_folder().specs, platform, new_run())
+    for result in results:
+        click.echo(f"{result.file.name}: {result.sentence}", err=not result.accepted)
+    if not results:
         click.echo(f"no approval files in {folder(settings())}")
-    sys.exit(0 if all(one.accepted for one in read) else 1)
+    exit_with(all(result.accepted for result in results))
 
 
 @click.command()
-@click.argument("model")
-@click.argument("gate")
-@click.option("--owner", required=True, help="Who answers for it.")
+@MODEL
+@GATE
+@click.option("--owner", required=True, help="Who is responsible for the waiver.")
 @click.option("--reason", required=True)
 @click.option(
-    "--expires", required=True, type=Until(), help="An instant, or a duration from now such as 14d."
+    "--expires", required=True, type=Expiry(), help="An instant, or a duration from now such as 14d."
 )
 def waive(model: str, gate: str, owner: str, reason: str, expires: datetime) -> None:
-    """Set a GATE of MODEL that failed aside until it expires. Recorded and shown for ever.
+    """Waive a failed GATE of MODEL until a date. Recorded and listed for good.
 
     A gate that failed hard (something is wrong) cannot be waived, nor can an approval.
     """
-    from mlops_assets.lifecycle.approvals.answers import waive as record
+    from mlops_assets.lifecycle.approvals.answers import waive as record_waiver
 
-    spec = spec_of(model)
-    with platform() as opened:
-        made = record(
-            spec, opened, replace(run(), actor=owner), gate, owner=owner, reason=reason, expires_at=expires
+    spec = model_spec(model)
+    with open_platform() as platform:
+        waiver = record_waiver(
+            spec,
+            platform,
+            replace(new_run(), actor=owner),
+            gate,
+            owner=owner,
+            reason=reason,
+            expires_at=expires,
         )
     click.echo(
-        f"{model}: {gate} is waived by {owner} until {made.expires_at:%Y-%m-%d %H:%M} UTC; "
-        f"'mlops promote {model}' settles the newest challenger"
+        f"{model}: {gate} is waived by {owner} until {waiver.expires_at:%Y-%m-%d %H:%M} UTC; "
+        f"'mlops promote {model}' decides about the newest challenger"
     )
 
 
 @click.command()
-@click.argument("model")
-def waivers(model: str) -> None:
-    """Every waiver there ever was for MODEL, newest first."""
-    from mlops_assets.cli import tables
-
-    with platform() as opened:
-        tables.waivers(opened.ledger.waivers(model), model, now())
+@MODEL
+@JSON
+def waivers(model: str, as_json: bool) -> None:
+    """List every waiver that MODEL ever had, newest first."""
+    with open_platform() as platform:
+        tables.print_waivers(platform.ledger.waivers(model), model, now(), as_json=as_json)
 
 
 @click.command()
-def waiting() -> None:
-    """Challengers that wait for a person, with the hash to approve. Exits with 1 when there are any."""
+@JSON
+def waiting(as_json: bool) -> None:
+    """List challengers that wait for an approval, with the hash to approve. Exits with 1 when there are any."""
     from mlops_assets.lifecycle.approvals import answers
 
-    with platform() as opened:
-        found = answers.waiting(load_models(settings().models), opened, run())
-    for one in found:
-        what = f"{one.model} version {one.evidence.version}, since {one.since:%Y-%m-%d %H:%M} UTC"
-        click.echo(f"{what}: {one.problem or one.decision.reason}")
-        if one.waits:
-            click.echo(f"  mlops approve {one.model} --evidence {one.evidence_hash[:16]} --comment '...'")
-    if not found:
-        click.echo("nothing waits for a person")
-    sys.exit(1 if any(one.waits for one in found) else 0)
+    with open_platform() as platform:
+        subjects = answers.waiting(model_folder().specs, platform, new_run())
+    if as_json:
+        print_json([asdict(subject) for subject in subjects])
+    else:
+        for subject in subjects:
+            click.echo(
+                f"{subject.model} version {subject.evidence.version}, since {subject.since:%Y-%m-%d %H:%M} UTC: "
+                f"{subject.problem or subject.decision.reason}"
+            )
+            if subject.waits:
+                evidence = subject.evidence_hash[:16]
+                click.echo(f"  mlops approve {subject.model} --evidence {evidence} --comment '...'")
+        if not subjects:
+            click.echo("nothing waits for an approval")
+    sys.exit(1 if any(subject.waits for subject in subjects) else 0)
 
 
 @click.command()
@@ -183,12 +188,12 @@ def review(port: int) -> None:
     """Serve the review page on this machine: waiting challengers, their reports, three buttons. Ctrl-C ends it."""
     from mlops_assets.review.app import review_key, serve
 
-    with platform() as opened:
-        review_key(opened.settings)
+    with open_platform() as platform:
+        review_key(platform.settings)
         click.echo(
-            f"http://127.0.0.1:{port}  (key: MLOPS_REVIEW_KEY, or {opened.settings.home / 'review_key'})"
+            f"http://127.0.0.1:{port}  (key: MLOPS_REVIEW_KEY, or {platform.settings.home / 'review_key'})"
         )
-        serve(opened, run, port)
+        serve(platform, new_run, port)
 
 
 COMMANDS = (approve, reject, defer, waive, waivers, waiting, review)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mlops_assets import stages
-from mlops_assets.cli.opening import actor, now, run, settings, spec_of
+from mlops_assets.cli import tables
+from mlops_assets.cli.context import actor, model_spec, new_run, now, settings
+from mlops_assets.cli.options import JSON, MODEL
+from mlops_assets.cli.output import print_json
 from mlops_assets.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,113 +27,126 @@ TABLE = click.option("--table", default=stages.RAW_READINGS, show_default=True, 
 
 @click.group()
 def data() -> None:
-    """Versions of a model's tables: every run's rows stay readable under their version."""
+    """Work with versions of a model's tables: the rows of every run stay readable under their version."""
 
 
 @data.command()
-@click.argument("model")
+@MODEL
 @TABLE
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
-def log(model: str, table: str, limit: int) -> None:
+@JSON
+def log(model: str, table: str, limit: int, as_json: bool) -> None:
     """List the versions of MODEL's table, newest first, and the tags."""
-    from mlops_assets.cli import tables
     from mlops_assets.datasets import tags
 
     datasets = _datasets(model)
-    tables.versions(datasets.log(model, table, limit), f"{model}/{table}")
-    for one in tags(datasets, model):
-        click.echo(f"tag {one.name}: {', '.join(f'{v.table} {v.version}' for v in one.versions)}")
+    records = [tables.commit_record(commit) for commit in datasets.log(model, table, limit)]
+    names = tags(datasets, model)
+    if as_json:
+        print_json({"versions": records, "tags": [asdict(name) for name in names]})
+        return
+    tables.print_versions(records, f"{model}/{table}", as_json=False)
+    for name in names:
+        click.echo(f"tag {name.name}: {', '.join(f'{v.table} {v.version}' for v in name.versions)}")
 
 
 @data.command()
-@click.argument("model")
+@MODEL
 @click.argument("before", type=int)
 @click.argument("after", type=int)
 @TABLE
-def diff(model: str, before: int, after: int, table: str) -> None:
-    """What changed between two versions: columns, rows, and shares missing and means per changed column."""
-    from mlops_assets.cli import tables
+@JSON
+def diff(model: str, before: int, after: int, table: str, as_json: bool) -> None:
+    """Show what changed between two versions: columns, rows, and missing shares and means of changed columns."""
     from mlops_assets.datasets import diff as compare
 
     datasets = _datasets(model)
-    tables.difference(
-        compare(datasets, datasets.version(model, table, before), datasets.version(model, table, after))
+    difference = compare(
+        datasets, datasets.version(model, table, before), datasets.version(model, table, after)
     )
+    tables.print_difference(difference, as_json=as_json)
 
 
 @data.command()
-@click.argument("model")
+@MODEL
 @click.argument("version", type=int, required=False)
 @TABLE
 @click.option("--rows", default=10, show_default=True, type=click.IntRange(1, 10_000))
-def show(model: str, version: int | None, table: str, rows: int) -> None:
+@JSON
+def show(model: str, version: int | None, table: str, rows: int, as_json: bool) -> None:
     """Print the first rows of a version (the newest unless named)."""
     import polars as pl
 
     datasets = _datasets(model)
-    found = datasets.latest(model, table) if version is None else datasets.version(model, table, version)
-    if found is None:
+    chosen = datasets.latest(model, table) if version is None else datasets.version(model, table, version)
+    if chosen is None:
         raise DataError(f"{model}/{table} was never written; run 'mlops run {model}' first")
-    with pl.Config(tbl_rows=rows, tbl_cols=20, fmt_str_lengths=40):
-        click.echo(datasets.read(found).head(rows))
+    frame = datasets.read(chosen).head(rows)
+    if as_json:
+        click.echo(frame.write_json())
+        return
+    # a pipe gets every column and every character: nothing that a later grep looks for may be left out
+    limits = (20, 40, None) if sys.stdout.isatty() else (-1, 10_000, 1_000_000)
+    with pl.Config(tbl_rows=rows, tbl_cols=limits[0], fmt_str_lengths=limits[1], tbl_width_chars=limits[2]):
+        click.echo(frame)
 
 
 @data.command()
-@click.argument("model")
+@MODEL
 @click.argument("version", type=int)
 @TABLE
 def restore(model: str, version: int, table: str) -> None:
-    """Make the newest version of a table equal to an earlier one; nothing is removed."""
-    from mlops_assets.datasets import restore as put_back
+    """Write the rows of an earlier version as the newest version of a table; nothing is removed."""
+    from mlops_assets.datasets import restore as restore_version
 
     datasets = _datasets(model)
-    made = put_back(
+    restored = restore_version(
         datasets,
         datasets.version(model, table, version),
         run_id="mlops data restore",
-        code_commit=run().code_commit,
+        code_commit=new_run().code_commit,
         author=actor(),
         at=now(),
     )
-    click.echo(f"{model}/{table}: version {made.version} holds the rows of version {version} again")
+    click.echo(f"{model}/{table}: version {restored.version} holds the rows of version {version} again")
 
 
 @data.command()
-@click.argument("model")
+@MODEL
 @click.argument("name")
 def tag(model: str, name: str) -> None:
     """Give the newest version of every table of MODEL a NAME that never moves, such as dataset-v1.0."""
-    from mlops_assets.datasets import tag as name_them
+    from mlops_assets.datasets import tag as tag_versions
 
     datasets = _datasets(model)
-    newest = [found for table in TABLES if (found := datasets.latest(model, table))]
+    newest = [version for table in TABLES if (version := datasets.latest(model, table))]
     if not newest:
         raise DataError(f"{model} has no tables yet; run 'mlops run {model}' first")
-    made = name_them(datasets, model, name, newest, author=actor(), at=now())
-    click.echo(f"{made.name}: {', '.join(f'{v.table} {v.version}' for v in made.versions)}")
+    new_tag = tag_versions(datasets, model, name, newest, author=actor(), at=now())
+    click.echo(f"{new_tag.name}: {', '.join(f'{v.table} {v.version}' for v in new_tag.versions)}")
 
 
 @data.command()
-@click.argument("what")
+@click.argument("version", metavar="MODEL@VERSION")
 @click.argument("folder", type=click.Path(path_type=Path))
-def checkout(what: str, folder: Path) -> None:
-    """Write the data of MODEL@VERSION or MODEL@TAG into FOLDER as Parquet, proven equal by hash.
+def checkout(version: str, folder: Path) -> None:
+    """Write the data of MODEL@VERSION or MODEL@TAG into FOLDER as Parquet; hashes prove that it is equal.
 
-    VERSION is a model version: what is written is exactly what that version was made from.
+    VERSION is a model version: the command writes exactly the data that this version was made from.
     """
-    from mlops_assets.datasets import checkout as write_out
+    from mlops_assets.datasets import checkout as write_versions
 
-    model, _, which = what.partition("@")
+    model, _, reference = version.partition("@")
     datasets = _datasets(model)
     versions = (
-        _of_model_version(model, int(which))
-        if re.fullmatch(r"\d+", which)
-        else _of_tag(datasets, model, which)
+        _of_model_version(model, int(reference))
+        if re.fullmatch(r"\d+", reference)
+        else _of_tag(datasets, model, reference)
     )
-    write_out(datasets, versions, folder)
-    for version in versions:
+    write_versions(datasets, versions, folder)
+    for table in versions:
         click.echo(
-            f"{version.table:<16} version {version.version}, {version.rows:,} rows, content {version.content_hash}"
+            f"{table.table:<16} version {table.version}, {table.rows:,} rows, content {table.content_hash}"
         )
 
 
@@ -142,17 +160,17 @@ def _of_tag(datasets: Datasets, model: str, name: str) -> tuple[TableVersion, ..
 
 def _of_model_version(model: str, version: int) -> tuple[TableVersion, ...]:
     from mlops_assets.artifacts import TableVersion, from_json
-    from mlops_assets.cli.opening import platform
+    from mlops_assets.cli.context import open_platform
 
-    with platform() as opened:
-        row = opened.ledger.model_version(model, version)
+    with open_platform() as platform:
+        row = platform.ledger.model_version(model, version)
     return tuple(from_json(TableVersion, body) for body in row.data_versions.values())
 
 
 def _datasets(model: str) -> Datasets:
     from mlops_assets.datasets import Datasets
 
-    spec_of(model)
+    model_spec(model)
     return Datasets(settings().data_root)
 
 

@@ -1,6 +1,6 @@
 """The demo: two weeks of pump_efficiency, on readings that the station's simulator writes to PostgreSQL.
 
-Time is anchored at the first demo and remembered below `home`: a later demo reads the same readings and says that
+Time is anchored at the first demo and stored below `home`: a later demo reads the same readings and reports that
 nothing changed.
 """
 
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
-from mlops_assets.cli import story
-from mlops_assets.cli.opening import actor
-from mlops_assets.model_file import ModelSpec
-from mlops_assets.settings import Settings
+from mlops_assets.cli.context import actor
+from mlops_assets.cli.lifecycle_run import run_lifecycle
+
+if TYPE_CHECKING:
+    from mlops_assets.model_file import ModelSpec
+    from mlops_assets.settings import Settings
 
 WEEK = timedelta(days=7)
 NEXT = """
@@ -25,26 +28,28 @@ What next (the mlops command is .venv/bin/mlops):
   make up                    all services: Dagster's graph, MLflow, the prediction API"""
 
 
-def two_weeks(settings: Settings, spec: ModelSpec, now: datetime) -> bool:
-    """Run both weeks, or look at the second again when both were lived before. True unless one was refused."""
+def run_two_weeks(settings: Settings, spec: ModelSpec, now: datetime) -> bool:
+    """Run both weeks, or the second again when both were run before. Return True unless a challenger was refused."""
     file = settings.home / "demo.json"
-    known = (
+    state = (
         json.loads(file.read_text(encoding="utf-8"))
         if file.exists()
         else {"anchor": _midnight(now).isoformat()}
     )
-    file.write_text(json.dumps(known) + "\n", encoding="utf-8")
-    anchor = datetime.fromisoformat(known["anchor"])
-    if "lived" not in known:
+    file.write_text(json.dumps(state) + "\n", encoding="utf-8")
+    anchor = datetime.fromisoformat(state["anchor"])
+    if "finished" not in state:
         click.secho("Week one: no champion yet, the absolute gates decide", bold=True)
-        if not story.live(spec, anchor - WEEK, actor()):
+        if not run_lifecycle(spec, anchor - WEEK, actor()):
             return False
-        click.secho("\nWeek two: seven days of new readings, a challenger beside the champion", bold=True)
+        click.secho(
+            "\nWeek two: seven days of new readings, a challenger compared with the champion", bold=True
+        )
     else:
-        click.secho(f"Both weeks were lived here on {known['lived']}; looking at week two again", bold=True)
-    if not story.live(spec, anchor, actor()):
+        click.secho(f"Both weeks were run here on {state['finished']}; running week two again", bold=True)
+    if not run_lifecycle(spec, anchor, actor()):
         return False
-    file.write_text(json.dumps(known | {"lived": f"{now:%Y-%m-%d}"}) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(state | {"finished": f"{now:%Y-%m-%d}"}) + "\n", encoding="utf-8")
     click.echo(NEXT.format(name=spec.name))
     return True
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from mlops_assets.cli.opening import platform, settings, spec_of
-
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+from mlops_assets.cli import tables
+from mlops_assets.cli.context import model_spec, open_platform, settings
+from mlops_assets.cli.options import JSON, MODEL
+from mlops_assets.cli.output import print_json
 
 
 @click.group()
 def features() -> None:
-    """A model's features in Feast: definitions come from the model file.
+    """Work with a model's features in Feast; definitions come from the model file.
 
     Online values are in SQLite below MLOPS_HOME unless MLOPS_ONLINE_STORE names redis://host:6379/0 or
     postgresql://user:password@host:5432/name. Needs the extra 'feast'.
@@ -21,61 +20,59 @@ def features() -> None:
 
 
 @features.command()
-@click.argument("model")
+@MODEL
 def apply(model: str) -> None:
     """Register MODEL's features: entity, views, services for training and inference, push sources."""
     from mlops_assets.lifecycle import feature_store
 
-    spec = spec_of(model)
-    with platform() as opened:
-        made = feature_store.apply(spec, opened)
-    views = sorted({one["view"] for one in made})
-    click.echo(f"{model}: {len(made)} features in {len(views)} views: {', '.join(views)}")
+    spec = model_spec(model)
+    with open_platform() as platform:
+        registered = feature_store.apply(spec, platform)
+    views = sorted({feature["view"] for feature in registered})
+    click.echo(f"{model}: {len(registered)} features in {len(views)} views: {', '.join(views)}")
     click.echo(f"services {model}_training and {model}_inference; now 'mlops features materialize {model}'")
 
 
 @features.command()
-@click.argument("model")
+@MODEL
 def materialize(model: str) -> None:
     """Put each entity's newest features into the online store."""
     from mlops_assets.lifecycle import feature_store
 
-    spec = spec_of(model)
-    with platform() as opened:
-        count = feature_store.materialize(spec, opened)
+    spec = model_spec(model)
+    with open_platform() as platform:
+        count = feature_store.materialize(spec, platform)
     click.echo(f"{model}: newest features of {count} entities are online")
 
 
 @features.command()
-@click.argument("model")
+@MODEL
 @click.argument("entities", nargs=-1, required=True)
 @JSON
 def get(model: str, entities: tuple[str, ...], as_json: bool) -> None:
-    """Online features of the named ENTITIES; a dash stands for a value that is not there."""
-    from mlops_assets.cli import tables
+    """Print the online features of the named ENTITIES; a dash stands for a missing value."""
     from mlops_assets.lifecycle import feature_store
 
-    spec = spec_of(model)
-    found = feature_store.get(spec, settings(), entities)
+    spec = model_spec(model)
+    values = feature_store.get(spec, settings(), entities)
     if as_json:
-        click.echo(json.dumps(found.to_dicts(), indent=2))
+        print_json(values.to_dicts())
     else:
-        tables.online_features(found, spec.entity or "")
+        tables.print_online_features(values, spec.entity or "")
 
 
 @features.command(name="list")
-@click.argument("model")
+@MODEL
 @JSON
 def list_(model: str, as_json: bool) -> None:
-    """Every registered feature: what it means, what it is made from, its statistics, its version."""
-    from mlops_assets.cli import tables
+    """List every registered feature: meaning, sources, statistics, version."""
     from mlops_assets.lifecycle import feature_store
 
-    found = feature_store.registered(spec_of(model), settings())
+    registered = feature_store.registered(model_spec(model), settings())
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        print_json(registered)
     else:
-        tables.registered_features(found, model)
+        tables.print_registered_features(registered, model)
 
 
 COMMANDS = (features,)

@@ -1,32 +1,52 @@
-"""The root command. Errors a person can mend are printed without a traceback and exit with 1."""
+"""The root command. Errors that a user can fix are printed without a traceback and exit with 1."""
 
 from __future__ import annotations
 
 import atexit
 import gc
 import sys
+from importlib import import_module
 
 import click
 
 from mlops_assets import __version__
-from mlops_assets.cli import approvals, champions, data, features, models, new, proofs, reports, running
 from mlops_assets.errors import MlopsError
 
+MODULES = ("run", "champions", "reports", "approvals", "recovery", "data", "features", "models", "new")
+"""Modules of this package with a tuple `COMMANDS`; help and completion list the commands in alphabetical order."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class RootCommand(click.Group):
+    """The group of all commands. A module is imported when help, completion or a call needs it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        self._load()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name, or None."""
+        self._load()
+        return super().get_command(ctx, cmd_name)
+
+    def _load(self) -> None:
+        if not self.commands:
+            for name in MODULES:
+                for command in import_module(f"mlops_assets.cli.{name}").COMMANDS:
+                    self.add_command(command)
+
+
+@click.group(
+    cls=RootCommand, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="mlops")
 def cli() -> None:
-    """One YAML file per model declares its whole life; one Dagster asset graph lives it."""
-
-
-for group in (running, champions, reports, approvals, proofs, data, features, models, new):
-    for command in group.COMMANDS:
-        cli.add_command(command)
+    """Run the whole lifecycle of models: one YAML file declares a model, one Dagster asset graph runs it."""
 
 
 def main() -> None:
-    """Entry point of the `mlops` command."""
-    # Dagster and MLflow make a million objects that live to the end: looking for garbage among them every 700 new ones
+    """Run the `mlops` command and exit."""
+    # Dagster and MLflow make a million objects that are never freed: looking for garbage among them every 700 new ones
     # costs a fifth of their import, and once more a second when the process ends.
     gc.set_threshold(50_000, 10, 10)
     atexit.register(gc.freeze)

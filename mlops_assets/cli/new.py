@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from mlops_assets.cli.opening import actor, now, settings
+from mlops_assets.cli.context import actor, now, settings
 from mlops_assets.errors import MlopsError
 from mlops_assets.model_file.values import Name
 

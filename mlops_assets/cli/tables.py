@@ -1,13 +1,15 @@
-"""Ledger records as tables for a terminal."""
+"""Records of the ledger and of the tables, printed as a table or as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+import click
+
+from mlops_assets.cli.output import Column, Record, age, minute, number, print_json, print_records
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,149 +20,186 @@ if TYPE_CHECKING:
     from mlops_assets.lifecycle.recovery.rollback_check import RollbackCheck
 
 
-def status(platform: Platform, names: Sequence[str] | None, now: datetime) -> None:
-    """One line per model."""
+def status_records(platform: Platform, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return champion, last decision, alerts and rollback target of each model, also of models that never ran."""
     from mlops_assets.lifecycle.recovery.rollback_check import last_check
 
-    table = Table("model", "champion", "since", "last decision", "open alerts", "rollback to")
-    for name in names if names is not None else platform.ledger.models():
-        champion_state = platform.ledger.champion_state(name)
+    records = []
+    for name in names:
+        state = platform.ledger.champion_state(name)
         last = next(iter(platform.ledger.history(name, 1)), None)
         target = platform.ledger.rollback_target(name)
-        table.add_row(
-            name,
-            f"version {champion_state.champion.version}" if champion_state.champion else "none",
-            _ago(now - champion_state.champion.since) if champion_state.champion else "",
-            f"{last.action} version {last.version}, {_ago(now - last.at)}" if last else "none",
-            str(len(platform.ledger.alerts(name, open_only=True))),
-            _rollback(target, last_check(platform, name), now),
+        check = last_check(platform, name)
+        records.append(
+            {
+                "model": name,
+                "champion": state.champion.version if state.champion else None,
+                "since": state.champion.since if state.champion else None,
+                "last_decision": None
+                if last is None
+                else {"action": last.action, "version": last.version, "at": last.at, "reason": last.reason},
+                "open_alerts": len(platform.ledger.alerts(name, open_only=True)),
+                "rollback_to": target,
+                "rollback_checked": _checked(check, target),
+                "problem": None if last or platform.ledger.versions(name) else "never ran",
+            }
         )
-    _print(table)
+    return records
 
 
-def _rollback(target: int | None, tried: RollbackCheck | None, now: datetime) -> str:
-    """The version a rollback would go to, and whether it was seen to work."""
-    if target is None:
-        return "none"
-    if tried is None or tried.version != target:
-        return f"version {target}, never tried"
-    how = f"tried {_ago(now - tried.at)}" if tried.ready else "[red]NOT READY[/red]"
-    return f"version {target}, {how}"
+def _checked(check: RollbackCheck | None, target: int | None) -> dict[str, Any] | None:
+    if check is None or target is None or check.version != target:
+        return None
+    return {"at": check.at, "ready": check.ready}
 
 
-def history(entries: Sequence[HistoryEntry], model: str) -> None:
-    """One line per decision."""
-    table = Table("at", "who", "what", "version", "champion after", "why", "evidence", title=model)
-    for entry in entries:
-        table.add_row(
-            f"{entry.at:%Y-%m-%d %H:%M}",
-            entry.actor,
-            entry.action.replace("_", " "),
-            str(entry.version),
-            str(entry.to_version or "none"),
-            entry.reason,
-            (entry.evidence_hash or "")[:12],
-        )
-    _print(table)
+def print_status(records: Sequence[Record], now: datetime, *, as_json: bool) -> None:
+    """Print one line per model."""
 
+    def champion(record: Record) -> str:
+        if record["problem"]:
+            return str(record["problem"])
+        return f"version {record['champion']}" if record["champion"] else "none"
 
-def waivers(found: Sequence[Waiver], model: str, now: datetime) -> None:
-    """One line per waiver, whether it holds or has expired."""
-    table = Table("since", "gate", "owner", "reason", "until", "holds", title=f"{model}: waived gates")
-    for one in found:
-        table.add_row(
-            f"{one.at:%Y-%m-%d %H:%M}",
-            one.gate,
-            one.owner,
-            one.reason,
-            f"{one.expires_at:%Y-%m-%d %H:%M}",
-            "yes" if now < one.expires_at else "expired",
-        )
-    if table.row_count:
-        _print(table)
-    else:
-        _print_words(f"no gate of {model} was ever waived")
+    def decision(record: Record) -> str:
+        last = record["last_decision"]
+        return f"{last['action']} version {last['version']}, {age(now - last['at'])}" if last else "none"
 
+    def rollback(record: Record) -> str:
+        target, check = record["rollback_to"], record["rollback_checked"]
+        if target is None:
+            return "none"
+        if check is None:
+            return f"version {target}, never tried"
+        tried = f"tried {age(now - check['at'])}" if check["ready"] else "NOT READY"
+        return f"version {target}, {tried}"
 
-def versions(commits: Sequence[Commit], title: str) -> None:
-    """One line per version of a table."""
-    table = Table("version", "at", "rows", "content", "by", "operation", "run", "code", title=title)
-    for one in commits:
-        table.add_row(
-            str(one.version.version),
-            f"{one.at:%Y-%m-%d %H:%M}",
-            f"{one.version.rows:,}",
-            one.version.content_hash[:12],
-            one.author,
-            one.operation,
-            one.run_id[:8],
-            one.code_commit[:8],
-        )
-    _print(table)
-
-
-def online_features(rows: pl.DataFrame, entity: str) -> None:
-    """One line per feature, one column per entity: features are many, the entities somebody asks about are few."""
-    table = Table("feature", *(str(key) for key in rows[entity]))
-    for name in rows.columns:
-        if name != entity:
-            table.add_row(name, *("-" if value is None else str(value) for value in rows[name]))
-    _print(table)
-
-
-def registered_features(found: Sequence[dict[str, Any]], model: str) -> None:
-    """One line per feature of the feature store, and the table versions they came from."""
-    table = Table("feature", "view", "meaning", "made from", "missing", "mean", "std", title=model)
-    for one in found:
-        numbers = (one.get("missing"), one.get("mean"), one.get("std"))
-        table.add_row(
-            one["name"],
-            one["view"].removeprefix(f"{model}_"),
-            one["description"],
-            ", ".join(one["sources"]),
-            *("" if number is None else f"{number:.4g}" for number in numbers),
-        )
-    _print(table)
-    for data, digest in sorted({(one["data"], one["model_file"]) for one in found}):
-        _print_words(f"from {data}; model file {digest}")
-
-
-def difference(found: Difference) -> None:
-    """What changed between two versions of a table."""
-    if found.same:
-        _print_words("both versions hold the same rows")
-        return
-    _print_words(
-        f"{found.rows_removed:,} rows removed, {found.rows_added:,} added; rows {found.after.rows:,}"
+    columns = (
+        Column.of("model"),
+        Column("champion", champion),
+        Column("since", lambda record: age(now - record["since"]) if record["since"] else ""),
+        Column("last decision", decision),
+        Column.of("open alerts"),
+        Column("rollback to", rollback),
     )
-    for word, names in (("removed", found.columns_removed), ("added", found.columns_added)):
+    print_records(records, columns, as_json=as_json)
+
+
+def print_history(entries: Sequence[HistoryEntry], model: str, *, as_json: bool) -> None:
+    """Print one line per decision."""
+    columns = (
+        Column("at", lambda record: minute(record["at"])),
+        Column.of("who", "actor"),
+        Column("what", lambda record: record["action"].replace("_", " ")),
+        Column.of("version"),
+        Column("champion after", lambda record: record["to_version"] or "none"),
+        Column.of("why", "reason"),
+        Column("evidence", lambda record: (record["evidence_hash"] or "")[:12]),
+    )
+    print_records([asdict(entry) for entry in entries], columns, as_json=as_json, title=model)
+
+
+def print_waivers(waivers: Sequence[Waiver], model: str, now: datetime, *, as_json: bool) -> None:
+    """Print one line per waiver, and whether it is in force."""
+    columns = (
+        Column("since", lambda record: minute(record["at"])),
+        Column.of("gate"),
+        Column.of("owner"),
+        Column.of("reason"),
+        Column("until", lambda record: minute(record["expires_at"])),
+        Column("in force", lambda record: "yes" if record["in_force"] else "expired"),
+    )
+    records = [asdict(waiver) | {"in_force": now < waiver.expires_at} for waiver in waivers]
+    print_records(
+        records,
+        columns,
+        as_json=as_json,
+        title=f"{model}: waived gates",
+        empty=f"no gate of {model} was ever waived",
+    )
+
+
+def commit_record(commit: Commit) -> dict[str, Any]:
+    """Return one entry of a table's log as a flat record."""
+    record = asdict(commit)
+    return {**record.pop("version"), **record}
+
+
+def print_versions(records: Sequence[Record], title: str, *, as_json: bool) -> None:
+    """Print one line per version of a table."""
+    columns = (
+        Column.of("version"),
+        Column("at", lambda record: minute(record["at"])),
+        Column("rows", lambda record: f"{record['rows']:,}"),
+        Column("content", lambda record: record["content_hash"][:12]),
+        Column.of("by", "author"),
+        Column.of("operation"),
+        Column("run", lambda record: record["run_id"][:8]),
+        Column("code", lambda record: record["code_commit"][:8]),
+    )
+    print_records(records, columns, as_json=as_json, title=title)
+
+
+def print_online_features(rows: pl.DataFrame, entity: str) -> None:
+    """Print one line per feature and one column per entity: features are many, the requested entities are few."""
+    entities = [str(key) for key in rows[entity]]
+    records = [
+        {
+            "feature": name,
+            **dict(zip(entities, ("-" if value is None else value for value in rows[name]), strict=True)),
+        }
+        for name in rows.columns
+        if name != entity
+    ]
+    columns = [Column.of("feature"), *(Column.of(key, key) for key in entities)]
+    print_records(records, columns, as_json=False)
+
+
+def print_registered_features(features: Sequence[Mapping[str, Any]], model: str) -> None:
+    """Print one line per feature of the feature store, and the table versions they came from."""
+    columns = (
+        Column.of("feature", "name"),
+        Column("view", lambda record: record["view"].removeprefix(f"{model}_")),
+        Column.of("meaning", "description"),
+        Column("made from", lambda record: ", ".join(record["sources"])),
+        Column("missing", lambda record: number(record.get("missing"))),
+        Column("mean", lambda record: number(record.get("mean"))),
+        Column("std", lambda record: number(record.get("std"))),
+    )
+    print_records(features, columns, as_json=False, title=model)
+    for data, digest in sorted({(feature["data"], feature["model_file"]) for feature in features}):
+        click.echo(f"from {data}; model file {digest}")
+
+
+def print_difference(difference: Difference, *, as_json: bool) -> None:
+    """Print what changed between two versions of a table."""
+    if as_json:
+        print_json(asdict(difference))
+        return
+    if difference.same:
+        click.echo("both versions hold the same rows")
+        return
+    click.echo(
+        f"{difference.rows_removed:,} rows removed, {difference.rows_added:,} added; "
+        f"rows {difference.after.rows:,}"
+    )
+    for heading, names in (("removed", difference.columns_removed), ("added", difference.columns_added)):
         if names:
-            _print_words(f"columns {word}: {', '.join(names)}")
-    table = Table("column", "type", "missing", "mean")
-    for one in found.changed:
-        table.add_row(
-            one.name,
-            one.type_after if one.type_before == one.type_after else f"{one.type_before} -> {one.type_after}",
-            f"{one.missing_before:.2%} -> {one.missing_after:.2%}",
-            ""
-            if one.mean_before is None or one.mean_after is None
-            else f"{one.mean_before:.4g} -> {one.mean_after:.4g}",
-        )
-    if table.row_count:
-        _print(table)
+            click.echo(f"columns {heading}: {', '.join(names)}")
 
+    def types(record: Record) -> str:
+        before, after = record["type_before"], record["type_after"]
+        return str(after) if before == after else f"{before} -> {after}"
 
-def _print_words(sentence: str) -> None:
-    Console().print(sentence, highlight=False)
+    def means(record: Record) -> str:
+        before, after = record["mean_before"], record["mean_after"]
+        return "" if before is None or after is None else f"{before:.4g} -> {after:.4g}"
 
-
-def _print(table: Table) -> None:
-    console = Console()
-    console.print(table if table.row_count else "nothing yet; run 'mlops run MODEL' first")
-
-
-def _ago(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    if minutes < 60:
-        return f"{minutes} min ago"
-    return f"{minutes // 60} h ago" if minutes < 2 * 24 * 60 else f"{minutes // (24 * 60)} days ago"
+    columns = (
+        Column.of("column", "name"),
+        Column("type", types),
+        Column("missing", lambda record: f"{record['missing_before']:.2%} -> {record['missing_after']:.2%}"),
+        Column("mean", means),
+    )
+    if difference.changed:
+        print_records([asdict(change) for change in difference.changed], columns, as_json=False)

@@ -1,23 +1,25 @@
-"""Model files: what may stand in one, and reading it.
+"""Model files: their allowed content, and reading it.
 
 Comes in: the text of a YAML file. Goes out: a frozen `ModelSpec`, or every problem with file, line and key.
-Nothing here touches data; whether a column exists is for `readings` to find out.
+Nothing here reads data; whether a column exists is checked by `readings`.
 """
 
 from mlops_assets.model_file.consistency import risks
-from mlops_assets.model_file.loader import (
-    Problem,
-    examine,
+from mlops_assets.model_file.folder import (
+    BrokenFile,
+    ModelFolder,
     find_model,
-    load_model,
     load_models,
     model_files,
-    problem_at,
+    read_folder,
 )
+from mlops_assets.model_file.loader import Problem, examine, load_model, problem_at
 from mlops_assets.model_file.model import ModelSpec
 from mlops_assets.model_file.schema import schema_text
 
 __all__ = [
+    "BrokenFile",
+    "ModelFolder",
     "ModelSpec",
     "Problem",
     "examine",
@@ -26,6 +28,7 @@ __all__ = [
     "load_models",
     "model_files",
     "problem_at",
+    "read_folder",
     "risks",
     "schema_text",
 ]

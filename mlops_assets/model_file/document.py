@@ -1,7 +1,7 @@
 """A YAML text read strictly into plain values, with the line of every key.
 
 Plain scalars follow YAML 1.2 (`no`, `on` and dates stay text). Refused: anchors, aliases, tags, duplicate
-keys, several documents, more than 256 KiB, nesting deeper than 20. Meaning is `model`'s business.
+keys, several documents, more than 256 KiB, nesting deeper than 20. The meaning of keys belongs to `model`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ MAX_DEPTH: Final = 20
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT: Final = re.compile(r"[-+]?\d+")
 _FLOAT: Final = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?")
-_WORDS: Final[dict[str, Any]] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_CONSTANTS: Final[dict[str, Any]] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 Path = tuple[str | int, ...]
 
 
 class DocumentError(Exception):
-    """The text is not a document we read; carries the line (1-based) and the reason."""
+    """The text is not an accepted document; carries the line (1-based) and the reason."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -36,20 +36,24 @@ class DocumentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Plain values and, for every path to a key or item, the line it stands on."""
+    """Plain values and, for every path to a key or item, the line it is on."""
 
     value: Any
     lines: dict[Path, int]
 
     def line(self, path: Path) -> int:
-        """Line of the path, or of the nearest parent that stands in the text."""
+        """Return the line of the path, or of the nearest parent that is in the text."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
 
 def parse(text: str) -> Document:
-    """Read one document. Raises DocumentError."""
+    """Read one document.
+
+    Raises:
+        DocumentError: the text is not an accepted document.
+    """
     if len(text.encode()) > MAX_BYTES:
         raise DocumentError(1, f"larger than {MAX_BYTES // 1024} KiB; a model file is a page, not a data set")
     try:
@@ -68,8 +72,8 @@ def parse(text: str) -> Document:
 
 
 def _problem(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
-    here = text.splitlines()[line - 1 : line]
-    if here and "\t" in here[0][: len(here[0]) - len(here[0].lstrip())]:
+    lines = text.splitlines()[line - 1 : line]
+    if lines and "\t" in lines[0][: len(lines[0]) - len(lines[0].lstrip())]:
         return "the line begins with a tab; indent with spaces"
     return str(error.problem or error.context)
 
@@ -100,27 +104,27 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Any:
 
 
 def _mapping(node: yaml.MappingNode, path: Path, lines: dict[Path, int]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
             raise DocumentError(line, "a key must be plain text")
         key = str(key_node.value)
-        if key in found:
+        if key in values:
             raise DocumentError(
-                line, f"the key {key!r} stands twice (first on line {lines[(*path, key)]}); keep one"
+                line, f"the key {key!r} is written twice (first on line {lines[(*path, key)]}); keep one"
             )
         lines[(*path, key)] = line
-        found[key] = _value(value_node, (*path, key), lines)
-    return found
+        values[key] = _value(value_node, (*path, key), lines)
+    return values
 
 
 def _scalar(node: yaml.Node) -> Any:
     text = str(node.value)
     if getattr(node, "style", None):  # quoted, or a block; plain is None or '', by loader
         return text
-    if text.lower() in _WORDS and text in (text.lower(), text.capitalize()):
-        return _WORDS[text.lower()]
+    if text.lower() in _CONSTANTS and text in (text.lower(), text.capitalize()):
+        return _CONSTANTS[text.lower()]
     if _INT.fullmatch(text) and len(text) <= 20:
         return int(text)
     if _FLOAT.fullmatch(text):

@@ -1,6 +1,7 @@
-"""Model files in, `ModelSpec`s out; or every problem at once with file, line, key and the mend.
+"""One model file in, a `ModelSpec` out; or every problem at once with file, line, key and the fix.
 
-Reading YAML is `document`'s business, what may stand in it `model`'s, what must agree `consistency`'s.
+Reading YAML belongs to `document`, the allowed content to `model`, agreement between sections to `consistency`, whole
+folders to `folder`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mlops_assets.model_file.suggestion import did_you_mean
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing to mend in a model file."""
+    """One thing to fix in a model file."""
 
     file: str
     line: int
@@ -31,68 +32,43 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: "
-        return f"{where}{self.key}: {self.message}" if self.key else f"{where}{self.message}"
+        position = f"{self.file}:{self.line}: "
+        return f"{position}{self.key}: {self.message}" if self.key else f"{position}{self.message}"
 
 
 def load_model(file: FilePath) -> ModelSpec:
-    """Read one model file. Raises SpecError that lists every problem."""
+    """Read one model file.
+
+    Raises:
+        SpecError: the file is refused; the message lists every problem.
+    """
     spec, problems = examine(file)
     if spec is None:
-        raise SpecError(_report(problems))
+        raise SpecError(format_problems(problems))
     return spec
 
 
-def load_models(folder: FilePath) -> tuple[ModelSpec, ...]:
-    """Read every model file of a folder, sorted by name. Raises SpecError over all at once, also for a double name."""
-    examined = [(file, *examine(file)) for file in model_files(folder)]
-    problems = [problem for _, _, found in examined for problem in found]
-    seen: dict[str, FilePath] = {}
-    for file, spec, _ in examined:
-        if spec and (first := seen.setdefault(spec.name, file)) != file:
-            problems.append(
-                Problem(_shown(file), 1, "name", f"{spec.name!r} is already the name of {first.name}")
-            )
-    if problems:
-        raise SpecError(_report(problems))
-    return tuple(sorted((spec for _, spec, _ in examined if spec), key=lambda spec: spec.name))
-
-
-def model_files(folder: FilePath) -> list[FilePath]:
-    """The model files of a folder."""
-    return sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
-
-
 def problem_at(file: FilePath, path: Path, message: str) -> Problem:
-    """Something to say about a key of a file that can be read."""
+    """Return a problem or warning about a key of a file that can be read, with its line."""
     line = parse(file.read_text(encoding="utf-8-sig")).line(path)
-    return Problem(_shown(file), line, _dotted(path), message)
-
-
-def find_model(folder: FilePath, name: str) -> tuple[FilePath, ModelSpec] | None:
-    """The file of a folder that holds a model, and what it says; None when none does, or it cannot be read."""
-    for file in model_files(folder):
-        spec, _ = examine(file)
-        if spec is not None and spec.name == name:
-            return file, spec
-    return None
+    return Problem(shown(file), line, _dotted(path), message)
 
 
 def examine(file: FilePath) -> tuple[ModelSpec | None, list[Problem]]:
-    """The parsed file, or None and its problems in the order of their lines."""
-    shown = _shown(file)
+    """Read one model file; return the model, or None and the problems in the order of their lines."""
+    name = shown(file)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
-        return None, [Problem(shown, 1, "", f"cannot be read: {error.strerror}")]
+        return None, [Problem(name, 1, "", f"cannot be read: {error.strerror}")]
     except UnicodeDecodeError as error:
-        return None, [Problem(shown, 1, "", f"is not UTF-8 text (byte {error.start}); save it as UTF-8")]
+        return None, [Problem(name, 1, "", f"is not UTF-8 text (byte {error.start}); save it as UTF-8")]
     try:
         document = parse(text)
     except DocumentError as error:
-        return None, [Problem(shown, error.line, "", error.reason)]
+        return None, [Problem(name, error.line, "", error.reason)]
     spec, findings = _parse(document)
-    problems = [Problem(shown, document.line(path), _dotted(path), message) for path, message in findings]
+    problems = [Problem(name, document.line(path), _dotted(path), message) for path, message in findings]
     return (None if problems else spec), sorted(problems)
 
 
@@ -109,13 +85,13 @@ def _parse(document: Document) -> tuple[ModelSpec | None, list[tuple[Path, str]]
 
 
 def _causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Leave out 'too short' where it only says that every item of a list was refused."""
+    """Leave out 'too short' where it only repeats that every item of a list was refused."""
     deep = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deep]
 
 
 def _in_text(loc: tuple[str | int, ...], document: Document) -> Path:
-    """Pydantic's location without the union tags that do not stand in the file."""
+    """Pydantic's location without the union tags, which are not in the file."""
     path: Path = ()
     for index, part in enumerate(loc):
         last = index == len(loc) - 1
@@ -142,21 +118,21 @@ def _sentence(detail: ErrorDetails) -> str:
         return f"needs at least {context['min_length']} item"
     if kind == "value_error":
         return str(context["error"])
-    given = json.dumps(detail["input"], ensure_ascii=False, default=str)
-    return f"{detail['msg'][:1].lower()}{detail['msg'][1:]}; got {given if len(given) <= 60 else given[:57] + '...'}"
+    value = json.dumps(detail["input"], ensure_ascii=False, default=str)
+    return f"{detail['msg'][:1].lower()}{detail['msg'][1:]}; got {value if len(value) <= 60 else value[:57] + '...'}"
 
 
 def fields_at(loc: Iterable[str | int]) -> set[str]:
-    """The keys that may stand in the section at a location."""
+    """Return the keys that the section at a location accepts."""
     sections: set[type[BaseModel]] = {ModelSpec}
     for part in loc:
         if isinstance(part, int):
             continue
         inner = {
-            found
+            subsection
             for section in sections
             if part in section.model_fields
-            for found in _sections(section.model_fields[part].annotation)
+            for subsection in _sections(section.model_fields[part].annotation)
         }
         tagged = {section for section in sections if part in _tags(section)}
         sections = inner or tagged or sections
@@ -166,7 +142,7 @@ def fields_at(loc: Iterable[str | int]) -> set[str]:
 def _sections(annotation: Any) -> set[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return {annotation}
-    return {found for argument in get_args(annotation) for found in _sections(argument)}
+    return {section for argument in get_args(annotation) for section in _sections(argument)}
 
 
 def _tags(section: type[BaseModel]) -> tuple[Any, ...]:
@@ -181,13 +157,15 @@ def _dotted(path: Path) -> str:
     return text
 
 
-def _shown(file: FilePath) -> str:
+def shown(file: FilePath) -> str:
+    """Return the path as messages show it: relative to the current folder where it is below it."""
     try:
         return str(file.relative_to(FilePath.cwd()))
     except ValueError:
         return str(file)
 
 
-def _report(problems: list[Problem]) -> str:
+def format_problems(problems: list[Problem]) -> str:
+    """Return the text of an error with every problem on a line of its own."""
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     return "\n".join([f"{count} in model files:", *(f"  {problem}" for problem in sorted(problems))])

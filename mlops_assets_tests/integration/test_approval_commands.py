@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mlops_assets.cli import approvals, champions, proofs, reports
+from mlops_assets.cli import approvals, champions, recovery, reports
 from mlops_assets.cli.main import cli
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger import Ledger
@@ -34,7 +34,7 @@ def enter(station: Station, monkeypatch: pytest.MonkeyPatch) -> Type:
     def opened() -> Iterator[Platform]:
         yield station.platform
 
-    for door in (champions, approvals, proofs, reports):
+    for door in (champions, approvals, recovery, reports):
         for name, value in {
             "platform": opened,
             "spec_of": lambda _: station.spec,

@@ -1,4 +1,4 @@
-"""One lifecycle run told to a person while it happens, and what came of it afterwards."""
+"""One lifecycle run of a model: its progress while it runs, and its results afterwards, printed for a person."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_assets import stages
-from mlops_assets.cli.opening import settings
-from mlops_assets.model_file import ModelSpec
+from mlops_assets.cli.context import settings
 
 if TYPE_CHECKING:
     from mlops_assets.lifecycle.platform import Platform
+    from mlops_assets.model_file import ModelSpec
 
 OUTCOMES = {
     "promote": ("promoted", "green"),
@@ -24,8 +24,18 @@ OUTCOMES = {
 }
 
 
-def live(spec: ModelSpec, as_of: datetime, actor: str, *, force: bool = False) -> bool:
-    """Run the graph of one model and tell the story. True unless a step failed or the challenger was refused."""
+def run_lifecycle(spec: ModelSpec, as_of: datetime, actor: str, *, force: bool = False) -> bool:
+    """Run the graph of one model and print progress and results.
+
+    Args:
+        spec: the model.
+        as_of: the instant that the run looks at the data from.
+        actor: who started it, for the history.
+        force: train although nothing changed since the last challenger.
+
+    Returns:
+        True unless a step failed or the challenger was refused.
+    """
     # skops looks for each of scipy's functions in every module loaded before them: after Dagster, a second longer
     import scipy.special  # noqa: F401
 
@@ -33,25 +43,25 @@ def live(spec: ModelSpec, as_of: datetime, actor: str, *, force: bool = False) -
     from mlops_assets.lifecycle.platform import Platform
     from mlops_assets.settings import Stores
 
-    click.echo(f"{spec.name}: living one life as of {as_of:%Y-%m-%d %H:%M %Z}")
+    click.echo(f"{spec.name}: lifecycle run as of {as_of:%Y-%m-%d %H:%M %Z}")
     started = time.monotonic()
-    finished = materialize(spec, as_of=as_of, actor=actor, progress=_say, reuse=not force)
-    opened = Platform.open(settings(), Stores.from_environment(os.environ))
+    result = materialize(spec, as_of=as_of, actor=actor, progress=_print_progress, reuse=not force)
+    platform = Platform.open(settings(), Stores.from_environment(os.environ))
     try:
-        _tell(spec, opened, finished.run_id, unchanged=finished.success)
+        _print_results(spec, platform, result.run_id, unchanged=result.success)
     finally:
-        opened.ledger.close()
-    for stage, sentence in finished.failures:
+        platform.ledger.close()
+    for stage, sentence in result.failures:
         click.secho(f"  {stage} failed: {sentence}", fg="red", err=True)
-    click.echo(f"  run {finished.run_id} took {time.monotonic() - started:.1f} s")
-    return finished.success
+    click.echo(f"  run {result.run_id} took {time.monotonic() - started:.1f} s")
+    return result.success
 
 
-def _say(sentence: str) -> None:
+def _print_progress(sentence: str) -> None:
     click.secho(f"  . {sentence}", dim=True)
 
 
-def _tell(spec: ModelSpec, platform: Platform, run_id: str, *, unchanged: bool) -> None:
+def _print_results(spec: ModelSpec, platform: Platform, run_id: str, *, unchanged: bool) -> None:
     from mlops_assets.artifacts import TrainedModel
     from mlops_assets.lifecycle.platform import own_record
     from mlops_assets.lifecycle.records import (
@@ -69,7 +79,7 @@ def _tell(spec: ModelSpec, platform: Platform, run_id: str, *, unchanged: bool) 
             )
     trained = own_record(platform, spec, stages.TRAINED_MODEL, run_id, TrainedModel)
     if unchanged and trained is None:
-        _tell_unchanged(spec, platform)
+        _print_unchanged(spec, platform)
     report = own_record(platform, spec, stages.EVALUATION_REPORT, run_id, ReportRecord)
     if trained is not None:
         click.echo(
@@ -79,18 +89,18 @@ def _tell(spec: ModelSpec, platform: Platform, run_id: str, *, unchanged: bool) 
         for gate in report.gates:
             click.echo(f"  {gate.verdict:<16} {gate.gate}: {gate.reason}")
         click.echo(f"  report           {Path(report.folder) / 'report.html'}")
-    promoted = own_record(platform, spec, stages.PRODUCTION_MODEL, run_id, PromotionRecord)
-    decision = promoted.decision if promoted else report.decision if report else None
-    predicted = own_record(platform, spec, stages.PREDICTIONS, run_id, PredictionsRecord)
-    if predicted is not None:
-        click.echo(f"  predictions      {predicted.new_rows:,} new, by version {predicted.version}")
+    promotion = own_record(platform, spec, stages.PRODUCTION_MODEL, run_id, PromotionRecord)
+    decision = promotion.decision if promotion else report.decision if report else None
+    predictions = own_record(platform, spec, stages.PREDICTIONS, run_id, PredictionsRecord)
+    if predictions is not None:
+        click.echo(f"  predictions      {predictions.new_rows:,} new, by version {predictions.version}")
     if decision is not None:
-        word, colour = OUTCOMES[decision.outcome]
-        click.secho(f"  {word}: {decision.reason}", fg=colour, bold=True)
+        outcome, color = OUTCOMES[decision.outcome]
+        click.secho(f"  {outcome}: {decision.reason}", fg=color, bold=True)
 
 
-def _tell_unchanged(spec: ModelSpec, platform: Platform) -> None:
-    """Data and model file are those of a challenger that was judged already: say how that ended."""
+def _print_unchanged(spec: ModelSpec, platform: Platform) -> None:
+    """Data and model file are those of an earlier challenger: print how that one was decided."""
     champion = platform.ledger.champion(spec.name)
     for entry in platform.ledger.history(spec.name, 1):
         click.echo(

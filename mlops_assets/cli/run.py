@@ -1,0 +1,57 @@
+"""Commands that run the graph or the services: run, demo, up, migrate."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+
+import click
+
+from mlops_assets.cli.context import actor, exit_with, model_spec, now, prepare_stores, settings
+from mlops_assets.cli.options import MODEL, Instant
+
+
+@click.command(name="run")
+@MODEL
+@click.option("--as-of", type=Instant(), help="Use only what was known at this instant; default now.")
+@click.option(
+    "--force", is_flag=True, help="Train again even when nothing changed since the last challenger."
+)
+def run_model(model: str, as_of: datetime | None, force: bool) -> None:
+    """Run MODEL's whole lifecycle once: readings, validation, features, training, gates, promotion, predictions.
+
+    Exits with 0 when the challenger was promoted or the champion kept, with 1 when it was refused or a step failed.
+    """
+    from mlops_assets.cli.lifecycle_run import run_lifecycle
+
+    spec = model_spec(model)
+    prepare_stores()
+    exit_with(run_lifecycle(spec, as_of or now(), actor(), force=force))
+
+
+@click.command()
+def demo() -> None:
+    """Run the first two weeks of pump_efficiency on simulated readings and print what happened."""
+    from mlops_assets.cli.demo import run_two_weeks
+
+    spec = model_spec("pump_efficiency")
+    prepare_stores()
+    exit_with(run_two_weeks(settings(), spec, now()))
+
+
+@click.command()
+def up() -> None:
+    """Start PostgreSQL, MLflow, Dagster and the prediction API on this machine; Ctrl-C stops all of them."""
+    from mlops_assets.local.up import run_up
+
+    sys.exit(run_up(settings(), echo=click.echo))
+
+
+@click.command()
+def migrate() -> None:
+    """Bring every database to the version that this program needs; other commands do it by themselves."""
+    prepare_stores()
+    click.echo("every database is at the version this program needs")
+
+
+COMMANDS = (run_model, demo, up, migrate)
