@@ -31,18 +31,18 @@ def enter(station: Station, monkeypatch: pytest.MonkeyPatch) -> Type:
     """Type a command on a platform that is open already."""
 
     @contextmanager
-    def opened() -> Iterator[Platform]:
+    def open_platform() -> Iterator[Platform]:
         yield station.platform
 
-    for door in (champions, approvals, recovery, reports):
+    for module in (champions, approvals, recovery, reports):
         for name, value in {
-            "platform": opened,
-            "spec_of": lambda _: station.spec,
-            "run": station.run,
+            "open_platform": open_platform,
+            "model_spec": lambda _: station.spec,
+            "new_run": station.run,
             "now": lambda: station.now,
         }.items():
-            if hasattr(door, name):
-                monkeypatch.setattr(door, name, value)
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, value)
     return lambda *words: CliRunner().invoke(cli, words)
 
 
@@ -75,7 +75,7 @@ def test_answers_say_what_they_did(station: Station, enter: Type) -> None:
     station.challenge()
     later = enter("defer", "station", "--comment", "wait")
     assert later.exit_code == 0
-    assert "a retrain was asked for: ann deferred version 3: wait" in later.output
+    assert "a retrain was requested: ann deferred version 3: wait" in later.output
 
 
 def test_waive_then_promote(station: Station, enter: Type) -> None:

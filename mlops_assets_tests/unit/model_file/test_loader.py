@@ -136,7 +136,7 @@ def test_each_mistake_is_named_with_its_mend(tmp_path: Path, old: str, new: str,
         ("name: [", "not valid YAML"),
         ("a: &x 1\nb: *x\n", "anchors and aliases"),
         ("a: !!python/object/apply:os.system [ls]\n", "the tag"),
-        ("name: a\nname: b\n", "stands twice (first on line 1)"),
+        ("name: a\nname: b\n", "is written twice (first on line 1)"),
         ("a: " + "[" * 30 + "]" * 30, "nested deeper than 20"),
         ("a: b\n---\nc: d\n", "not valid YAML"),
         ("? [a]\n: b\n", "a key must be plain text"),
@@ -189,7 +189,7 @@ def test_unreadable_files_are_problems_too(tmp_path: Path) -> None:
 def test_two_files_cannot_share_a_name(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     write(tmp_path, GOOD, "again.yaml")
-    with pytest.raises(SpecError, match=r"'sales' is already the name of again\.yaml"):
+    with pytest.raises(SpecError, match=r"'sales' is also the name of again\.yaml"):
         load_models(tmp_path)
 
 
