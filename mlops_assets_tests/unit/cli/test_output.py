@@ -62,7 +62,7 @@ def test_list_shows_good_files_and_names_the_broken(tmp_path: Path, monkeypatch:
     printed = mlops(monkeypatch, "list")
     assert printed.code == 1
     assert "sales" in printed.out
-    assert "tarjet" in printed.err
+    assert "second.yaml:1: target: is required" in printed.err
     listed = json.loads(mlops(monkeypatch, "list", "--json").out)
     assert [(model["model"], bool(model["broken"])) for model in listed] == [
         ("sales", False),

@@ -19,7 +19,7 @@ def test_a_broken_file_does_not_stop_the_others(tmp_path: Path) -> None:
     assert folder.find("sales") == folder.specs[0]
     [broken] = folder.broken
     assert (broken.name, broken.file.name) == ("other", "second.yaml")
-    assert "tarjet" in broken.sentence
+    assert "target: is required (and 1 more: mlops validate)" in broken.sentence
     with pytest.raises(SpecError, match="tarjet"):
         folder.find("other")
     assert folder.find("unknown") is None
