@@ -11,6 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops_assets_tests.waiting import patience
+
 PATIENCE = 300.0
 
 
@@ -53,7 +55,7 @@ class Breaking(Synchronized):
 
 def wait_for(*files: Path) -> None:
     """Until all are there."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience(PATIENCE)
     while not all(file.exists() for file in files):
         if time.monotonic() > end:
             raise TimeoutError(f"nobody wrote {[str(file) for file in files if not file.exists()]}")

@@ -23,6 +23,7 @@ from mlops_assets.defs.housekeeping import end_lost_runs
 from mlops_assets.errors import EvidenceError
 from mlops_assets.lifecycle.stages import data, evaluate, promote, train
 from mlops_assets_tests.local_platform import GATES, START, LocalPlatform, readings
+from mlops_assets_tests.waiting import patience
 
 TRAIN = ("raw_readings", "validated_data", "features", "trained_model")
 JUDGE = (*TRAIN, "evaluation_report")
@@ -182,7 +183,7 @@ def test_a_killed_run_is_ended_by_the_next_tick(local_platform: LocalPlatform) -
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + patience(30)
     with dg.DagsterInstance.get() as instance:
         mine = dg.RunsFilter(tags={"mlops/model": spec.name})
         assert instance.get_runs(mine)[0].status == dg.DagsterRunStatus.STARTED

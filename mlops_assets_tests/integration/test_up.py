@@ -10,8 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from mlops_assets.local import databases, locks, postgres, processes, runs
 from mlops_assets.local.environment import environment
 from mlops_assets.local.services import code_socket
 from mlops_assets.settings import Settings
+from mlops_assets_tests.waiting import patience, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
 
@@ -61,7 +61,7 @@ class Up:
 
     def wait_for(self, words: str, times: int = 1, patience: float = 240) -> None:
         """Until it has said so."""
-        eventually(
+        wait_until(
             lambda: self.said().count(words) >= times or self.process.poll() is not None, patience, self.said
         )
         assert self.said().count(words) >= times, self.said()
@@ -86,18 +86,9 @@ def variables(home: Path) -> dict[str, str]:
     return {**kept, "MLOPS_HOME": str(home), "MLOPS_MODELS": str(REPOSITORY / "models")}
 
 
-def eventually(
-    condition: Callable[[], bool], patience: float = 60, why: Callable[[], str] = lambda: ""
-) -> None:
-    end = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < end, why()
-        time.sleep(0.1)
-
-
 def get(url: str, **headers: str) -> tuple[int, Any]:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=patience(30))
     try:
         connection.request("GET", parts.path, headers=headers)
         answer = connection.getresponse()
@@ -135,7 +126,7 @@ def up(home: Path) -> Iterator[Up]:
     if started.process.poll() is None:
         started.process.kill()
         started.process.wait()
-        eventually(lambda: not survivors(home))
+        wait_until(lambda: not survivors(home))
 
 
 def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: Up) -> None:
@@ -176,7 +167,7 @@ def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: U
     assert server is not None
     os.kill(server, signal.SIGKILL)
     up.wait_for("PostgreSQL is ready again")
-    eventually(lambda: get(f"{addresses['api']}/models", **{"x-api-key": key})[0] == 200)
+    wait_until(lambda: get(f"{addresses['api']}/models", **{"x-api-key": key})[0] == 200)
 
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(60) == 0
@@ -189,7 +180,7 @@ def test_a_kill_leaves_nothing_and_the_next_start_works(up: Up) -> None:
     assert survivors(up.home)
     up.process.kill()
     up.process.wait()
-    eventually(lambda: not survivors(up.home), why=lambda: "\n".join(survivors(up.home)))
+    wait_until(lambda: not survivors(up.home), why=lambda: "\n".join(survivors(up.home)))
     again = Up(up.home)
     again.wait_for("Ctrl-C stops everything")
     again.process.terminate()
@@ -203,7 +194,7 @@ def test_a_home_that_is_removed_ends_it_without_leftovers(up: Up) -> None:
     assert up.process.wait(60) == 1
     assert "was removed while 'mlops up' ran on it" in up.said()
     shutil.rmtree(up.home.with_name(f"{up.home.name}-removed"))
-    eventually(lambda: not survivors(up.home), why=lambda: "\n".join(survivors(up.home)))
+    wait_until(lambda: not survivors(up.home), why=lambda: "\n".join(survivors(up.home)))
 
 
 PREPARE = """
@@ -230,17 +221,17 @@ def test_migrations_run_once_whoever_comes_first_and_are_quick_afterwards() -> N
         )
 
     for process in [prepare() for _ in range(3)]:
-        process.communicate(timeout=240)
+        process.communicate(timeout=patience(240))
         assert process.returncode == 0
-    eventually(lambda: not survivors(home))
+    wait_until(lambda: not survivors(home))
     again = prepare()
-    seconds, heavy = json.loads(again.communicate(timeout=60)[0])
+    seconds, heavy = json.loads(again.communicate(timeout=patience(60))[0])
     assert again.returncode == 0
     assert heavy == []  # nothing was imported to find that all is done
-    assert seconds < 1.0
+    assert seconds < patience(1 / 3)
     settings = Settings.from_environment(variables(home))
     postgres.release(settings)
-    eventually(lambda: not survivors(home))
+    wait_until(lambda: not survivors(home))
     shutil.rmtree(home)
 
 

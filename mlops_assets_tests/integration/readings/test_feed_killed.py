@@ -25,7 +25,11 @@ from datetime import datetime
 from mlops_assets.readings.sources.feed import catch_up
 print("ready", flush=True)
 for day in range(1, 400):
-    catch_up(sys.argv[1], "readings_wide", "pump_station", until=datetime.fromisoformat(sys.argv[2]), days=day)
+    added = catch_up(
+        sys.argv[1], "readings_wide", "pump_station", until=datetime.fromisoformat(sys.argv[2]), days=day
+    )
+    if added:
+        print("added", flush=True)
 """
 
 
@@ -38,7 +42,10 @@ def test_kill_while_feeding(postgres_url: str) -> None:
         assert child.stdout is not None
         with child.stdout:
             assert child.stdout.readline() == b"ready\n"
-            time.sleep(rng.uniform(0, 0.6))  # the moment of the crash
+            began = time.monotonic()
+            assert child.stdout.readline() == b"added\n"
+            # The moment of the crash: within the next chunks, however long this machine takes for one.
+            time.sleep(rng.uniform(0, 2.0 * (time.monotonic() - began)))
             child.send_signal(signal.SIGKILL)
             child.wait()
     catch_up(postgres_url, "readings_wide", "pump_station", until=AS_OF, days=1)

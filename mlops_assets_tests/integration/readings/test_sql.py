@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +19,7 @@ from mlops_assets.errors import SourceError
 from mlops_assets.readings.sources.feed import catch_up
 from mlops_assets.simulators import SIMULATORS
 from mlops_assets_tests.unit.readings.reading_factory import AS_OF, counted, read_model
+from mlops_assets_tests.waiting import patience, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -245,16 +245,13 @@ def mariadb_url() -> Iterator[str]:
     )
     url = f"mysql://root@localhost/test?unix_socket={folder}/s"
     try:
-        deadline = time.monotonic() + 30
-        while not (folder / "s").exists():
-            assert time.monotonic() < deadline, "MariaDB did not start"
-            assert process.poll() is None, "MariaDB ended"
-            time.sleep(0.1)
+        wait_until(lambda: (folder / "s").exists() or process.poll() is not None, 30)
+        assert process.poll() is None, "MariaDB ended"
         run(f"mysql+pymysql://root@localhost/mysql?unix_socket={folder}/s", "create database test")
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=patience(30))
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -18,6 +18,7 @@ from mlops_assets.evaluation.comparison import mcnemar
 from mlops_assets.evaluation.resampling import block_length, resample
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.metrics.areas import precision_influence, roc_influence
+from mlops_assets_tests.waiting import patience
 
 Floats = NDArray[np.float64]
 
@@ -199,4 +200,4 @@ def test_all_metrics_of_a_week_take_less_than_a_second(ordered: bool) -> None:
     for metric, info in METRICS.items():
         if "regression" in info.problems:
             compare(metric, good, bad, ordered=ordered)
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < patience(1 / 3)

@@ -16,6 +16,7 @@ import pytest
 
 from mlops_assets.local import processes
 from mlops_assets.local.supervisor import Policy, Service, Supervisor
+from mlops_assets_tests import waiting
 
 QUICK = Policy(first=0.05, longest=0.2, deaths=3, window=60, grace=0.5, tick=0.01)
 
@@ -88,7 +89,7 @@ class Stage:
 
     def until(self, supervisor: Supervisor, condition: Callable[[], bool], patience: float = 15) -> None:
         """Turn until the condition holds."""
-        end = time.monotonic() + patience
+        end = time.monotonic() + waiting.patience(patience)
         while not condition():
             assert time.monotonic() < end, self.said
             supervisor.turn(time.monotonic())
@@ -206,7 +207,7 @@ def test_somebody_in_a_hurry_does_not_wait_for_stubborn_processes(stage: Stage) 
     stage.until(supervisor, stage.heard("Web is ready"))
     began = time.monotonic()
     supervisor.stop(hurry=lambda: True)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < waiting.patience(15)
     assert processes.marked(stage.home) == []
 
 

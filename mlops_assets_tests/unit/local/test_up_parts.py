@@ -9,8 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -24,6 +23,7 @@ from mlops_assets.local.ports import HOST
 from mlops_assets.local.services import Ports, heartbeats, listens, load_error, responds, services
 from mlops_assets.local.up import api_key, choose_ports, run_up
 from mlops_assets.settings import Settings, Stores
+from mlops_assets_tests.waiting import wait_until
 
 PASSWORD = "hunter2"
 STORES = Stores.on(f"postgresql://u:{PASSWORD}@db.example")
@@ -190,13 +190,6 @@ def test_model_files_that_do_not_load_are_told_in_one_line() -> None:
             assert load_error(url) == expected
 
 
-def eventually(condition: Callable[[], bool], patience: float = 20) -> None:
-    end = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 SUPERVISOR = """
 import os, subprocess, sys, time
 from pathlib import Path
@@ -219,8 +212,8 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
         reaper = int(supervisor.stdout.readline())
         assert len(processes.marked(tmp_path)) == 1
         supervisor.send_signal(signal.SIGKILL)
-    eventually(lambda: not processes.marked(tmp_path))
-    eventually(
+    wait_until(lambda: not processes.marked(tmp_path))
+    wait_until(
         lambda: (
             not Path(f"/proc/{reaper}").exists() or "Z" in Path(f"/proc/{reaper}/stat").read_text().split()
         )
