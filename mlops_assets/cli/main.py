@@ -12,7 +12,18 @@ import click
 from mlops_assets import __version__
 from mlops_assets.errors import MlopsError
 
-MODULES = ("run", "champions", "reports", "approvals", "recovery", "data", "features", "models", "new")
+MODULES = (
+    "run",
+    "champions",
+    "alerts",
+    "reports",
+    "approvals",
+    "recovery",
+    "data",
+    "features",
+    "models",
+    "new",
+)
 """Modules of this package with a tuple `COMMANDS`; help and completion list the commands in alphabetical order."""
 
 

@@ -96,3 +96,11 @@ def _schedule(spec: ModelSpec, job: str, name: str, cron: str) -> dg.ScheduleDef
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"{DESCRIPTIONS[job]} For {spec.name}.",
     )
+
+
+def model_of(run: dg.DagsterRun) -> str | None:
+    """The model a run is about: by its tag, else by its assets (a run asked for in the UI); None for several."""
+    if MODEL_TAG in run.tags:
+        return run.tags[MODEL_TAG]
+    models = {key.path[0] for key in run.asset_selection or ()}
+    return models.pop() if len(models) == 1 else None

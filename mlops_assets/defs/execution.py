@@ -20,7 +20,7 @@ from mlops_assets.defs.resources import (
     REUSE_TAG,
     PlatformResource,
 )
-from mlops_assets.lifecycle.stages import monitor
+from mlops_assets.lifecycle import alerts
 from mlops_assets.model_file import ModelSpec
 
 DAGSTER_MESSAGES = ("Skipping step ", "Dependencies for step ", "Starting a new mlflow run ")
@@ -78,7 +78,7 @@ def materialize(
     failures = tuple(sentences(result.all_events))
     platform.registry.close_parents(result.run_id, "FINISHED" if result.success else "FAILED")
     if not result.success:  # no sensor sees a run that was not launched by the daemon
-        monitor.alert_failed_run(platform, result.run_id, spec, reasons(failures), datetime.now(UTC))
+        alerts.alert_failed_run(platform, result.run_id, spec, reasons(failures), datetime.now(UTC))
     platform.ledger.close()
     return FinishedRun(result.run_id, result.success, failures)
 

@@ -1,6 +1,6 @@
 """How a stage's error becomes a step's failure: whether to try again, and the sentence people read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
@@ -21,46 +21,78 @@ def plain_failures() -> Iterator[None]:
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
 
 
-def sentences(events: Iterable[dg.DagsterEvent]) -> list[tuple[str, str]]:
-    """Return (stage, sentence) of every step that failed by itself; else (run, sentence) of the run's end.
+REPORTED = {
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+}
 
-    Steps that did not run because of another are left out. Where blocking checks stopped a step, their results are the
-    sentence.
+
+def failure_reasons(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """Return why a run failed, each reason after its stage; never empty, and never an exception.
+
+    An alert that cannot be worded is still an alert: events of a run that failed outside its steps come in shapes that
+    Dagster does not document.
+    """
+    try:
+        logs = instance.all_logs(run.run_id, of_type=REPORTED)
+        return reasons(sentences(entry.dagster_event for entry in logs if entry.dagster_event))
+    except Exception as error:  # noqa: BLE001 - whatever the shape of the events, the run has failed
+        return [f"failed; its events could not be read ({type(error).__name__}: {error})"]
+
+
+def sentences(events: Iterable[dg.DagsterEvent]) -> list[tuple[str, str]]:
+    """Return (stage, sentence) of every step that failed by itself; else (run, sentence) of a run that failed outside.
+
+    Steps that did not run because of another are left out. Where blocking checks stopped a step, the descriptions of
+    these checks are the sentence. An event without the data its type promises gives a shorter sentence.
     """
     steps: list[tuple[str, str]] = []
     run: list[tuple[str, str]] = []
-    failed_checks: dict[str, list[tuple[int, str]]] = {}
+    checks: dict[str, list[tuple[int, str]]] = {}
     for event in events:
         if event.event_type_value == "ASSET_CHECK_EVALUATION":
-            check = event.asset_check_evaluation_data
-            if not check.passed:  # what stopped the step first, then what only warned, which often says why
+            check = event.event_specific_data
+            if isinstance(check, dg.AssetCheckEvaluation) and not check.passed:
+                # what stopped the step first, then what only warned, which often says why
                 rank = 0 if check.severity == dg.AssetCheckSeverity.ERROR else 1
-                sentence = f"{check.check_name}: {check.description}"
-                failed_checks.setdefault(str(event.step_key), []).append((rank, sentence))
+                checks.setdefault(str(event.step_key), []).append(
+                    (rank, f"{check.check_name}: {check.description or 'failed'}")
+                )
         elif event.is_step_failure:
-            data = event.step_failure_data
-            if data.error is not None and data.error.cls_name == "DagsterDependencyError":
-                continue
-            description = data.user_failure_data.description if data.user_failure_data else None
-            if data.error is not None and data.error.cls_name == "DagsterAssetCheckFailedError":
-                by_severity = sorted(failed_checks.get(str(event.step_key), ()), key=lambda check: check[0])
-                description = "; ".join(sentence for _, sentence in by_severity) or description
-            error = data.error.message.strip() if data.error else "failed"
-            steps.append((str(event.step_key).rpartition("__")[2], description or error))
+            step = _step_failure(event, checks)
+            if step is not None:
+                steps.append(step)
         elif event.event_type_value == "PIPELINE_FAILURE":
             run.append(("run", _innermost(event) or event.message or "failed"))
     return steps or run
 
 
 def reasons(failures: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the sentences, each after its stage, for an alert."""
+    """Return the sentences, each after its stage, for an alert; never empty."""
     return [sentence if stage == "run" else f"{stage}: {sentence}" for stage, sentence in failures] or [
         "failed"
     ]
 
 
+def _step_failure(
+    event: dg.DagsterEvent, checks: Mapping[str, Sequence[tuple[int, str]]]
+) -> tuple[str, str] | None:
+    error = getattr(event.event_specific_data, "error", None)
+    failure = getattr(event.event_specific_data, "user_failure_data", None)
+    if error is not None and error.cls_name == "DagsterDependencyError":
+        return None
+    sentence = failure.description if failure is not None else None
+    if error is not None and error.cls_name == "DagsterAssetCheckFailedError":
+        ranked = sorted(checks.get(str(event.step_key), ()), key=lambda one: one[0])
+        sentence = "; ".join(text for _, text in ranked) or sentence
+    message = (error.message or "").strip() if error is not None else ""
+    stage = str(event.step_key or "unknown step").rpartition("__")[2]
+    return stage, sentence or message or "failed"
+
+
 def _innermost(event: dg.DagsterEvent) -> str | None:
-    error = event.job_failure_data.error
+    error = getattr(event.event_specific_data, "error", None)
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip() if error else None
+    return (error.message or "").strip() if error is not None else None

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from mlops_assets.defs.automation import LIFECYCLE_JOB, request
+from mlops_assets.defs.automation import LIFECYCLE_JOB, model_of, request
+from mlops_assets.defs.failures import failure_reasons
 from mlops_assets.defs.processes import PROCESS_TAG, is_gone
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
+from mlops_assets.lifecycle import alerts
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.stages import monitor, train_distributed
 from mlops_assets.model_file import ModelSpec
@@ -20,6 +22,11 @@ LONGEST_RUN = timedelta(days=2)
 """An MLflow run of another machine that says RUNNING for so long is taken for lost."""
 LAUNCH_WITHIN = timedelta(minutes=10)
 """A retrain request without a run for so long was lost between the ledger and Dagster, and is launched again."""
+FAILURES_WITHIN = timedelta(days=1)
+"""Failed runs so old are looked at for an alert that was never recorded."""
+FAILURE_SENSOR_WITHIN = timedelta(minutes=2)
+"""How long the sensor of failed runs has to send its alert."""
+MOST_FAILURES = 200
 GOING = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 
 
@@ -38,6 +45,8 @@ def housekeeping(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         opened, now = platform.open(), datetime.now(UTC)
         ended = end_lost_runs(specs, opened, context.instance, now)
+        report_missed_failures(specs, opened, context.instance, now)
+        alerts.deliver_pending(opened, specs, now)
         again = close_requests(specs, opened, context.instance, now)
         if again:
             return dg.SensorResult(run_requests=again)
@@ -64,10 +73,37 @@ def end_lost_runs(
             instance.report_run_failed(run, reason)
             platform.registry.close_parents(run.run_id, "FAILED")
             spec = by_name.get(run.tags.get(MODEL_TAG, ""))
-            monitor.alert_failed_run(platform, run.root_run_id or run.run_id, spec, [reason], now)
+            alerts.alert_failed_run(platform, run.root_run_id or run.run_id, spec, [reason], now)
             ended += 1
     train_distributed.sweep(platform.settings.model_root, now, LONGEST_RUN)
     return ended + len(platform.registry.reap(now, LONGEST_RUN))
+
+
+def report_missed_failures(
+    specs: Sequence[ModelSpec], platform: Platform, instance: dg.DagsterInstance, now: datetime
+) -> int:
+    """Send the alert of every failed run of the last day that has none; return how many there were.
+
+    The sensor of failed runs moves its cursor on when it fails itself: this is what it missed.
+    """
+    by_name = {spec.name: spec for spec in specs}
+    recent = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - FAILURES_WITHIN)
+    failed = {
+        run.root_run_id or run.run_id: run
+        for record in instance.get_run_records(recent, limit=MOST_FAILURES)
+        if now - record.update_timestamp > FAILURE_SENSOR_WITHIN
+        for run in (record.dagster_run,)
+    }
+    missed = alerts.without_alert(platform, list(failed)) if failed else ()
+    for run_id in missed:
+        alerts.alert_failed_run(
+            platform,
+            run_id,
+            by_name.get(model_of(failed[run_id]) or ""),
+            failure_reasons(instance, failed[run_id]),
+            now,
+        )
+    return len(missed)
 
 
 def close_requests(

@@ -116,7 +116,7 @@ def mlflow_mirror_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
 
 
 def _reconcile(spec: ModelSpec, platform: Platform, run: Run) -> str | None:
-    result = mlflow_sync.reconcile(platform, spec.name, run)
+    result = mlflow_sync.reconcile(platform, spec, run)
     if not result.writes:
         return None
     return f"{spec.name}: {result.writes} repaired{', changed by hand' if result.tampered else ''}"

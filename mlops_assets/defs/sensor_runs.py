@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from mlops_assets.artifacts import digest
 from mlops_assets.errors import MlopsError
+from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.platform import Platform, Run, code_commit
 from mlops_assets.model_file import ModelSpec
 
@@ -28,6 +30,8 @@ def sensor_run(progress: Callable[[str], None]) -> Run:
 def for_each_model(specs: Sequence[ModelSpec], platform: Platform, run: Run, turn: ModelTurn) -> list[str]:
     """Give each model its turn; a model that fails does not keep the others from theirs.
 
+    An error that is not ours is an alert too, once a day.
+
     Returns:
         The sentences of the turns, an error as one.
     """
@@ -37,6 +41,19 @@ def for_each_model(specs: Sequence[ModelSpec], platform: Platform, run: Run, tur
             sentence = turn(spec, platform, run)
         except MlopsError as error:
             sentence = f"{spec.name}: {error}"
+        except Exception as error:  # noqa: BLE001 - an error of one model must not end the turn of the others
+            sentence = f"{spec.name}: {type(error).__name__}: {error}"
+            _report(platform, spec, sentence, run)
         if sentence:
             sentences.append(sentence)
     return sentences
+
+
+def _report(platform: Platform, spec: ModelSpec, sentence: str, run: Run) -> None:
+    key = f"sensor-{digest({'model': spec.name, 'sentence': sentence})[:16]}-{run.now():%Y-%m-%d}"
+    try:
+        send_alert(
+            platform, "sensor_failed", sentence, key=key, spec=spec, at=run.now(), progress=run.progress
+        )
+    except MlopsError as error:
+        run.progress(f"the alert about {spec.name} could not be recorded: {error}")

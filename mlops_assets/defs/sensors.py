@@ -11,11 +11,12 @@ import dagster as dg
 
 from mlops_assets import stages
 from mlops_assets.defs.approvals import approval_file_sensor
-from mlops_assets.defs.automation import LIFECYCLE_JOB, request
-from mlops_assets.defs.failures import reasons, sentences
+from mlops_assets.defs.automation import LIFECYCLE_JOB, model_of, request
+from mlops_assets.defs.failures import failure_reasons
 from mlops_assets.defs.housekeeping import housekeeping
 from mlops_assets.defs.recovery import mlflow_mirror_sensor, rollback_check_sensor
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
+from mlops_assets.lifecycle import alerts
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.stages import monitor
 from mlops_assets.model_file import ModelSpec
@@ -88,13 +89,6 @@ def _marker(spec: ModelSpec, retrain: RetrainRequest) -> dg.AssetMaterialization
     )
 
 
-FAILURE_EVENTS = {
-    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
-    dg.DagsterEventType.STEP_FAILURE,
-    dg.DagsterEventType.RUN_FAILURE,
-}
-
-
 def _failed_run_alert(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
     by_name = {spec.name: spec for spec in specs}
 
@@ -106,25 +100,15 @@ def _failed_run_alert(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
     )
     def alert(context: dg.RunFailureSensorContext, platform: PlatformResource) -> None:
         run = context.dagster_run
-        logs = context.instance.all_logs(run.run_id, of_type=FAILURE_EVENTS)
-        failures = sentences(entry.dagster_event for entry in logs if entry.dagster_event)
-        monitor.alert_failed_run(
+        alerts.alert_failed_run(
             platform.open(),
             run.root_run_id or run.run_id,
             by_name.get(model_of(run) or ""),
-            reasons(failures),
+            failure_reasons(context.instance, run),
             datetime.now(UTC),
         )
 
     return alert
-
-
-def model_of(run: dg.DagsterRun) -> str | None:
-    """Return the model a run is about: by its tag, else by its assets (a launch in the UI); None for several."""
-    if MODEL_TAG in run.tags:
-        return run.tags[MODEL_TAG]
-    models = {key.path[0] for key in run.asset_selection or ()}
-    return models.pop() if len(models) == 1 else None
 
 
 MLFLOW_STATUSES = {

@@ -1,84 +1,130 @@
-"""Alerts, raised exactly once per key, and `alerts_log`, the flag conditions found in the readings.
+"""Alerts, recorded exactly once per key, and `alerts_log`, the flag conditions in the readings.
 
-When to alert is decided in monitoring; sending is done by whoever got True from `raise_alert`.
+Comes in: what happened, as plain values. Goes out: `Alert` and `SensorAlert`. The kinds, their severity and
+their recipients are in `lifecycle.alerts`, which is also the only caller that records an alert.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from mlops_assets.ledger.engine import Store, utc
-from mlops_assets.ledger.records import Alert, SensorAlert
+from mlops_assets.ledger.records import Alert, Delivery, SensorAlert
 from mlops_assets.ledger.schema import alerts, alerts_log
+
+OPEN = alerts.c.acknowledged_at.is_(None) & alerts.c.closed_at.is_(None)
 
 
 class Alerts(Store):
     """The verbs on both tables."""
 
     def raise_alert(
-        self, key: str, *, model: str | None, kind: str, severity: str, message: str, at: datetime
+        self,
+        key: str,
+        *,
+        model: str | None,
+        kind: str,
+        severity: str,
+        message: str,
+        at: datetime,
+        group: str | None = None,
     ) -> bool:
-        """Write the alert down. True for the first with this key: the caller then sends it; False ever after.
+        """Record an alert, to be delivered.
 
-        severity: info, warning, error or critical.
+        Args:
+            key: The event; the second alert with the same key is not recorded.
+            model: Name of the model, None for the platform.
+            kind: A key of `lifecycle.alerts.ALERT_KINDS`.
+            severity: info, warning, error or critical.
+            message: What people read.
+            at: When it happened.
+            group: Events that repeat share a group; default the key.
+
+        Returns:
+            True for the first alert with this key.
         """
+        values = {"key": key, "model": model, "kind": kind, "severity": severity, "message": message}
         with self._transaction() as connection:
-            done = connection.execute(
+            result = connection.execute(
                 insert(alerts)
-                .values(key=key, model=model, kind=kind, severity=severity, message=message, at=utc(at))
+                .values(**values, at=utc(at), group_key=group or key, delivery="pending")
                 .on_conflict_do_nothing(index_elements=["key"])
             )
-            return done.rowcount == 1
+            return result.rowcount == 1
+
+    def claim_alert(self, key: str) -> bool:
+        """Take a pending alert for delivery. False when another process took it first."""
+        return self._update(alerts.c.key == key, alerts.c.delivery == "pending", delivery="sending") == 1
+
+    def record_delivery(self, key: str, delivery: Delivery) -> None:
+        """Record what became of the delivery of an alert; `pending` when it must be tried again."""
+        self._update(alerts.c.key == key, delivery=delivery)
 
     def acknowledge_alert(self, key: str, actor: str, at: datetime) -> bool:
-        """Somebody has seen it. False when it is unknown or was acknowledged before."""
-        with self._transaction() as connection:
-            done = connection.execute(
-                update(alerts)
-                .where(alerts.c.key == key, alerts.c.acknowledged_at.is_(None))
-                .values(acknowledged_at=utc(at), acknowledged_by=actor)
-            )
-            return done.rowcount == 1
+        """Record that a person read an alert. False when it is unknown or was acknowledged before."""
+        unread = alerts.c.acknowledged_at.is_(None)
+        return self._update(alerts.c.key == key, unread, acknowledged_at=utc(at), acknowledged_by=actor) == 1
+
+    def acknowledge_groups(self, groups: Collection[str], actor: str, at: datetime) -> int:
+        """Acknowledge every open alert of these groups; return how many there were."""
+        return self._update(
+            alerts.c.group_key.in_(groups), OPEN, acknowledged_at=utc(at), acknowledged_by=actor
+        )
+
+    def close_alerts(self, kind: str, model: str | None, at: datetime) -> int:
+        """Close the open alerts of a kind, because their cause ended; return how many there were."""
+        return self._update(
+            alerts.c.kind == kind, alerts.c.model.is_not_distinct_from(model), OPEN, closed_at=utc(at)
+        )
 
     def alerts(
         self, model: str | None = None, *, open_only: bool = False, limit: int = 100
     ) -> tuple[Alert, ...]:
-        """The newest alerts, of one model when given, only those nobody acknowledged when asked."""
-        query = select(alerts).order_by(alerts.c.id.desc()).limit(limit)
-        if model is not None:
-            query = query.where(alerts.c.model == model)
-        if open_only:
-            query = query.where(alerts.c.acknowledged_at.is_(None))
-        with self._transaction() as connection:
-            return tuple(
-                Alert(
-                    id=row.id,
-                    key=row.key,
-                    model=row.model,
-                    kind=row.kind,
-                    severity=row.severity,
-                    message=row.message,
-                    at=utc(row.at),
-                    acknowledged_at=None if row.acknowledged_at is None else utc(row.acknowledged_at),
-                    acknowledged_by=row.acknowledged_by,
-                )
-                for row in connection.execute(query)
-            )
+        """Return the newest alerts, of one model if named, only open ones if asked for."""
+        conditions = ([alerts.c.model == model] if model is not None else []) + ([OPEN] if open_only else [])
+        return self._alerts(*conditions, limit=limit)
 
-    def log_sensor_alerts(self, found: Sequence[SensorAlert]) -> int:
-        """Write flag conditions to `alerts_log`; answers how many are new.
+    def pending_alerts(self, since: datetime, limit: int = 100) -> tuple[Alert, ...]:
+        """Return alerts from `since` on that nobody received yet, newest first."""
+        return self._alerts(alerts.c.delivery == "pending", alerts.c.at >= utc(since), limit=limit)
+
+    def is_repetition(self, group: str, since: datetime) -> bool:
+        """Return whether an alert of this group was delivered since `since` and is still open."""
+        delivered = alerts.c.delivery.in_(("sending", "sent"))
+        return bool(
+            self._alerts(alerts.c.group_key == group, OPEN, delivered, alerts.c.at >= utc(since), limit=1)
+        )
+
+    def known_alerts(self, keys: Collection[str]) -> frozenset[str]:
+        """Return those of the keys that are recorded."""
+        with self._transaction() as connection:
+            return frozenset(connection.scalars(select(alerts.c.key).where(alerts.c.key.in_(keys))))
+
+    def _update(self, *conditions: Any, **values: Any) -> int:
+        with self._transaction() as connection:
+            return connection.execute(update(alerts).where(*conditions).values(**values)).rowcount
+
+    def _alerts(self, *conditions: Any, limit: int) -> tuple[Alert, ...]:
+        query = select(alerts).where(*conditions).order_by(alerts.c.id.desc()).limit(limit)
+        with self._transaction() as connection:
+            return tuple(_alert(row) for row in connection.execute(query))
+
+    def log_sensor_alerts(self, conditions: Sequence[SensorAlert]) -> int:
+        """Write flag conditions to `alerts_log`; return how many are new.
 
         A condition that still holds at the next sweep has the same key: its end and reading count grow.
         """
-        if not found:
+        if not conditions:
             return 0
         rows = [
-            asdict(one) | {"started_at": utc(one.started_at), "ended_at": utc(one.ended_at)} for one in found
+            asdict(one) | {"started_at": utc(one.started_at), "ended_at": utc(one.ended_at)}
+            for one in conditions
         ]
         by_key = {row["key"]: row for row in rows}
         with self._transaction() as connection:
@@ -94,7 +140,7 @@ class Alerts(Store):
             return len(by_key.keys() - known)
 
     def sensor_alerts(self, model: str, limit: int = 100) -> tuple[SensorAlert, ...]:
-        """The newest lines of `alerts_log` of one model."""
+        """Return the newest lines of `alerts_log` of one model."""
         query = select(alerts_log).where(alerts_log.c.model == model)
         with self._transaction() as connection:
             return tuple(
@@ -110,3 +156,20 @@ class Alerts(Store):
                 )
                 for row in connection.execute(query.order_by(alerts_log.c.started_at.desc()).limit(limit))
             )
+
+
+def _alert(row: Row[Any]) -> Alert:
+    return Alert(
+        id=row.id,
+        key=row.key,
+        model=row.model,
+        kind=row.kind,
+        severity=row.severity,
+        message=row.message,
+        at=utc(row.at),
+        acknowledged_at=None if row.acknowledged_at is None else utc(row.acknowledged_at),
+        acknowledged_by=row.acknowledged_by,
+        group=row.group_key,
+        closed_at=None if row.closed_at is None else utc(row.closed_at),
+        delivery=row.delivery,
+    )

@@ -11,6 +11,7 @@ Status = Literal["challenger", "champion", "archived", "refused"]
 Action = Literal["promoted", "kept", "refused", "rolled_back", "retired"]
 RequestState = Literal["open", "running", "done", "failed", "dropped"]
 Verdict = Literal["approve", "reject", "defer"]
+Delivery = Literal["pending", "sending", "sent", "grouped", "no_address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,10 @@ class RetrainRequest:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert raised once per key, until somebody acknowledges it."""
+    """An alert recorded once per key. It is open until somebody acknowledges it or its cause ends (`closed_at`).
+
+    group: alerts of one group are one event that repeats. delivery: pending until somebody received it.
+    """
 
     id: int
     key: str
@@ -112,6 +116,9 @@ class Alert:
     at: datetime
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    group: str
+    closed_at: datetime | None
+    delivery: Delivery
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ CHANGING = {
     "model_versions": "(status, mlflow_run_id, bundle_path, manifest_sha256)",
     "asset_records": "",
     "retrain_requests": "",
-    "alerts": "(acknowledged_at, acknowledged_by)",
+    "alerts": "(acknowledged_at, acknowledged_by, closed_at, delivery)",
     "alerts_log": "(ended_at, readings, message)",
     "watermarks": "",
 }

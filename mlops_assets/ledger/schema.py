@@ -154,6 +154,10 @@ alerts = Table(
     _time("at"),
     _time("acknowledged_at", nullable=True),
     Column("acknowledged_by", Text),
+    _text("group_key"),
+    _time("closed_at", nullable=True),
+    _text("delivery", server_default=text("'pending'")),
+    Index("alerts_by_group", "group_key", "at"),
 )
 
 alerts_log = Table(
@@ -229,5 +233,7 @@ waivers = Table(
     _text("reason"),
     _time("at"),
     _time("expires_at"),
+    Column("actor", Text),
+    Column("uid", BigInteger),
     Index("waivers_by_model", "model", "gate"),
 )

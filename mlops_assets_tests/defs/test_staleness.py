@@ -12,7 +12,7 @@ from dagster._core.loader import LoadingContextForTest
 from mlops_assets import stages
 from mlops_assets.artifacts import DriftReport
 from mlops_assets.defs.automation import LIFECYCLE_JOB
-from mlops_assets.defs.housekeeping import LAUNCH_WITHIN, close_requests
+from mlops_assets.defs.housekeeping import LAUNCH_WITHIN, close_requests, report_missed_failures
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.lifecycle.platform import known_record
@@ -184,3 +184,25 @@ def test_status_sensors_close_the_request_of_a_run(local_platform: LocalPlatform
     [alert] = local_platform.platform.ledger.alerts(spec.name)
     assert (alert.kind, alert.key) == ("run_failed", f"run-{run.run_id}")
     assert "401" in alert.message
+
+
+def test_a_failed_run_that_no_sensor_saw_gets_its_alert_from_housekeeping(
+    local_platform: LocalPlatform,
+) -> None:
+    spec = local_platform.model()
+    ledger = local_platform.platform.ledger
+    with dg.DagsterInstance.get() as instance:
+        run = instance.create_run_for_job(empty_job, tags={"mlops/model": spec.name})
+        instance.report_run_failed(run, "the worker is gone")  # no step, no failure data
+        soon, later = (datetime.now(UTC) + wait for wait in (timedelta(seconds=1), timedelta(minutes=3)))
+        assert report_missed_failures([spec], local_platform.platform, instance, soon) == 0
+        assert report_missed_failures([spec], local_platform.platform, instance, later) == 1
+        assert report_missed_failures([spec], local_platform.platform, instance, later) == 0
+    [alert] = ledger.alerts(spec.name)
+    assert (alert.kind, alert.key) == ("run_failed", f"run-{run.run_id}")
+    assert "the worker is gone" in alert.message
+
+
+@dg.job
+def empty_job() -> None:
+    """A job without steps."""

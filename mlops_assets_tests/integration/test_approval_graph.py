@@ -67,7 +67,7 @@ def test_an_approval_file_promotes_and_mlflow_shows_it_and_stays_true(local_plat
     assert "repaired, changed by hand" in tick([spec], "mlflow_mirror_sensor").skip_message
     assert str(client.get_model_version_by_alias(spec.name, "champion").version) == "1"
     assert tags(local_platform, spec.name, 1)["human_approved"] == "true"
-    assert len(alerts(local_platform, spec.name, "tampering")) == 1
+    assert len(alerts(local_platform, spec.name, "mlflow_changed")) == 1
     assert "MLflow shows" in tick([spec], "mlflow_mirror_sensor").skip_message
     (place / f"{spec.name}.yaml").unlink()
 
@@ -100,7 +100,7 @@ def test_a_champion_that_moved_while_mlflow_was_away_is_not_tampering(
     assert tags(local_platform, spec.name, 2)["promoted"] == "true"
     assert "changed by hand" not in tick([spec], "mlflow_mirror_sensor").skip_message
     assert tags(local_platform, spec.name, 2)["promoted"] == "false"
-    assert alerts(local_platform, spec.name, "tampering") == []
+    assert alerts(local_platform, spec.name, "mlflow_changed") == []
 
     job, _ = reproduction([spec])
     assert job.execute_in_process(resources={"platform": PlatformResource()}).success

@@ -20,9 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlops_assets.artifacts import digest
 from mlops_assets.errors import MlopsError
+from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.approvals.answers import LONGEST_COMMENT, answer
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file import ModelSpec, find_model
 from mlops_assets.model_file.document import DocumentError, parse
 from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.settings import Settings
@@ -114,11 +115,13 @@ def complain(read: Read, platform: Platform, run: Run) -> bool:
     except OSError:
         content = ""
     key = f"approval-file-{digest({'file': read.file.name, 'content': content, 'why': read.sentence})[:24]}"
-    return platform.ledger.raise_alert(
-        key,
+    known = find_model(platform.settings.models, read.model)
+    return send_alert(
+        platform,
+        "approval_file",
+        f"{read.file.name} was not accepted: {read.sentence}",
+        key=key,
+        spec=known[1] if known else None,
         model=read.model,
-        kind="approval_file",
-        severity="warning",
-        message=f"{read.file.name} was not accepted: {read.sentence}",
         at=run.now(),
     )

@@ -13,8 +13,10 @@ from pydantic import AliasChoices, Field
 
 from mlops_assets.artifacts import digest, from_json, to_json
 from mlops_assets.ledger import invariants
+from mlops_assets.lifecycle.alerts import close_alert, send_alert
 from mlops_assets.lifecycle.champions import sync_mlflow
 from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.model_file import ModelSpec
 
 RECORD: Final = "mlflow_mirror"
 RECORD_RUN: Final = "mirror"
@@ -37,21 +39,22 @@ class Reconciled:
     tampered: bool
 
 
-def reconcile(platform: Platform, model: str, run: Run) -> Reconciled:
-    """Repair alias and tags of one model; an alert when they were changed by hand. Raises ServiceError."""
+def reconcile(platform: Platform, spec: ModelSpec, run: Run) -> Reconciled:
+    """Repair alias and tags of one model; send an alert when they were changed by hand. Raises ServiceError."""
+    model = spec.name
     now = _ledger_digest(platform, model)
     body = platform.ledger.get_record(f"{model}/{RECORD}", RECORD_RUN, exact=True)
     before = None if body is None else from_json(Mirrored, body).ledger_digest
     writes = sync_mlflow(platform, model)
     tampered = writes > 0 and before == now
     if tampered:
-        platform.ledger.raise_alert(
-            f"mlflow-{model}-{run.now().isoformat()}",
-            model=model,
-            kind="tampering",
-            severity="error",
-            message=f"MLflow's alias or tags of {model} were changed by hand ({writes} repaired from the ledger); "
+        send_alert(
+            platform,
+            "mlflow_changed",
+            f"MLflow's alias or tags of {model} were changed by hand ({writes} repaired from the ledger); "
             f"to move the champion use mlops promote or mlops rollback {model}",
+            key=f"mlflow-{model}-{run.now().isoformat()}",
+            spec=spec,
             at=run.now(),
         )
     if before != now:
@@ -63,14 +66,15 @@ def check_ledger(platform: Platform, run: Run) -> tuple[str, ...]:
     """The ledger's own rules, checked across its tables: an alert for each that is broken, once a day."""
     broken = tuple(invariants(platform.ledger))
     for sentence in broken:
-        platform.ledger.raise_alert(
-            f"ledger-{digest({'broken': sentence})[:16]}-{run.now():%Y-%m-%d}",
-            model=None,
-            kind="tampering",
-            severity="critical",
-            message=f"the ledger breaks one of its own rules: {sentence}",
+        send_alert(
+            platform,
+            "ledger_broken",
+            f"the ledger breaks one of its own rules: {sentence}",
+            key=f"ledger-{digest({'broken': sentence})[:16]}-{run.now():%Y-%m-%d}",
             at=run.now(),
         )
+    if not broken:
+        close_alert(platform, "ledger_broken", None, run.now())
     return broken
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from mlops_assets import features, stages
 from mlops_assets.artifacts import from_json, to_json
 from mlops_assets.errors import DataError, MlopsError
-from mlops_assets.lifecycle.alerts import apprise
+from mlops_assets.lifecycle.alerts import close_alert, send_alert
 from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec
@@ -92,22 +92,21 @@ def is_due(platform: Platform, model: str, now: datetime) -> bool:
 
 
 def alert(platform: Platform, made: RollbackCheck, run: Run, spec: ModelSpec | None) -> bool:
-    """Say that a target is not ready, once per version, problem and day. True for the first."""
-    if made.ready or made.version is None:
+    """Send an alert for a target that is not ready, once per version and day. True for the first."""
+    if made.version is None:
         return False
-    first = platform.ledger.raise_alert(
-        f"rollback-check-{made.model}-{made.version}-{made.at:%Y-%m-%d}",
+    if made.ready:
+        close_alert(platform, "rollback_not_ready", made.model, run.now())
+        return False
+    return send_alert(
+        platform,
+        "rollback_not_ready",
+        f"{made.words}; name another version with 'mlops rollback {made.model} --to'",
+        key=f"rollback-check-{made.model}-{made.version}-{made.at:%Y-%m-%d}",
+        spec=spec,
         model=made.model,
-        kind="rollback_not_ready",
-        severity="critical",
-        message=f"{made.words}; name another version with 'mlops rollback {made.model} --to'",
         at=run.now(),
     )
-    if first and spec is not None:
-        title = f"{made.model}: a rollback would fail"
-        for sentence in apprise.send(spec.alerts.notify, platform.settings.environ, title, made.words):
-            run.progress(sentence)
-    return first
 
 
 def _try(platform: Platform, model: str, version: int, run: Run) -> RollbackCheck:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -10,7 +9,6 @@ import polars as pl
 from mlops_assets import features, monitoring, readings, retraining, stages, validation
 from mlops_assets.artifacts import DriftReport
 from mlops_assets.errors import LedgerError
-from mlops_assets.lifecycle.alerts import apprise
 from mlops_assets.lifecycle.model_loading import champion_profile
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, known_record
 from mlops_assets.model_file import ModelSpec
@@ -90,36 +88,6 @@ def finish_request(
 
 def _some(trigger: Trigger | None) -> list[Trigger]:
     return [] if trigger is None else [trigger]
-
-
-def alert_failed_run(
-    platform: Platform, run_id: str, spec: ModelSpec | None, reasons: Sequence[str], now: datetime
-) -> bool:
-    """Write one alert per failed run, and send it where the model file says. True for the first.
-
-    Recorded before it is sent: a process that dies in between leaves an alert that `mlops status` counts and nobody was
-    sent, never one that is sent twice.
-    """
-    model = spec.name if spec else None
-    message = f"{model or 'a run'} failed: {'; '.join(reasons)}"
-    first = platform.ledger.raise_alert(
-        f"run-{run_id}", model=model, kind="run_failed", severity="error", message=message, at=now
-    )
-    if first and spec is not None:
-        text = f"{message}\n\nDagster run {run_id}"
-        unreached = apprise.send(
-            spec.alerts.notify, platform.settings.environ, f"{model}: a run failed", text
-        )
-        for number, sentence in enumerate(unreached):
-            platform.ledger.raise_alert(
-                f"run-{run_id}-unsent-{number}",
-                model=model,
-                kind="alert_unsent",
-                severity="warning",
-                message=sentence,
-                at=now,
-            )
-    return first
 
 
 def _newest(spec: ModelSpec, platform: Platform, as_of: datetime) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from mlops_assets import promotion, stages
 from mlops_assets.artifacts import Decision, Evidence, TrainedModel, from_json
 from mlops_assets.errors import EvidenceError
-from mlops_assets.lifecycle.alerts import apprise
+from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.champions import mirror
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
@@ -52,7 +52,7 @@ def apply_decision(
         already = Decision("promote", "already the champion", "ledger")
         return PromotionRecord(version, already, version, champion_state.revision, evidence_hash)
     if waits:
-        ask_people(spec, platform, run, evidence, evidence_hash)
+        request_approval(spec, platform, run, evidence, evidence_hash, decision.reason)
         _supersede(platform, run, spec.name, version)
         return PromotionRecord(version, decision, held, champion_state.revision, evidence_hash)
     if decision.outcome == "promote":
@@ -100,31 +100,18 @@ def decision_on(
     return decision, waits
 
 
-def ask_people(
-    spec: ModelSpec, platform: Platform, run: Run, evidence: Evidence, evidence_hash: str
-) -> tuple[str, ...]:
-    """Tell the reviewers, once per evidence, that their answer is wanted; what could not be reached, in words."""
+def request_approval(
+    spec: ModelSpec, platform: Platform, run: Run, evidence: Evidence, evidence_hash: str, reason: str
+) -> None:
+    """Ask the reviewers of the model file, once per evidence, for their verdict."""
     text = (
-        f"{spec.name} version {evidence.version} passed its gates and waits for a person. "
+        f"{spec.name} version {evidence.version} waits for a person: {reason}. "
         f"mlops report {spec.name} shows the numbers; then: mlops approve {spec.name} --evidence {evidence_hash[:16]} "
         "--comment '...' (or reject, or defer)"
     )
-    first = platform.ledger.raise_alert(
-        waiting_key(evidence_hash),
-        model=spec.name,
-        kind="approval",
-        severity="info",
-        message=text,
-        at=run.now(),
-    )
-    if not first:
-        return ()
-    run.progress(text)
-    title = f"{spec.name}: version {evidence.version} waits for approval"
-    unreached = apprise.send(spec.alerts.notify, platform.settings.environ, title, text)
-    for sentence in unreached:
-        run.progress(f"a reviewer was not told: {sentence}")
-    return unreached
+    key = waiting_key(evidence_hash)
+    if send_alert(platform, "approval", text, key=key, spec=spec, at=run.now(), progress=run.progress):
+        run.progress(text)
 
 
 def waiting_key(evidence_hash: str) -> str:

@@ -260,8 +260,9 @@ def test_reviewers_are_told_once_and_an_unset_address_is_said(station: Station) 
     version, evidence_hash, _ = station.challenge()
     station.apply_decision(version, evidence_hash)
     assert sum("REVIEWERS is not set" in sentence for sentence in station.said) == 1
-    [alert] = station.platform.ledger.alerts("station", open_only=True)
+    unsent, alert = station.platform.ledger.alerts("station", open_only=True)
     assert evidence_hash[:16] in alert.message
+    assert (unsent.kind, alert.kind, alert.delivery) == ("alert_unsent", "approval", "pending")
 
 
 def test_a_waiting_challenger_is_not_trained_again_on_the_same_data(station: Station) -> None:

@@ -10,7 +10,7 @@ from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.stages import monitor
 from mlops_assets_tests.local_platform import START
-from mlops_assets_tests.unit.lifecycle.test_notify import spec_with
+from mlops_assets_tests.unit.lifecycle.test_alerts import spec_with
 
 DAY = timedelta(days=1)
 SPEC = spec_with()  # stale after 14 days, cooldown one day

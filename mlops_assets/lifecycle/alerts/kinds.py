@@ -1,0 +1,42 @@
+"""Every kind of alert: how severe it is, its title, and who receives it.
+
+To add a kind: one line in `ALERT_KINDS`, and a call of `send_alert`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Severity = Literal["info", "warning", "error", "critical"]
+Recipients = Literal["model", "platform", "both", "nobody"]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertKind:
+    """A kind of alert.
+
+    Attributes:
+        severity: How urgent it is.
+        title: Subject of the message; the model's name is put before it.
+        recipients: `model` is the addresses of the model file, `platform` the addresses in MLOPS_ALERTS. A model
+            whose file names no address is reported to the platform.
+    """
+
+    severity: Severity
+    title: str
+    recipients: Recipients
+
+
+ALERT_KINDS: Final[Mapping[str, AlertKind]] = {
+    "run_failed": AlertKind("error", "a run failed", "model"),
+    "approval": AlertKind("info", "a version waits for approval", "model"),
+    "approval_file": AlertKind("warning", "an approval file was not accepted", "model"),
+    "rollback_not_ready": AlertKind("critical", "a rollback would fail", "both"),
+    "mlflow_changed": AlertKind("error", "MLflow was changed by hand", "both"),
+    "mlflow_version_missing": AlertKind("error", "a version is missing in MLflow", "both"),
+    "ledger_broken": AlertKind("critical", "the ledger breaks one of its own rules", "platform"),
+    "sensor_failed": AlertKind("error", "a sensor failed", "platform"),
+    "alert_unsent": AlertKind("warning", "an alert could not be sent", "nobody"),
+}
