@@ -8,6 +8,8 @@ Read `facts` first; each other module writes the sections it is named after.
 
 from __future__ import annotations
 
+from mlops_assets.drafting.cleaning import repairs_section, validation_section
+from mlops_assets.drafting.evaluation import evaluation_section, gates_section
 from mlops_assets.drafting.facts import (
     FEW_INPUTS,
     LONGEST_NAME,
@@ -20,10 +22,8 @@ from mlops_assets.drafting.facts import (
     Unit,
     Writing,
 )
-from mlops_assets.drafting.judging import evaluation, gates
-from mlops_assets.drafting.learning import features, split, training
-from mlops_assets.drafting.mending import repairs, validation
-from mlops_assets.drafting.opening import opening
+from mlops_assets.drafting.header import header_section
+from mlops_assets.drafting.training import features_section, split_section, training_section
 from mlops_assets.model_file.source import FileSource
 
 __all__ = [
@@ -44,13 +44,13 @@ __all__ = [
 def draft(name: str, owner: str, source: FileSource, facts: TableFacts) -> str:
     """The text of the model file."""
     sections = [
-        opening(name, owner, source, facts),
-        repairs(facts),
-        validation(facts),
-        features(facts),
-        split(facts),
-        training(facts),
-        evaluation(facts),
-        gates(facts),
+        header_section(name, owner, source, facts),
+        repairs_section(facts),
+        validation_section(facts),
+        features_section(facts),
+        split_section(facts),
+        training_section(facts),
+        evaluation_section(facts),
+        gates_section(facts),
     ]
     return "\n".join(line for section in sections for line in (*section, ""))

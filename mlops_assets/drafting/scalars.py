@@ -11,14 +11,14 @@ from typing import Final
 from mlops_assets.model_file.values import format_duration
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./ ()-]*[A-Za-z0-9_)]|[A-Za-z_]")
-_WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+_RESERVED: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
 
 def scalar(value: str | int | float) -> str:
     """A value as YAML, quoted where it would be read as something else."""
     if not isinstance(value, str):
         return f"{value:g}" if isinstance(value, float) else str(value)
-    plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+    plain = _PLAIN.fullmatch(value) and value.lower() not in _RESERVED
     return value if plain else json.dumps(value, ensure_ascii=False)
 
 

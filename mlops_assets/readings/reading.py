@@ -45,20 +45,20 @@ def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetim
 
     if not fetched.frame.width:
         return _nothing(fetched, where, since)
-    frame, repairs = steps.mend(fetched.frame, rules, where)
+    frame, repairs = steps.apply_steps(fetched.frame, rules, where)
     for column, named_as in _named(spec):
         steps.need(frame, column, named_as, where)
-    frame, noted = rows.place_in_time(frame, spec.timestamp, rules, where)
-    repairs += noted
+    frame, step_repairs = rows.to_utc_timestamps(frame, spec.timestamp, rules, where)
+    repairs += step_repairs
     if spec.timestamp is not None:
-        frame, noted = rows.cut(frame, spec.timestamp, start, as_of)
-        repairs += noted
-    frame, noted = _with_target(frame, spec, where, incremental=since is not None)
-    repairs += noted
+        frame, step_repairs = rows.cut(frame, spec.timestamp, start, as_of)
+        repairs += step_repairs
+    frame, step_repairs = _with_target(frame, spec, where, incremental=since is not None)
+    repairs += step_repairs
     keys = [column for column in (spec.timestamp, spec.entity) if column] if spec.timestamp else []
     for step in (rows.drop_duplicates, rows.sort):
-        frame, noted = step(frame, rules, keys)
-        repairs += noted
+        frame, step_repairs = step(frame, rules, keys)
+        repairs += step_repairs
     frame = rows.choose(frame, rules, where)
     for column, named_as in _named(spec):
         steps.need(frame, column, f"{named_as}, but removed by repairs.select or repairs.drop", where)
@@ -117,9 +117,9 @@ def _named(spec: ModelSpec) -> Iterator[tuple[str, str]]:
 def _with_target(
     frame: pl.DataFrame, spec: ModelSpec, where: str, *, incremental: bool
 ) -> tuple[pl.DataFrame, list[Repair]]:
-    noted: list[Repair] = []
+    step_repairs: list[Repair] = []
     if spec.repairs.missing_target:
-        frame, noted = rows.drop_missing(frame, spec.target, "row_without_target_dropped")
+        frame, step_repairs = rows.drop_missing(frame, spec.target, "row_without_target_dropped")
     target = frame[spec.target]
     if not incremental and len(target) and target.null_count() == len(target):
         raise SourceError(
@@ -134,4 +134,4 @@ def _with_target(
             f"{where}: the target {spec.target!r} of a {spec.problem} holds {target.dtype}, such as {shown}; "
             "for numbers declare repairs.cast, repairs.decimal_comma or repairs.missing_text"
         )
-    return frame, noted
+    return frame, step_repairs

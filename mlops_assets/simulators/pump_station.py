@@ -126,16 +126,16 @@ def _days(first: int, stop: int, seed: int, drift: Drift | None) -> pl.DataFrame
     temperature = ambient + 50 * load + 18 * wear
     vibration = 1.1 + 3.0 * wear + 1.5 * off_best**2
 
-    seen_flow = flow * (1 + 0.010 * noise[0])
+    measured_flow = flow * (1 + 0.010 * noise[0])
     if drift is not None:
-        seen_flow = np.where(after, seen_flow * (1 + drift.flow), seen_flow)
-    seen_flow, flag_flow = _faults(seen_flow, pump, days, seed, sensor=0)
-    seen_power, flag_power = _faults(power * (1 + 0.008 * noise[1]), pump, days, seed, sensor=1)
-    seen_level, flag_level = _faults(level + 0.01 * noise[2], pump * 0, days, seed, sensor=2)
-    seen_temperature = temperature + 0.6 * noise[3]
-    seen_vibration = vibration * np.exp(0.10 * noise[4])
+        measured_flow = np.where(after, measured_flow * (1 + drift.flow), measured_flow)
+    measured_flow, flag_flow = _faults(measured_flow, pump, days, seed, sensor=0)
+    measured_power, flag_power = _faults(power * (1 + 0.008 * noise[1]), pump, days, seed, sensor=1)
+    measured_level, flag_level = _faults(level + 0.01 * noise[2], pump * 0, days, seed, sensor=2)
+    measured_temperature = temperature + 0.6 * noise[3]
+    measured_vibration = vibration * np.exp(0.10 * noise[4])
     with np.errstate(invalid="ignore"):
-        flag_level = np.where((flag_level == OK) & (seen_level < _LOW_LEVEL_M), ALERT, flag_level)
+        flag_level = np.where((flag_level == OK) & (measured_level < _LOW_LEVEL_M), ALERT, flag_level)
 
     return pl.DataFrame(
         {
@@ -143,20 +143,20 @@ def _days(first: int, stop: int, seed: int, drift: Drift | None) -> pl.DataFrame
             "pump_id": pl.Series(pump, dtype=pl.UInt32).replace_strict(
                 list(range(len(PUMPS))), list(PUMPS), return_dtype=pl.String
             ),
-            "flow_m3h": seen_flow.round(2),
-            "power_kw": seen_power.round(3),
+            "flow_m3h": measured_flow.round(2),
+            "power_kw": measured_power.round(3),
             "current_a": (current * (1 + 0.006 * noise[5])).round(2),
             "speed_rpm": (_RATED_RPM * speed + 3.0 * noise[6]).round(0),
             "inlet_pressure_bar": (0.85 - 1.2e-7 * inflow**2 + 0.01 * noise[7]).round(3),
-            "motor_temperature_c": seen_temperature.round(1),
-            "vibration_mm_s": seen_vibration.round(3),
-            "tank_level_m": seen_level.round(3),
+            "motor_temperature_c": measured_temperature.round(1),
+            "vibration_mm_s": measured_vibration.round(3),
+            "tank_level_m": measured_level.round(3),
             "demand_m3h": (demand * (1 + 0.01 * noise[8])).round(1),
             "flag_flow": flag_flow,
             "flag_power": flag_power,
             "flag_level": flag_level,
-            "flag_temperature": np.where(seen_temperature > _HOT_MOTOR_C, ALERT, OK),
-            "flag_vibration": np.where(seen_vibration > _ROUGH_VIBRATION, ALERT, OK),
+            "flag_temperature": np.where(measured_temperature > _HOT_MOTOR_C, ALERT, OK),
+            "flag_vibration": np.where(measured_vibration > _ROUGH_VIBRATION, ALERT, OK),
             "efficiency": (100 * efficiency + 0.9 * noise[9]).round(2),
         },
         schema_overrides={
@@ -231,7 +231,7 @@ def _faults(
     values: Array, group: NDArray[np.int64], days: NDArray[np.int64], seed: int, *, sensor: int
 ) -> tuple[Array, NDArray[np.int64]]:
     """Break a sensor as sensors break: drop-outs, frozen values, spikes, each within a day. Gives values and flags."""
-    seen = values.copy()
+    measured = values.copy()
     flags = np.zeros(len(values), dtype=np.int64)
     for offset, day in enumerate(days.tolist()):
         rng = np.random.default_rng([seed, 8, sensor, day])
@@ -244,12 +244,12 @@ def _faults(
         base = offset * MINUTES
         if happens[0]:
             hit = slice(base + begins[0], base + begins[0] + lasts[0])
-            seen[hit], flags[hit] = np.nan, DROPPED
+            measured[hit], flags[hit] = np.nan, DROPPED
         if happens[1]:
             span = np.arange(base + begins[1], base + begins[1] + lasts[1])
             hit_rows = span[(group[span] == which) | (sensor == 2)]
-            seen[hit_rows], flags[hit_rows] = values[hit_rows[0]], STUCK
+            measured[hit_rows], flags[hit_rows] = values[hit_rows[0]], STUCK
         at = base + spikes
-        seen[at] = np.where(flags[at] == OK, values[at] * factors, seen[at])
+        measured[at] = np.where(flags[at] == OK, values[at] * factors, measured[at])
         flags[at] = np.where(flags[at] == OK, SPIKE, flags[at])
-    return seen, flags
+    return measured, flags

@@ -20,10 +20,10 @@ pytestmark = pytest.mark.integration
 AS_OF = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def judged(spec: ModelSpec) -> tuple[Validation, dict[str, RuleResult]]:
+def validated(spec: ModelSpec) -> tuple[Validation, dict[str, RuleResult]]:
     """The batch's verdict, and what did not pass by rule."""
-    found = read(spec, as_of=AS_OF, settings=settings())
-    result = validate(spec, found.frame, as_of=AS_OF, reference=None)
+    batch = read(spec, as_of=AS_OF, settings=settings())
+    result = validate(spec, batch.frame, as_of=AS_OF, reference=None)
     return result, {rule.rule: rule for rule in result.rules if not rule.passed}
 
 
@@ -50,7 +50,7 @@ def test_flights_miss_values_and_are_not_in_order(public_data: Path) -> None:
         "unique_rows": False,
         "columns": {"arr_delay": {"required": True}, "tailnum": {"required": True, "pattern": "[A-Z0-9]+"}},
     }
-    result, failed = judged(flights(public_data, validation=rules))
+    result, failed = validated(flights(public_data, validation=rules))
     assert set(failed) == {"required_arr_delay", "required_tailnum", "time_order"}
     assert failed["required_arr_delay"].failed_rows == 5_480  # 3.3 %, as the catalogue says
     assert failed["required_tailnum"].failed_rows == 1_521
@@ -65,16 +65,16 @@ def test_flights_with_declared_repairs_and_their_two_clocks(public_data: Path) -
         validation={"unique_rows": False},
         repairs={"missing_target": "drop_row", "sort": "time"},
     )
-    found = read(spec, as_of=AS_OF, settings=settings())
-    repairs = counted(found)
+    batch = read(spec, as_of=AS_OF, settings=settings())
+    repairs = counted(batch)
     assert repairs["row_without_target_dropped", "arr_delay"] == 5_480
     assert repairs["sorted_by_time", "time_hour"] > 0
-    assert judged(spec)[1] == {}
+    assert validated(spec)[1] == {}
     # New York's clock beside UTC, also after summer time began on 10 March: the hour of the schedule comes back
-    table = build(spec, found.frame)
+    table = build(spec, batch.frame)
     assert (table["time_hour_hour"] == table["hour"]).all()
-    fixed = found.frame["time_hour"].dt.offset_by("-5h").dt.hour()
-    assert (fixed != found.frame["hour"]).any()
+    fixed = batch.frame["time_hour"].dt.offset_by("-5h").dt.hour()
+    assert (fixed != batch.frame["hour"]).any()
 
 
 OWNERS = (
@@ -116,11 +116,11 @@ def hospital(folder: Path, **limits: Any) -> ModelSpec:
     )
 
 
-def test_every_typo_in_a_column_with_a_rule_is_found(public_data: Path) -> None:
+def test_every_typo_in_a_column_with_a_rule_is_reported(public_data: Path) -> None:
     """The known typos put an x in place of a character. 346 of the 509 lie in the 12 columns that have a form to check;
     names, streets, towns and sentences have none."""
     frame = pl.read_parquet(public_data / "holoclean_hospital.parquet")
-    result, failed = judged(hospital(public_data, max_quarantined="100%"))
+    result, failed = validated(hospital(public_data, max_quarantined="100%"))
     wrong = {column: frame[column].str.contains("x") for column in HOSPITAL}
     for column, bad in wrong.items():
         name = {"pattern": "pattern", "values": "values"}[next(iter(HOSPITAL[column]))]
@@ -131,7 +131,7 @@ def test_every_typo_in_a_column_with_a_rule_is_found(public_data: Path) -> None:
 
 
 def test_a_batch_with_that_many_typos_is_refused(public_data: Path) -> None:
-    result, failed = judged(hospital(public_data))
+    result, failed = validated(hospital(public_data))
     assert not result.passed
     assert failed["quarantined"].critical
 
@@ -144,15 +144,15 @@ def test_machine_temperature_names_its_duplicates_and_the_step_back(public_data:
         "validation": {"completeness": "99%", "every": "5m"},
     }
     source = parquet(public_data / "nab_machine_temperature.parquet")
-    result, failed = judged(model(source, **keys))
+    result, failed = validated(model(source, **keys))
     assert set(failed) == {"unique_rows", "time_order"}
     assert failed["unique_rows"].failed_rows == result.quarantine.height == 12
     assert failed["unique_rows"].samples[0]["timestamp"] == "2014-01-07T02:00:00+00:00"
     assert failed["time_order"].message == (
         "Time steps backward in 1 rows, first to 2014-01-07 02:00:00+00:00"
     )
-    mended = model(source, **keys, repairs={"duplicates": "first", "sort": "time"})
-    assert judged(mended)[1] == {}
+    repaired = model(source, **keys, repairs={"duplicates": "first", "sort": "time"})
+    assert validated(repaired)[1] == {}
 
 
 def test_melbournes_days_of_46_and_50_half_hours(public_data: Path, tmp_path: Path) -> None:
@@ -169,16 +169,16 @@ def test_melbournes_days_of_46_and_50_half_hours(public_data: Path, tmp_path: Pa
     }
     file = public_data / "vic_elec_halfhour.parquet"
     spec = model(parquet(file), **keys)
-    assert judged(spec)[1] == {}
-    found = read(spec, as_of=AS_OF, settings=settings()).frame
-    minutes = build(spec, found)["Time_minute_of_day"]
+    assert validated(spec)[1] == {}
+    batch = read(spec, as_of=AS_OF, settings=settings()).frame
+    minutes = build(spec, batch)["Time_minute_of_day"]
     days = (minutes == 0).cum_sum().value_counts()["count"].value_counts(name="days").sort("count")
     assert days.rows() == [(46, 3), (48, 1_090), (50, 3)]
 
     clock = tmp_path / "clock.parquet"
     local = pl.col("Time").dt.convert_time_zone("Australia/Melbourne").dt.replace_time_zone(None)
     pl.read_parquet(file).with_columns(local).write_parquet(clock)
-    result, failed = judged(model(parquet(clock), **keys))
+    result, failed = validated(model(parquet(clock), **keys))
     assert not result.passed
     assert failed["unique_rows"].failed_rows == 6
     assert failed["time_order"].failed_rows == 3

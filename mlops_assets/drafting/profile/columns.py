@@ -8,11 +8,25 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.drafting import ColumnFacts, Kind, Writing
-from mlops_assets.drafting.profile.sampling import glance, more_than
+from mlops_assets.drafting.profile.sampling import more_than, sample
 from mlops_assets.readings.cleaning.steps import SIGNS
 
-MISSING_WORDS: Final = ("", "NA", "N/A", "n/a", "na", "NaN", "nan", "null", "NULL", "None", "none", "-", "?")
-AMBIGUOUS_WORDS: Final = frozenset({"none", "None", "na", "-"})
+MISSING_MARKERS: Final = (
+    "",
+    "NA",
+    "N/A",
+    "n/a",
+    "na",
+    "NaN",
+    "nan",
+    "null",
+    "NULL",
+    "None",
+    "none",
+    "-",
+    "?",
+)
+AMBIGUOUS_MARKERS: Final = frozenset({"none", "None", "na", "-"})
 """Words that are categories as often as gaps: they count as missing in columns of numbers only."""
 NINES: Final = (99.0, 999.0, 9_999.0, 99_999.0, 999_999.0, 99.9, 999.9, 9_999.9, 99.99, 999.99)
 SENTINELS: Final = frozenset({*NINES, *(-value for value in NINES), -200.0, -999.25, -32_768.0})
@@ -25,7 +39,7 @@ _WRITINGS: Final[dict[Writing, tuple[str, str, str]]] = {
     "decimal_comma": (_COMMA, ".", ","),
 }
 """Per way of writing: the form, what falls away, what becomes the decimal point."""
-ODD_WORDS: Final = 10
+ODD_MARKERS: Final = 10
 """So many different words among the numbers of a column are taken for gaps."""
 MANY_NUMBERS: Final = 50
 """Text with fewer different numbers is left as categories."""
@@ -39,47 +53,47 @@ class Read:
     facts: ColumnFacts
 
 
-def missing_words(frame: pl.DataFrame) -> tuple[str, ...]:
+def missing_markers(frame: pl.DataFrame) -> tuple[str, ...]:
     """Words in text columns that can only mean missing: the plain ones anywhere, any few words among numbers.
 
     A word that another text column uses as a value is no such word.
     """
-    found: set[str] = set()
+    missing: set[str] = set()
     doubtful: set[str] = set()
     used: set[str] = set()
     texts: list[pl.Series] = []
     for name in _texts(frame):
         values = frame[name].cast(pl.String).str.strip_chars().drop_nulls()
-        plain = set(values.filter(values.is_in(MISSING_WORDS)).unique().to_list())
-        odd = _odd_words(values)
+        plain = set(values.filter(values.is_in(MISSING_MARKERS)).unique().to_list())
+        odd = _odd_markers(values)
         if odd is None:
-            found |= plain - AMBIGUOUS_WORDS
-            used |= plain & AMBIGUOUS_WORDS
+            missing |= plain - AMBIGUOUS_MARKERS
+            used |= plain & AMBIGUOUS_MARKERS
             texts.append(values)
         else:
-            found |= plain
+            missing |= plain
             doubtful |= odd
     for values in texts if doubtful else ():
         used |= set(values.filter(values.is_in(list(doubtful))).unique().to_list())
-    known = [word for word in MISSING_WORDS if word in found]
-    return (*known, *sorted(doubtful - used - found))
+    known = [word for word in MISSING_MARKERS if word in missing]
+    return (*known, *sorted(doubtful - used - missing))
 
 
-def _odd_words(values: pl.Series) -> set[str] | None:
+def _odd_markers(values: pl.Series) -> set[str] | None:
     """The few words of a column of numbers that neither are numbers nor known to mean missing; None for texts."""
-    seen = glance(values)
-    if len(_words(seen.unique())) > ODD_WORDS:
+    sampled = sample(values)
+    if len(_non_numbers(sampled.unique())) > ODD_MARKERS:
         return None
     different = values.unique()
-    different = different.filter(~different.is_in(MISSING_WORDS))
-    odd = _words(different)
-    few = len(odd) < len(different) and len(odd) <= min(ODD_WORDS, len(different) // 5)
+    different = different.filter(~different.is_in(MISSING_MARKERS))
+    odd = _non_numbers(different)
+    few = len(odd) < len(different) and len(odd) <= min(ODD_MARKERS, len(different) // 5)
     return set(odd.to_list()) if few else None
 
 
-def _words(values: pl.Series) -> pl.Series:
+def _non_numbers(values: pl.Series) -> pl.Series:
     """Those that are no numbers, in whatever way they are written, and not known to mean missing."""
-    return values.filter(~values.is_in(MISSING_WORDS) & ~_numeric(values))
+    return values.filter(~values.is_in(MISSING_MARKERS) & ~_numeric(values))
 
 
 def _numeric(values: pl.Series) -> pl.Series:
@@ -94,7 +108,7 @@ def _texts(frame: pl.DataFrame) -> list[str]:
 
 
 def read_column(
-    column: pl.Series, words: tuple[str, ...], is_target: bool, comma_splits: bool = True
+    column: pl.Series, markers: tuple[str, ...], is_target: bool, comma_splits: bool = True
 ) -> Read:
     """The column after the repairs it needs: gaps as null, numbers in text and sentinels recognised.
 
@@ -105,7 +119,7 @@ def read_column(
     kind = column.dtype
     facts = ColumnFacts(column.name, "other", "input", 0.0, 0)
     if kind in (pl.String, pl.Categorical, pl.Enum):
-        column, facts = _text(column.cast(pl.String), words, facts, is_target, comma_splits)
+        column, facts = _text(column.cast(pl.String), markers, facts, is_target, comma_splits)
     elif kind == pl.Boolean:
         facts = replace(facts, kind="boolean")
     elif kind.is_numeric() or kind == pl.Null:
@@ -133,11 +147,11 @@ def _counted(column: pl.Series, facts: ColumnFacts) -> ColumnFacts:
 
 
 def _text(
-    column: pl.Series, words: tuple[str, ...], facts: ColumnFacts, is_target: bool, comma_splits: bool
+    column: pl.Series, markers: tuple[str, ...], facts: ColumnFacts, is_target: bool, comma_splits: bool
 ) -> tuple[pl.Series, ColumnFacts]:
     column = column.str.strip_chars()
-    column = column.set(column.is_in(words), None) if words else column
-    if not _numeric(seen := glance(column).drop_nulls()).all() and len(seen):
+    column = column.set(column.is_in(markers), None) if markers else column
+    if not _numeric(sampled := sample(column).drop_nulls()).all() and len(sampled):
         return column, replace(facts, kind="text")
     present = column.drop_nulls().unique()
     if present.is_empty():
@@ -163,24 +177,24 @@ def _sentinels(column: pl.Series) -> tuple[int | float, ...]:
     """Values such as -99 and 9999 that stand alone, far from all others."""
     values = column.drop_nulls()
     low, high = values.min(), values.max()
-    found = [value for value in SENTINELS if low is not None and low <= value <= high]  # type: ignore[operator]
-    there = values.filter(values.is_in(found)).unique() if found else values
-    found = [value for value in found if value in there]
+    candidates = [value for value in SENTINELS if low is not None and low <= value <= high]  # type: ignore[operator]
+    present_values = values.filter(values.is_in(candidates)).unique() if candidates else values
+    candidates = [value for value in candidates if value in present_values]
     kept: list[float] = []
-    for value in sorted(found, key=abs, reverse=True):
-        others = values.filter((values != value) & ~values.is_in(kept))
-        far_off = beyond(value, others)
-        if far_off <= 10.0 or not more_than(others, 3):
+    for value in sorted(candidates, key=abs, reverse=True):
+        other_values = values.filter((values != value) & ~values.is_in(kept))
+        far_off = distance_from(value, other_values)
+        if far_off <= 10.0 or not more_than(other_values, 3):
             continue
-        near, far = float(others.quantile(0.01) or 0), float(others.quantile(0.99) or 0)
+        near, far = float(other_values.quantile(0.01) or 0), float(other_values.quantile(0.99) or 0)
         if far_off > max(3 * (far - near), 10.0):
             kept.append(value)
     return tuple(int(value) if value.is_integer() else value for value in kept)
 
 
-def beyond(value: float, others: pl.Series) -> float:
+def distance_from(value: float, other_values: pl.Series) -> float:
     """How far a value lies below the least of others (above the greatest), where it is negative (positive)."""
-    least, most = others.min(), others.max()
+    least, most = other_values.min(), other_values.max()
     if least is None or most is None:
         return 0.0
     return float(least) - value if value < 0 else value - float(most)  # type: ignore[arg-type]
@@ -193,19 +207,19 @@ def shared_sentinels(read: dict[str, Read]) -> dict[str, Read]:
     }
     if not known:
         return read
-    found = dict(read)
+    extended = dict(read)
     for name, one in read.items():
         if one.facts.kind != "number":
             continue
         values = one.values.drop_nulls()
         more = [value for value in sorted(known) if (values == value).any()]
-        others = values.filter(~values.is_in(more)) if more else values
-        if not more or others.is_empty() or float(others.min()) < 0:  # type: ignore[arg-type]
+        other_values = values.filter(~values.is_in(more)) if more else values
+        if not more or other_values.is_empty() or float(other_values.min()) < 0:  # type: ignore[arg-type]
             continue
         column = one.values.set(one.values.is_in(more), None)
         listed = (*one.facts.sentinels, *(int(value) if value.is_integer() else value for value in more))
-        found[name] = Read(column, _counted(column, replace(one.facts, sentinels=listed)))
-    return found
+        extended[name] = Read(column, _counted(column, replace(one.facts, sentinels=listed)))
+    return extended
 
 
 def _span(values: pl.Series, kind: Kind) -> str:

@@ -32,18 +32,18 @@ def entity_of(table: pl.DataFrame, instants: pl.Series, target: str) -> tuple[st
     if repeats <= FEW_REPEATS * table.height:
         return ()
     allowed = min(0.01 * table.height, 0.1 * repeats)
-    able = [name for name in table.columns if name != target and _is_name(table[name])]
+    nameable = [name for name in table.columns if name != target and _is_name(table[name])]
     for many in (1, 2):
-        found: list[tuple[int, int, tuple[str, ...]]] = []
-        for names in combinations(able[:MANY_NAMES], many):
+        candidates: list[tuple[int, int, tuple[str, ...]]] = []
+        for names in combinations(nameable[:MANY_NAMES], many):
             unnamed = sum(not named_entity(name) for name in names)
             if many == 2 and (unnamed or repeats < table.height // 2):
                 continue
             pairs = table.select(names).with_columns(instants.alias(" instant"))
             if table.height - pairs.n_unique() <= allowed:
-                found.append((unnamed, table.select(names).n_unique(), names))
-        if found:
-            return min(found)[2]
+                candidates.append((unnamed, table.select(names).n_unique(), names))
+        if candidates:
+            return min(candidates)[2]
     return ()
 
 

@@ -19,7 +19,7 @@ import polars as pl
 from mlops_assets.drafting import LONGEST_NAME
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import FileSource
-from mlops_assets.readings.formats.encoding import MARKS, Content, guess_encoding, head, misfit
+from mlops_assets.readings.formats.encoding import BOMS, Content, first_misfit, guess_encoding, head
 from mlops_assets.readings.formats.excel import sheet_rows
 from mlops_assets.readings.request import Request
 from mlops_assets.readings.sources.files import form_of, open_file, read_files
@@ -57,27 +57,27 @@ def read_undescribed(path: str, target: str, request: Request) -> tuple[pl.DataF
     name, content = open_file(local)
     start = head(content, LOOKED_AT)
     form = form_of(name) or _form_of_content(start)
-    said: dict[str, Any] = {} if form_of(local.name) else {"format": form}
+    format_settings: dict[str, Any] = {} if form_of(local.name) else {"format": form}
     if form == "json" and _is_lines(start):
-        said = {"format": "jsonl"}
+        format_settings = {"format": "jsonl"}
     if form == "xlsx":
-        said |= _sheet_heading(_all_of(content), plain, target)
+        format_settings |= _sheet_heading(_all_of(content), plain, target)
     if form not in ("csv", "tsv"):
-        source = FileSource.model_validate({**plain.model_dump(exclude_unset=True), **said})
+        source = FileSource.model_validate({**plain.model_dump(exclude_unset=True), **format_settings})
         return read_files(source, request).frame, source
-    refused: SourceError | None = None
-    ways: tuple[dict[str, Any], ...] = ({}, {"ragged": "pad"})
-    tried = list(_settings(content, target, form))
+    first_error: SourceError | None = None
+    ragged_options: tuple[dict[str, Any], ...] = ({}, {"ragged": "pad"})
+    attempts = list(_settings(content, target, form))
     del content  # the reader unpacks it again, and it may be large
-    for settings in tried:
-        for ragged in ways:
+    for settings in attempts:
+        for ragged in ragged_options:
             source = FileSource.model_validate(
-                {**plain.model_dump(exclude_unset=True), **said, **settings, **ragged}
+                {**plain.model_dump(exclude_unset=True), **format_settings, **settings, **ragged}
             )
             try:
                 fetched = read_files(source, request)
             except SourceError as error:
-                refused = refused or error
+                first_error = first_error or error
                 continue
             if ragged:
                 odd = sum(
@@ -87,8 +87,8 @@ def read_undescribed(path: str, target: str, request: Request) -> tuple[pl.DataF
                     source = source.model_copy(update={"ragged": "drop"})
                     fetched = read_files(source, request)
             return fetched.frame, source
-    assert refused is not None
-    raise refused
+    assert first_error is not None
+    raise first_error
 
 
 def _form_of_content(content: bytes) -> str:
@@ -109,14 +109,14 @@ def _is_lines(content: bytes) -> bool:
 def _sheet_heading(content: bytes, plain: FileSource, target: str) -> dict[str, Any]:
     """Rows above the row that names the target, and names where those of the sheet cannot be used."""
     rows = sheet_rows(content, plain, f"file {plain.path}")
-    for place, row in enumerate(rows[:HEADER_LINES]):
+    for index, row in enumerate(rows[:HEADER_LINES]):
         names = ["" if cell is None else str(cell).strip() for cell in row]
         if target in names:
             while names and not names[-1]:
                 names.pop()
             if all(names) and len(set(names)) == len(names):
-                return {"skip_lines": place} if place else {}
-            return {"header": False, "skip_lines": place + 1, "names": _unique(tuple(names))}
+                return {"skip_lines": index} if index else {}
+            return {"header": False, "skip_lines": index + 1, "names": _unique(tuple(names))}
     return {}
 
 
@@ -127,31 +127,31 @@ def _all_of(content: Content) -> bytes:
 def _settings(content: Content, target: str, form: str) -> Iterator[dict[str, Any]]:
     """Settings worth a try, best first; at last the plain reading, for its message."""
     encoding = _encoding(content)
-    spoken = {"encoding": encoding} if encoding else {}
+    encoding_setting = {"encoding": encoding} if encoding else {}
     sample = head(content, LOOKED_AT + 1)
     whole = len(sample) <= LOOKED_AT
     sample = sample[:LOOKED_AT]
-    marked = next((name for mark, name in MARKS if sample.startswith(mark)), None)
-    text = sample.decode(encoding or marked or "utf-8", errors="replace").removeprefix("\ufeff")
+    bom_encoding = next((name for mark, name in BOMS if sample.startswith(mark)), None)
+    text = sample.decode(encoding or bom_encoding or "utf-8", errors="replace").removeprefix("\ufeff")
     usual = "\t" if form == "tsv" else ","
-    found = []
-    for place, separator in enumerate(SEPARATORS):
+    candidates = []
+    for index, separator in enumerate(SEPARATORS):
         rows = _records(text, separator, whole)
         header = _header(rows, target) or _no_header(rows, target)
         if header is not None:
-            found.append((header.agreement, len(header.names) > 1, -place, separator, header))
-    for _, _, _, separator, header in sorted(found, key=lambda one: one[:3], reverse=True)[:2]:
+            candidates.append((header.agreement, len(header.names) > 1, -index, separator, header))
+    for _, _, _, separator, header in sorted(candidates, key=lambda one: one[:3], reverse=True)[:2]:
         chosen = {} if separator == usual else {"separator": separator}
-        yield {**spoken, **chosen, **_heading(header, separator)}
-    yield spoken
+        yield {**encoding_setting, **chosen, **_heading(header, separator)}
+    yield encoding_setting
 
 
 def _encoding(content: Content) -> str | None:
     """None where the reader finds it by itself: UTF-8, or a byte order mark."""
     start = head(content)
-    if any(start.startswith(mark) for mark, _ in MARKS):
+    if any(start.startswith(mark) for mark, _ in BOMS):
         return None
-    if misfit(content, "utf-8") is not None:
+    if first_misfit(content, "utf-8") is not None:
         guess = guess_encoding(start, "utf-8")
         western = guess is None or guess in WESTERN or guess.startswith("iso8859")
         return next(
@@ -164,7 +164,7 @@ def _encoding(content: Content) -> str | None:
 
 def _decodes(content: Content, encoding: str | None) -> bool:
     try:
-        return misfit(content, encoding or "utf-8") is None
+        return first_misfit(content, encoding or "utf-8") is None
     except LookupError:
         return False
 
@@ -185,11 +185,11 @@ def _records(text: str, separator: str, whole: bool) -> Rows:
 
 def _header(rows: Rows, target: str) -> Header | None:
     """The first row at the top that names the target."""
-    for place, (until, fields) in enumerate(rows[:HEADER_LINES]):
+    for index, (until, fields) in enumerate(rows[:HEADER_LINES]):
         names = tuple(field.strip().strip('"') for field in fields)
         if target in (*names, *fields, *_unique(names)):
-            below = tuple(tuple(row) for _, row in rows[place + 1 :] if row)
-            above = rows[place - 1][0] if place else 0
+            below = tuple(tuple(row) for _, row in rows[index + 1 :] if row)
+            above = rows[index - 1][0] if index else 0
             return Header(above, until, tuple(fields), below, _agreement(below, len(names)))
     return None
 
@@ -216,29 +216,29 @@ def _heading(header: Header, separator: str) -> dict[str, Any]:
     if not header.names:
         padded = any(row[0] != row[0].strip() for row in header.below) and separator != " "
         return {"header": False} | ({"trim": True} if padded else {})
-    bare = tuple(name.strip().strip('"') for name in header.names)
-    width = len(bare)
-    filled = [any(len(row) > place and row[place].strip() for row in header.below) for place in range(width)]
-    nameless = [not name and used for name, used in zip(bare, filled, strict=True)]
+    stripped_names = tuple(name.strip().strip('"') for name in header.names)
+    width = len(stripped_names)
+    filled = [any(len(row) > index and row[index].strip() for row in header.below) for index in range(width)]
+    nameless = [not name and used for name, used in zip(stripped_names, filled, strict=True)]
     units = _units(header)
     padded = separator != " " and (
         any(name != name.strip() for name in header.names)
-        or not all(map(any, zip(bare, filled, strict=True)))
+        or not all(map(any, zip(stripped_names, filled, strict=True)))
         or any(field != field.strip() for row in header.below for field in row)
     )
     trim = {"trim": True} if padded and not units else {}
-    spoken = [name for name in bare if name]
-    if not any(nameless) and len(set(spoken)) == len(spoken) and not units:
+    encoding_setting = [name for name in stripped_names if name]
+    if not any(nameless) and len(set(encoding_setting)) == len(encoding_setting) and not units:
         return ({"skip_lines": header.above} if header.above else {}) | trim
     below = header.until + units
-    return {"header": False, "skip_lines": below, "names": _unique(bare)} | trim
+    return {"header": False, "skip_lines": below, "names": _unique(stripped_names)} | trim
 
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
     """The names, shortened to what can be written, those without one numbered by their place, repeated ones from 2."""
     made: list[str] = []
-    for place, name in enumerate(names, start=1):
-        base = name[: LONGEST_NAME - 4] or f"column_{place}"
+    for index, name in enumerate(names, start=1):
+        base = name[: LONGEST_NAME - 4] or f"column_{index}"
         number, chosen = 1, base
         while chosen in made:
             number += 1
@@ -253,13 +253,13 @@ def _units(header: Header) -> int:
         return 0
     first, rest = header.below[0], header.below[1:50]
     numeric = [
-        place
-        for place in range(min(map(len, rest)))
-        if all(_is_number(row[place]) for row in rest if row[place].strip()) and rest[0][place].strip()
+        index
+        for index in range(min(map(len, rest)))
+        if all(_is_number(row[index]) for row in rest if row[index].strip()) and rest[0][index].strip()
     ]
-    words = [place for place in numeric if place < len(first) and not _is_number(first[place])]
+    labels = [index for index in numeric if index < len(first) and not _is_number(first[index])]
     return int(
-        len(numeric) >= 2 and len(words) == len(numeric) and any(first[place].strip() for place in words)
+        len(numeric) >= 2 and len(labels) == len(numeric) and any(first[index].strip() for index in labels)
     )
 
 

@@ -18,8 +18,8 @@ def group_of(table: pl.DataFrame, target: str) -> str | None:
         if name == target or not named_entity(name) or units.null_count():
             continue
         count = units.n_unique()
-        apart = int((units != units.shift(1)).sum()) + 1 > count
-        if apart or not 2 <= count <= len(units) // MANY_TIMES:
+        is_scattered = int((units != units.shift(1)).sum()) + 1 > count
+        if is_scattered or not 2 <= count <= len(units) // MANY_TIMES:
             continue
         if any(_counts(table[other], units) for other in whole if other != name):
             return name

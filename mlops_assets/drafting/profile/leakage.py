@@ -13,9 +13,9 @@ import polars as pl
 
 from mlops_assets.model_file.training import Problem
 
-DISGUISE: Final = 0.9999
+LEAKAGE: Final = 0.9999
 """Absolute rank correlation with the target (area under the curve for two classes) from which two say the same."""
-CLOSE: Final = 0.97
+SUSPICIOUS: Final = 0.97
 """The same, from which it is worth a word."""
 LEAST_ROWS: Final = 30
 LEAST_OF_CLASS: Final = 50
@@ -27,21 +27,26 @@ SUM_ROWS: Final = 5_000
 MANY_PARTS: Final = 200
 
 
-def disguise(sample: pl.DataFrame, name: str, target: str, problem: Problem) -> tuple[str, str]:
+def target_leakage(sample: pl.DataFrame, name: str, target: str, problem: Problem) -> tuple[str, str]:
     """Why a column is the target under another name, and a note where it comes suspiciously close; empty otherwise."""
-    column, truth = sample[name], sample[target]
+    column, target_values = sample[name], sample[target]
     if problem == "classification":
-        labels = truth.cast(pl.String)
-        return _names_class(column, labels) or _parts_classes(column, labels) or _follows(column, labels), ""
-    if not column.dtype.is_numeric() or not truth.dtype.is_numeric():
+        labels = target_values.cast(pl.String)
+        return _names_class(column, labels) or _separates_classes(column, labels) or _follows(
+            column, labels
+        ), ""
+    if not column.dtype.is_numeric() or not target_values.dtype.is_numeric():
         return "", ""
-    rows = pl.DataFrame({"a": column, "b": truth}).drop_nulls()
+    rows = pl.DataFrame({"a": column, "b": target_values}).drop_nulls()
     if rows.height < LEAST_ROWS:
         return "", ""
     close = abs(rows.select(pl.corr("a", "b", method="spearman")).item() or 0.0)
-    if close >= DISGUISE:
+    if close >= LEAKAGE:
         return f"is {target!r} in disguise (rank correlation {close:.5f})", ""
-    return "", f"rank correlation {close:.3f} with the target: known before it?" if close >= CLOSE else ""
+    return (
+        "",
+        f"rank correlation {close:.3f} with the target: known before it?" if close >= SUSPICIOUS else "",
+    )
 
 
 def _names_class(column: pl.Series, labels: pl.Series) -> str:
@@ -51,15 +56,15 @@ def _names_class(column: pl.Series, labels: pl.Series) -> str:
     few = 2 <= classes <= values <= max(2 * classes, 10)
     if pairs.height >= LEAST_ROWS and few and pairs.unique().height == values:
         return f"names the class of {labels.name!r}: each of its values goes with one class"
-    there = pl.DataFrame({"a": column.is_not_null(), "b": labels}).drop_nulls()
-    sizes = there["b"].value_counts()["count"]
-    apart = there["a"].n_unique() == there["b"].n_unique() == there.unique().height == 2
-    if apart and int(sizes.min() or 0) >= LEAST_OF_CLASS:  # type: ignore[arg-type]
+    presence = pl.DataFrame({"a": column.is_not_null(), "b": labels}).drop_nulls()
+    sizes = presence["b"].value_counts()["count"]
+    separates = presence["a"].n_unique() == presence["b"].n_unique() == presence.unique().height == 2
+    if separates and int(sizes.min() or 0) >= LEAST_OF_CLASS:  # type: ignore[arg-type]
         return f"is missing in one class of {labels.name!r} and there in the other"
     return ""
 
 
-def _parts_classes(column: pl.Series, labels: pl.Series) -> str:
+def _separates_classes(column: pl.Series, labels: pl.Series) -> str:
     """A number that orders two classes without a miss."""
     if not column.dtype.is_numeric():
         return ""
@@ -70,7 +75,7 @@ def _parts_classes(column: pl.Series, labels: pl.Series) -> str:
     first, second = (int(number) for number in sizes["len"])
     ranks = rows.select(pl.col("a").rank().filter(pl.col("b") == sizes["b"][0]).sum()).item()
     area = (ranks - first * (first + 1) / 2) / (first * second)
-    if max(area, 1 - area) >= DISGUISE:
+    if max(area, 1 - area) >= LEAKAGE:
         return f"parts the classes of {labels.name!r} without a miss: known only with them"
     return ""
 
@@ -81,8 +86,8 @@ def _follows(column: pl.Series, labels: pl.Series) -> str:
     if not 2 <= rows["a"].n_unique() <= 20:
         return ""
     shares = {label: count / rows.height for label, count in rows["b"].value_counts().iter_rows()}
-    found = rows.group_by("a").agg(pl.len(), pl.col("b").n_unique().alias("classes"), pl.col("b").first())
-    for value, count, classes, label in found.sort("a").iter_rows():
+    groups = rows.group_by("a").agg(pl.len(), pl.col("b").n_unique().alias("classes"), pl.col("b").first())
+    for value, count, classes, label in groups.sort("a").iter_rows():
         if classes == 1 and count >= CONSEQUENCE_ROWS and shares[label] <= RARE_CLASS:
             return f"where it is {value}, {labels.name!r} is always {label}: a consequence of it"
     return ""
@@ -104,10 +109,10 @@ def parts_of_sum(sample: pl.DataFrame, names: list[str], target: str) -> tuple[s
     if not spread.min() > 0:
         return ()
     weights, *_ = np.linalg.lstsq(table[:, :-1] / spread[:-1], table[:, -1], rcond=None)
-    left = np.abs(table[:, -1] - table[:, :-1] / spread[:-1] @ weights).max()
+    residual = np.abs(table[:, -1] - table[:, :-1] / spread[:-1] @ weights).max()
     weights = weights / spread[:-1]
     used = np.abs(weights) > 1e-6
     plain = bool(np.allclose(np.abs(weights[used]), 1.0, atol=1e-6))
-    if left > 1e-6 * spread[-1] or not plain or used.sum() < 2:
+    if residual > 1e-6 * spread[-1] or not plain or used.sum() < 2:
         return ()
     return tuple(name for name, part in zip(names, used.tolist(), strict=True) if part)

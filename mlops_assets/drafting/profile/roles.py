@@ -11,7 +11,7 @@ import polars as pl
 
 from mlops_assets.drafting import LONGEST_NAME, MANY_MISSING, ColumnFacts, Role
 from mlops_assets.drafting.profile.columns import Read
-from mlops_assets.drafting.profile.leakage import disguise, parts_of_sum
+from mlops_assets.drafting.profile.leakage import parts_of_sum, target_leakage
 from mlops_assets.drafting.profile.time_formats import NO_FORMAT, format_of
 from mlops_assets.model_file.training import Problem
 
@@ -22,7 +22,7 @@ _ID_NAME: Final = re.compile(
     r"(?i)^(id|uuid|guid|index|no|nr|row|row_?(id|number)|record|unnamed.*|column_1|.*[_ ](uuid|id|no|nr|key))$"
 )
 _ID_ENDING: Final = re.compile(r"[a-z](Id|ID|No|Key)$")
-_ANSWER_NAME: Final = re.compile(r"(?i)(^|_)(predict(ed|ions?)?|forecast(ed)?)(_|$)")
+_PREDICTION_NAME: Final = re.compile(r"(?i)(^|_)(predict(ed|ions?)?|forecast(ed)?)(_|$)")
 _FLAG_NAME: Final = re.compile(r"(?i)^(?:(?:f|flag|qc|qa)_(.+)|(.+)_(?:f|flag|qc|qa))$")
 
 
@@ -37,42 +37,44 @@ def roles(
     """Every column with its role, and why it is left out or deserves a second look."""
     sampled = table.gather_every(max(1, table.height // SAMPLE_ROWS))
     flags = _flags(read)
-    found: dict[str, ColumnFacts] = {}
+    facts_by_name: dict[str, ColumnFacts] = {}
     for name, column in read.items():
         facts = replace(column.facts, flagged_by=flags.get(name))
         role: Role = "target" if name == target else "timestamp" if name == time else keys.get(name, "input")
         if role == "input":
-            why, note = _no_input(facts, column.values, name in flags.values()), ""
+            why, note = _exclusion_reason(facts, column.values, name in flags.values()), ""
             if not why:
-                why, note = disguise(sampled, name, target, problem)
+                why, note = target_leakage(sampled, name, target, problem)
             role = "left out" if why else role
             facts = replace(facts, why=why, note=note)
-        found[name] = replace(facts, role=role)
-    inputs = [name for name, facts in found.items() if facts.role == "input"]
+        facts_by_name[name] = replace(facts, role=role)
+    inputs = [name for name, facts in facts_by_name.items() if facts.role == "input"]
     parts = parts_of_sum(sampled, inputs, target) if problem != "classification" else ()
     for name in parts:
         others = ", ".join(other for other in parts if other != name)
         why = f"adds up to {target!r} with {others}: known only with it"
         # Where nothing else is left the sum is what there is to learn, and a person has to say.
         last = len(parts) == len(inputs)
-        found[name] = (
-            replace(found[name], note=why) if last else replace(found[name], why=why, role="left out")
+        facts_by_name[name] = (
+            replace(facts_by_name[name], note=why)
+            if last
+            else replace(facts_by_name[name], why=why, role="left out")
         )
-    return found
+    return facts_by_name
 
 
 def _flags(read: dict[str, Read]) -> dict[str, str]:
     """Sensor column: the column whose name makes it that one's quality flag."""
-    found: dict[str, str] = {}
+    facts_by_name: dict[str, str] = {}
     for name in read:
         hit = _FLAG_NAME.match(name)
         base = (hit[1] or hit[2]) if hit else None
         if base and base in read and base != name:
-            found[base] = name
-    return found
+            facts_by_name[base] = name
+    return facts_by_name
 
 
-def _no_input(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> str:
+def _exclusion_reason(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> str:
     rows = max(1, len(values))
     if not 1 <= len(facts.name) <= LONGEST_NAME:
         return f"its name has {len(facts.name)} letters, where 1 to {LONGEST_NAME} can be written"
@@ -90,7 +92,7 @@ def _no_input(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> str:
         return f"missing in {facts.missing:.0%} of rows"
     if is_flag:
         return "looks like a quality flag; see repairs.flags"
-    if _ANSWER_NAME.search(facts.name):
+    if _PREDICTION_NAME.search(facts.name):
         return "its name says that it is somebody's prediction"
     if facts.kind == "text" and _dates(values):
         return "a date as text"

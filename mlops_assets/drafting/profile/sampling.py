@@ -10,14 +10,14 @@ from typing import Final
 
 import polars as pl
 
-GLANCE: Final = 10_000
+SAMPLE_ROWS: Final = 10_000
 
 
-def glance(column: pl.Series) -> pl.Series:
+def sample(column: pl.Series) -> pl.Series:
     """Some values, from rows spread evenly over the column; all of a short one."""
-    return column.gather_every(max(1, len(column) // GLANCE))
+    return column.gather_every(max(1, len(column) // SAMPLE_ROWS))
 
 
 def more_than(column: pl.Series, many: int) -> bool:
     """Whether a column has more different values than that."""
-    return glance(column).n_unique() > many or column.n_unique() > many
+    return sample(column).n_unique() > many or column.n_unique() > many

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.drafting import FEW_INPUTS, LONGEST_NAME, ColumnFacts, Role, TableFacts
-from mlops_assets.drafting.profile.columns import Read, missing_words, read_column, shared_sentinels
+from mlops_assets.drafting.profile.columns import Read, missing_markers, read_column, shared_sentinels
 from mlops_assets.drafting.profile.entity import entity_of
 from mlops_assets.drafting.profile.groups import group_of
 from mlops_assets.drafting.profile.roles import roles, shown
@@ -51,9 +51,9 @@ def profile_table(
         raise SourceError(
             f"the target's name has {len(target)} letters, more than {LONGEST_NAME}; shorten it in the file"
         )
-    words = missing_words(frame)
+    markers = missing_markers(frame)
     read = shared_sentinels(
-        {name: read_column(frame[name], words, name == target, comma_splits) for name in frame.columns}
+        {name: read_column(frame[name], markers, name == target, comma_splits) for name in frame.columns}
     )
     timed = time_of(frame, target, time)
     instants = timed[1] if timed else None
@@ -62,8 +62,8 @@ def profile_table(
     facts = timed[0] if timed else None
     names: tuple[str, ...] = (entity,) if entity else ()
     if facts is not None and instants is not None:
-        apart = [target, facts.column, *facts.made_of]
-        names = names or entity_of(table.select(pl.exclude(apart)), instants, target)
+        excluded = [target, facts.column, *facts.made_of]
+        names = names or entity_of(table.select(pl.exclude(excluded)), instants, target)
         label = (
             pl.select(pl.concat_str([written(table[one]) for one in names], separator=" ")).to_series()
             if names
@@ -71,7 +71,7 @@ def profile_table(
         )
         facts = stepped(facts, instants, label)
         facts = replace(facts, future=int((instants > now).sum())) if now else facts
-    found_entity = "_".join(names) or None
+    entity_name = "_".join(names) or None
     keys: dict[str, Role] = {
         **dict.fromkeys(names, "entity"),
         **dict.fromkeys(facts.made_of if facts else (), "timestamp"),
@@ -100,12 +100,12 @@ def profile_table(
         problem=chosen,
         columns=tuple(columns.values()),
         time=facts,
-        entity=found_entity,
+        entity=entity_name,
         entity_of=names if len(names) > 1 else (),
         group=group,
         classes=classes,
         rare=rare,
-        missing_text=words,
+        missing_text=markers,
         repeated=0 if facts else _repeated(frame, columns),
         twins=0 if facts else _repeated(table.select(used), columns),
     )
@@ -126,7 +126,7 @@ def _repeated(frame: pl.DataFrame, columns: Mapping[str, ColumnFacts]) -> int:
 
 
 def problem_of(
-    read: Read, asked: Problem | None
+    read: Read, requested: Problem | None
 ) -> tuple[Problem, tuple[str, ...], tuple[tuple[str, int], ...]]:
     """The problem, classes too rare to learn, and the others with their rows."""
     name, values = read.facts.name, read.values.drop_nulls()
@@ -143,7 +143,7 @@ def problem_of(
     # Grades and counts have rare ends; numbers that name classes seldom do.
     often = few and int(values.value_counts()["count"].min() or 0) >= RARE_ROWS  # type: ignore[arg-type]
     classes = not numeric or count == 2 or often
-    problem: Problem = asked or ("classification" if classes else "regression")
+    problem: Problem = requested or ("classification" if classes else "regression")
     if problem != "classification":
         if not numeric:
             raise SourceError(f"the target {name!r} of a {problem} must hold numbers, and holds text")
@@ -153,7 +153,7 @@ def problem_of(
     rows = [(str(value), int(number)) for value, number in counts.iter_rows()]
     kept = tuple(pair for pair in rows if pair[1] >= RARE_ROWS)
     if len(kept) < 2 or len(kept) > max(2, len(values) // RARE_ROWS):
-        if asked is None and not numeric and count > len(values) // 2:
+        if requested is None and not numeric and count > len(values) // 2:
             what = "times" if format_of(values.cast(pl.String)) != NO_FORMAT else "texts"
             raise SourceError(
                 f"the target {name!r} holds {count:,} different {what}: neither a number nor a class"

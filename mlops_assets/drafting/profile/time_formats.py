@@ -77,8 +77,8 @@ def format_of(column: pl.Series) -> str | None:
 
 def _may_hold_times(column: pl.Series) -> bool:
     """False where the first value is a time in no format: then the others need not be asked."""
-    place = column.is_not_null().arg_max()
-    first = None if place is None else column[place]
+    index = column.is_not_null().arg_max()
+    first = None if index is None else column[index]
     if first is None or not _DIGITS.search(first):
         return False
     known = any(shape.fullmatch(first.strip()) for shape in FORMATS.values())

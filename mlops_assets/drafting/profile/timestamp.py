@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from mlops_assets.drafting import TimeFacts, Unit
-from mlops_assets.drafting.profile.split_timestamps import together
+from mlops_assets.drafting.profile.composite_timestamps import composite_timestamps
 from mlops_assets.drafting.profile.time_formats import (
     EARLIEST,
     NO_FORMAT,
@@ -31,24 +31,28 @@ REGULAR_MONTHS: Final = 0.9
 """Share of steps that must be as many months for readings to keep to the calendar."""
 
 
-def time_of(frame: pl.DataFrame, target: str, asked: str | None) -> tuple[TimeFacts, pl.Series] | None:
+def time_of(frame: pl.DataFrame, target: str, requested: str | None) -> tuple[TimeFacts, pl.Series] | None:
     """The column with the most different instants among those that read as time, or columns that do together."""
-    found: list[tuple[int, int, TimeFacts, pl.Series]] = []
-    for place, name in enumerate([asked] if asked else [name for name in frame.columns if name != target]):
-        hit = _as_time(frame[name], certain=asked is not None)
-        if hit is not None:
-            found.append((hit[1].n_unique(), -place, *hit))
-    if asked and not found:
+    candidates: list[tuple[int, int, TimeFacts, pl.Series]] = []
+    for index, name in enumerate(
+        [requested] if requested else [name for name in frame.columns if name != target]
+    ):
+        parsed = _as_time(frame[name], certain=requested is not None)
+        if parsed is not None:
+            candidates.append((parsed[1].n_unique(), -index, *parsed))
+    if requested and not candidates:
         raise SourceError(
-            f"{asked!r} does not read as a time; its first values: {frame[asked].head(3).to_list()}"
+            f"{requested!r} does not read as a time; its first values: {frame[requested].head(3).to_list()}"
         )
-    for parts, form in () if asked else together(frame.select(pl.exclude(target))):
+    for parts, form in () if requested else composite_timestamps(frame.select(pl.exclude(target))):
         joined = pl.select(pl.concat_str([written(frame[part]) for part in parts], separator=" ")).to_series()
-        hit = _as_time(joined.alias(_free("timestamp", frame.columns)), certain=True, form=form)
-        if hit is not None:
+        parsed = _as_time(joined.alias(_free("timestamp", frame.columns)), certain=True, form=form)
+        if parsed is not None:
             # A clock column of its own knows its zone: what is put together must say a good deal more.
-            found.append((hit[1].n_unique() // 2, -frame.width, replace(hit[0], made_of=parts), hit[1]))
-    best = max(found, key=lambda one: one[:2], default=None)
+            candidates.append(
+                (parsed[1].n_unique() // 2, -frame.width, replace(parsed[0], made_of=parts), parsed[1])
+            )
+    best = max(candidates, key=lambda one: one[:2], default=None)
     return (best[2], best[3]) if best else None
 
 

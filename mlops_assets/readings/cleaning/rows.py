@@ -16,21 +16,21 @@ from mlops_assets.readings.cleaning.steps import Repaired, need
 from mlops_assets.readings.cleaning.timestamps import to_instants
 
 
-def place_in_time(frame: pl.DataFrame, timestamp: str | None, rules: RepairsSpec, where: str) -> Repaired:
+def to_utc_timestamps(frame: pl.DataFrame, timestamp: str | None, rules: RepairsSpec, where: str) -> Repaired:
     """Make the timestamp column instants in UTC; rows without one are dropped where declared, else refused."""
     if timestamp is None:
         return frame, []
     before = frame[timestamp].null_count()
-    placed, noted = to_instants(frame[timestamp], rules, where)
-    frame = frame.with_columns(placed.alias(timestamp))
-    lost = frame[timestamp].null_count()
-    blank = lost - sum(note.count for note in noted if note.name.endswith("_clock_time_missing"))
+    instants, repairs = to_instants(frame[timestamp], rules, where)
+    frame = frame.with_columns(instants.alias(timestamp))
+    missing = frame[timestamp].null_count()
+    blank = missing - sum(note.count for note in repairs if note.name.endswith("_clock_time_missing"))
     if blank and rules.missing_timestamp is None:
         raise SourceError(
             f"{where}: {max(before, blank)} rows have no {timestamp!r}; declare repairs.missing_timestamp: drop_row"
         )
     frame, dropped = drop_missing(frame, timestamp, "row_without_timestamp_dropped")
-    return frame, [*noted, *dropped]
+    return frame, [*repairs, *dropped]
 
 
 def cut(frame: pl.DataFrame, timestamp: str, start: datetime | None, as_of: datetime) -> Repaired:
@@ -43,8 +43,12 @@ def cut(frame: pl.DataFrame, timestamp: str, start: datetime | None, as_of: date
 
 def drop_missing(frame: pl.DataFrame, column: str, name: str) -> Repaired:
     """Rows without a value in a column."""
-    lost = frame[column].null_count()
-    return (frame.filter(pl.col(column).is_not_null()), [Repair(name, column, lost)]) if lost else (frame, [])
+    missing = frame[column].null_count()
+    return (
+        (frame.filter(pl.col(column).is_not_null()), [Repair(name, column, missing)])
+        if missing
+        else (frame, [])
+    )
 
 
 def drop_duplicates(frame: pl.DataFrame, spec: RepairsSpec, keys: list[str]) -> Repaired:
@@ -52,8 +56,8 @@ def drop_duplicates(frame: pl.DataFrame, spec: RepairsSpec, keys: list[str]) -> 
     if spec.duplicates is None:
         return frame, []
     single = frame.unique(keys or None, keep=spec.duplicates, maintain_order=True)
-    lost = frame.height - single.height
-    return single, [Repair("duplicate_dropped", None, lost)] if lost else []
+    missing = frame.height - single.height
+    return single, [Repair("duplicate_dropped", None, missing)] if missing else []
 
 
 def sort(frame: pl.DataFrame, spec: RepairsSpec, keys: list[str]) -> Repaired:

@@ -71,9 +71,9 @@ def plain_types(frame: pl.DataFrame, _spec: RepairsSpec, _where: str) -> Repaire
     frame = frame.cast(casts) if casts else frame  # type: ignore[arg-type]
     floats = [name for name, kind in frame.schema.items() if kind.is_float()]
     counts = frame.select(pl.col(floats).is_nan().sum()).row(0) if floats else ()
-    found = {name: int(count) for name, count in zip(floats, counts, strict=True) if count}
-    return frame.with_columns(pl.col(list(found)).fill_nan(None)) if found else frame, [
-        Repair("nan_is_missing", *hit) for hit in found.items()
+    nan_counts = {name: int(count) for name, count in zip(floats, counts, strict=True) if count}
+    return frame.with_columns(pl.col(list(nan_counts)).fill_nan(None)) if nan_counts else frame, [
+        Repair("nan_is_missing", *pair) for pair in nan_counts.items()
     ]
 
 
@@ -103,9 +103,9 @@ def written(column: pl.Series) -> pl.Expr:
 
 def missing_text(frame: pl.DataFrame, spec: RepairsSpec, _where: str) -> Repaired:
     """Words that mean missing."""
-    words = [word.strip() for word in spec.missing_text]
+    markers = [word.strip() for word in spec.missing_text]
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
-    hits = {name: pl.col(name).str.strip_chars().is_in(words) for name in texts} if words else {}
+    hits = {name: pl.col(name).str.strip_chars().is_in(markers) for name in texts} if markers else {}
     return _to_missing(frame, hits, "missing_text")
 
 
@@ -259,11 +259,11 @@ def _flag(value: str | int | float | bool) -> str:
 def _to_missing(frame: pl.DataFrame, hits: dict[str, pl.Expr], name: str) -> Repaired:
     if not hits:
         return frame, []
-    counts = frame.select(hit.sum().alias(column) for column, hit in hits.items()).row(0, named=True)
+    counts = frame.select(pair.sum().alias(column) for column, pair in hits.items()).row(0, named=True)
     touched = {column: hits[column] for column, count in counts.items() if count}
     frame = frame.with_columns(
-        pl.when(hit.fill_null(False)).then(None).otherwise(pl.col(column)).alias(column)
-        for column, hit in touched.items()
+        pl.when(pair.fill_null(False)).then(None).otherwise(pl.col(column)).alias(column)
+        for column, pair in touched.items()
     )
     return frame, [Repair(name, column, int(counts[column])) for column in touched]
 
@@ -282,7 +282,7 @@ STEPS: Final[tuple[Step, ...]] = (
 """Steps that need no knowledge of target, timestamp or entity, in the order they run."""
 
 
-def mend(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
+def apply_steps(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
     """Run every step. Raises SourceError when a named column is missing or a value is not what it is declared to be."""
     repairs: list[Repair] = []
     for step in STEPS:

@@ -33,9 +33,9 @@ def to_instants(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Se
     if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
         return column.dt.convert_time_zone("UTC").cast(UTC_TIME), ()
     if isinstance(kind, pl.Datetime):
-        return _place(column.cast(pl.Datetime("us")), spec, where)
+        return _localize(column.cast(pl.Datetime("us")), spec, where)
     if kind == pl.Date:
-        return _place(column.cast(pl.Datetime("us")), spec, where)
+        return _localize(column.cast(pl.Datetime("us")), spec, where)
     if kind == pl.String:
         return _from_text(column, spec, where)
     if kind.is_integer() and spec.timestamp_format is not None:
@@ -77,14 +77,14 @@ def _from_text(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Ser
         _refuse_unparsed(
             text, parsed, where, f"do not read as {spec.timestamp_format!r}; mend repairs.timestamp_format"
         )
-        return (parsed.cast(UTC_TIME), ()) if aware else _place(parsed, spec, where)
+        return (parsed.cast(UTC_TIME), ()) if aware else _localize(parsed, spec, where)
     iso = (
         text.str.replace(r"^(\d{4}-\d{2}-\d{2}) +", "${1}T")
         .str.replace(r"(?i)T(.*)Z$", "T${1}+00:00")
         .str.replace(r"^(\d{4}-\d{2}-\d{2})$", "${1}T00:00")
     )
     naive = _first_that_reads(iso, _NAIVE_FORMS, None)
-    placed, repairs = _place(naive, spec, where)
+    localized, repairs = _localize(naive, spec, where)
     aware_part = _first_that_reads(iso.set(naive.is_not_null(), None), _AWARE_FORMS, "UTC")
     _refuse_unparsed(
         text,
@@ -92,7 +92,9 @@ def _from_text(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Ser
         where,
         "are not ISO 8601; declare repairs.timestamp_format, such as '%d/%m/%Y %H:%M'",
     )
-    return pl.select(pl.coalesce(placed, aware_part.cast(UTC_TIME))).to_series().alias(column.name), repairs
+    return pl.select(pl.coalesce(localized, aware_part.cast(UTC_TIME))).to_series().alias(
+        column.name
+    ), repairs
 
 
 def _completed(text: pl.Series, form: str) -> tuple[pl.Series, str]:
@@ -110,14 +112,14 @@ def _completed(text: pl.Series, form: str) -> tuple[pl.Series, str]:
 
 
 def _first_that_reads(text: pl.Series, forms: tuple[str, ...], zone: Literal["UTC"] | None) -> pl.Series:
-    found = pl.Series(text.name, [None], dtype=pl.Datetime("us", zone)).new_from_index(0, len(text))
+    parsed_values = pl.Series(text.name, [None], dtype=pl.Datetime("us", zone)).new_from_index(0, len(text))
     for form in forms:
-        rest = text.set(found.is_not_null(), None)
+        rest = text.set(parsed_values.is_not_null(), None)
         if rest.null_count() == len(rest):
             break
         parsed = rest.str.to_datetime(form, time_unit="us", strict=False, time_zone=zone)
-        found = pl.select(pl.coalesce(found, parsed)).to_series()
-    return found.alias(text.name)
+        parsed_values = pl.select(pl.coalesce(parsed_values, parsed)).to_series()
+    return parsed_values.alias(text.name)
 
 
 def _refuse_unparsed(text: pl.Series, read: pl.Series, where: str, complaint: str) -> None:
@@ -129,21 +131,21 @@ def _refuse_unparsed(text: pl.Series, read: pl.Series, where: str, complaint: st
         )
 
 
-def _place(naive: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Series, tuple[Repair, ...]]:
+def _localize(naive: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Series, tuple[Repair, ...]]:
     """Clock times without a zone to instants."""
     rule = spec.timezone
     present = len(naive) - naive.null_count()
     if rule is None:
-        noted = (Repair("no_time_zone_taken_as_utc", naive.name, present),) if present else ()
-        return naive.dt.replace_time_zone("UTC"), noted
-    early = naive.dt.replace_time_zone(rule.name, ambiguous="earliest", non_existent="null")
-    late = naive.dt.replace_time_zone(rule.name, ambiguous="latest", non_existent="null")
-    twice = (early != late).fill_null(False)
-    never = naive.is_not_null() & early.is_null()
+        repair_records = (Repair("no_time_zone_taken_as_utc", naive.name, present),) if present else ()
+        return naive.dt.replace_time_zone("UTC"), repair_records
+    earliest = naive.dt.replace_time_zone(rule.name, ambiguous="earliest", non_existent="null")
+    latest = naive.dt.replace_time_zone(rule.name, ambiguous="latest", non_existent="null")
+    is_ambiguous = (earliest != latest).fill_null(False)
+    is_nonexistent = naive.is_not_null() & earliest.is_null()
     repairs = [Repair("time_zone", naive.name, present)] if present else []
-    repairs += _ask(
+    repairs += _resolve_clock_times(
         naive,
-        twice,
+        is_ambiguous,
         rule,
         rule.ambiguous,
         "ambiguous",
@@ -151,30 +153,32 @@ def _place(naive: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Series, 
         "earliest, latest or missing",
         where,
     )
-    repairs += _ask(naive, never, rule, rule.nonexistent, "nonexistent", "never happened", "missing", where)
-    chosen = late if rule.ambiguous == "latest" else early
+    repairs += _resolve_clock_times(
+        naive, is_nonexistent, rule, rule.nonexistent, "nonexistent", "never happened", "missing", where
+    )
+    chosen = latest if rule.ambiguous == "latest" else earliest
     if rule.ambiguous == "missing":
-        chosen = chosen.set(twice, None)
+        chosen = chosen.set(is_ambiguous, None)
     return chosen.dt.convert_time_zone("UTC").cast(UTC_TIME), tuple(repairs)
 
 
-def _ask(
+def _resolve_clock_times(
     naive: pl.Series,
-    hit: pl.Series,
+    affected: pl.Series,
     rule: TimezoneRule,
-    answer: str,
+    policy: str,
     key: str,
     what: str,
     choices: str,
     where: str,
 ) -> list[Repair]:
-    count = int(hit.sum())
+    count = int(affected.sum())
     if not count:
         return []
-    if answer == "refuse":
-        shown = examples(map(str, naive.filter(hit)))
+    if policy == "refuse":
+        shown = examples(map(str, naive.filter(affected)))
         raise SourceError(
             f"{where}: {count} clock times of {naive.name!r} {what} in {rule.name}: {shown}; "
             f"say what they mean with repairs.timezone: {{name: {rule.name}, {key}: {choices}}}"
         )
-    return [Repair(f"{key}_clock_time_{answer}", naive.name, count)]
+    return [Repair(f"{key}_clock_time_{policy}", naive.name, count)]

@@ -29,10 +29,10 @@ def unpacked(name: str, content: bytes, where: str) -> tuple[str, bytes]:
             ) from None
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            held = [one for one in archive.namelist() if not one.endswith("/") and "__MACOSX" not in one]
-            if len(held) != 1:
-                shown = ", ".join(held[:6]) or "nothing"
-                raise SourceError(f"{where} holds {len(held)} files ({shown}); unpack the one you mean")
-            return held[0], archive.read(held[0])
+            members = [one for one in archive.namelist() if not one.endswith("/") and "__MACOSX" not in one]
+            if len(members) != 1:
+                shown = ", ".join(members[:6]) or "nothing"
+                raise SourceError(f"{where} holds {len(members)} files ({shown}); unpack the one you mean")
+            return members[0], archive.read(members[0])
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise SourceError(f"{where} is not a whole zip archive without a password ({error})") from None

@@ -19,13 +19,13 @@ import polars as pl
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import FileSource
-from mlops_assets.readings.formats.csv_fast_path import Body, Top, scanned, typed
-from mlops_assets.readings.formats.encoding import Content, Text, as_utf_8
+from mlops_assets.readings.formats.csv_fast_path import Body, Preamble, read_typed, scan
+from mlops_assets.readings.formats.encoding import Content, Text, transcode
 
 _FIELD_LIMIT: Final = 10_000_000
 
 Row = list[str]
-Noted = Counter[tuple[str, str | None]]
+RepairCounts = Counter[tuple[str, str | None]]
 """What was mended, and in which column: how often."""
 
 
@@ -45,28 +45,28 @@ def read_delimited(
     `text_columns` keep their text: 1.613 may be a number with a thousands point, 007 a code. A tidy file is scanned
     piece by piece and then left to polars; one that needs mending is written anew, line by line, and held once.
     """
-    text, noted = as_utf_8(content, source.encoding, where)
+    text, counts = transcode(content, source.encoding, where)
     del content  # where it had to be decoded, the text alone is held
     separator = source.separator or ","
-    names, top = _header(text, source, separator, where)
-    body = scanned(text.opened(top.size), separator, len(names))
+    names, preamble = _header(text, source, separator, where)
+    body = scan(text.open_stream(preamble.size), separator, len(names))
     if body.blank:
-        return pl.DataFrame(), noted
-    if body.even and not source.trim:
-        return typed(text, top, body, names, separator, text_columns, where), noted
-    frame, mended = _mended(text, top, names, source, text_columns, where)
-    return frame, noted + mended
+        return pl.DataFrame(), counts
+    if body.is_rectangular and not source.trim:
+        return read_typed(text, preamble, body, names, separator, text_columns, where), counts
+    frame, repaired = _read_repaired(text, preamble, names, source, text_columns, where)
+    return frame, counts + repaired
 
 
-def _header(text: Text, source: FileSource, separator: str, where: str) -> tuple[Row, Top]:
+def _header(text: Text, source: FileSource, separator: str, where: str) -> tuple[Row, Preamble]:
     """Column names, and what lies above the data."""
-    size = feeds = 0
+    size = line_feeds = 0
 
     def used() -> Iterator[str]:
-        nonlocal size, feeds
+        nonlocal size, line_feeds
         for line in lines:
             size += len(line.encode())
-            feeds += line.count("\n")
+            line_feeds += line.count("\n")
             yield line
 
     csv.field_size_limit(_FIELD_LIMIT)
@@ -74,7 +74,7 @@ def _header(text: Text, source: FileSource, separator: str, where: str) -> tuple
         stream = used()
         for _ in range(source.skip_lines):
             next(stream, None)
-        start = Top(size, feeds, source.skip_lines)
+        start = Preamble(size, line_feeds, source.skip_lines)
         reader = csv.reader(stream, delimiter=separator, skipinitialspace=source.trim)
         try:
             first = next(row for row in reader if row)
@@ -87,64 +87,66 @@ def _header(text: Text, source: FileSource, separator: str, where: str) -> tuple
     line = source.skip_lines + reader.line_num
     names = [name.strip() for name in first] if source.trim else first
     later = "; if the header comes later, declare source.skip_lines; if the first line is data, source.header: false"
-    twice = sorted(name for name, count in Counter(names).items() if count > 1 and name.strip())
-    if twice:
-        raise SourceError(f"{where}, line {line}: the header names {twice[0]!r} twice{later}")
-    blank = [place for place, name in enumerate(names, start=1) if not name.strip()]
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1 and name.strip())
+    if repeated:
+        raise SourceError(f"{where}, line {line}: the header names {repeated[0]!r} twice{later}")
+    blank = [index for index, name in enumerate(names, start=1) if not name.strip()]
     if blank and not source.trim:
-        mend = "; source.trim: true drops columns that are blank throughout"
-        raise SourceError(f"{where}, line {line}: the header has no name for column {blank[0]}{later}{mend}")
-    return names, Top(size, feeds, line)
+        hint = "; source.trim: true drops columns that are blank throughout"
+        raise SourceError(f"{where}, line {line}: the header has no name for column {blank[0]}{later}{hint}")
+    return names, Preamble(size, line_feeds, line)
 
 
-def _mended(
-    text: Text, top: Top, names: Row, source: FileSource, text_columns: frozenset[str], where: str
+def _read_repaired(
+    text: Text, preamble: Preamble, names: Row, source: FileSource, text_columns: frozenset[str], where: str
 ) -> tuple[pl.DataFrame, list[Repair]]:
     """The data written anew, line by line, every record with as many fields as there are names."""
     separator = source.separator or ","
-    noted: Noted = Counter()
-    padded = _padded_quotes(text, top, separator) if source.trim else 0
+    counts: RepairCounts = Counter()
+    padded = _padded_quotes(text, preamble, separator) if source.trim else 0
     if padded:  # otherwise the quotation mark would count as a letter of the value
-        noted["space_before_quote_skipped", None] = padded
+        counts["space_before_quote_skipped", None] = padded
     used = [bool(name) or not source.trim for name in names]
-    body = Body(even=False, bare=False)
+    body = Body(is_rectangular=False, has_plain_numbers=False)
     copy = io.BytesIO()
-    with text.lines(top.size) as lines, io.TextIOWrapper(copy, encoding="utf-8", newline="") as out:
+    with text.lines(preamble.size) as lines, io.TextIOWrapper(copy, encoding="utf-8", newline="") as out:
         reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=bool(padded))
-        rows = _rows(reader, len(names), top.lines, source.ragged, noted, where)
+        rows = _rows(reader, len(names), preamble.lines, source.ragged, counts, where)
         write = csv.writer(out, lineterminator="\n").writerow
-        for row in _trimmed(rows, names, used, noted) if source.trim else rows:
+        for row in _trimmed(rows, names, used, counts) if source.trim else rows:
             write(row)
             body.lines += 1
         out.flush()
         made = Text(copy.getvalue())
-    nameless = [place for place, name in enumerate(names, start=1) if used[place - 1] and not name]
+    nameless = [index for index, name in enumerate(names, start=1) if used[index - 1] and not name]
     if nameless and source.trim:
         raise SourceError(
             f"{where}: column {nameless[0]} has values but no name in the header; name it in the file"
         )
-    spoken = [
-        name if kept else f"\0{place}" for place, (name, kept) in enumerate(zip(names, used, strict=True))
+    output_names = [
+        name if kept else f"\0{index}" for index, (name, kept) in enumerate(zip(names, used, strict=True))
     ]
-    frame = typed(made, Top(0, 0, 0), body, spoken, ",", text_columns, where)
-    repairs = [Repair(name, column, number) for (name, column), number in noted.items()]
+    frame = read_typed(made, Preamble(0, 0, 0), body, output_names, ",", text_columns, where)
+    repairs = [Repair(name, column, number) for (name, column), number in counts.items()]
     if not all(used):
         repairs.append(Repair("blank_column_dropped", None, used.count(False)))
-    return frame.select(name for name, kept in zip(spoken, used, strict=True) if kept), repairs
+    return frame.select(name for name, kept in zip(output_names, used, strict=True) if kept), repairs
 
 
-def _padded_quotes(text: Text, top: Top, separator: str) -> int:
+def _padded_quotes(text: Text, preamble: Preamble, separator: str) -> int:
     pattern = re.compile(rf"{re.escape(separator)} +\"")
-    with text.lines(top.size) as lines:
+    with text.lines(preamble.size) as lines:
         return sum(len(pattern.findall(line)) for line in lines)
 
 
-def _rows(reader: Records, width: int, above: int, ragged: str, noted: Noted, where: str) -> Iterator[Row]:
+def _rows(
+    reader: Records, width: int, above: int, ragged: str, counts: RepairCounts, where: str
+) -> Iterator[Row]:
     """Every record with exactly `width` fields; blank lines, short and long ones as declared, each counted."""
     try:
         for row in reader:
             if not row:
-                noted["blank_line_skipped", None] += 1
+                counts["blank_line_skipped", None] += 1
             elif len(row) == width:
                 yield row
             elif ragged == "refuse":
@@ -154,11 +156,11 @@ def _rows(reader: Records, width: int, above: int, ragged: str, noted: Noted, wh
                     "or source.skip_lines when a title stands above the header"
                 )
             elif ragged == "drop":
-                noted["ragged_line_dropped", None] += 1
+                counts["ragged_line_dropped", None] += 1
             else:
                 surplus = any(value.strip() for value in row[width:])
                 how = "long_line_cut" if surplus else "blank_fields_cut"
-                noted["short_line_padded" if len(row) < width else how, None] += 1
+                counts["short_line_padded" if len(row) < width else how, None] += 1
                 yield [*row[:width], *[""] * (width - len(row))]
     except csv.Error as error:
         raise SourceError(
@@ -166,15 +168,15 @@ def _rows(reader: Records, width: int, above: int, ragged: str, noted: Noted, wh
         ) from None
 
 
-def _trimmed(rows: Iterator[Row], names: Row, used: list[bool], noted: Noted) -> Iterator[Row]:
+def _trimmed(rows: Iterator[Row], names: Row, used: list[bool], counts: RepairCounts) -> Iterator[Row]:
     """Values without spaces around them; `used` learns of columns that have no name but values."""
-    unnamed = [place for place, kept in enumerate(used) if not kept]
+    unnamed = [index for index, kept in enumerate(used) if not kept]
     for row in rows:
-        bare = [value.strip() for value in row]
-        if bare != row:
-            for name, old, new in zip(names, row, bare, strict=True):
+        has_plain_numbers = [value.strip() for value in row]
+        if has_plain_numbers != row:
+            for name, old, new in zip(names, row, has_plain_numbers, strict=True):
                 if old != new:
-                    noted["padding_stripped", name or None] += 1
-        for place in unnamed:
-            used[place] = used[place] or bool(bare[place])
-        yield bare
+                    counts["padding_stripped", name or None] += 1
+        for index in unnamed:
+            used[index] = used[index] or bool(has_plain_numbers[index])
+        yield has_plain_numbers

@@ -16,14 +16,14 @@ from typing import BinaryIO, Final
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 
-MARKS: Final = (
+BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-PIECE: Final = 4_000_000
+CHUNK_BYTES: Final = 4_000_000
 """Bytes looked at together."""
-_GUESSED_FROM: Final = 1_000_000
+_SNIFFED_BYTES: Final = 1_000_000
 _UTF_8: Final = frozenset({"utf-8", "utf-8-sig", "ascii"})
 
 Content = bytes | Path
@@ -37,44 +37,44 @@ class Text:
     content: Content
     start: int = 0
 
-    def opened(self, start: int = 0) -> BinaryIO:
+    def open_stream(self, start: int = 0) -> BinaryIO:
         """Its bytes, from `start` bytes below its own start."""
-        stream = opened(self.content)
+        stream = open_stream(self.content)
         stream.seek(self.start + start)
         return stream
 
     def lines(self, start: int = 0) -> io.TextIOWrapper:
         """Its text, line by line, with line ends as they are."""
-        return io.TextIOWrapper(self.opened(start), encoding="utf-8", newline="")
+        return io.TextIOWrapper(self.open_stream(start), encoding="utf-8", newline="")
 
 
-def opened(content: Content) -> BinaryIO:
+def open_stream(content: Content) -> BinaryIO:
     """The bytes, from the first one on."""
     return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 
-def pieces(stream: BinaryIO) -> Iterator[bytes]:
+def chunks(stream: BinaryIO) -> Iterator[bytes]:
     """All that is left of a stream, piece by piece; closes it."""
     with stream:
-        while piece := stream.read(PIECE):
-            yield piece
+        while chunk := stream.read(CHUNK_BYTES):
+            yield chunk
 
 
-def head(content: Content, size: int = _GUESSED_FROM) -> bytes:
+def head(content: Content, size: int = _SNIFFED_BYTES) -> bytes:
     """The first bytes of a file."""
-    with opened(content) as stream:
+    with open_stream(content) as stream:
         return stream.read(size)
 
 
 def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[Repair]]:
     """Text of the bytes, as `as_utf_8` finds it."""
-    text, noted = as_utf_8(content, encoding, where, mend_line_ends=False)
-    with text.opened() as stream:
-        return stream.read().decode(), noted
+    text, repairs = transcode(content, encoding, where, fix_line_ends=False)
+    with text.open_stream() as stream:
+        return stream.read().decode(), repairs
 
 
-def as_utf_8(
-    content: Content, encoding: str | None, where: str, *, mend_line_ends: bool = True
+def transcode(
+    content: Content, encoding: str | None, where: str, *, fix_line_ends: bool = True
 ) -> tuple[Text, list[Repair]]:
     """The text in UTF-8; without a declared encoding it is UTF-8, or what a byte order mark says (counted).
 
@@ -82,78 +82,78 @@ def as_utf_8(
     not in it, and for NUL characters.
     """
     start = head(content, 4)
-    marked = next((name for mark, name in MARKS if start.startswith(mark)), None)
-    chosen = marked or "utf-8" if encoding is None else encoding
+    bom_encoding = next((name for bom, name in BOMS if start.startswith(bom)), None)
+    chosen = bom_encoding or "utf-8" if encoding is None else encoding
     try:
         " ".encode(chosen)
     except LookupError:
         raise SourceError(
             f"{where}: unknown source.encoding {encoding!r}; write one such as latin-1, cp1252, big5 or utf-16"
         ) from None
-    found = Counts()
-    wrong = misfit(content, chosen, found)
-    if wrong is not None:
+    counts = Counts()
+    misfit_byte = first_misfit(content, chosen, counts)
+    if misfit_byte is not None:
         guess = guess_encoding(head(content), chosen)
         hint = f"; it may be {guess}: declare source.encoding" if guess else "; declare source.encoding"
-        place, byte = wrong
-        raise SourceError(f"{where} is not {chosen} text: byte {place} is 0x{byte:02x}{hint}")
-    if found.nul:
+        offset, byte = misfit_byte
+        raise SourceError(f"{where} is not {chosen} text: byte {offset} is 0x{byte:02x}{hint}")
+    if counts.nul:
         raise SourceError(
             f"{where} holds NUL characters: it is no text, or UTF-16 without a byte order mark; "
             "for the latter declare source.encoding: utf-16-le"
         )
-    noted = (
-        [Repair(f"byte_order_mark_{'utf_8' if marked == 'utf-8-sig' else 'utf_16'}", None, 1)]
-        if marked and encoding is None
+    repairs = (
+        [Repair(f"byte_order_mark_{'utf_8' if bom_encoding == 'utf-8-sig' else 'utf_16'}", None, 1)]
+        if bom_encoding and encoding is None
         else []
     )
-    mac = mend_line_ends and found.returns > 0 and not found.feeds
-    if mac:
-        noted.append(Repair("mac_line_end", None, found.returns))
-    if codecs.lookup(chosen).name in _UTF_8 and not mac:
-        return Text(content, len(codecs.BOM_UTF8) if marked == "utf-8-sig" else 0), noted
+    has_mac_line_ends = fix_line_ends and counts.carriage_returns > 0 and not counts.line_feeds
+    if has_mac_line_ends:
+        repairs.append(Repair("mac_line_end", None, counts.carriage_returns))
+    if codecs.lookup(chosen).name in _UTF_8 and not has_mac_line_ends:
+        return Text(content, len(codecs.BOM_UTF8) if bom_encoding == "utf-8-sig" else 0), repairs
     copy = io.BytesIO()
-    decoder = codecs.getincrementaldecoder(_without_mark(chosen))()
-    for piece in pieces(opened(content)):
-        text = decoder.decode(piece)
-        copy.write((text.replace("\r", "\n") if mac else text).encode())
-    made = copy.getvalue()
-    return Text(made, len(codecs.BOM_UTF8) if made.startswith(codecs.BOM_UTF8) else 0), noted
+    decoder = codecs.getincrementaldecoder(_without_bom(chosen))()
+    for chunk in chunks(open_stream(content)):
+        text = decoder.decode(chunk)
+        copy.write((text.replace("\r", "\n") if has_mac_line_ends else text).encode())
+    transcoded = copy.getvalue()
+    return Text(transcoded, len(codecs.BOM_UTF8) if transcoded.startswith(codecs.BOM_UTF8) else 0), repairs
 
 
 @dataclass(slots=True)
 class Counts:
     """What was seen of a text on the way: line feeds, carriage returns, and whether there was a NUL."""
 
-    feeds: int = 0
-    returns: int = 0
+    line_feeds: int = 0
+    carriage_returns: int = 0
     nul: bool = False
 
 
-def misfit(content: Content, encoding: str, found: Counts | None = None) -> tuple[int, int] | None:
+def first_misfit(content: Content, encoding: str, counts: Counts | None = None) -> tuple[int, int] | None:
     """Place and value of the first byte that is not in the encoding; None where all are."""
-    found = found or Counts()
-    decoder = codecs.getincrementaldecoder(_without_mark(encoding))()
-    behind = 0
-    for piece in _and_end(pieces(opened(content))):
+    counts = counts or Counts()
+    decoder = codecs.getincrementaldecoder(_without_bom(encoding))()
+    offset = 0
+    for chunk in _with_end(chunks(open_stream(content))):
         waiting = len(decoder.getstate()[0])
         try:
-            text = decoder.decode(piece, final=not piece)
+            text = decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
-            return behind - waiting + error.start, error.object[error.start]
-        behind += len(piece)
-        found.feeds += text.count("\n")
-        found.returns += text.count("\r")
-        found.nul = found.nul or "\0" in text
+            return offset - waiting + error.start, error.object[error.start]
+        offset += len(chunk)
+        counts.line_feeds += text.count("\n")
+        counts.carriage_returns += text.count("\r")
+        counts.nul = counts.nul or "\0" in text
     return None
 
 
-def _without_mark(encoding: str) -> str:
+def _without_bom(encoding: str) -> str:
     """UTF-8 for UTF-8 with a mark, whose decoder counts bytes from behind it."""
     return "utf-8" if codecs.lookup(encoding).name == "utf-8-sig" else encoding
 
 
-def _and_end(parts: Iterator[bytes]) -> Iterator[bytes]:
+def _with_end(parts: Iterator[bytes]) -> Iterator[bytes]:
     yield from parts
     yield b""
 

@@ -24,7 +24,7 @@ def read_workbook(
     filled = [row for row in rows if any(cell is not None for cell in row)]
     if len(filled) <= source.header:
         raise SourceError(f"{where}: its sheet has no rows below {source.skip_lines} skipped ones")
-    width = max(place for row in filled for place, cell in enumerate(row, start=1) if cell is not None)
+    width = max(index for row in filled for index, cell in enumerate(row, start=1) if cell is not None)
     blank = len(rows) - len(filled)
     names = _names(filled.pop(0) if source.header else None, source, width, where)
     frame = to_frame((dict(zip(names, row, strict=False)) for row in filled), where)
@@ -55,9 +55,9 @@ def _names(header: Sequence[Any] | None, source: FileSource, width: int, where: 
     if header is None:
         return list(source.names or (f"column_{number}" for number in range(1, width + 1)))
     names = ["" if cell is None else str(cell).strip() for cell in header[:width]]
-    for place, name in enumerate(names):
-        if not name or name in names[:place]:
-            what = f"names {name!r} twice" if name else f"has no name for column {place + 1}"
+    for index, name in enumerate(names):
+        if not name or name in names[:index]:
+            what = f"names {name!r} twice" if name else f"has no name for column {index + 1}"
             raise SourceError(
                 f"{where}: the header {what}; if it comes later declare source.skip_lines, "
                 "else source.header: false and source.names"

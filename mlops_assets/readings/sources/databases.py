@@ -44,9 +44,9 @@ def readings_url(settings: Settings) -> str | None:
     return None
 
 
-def open_database(url: str, named: str) -> sa.Engine:
+def open_database(url: str, origin: str) -> sa.Engine:
     """An engine without a pool; `named` says where the URL came from. Raises SourceError and MissingExtraError."""
-    parsed = _parsed(url, named)
+    parsed = _parsed(url, origin)
     if parsed.drivername in _DRIVERS:
         parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
     dialect = parsed.get_backend_name()
@@ -56,20 +56,20 @@ def open_database(url: str, named: str) -> sa.Engine:
         if dialect in _EXTRAS:
             raise MissingExtraError(f"reading from {dialect}", _EXTRAS[dialect]) from None
         raise SourceError(
-            f"{named}: SQLAlchemy knows no database {parsed.drivername!r}; install its dialect or mend the URL"
+            f"{origin}: SQLAlchemy knows no database {parsed.drivername!r}; install its dialect or mend the URL"
         ) from None
 
 
-def shown(url: sa.URL) -> str:
+def display_url(url: sa.URL) -> str:
     """The address without user, password and options."""
-    place = f"{url.host}{f':{url.port}' if url.port else ''}" if url.host else ""
-    return f"{url.get_backend_name()}://{place}/{url.database or ''}"
+    address = f"{url.host}{f':{url.port}' if url.port else ''}" if url.host else ""
+    return f"{url.get_backend_name()}://{address}/{url.database or ''}"
 
 
-def _parsed(url: str, named: str) -> sa.URL:
+def _parsed(url: str, origin: str) -> sa.URL:
     try:
         return sa.make_url(url)
     except (ArgumentError, ValueError):
         raise SourceError(
-            f"{named} is no database URL; write dialect://user:password@host:port/database"
+            f"{origin} is no database URL; write dialect://user:password@host:port/database"
         ) from None

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from mlops_assets.errors import SourceError
-from mlops_assets.readings.sources.databases import open_database, shown
+from mlops_assets.readings.sources.databases import display_url, open_database
 from mlops_assets.simulators import KEYS, SIMULATORS
 
 _STEP: Final = timedelta(days=30)
@@ -59,7 +59,7 @@ def catch_up(
             return _append(connection, table, simulator, until.astimezone(UTC), days, seed, params or {})
     except DBAPIError as error:
         raise SourceError(
-            f"feeding table {table} at {shown(engine.url)}: {str(error.orig).strip()}"
+            f"feeding table {table} at {display_url(engine.url)}: {str(error.orig).strip()}"
         ) from None
     finally:
         if isinstance(database, str):
@@ -84,8 +84,12 @@ def _append(
     )
     _create(connection, name, simulator, simulate(until, until + tick, seed=seed, **params).schema)
     first, last = connection.execute(sa.text(f"SELECT min({time}), max({time}) FROM {name}")).one()  # noqa: S608, quoted
-    wanted = until - timedelta(days=days) + tick
-    spans = [(wanted, until + tick)] if first is None else [(wanted, first), (last + tick, until + tick)]
+    backfill_start = until - timedelta(days=days) + tick
+    spans = (
+        [(backfill_start, until + tick)]
+        if first is None
+        else [(backfill_start, first), (last + tick, until + tick)]
+    )
     added = 0
     for start, end in spans:
         while start < end:

@@ -41,7 +41,7 @@ def _parquet(content: bytes, _source: FileSource, where: str, _text: frozenset[s
 
 
 def _json(content: bytes, source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
-    text, noted = decode(content, source.encoding, where)
+    text, format_repairs = decode(content, source.encoding, where)
     try:
         body = json.loads(text)
     except json.JSONDecodeError as error:
@@ -56,11 +56,11 @@ def _json(content: bytes, source: FileSource, where: str, _text: frozenset[str])
             else ""
         )
         raise SourceError(f"{where} must be a JSON list of objects{keys}")
-    return to_frame(body, where), noted
+    return to_frame(body, where), format_repairs
 
 
 def _json_lines(content: bytes, source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
-    text, noted = decode(content, source.encoding, where)
+    text, format_repairs = decode(content, source.encoding, where)
     rows = []
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
@@ -70,7 +70,7 @@ def _json_lines(content: bytes, source: FileSource, where: str, _text: frozenset
                 raise SourceError(
                     f"{where}, line {number}: is not JSON: {error.msg}; the file may have been cut off"
                 ) from None
-    return to_frame(rows, where), noted
+    return to_frame(rows, where), format_repairs
 
 
 def _avro(content: bytes, _source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
@@ -120,47 +120,51 @@ _ENDINGS: Final = {
 
 def read_files(source: FileSource, request: Request) -> Fetched:
     """The rows of every file the path names. Raises SourceError that names the file at fault."""
-    who = f"model {request.model!r}: "
+    prefix = f"model {request.model!r}: "
     frames: list[tuple[str, pl.DataFrame]] = []
     repairs: list[Repair] = []
-    for name, content in _contents(source, request, who):
-        where = f"{who}file {name}"
-        inside, found = unpacked(name, _bytes(content, who), where) if is_packed(name) else (name, None)
-        form = source.format or _form(inside, where)
+    for name, content in _contents(source, request, prefix):
+        where = f"{prefix}file {name}"
+        member, unpacked_bytes = (
+            unpacked(name, _bytes(content, prefix), where) if is_packed(name) else (name, None)
+        )
+        form = source.format or _form(member, where)
         if form == "tsv" and source.separator is None:
             source = source.model_copy(update={"separator": "\t"})
-        local = content if isinstance(content, Path) and content.is_file() and found is None else None
+        local = (
+            content if isinstance(content, Path) and content.is_file() and unpacked_bytes is None else None
+        )
         if local is not None and form == "parquet":
             frame = _parquet_of_window(local, request, where)
         elif local is not None and form in ("csv", "tsv"):
-            frame, noted = _delimited_of_file(local, source, request, where)
-            repairs += noted
+            frame, format_repairs = _delimited_of_file(local, source, request, where)
+            repairs += format_repairs
         else:
-            found = _bytes(content, who) if found is None else found
-            if not found.strip():
+            unpacked_bytes = _bytes(content, prefix) if unpacked_bytes is None else unpacked_bytes
+            if not unpacked_bytes.strip():
                 raise SourceError(f"{where} is empty")
-            frame, noted = FORMATS[form](found, source, where, request.as_text)
-            repairs += noted
+            frame, format_repairs = FORMATS[form](unpacked_bytes, source, where, request.as_text)
+            repairs += format_repairs
         if not frame.width or (not frame.height and form != "parquet"):
             raise SourceError(f"{where} has no rows; if its first line is data, declare source.header: false")
         frames.append((name, frame))
-    stacked = _stack(frames, who)
+    stacked = _stack(frames, prefix)
     several = f" ({len(frames)} files)" if len(frames) > 1 else ""
     return Fetched(stacked, f"file {source.path}{several}", _summed(repairs))
 
 
-def _contents(source: FileSource, request: Request, who: str) -> Iterator[tuple[str, bytes | Path]]:
+def _contents(source: FileSource, request: Request, prefix: str) -> Iterator[tuple[str, bytes | Path]]:
     if object_store.is_remote(source.path):
-        yield from object_store.contents(source.path, tuple(_ENDINGS), request.settings.environ, who)
+        yield from object_store.contents(source.path, tuple(_ENDINGS), request.settings.environ, prefix)
     else:
-        yield from ((str(path), path) for path in _paths(source, who))
+        yield from ((str(path), path) for path in _paths(source, prefix))
 
 
-def _bytes(content: bytes | Path, who: str) -> bytes:
+def _bytes(content: bytes | Path, prefix: str) -> bytes:
     try:
         return content.read_bytes() if isinstance(content, Path) else content
     except OSError as error:
-        raise SourceError(f"{who}file {content!s} cannot be read: {error.strerror}") from None
+        raise SourceError(f"{prefix}file {content!s} cannot be read: {error.strerror}") from None
 
 
 def _parquet_of_window(path: Path, request: Request, where: str) -> pl.DataFrame:
@@ -191,33 +195,41 @@ def _delimited_of_file(path: Path, source: FileSource, request: Request, where: 
         raise SourceError(f"{where} cannot be read: {error.strerror}") from None
 
 
-def _paths(source: FileSource, who: str) -> list[Path]:
-    given = Path(source.path)
-    if given.is_dir():
-        found = sorted(
+def _paths(source: FileSource, prefix: str) -> list[Path]:
+    requested_path = Path(source.path)
+    if requested_path.is_dir():
+        matches = sorted(
             path
-            for path in given.iterdir()
+            for path in requested_path.iterdir()
             if path.is_file() and _ending(path.name) in _ENDINGS and not path.name.startswith(".")
         )
-        kinds = {_ENDINGS[_ending(path.name)] for path in found}
+        kinds = {_ENDINGS[_ending(path.name)] for path in matches}
         if len(kinds) > 1 and source.format is None:
             raise SourceError(
-                f"{who}folder {given} holds files of several formats ({', '.join(sorted(kinds))}); "
-                f"write a pattern such as {given}/*.csv"
+                f"{prefix}folder {requested_path} holds files of several formats ({', '.join(sorted(kinds))}); "
+                f"write a pattern such as {requested_path}/*.csv"
             )
-        wanted = f"folder {given} holds no file of a known format ({', '.join(sorted(FORMATS))})"
+        problem = f"folder {requested_path} holds no file of a known format ({', '.join(sorted(FORMATS))})"
     elif any(sign in source.path for sign in "*?["):
-        root = Path(given.anchor) if given.is_absolute() else Path()
-        pattern = str(given.relative_to(given.anchor)) if given.is_absolute() else source.path
-        found = sorted(path for path in root.glob(pattern) if path.is_file())
-        wanted = f"no file matches {source.path}"
+        root = Path(requested_path.anchor) if requested_path.is_absolute() else Path()
+        pattern = (
+            str(requested_path.relative_to(requested_path.anchor))
+            if requested_path.is_absolute()
+            else source.path
+        )
+        matches = sorted(path for path in root.glob(pattern) if path.is_file())
+        problem = f"no file matches {source.path}"
     else:
-        found = [given] if given.exists() else []
-        near = sorted(path.name for path in given.parent.iterdir()) if given.parent.is_dir() else []
-        wanted = f"file {given} does not exist{_near(given.name, near)}"
-    if not found:
-        raise SourceError(f"{who}{wanted} (looked from {Path.cwd()})")
-    return found
+        matches = [requested_path] if requested_path.exists() else []
+        near = (
+            sorted(path.name for path in requested_path.parent.iterdir())
+            if requested_path.parent.is_dir()
+            else []
+        )
+        problem = f"file {requested_path} does not exist{_near(requested_path.name, near)}"
+    if not matches:
+        raise SourceError(f"{prefix}{problem} (looked from {Path.cwd()})")
+    return matches
 
 
 def _near(name: str, names: list[str]) -> str:
@@ -258,14 +270,14 @@ def _form(name: str, where: str) -> str:
     return form
 
 
-def _stack(frames: list[tuple[str, pl.DataFrame]], who: str) -> pl.DataFrame:
+def _stack(frames: list[tuple[str, pl.DataFrame]], prefix: str) -> pl.DataFrame:
     """Under each other; numbers may widen, but columns must be the same and text never meets numbers."""
     first_name, first = frames[0]
     for name, frame in frames[1:]:
         odd = sorted(set(first.columns) ^ set(frame.columns))
         if odd:
             raise SourceError(
-                f"{who}files {first_name} and {name} differ in columns: "
+                f"{prefix}files {first_name} and {name} differ in columns: "
                 f"{', '.join(map(repr, odd[:6]))}; give them the same columns"
             )
         for column, kind in first.schema.items():
@@ -273,7 +285,7 @@ def _stack(frames: list[tuple[str, pl.DataFrame]], who: str) -> pl.DataFrame:
             free = kind == other or pl.Null in (kind, other) or (kind.is_numeric() and other.is_numeric())
             if not free:
                 raise SourceError(
-                    f"{who}column {column!r} is {kind} in {first_name} but {other} in {name}; mend the file"
+                    f"{prefix}column {column!r} is {kind} in {first_name} but {other} in {name}; mend the file"
                 )
     return (
         first

@@ -14,8 +14,8 @@ import polars as pl
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import Join, JoinedSource, RepairsSpec, Single
-from mlops_assets.readings.cleaning.rows import choose, drop_duplicates, place_in_time
-from mlops_assets.readings.cleaning.steps import mend, need
+from mlops_assets.readings.cleaning.rows import choose, drop_duplicates, to_utc_timestamps
+from mlops_assets.readings.cleaning.steps import apply_steps, need
 from mlops_assets.readings.request import Fetched, Request, text_columns
 from mlops_assets.readings.sources.registry import SOURCES
 
@@ -30,10 +30,12 @@ def read_joined(source: JoinedSource, request: Request) -> Fetched:
         time = join.timestamp or request.timestamp
         keys = [*join.on, *([time] if join.asof and time else [])]
         timeless = join.timestamp is None and time not in keys  # a table of facts that hold at any time
-        asked = replace(request, start=None if timeless else reach, timestamp=None if timeless else time)
-        other, name, noted = _part(join.source, join.repairs, asked, keys)
+        part_request = replace(
+            request, start=None if timeless else reach, timestamp=None if timeless else time
+        )
+        other, name, step_repairs = _part(join.source, join.repairs, part_request, keys)
         frame, unmatched = _match(frame, other, join, request, f"model {request.model!r}: joining {name}")
-        repairs += [*noted, *([Repair("without_partner", name, unmatched)] if unmatched else [])]
+        repairs += [*step_repairs, *([Repair("without_partner", name, unmatched)] if unmatched else [])]
         names = f"{names}, {name}"
     return Fetched(frame, f"joined: {names}", tuple(repairs))
 
@@ -48,25 +50,25 @@ def _part(
         start = max(request.as_of - window, start) if start else request.as_of - window
     named = {new: old for old, new in rules.rename.items()}
     zone = rules.timezone.name if rules.timezone else request.zone
-    asked = replace(
+    part_request = replace(
         request,
         start=start,
         timestamp=named.get(timestamp, timestamp) if timestamp else None,
         zone=zone,
         as_text=text_columns(rules, timestamp),
     )
-    fetched = SOURCES[source.kind](source, asked)
+    fetched = SOURCES[source.kind](source, part_request)
     where = f"model {request.model!r}: {fetched.source}"
-    frame, noted = mend(fetched.frame, rules, where)
-    repairs = [*fetched.repairs, *noted]
+    frame, step_repairs = apply_steps(fetched.frame, rules, where)
+    repairs = [*fetched.repairs, *step_repairs]
     if timestamp is not None and timestamp in frame.columns:
-        frame, noted = place_in_time(frame, timestamp, rules, where)
-        repairs += noted
+        frame, step_repairs = to_utc_timestamps(frame, timestamp, rules, where)
+        repairs += step_repairs
         frame = frame.filter(pl.col(timestamp) <= request.as_of)
     for key in keys:
         need(frame, key, "join", where)
-    frame, noted = drop_duplicates(frame, rules, keys)
-    return choose(frame, rules, where), fetched.source, [*repairs, *noted]
+    frame, step_repairs = drop_duplicates(frame, rules, keys)
+    return choose(frame, rules, where), fetched.source, [*repairs, *step_repairs]
 
 
 def _match(
@@ -95,7 +97,7 @@ def _match(
     marked = other.with_columns(pl.lit(True).alias(_ROW))
     if join.asof is not None and left_time is not None:
         ordered = frame.with_row_index(_ROW + "_order").sort(left_time, maintain_order=True)
-        found = ordered.join_asof(
+        matched = ordered.join_asof(
             marked.sort(left_time),
             on=left_time,
             by=list(join.on) or None,
@@ -103,13 +105,13 @@ def _match(
             tolerance=join.asof,
             check_sortedness=False,
         )
-        found = found.sort(_ROW + "_order").drop(_ROW + "_order")
+        matched = matched.sort(_ROW + "_order").drop(_ROW + "_order")
     else:
-        found = frame.join(marked, on=keys, how="left", maintain_order="left")
-    unmatched = found[_ROW].null_count()
+        matched = frame.join(marked, on=keys, how="left", maintain_order="left")
+    unmatched = matched[_ROW].null_count()
     if join.how == "inner":
-        found = found.filter(pl.col(_ROW).is_not_null())
-    return found.drop(_ROW), unmatched
+        matched = matched.filter(pl.col(_ROW).is_not_null())
+    return matched.drop(_ROW), unmatched
 
 
 def _same_types(frame: pl.DataFrame, other: pl.DataFrame, keys: list[str], who: str) -> pl.DataFrame:

@@ -67,33 +67,36 @@ def _messages(
 ) -> list[tuple[str, bytes | None]]:
     from confluent_kafka import TopicPartition
 
-    patience = source.timeout.total_seconds()
-    topics = consumer.list_topics(timeout=patience).topics
+    timeout_seconds = source.timeout.total_seconds()
+    topics = consumer.list_topics(timeout=timeout_seconds).topics
     if source.topic not in topics or not topics[source.topic].partitions:
         raise SourceError(f"{who}: the topic does not exist{did_you_mean(source.topic, topics)}")
     starts: dict[int, int] = {}
     ends: dict[int, int] = {}
     for number in sorted(topics[source.topic].partitions):
         partition = TopicPartition(source.topic, number)
-        starts[number], ends[number] = consumer.get_watermark_offsets(partition, timeout=patience)
-    stalled = f"{who}: no message for {patience:.0f} s although more are there"
+        starts[number], ends[number] = consumer.get_watermark_offsets(partition, timeout=timeout_seconds)
+    stall_message = f"{who}: no message for {timeout_seconds:.0f} s although more are there"
     if request.start is not None:
-        moment = max(int((request.start - _SKEW).timestamp() * 1_000), 0)
-        starts = _starts_at(consumer, source.topic, moment, starts, ends, patience, stalled, errors)
-    found = _read(consumer, source.topic, starts, ends, patience, stalled, errors)
+        start_ms = max(int((request.start - _SKEW).timestamp() * 1_000), 0)
+        starts = _starts_at(
+            consumer, source.topic, start_ms, starts, ends, timeout_seconds, stall_message, errors
+        )
+    received = _read(consumer, source.topic, starts, ends, timeout_seconds, stall_message, errors)
     return [
-        (f"partition {message.partition()}, offset {message.offset()}", message.value()) for message in found
+        (f"partition {message.partition()}, offset {message.offset()}", message.value())
+        for message in received
     ]
 
 
 def _starts_at(
     consumer: Any,
     topic: str,
-    moment: int,
+    start_ms: int,
     lows: dict[int, int],
     ends: dict[int, int],
-    patience: float,
-    stalled: str,
+    timeout_seconds: float,
+    stall_message: str,
     errors: list[str],
 ) -> dict[int, int]:
     """Offsets of the first message at or after `moment` (ms since 1970).
@@ -103,17 +106,19 @@ def _starts_at(
     """
     from confluent_kafka import TopicPartition
 
-    asked = [TopicPartition(topic, number, moment) for number in lows]
-    answers = {each.partition: each.offset for each in consumer.offsets_for_times(asked, timeout=patience)}
+    requested = [TopicPartition(topic, number, start_ms) for number in lows]
+    offsets_by_partition = {
+        each.partition: each.offset for each in consumer.offsets_for_times(requested, timeout=timeout_seconds)
+    }
     starts = {
         number: max(offset, lows[number]) if 0 <= offset < ends[number] else ends[number]
-        for number, offset in answers.items()
+        for number, offset in offsets_by_partition.items()
     }
-    doubtful = {
+    unresolved = {
         number: ends[number] - 1 for number in starts if lows[number] < ends[number] == starts[number]
     }
-    for message in _read(consumer, topic, doubtful, ends, patience, stalled, errors):
-        if message.timestamp()[1] >= moment or message.timestamp()[1] <= 0:
+    for message in _read(consumer, topic, unresolved, ends, timeout_seconds, stall_message, errors):
+        if message.timestamp()[1] >= start_ms or message.timestamp()[1] <= 0:
             starts[message.partition()] = lows[message.partition()]
     return starts
 
@@ -123,8 +128,8 @@ def _read(
     topic: str,
     starts: dict[int, int],
     ends: dict[int, int],
-    patience: float,
-    stalled: str,
+    timeout_seconds: float,
+    stall_message: str,
     errors: list[str],
 ) -> list[Any]:
     """Messages from `starts` to before `ends`; a partition is done at its last offset, or where the broker says so."""
@@ -134,22 +139,22 @@ def _read(
     if not unread:
         return []
     consumer.assign([TopicPartition(topic, number, starts[number]) for number in sorted(unread)])
-    found: list[Any] = []
-    silent = 0.0
+    received: list[Any] = []
+    silent_seconds = 0.0
     while unread:
         batch = consumer.consume(_BATCH, timeout=_TURN_SECONDS)  # waits for a full batch, so turns are short
-        silent = 0.0 if batch else silent + _TURN_SECONDS
-        if silent >= patience:
-            raise SourceError(stalled + (f" ({errors[-1]})" if errors else ""))
+        silent_seconds = 0.0 if batch else silent_seconds + _TURN_SECONDS
+        if silent_seconds >= timeout_seconds:
+            raise SourceError(stall_message + (f" ({errors[-1]})" if errors else ""))
         for message in batch:
             number, failure = message.partition(), message.error()
             if failure is None and message.offset() < ends[number]:
-                found.append(message)
+                received.append(message)
             elif failure is not None and failure.code() != KafkaError._PARTITION_EOF:
                 raise SourceError(
-                    f"{stalled.partition(': no message')[0]}: partition {number}: {failure.str()}"
+                    f"{stall_message.partition(': no message')[0]}: partition {number}: {failure.str()}"
                 )
             if failure is not None or message.offset() >= ends[number] - 1:
                 unread.discard(number)
     consumer.unassign()
-    return found
+    return received

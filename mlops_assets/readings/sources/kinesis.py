@@ -36,10 +36,12 @@ def read_kinesis(source: KinesisSource, request: Request) -> Fetched:
     keys = {
         name: value for name, variable in _KEYS.items() if (value := request.settings.environ.get(variable))
     }
-    patient = Config(retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10, read_timeout=30)
+    client_config = Config(
+        retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10, read_timeout=30
+    )
     try:
         client = boto3.client(
-            "kinesis", region_name=source.region, endpoint_url=source.endpoint, config=patient, **keys
+            "kinesis", region_name=source.region, endpoint_url=source.endpoint, config=client_config, **keys
         )
         messages = [
             message
@@ -54,13 +56,13 @@ def read_kinesis(source: KinesisSource, request: Request) -> Fetched:
 
 def _shards(client: Any, stream: str) -> list[str]:
     shards: list[str] = []
-    asked: dict[str, str] = {"StreamName": stream}
+    arguments: dict[str, str] = {"StreamName": stream}
     while True:
-        answer = client.list_shards(**asked)
-        shards += [shard["ShardId"] for shard in answer["Shards"]]
-        if not answer.get("NextToken"):
+        response = client.list_shards(**arguments)
+        shards += [shard["ShardId"] for shard in response["Shards"]]
+        if not response.get("NextToken"):
             return shards
-        asked = {"NextToken": answer["NextToken"]}
+        arguments = {"NextToken": response["NextToken"]}
 
 
 def _records(client: Any, stream: str, shard: str, request: Request) -> list[tuple[str, bytes | None]]:
@@ -68,14 +70,14 @@ def _records(client: Any, stream: str, shard: str, request: Request) -> list[tup
     if request.start is not None:
         begin = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": request.start - _SKEW}
     iterator = client.get_shard_iterator(StreamName=stream, ShardId=shard, **begin)["ShardIterator"]
-    found: list[tuple[str, bytes | None]] = []
+    batch: list[tuple[str, bytes | None]] = []
     while iterator:
-        answer = client.get_records(ShardIterator=iterator, Limit=10_000)
-        found += [
+        response = client.get_records(ShardIterator=iterator, Limit=10_000)
+        batch += [
             (f"shard {shard}, record {record['SequenceNumber']}", record["Data"])
-            for record in answer["Records"]
+            for record in response["Records"]
         ]
-        if not answer["Records"] and answer.get("MillisBehindLatest", 0) == 0:
+        if not response["Records"] and response.get("MillisBehindLatest", 0) == 0:
             break  # a batch may be empty in the middle of a shard; only the end has nothing behind it
-        iterator = answer.get("NextShardIterator")
-    return found
+        iterator = response.get("NextShardIterator")
+    return batch

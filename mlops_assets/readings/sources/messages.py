@@ -17,8 +17,8 @@ def decode_all(
     A message without a body is a tombstone, which says that a key was deleted: it is skipped and counted.
     """
     records: list[dict[str, Any]] = []
-    broken = tombstones = 0
-    for place, body in messages:
+    dropped = tombstones = 0
+    for position, body in messages:
         if body is None:
             tombstones += 1
             continue
@@ -29,12 +29,12 @@ def decode_all(
         if isinstance(record, dict):
             records.append(record)
         elif bad == "drop":
-            broken += 1
+            dropped += 1
         else:
             shown = body[:40].decode(errors="replace")
             raise SourceError(
-                f"{who}: the message at {place} is no JSON object: {shown!r}; "
+                f"{who}: the message at {position} is no JSON object: {shown!r}; "
                 "source.bad_messages: drop leaves such out and counts them"
             )
-    counts = (("bad_message_dropped", broken), ("tombstone_skipped", tombstones))
+    counts = (("bad_message_dropped", dropped), ("tombstone_skipped", tombstones))
     return records, tuple(Repair(name, None, count) for name, count in counts if count)

@@ -12,7 +12,7 @@ from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.readings.formats.json_records import to_frame
 from mlops_assets.readings.request import Fetched, Request
 
-_PATIENCE_MS = 10_000
+_TIMEOUT_MS = 10_000
 
 
 def read_mongo(source: MongoSource, request: Request) -> Fetched:
@@ -30,16 +30,16 @@ def read_mongo(source: MongoSource, request: Request) -> Fetched:
     where = f"mongo {source.database}.{source.collection} at {urlsplit(url).netloc.rpartition('@')[2]}"
     who = f"model {request.model!r}: {where}"
     try:
-        client: Any = MongoClient(url, tz_aware=True, serverSelectionTimeoutMS=_PATIENCE_MS)
+        client: Any = MongoClient(url, tz_aware=True, serverSelectionTimeoutMS=_TIMEOUT_MS)
         with client:
             collection = client[source.database][source.collection]
-            wanted = _filter(source, request, collection)
+            query = _filter(source, request, collection)
             fields = (
                 dict.fromkeys(source.fields, True) | {"_id": "_id" in source.fields}
                 if source.fields
                 else None
             )
-            documents = [_plain(document) for document in collection.find(wanted, fields)]
+            documents = [_plain(document) for document in collection.find(query, fields)]
             if not documents and not collection.find_one({}, {"_id": True}):
                 names = client[source.database].list_collection_names()
                 hint = "" if source.collection in names else did_you_mean(source.collection, names)

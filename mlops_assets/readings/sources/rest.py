@@ -79,8 +79,10 @@ def _pages(source: RestSource, session: Any, params: Params, who: str) -> Iterat
         return
     if paging.size_param is not None:
         params = {**params, paging.size_param: str(paging.size)}
-    walk = {"page": _counted, "offset": _counted, "cursor": _by_cursor, "link": _by_link}[paging.style]
-    for number, page in enumerate(walk(source, paging, session, params, who), start=1):
+    paginate = {"page": _by_number, "offset": _by_number, "cursor": _by_cursor, "link": _by_link}[
+        paging.style
+    ]
+    for number, page in enumerate(paginate(source, paging, session, params, who), start=1):
         if number > source.max_pages:
             raise SourceError(
                 f"{who}: more than {source.max_pages} pages; raise source.max_pages if there are so many"
@@ -88,110 +90,112 @@ def _pages(source: RestSource, session: Any, params: Params, who: str) -> Iterat
         yield page
 
 
-def _counted(
+def _by_number(
     source: RestSource, paging: Paging, session: Any, params: Params, who: str
 ) -> Iterator[list[Any]]:
     """Page numbers or offsets. A short page is the end only once the service has filled a page of our size."""
-    taken, number = 0, 0
+    offset, number = 0, 0
     last: list[Any] | None = None
-    fills = False
+    has_full_page = False
     while True:
         number += 1
-        at = number if paging.style == "page" else taken
-        answer = _get(
-            source, session, source.url, {**params, paging.param: str(at)}, who, missing_ends=number > 1
+        position = number if paging.style == "page" else offset
+        response = _get(
+            source, session, source.url, {**params, paging.param: str(position)}, who, missing_ends=number > 1
         )
-        page = [] if answer is None else _records(_body(answer, who), source.records, who)
+        page = [] if response is None else _records(_body(response, who), source.records, who)
         if not page:
             return
         if page == last:
             raise SourceError(
-                f"{who}: {paging.param}={at} gave the page before again; the service calls its page parameter otherwise"
+                f"{who}: {paging.param}={position} returned the previous page again; name the page parameter in source.paging.param"
             )
         yield page
-        taken, last = taken + len(page), page
-        fills = fills or len(page) == paging.size
-        if fills and len(page) < paging.size:
+        offset, last = offset + len(page), page
+        has_full_page = has_full_page or len(page) == paging.size
+        if has_full_page and len(page) < paging.size:
             return
 
 
 def _by_cursor(
     source: RestSource, paging: Paging, session: Any, params: Params, who: str
 ) -> Iterator[list[Any]]:
-    seen: set[str] = set()
-    asked = params
+    visited: set[str] = set()
+    query = params
     while True:
-        body = _body(_get(source, session, source.url, asked, who), who)
+        body = _body(_get(source, session, source.url, query, who), who)
         yield _records(body, source.records, who)
-        cursor = _at(body, paging.cursor or "next")
+        cursor = _lookup(body, paging.cursor or "next")
         if cursor in (None, "", False):
             return
-        if str(cursor) in seen:
+        if str(cursor) in visited:
             raise SourceError(f"{who}: the cursor {str(cursor)!r} came twice; the pages go in circles")
-        seen.add(str(cursor))
-        asked = {**params, paging.param: str(cursor)}
+        visited.add(str(cursor))
+        query = {**params, paging.param: str(cursor)}
 
 
 def _by_link(
     source: RestSource, _paging: Paging, session: Any, params: Params, who: str
 ) -> Iterator[list[Any]]:
     url: str | None = source.url
-    asked, seen = params, {source.url}
+    query, visited = params, {source.url}
     while url is not None:
-        answer = _get(source, session, url, asked, who)
-        yield _records(_body(answer, who), source.records, who)
-        following = answer.links.get("next", {}).get("url")
+        response = _get(source, session, url, query, who)
+        yield _records(_body(response, who), source.records, who)
+        following = response.links.get("next", {}).get("url")
         if following is None:
             return
-        url, asked = urljoin(url, following), {}
+        url, query = urljoin(url, following), {}
         if urlsplit(url)[:2] != urlsplit(source.url)[:2]:
             raise SourceError(
                 f"{who}: the next page lies on another host ({urlsplit(url).netloc}); the key is not sent there"
             )
-        if url in seen:
+        if url in visited:
             raise SourceError(f"{who}: the link to the next page came twice; the pages go in circles")
-        seen.add(url)
+        visited.add(url)
 
 
 def _get(
     source: RestSource, session: Any, url: str, params: Params, who: str, *, missing_ends: bool = False
 ) -> Any:
     """One answer; None for 404 where that means past the last page. No redirect is followed: it could leak the key."""
-    answer = session.get(url, params=params, timeout=source.timeout.total_seconds(), allow_redirects=False)
-    if answer.status_code == 404 and missing_ends:
+    response = session.get(url, params=params, timeout=source.timeout.total_seconds(), allow_redirects=False)
+    if response.status_code == 404 and missing_ends:
         return None
-    if answer.is_redirect:
+    if response.is_redirect:
         raise SourceError(
-            f"{who}: answers with a redirect to {answer.headers.get('Location')}; write that address in source.url"
+            f"{who}: answers with a redirect to {response.headers.get('Location')}; write that address in source.url"
         )
-    if answer.status_code in (401, 403):
+    if response.status_code in (401, 403):
         key = source.key_env or "source.key_env, which is not declared"
-        raise SourceError(f"{who}: refuses access ({answer.status_code}); check the key in {key}")
-    if not answer.ok:
-        said = answer.text.strip().replace("\n", " ")[:120]
-        raise SourceError(f"{who}: answers {answer.status_code} {answer.reason}{f': {said}' if said else ''}")
-    return answer
+        raise SourceError(f"{who}: refuses access ({response.status_code}); check the key in {key}")
+    if not response.ok:
+        detail = response.text.strip().replace("\n", " ")[:120]
+        raise SourceError(
+            f"{who}: answers {response.status_code} {response.reason}{f': {detail}' if detail else ''}"
+        )
+    return response
 
 
-def _body(answer: Any, who: str) -> Any:
+def _body(response: Any, who: str) -> Any:
     try:
-        return answer.json()
+        return response.json()
     except ValueError:
-        kind = answer.headers.get("Content-Type", "no content type")
-        raise SourceError(f"{who}: the answer is not JSON ({kind}, {len(answer.content)} bytes)") from None
+        kind = response.headers.get("Content-Type", "no content type")
+        raise SourceError(f"{who}: the answer is not JSON ({kind}, {len(response.content)} bytes)") from None
 
 
 def _records(body: Any, path: str | None, who: str) -> list[Any]:
-    found = _at(body, path) if path else body
-    if not isinstance(found, list):
+    listing = _lookup(body, path) if path else body
+    if not isinstance(listing, list):
         keys = f"; its keys are {', '.join(sorted(body)[:8])}" if isinstance(body, dict) else ""
         raise SourceError(
             f"{who}: {f'{path!r} of the body' if path else 'the body'} is no list{keys}; mend source.records"
         )
-    return found
+    return listing
 
 
-def _at(body: Any, path: str) -> Any:
+def _lookup(body: Any, path: str) -> Any:
     for key in path.split("."):
         body = body.get(key) if isinstance(body, dict) else None
     return body

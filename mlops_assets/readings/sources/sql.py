@@ -19,7 +19,7 @@ from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import SqlSource
 from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.readings.request import Fetched, Request
-from mlops_assets.readings.sources.databases import open_database, readings_url, shown
+from mlops_assets.readings.sources.databases import display_url, open_database, readings_url
 
 _POSTGRES_TYPES: Final[dict[int, type[pl.DataType]]] = {
     16: pl.Boolean,
@@ -36,10 +36,10 @@ _CLOCK_MARGIN: Final = timedelta(hours=3)
 
 def read_sql(source: SqlSource, request: Request) -> Fetched:
     """Rows of the window. Raises SourceError when the database, the table or the query does not answer."""
-    url, named = _address(source, request)
-    engine = open_database(url, named)
+    url, url_origin = _address(source, request)
+    engine = open_database(url, url_origin)
     what = f"table {source.table}" if source.table else "query"
-    where = f"sql {what} at {shown(engine.url)}"
+    where = f"sql {what} at {display_url(engine.url)}"
     try:
         with engine.connect() as connection:
             if engine.dialect.name == "postgresql":
@@ -145,12 +145,12 @@ def _copy(connection: sa.Connection, statement: sa.Select[Any]) -> pl.DataFrame:
         frame = pl.DataFrame(schema=types)
     else:
         booleans = [name for name, kind in types.items() if kind == pl.Boolean]
-        asked = {name: pl.String if kind == pl.Boolean else kind for name, kind in types.items()}
+        read_types = {name: pl.String if kind == pl.Boolean else kind for name, kind in types.items()}
         frame = pl.read_csv(
             buffer.getvalue(),
             has_header=False,
             new_columns=names,
-            schema_overrides=list(asked.values()),
+            schema_overrides=list(read_types.values()),
             infer_schema=False,
         )
         frame = frame.with_columns((pl.col(name) == "t").alias(name) for name in booleans)
@@ -170,9 +170,9 @@ def _fetch(connection: sa.Connection, statement: sa.Select[Any]) -> pl.DataFrame
 
 
 def _unrepeated(names: list[str]) -> list[str]:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise SourceError(f"the query gives the column {twice[0]!r} twice; give one of them another name")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise SourceError(f"the query gives the column {repeated[0]!r} twice; give one of them another name")
     return names
 
 

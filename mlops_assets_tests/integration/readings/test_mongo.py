@@ -53,7 +53,7 @@ class Database:
         self.filters: list[dict[str, Any]] = []
         self.numbers = count(1)
 
-    def answer(self, command: dict[str, Any]) -> dict[str, Any]:
+    def response(self, command: dict[str, Any]) -> dict[str, Any]:
         name = next(iter(command))
         if name in ("hello", "ismaster", "isMaster"):
             return {
@@ -98,7 +98,7 @@ class Database:
 
 @pytest.fixture
 def database() -> Iterator[tuple[Database, str]]:
-    found = Database()
+    documents = Database()
     options = bson.CodecOptions(tz_aware=True)
 
     class Handler(socketserver.StreamRequestHandler):
@@ -107,15 +107,15 @@ def database() -> Iterator[tuple[Database, str]]:
                 length, request, _, operation = struct.unpack("<iiii", header)
                 content = self.rfile.read(length - 16)
                 if operation == 2013:  # OP_MSG: flags, then one section of kind 0
-                    reply = found.answer(bson.decode(content[5:], options))
+                    reply = documents.response(bson.decode(content[5:], options))
                     message = struct.pack("<IB", 0, 0) + bson.encode(reply)
-                    answered = 2013
+                    responses = 2013
                 else:  # OP_QUERY, the first hello of an old handshake
                     end = content.index(b"\0", 4)
-                    reply = found.answer(bson.decode(content[end + 9 :], options))
+                    reply = documents.response(bson.decode(content[end + 9 :], options))
                     message = struct.pack("<iqii", 8, 0, 0, 1) + bson.encode(reply)
-                    answered = 1
-                self.wfile.write(struct.pack("<iiii", len(message) + 16, 1, request, answered) + message)
+                    responses = 1
+                self.wfile.write(struct.pack("<iiii", len(message) + 16, 1, request, responses) + message)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
@@ -124,7 +124,7 @@ def database() -> Iterator[tuple[Database, str]]:
     server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield found, f"mongodb://127.0.0.1:{server.server_address[1]}/"
+    yield documents, f"mongodb://127.0.0.1:{server.server_address[1]}/"
     server.shutdown()
     server.server_close()
     thread.join()
@@ -134,8 +134,8 @@ SOURCE = {"kind": "mongo", "url_env": "MONGO_URL", "database": "plant", "collect
 
 
 def test_documents_of_the_window(database: tuple[Database, str]) -> None:
-    found, url = database
-    found.collections["readings"] = [
+    documents, url = database
+    documents.collections["readings"] = [
         {
             "_id": bson.ObjectId(),
             "t": AS_OF - timedelta(hours=hour),
@@ -148,13 +148,13 @@ def test_documents_of_the_window(database: tuple[Database, str]) -> None:
     assert sorted(read.frame["y"].to_list()) == list(range(48))
     assert read.frame["n.x"].to_list() == [1.5] * 48
     assert read.frame["t"].dtype.time_zone == "UTC"  # type: ignore[attr-defined]
-    assert found.filters[-1]["$and"][1]["t"]["$lte"].replace(tzinfo=UTC) <= AS_OF
+    assert documents.filters[-1]["$and"][1]["t"]["$lte"].replace(tzinfo=UTC) <= AS_OF
     assert read.source.endswith(url.removeprefix("mongodb://").rstrip("/"))
 
 
 def test_text_timestamps_are_cut_after_reading(database: tuple[Database, str]) -> None:
-    found, url = database
-    found.collections["readings"] = [
+    documents, url = database
+    documents.collections["readings"] = [
         {"_id": day, "t": f"2026-02-{day:02d}", "y": day, "kind": "a" if day % 2 else "b"}
         for day in range(1, 29)
     ]
@@ -165,8 +165,8 @@ def test_text_timestamps_are_cut_after_reading(database: tuple[Database, str]) -
 
 
 def test_refusals(database: tuple[Database, str]) -> None:
-    found, url = database
-    found.collections["readings"] = [{"_id": 1, "t": datetime(2026, 1, 1, tzinfo=UTC), "y": 1}]
+    documents, url = database
+    documents.collections["readings"] = [{"_id": 1, "t": datetime(2026, 1, 1, tzinfo=UTC), "y": 1}]
     with pytest.raises(SourceError, match=r"empty or does not exist; did you mean 'readings'"):
         read_model(SOURCE | {"collection": "reading"}, environ={"MONGO_URL": url})
     with pytest.raises(SourceError, match="MONGO_URL"):

@@ -23,7 +23,7 @@ from mlops_assets_tests.unit.readings.reading_factory import AS_OF, read_model
 pytestmark = pytest.mark.integration
 
 ROWS: list[dict[str, Any]] = [{"t": f"2026-01-{day:02d}", "y": day} for day in range(1, 26)]
-Answer = tuple[int, Any, dict[str, str]]
+Response = tuple[int, Any, dict[str, str]]
 
 
 @dataclass
@@ -31,22 +31,22 @@ class Service:
     """What the server answers, and what it was asked."""
 
     url: str
-    answer: Callable[[dict[str, str], str], Answer]
-    asked: list[dict[str, str]] = field(default_factory=list)
+    response: Callable[[dict[str, str], str], Response]
+    requests: list[dict[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    found = Service("", lambda asked, path: (200, ROWS, {}))
+    pages = Service("", lambda requests, path: (200, ROWS, {}))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            found.asked.append(asked)
-            found.headers.append(dict(self.headers))
-            status, body, headers = found.answer(asked, parts.path)
+            requests = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            pages.requests.append(requests)
+            pages.headers.append(dict(self.headers))
+            status, body, headers = pages.response(requests, parts.path)
             content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
             self.send_response(status)
             for name, value in {"Content-Length": str(len(content)), **headers}.items():
@@ -58,10 +58,10 @@ def service() -> Iterator[Service]:
             """Stay quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.url = f"http://127.0.0.1:{server.server_address[1]}/rows"
+    pages.url = f"http://127.0.0.1:{server.server_address[1]}/rows"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield found
+    yield pages
     server.shutdown()
     server.server_close()
     thread.join()
@@ -78,7 +78,7 @@ ALL = list(range(1, 26))
 
 
 def test_one_page_with_key_and_parameters(service: Service) -> None:
-    service.answer = lambda asked, path: (200, {"data": {"items": ROWS}}, {})
+    service.response = lambda requests, path: (200, {"data": {"items": ROWS}}, {})
     source = {
         "records": "data.items",
         "key_env": "API_KEY",
@@ -88,72 +88,76 @@ def test_one_page_with_key_and_parameters(service: Service) -> None:
     }
     assert values(service, **source) == ALL
     assert service.headers[0]["Authorization"] == "Bearer secret"
-    assert service.asked == [{"unit": "m", "all": "true", "since": "2025-12-31T07:13:30Z"}]
+    assert service.requests == [{"unit": "m", "all": "true", "since": "2025-12-31T07:13:30Z"}]
 
 
 @pytest.mark.parametrize("cap", [10, 7])
 @pytest.mark.parametrize("style, param", [("page", "page"), ("offset", "skip")])
-def test_numbered_pages_also_when_the_service_gives_fewer_than_asked(
+def test_numbered_pages_also_when_the_service_returns_fewer_than_requested(
     service: Service, style: str, param: str, cap: int
 ) -> None:
-    def answer(asked: dict[str, str], path: str) -> Answer:
-        size = min(int(asked["limit"]), cap)
-        at = (int(asked[param]) - 1) * size if style == "page" else int(asked[param])
+    def response(requests: dict[str, str], path: str) -> Response:
+        size = min(int(requests["limit"]), cap)
+        at = (int(requests[param]) - 1) * size if style == "page" else int(requests[param])
         return 200, ROWS[at : at + size], {}
 
-    service.answer = answer
+    service.response = response
     assert values(service, paging={"style": style, "param": param, "size": 10, "size_param": "limit"}) == ALL
 
 
 def test_404_past_the_last_page_is_the_end(service: Service) -> None:
-    service.answer = lambda asked, path: (
-        (200, ROWS, {}) if asked["page"] == "1" else (404, {"detail": "Invalid page"}, {})
+    service.response = lambda requests, path: (
+        (200, ROWS, {}) if requests["page"] == "1" else (404, {"detail": "Invalid page"}, {})
     )
     assert values(service, paging={"style": "page"}) == ALL
 
 
 def test_cursor(service: Service) -> None:
-    def answer(asked: dict[str, str], path: str) -> Answer:
-        at = int(asked.get("after", 0))
+    def response(requests: dict[str, str], path: str) -> Response:
+        at = int(requests.get("after", 0))
         return (
             200,
             {"rows": ROWS[at : at + 10], "meta": {"next": at + 10 if at + 10 < len(ROWS) else None}},
             {},
         )
 
-    service.answer = answer
+    service.response = response
     assert (
         values(service, records="rows", paging={"style": "cursor", "param": "after", "cursor": "meta.next"})
         == ALL
     )
-    service.answer = lambda asked, path: (200, {"rows": ROWS, "meta": {"next": "same"}}, {})
+    service.response = lambda requests, path: (200, {"rows": ROWS, "meta": {"next": "same"}}, {})
     with pytest.raises(SourceError, match="go in circles"):
         values(service, records="rows", paging={"style": "cursor", "param": "after", "cursor": "meta.next"})
 
 
 def test_link_header(service: Service) -> None:
-    def answer(asked: dict[str, str], path: str) -> Answer:
-        at = int(asked.get("at", 0))
+    def response(requests: dict[str, str], path: str) -> Response:
+        at = int(requests.get("at", 0))
         link = {"Link": f'</rows?at={at + 10}>; rel="next"'} if at + 10 < len(ROWS) else {}
         return 200, ROWS[at : at + 10], link
 
-    service.answer = answer
+    service.response = response
     assert values(service, paging={"style": "link"}) == ALL
-    service.answer = lambda asked, path: (200, ROWS, {"Link": '<http://elsewhere.example/rows>; rel="next"'})
+    service.response = lambda requests, path: (
+        200,
+        ROWS,
+        {"Link": '<http://elsewhere.example/rows>; rel="next"'},
+    )
     with pytest.raises(SourceError, match=r"another host \(elsewhere.example\)"):
         values(service, paging={"style": "link"})
 
 
-def test_a_service_that_stumbles_is_asked_again(service: Service) -> None:
-    service.answer = lambda asked, path: (
-        (200, ROWS, {}) if len(service.asked) > 2 else (503, "busy", {"Retry-After": "0"})
+def test_a_failing_service_is_retried(service: Service) -> None:
+    service.response = lambda requests, path: (
+        (200, ROWS, {}) if len(service.requests) > 2 else (503, "busy", {"Retry-After": "0"})
     )
     assert values(service) == ALL
-    assert len(service.asked) == 3
+    assert len(service.requests) == 3
 
 
 @pytest.mark.parametrize(
-    "answer, source, message",
+    "response, source, message",
     [
         ((500, "down", {"Retry-After": "0"}), {"retries": 1}, "answers 500 .*: down"),
         ((401, "", {}), {"key_env": "API_KEY"}, r"refuses access \(401\); check the key in API_KEY"),
@@ -164,21 +168,21 @@ def test_a_service_that_stumbles_is_asked_again(service: Service) -> None:
         ((200, {"rows": 1}, {}), {"records": "rows.items"}, "'rows.items' of the body is no list"),
         ((200, [1], {}), {}, "record 1 is int"),
         ((200, [], {}), {}, "gave no rows"),
-        ((200, ROWS, {}), {"paging": {"style": "page", "param": "p"}}, "gave the page before again"),
+        ((200, ROWS, {}), {"paging": {"style": "page", "param": "p"}}, "returned the previous page again"),
         ((200, ROWS, {}), {"key_env": "OTHER_KEY"}, "the environment variable OTHER_KEY"),
     ],
 )
 def test_refusals_never_show_the_key(
-    service: Service, answer: Answer, source: dict[str, Any], message: str
+    service: Service, response: Response, source: dict[str, Any], message: str
 ) -> None:
-    service.answer = lambda asked, path: answer
+    service.response = lambda requests, path: response
     with pytest.raises(SourceError, match=message) as caught:
         values(service, **source)
     assert "secret" not in str(caught.value)
 
 
 def test_too_many_pages(service: Service) -> None:
-    service.answer = lambda asked, path: (200, [{"t": "2026-01-01", "y": int(asked["page"])}], {})
+    service.response = lambda requests, path: (200, [{"t": "2026-01-01", "y": int(requests["page"])}], {})
     with pytest.raises(SourceError, match="more than 3 pages"):
         values(service, paging={"style": "page"}, max_pages=3)
 
@@ -190,7 +194,7 @@ def test_sales_from_a_database_a_marketing_service_and_a_file(
     catch_up(postgres_url, "shop", "ad_sales", until=AS_OF, days=60)
     whole = ad_sales(AS_OF - timedelta(days=60), AS_OF)
     spend = [{"when": f"{row['date']:%Y-%m-%d}", "ad_spend": row["ad_spend"]} for row in whole.to_dicts()]
-    service.answer = lambda asked, path: (200, {"days": spend}, {})
+    service.response = lambda requests, path: (200, {"days": spend}, {})
     prices = whole.select(
         pl.col("date").dt.strftime("%d.%m.%Y"),
         pl.col("price").cast(pl.String).str.replace(".", ",", literal=True),

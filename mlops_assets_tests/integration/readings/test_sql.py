@@ -37,9 +37,9 @@ def run(url: str, *statements: str) -> None:
 def rows(url: str, query: str) -> list[tuple[object, ...]]:
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
-        found = [tuple(row) for row in connection.exec_driver_sql(query)]
+        batch = [tuple(row) for row in connection.exec_driver_sql(query)]
     engine.dispose()
-    return found
+    return batch
 
 
 def test_what_was_fed_is_read_back_exactly(postgres_url: str) -> None:
@@ -62,11 +62,11 @@ def test_feeding_again_and_from_many_processes_adds_each_minute_once(postgres_ur
 
     with ThreadPoolExecutor(4) as pool:
         added = sum(pool.map(feed, [0, 30, 30, 60, 10, 60, 0, 45]))
-    found = rows(
+    batch = rows(
         postgres_url,
         'select count(*), count(distinct recorded_at), min(recorded_at), max(recorded_at) from "readings wide"',
     )
-    count, distinct, first, last = found[0]
+    count, distinct, first, last = batch[0]
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
     assert added == count == distinct == (last - first) / timedelta(minutes=1) + 1

@@ -33,8 +33,8 @@ class Brokers:
         self.producer = kafka.Producer(
             {"bootstrap.servers": "mock", "test.mock.num.brokers": 3, "log_level": 0}
         )
-        found = self.producer.list_topics(timeout=20).brokers.values()
-        self.servers = [f"{broker.host}:{broker.port}" for broker in found]
+        batch = self.producer.list_topics(timeout=20).brokers.values()
+        self.servers = [f"{broker.host}:{broker.port}" for broker in batch]
 
     def write(self, topic: str, bodies: list[bytes | None]) -> None:
         for number, content in enumerate(bodies):
@@ -134,9 +134,9 @@ def test_s3_key_prefix_and_pattern(amazon: str) -> None:
     store.put_object(Bucket="plant", Key="raw/b.csv", Body=b"y,x\n2,b\n")
     store.put_object(Bucket="plant", Key="raw/notes.md", Body=b"none")
     environ = AWS | {"AWS_ENDPOINT_URL": amazon}
-    for path, found in (("raw/a.csv", [1]), ("raw/", [1, 2]), ("raw/*.csv", [1, 2])):
+    for path, batch in (("raw/a.csv", [1]), ("raw/", [1, 2]), ("raw/*.csv", [1, 2])):
         read = read_model({"kind": "file", "path": f"s3://plant/{path}"}, environ=environ)
-        assert read.frame["y"].to_list() == found
+        assert read.frame["y"].to_list() == batch
     for path, message in (
         ("raw/c.csv", "does not exist"),
         ("other/*.csv", "no object matches"),

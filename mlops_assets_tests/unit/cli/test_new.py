@@ -28,10 +28,10 @@ def series(rows: int = 400, **columns: Any) -> pl.DataFrame:
     return pl.DataFrame({"when": when, "level": RNG.normal(3, 1, rows), **columns})
 
 
-def drafted(folder: Path, frame: pl.DataFrame, target: str, **asked: Any) -> ModelSpec:
+def drafted(folder: Path, frame: pl.DataFrame, target: str, **options: Any) -> ModelSpec:
     """The parsed draft for a table; fails with the draft's problems."""
     file = folder / "drafted.yaml"
-    file.write_text(draft("drafted", "team:a", TABLE, profile_table(frame, target, **asked)))
+    file.write_text(draft("drafted", "team:a", TABLE, profile_table(frame, target, **options)))
     spec, problems = examine(file)
     assert spec is not None, [str(problem) for problem in problems]
     return spec
@@ -45,7 +45,7 @@ def test_a_regular_series_becomes_a_forecast(tmp_path: Path) -> None:
     assert spec.features.lags.steps == (1, 2, 3, 144)  # a day of ten minutes
 
 
-def test_a_table_with_nothing_to_mend_but_a_clock_without_zone_is_valid(tmp_path: Path) -> None:
+def test_a_clean_table_without_time_zone_gives_a_valid_draft(tmp_path: Path) -> None:
     tidy = series(x=RNG.random(400), z=RNG.random(400), v=RNG.random(400))
     spec = drafted(tmp_path, tidy.with_columns(pl.col("when").dt.replace_time_zone(None)), "level")
     assert spec.repairs.model_dump(exclude_defaults=True) == {}, "only a comment about the zone stands there"
@@ -62,7 +62,7 @@ def test_a_table_with_nothing_to_mend_but_a_clock_without_zone_is_valid(tmp_path
         (timedelta(minutes=7), 5_000, [7]),  # a day is no whole number of these, a week is
     ],
 )
-def test_seasons_are_proposed_where_two_of_them_were_seen(
+def test_seasons_are_proposed_where_the_table_spans_two(
     tmp_path: Path, step: timedelta, rows: int, seasons: list[int]
 ) -> None:
     frame = pl.DataFrame(
@@ -74,17 +74,19 @@ def test_seasons_are_proposed_where_two_of_them_were_seen(
 
 def test_classes_in_time_must_beat_the_class_before_with_their_probabilities(tmp_path: Path) -> None:
     table = series(x=RNG.random(400)).with_columns(level=pl.Series(RNG.choice(["up", "down"], 400)))
-    asked = [gate.metric for gate in drafted(tmp_path, table, "level").gates if gate.kind == "beats_baseline"]
-    assert asked == ["roc_auc", "log_loss"]
-    asked = [
+    options = [
+        gate.metric for gate in drafted(tmp_path, table, "level").gates if gate.kind == "beats_baseline"
+    ]
+    assert options == ["roc_auc", "log_loss"]
+    options = [
         gate.metric
         for gate in drafted(tmp_path, table.drop("when"), "level").gates
         if gate.kind == "beats_baseline"
     ]
-    assert asked == ["roc_auc"]
+    assert options == ["roc_auc"]
 
 
-def test_the_draft_asks_for_an_answer_in_time(tmp_path: Path) -> None:
+def test_the_draft_limits_latency(tmp_path: Path) -> None:
     [gate] = [gate for gate in drafted(tmp_path, series(), "level").gates if gate.kind == "latency"]
     assert gate.limit_ms == 100
 
@@ -116,7 +118,7 @@ def test_two_series_in_one_table_need_an_entity(tmp_path: Path) -> None:
         "%B %d, %Y %H:%M", "%a, %d %b %Y %H:%M:%S", "%d/%m/%y %H:%M", "%Y-%m-%d %H",
     ],
 )  # fmt: skip
-def test_ways_to_write_a_time(tmp_path: Path, form: str) -> None:
+def test_time_formats(tmp_path: Path, form: str) -> None:
     hours = [(START + timedelta(hours=row)).strftime(form) for row in range(400)]
     spec = drafted(tmp_path, series().with_columns(when=pl.Series(hours)), "level")
     assert (spec.problem, spec.timestamp, spec.repairs.timestamp_format) == ("forecasting", "when", form)
@@ -189,7 +191,7 @@ def test_a_few_rows_at_one_instant_make_no_entity(tmp_path: Path) -> None:
     assert (spec.entity, spec.validation.unique_rows, spec.repairs.duplicates) == (None, False, None)
 
 
-def test_odd_words_among_numbers_are_gaps(tmp_path: Path) -> None:
+def test_odd_markers_among_numbers_are_gaps(tmp_path: Path) -> None:
     values = [f"{value:.3f}" for value in RNG.random(400)]
     values[::50] = ["err"] * 8
     frame = pl.DataFrame({"y": RNG.random(400), "x": values, "state": ["on", "err"] * 200})
@@ -328,9 +330,9 @@ def test_a_column_missing_in_one_class_names_it() -> None:
 
 
 def test_units_counted_to_their_failure_are_split_whole(tmp_path: Path) -> None:
-    lives = [(unit, cycle, RNG.random()) for unit in range(12) for cycle in range(1, 60 + unit)]
-    frame = pl.DataFrame(lives, schema=["unit", "cycle", "heat"], orient="row")
-    frame = frame.with_columns(left=90 - pl.col("cycle") + pl.Series(RNG.random(len(lives)) * 9))
+    unit_cycles = [(unit, cycle, RNG.random()) for unit in range(12) for cycle in range(1, 60 + unit)]
+    frame = pl.DataFrame(unit_cycles, schema=["unit", "cycle", "heat"], orient="row")
+    frame = frame.with_columns(left=90 - pl.col("cycle") + pl.Series(RNG.random(len(unit_cycles)) * 9))
     spec = drafted(tmp_path, frame, "left")
     assert (spec.split.strategy, spec.split.group) == ("group", "unit")
     assert spec.features.inputs == ("cycle", "heat")
@@ -341,8 +343,8 @@ def test_numbers_with_rare_ends_are_no_classes(tmp_path: Path) -> None:
     grades = [3] * 4 + [4] * 50 + [5] * 300 + [6] * 200 + [7] * 8
     frame = pl.DataFrame({"quality": grades, "x": RNG.random(len(grades))})
     assert drafted(tmp_path, frame, "quality").problem == "regression"
-    asked = drafted(tmp_path, frame, "quality", problem="classification")
-    assert sorted(asked.repairs.sentinels["quality"]) == ["3", "7"]
+    options = drafted(tmp_path, frame, "quality", problem="classification")
+    assert sorted(options.repairs.sentinels["quality"]) == ["3", "7"]
 
 
 def test_a_shuffled_number_per_row_is_an_id() -> None:
@@ -361,7 +363,7 @@ def test_a_shuffled_number_per_row_is_an_id() -> None:
         (["1.234,5", "2,0", "3,5", "4,5"] * 50, "regression"),
     ],
 )
-def test_the_problem_is_told_from_the_target(tmp_path: Path, values: list[Any], problem: str) -> None:
+def test_the_problem_follows_from_the_target(tmp_path: Path, values: list[Any], problem: str) -> None:
     frame = pl.DataFrame({"y": values, "x": RNG.random(200)})
     assert drafted(tmp_path, frame, "y").problem == problem
 
@@ -379,8 +381,8 @@ def test_equal_rows_would_fail_the_leakage_gate_which_is_left_out(tmp_path: Path
     assert "leakage" not in {
         gate.kind for gate in drafted(tmp_path, frame.with_columns(z=pl.Series([1, 2, 2, 1] * 50)), "y").gates
     }
-    apart = frame.with_columns(x=pl.Series(RNG.random(200)))
-    assert "leakage" in {gate.kind for gate in drafted(tmp_path, apart, "y").gates}
+    distinct_rows = frame.with_columns(x=pl.Series(RNG.random(200)))
+    assert "leakage" in {gate.kind for gate in drafted(tmp_path, distinct_rows, "y").gates}
 
 
 @pytest.mark.parametrize(
@@ -407,7 +409,7 @@ def test_any_column_name_survives_the_file(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "frame, target, said",
+    "frame, target, message",
     [
         (pl.DataFrame({"y": [1] * 50, "x": range(50)}), "y", "only the value"),
         (pl.DataFrame({"y": [None] * 50, "x": range(50)}), "y", "no value"),
@@ -417,21 +419,21 @@ def test_any_column_name_survives_the_file(tmp_path: Path, name: str) -> None:
         (pl.DataFrame({"price": [1.0, 2.0], "x": [1, 2]}), "prize", "did you mean 'price'"),
     ],
 )
-def test_a_target_that_cannot_be_learnt_says_why(frame: pl.DataFrame, target: str, said: str) -> None:
-    with pytest.raises(SourceError, match=said):
+def test_a_target_that_cannot_be_learned_says_why(frame: pl.DataFrame, target: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
         profile_table(frame, target)
 
 
-def invoke(folder: Path, *words: str) -> Any:
-    return CliRunner().invoke(cli, ["new", *words], env={"MLOPS_MODELS": str(folder / "models")})
+def invoke(folder: Path, *arguments: str) -> Any:
+    return CliRunner().invoke(cli, ["new", *arguments], env={"MLOPS_MODELS": str(folder / "models")})
 
 
 def test_the_command_writes_a_valid_file_once(tmp_path: Path) -> None:
     data = tmp_path / "wines.csv"
     frame = pl.DataFrame({"acid": RNG.random(100), "sugar": RNG.random(100), "grower": ["a", "b"] * 50})
     data.write_text(frame.write_csv(separator=";"))
-    words = ("wines", "--data", str(data), "--target", "grower")
-    first = invoke(tmp_path, *words)
+    arguments = ("wines", "--data", str(data), "--target", "grower")
+    first = invoke(tmp_path, *arguments)
     assert first.exit_code == 0, first.output
     file = tmp_path / "models" / "wines.yaml"
     spec, problems = examine(file)
@@ -439,14 +441,14 @@ def test_the_command_writes_a_valid_file_once(tmp_path: Path) -> None:
     assert isinstance(spec.source, FileSource)
     assert (spec.source.separator, spec.problem) == (";", "classification")
     file.write_text("mine")
-    again = invoke(tmp_path, *words)
+    again = invoke(tmp_path, *arguments)
     assert again.exit_code == 1
     assert "never overwritten" in again.output
     assert file.read_text() == "mine"
     assert [path.name for path in file.parent.iterdir()] == ["wines.yaml"], "no draft is left lying about"
 
 
-def test_errors_come_in_words_and_leave_nothing(tmp_path: Path) -> None:
+def test_errors_are_sentences_and_leave_no_file(tmp_path: Path) -> None:
     data = tmp_path / "t.parquet"
     pl.DataFrame({"price": RNG.random(50), "x": RNG.random(50)}).write_parquet(data)
     wrong = invoke(tmp_path, "t", "--data", str(data), "--target", "prise")
@@ -483,15 +485,15 @@ TARGETS = {
 
 
 def test_every_public_table_gives_a_valid_draft(public_data: Path, tmp_path: Path) -> None:
-    found = {
+    drafts = {
         name: drafted(tmp_path, pl.read_parquet(public_data / f"{name}.parquet"), target)
         for name, target in TARGETS.items()
     }
-    assert {path.stem for path in public_data.glob("*.parquet")} <= set(found), (
+    assert {path.stem for path in public_data.glob("*.parquet")} <= set(drafts), (
         "a new table needs a target here"
     )
-    assert found["estuary_drybar_wq"].repairs.sentinels == {"depth": (-99,)}
-    assert found["vic_elec_halfhour"].problem == "forecasting"
-    assert found["nab_cloud_a"].entity == "file"
-    assert found["nycflights13_jan_jun"].validation.unique_rows is False
-    assert "predicted_probability" not in (found["acs_employment_ma_2015_2016"].features.inputs or ())
+    assert drafts["estuary_drybar_wq"].repairs.sentinels == {"depth": (-99,)}
+    assert drafts["vic_elec_halfhour"].problem == "forecasting"
+    assert drafts["nab_cloud_a"].entity == "file"
+    assert drafts["nycflights13_jan_jun"].validation.unique_rows is False
+    assert "predicted_probability" not in (drafts["acs_employment_ma_2015_2016"].features.inputs or ())

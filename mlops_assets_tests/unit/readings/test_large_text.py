@@ -15,10 +15,10 @@ from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import FileSource
 from mlops_assets.readings.formats import csv_fast_path
 from mlops_assets.readings.formats.csv import read_delimited
-from mlops_assets.readings.formats.encoding import misfit
+from mlops_assets.readings.formats.encoding import first_misfit
 
 PLAIN = FileSource(kind="file", path="t.csv")
-MANY = csv_fast_path.TOLD_FROM + 5
+MANY = csv_fast_path.INFERENCE_ROWS + 5
 READ = """
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_the_peak_of_memory_follows_the_file(tmp_path: Path, quoted: bool, most:
     rng = random.Random(3)
     mark = '"a, b"' if quoted else "ab"
     lines = [",".join([*(f"{rng.random():.15f}" for _ in range(12)), mark]) for _ in range(1_000)]
-    head = ",".join(f"c{place}" for place in range(13))
+    head = ",".join(f"c{position}" for position in range(13))
     small, large = tmp_path / "small.csv", tmp_path / "large.csv"
     small.write_text("\n".join([head, *lines]))
     large.write_text("\n".join([head, *(lines * 150)]))
@@ -93,21 +93,21 @@ def test_lines_added_while_it_is_read_wait_for_the_next_reading(
 ) -> None:
     file = tmp_path / "t.csv"
     file.write_text("a,b\n1,2\n3,4\n")
-    scan = csv_fast_path.scanned
+    original_scan = csv_fast_path.scan
 
-    def scanned_then_appended(*asked: object) -> csv_fast_path.Body:
-        found = scan(*asked)  # type: ignore[arg-type]
+    def scan_then_append(*arguments: object) -> csv_fast_path.Body:
+        body = original_scan(*arguments)  # type: ignore[arg-type]
         with file.open("a") as end:
             end.write("5,6\n7")
-        return found
+        return body
 
-    monkeypatch.setattr("mlops_assets.readings.formats.csv.scanned", scanned_then_appended)
+    monkeypatch.setattr("mlops_assets.readings.formats.csv.scan", scan_then_append)
     assert read_delimited(file, PLAIN, "t")[0].rows() == [(1, 2), (3, 4)]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 1_000])
-def test_pieces_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr("mlops_assets.readings.formats.encoding.PIECE", size)
+def test_chunks_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr("mlops_assets.readings.formats.encoding.CHUNK_BYTES", size)
     for text, settings in (
         ("\ufeffgrösse,b\r\n1,é\r\n2,ü", {}),
         ("grösse,b\r1,é\r2,ü\r", {}),
@@ -120,11 +120,11 @@ def test_pieces_of_any_size_give_the_same(tmp_path: Path, monkeypatch: pytest.Mo
             file.write_bytes(text.removeprefix("\ufeff" if encoding else "").encode(encoding or "utf-8"))
             frame, _ = read_delimited(file, source, "t")
             assert frame.to_dict(as_series=False) == {"grösse": [1, 2], "b": ["é", "ü"]}
-    assert misfit("aé".encode() + b"\xff", "utf-8") == (3, 0xFF)
-    assert misfit("aé".encode()[:-1], "utf-8") == (1, 0xC3)
+    assert first_misfit("aé".encode() + b"\xff", "utf-8") == (3, 0xFF)
+    assert first_misfit("aé".encode()[:-1], "utf-8") == (1, 0xC3)
 
 
-def test_a_text_that_looks_packed_is_not_unpacked(tmp_path: Path) -> None:
+def test_a_text_that_looks_compressed_is_not_decompressed(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_text("x^y\n1^2\n")
     assert read_delimited(file, PLAIN.model_copy(update={"separator": "^"}), "t")[0].rows() == [(1, 2)]

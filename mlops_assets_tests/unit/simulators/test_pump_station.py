@@ -87,10 +87,10 @@ def test_efficiency_is_learnable_but_no_identity_of_its_row(month: pl.DataFrame)
     clean = month.filter((pl.col("flag_flow") == OK) & (pl.col("flag_power") == OK))
     flow, power = clean["flow_m3h"].to_numpy(), clean["power_kw"].to_numpy()
     inputs = np.column_stack([np.ones_like(flow), flow, power, flow / power, flow**2, power**2])
-    answer = clean["efficiency"].to_numpy()
-    rest = answer - inputs @ np.linalg.lstsq(inputs, answer, rcond=None)[0]
+    efficiency = clean["efficiency"].to_numpy()
+    rest = efficiency - inputs @ np.linalg.lstsq(inputs, efficiency, rcond=None)[0]
     assert 1.2 < float(np.sqrt((rest**2).mean())) < 4.0
-    assert answer.std() > 2.5
+    assert efficiency.std() > 2.5
 
 
 def test_drift_moves_the_flow_meter_and_the_demand_from_its_instant(month: pl.DataFrame) -> None:

@@ -8,7 +8,7 @@ from mlops_assets.drafting.facts import DAY, ColumnFacts, TableFacts, TimeFacts
 from mlops_assets.drafting.scalars import duration, listed, scalar
 
 
-def features(facts: TableFacts) -> Iterator[str]:
+def features_section(facts: TableFacts) -> Iterator[str]:
     """Inputs, and what is made of time and of the past."""
     yield "features:"
     inputs = facts.of("input")
@@ -48,13 +48,13 @@ def _past(facts: TableFacts, time: TimeFacts) -> Iterator[str]:
 
 
 def _about(column: ColumnFacts) -> str:
-    words = [column.kind if not column.span else f"{column.kind}, {column.span}"]
-    words += [f"{column.missing:.1%} missing"] if column.missing else []
-    words += [column.note] if column.note else []
-    return "; ".join(words)
+    parts = [column.kind if not column.span else f"{column.kind}, {column.span}"]
+    parts += [f"{column.missing:.1%} missing"] if column.missing else []
+    parts += [column.note] if column.note else []
+    return "; ".join(parts)
 
 
-def split(facts: TableFacts) -> Iterator[str]:
+def split_section(facts: TableFacts) -> Iterator[str]:
     """By time where there is one, by unit where rows of one stand together."""
     if facts.group is not None:
         yield f"# Rows of one {facts.group} follow each other: whole ones are set apart to judge by."
@@ -66,7 +66,7 @@ def split(facts: TableFacts) -> Iterator[str]:
     yield f"split: {{strategy: {how}, train: 70%, validation: 15%, test: 15%}}"
 
 
-def training(facts: TableFacts) -> Iterator[str]:
+def training_section(facts: TableFacts) -> Iterator[str]:
     """Two algorithms of different kinds, small enough to wait for."""
     simple = "logistic: {max_iter: 1000}" if facts.problem == "classification" else "ridge: {}"
     yield "training:"

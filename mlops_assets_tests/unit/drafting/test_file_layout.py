@@ -27,7 +27,7 @@ def text(separator: str = ",", head: str = "x,kind,y", **letters: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def found(
+def read_described(
     folder: Path, name: str, content: str | bytes, target: str = "y"
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     file = folder / name
@@ -40,8 +40,8 @@ def found(
 
 @pytest.mark.parametrize("separator", [";", "\t", "|", "^", "~", ":", " "])
 def test_separators(tmp_path: Path, separator: str) -> None:
-    frame, said = found(tmp_path, "t.csv", text(separator))
-    assert (frame.shape, said) == ((60, 3), {"separator": separator})
+    frame, source_settings = read_described(tmp_path, "t.csv", text(separator))
+    assert (frame.shape, source_settings) == ((60, 3), {"separator": separator})
 
 
 @pytest.mark.parametrize(
@@ -63,26 +63,30 @@ def test_separators(tmp_path: Path, separator: str) -> None:
 def test_other_ways_of_writing(
     tmp_path: Path, name: str, content: str | bytes, settings: dict[str, Any]
 ) -> None:
-    frame, said = found(tmp_path, name, content)
+    frame, source_settings = read_described(tmp_path, name, content)
     assert (frame.shape, frame["y"].to_list()) == ((60, 3), [y for _, _, y in ROWS])
-    assert said == settings
+    assert source_settings == settings
 
 
 def test_names_that_cannot_be_used_are_replaced(tmp_path: Path) -> None:
-    numbered = "".join(f"{place},{line}\n" for place, line in enumerate(text(head="x,x,y").splitlines()))
-    _, said = found(tmp_path, "t.csv", numbered.replace("0,x", ",x", 1))
-    assert said == {"header": False, "skip_lines": 1, "names": ("column_1", "x", "x_2", "y")}
+    numbered = "".join(
+        f"{line_number},{line}\n" for line_number, line in enumerate(text(head="x,x,y").splitlines())
+    )
+    _, source_settings = read_described(tmp_path, "t.csv", numbered.replace("0,x", ",x", 1))
+    assert source_settings == {"header": False, "skip_lines": 1, "names": ("column_1", "x", "x_2", "y")}
 
 
 def test_a_line_of_units_is_not_data(tmp_path: Path) -> None:
-    frame, said = found(tmp_path, "t.csv", text().replace("\n", "\nm,-,kg\n", 1))
-    assert said == {"header": False, "skip_lines": 2, "names": ("x", "kind", "y")}
+    frame, source_settings = read_described(tmp_path, "t.csv", text().replace("\n", "\nm,-,kg\n", 1))
+    assert source_settings == {"header": False, "skip_lines": 2, "names": ("x", "kind", "y")}
     assert frame["y"].dtype == pl.Int64
 
 
 def test_a_table_without_header(tmp_path: Path) -> None:
-    frame, said = found(tmp_path, "t.txt", text(" ").split("\n", 1)[1].replace("\n", "  \n"), "column_3")
-    assert said == {"header": False, "separator": " "}
+    frame, source_settings = read_described(
+        tmp_path, "t.txt", text(" ").split("\n", 1)[1].replace("\n", "  \n"), "column_3"
+    )
+    assert source_settings == {"header": False, "separator": " "}
     assert frame.columns[:3] == ["column_1", "column_2", "column_3"]
 
 
@@ -92,15 +96,15 @@ def test_zip_archives_and_arrow_and_lines_of_json(tmp_path: Path) -> None:
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("inside.csv", text(";"))
         archive.writestr("__MACOSX/._inside.csv", "x")
-    assert found(tmp_path, "t.zip", packed.getvalue())[0].equals(table)
-    assert found(tmp_path, "t.json", table.write_ndjson())[1] == {"format": "jsonl"}
+    assert read_described(tmp_path, "t.zip", packed.getvalue())[0].equals(table)
+    assert read_described(tmp_path, "t.json", table.write_ndjson())[1] == {"format": "jsonl"}
     arrow = io.BytesIO()
     table.write_ipc(arrow)
-    assert found(tmp_path, "t.feather", arrow.getvalue())[0].equals(table)
+    assert read_described(tmp_path, "t.feather", arrow.getvalue())[0].equals(table)
     with zipfile.ZipFile(packed, "a") as archive:
         archive.writestr("second.csv", "a,b\n")
     with pytest.raises(SourceError, match=r"holds 2 files \(inside.csv, second.csv\)"):
-        found(tmp_path, "t.zip", packed.getvalue())
+        read_described(tmp_path, "t.zip", packed.getvalue())
 
 
 def test_workbooks(tmp_path: Path) -> None:
@@ -117,8 +121,8 @@ def test_workbooks(tmp_path: Path) -> None:
     book.create_sheet("second").append(("a",))
     stream = io.BytesIO()
     book.save(stream)
-    frame, said = found(tmp_path, "t.xlsx", stream.getvalue())
-    assert said == {"skip_lines": 2}
+    frame, source_settings = read_described(tmp_path, "t.xlsx", stream.getvalue())
+    assert source_settings == {"skip_lines": 2}
     assert frame.schema == {"when": pl.Datetime("us"), "y": pl.Int64()}
     assert frame.height == 20
     request = Request("m", None, None, datetime(2026, 1, 1, tzinfo=UTC), "UTC", Settings.from_environment({}))
@@ -128,16 +132,16 @@ def test_workbooks(tmp_path: Path) -> None:
 
 def test_bytes_that_no_guess_explains_are_still_read(tmp_path: Path) -> None:
     odd = text().encode().replace(b"k0", b"K\xf6\x9d\x81")
-    assert found(tmp_path, "t.csv", odd)[0].height == 60
+    assert read_described(tmp_path, "t.csv", odd)[0].height == 60
 
 
 def test_a_name_too_long_to_be_written_is_cut(tmp_path: Path) -> None:
-    _, said = found(
+    _, source_settings = read_described(
         tmp_path, "t.csv", text(head=f"x,{'k' * 200},y,").replace("\n", ",1\n").replace(",1", "", 1)
     )
-    assert [len(name) for name in said["names"]] == [1, 124, 1, 8]
+    assert [len(name) for name in source_settings["names"]] == [1, 124, 1, 8]
 
 
 def test_the_message_is_the_readers_where_nothing_helps(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is empty"):
-        found(tmp_path, "t.csv", " ")
+        read_described(tmp_path, "t.csv", " ")

@@ -13,7 +13,7 @@ from mlops_assets.drafting.scalars import duration, listed
 _PERSONAL: Final = re.compile(r"(?i)^(sex|gender|race|rac1p|ethnicity|age_group|nationality|religion)$")
 
 
-def evaluation(facts: TableFacts) -> Iterator[str]:
+def evaluation_section(facts: TableFacts) -> Iterator[str]:
     """Metrics, slices and seasons."""
     primary, also = _metrics(facts)
     yield "evaluation:"
@@ -45,7 +45,7 @@ def _metrics(facts: TableFacts) -> tuple[str, tuple[str, ...]]:
     )
 
 
-def gates(facts: TableFacts) -> Iterator[str]:
+def gates_section(facts: TableFacts) -> Iterator[str]:
     """The gates, and the schedules after them."""
     primary, _ = _metrics(facts)
     yield "gates: # all must pass before a challenger may become champion"

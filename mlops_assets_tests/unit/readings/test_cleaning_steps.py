@@ -12,7 +12,7 @@ import pytest
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import RepairsSpec
-from mlops_assets.readings.cleaning.steps import mend
+from mlops_assets.readings.cleaning.steps import apply_steps
 from mlops_assets_tests.unit.readings.reading_factory import AS_OF, counted, read_text
 
 
@@ -38,7 +38,7 @@ def test_infinities_and_nan(tmp_path: Path) -> None:
     assert counted(read) == {("nan_is_missing", "x"): 1, ("infinity", "x"): 2}
 
 
-def test_missing_words(tmp_path: Path) -> None:
+def test_missing_markers(tmp_path: Path) -> None:
     read = read_text(tmp_path, "y,x\n1,NA\n2, null \n3,ok\n", repairs={"missing_text": ["NA", "null"]})
     assert read.frame["x"].to_list() == [None, None, "ok"]
     assert counted(read) == {("missing_text", "x"): 2}
@@ -172,17 +172,17 @@ def test_columns_are_put_together() -> None:
         }
     )
     rules = RepairsSpec(combine={"at": ("day", "hour"), "shop_item": ("shop", "item")})
-    mended, noted = mend(frame, rules, "here")
+    mended, noted = apply_steps(frame, rules, "here")
     assert mended["at"].to_list() == ["2026-01-31 0", "2026-02-01 13", None]
     assert mended["shop_item"].to_list() == ["7 a", "7 b", None]
     assert Repair("combined", "at", 2) in noted
     with pytest.raises(SourceError, match="second column 'day'"):
-        mend(frame, RepairsSpec(combine={"day": ("shop", "item")}), "here")
+        apply_steps(frame, RepairsSpec(combine={"day": ("shop", "item")}), "here")
 
 
 def test_money_and_percent_are_numbers() -> None:
     frame = pl.DataFrame({"price": ["$1,234.50", "99 $"], "rate": ["12,5 %", "1.000 %"]})
-    mended, _ = mend(frame, RepairsSpec(thousands=("price",), decimal_comma=("rate",)), "here")
+    mended, _ = apply_steps(frame, RepairsSpec(thousands=("price",), decimal_comma=("rate",)), "here")
     assert mended.to_dict(as_series=False) == {"price": [1234.5, 99.0], "rate": [12.5, 1000.0]}
 
 
@@ -194,7 +194,7 @@ def test_spans_of_time_become_seconds_and_huge_numbers_fit() -> None:
             "at": [time(8), None],
         }
     )
-    mended, _ = mend(frame, RepairsSpec(), "here")
+    mended, _ = apply_steps(frame, RepairsSpec(), "here")
     assert mended["took"].to_list() == [90.0, None]
     assert mended["big"].to_list() == [float(2**64 - 1), 1.0]
     assert mended["at"].dtype == pl.String

@@ -7,10 +7,10 @@ import polars as pl
 
 from mlops_assets.drafting import ColumnFacts, TableFacts
 from mlops_assets.drafting.profile import profile_table
-from mlops_assets.drafting.profile.sampling import GLANCE, glance, more_than
+from mlops_assets.drafting.profile.sampling import SAMPLE_ROWS, more_than, sample
 
-ROWS = 4 * GLANCE
-RARE = 2 * GLANCE + 3
+ROWS = 4 * SAMPLE_ROWS
+RARE = 2 * SAMPLE_ROWS + 3
 """A row between those that a glance falls on."""
 RNG = np.random.default_rng(4)
 
@@ -24,7 +24,7 @@ def profiled(**columns: object) -> tuple[TableFacts, dict[str, ColumnFacts]]:
 def numbers_but(value: str) -> list[str]:
     texts = [f"{number:.3f}" for number in RNG.normal(size=ROWS)]
     texts[RARE] = value
-    assert value not in glance(pl.Series(texts))
+    assert value not in sample(pl.Series(texts))
     return texts
 
 
@@ -42,13 +42,13 @@ def test_a_word_that_a_text_uses_once_is_no_gap() -> None:
     assert (columns["level"].kind, columns["name"].kind) == ("text", "text")
 
 
-def test_a_known_word_is_found_in_a_text_of_many_values() -> None:
+def test_a_known_marker_in_a_text_of_many_values_means_missing() -> None:
     names = [f"n{number}" for number in range(ROWS)]
     names[RARE] = "N/A"
     assert profiled(name=names)[0].missing_text == ("N/A",)
 
 
-def test_one_sentinel_is_found() -> None:
+def test_one_sentinel_is_enough() -> None:
     level = RNG.normal(size=ROWS)
     level[RARE] = -999.0
     assert profiled(level=level)[1]["level"].sentinels == (-999,)
@@ -64,6 +64,6 @@ def test_a_column_of_times_with_another_word_is_no_time() -> None:
 
 def test_more_values_than_a_glance_sees() -> None:
     column = pl.Series([0.0] * ROWS).scatter(RARE, 1.0)
-    assert glance(column).n_unique() == 1
+    assert sample(column).n_unique() == 1
     assert more_than(column, 1)
     assert not more_than(column, 2)

@@ -44,14 +44,14 @@ def test_iso_text(text: str, expected: datetime) -> None:
 
 
 def test_offsets_that_change_within_a_column() -> None:
-    found, repairs = instants(["2022-03-27 01:30:00+01:00", "2022-03-27 03:00:00+02:00"])
-    assert found == [utc(2022, 3, 27, 0, 30), utc(2022, 3, 27, 1)]
+    parsed, repairs = instants(["2022-03-27 01:30:00+01:00", "2022-03-27 03:00:00+02:00"])
+    assert parsed == [utc(2022, 3, 27, 0, 30), utc(2022, 3, 27, 1)]
     assert repairs == {}
 
 
-def test_missing_zone_is_utc_and_said_so() -> None:
-    found, repairs = instants([datetime(2026, 1, 1)])  # noqa: DTZ001
-    assert found == [utc(2026, 1, 1)]
+def test_missing_zone_is_utc_and_announced() -> None:
+    parsed, repairs = instants([datetime(2026, 1, 1)])  # noqa: DTZ001
+    assert parsed == [utc(2026, 1, 1)]
     assert repairs == {"no_time_zone_taken_as_utc": 1}
 
 
@@ -101,10 +101,10 @@ MELBOURNE_NEVER = datetime(2014, 10, 5, 2, 30)  # noqa: DTZ001
 
 @pytest.mark.parametrize("choice, hour", [("earliest", 15), ("latest", 16)])
 def test_clock_time_that_happened_twice(choice: str, hour: int) -> None:
-    found, repairs = instants(
+    parsed, repairs = instants(
         [MELBOURNE_TWICE], timezone={"name": "Australia/Melbourne", "ambiguous": choice}
     )
-    assert found == [utc(2014, 4, 5, hour, 30)]
+    assert parsed == [utc(2014, 4, 5, hour, 30)]
     assert repairs == {"time_zone": 1, f"ambiguous_clock_time_{choice}": 1}
 
 
@@ -116,10 +116,10 @@ def test_odd_hours_are_refused_unless_declared() -> None:
         instants([MELBOURNE_TWICE], timezone="Australia/Melbourne")
     with pytest.raises(SourceError, match="never happened"):
         instants([MELBOURNE_NEVER], timezone="Australia/Melbourne")
-    found, repairs = instants(
+    parsed, repairs = instants(
         [MELBOURNE_NEVER], timezone={"name": "Australia/Melbourne", "nonexistent": "missing"}
     )
-    assert found == [None]
+    assert parsed == [None]
     assert repairs["nonexistent_clock_time_missing"] == 1
 
 

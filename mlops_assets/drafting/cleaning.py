@@ -14,7 +14,7 @@ from mlops_assets.drafting.facts import DAY, LONGEST_NAME, TableFacts, TimeFacts
 from mlops_assets.drafting.scalars import listed, scalar
 
 
-def repairs(facts: TableFacts) -> Iterator[str]:
+def repairs_section(facts: TableFacts) -> Iterator[str]:
     """One line or more for each repair that the table needs."""
     lines = [*_texts(facts), *_clock(facts.time), *_holes(facts), *_copies(facts), *_kept(facts)]
     if all(line.startswith("#") for line in lines):
@@ -35,9 +35,9 @@ def _texts(facts: TableFacts) -> Iterator[str]:
         yield from (f"  {scalar(name)}: {listed(parts)}" for name, parts in made)
     if facts.missing_text:
         yield f"missing_text: {listed(facts.missing_text)} # words found that mean missing"
-    for way in ("decimal_comma", "thousands"):
-        if found := [column.name for column in facts.columns if column.writing == way]:
-            yield f"{way}: {listed(found)}"
+    for notation in ("decimal_comma", "thousands"):
+        if names := [column.name for column in facts.columns if column.writing == notation]:
+            yield f"{notation}: {listed(names)}"
     casts = [column.name for column in facts.columns if column.cast and not column.writing]
     if casts:
         yield f"cast: {{{', '.join(f'{scalar(name)}: number' for name in casts)}}} # numbers kept as text"
@@ -100,15 +100,15 @@ def _kept(facts: TableFacts) -> Iterator[str]:
         kept = dict.fromkeys(
             [*made, *(c.name for c in facts.columns if c.role != "left out" and c.kind != "other")]
         )
-        gone = [
+        combined = [
             name for name in kept if (facts.time and name in facts.time.made_of) or name in facts.entity_of
         ]
-        yield f"select: {listed([name for name in kept if name not in gone])} # the others have no usable name"
+        yield f"select: {listed([name for name in kept if name not in combined])} # the others have no usable name"
     elif odd:
         yield f"drop: {listed(odd)} # lists and records, which a table cannot keep"
 
 
-def validation(facts: TableFacts) -> Iterator[str]:
+def validation_section(facts: TableFacts) -> Iterator[str]:
     """What later tables must hold, from what this one holds."""
     yield "validation:"
     unseen = facts.time.lost if facts.time else 0

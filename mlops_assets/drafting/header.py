@@ -14,7 +14,7 @@ MANY_CLASSES: Final = 100
 """A number with fewer different values may name classes."""
 
 
-def opening(name: str, owner: str, source: FileSource, facts: TableFacts) -> Iterator[str]:
+def header_section(name: str, owner: str, source: FileSource, facts: TableFacts) -> Iterator[str]:
     """The lines down to the source."""
     yield "# yaml-language-server: $schema=schema.json"
     yield f"# Drafted by 'mlops new' from {facts.rows:,} rows and {len(facts.columns)} columns: yours to change."
@@ -37,19 +37,20 @@ def opening(name: str, owner: str, source: FileSource, facts: TableFacts) -> Ite
 
 
 def _source(source: FileSource) -> Iterator[str]:
-    said = source.model_dump(mode="json", exclude_defaults=True)
-    names = said.pop("names", None)
-    written = {
-        key: value if key == "kind" else json.dumps(value, ensure_ascii=False) for key, value in said.items()
+    settings = source.model_dump(mode="json", exclude_defaults=True)
+    names = settings.pop("names", None)
+    values = {
+        key: value if key == "kind" else json.dumps(value, ensure_ascii=False)
+        for key, value in settings.items()
     }
-    plain = ", ".join(f"{key}: {value}" for key, value in written.items())
+    inline = ", ".join(f"{key}: {value}" for key, value in values.items())
     if source.encoding is not None:
         yield "# The encoding is a guess: look at letters with accents."
     if names is None:
-        yield f"source: {{{plain}}}"
+        yield f"source: {{{inline}}}"
         return
     yield "source:"
-    yield from (f"  {key}: {value}" for key, value in written.items())
+    yield from (f"  {key}: {value}" for key, value in values.items())
     yield "  names: # in place of the file's own header, which has blank, repeated or two lines of names"
     yield from (f"    - {scalar(name)}" for name in names)
 

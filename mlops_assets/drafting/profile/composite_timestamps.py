@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from mlops_assets.drafting.profile.sampling import glance
+from mlops_assets.drafting.profile.sampling import sample
 from mlops_assets.drafting.profile.time_formats import DAYS, format_of
 
 _PARTS: Final = {
@@ -30,7 +30,7 @@ _CLOCKS: Final = {
 }
 
 
-def together(frame: pl.DataFrame) -> Iterator[tuple[tuple[str, ...], str]]:
+def composite_timestamps(frame: pl.DataFrame) -> Iterator[tuple[tuple[str, ...], str]]:
     """Columns that make an instant side by side, and the format of what they make: year, month, day (, hour, minute);
     or days and a time of day."""
     named = {part: _part(frame, pattern, low, high) for part, (pattern, low, high, _) in _PARTS.items()}
@@ -59,7 +59,7 @@ def _part(frame: pl.DataFrame, pattern: re.Pattern[str], low: int, high: int) ->
 def _clock_format(column: pl.Series) -> str | None:
     if column.dtype != pl.String or column.null_count() > 0.05 * len(column):
         return None
-    values = glance(column).drop_nulls().str.strip_chars().unique()
+    values = sample(column).drop_nulls().str.strip_chars().unique()
     able = [(pattern, form) for pattern, form in _CLOCKS.items() if values.str.contains(pattern).all()]
     values = column.drop_nulls().str.strip_chars().unique() if able else values
     return next((form for pattern, form in able if values.str.contains(pattern).all()), None)
