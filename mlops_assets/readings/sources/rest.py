@@ -108,7 +108,8 @@ def _by_number(
             return
         if page == last:
             raise SourceError(
-                f"{who}: {paging.param}={position} returned the previous page again; name the page parameter in source.paging.param"
+                f"{who}: {paging.param}={position} returned the previous page again; "
+                "name the page parameter in source.paging.param"
             )
         yield page
         offset, last = offset + len(page), page
