@@ -15,7 +15,7 @@ from mlops_assets.artifacts.data import (
     TableVersion,
     Validation,
 )
-from mlops_assets.artifacts.drift import DriftReport, FeatureDrift
+from mlops_assets.artifacts.drift import DriftReport, DriftStatistic, FeatureDrift
 from mlops_assets.artifacts.evidence import (
     ChampionRef,
     ClassRow,
@@ -41,6 +41,7 @@ __all__ = [
     "Comparison",
     "Decision",
     "DriftReport",
+    "DriftStatistic",
     "Evaluation",
     "Evidence",
     "Explanation",

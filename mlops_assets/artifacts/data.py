@@ -82,7 +82,8 @@ class Validation:
 class ColumnProfile:
     """Stored. Distribution of one column: bin edges (numbers) or values (categories) with their shares.
 
-    Numeric bins are open at both ends: shares has one entry more than edges. `missing` is the share of nulls.
+    Numeric bins are open at both ends: shares has one entry more than edges. `missing` is the share of nulls. minimum
+    and maximum bound the finite numbers.
     """
 
     kind: Literal["number", "category"]
@@ -92,6 +93,8 @@ class ColumnProfile:
     missing: float
     mean: float | None
     std: float | None
+    minimum: float | None = None
+    maximum: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

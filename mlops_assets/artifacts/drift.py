@@ -4,28 +4,75 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Level: TypeAlias = Literal["stable", "moderate", "significant", "unmeasurable"]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftStatistic:
+    """Stored. One number about one feature and its limits.
+
+    Below `warn` it is stable, up to `act` moderate, above that significant. A statistic
+    that does not decide is shown and changes no level.
+    """
+
+    value: float
+    warn: float
+    act: float
+    decides: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:
-    """Stored. Movement of one feature; psi is None when it could not be measured (never 'no drift')."""
+    """Stored. Movement of one feature.
+
+    Attributes:
+        feature: Its name.
+        level: The worst of its deciding statistics; 'unmeasurable' (never 'stable') without a value of `method`.
+        method: The drift method that the model file chose (or `psi` where that method cannot measure the column).
+        statistics: By drift method, and `missing_rise` (share of missing values now minus in training) and
+            `out_of_range` (share of values beyond the training range).
+        details: Further numbers, such as rows, means and p-values; they decide nothing.
+        decides: Whether the feature counts for the level of the report.
+        reason: One sentence unless the level is stable.
+    """
 
     feature: str
-    psi: float | None
-    level: Literal["stable", "moderate", "significant", "unmeasurable"]
-    statistics: dict[str, float] = field(default_factory=dict)
+    level: Level
+    method: str = "psi"
+    statistics: dict[str, DriftStatistic] = field(default_factory=dict)
+    details: dict[str, float] = field(default_factory=dict)
+    decides: bool = True
+    reason: str = ""
+
+    @property
+    def value(self) -> float | None:
+        """The value of `method`; None when it could not be measured."""
+        return self.statistics[self.method].value if self.method in self.statistics else None
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the distribution itself moved significantly; missing and impossible values are broken data."""
+        statistic = self.statistics.get(self.method)
+        return statistic is not None and statistic.value > statistic.act
 
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """Stored. All features of one window against the champion's training profile."""
+    """Stored. All features of one window against the champion's training profile.
+
+    Attributes:
+        level: The worst level of the features that decide: significant, then unmeasurable, moderate, stable.
+        mean_value: Mean of the features' values of their method.
+        drifted_share: Share of the features whose level is significant.
+    """
 
     model: str
     version: int | None
     rows: int
     level: Literal["stable", "moderate", "significant", "unmeasurable", "no_champion"]
-    mean_psi: float | None
+    mean_value: float | None
     drifted_share: float | None
     features: tuple[FeatureDrift, ...]
     as_of: datetime

@@ -193,10 +193,16 @@ def predicted(record: PredictionsRecord, _: Platform) -> Display:
 
 
 def drift(record: DriftReport, _: Platform) -> Display:
-    """Show PSI per feature, worst first."""
+    """Show the movement of each feature, worst first."""
     rows = [
-        {"feature": f.feature, "psi": "unmeasurable" if f.psi is None else round(f.psi, 4), "level": f.level}
-        for f in sorted(record.features, key=lambda f: -(f.psi if f.psi is not None else float("inf")))
+        {
+            "feature": feature.feature,
+            "method": feature.method,
+            "value": "unmeasurable" if feature.value is None else round(feature.value, 4),
+            "level": feature.level,
+            "reason": feature.reason,
+        }
+        for feature in record.features
     ]
     metadata: Metadata = {
         "level": record.level,
@@ -205,7 +211,7 @@ def drift(record: DriftReport, _: Platform) -> Display:
     }
     if rows:
         metadata["features"] = rows_table(rows)
-    for name in ("mean_psi", "drifted_share"):
+    for name in ("mean_value", "drifted_share"):
         value = getattr(record, name)
         if value is not None:
             metadata[name] = value

@@ -1,6 +1,6 @@
 """The training data as drift is measured against it later: bins and their shares per feature.
 
-Comes in: the training part. Goes out: a `Profile`. Measuring against it is `divergence`'s, judging `monitoring`'s.
+Comes in: the training part. Goes out: a `Profile`. Distances from it are computed by `binning` and `drift_methods`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from mlops_assets.errors import DataError
 from mlops_assets.model_file.suggestion import did_you_mean
 
 BINS: Final = 10
+MIN_BINS_BETWEEN_TIES: Final = 2
+"""Bins for the values that are not ties, however rare they are."""
 MOST_VALUES: Final = 50
 """Values of a text column with a share of their own; all others count together."""
 
@@ -24,8 +26,8 @@ MOST_VALUES: Final = 50
 def profile(frame: pl.DataFrame, names: Sequence[str], bins: int = BINS) -> Profile:
     """Distributions of the named columns, at most `bins` bins of equal counts for numbers.
 
-    A number with few different values has a bin for each, and one below and above them all. Raises DataError for a
-    column that is not there.
+    A number with few different values has a bin for each, and one below and above them all; a value as frequent as a
+    whole bin has a bin of its own. Raises DataError for a column that is not there.
     """
     if missing := [name for name in names if name not in frame.columns]:
         raise DataError(f"no column {missing[0]!r} to profile{did_you_mean(missing[0], frame.columns)}")
@@ -49,15 +51,33 @@ def _numbers(column: pl.Series, bins: int) -> ColumnProfile:
     counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
     shares = tuple((counts / counts.sum()).tolist())
-    return ColumnProfile("number", tuple(edges.tolist()), (), shares, missing, float(np.mean(values)), spread)
+    return ColumnProfile(
+        "number",
+        tuple(edges.tolist()),
+        (),
+        shares,
+        missing,
+        float(np.mean(values)),
+        spread,
+        float(values.min()),
+        float(values.max()),
+    )
 
 
 def _edges(values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
-    cuts: NDArray[np.float64] = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
-    different: NDArray[np.float64] = np.unique(values)
-    if len(different) > bins:
-        return cuts
-    return np.append(different, np.nextafter(different[-1:], np.inf))
+    """Edges of bins with equal counts. A value as frequent as a whole bin has a bin of its own, [value, next number).
+
+    Without that, the quantiles of a column with many zeros are all 0, and nothing that happens above 0 is seen.
+    """
+    different, counts = np.unique(values, return_counts=True)
+    if len(different) <= bins:
+        return np.append(different, np.nextafter(different[-1:], np.inf))
+    ties = different[counts >= values.size / bins]
+    others = values[~np.isin(values, ties)]
+    parts = max(MIN_BINS_BETWEEN_TIES, round(bins * others.size / values.size)) if ties.size else bins
+    cuts = np.quantile(others, np.linspace(0, 1, parts + 1)[1:-1])
+    edges: NDArray[np.float64] = np.unique(np.concatenate([cuts, ties, np.nextafter(ties, np.inf)]))
+    return edges
 
 
 def _categories(column: pl.Series) -> ColumnProfile:

@@ -27,8 +27,12 @@ def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
     yield from _interval_metrics(spec)
     yield from _columns(spec)
     yield from _split(spec)
-    if spec.monitoring.psi.act <= spec.monitoring.psi.warn:
-        yield ("monitoring", "psi", "act"), "must be above 'warn'"
+    limits = spec.monitoring.drift_limits
+    if limits.act <= limits.warn:
+        key = "drift" if spec.monitoring.psi is None else "psi"
+        yield ("monitoring", key, "act"), f"must be above 'warn', which is {limits.warn:g}"
+    if spec.monitoring.psi is not None and spec.monitoring.drift is not None:
+        yield ("monitoring", "psi"), "is the old name of 'drift'; leave it out"
 
 
 def risks(spec: ModelSpec) -> Iterator[Finding]:
@@ -38,6 +42,9 @@ def risks(spec: ModelSpec) -> Iterator[Finding]:
             path: Path = ("training", "algorithms", index, choice.name, "pickle")
             said = f"{choice.params.get('estimator')} may be stored as a pickle: loading it runs code that lies in it"
             yield path, f"{said}; leave 'pickle' out unless skops cannot store the estimator"
+    if (limits := spec.monitoring.psi) is not None:
+        key = f"drift: {{method: psi, warn: {limits.warn:g}, act: {limits.act:g}}}"
+        yield ("monitoring", "psi"), f"is read until the next release; write '{key}' in its stead"
 
 
 def _algorithms(spec: ModelSpec) -> Iterator[Finding]:

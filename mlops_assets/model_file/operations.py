@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from mlops_assets.drift_methods import DRIFT_METHODS
 from mlops_assets.model_file.section import Section
+from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.model_file.values import Column, Cron, Duration, Share, Timezone
 
 
@@ -16,17 +18,49 @@ class RolloutSpec(Section):
     strategy: Literal["instant", "canary", "blue_green", "shadow"] = "instant"
 
 
+def _known_method(name: str) -> str:
+    if name not in DRIFT_METHODS:
+        raise ValueError(f"unknown drift method {name!r}{did_you_mean(name, DRIFT_METHODS)}")
+    return name
+
+
+class DriftSpec(Section):
+    """How far a feature may move from the training data.
+
+    Below `warn` it is stable, up to `act` moderate, above that significant.
+    """
+
+    method: Annotated[str, AfterValidator(_known_method)] = "psi"
+    """How movement is measured: `psi`, `kl`, `jensen_shannon`, `kolmogorov_smirnov` or `wasserstein`. Categories are
+    measured by `psi` where the method needs numbers."""
+    warn: Annotated[float, Field(gt=0)] | None = None
+    """Unset means the usual limit of the method, 0.1 for `psi`."""
+    act: Annotated[float, Field(gt=0)] | None = None
+    """Unset means the usual limit of the method, 0.25 for `psi`."""
+
+
 class PsiLimits(Section):
-    """Population stability index per feature: below `warn` stable, up to `act` moderate, above it significant."""
+    """The old form of `drift`, with the method `psi`."""
 
     warn: Annotated[float, Field(gt=0)] = 0.10
     act: Annotated[float, Field(gt=0)] = 0.25
 
 
+class DriftLimits(NamedTuple):
+    """The drift method of a model and its limits, with the method's own where the model file sets none."""
+
+    method: str
+    warn: float
+    act: float
+
+
 class MonitoringSpec(Section):
     """What is watched in production and when it asks for a retrain."""
 
-    psi: PsiLimits = PsiLimits()
+    drift: DriftSpec | None = None
+    """The drift method and its limits. Unset means `psi`, with 0.1 and 0.25."""
+    psi: Annotated[PsiLimits | None, Field(json_schema_extra={"deprecated": True})] = None
+    """The old name of `drift` with the method `psi`; read until the next release."""
     window: Duration = Field(default="7d", validate_default=True)
     """How much of the newest readings is compared with the training data."""
     expected: tuple[Column, ...] = ()
@@ -37,6 +71,23 @@ class MonitoringSpec(Section):
     """Shortest time between two retrain requests, whatever their causes."""
     rise: Share = 0.15
     """Alert when the error rises by more than this share week over week."""
+
+    @property
+    def drift_limits(self) -> DriftLimits:
+        """The drift method in force and its limits."""
+        if self.drift is None:
+            limits = self.psi or PsiLimits()
+            return DriftLimits("psi", limits.warn, limits.act)
+        usual = DRIFT_METHODS[self.drift.method]
+        warn, act = self.drift.warn, self.drift.act
+        return DriftLimits(
+            self.drift.method, usual.warn if warn is None else warn, usual.act if act is None else act
+        )
+
+    def act_limit(self, method: str) -> float:
+        """Return the limit above which a movement is significant by that method."""
+        limits = self.drift_limits
+        return limits.act if limits.method == method else DRIFT_METHODS[method].act
 
 
 class SchedulesSpec(Section):

@@ -1,10 +1,8 @@
-"""Monitoring: has the world moved from what the champion was trained on?
+"""Monitoring: has the input moved from what the champion was trained on?
 
-Comes in: a profile, feature rows, rankings, predictions. Goes out: reports. Asking for a retrain because of them is
-`retraining`'s business.
+Comes in: a profile and feature rows. Goes out: reports. Requesting a retrain because of them belongs to `retraining`.
 """
 
-from mlops_assets.monitoring.drift import drift, prediction_drift
-from mlops_assets.monitoring.importance import ImportanceDrift, importance_drift
+from mlops_assets.monitoring.drift import drift
 
-__all__ = ["ImportanceDrift", "drift", "importance_drift", "prediction_drift"]
+__all__ = ["drift"]

@@ -9,29 +9,31 @@ from __future__ import annotations
 from datetime import datetime
 
 from mlops_assets.artifacts import DriftReport
+from mlops_assets.drift_methods import DRIFT_METHODS
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.values import format_duration
 from mlops_assets.retraining.request import Trigger
 
 
-def drift_trigger(spec: ModelSpec, report: DriftReport) -> Trigger | None:
+def drift_trigger(report: DriftReport) -> Trigger | None:
     """Significant movement against the training data of one champion, which is one fact however long it lasts."""
     if report.level != "significant" or report.version is None:
         return None
-    significant = [one for one in report.features if one.level == "significant"]
-    moved = [one for one in significant if one.statistics.get("decides", 1.0)]
-    if not moved or moved[0].psi is None:
+    # Missing and impossible values are broken data, which a retrain would only learn.
+    moved = [feature for feature in report.features if feature.decides and feature.has_moved]
+    if not moved:
         return None
+    worst = moved[0]
     more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""
     return Trigger(
         cause="drift",
         subject=f"version {report.version}",
         reason=(
-            f"drift: {moved[0].feature} moved by PSI {moved[0].psi:.2f}{more} "
-            f"(limit {spec.monitoring.psi.act:g}) from the training data of version {report.version}"
+            f"drift: {worst.feature} moved by {DRIFT_METHODS[worst.method].label} {worst.value:.2f}{more} "
+            f"(limit {worst.statistics[worst.method].act:g}) from the training data of version {report.version}"
         ),
         at=report.as_of,
-        detail={"features": [one.feature for one in moved[:20]], "mean_psi": report.mean_psi},
+        detail={"features": [feature.feature for feature in moved[:20]], "mean_value": report.mean_value},
     )
 
 

@@ -262,7 +262,9 @@ def _quarantined(rule: Rule, facts: Facts) -> RuleResult:
 def _drift(rule: Rule, facts: Facts) -> RuleResult:
     """Without a limit of its own the rule warns where monitoring would act."""
     spec = facts.batch.spec
-    limit = spec.monitoring.psi.act if spec.validation.max_drift is None else spec.validation.max_drift
+    limit = (
+        spec.monitoring.act_limit("psi") if spec.validation.max_drift is None else spec.validation.max_drift
+    )
     if facts.reference is None:
         message = "Not applicable: there is no champion's training data to compare with yet"
         return _result(rule, passed=True, limit=limit, message=message)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from mlops_assets.artifacts import Profile
-from mlops_assets.divergence import expected_shares, kl, psi, shares
+from mlops_assets.binning import actual_bins, expected_bins
+from mlops_assets.drift_methods import kl, psi
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def measure(reference: Profile, frame: pl.DataFrame) -> tuple[list[Moved], list[
         if name not in frame.columns:
             continue
         try:
-            expected, actual = expected_shares(profile), shares(profile, frame[name])
+            expected, actual = expected_bins(profile), actual_bins(profile, frame[name])
             measured.append(Moved(name, psi(expected, actual), kl(expected, actual)))
         except ValueError as error:
             failed.append(str(error))

@@ -64,7 +64,9 @@ def test_drifting_pumps(local_platform: LocalPlatform, tmp_path: Path) -> None:
         report = known_record(local_platform.platform, spec, stages.DRIFT_REPORT, DriftReport)
         assert report is not None
         assert report.level == "significant"
-        told += [f"PSI {f.psi:.3f} {f.level}: {f.feature}" for f in report.features[:8] if f.psi is not None]
+        told += [
+            f"PSI {f.value:.3f} {f.level}: {f.feature}" for f in report.features[:8] if f.value is not None
+        ]
         answer = tick(spec, "drift_sensor", instance)
         [request] = answer.run_requests
         [marker] = answer.asset_events

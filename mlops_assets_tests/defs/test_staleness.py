@@ -19,7 +19,7 @@ from mlops_assets.lifecycle.platform import known_record
 from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.local_platform import LocalPlatform, end_of, readings
 
-WATCH = {"window": "12h", "psi": {"warn": 0.1, "act": 0.25}}
+WATCH = {"window": "12h", "drift": {"warn": 0.1, "act": 0.25}}
 
 
 def stale(spec: ModelSpec) -> dict[str, str]:

@@ -35,7 +35,7 @@ def drift_triggers(spec: ModelSpec, platform: Platform, _now: datetime) -> list[
     champion = platform.ledger.champion(spec.name)
     if report is None or champion is None or report.version != champion.version:
         return []
-    return _some(drift_trigger(spec, report))
+    return _some(drift_trigger(report))
 
 
 def staleness_triggers(spec: ModelSpec, platform: Platform, now: datetime) -> list[Trigger]:

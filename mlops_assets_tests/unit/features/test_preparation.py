@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from mlops_assets.artifacts import Profile, from_json, to_json
-from mlops_assets.divergence import expected_shares, psi, shares
+from mlops_assets.binning import actual_bins, expected_bins
+from mlops_assets.drift_methods import psi
 from mlops_assets.errors import DataError
 from mlops_assets.features import Preparation, build, fit_preparation, profile
 from mlops_assets_tests.unit.features.feature_factory import model, readings, wine
@@ -148,8 +149,8 @@ def test_profile_of_itself_has_no_divergence() -> None:
     )
     found = from_json(Profile, to_json(profile(frame, ("a", "b", "kind", "rare", "few"))))
     for name, column in found.columns.items():
-        assert sum(expected_shares(column)) == pytest.approx(1.0)
-        assert psi(expected_shares(column), shares(column, frame[name])) == pytest.approx(0.0, abs=1e-12)
+        assert sum(expected_bins(column).proportions) == pytest.approx(1.0)
+        assert psi(expected_bins(column), actual_bins(column, frame[name])) == pytest.approx(0.0, abs=1e-12)
     assert len(found.columns["a"].shares) == 10
     assert found.columns["a"].missing == pytest.approx(0.1, abs=0.03)
 
@@ -157,7 +158,29 @@ def test_profile_of_itself_has_no_divergence() -> None:
 @pytest.mark.parametrize("value", [2.9, 3.1])
 def test_a_constant_that_moves_is_seen(value: float) -> None:
     column = profile(pl.DataFrame({"c": [3.0] * 100}), ("c",)).columns["c"]
-    assert psi(expected_shares(column), shares(column, pl.Series("c", [value] * 100))) > 5.0
+    assert psi(expected_bins(column), actual_bins(column, pl.Series("c", [value] * 100))) > 5.0
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.954, 0.999])
+def test_a_column_of_zeros_that_moves_is_seen(share: float) -> None:
+    """The quantiles of such a column are all 0: without a bin for the zeros, nothing above them is seen."""
+    random = np.random.default_rng(0)
+    values = np.where(random.random(4_000) < share, 0.0, random.exponential(1.0, 4_000))
+    column = profile(pl.DataFrame({"a": values}), ("a",)).columns["a"]
+    assert psi(expected_bins(column), actual_bins(column, pl.Series("a", values))) == pytest.approx(0.0)
+    assert psi(expected_bins(column), actual_bins(column, pl.Series("a", 700 + 9 * values))) > 1.0
+    half = pl.Series("a", np.where(np.arange(4_000) % 2 == 0, 0.0, 1.0))
+    if share > 0.5:
+        assert psi(expected_bins(column), actual_bins(column, half)) > 0.25
+
+
+def test_every_heavy_value_has_a_bin_of_its_own() -> None:
+    random = np.random.default_rng(1)
+    values = np.concatenate([np.zeros(400), np.full(300, 5.0), random.uniform(-10, 10, 300)])
+    edges = profile(pl.DataFrame({"a": values}), ("a",)).columns["a"].edges
+    for tie in (0.0, 5.0):
+        assert {tie, float(np.nextafter(tie, np.inf))} <= set(edges)
+    assert len(edges) <= 2 * 10
 
 
 def test_profile_without_values_and_unknown_columns() -> None:

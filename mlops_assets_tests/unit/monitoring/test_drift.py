@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
+import pytest
 
-from mlops_assets.artifacts import DriftReport, from_json, to_json
+from mlops_assets.artifacts import DriftReport, DriftStatistic, from_json, to_json
+from mlops_assets.drift_methods import DRIFT_METHODS, Bins, DriftMethod
 from mlops_assets.features import build, feature_names, profile
+from mlops_assets.model_file.consistency import inconsistencies, risks
 from mlops_assets.monitoring import drift
+from mlops_assets.retraining import drift_trigger
 from mlops_assets_tests.unit.features.feature_factory import model, readings
 
 AS_OF = datetime(2025, 6, 1, tzinfo=UTC)
@@ -37,12 +41,16 @@ def test_a_moved_feature_stands_first_with_its_size() -> None:
     found = report(frame(seed=1).with_columns(b=pl.col("b") + 1.0))
     assert found.level == "significant"
     assert found.features[0].feature == "b"
-    assert found.features[0].psi is not None
-    assert found.features[0].psi > 0.25
-    assert found.features[0].statistics["mean"] - found.features[0].statistics["mean_reference"] > 0.9
+    worst = found.features[0]
+    assert worst.value is not None
+    assert worst.value > 0.25
+    assert worst.statistics["psi"] == DriftStatistic(worst.value, 0.1, 0.25)
+    assert worst.statistics["kl"].decides is False
+    assert worst.reason == f"psi {worst.value:.3g}"
+    assert worst.details["mean"] - worst.details["mean_reference"] > 0.9
     assert found.drifted_share == 1 / 3
-    assert found.mean_psi is not None
-    assert found.mean_psi < found.features[0].psi
+    assert found.mean_value is not None
+    assert found.mean_value < worst.value
 
 
 def test_a_moderate_move_is_moderate() -> None:
@@ -53,12 +61,98 @@ def test_a_moderate_move_is_moderate() -> None:
 def test_too_few_rows_none_and_a_lost_column_are_unmeasurable() -> None:
     for few in (frame().clear(), frame().head(99), frame().drop("a", "b", "kind")):
         assert report(few).level == "unmeasurable"
-        assert report(few).mean_psi is None
-        assert all(one.psi is None for one in report(few).features)
-    lost = report(frame(seed=1).with_columns(a=pl.lit(None, dtype=pl.Float64)))
-    assert lost.level == "stable"  # the others can be measured
-    assert [one.level for one in lost.features if one.feature == "a"] == ["unmeasurable"]
-    assert lost.features[-1].statistics["missing"] == 1.0
+        assert report(few).mean_value is None
+        assert all(one.value is None for one in report(few).features)
+
+
+def test_a_dead_sensor_is_never_stable() -> None:
+    """The report is as bad as the worst of moved, unmeasurable, missing risen and out of range."""
+    healthy = frame(seed=1)
+    first = pl.int_range(pl.len())
+    for dead, level, reason in (
+        (healthy.with_columns(a=pl.lit(None, dtype=pl.Float64)), "significant", "missing_rise"),
+        (healthy.drop("a"), "unmeasurable", "the column is missing"),
+        (
+            healthy.with_columns(a=pl.when(first % 20 == 0).then(pl.col("a"))),
+            "significant",
+            "missing_rise",
+        ),
+        (
+            healthy.with_columns(a=pl.when(first % 20 == 0).then(1e6).otherwise(pl.col("a"))),
+            "significant",
+            "out_of_range",
+        ),
+        (healthy.with_columns(a=pl.lit(float("inf"))), "significant", "psi"),
+    ):
+        found = report(dead)
+        worst = found.features[0]
+        assert (found.level, worst.feature, worst.level) == (level, "a", level)
+        assert worst.reason.startswith(reason)
+
+
+def test_broken_data_never_asks_for_a_retrain() -> None:
+    healthy = frame(seed=1)
+    assert drift_trigger(report(healthy.with_columns(a=pl.lit(None, dtype=pl.Float64)))) is None
+    moved = drift_trigger(report(healthy.with_columns(b=pl.col("b") + 1.0)))
+    assert moved is not None
+    assert moved.reason.startswith("drift: b moved by PSI ")
+
+
+def test_values_as_in_training_are_in_range() -> None:
+    for seed in range(1, 6):
+        for feature in report(frame(seed=seed)).features:
+            assert feature.statistics.get("out_of_range", DriftStatistic(0.0, 1.0, 1.0)).value == 0.0
+
+
+@pytest.mark.parametrize("method", DRIFT_METHODS)
+def test_the_model_file_chooses_the_method(method: str) -> None:
+    spec = model(features={"calendar": ["month"]}, monitoring={"drift": {"method": method}})
+    reference = frame()
+    kept = profile(reference, feature_names(spec, reference.columns))
+    assert drift(spec, kept, 3, frame(seed=1), AS_OF).level == "stable"
+    moved = drift(spec, kept, 3, frame(seed=1).with_columns(b=pl.col("b") + 1.0), AS_OF)
+    assert (moved.level, moved.features[0].feature, moved.features[0].method) == ("significant", "b", method)
+    text = next(feature for feature in moved.features if feature.feature == "kind")
+    assert text.method == ("psi" if DRIFT_METHODS[method].orders_bins else method)
+
+
+def test_a_method_of_ones_own_is_one_function_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def total_variation(expected: Bins, actual: Bins) -> float:
+        return sum(abs(a - e) for e, a in zip(expected.proportions, actual.proportions, strict=True)) / 2
+
+    own = DriftMethod("total variation", total_variation, warn=0.1, act=0.2)
+    monkeypatch.setitem(DRIFT_METHODS, "total_variation", own)
+    spec = model(features={"calendar": ["month"]}, monitoring={"drift": {"method": "total_variation"}})
+    reference = frame()
+    kept = profile(reference, feature_names(spec, reference.columns))
+    moved = drift(spec, kept, 3, frame(seed=1).with_columns(b=pl.col("b") + 1.0), AS_OF)
+    assert moved.features[0].statistics["total_variation"].act == 0.2
+    request = drift_trigger(moved)
+    assert request is not None
+    assert "b moved by total variation 0." in request.reason
+
+
+def test_limits_of_the_model_file_replace_those_of_the_method() -> None:
+    limits = [
+        model(monitoring=monitoring).monitoring.drift_limits
+        for monitoring in (
+            {},
+            {"drift": {"warn": 0.2}},
+            {"drift": {"method": "kl", "act": 0.9}},
+            {"psi": {"warn": 0.2, "act": 0.4}},
+        )
+    ]
+    assert limits == [("psi", 0.1, 0.25), ("psi", 0.2, 0.25), ("kl", 0.05, 0.9), ("psi", 0.2, 0.4)]
+
+
+def test_the_old_key_is_read_with_a_warning_that_names_the_new_one() -> None:
+    old = model(monitoring={"psi": {"warn": 0.2, "act": 0.4}})
+    [(path, sentence)] = list(risks(old))
+    assert path == ("monitoring", "psi")
+    assert "drift: {method: psi, warn: 0.2, act: 0.4}" in sentence
+    assert not list(risks(SPEC))
+    both = model(monitoring={"psi": {"warn": 0.2}, "drift": {"warn": 0.2}})
+    assert [path for path, _ in inconsistencies(both)] == [("monitoring", "psi")]
 
 
 def test_text_where_numbers_were_is_unmeasurable() -> None:
@@ -81,7 +175,7 @@ def test_readings_decide_what_they_are_made_into_and_what_moves_by_nature_do_not
         new = new.with_columns(b=pl.col("b") + shift, b_mean_24h=pl.col("b_mean_24h") + 1.0)
         kept = profile(reference, feature_names(spec, reference.columns))
         found = drift(spec, kept, 3, new, AS_OF)
-        return found.level, {one.feature: one.statistics["decides"] for one in found.features}
+        return found.level, {one.feature: float(one.decides) for one in found.features}
 
     shift = 0.0
     assert made() == ("stable", {"b_mean_24h": 0.0, "a": 1.0, "b": 1.0})

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import pytest
 
-from mlops_assets.artifacts import DriftReport, FeatureDrift, from_json, to_json
+from mlops_assets.artifacts import DriftReport, DriftStatistic, FeatureDrift, from_json, to_json
 from mlops_assets.retraining import (
     RetrainRequest,
     State,
@@ -25,7 +25,10 @@ NOW = datetime(2025, 6, 1, tzinfo=UTC)
 SPEC = model(monitoring={"cooldown": "1d", "stale_after": "14d"})
 REPORT = DriftReport(
     "pump", 3, 900, "significant", 0.4, 0.5,
-    (FeatureDrift("a", 0.7, "significant"), FeatureDrift("b", 0.1, "moderate")), NOW,
+    (
+        FeatureDrift("a", "significant", statistics={"psi": DriftStatistic(0.7, 0.1, 0.25)}),
+        FeatureDrift("b", "moderate", statistics={"psi": DriftStatistic(0.1, 0.1, 0.25)}),
+    ), NOW,
 )  # fmt: skip
 
 
@@ -34,7 +37,7 @@ def given(trigger: Trigger | None) -> Trigger:
     return trigger
 
 
-DRIFT = given(drift_trigger(SPEC, REPORT))
+DRIFT = given(drift_trigger(REPORT))
 STALE = given(staleness_trigger(SPEC, champion=3, last_compared=NOW - timedelta(days=15), now=NOW))
 WORSE = given(
     performance_trigger(SPEC, champion=3, metric="rmse", before=1.0, after=1.3, window_end=NOW, mature=True)
@@ -58,7 +61,7 @@ def test_no_reason_no_request() -> None:
 
 
 def test_the_same_fact_later_is_the_same_key() -> None:
-    later = drift_trigger(SPEC, replace(REPORT, as_of=NOW + timedelta(days=1), mean_psi=0.9))
+    later = drift_trigger(replace(REPORT, as_of=NOW + timedelta(days=1), mean_value=0.9))
     assert later is not None
     one = govern([DRIFT], State(), SPEC, NOW)
     two = govern([later], State(), SPEC, NOW)
@@ -66,7 +69,7 @@ def test_the_same_fact_later_is_the_same_key() -> None:
     assert two is not None
     assert one.key == two.key
     assert govern([later], State(known_keys={one.key}), SPEC, NOW) is None
-    other = drift_trigger(SPEC, replace(REPORT, version=4))
+    other = drift_trigger(replace(REPORT, version=4))
     assert other
     another = govern([other], State(known_keys={one.key}), SPEC, NOW)
     assert another
@@ -103,7 +106,7 @@ def test_age_is_counted_from_the_last_comparison() -> None:
 
 @pytest.mark.parametrize("level", ["stable", "moderate", "unmeasurable", "no_champion"])
 def test_only_significant_drift_asks(level: str) -> None:
-    assert drift_trigger(SPEC, replace(REPORT, level=level)) is None  # type: ignore[arg-type]
+    assert drift_trigger(replace(REPORT, level=level)) is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
