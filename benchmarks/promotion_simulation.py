@@ -59,7 +59,7 @@ def verdict(
 ) -> tuple[bool, bool]:
     """Whether the bare rule promotes, and whether rule and test together do."""
     truth = np.zeros(challenger.size)
-    ours, theirs = (Scored(truth, found, None, None) for found in (challenger, champion))
+    ours, theirs = (Scored(truth, counts, None, None) for counts in (challenger, champion))
     test = compare("rmse", ours, theirs, confidence=spent_confidence(0.95, look), ordered=ordered, seed=seed)
     bare = test.challenger < test.champion * (1 - BY)
     return bare, bare and test.low > 0
@@ -68,11 +68,11 @@ def verdict(
 def tally(case: str, rows: int, phi: float, shared: float, better: float, repeats: int) -> Tally:
     """Many independent pairs of one kind."""
     rng = np.random.default_rng([rows, int(10 * phi), int(100 * shared), int(100 * better)])
-    found = [
+    counts = [
         verdict(*pair(rng, rows, phi, shared, better), ordered=phi > 0, seed=repeat)
         for repeat in range(repeats)
     ]
-    return Tally(case, rows, phi, shared, *(float(share) for share in np.mean(found, axis=0)))
+    return Tally(case, rows, phi, shared, *(float(share) for share in np.mean(counts, axis=0)))
 
 
 def year(

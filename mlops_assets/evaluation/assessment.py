@@ -22,6 +22,7 @@ from mlops_assets.evaluation.scoring import in_order, known_classes, score, trut
 from mlops_assets.evaluation.slices import slice_rows
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.gates import BeatsChampion
 
 DEFAULT_CONFIDENCE = 0.95
 
@@ -136,7 +137,7 @@ def _comparisons(
 ) -> list[Comparison]:
     wanted = {("test", name): DEFAULT_CONFIDENCE for name in measured(spec)}
     for gate in spec.gates:
-        if gate.kind == "beats_champion" and gate.confidence is not None:
+        if isinstance(gate, BeatsChampion) and gate.confidence is not None:
             key = (gate.on, gate.metric)
             wanted[key] = max(gate.confidence, wanted.get(key, 0.0))
     found: list[Comparison] = []

@@ -48,13 +48,13 @@ def baseline(spec: ModelSpec, split: Split, classes: tuple[str, ...] = ()) -> Ba
     Numbers are weighed by MAE, classes by the primary metric. classes: those of the problem, in the order of codes.
     """
     metric = spec.evaluation.primary if spec.problem == "classification" else "mae"
-    found = {
-        name: _beside_truth(spec, split, classes, make()) for name, make in _makers(spec, classes, split)
+    by_name = {
+        name: _with_truth(spec, split, classes, make()) for name, make in _makers(spec, classes, split)
     }
-    tried = {name: METRICS[metric].measure(parts["validation"]) for name, parts in found.items()}
+    tried = {name: METRICS[metric].measure(parts["validation"]) for name, parts in by_name.items()}
     sign = -1.0 if METRICS[metric].direction == "higher" else 1.0
     name = min(tried, key=lambda one: sign * tried[one] if math.isfinite(tried[one]) else math.inf)
-    return Baseline(name, metric, tried, found[name])
+    return Baseline(name, metric, tried, by_name[name])
 
 
 def _makers(
@@ -90,15 +90,17 @@ def _season(spec: ModelSpec, split: Split, season: timedelta) -> Callable[[], na
     return lambda: naive.season_before(spec, split, season)
 
 
-def _beside_truth(
-    spec: ModelSpec, split: Split, classes: tuple[str, ...], answers: naive.Naive
+def _with_truth(
+    spec: ModelSpec, split: Split, classes: tuple[str, ...], predictions: naive.Naive
 ) -> dict[Part, Scored]:
     parts: dict[Part, Scored] = {}
     for part in PARTS:
         target = truth_column(spec, in_order(spec, split.part(part)))
-        said = answers[part]
+        prediction = predictions[part]
         if spec.problem == "classification":
-            parts[part] = Scored(codes(target, classes), said.predicted, said.shares, None, classes)
+            parts[part] = Scored(
+                codes(target, classes), prediction.predicted, prediction.shares, None, classes
+            )
         else:
-            parts[part] = Scored(numbers(target), said.predicted, None, said.predicted)
+            parts[part] = Scored(numbers(target), prediction.predicted, None, prediction.predicted)
     return parts

@@ -88,19 +88,21 @@ def compare(
     """
     if not np.array_equal(challenger.truth, champion.truth, equal_nan=True):
         raise EvidenceError("challenger and champion were scored on different rows and cannot be compared")
-    ours, theirs = (METRICS[metric].measure(scored) for scored in (challenger, champion))
-    point = relative_improvement(metric, ours, theirs)
+    challenger_value, champion_value = (METRICS[metric].measure(scored) for scored in (challenger, champion))
+    point = relative_improvement(metric, challenger_value, champion_value)
     rows = challenger.truth.size
     low = high = float("nan")
     method, needed = "no interval: a metric could not be measured", None
     if math.isfinite(point):
         low, high, method = _interval(
-            metric, challenger, champion, point, theirs, confidence, clusters, ordered, seed
+            metric, challenger, champion, point, champion_value, confidence, clusters, ordered, seed
         )
         if metric == "accuracy" and clusters is None and not ordered:
             low, high, method = _with_mcnemar(challenger, champion, low, high, confidence, method)
         needed = _rows_needed(point, low, rows)
-    return Comparison(metric, part, ours, theirs, point, low, high, confidence, method, rows, needed)
+    return Comparison(
+        metric, part, challenger_value, champion_value, point, low, high, confidence, method, rows, needed
+    )
 
 
 def _interval(
@@ -108,7 +110,7 @@ def _interval(
     challenger: Scored,
     champion: Scored,
     point: float,
-    theirs: float,
+    champion_value: float,
     confidence: float,
     clusters: NDArray[np.int64] | None,
     ordered: bool,
@@ -119,8 +121,8 @@ def _interval(
     with np.errstate(all="ignore"):
         most = resampling.MOST_ORDERED if ordered else resampling.MOST_ALONE
 
-        def moved(ours: Floats, beside: Floats) -> Floats:
-            return _moved(metric, ours, beside, theirs, logarithmic=point < 1.0)
+        def moved(challenger_value: Floats, beside: Floats) -> Floats:
+            return _moved(metric, challenger_value, beside, champion_value, logarithmic=point < 1.0)
 
         if influence is None:
             sums = resampling.sums_by(clusters, paired_error_differences(challenger, champion)[:, None])
@@ -161,11 +163,11 @@ def _interval(
     margin = student_quantile(0.5 + confidence / 2, blocks - 1) * spread if spread else 0.0
     unit = "instants" if clusters is not None and ordered else "groups" if clusters is not None else "rows"
     over = f"over {unit}" if length == 1 else f"in blocks of {length} {unit}"
-    way = f"paired bootstrap {'of DeLong components ' if metric == 'roc_auc' else ''}{over}"
+    resampled = f"paired bootstrap {'of DeLong components ' if metric == 'roc_auc' else ''}{over}"
     if METRICS[metric].direction == "lower" and point < 1.0:
         centre = math.log1p(-point)
-        return -math.expm1(min(centre + margin, 700.0)), -math.expm1(centre - margin), way
-    return point - margin, point + margin, way
+        return -math.expm1(min(centre + margin, 700.0)), -math.expm1(centre - margin), resampled
+    return point - margin, point + margin, resampled
 
 
 def _length(series: Floats) -> int:
@@ -175,14 +177,18 @@ def _length(series: Floats) -> int:
     return 1 if length < WORTH_BLOCKS else math.ceil(WIDER * length)
 
 
-def _moved(metric: str, ours: Floats, theirs: Floats, champion: float, *, logarithmic: bool) -> Floats:
+def _moved(
+    metric: str, challenger_value: Floats, champion_value: Floats, champion: float, *, logarithmic: bool
+) -> Floats:
     better = METRICS[metric].direction
     if better == "lower" and logarithmic:
-        ratio: Floats = np.log(ours / theirs)
+        ratio: Floats = np.log(challenger_value / champion_value)
         return ratio
-    gain: Floats = {"higher": ours - theirs, "lower": theirs - ours, "zero": np.abs(theirs) - np.abs(ours)}[
-        better
-    ]
+    gain: Floats = {
+        "higher": challenger_value - champion_value,
+        "lower": champion_value - challenger_value,
+        "zero": np.abs(champion_value) - np.abs(challenger_value),
+    }[better]
     return gain / (abs(champion) or 1.0)
 
 
@@ -192,8 +198,8 @@ def _influence(statistic: object, sums: Floats) -> Floats:
     totals = sums.sum(axis=0)
     steps = np.diag(np.maximum(np.abs(totals), np.abs(sums).sum(axis=0) * 1e-3) * 1e-4 + 1e-12)
     slope = (statistic(totals + steps) - statistic(totals - steps)) / (2 * np.diag(steps))
-    pushed: Floats = sums @ np.nan_to_num(slope)
-    return pushed
+    contribution: Floats = sums @ np.nan_to_num(slope)
+    return contribution
 
 
 def _rows_needed(point: float, low: float, rows: int) -> int | None:
@@ -212,8 +218,11 @@ def _with_mcnemar(
     challenger: Scored, champion: Scored, low: float, high: float, confidence: float, method: str
 ) -> tuple[float, float, str]:
     """The interval, widened to 0 where the exact test of McNemar (1947) on the rows of disagreement sees chance."""
-    ours, theirs = (scored.predicted == scored.truth for scored in (challenger, champion))
-    won, lost = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    challenger_value, champion_value = (scored.predicted == scored.truth for scored in (challenger, champion))
+    won, lost = (
+        int((challenger_value & ~champion_value).sum()),
+        int((champion_value & ~challenger_value).sum()),
+    )
     if mcnemar(won, lost) > 1.0 - confidence:
         low, high = min(low, 0.0), max(high, 0.0)
     return low, high, f"exact McNemar test ({won} rows won, {lost} lost), {method}"

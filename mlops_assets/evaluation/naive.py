@@ -19,20 +19,20 @@ from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.features import now_column
 
 
-class Answers(NamedTuple):
+class NaivePrediction(NamedTuple):
     """One part: numbers or class codes of shape (rows,); shares of shape (rows, classes), or None for numbers."""
 
     predicted: Floats
     shares: Floats | None = None
 
 
-Naive = dict[Part, Answers]
+Naive = dict[Part, NaivePrediction]
 
 
 def mean(spec: ModelSpec, split: Split) -> Naive:
     """The mean of the training part."""
     middle = _mean(spec, split)
-    return {part: Answers(np.full(split.part(part).height, middle)) for part in PARTS}
+    return {part: NaivePrediction(np.full(split.part(part).height, middle)) for part in PARTS}
 
 
 def last_value(spec: ModelSpec, split: Split) -> Naive:
@@ -58,19 +58,19 @@ def season_before(spec: ModelSpec, split: Split, season: timedelta) -> Naive:
     rows, keys = _persistence(spec, split), _keys(spec)
     at, ahead = keys[0], spec.features.horizon or timedelta(0)
     # A value stands in two places: as the target of the row a horizon before, and as 'now' of its own row.
-    seen = [rows.select(pl.col(at) + ahead, *keys[1:], season_=pl.col("target_"))]
+    observed = [rows.select(pl.col(at) + ahead, *keys[1:], season_=pl.col("target_"))]
     if "now_" in rows.columns:
-        seen.append(rows.select(*keys, season_=pl.col("now_")))
-    known = pl.concat(seen).drop_nulls("season_").unique(keys, keep="first", maintain_order=True)
+        observed.append(rows.select(*keys, season_=pl.col("now_")))
+    known = pl.concat(observed).drop_nulls("season_").unique(keys, keep="first", maintain_order=True)
     wanted = rows.with_columns(pl.col(at) + ahead - multiple(season, spec.features.horizon))
-    found = wanted.join(known, on=keys, how="left", maintain_order="left", nulls_equal=True)
-    return _parted(found.with_columns(pl.col("season_").fill_null(pl.col("last_"))), "season_")
+    joined = wanted.join(known, on=keys, how="left", maintain_order="left", nulls_equal=True)
+    return _parted(joined.with_columns(pl.col("season_").fill_null(pl.col("last_"))), "season_")
 
 
 def majority(spec: ModelSpec, split: Split, classes: tuple[str, ...]) -> Naive:
     """The most frequent class of the training part, with the training shares as probabilities."""
     shares = _shares(codes(truth_column(spec, split.train), classes), len(classes))
-    return {part: _called(np.tile(shares, (split.part(part).height, 1))) for part in PARTS}
+    return {part: _most_probable(np.tile(shares, (split.part(part).height, 1))) for part in PARTS}
 
 
 def previous_label(spec: ModelSpec, split: Split, classes: tuple[str, ...]) -> Naive:
@@ -80,7 +80,7 @@ def previous_label(spec: ModelSpec, split: Split, classes: tuple[str, ...]) -> N
     count, so that what never happened is not impossible. The previous class is that of the last earlier instant, the
     same for all rows of one instant; a first row is given the shares of all.
     """
-    rows = _together(spec, split, [*_keys(spec), spec.target])
+    rows = _stacked(spec, split, [*_keys(spec), spec.target])
     rows = rows.with_columns(code_=pl.Series(codes(rows[spec.target], classes)))
     rows = (
         rows.sort([_keys(spec)[0], "row_"])
@@ -93,11 +93,11 @@ def previous_label(spec: ModelSpec, split: Split, classes: tuple[str, ...]) -> N
     counts = np.zeros((size, size))
     np.add.at(counts, (train["before_"].to_numpy().astype(int), train["code_"].to_numpy().astype(int)), 1)
     overall = _shares(codes(truth_column(spec, split.train), classes), size)
-    given = (counts + overall) / (counts.sum(axis=1, keepdims=True) + 1)
-    table = np.vstack([given, overall])
-    place = rows["before_"].fill_null(size).to_numpy().astype(int)
+    conditional = (counts + overall) / (counts.sum(axis=1, keepdims=True) + 1)
+    table = np.vstack([conditional, overall])
+    state = rows["before_"].fill_null(size).to_numpy().astype(int)
     part = rows["part_"].to_numpy()
-    return {name: _called(table[place[part == index]]) for index, name in enumerate(PARTS)}
+    return {name: _most_probable(table[state[part == index]]) for index, name in enumerate(PARTS)}
 
 
 def _keys(spec: ModelSpec) -> list[str]:
@@ -110,7 +110,7 @@ def _per_entity(spec: ModelSpec, value: pl.Expr) -> pl.Expr:
     return value.over(spec.entity) if spec.entity else value
 
 
-def _together(spec: ModelSpec, split: Split, columns: list[str]) -> pl.DataFrame:
+def _stacked(spec: ModelSpec, split: Split, columns: list[str]) -> pl.DataFrame:
     """The three parts one below the other, with `part_` and `row_` to take them apart again."""
     parts = [in_order(spec, split.part(part)).select(columns) for part in PARTS]
     marked = [part.with_columns(part_=pl.lit(index)) for index, part in enumerate(parts)]
@@ -121,7 +121,7 @@ def _persistence(spec: ModelSpec, split: Split) -> pl.DataFrame:
     """Rows of all parts with `target_`, `now_` where the frame carries it, and `last_`, the last value known."""
     known = now_column(spec.target)
     sources = {"target_": spec.target, **({"now_": known} if known in split.train.columns else {})}
-    rows = _together(spec, split, list(dict.fromkeys([*_keys(spec), *sources.values()])))
+    rows = _stacked(spec, split, list(dict.fromkeys([*_keys(spec), *sources.values()])))
     rows = rows.with_columns(
         pl.col(name).cast(pl.Float64).fill_nan(None).alias(alias) for alias, name in sources.items()
     )
@@ -136,7 +136,7 @@ def _persistence(spec: ModelSpec, split: Split) -> pl.DataFrame:
 
 def _parted(rows: pl.DataFrame, column: str) -> Naive:
     return {
-        part: Answers(rows.filter(pl.col("part_") == index)[column].to_numpy())
+        part: NaivePrediction(rows.filter(pl.col("part_") == index)[column].to_numpy())
         for index, part in enumerate(PARTS)
     }
 
@@ -146,12 +146,12 @@ def _mean(spec: ModelSpec, split: Split) -> float:
     return float(np.nanmean(values)) if values.size else float("nan")
 
 
-def _shares(seen: Floats, classes: int) -> Floats:
-    counts = np.array([float((seen == code).sum()) for code in range(classes)])
+def _shares(observed: Floats, classes: int) -> Floats:
+    counts = np.array([float((observed == code).sum()) for code in range(classes)])
     return counts / counts.sum() if counts.sum() else np.full(counts.size, float("nan"))
 
 
-def _called(shares: Floats) -> Answers:
+def _most_probable(shares: Floats) -> NaivePrediction:
     """The most probable class of each row; NaN where nothing is known."""
     known = np.isfinite(shares).all(axis=1)
-    return Answers(np.where(known, np.nan_to_num(shares).argmax(axis=1), float("nan")), shares)
+    return NaivePrediction(np.where(known, np.nan_to_num(shares).argmax(axis=1), float("nan")), shares)

@@ -16,6 +16,7 @@ from mlops_assets.artifacts import Split
 from mlops_assets.evaluation.scoring import in_order
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.gates import SliceGuard
 
 MOST_VALUES: Final = 24
 """Values of one column that get metrics of their own; the most frequent where there are more."""
@@ -51,7 +52,7 @@ def slice_rows(
 
 
 def _wanted(spec: ModelSpec) -> tuple[str, ...]:
-    guarded = [gate.metric for gate in spec.gates if gate.kind == "slice_guard"]
+    guarded = [gate.metric for gate in spec.gates if isinstance(gate, SliceGuard)]
     return tuple(dict.fromkeys([spec.evaluation.primary, *guarded]))
 
 

@@ -44,32 +44,32 @@ def k_fold(
 
     Raises DataError when a fold would be empty.
     """
-    how = strategy(spec)
-    if how == "temporal":
+    scheme = strategy(spec)
+    if scheme == "temporal":
         blocks = _blocks(spec, frame, folds, 0.0)
         return _checked(spec, (_around(spec, frame, begin, end, embargo) for begin, end in blocks))
     chance = np.random.default_rng(spec.split.seed)
-    place: Rows = np.empty(frame.height, dtype=np.int64)
-    if how == "group":
+    fold_of: Rows = np.empty(frame.height, dtype=np.int64)
+    if scheme == "group":
         if spec.split.group is None or spec.split.group not in frame.columns:
             raise DataError(f"{spec.name}: k-fold by group needs the column named by split.group")
         names, member = np.unique(
             frame[spec.split.group].cast(pl.String).fill_null("").to_numpy(), return_inverse=True
         )
-        place = chance.permutation(len(names))[member] % folds
+        fold_of = chance.permutation(len(names))[member] % folds
     else:
         labels = (
             frame[spec.target].cast(pl.String).fill_null("").to_numpy()
-            if how == "stratified"
+            if scheme == "stratified"
             else np.zeros(frame.height)
         )
         begun = 0
         for label in np.unique(labels):
             rows = np.flatnonzero(labels == label)
-            place[rows] = (chance.permutation(len(rows)) + begun) % folds
+            fold_of[rows] = (chance.permutation(len(rows)) + begun) % folds
             begun += len(rows)
-    made = (Fold(np.flatnonzero(place != fold), np.flatnonzero(place == fold)) for fold in range(folds))
-    return _checked(spec, made)
+    folds_ = (Fold(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(folds))
+    return _checked(spec, folds_)
 
 
 def expanding(
@@ -137,11 +137,11 @@ def _around(spec: ModelSpec, frame: pl.DataFrame, begin: int, end: int, embargo:
 
 
 def _checked(spec: ModelSpec, folds: Iterator[Fold]) -> tuple[Fold, ...]:
-    made = tuple(folds)
-    for number, fold in enumerate(made, start=1):
+    folds_ = tuple(folds)
+    for number, fold in enumerate(folds_, start=1):
         if not len(fold.train) or not len(fold.validation):
             part = "train" if not len(fold.train) else "validation"
             raise DataError(
                 f"{spec.name}: the {part} part of fold {number} is empty; take fewer folds or a smaller gap"
             )
-    return made
+    return folds_

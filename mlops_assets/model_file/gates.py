@@ -1,12 +1,14 @@
-"""The `gates:` section: the questions a challenger must answer before it may become champion.
+"""The `gates:` section: the questions a challenger must pass before it may become champion.
 
-Each gate is one class here for its parameters and one function in `promotion.gates` for its answer; a test
-holds the two lists together.
+A gate is one class here (its parameters, its docstring for the schema and the docs table) with its entry in `GATES`,
+and one function in `promotion.gates`. The union of the model file, the JSON schema and the table in docs/gates.md are
+built from the dict. The function lives higher up because it reads an evidence record, which this layer does not know.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, Union
 
 from pydantic import BeforeValidator, Field, JsonValue
 
@@ -17,7 +19,15 @@ from mlops_assets.model_file.values import Column, Duration, Share
 Part = Literal["train", "validation", "test"]
 
 
-class BeatsChampion(Section):
+class GateParameters(Section):
+    """What every gate has: a kind, and whether it judges a model without a champion."""
+
+    kind: str
+    absolute: ClassVar[bool] = False
+    """Judges how good a model is by itself; a first champion must pass at least one such gate."""
+
+
+class BeatsChampion(GateParameters):
     """Better than the champion by more than `by`, both scored on the same rows; not applicable while there is none."""
 
     kind: Literal["beats_champion"] = "beats_champion"
@@ -30,45 +40,47 @@ class BeatsChampion(Section):
     on: Part = "test"
 
 
-class MetricAtMost(Section):
+class MetricAtMost(GateParameters):
     """The challenger's metric is finite and not above `limit`."""
 
+    absolute: ClassVar[bool] = True
     kind: Literal["metric_at_most"] = "metric_at_most"
     metric: MetricName
     limit: float
     on: Part = "test"
 
 
-class MetricAtLeast(Section):
+class MetricAtLeast(GateParameters):
     """The challenger's metric is finite and not below `limit`."""
 
+    absolute: ClassVar[bool] = True
     kind: Literal["metric_at_least"] = "metric_at_least"
     metric: MetricName
     limit: float
     on: Part = "test"
 
 
-class NoMissingPredictions(Section):
+class NoMissingPredictions(GateParameters):
     """Every prediction on the holdout is a finite number."""
 
     kind: Literal["no_missing_predictions"] = "no_missing_predictions"
 
 
-class MinRows(Section):
+class MinRows(GateParameters):
     """At least `rows` valid readings went in; unset means `validation.min_rows`."""
 
     kind: Literal["min_rows"] = "min_rows"
     rows: Annotated[int, Field(ge=1)] | None = None
 
 
-class TimeLimit(Section):
+class TimeLimit(GateParameters):
     """Training ended within `limit`; unset means `training.time_limit`."""
 
     kind: Literal["time_limit"] = "time_limit"
     limit: Duration | None = None
 
 
-class RegressionGuard(Section):
+class RegressionGuard(GateParameters):
     """No secondary metric is worse than the champion's by more than `tolerance` (relative)."""
 
     kind: Literal["regression_guard"] = "regression_guard"
@@ -77,23 +89,24 @@ class RegressionGuard(Section):
     on: Part = "test"
 
 
-class BeatsBaseline(Section):
+class BeatsBaseline(GateParameters):
     """Better than the naive baseline, which `evaluation.baseline` and `evaluation.seasons` choose."""
 
+    absolute: ClassVar[bool] = True
     kind: Literal["beats_baseline"] = "beats_baseline"
     metric: MetricName
     by: Share = 0.0
     on: Part = "test"
 
 
-class Latency(Section):
+class Latency(GateParameters):
     """Predicting one row takes less than `limit_ms` milliseconds (median)."""
 
     kind: Literal["latency"] = "latency"
     limit_ms: Annotated[float, Field(gt=0)] = 100.0
 
 
-class SliceGuard(Section):
+class SliceGuard(GateParameters):
     """No slice of `evaluation.slices` is too bad: beyond `limit`, or worse than the champion by more than `tolerance`.
 
     Slices with fewer than `least_rows` holdout rows say nothing and are left out.
@@ -109,7 +122,7 @@ class SliceGuard(Section):
     """Only slices by this column; unset means all of them."""
 
 
-class ImportanceShift(Section):
+class ImportanceShift(GateParameters):
     """The SHAP ranking has not turned over: its rank correlation with the champion's is at least `least`."""
 
     kind: Literal["importance_shift"] = "importance_shift"
@@ -118,7 +131,7 @@ class ImportanceShift(Section):
     """A shift is a question for a person (an `approval` may settle it), not a failure."""
 
 
-class Fairness(Section):
+class Fairness(GateParameters):
     """Groups of `evaluation.sensitive` are treated alike; not applicable without them or where they are too small."""
 
     kind: Literal["fairness"] = "fairness"
@@ -134,31 +147,31 @@ class Fairness(Section):
     column: Column | None = None
 
 
-class DataQuality(Section):
+class DataQuality(GateParameters):
     """No critical check of the data is open."""
 
     kind: Literal["data_quality"] = "data_quality"
 
 
-class Leakage(Section):
+class Leakage(GateParameters):
     """Nothing of the answer leaks into the features, as far as the leakage checks can see."""
 
     kind: Literal["leakage"] = "leakage"
 
 
-class Reproducible(Section):
+class Reproducible(GateParameters):
     """Data versions, code commit, split, seed and environment are recorded, and the code was committed."""
 
     kind: Literal["reproducible"] = "reproducible"
 
 
-class Approval(Section):
+class Approval(GateParameters):
     """A person has approved exactly this evidence."""
 
     kind: Literal["approval"] = "approval"
 
 
-class PythonGate(Section):
+class PythonGate(GateParameters):
     """A gate of your own: `function` is called with (evidence, params) and gives True, False or (answer, reason)."""
 
     kind: Literal["python"] = "python"
@@ -167,44 +180,89 @@ class PythonGate(Section):
     params: dict[str, JsonValue] = {}
 
 
-GateSpec = Annotated[
-    BeatsChampion
-    | MetricAtMost
-    | MetricAtLeast
-    | NoMissingPredictions
-    | MinRows
-    | TimeLimit
-    | RegressionGuard
-    | BeatsBaseline
-    | Latency
-    | SliceGuard
-    | ImportanceShift
-    | Fairness
-    | DataQuality
-    | Leakage
-    | Reproducible
-    | Approval
-    | PythonGate,
-    Field(discriminator="kind"),
-]
+GATES: Final[dict[str, type[GateParameters]]] = {
+    str(gate.model_fields["kind"].default): gate
+    for gate in (
+        BeatsChampion,
+        MetricAtMost,
+        MetricAtLeast,
+        NoMissingPredictions,
+        MinRows,
+        TimeLimit,
+        RegressionGuard,
+        BeatsBaseline,
+        Latency,
+        SliceGuard,
+        ImportanceShift,
+        Fairness,
+        DataQuality,
+        Leakage,
+        Reproducible,
+        Approval,
+        PythonGate,
+    )
+}
+"""Every gate by the kind that a model file writes."""
+
+
+def gate_union(gates: Mapping[str, type[GateParameters]]) -> Any:
+    """Return the type that pydantic reads a gate with: the member whose `kind` fits, written short or long.
+
+    Args:
+        gates: Parameter classes by kind.
+    """
+    members: Any = Union[tuple(gates.values())]  # noqa: UP007 - built at run time
+    return Annotated[members, Field(discriminator="kind"), BeforeValidator(_unfold)]
 
 
 def _unfold(value: Any) -> Any:
     return unfold(value, "kind")
 
 
-Gate = Annotated[GateSpec, BeforeValidator(_unfold)]
+if TYPE_CHECKING:
+    Gate: TypeAlias = GateParameters
+else:
+    Gate = gate_union(GATES)
+
+
+def gate_table(gates: Mapping[str, type[GateParameters]]) -> str:
+    """Return the Markdown table of docs/gates.md: kind, what it asks, parameters with their defaults.
+
+    Args:
+        gates: Parameter classes by kind.
+    """
+    rows = [
+        f"| `{kind}` | {(gate.__doc__ or '').strip().splitlines()[0].rstrip('.')} | {_parameters(gate)} |"
+        for kind, gate in gates.items()
+    ]
+    return "\n".join(["| gate | asks | parameters (defaults) |", "|---|---|---|", *rows]) + "\n"
+
+
+def _parameters(gate: type[GateParameters]) -> str:
+    named = {name: field for name, field in gate.model_fields.items() if name != "kind"}
+    return ", ".join(
+        f"`{name}`" if field.is_required() or field.default is None else f"`{name}: {_plain(field.default)}`"
+        for name, field in named.items()
+    )
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else "[]" if value == () else str(value)
 
 
 ABOUT = ("metric", "measure", "function")
 
 
-def check_names(gates: tuple[Section, ...]) -> tuple[str, ...]:
-    """A unique name per gate, in order: the kind, what it is about, then a number when still not unique."""
+def check_names(gates: Iterable[GateParameters]) -> tuple[str, ...]:
+    """Return a unique name per gate, in order: the kind, its subject, then a number when still not unique.
+
+    Args:
+        gates: The gates of one model file.
+    """
     names: list[str] = []
     for gate in gates:
-        kind = str(getattr(gate, "kind", ""))
-        about = next((found for key in ABOUT if (found := getattr(gate, key, None))), None)
+        kind = gate.kind
+        about = next((subject for key in ABOUT if (subject := getattr(gate, key, None))), None)
         name = f"{kind}_{str(about).rpartition(':')[2]}" if about else kind
         names.append(f"{name}_{len(names)}" if name in names else name)
     return tuple(names)

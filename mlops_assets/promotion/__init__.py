@@ -1,19 +1,19 @@
-"""May the challenger become champion? Gates answer, a decision follows.
+"""May the challenger become champion? Gates are evaluated, a decision follows.
 
 Comes in: an `Evidence` record. Goes out: `GateResult`s, a `Decision`. Measuring happened in
 `evaluation`; moving the champion happens in `ledger`.
 """
 
 from mlops_assets.promotion.approvals import waiting, with_people
-from mlops_assets.promotion.decision import ask, decide, recheck
+from mlops_assets.promotion.decision import decide, evaluate_gates, recheck
 from mlops_assets.promotion.gates import GATES
 from mlops_assets.promotion.what_if import Flip, what_if
 
 __all__ = [
     "GATES",
     "Flip",
-    "ask",
     "decide",
+    "evaluate_gates",
     "recheck",
     "waiting",
     "what_if",

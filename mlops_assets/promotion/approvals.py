@@ -14,7 +14,7 @@ from typing import Protocol
 from mlops_assets.artifacts import GateResult
 
 
-class Answer(Protocol):
+class PersonVerdict(Protocol):
     """A person's answer to one evidence hash, as the ledger keeps it."""
 
     @property
@@ -27,7 +27,7 @@ class Answer(Protocol):
     def expires_at(self) -> datetime | None: ...
 
 
-class SetAside(Protocol):
+class WaiverRecord(Protocol):
     """A gate set aside for a model by an owner, with reason and expiry."""
 
     @property
@@ -45,21 +45,27 @@ SETTLED_BY_PEOPLE = ("approval", "importance_shift")
 
 
 def with_people(
-    results: Sequence[GateResult], approval: Answer | None, waivers: Sequence[SetAside], now: datetime | None
+    results: Sequence[GateResult],
+    approval: PersonVerdict | None,
+    waivers: Sequence[WaiverRecord],
+    now: datetime | None,
 ) -> tuple[tuple[GateResult, ...], str]:
     """The answers after people spoke, and what to add to the reason (empty when nobody did)."""
-    said: list[str] = []
+    remarks: list[str] = []
     standing: list[GateResult] = []
     for result in results:
         settled = _settled(result, approval, waivers, now)
         if settled is not result and settled.verdict in ("pass", "not_applicable"):
-            said.append(f"{result.gate} {settled.reason}")
+            remarks.append(f"{result.gate} {settled.reason}")
         standing.append(settled)
-    return tuple(standing), "".join(f"; {one}" for one in said)
+    return tuple(standing), "".join(f"; {one}" for one in remarks)
 
 
 def waiting(
-    results: Sequence[GateResult], approval: Answer | None, waivers: Sequence[SetAside], now: datetime | None
+    results: Sequence[GateResult],
+    approval: PersonVerdict | None,
+    waivers: Sequence[WaiverRecord],
+    now: datetime | None,
 ) -> bool:
     """True when nothing but a person's answer is missing, and nobody has answered."""
     standing, _ = with_people(results, None, waivers, now)
@@ -69,12 +75,12 @@ def waiting(
 
 
 def _settled(
-    result: GateResult, approval: Answer | None, waivers: Sequence[SetAside], now: datetime | None
+    result: GateResult, approval: PersonVerdict | None, waivers: Sequence[WaiverRecord], now: datetime | None
 ) -> GateResult:
     if result.verdict not in ("fail", "not_enough_evidence") or result.hard:
         return result
     if result.kind in SETTLED_BY_PEOPLE and result.verdict == "not_enough_evidence" and approval is not None:
-        return _answered(result, approval, now)
+        return _with_verdict(result, approval, now)
     waiver = next((one for one in waivers if one.gate == result.gate and _holds(one.expires_at, now)), None)
     if waiver is None or result.kind == "approval":
         return result
@@ -84,16 +90,14 @@ def _settled(
     )
 
 
-def _answered(result: GateResult, approval: Answer, now: datetime | None) -> GateResult:
+def _with_verdict(result: GateResult, approval: PersonVerdict, now: datetime | None) -> GateResult:
     comment = f": {approval.comment}" if approval.comment else ""
     if not _holds(approval.expires_at, now):
         return replace(result, reason=f"the answer of {approval.actor} has expired")
     if approval.verdict == "approve":
         return replace(result, verdict="pass", reason=f"approved by {approval.actor}{comment}")
-    words = {"reject": "rejected", "defer": "deferred"}.get(
-        approval.verdict, f"answered {approval.verdict!r}"
-    )
-    return replace(result, verdict="fail", reason=f"{words} by {approval.actor}{comment}")
+    verb = {"reject": "rejected", "defer": "deferred"}.get(approval.verdict, f"answered {approval.verdict!r}")
+    return replace(result, verdict="fail", reason=f"{verb} by {approval.actor}{comment}")
 
 
 def _holds(expires_at: datetime | None, now: datetime | None) -> bool:

@@ -1,7 +1,8 @@
-"""Asking the gates and deciding: promote, keep the champion, or refuse the challenger.
+"""Evaluate the gates and decide: promote, keep the champion, or refuse the challenger.
 
-Comes in: an `Evidence` record. Goes out: answers and a `Decision`. Moving the champion is `ledger`'s business.
-Each answer carries the question as it was asked (`numbers["asked"]`), so that a record can be asked again years later.
+Comes in: an `Evidence` record. Goes out: gate results and a `Decision`. Moving the champion is `ledger`'s business.
+Each result carries the parameters of its gate (`numbers["asked"]`), so that a record can be evaluated
+again years later.
 """
 
 from __future__ import annotations
@@ -18,33 +19,47 @@ from pydantic import TypeAdapter, ValidationError
 from mlops_assets.artifacts import ChampionRef, Decision, Evidence, GateResult, to_json
 from mlops_assets.errors import EvidenceError
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.gates import GateSpec, check_names
-from mlops_assets.model_file.section import Section
-from mlops_assets.promotion.approvals import Answer, SetAside, with_people
-from mlops_assets.promotion.gates import ABSOLUTE, GATES
+from mlops_assets.model_file import gates as gate_parameters
+from mlops_assets.model_file.gates import GateParameters, check_names
+from mlops_assets.promotion.approvals import PersonVerdict, WaiverRecord, with_people
+from mlops_assets.promotion.gates import GATES
 
 BY: Final = "gates"
 VERDICTS: Final = ("pass", "fail", "not_enough_evidence", "not_applicable")
 
 
-def ask(spec: ModelSpec, evidence: Evidence) -> tuple[GateResult, ...]:
-    """Every gate's answer, named as in `check_names`. A gate that fails to answer has answered no, hard."""
-    return _ask(spec.gates, check_names(spec.gates), evidence)
+def evaluate_gates(spec: ModelSpec, evidence: Evidence) -> tuple[GateResult, ...]:
+    """Return the result of every gate, named as in `check_names`; a gate that raises is a hard failure.
+
+    Args:
+        spec: The model file with its gates.
+        evidence: What was measured of one challenger.
+    """
+    return _evaluate_all(spec.gates, check_names(spec.gates), evidence)
 
 
-def _ask(gates: Sequence[Section], names: Sequence[str], evidence: Evidence) -> tuple[GateResult, ...]:
-    return tuple(_answer(name, gate, evidence) for name, gate in zip(names, gates, strict=True))
+def _evaluate_all(
+    gates: Sequence[GateParameters], names: Sequence[str], evidence: Evidence
+) -> tuple[GateResult, ...]:
+    return tuple(evaluate_gate(name, gate, evidence) for name, gate in zip(names, gates, strict=True))
 
 
-def _answer(name: str, gate: Section, evidence: Evidence) -> GateResult:
-    kind = str(getattr(gate, "kind", ""))
-    asked = gate.model_dump(mode="json")
+def evaluate_gate(name: str, gate: GateParameters, evidence: Evidence) -> GateResult:
+    """Return the result of one gate under its name in the model file; a gate that raises is a hard failure.
+
+    Args:
+        name: As `check_names` gives it.
+        gate: The parameters.
+        evidence: What was measured of one challenger.
+    """
+    kind = gate.kind
+    parameters = gate.model_dump(mode="json")
     try:
         result = GATES[kind](gate, evidence)
-        return replace(result, gate=name, kind=kind, numbers={**result.numbers, "asked": asked})
+        return replace(result, gate=name, kind=kind, numbers={**result.numbers, "asked": parameters})
     except Exception as error:  # noqa: BLE001 - a gate that breaks, of ours or a user's, must never let anything through
-        reason = f"the gate could not answer: {type(error).__name__}: {error}"
-        return GateResult(name, kind, "fail", reason, {"asked": asked}, hard=True)
+        reason = f"the gate raised {type(error).__name__}: {error}"
+        return GateResult(name, kind, "fail", reason, {"asked": parameters}, hard=True)
 
 
 def decide(
@@ -52,30 +67,37 @@ def decide(
     gates: Iterable[GateResult],
     champion: ChampionRef,
     *,
-    approval: Answer | None = None,
-    waivers: Iterable[SetAside] = (),
+    approval: PersonVerdict | None = None,
+    waivers: Iterable[WaiverRecord] = (),
     now: datetime | None = None,
 ) -> Decision:
-    """What follows from the answers. An answer that is missing, doubled or not asked for refuses.
+    """Return the decision that follows from the gate results; a missing, doubled or unknown result refuses.
 
-    approval and waivers are what people said about exactly this evidence and model; `now` is when they are read, and is
-    needed for those that expire.
+    Args:
+        spec: The model file with its gates.
+        gates: The results, in any order.
+        champion: The champion that the evidence was compared with.
+        approval: A person's verdict on exactly this evidence.
+        waivers: Waivers of the model.
+        now: When approval and waivers are read; needed for those that expire.
     """
     results = tuple(gates)
-    expected, given = check_names(spec.gates), tuple(result.gate for result in results)
-    if sorted(expected) != sorted(given):
+    expected, reported = check_names(spec.gates), tuple(result.gate for result in results)
+    if sorted(expected) != sorted(reported):
         absent = (
-            sorted(set(expected) - set(given)) or sorted(set(given) - set(expected)) or ["one of them twice"]
+            sorted(set(expected) - set(reported))
+            or sorted(set(reported) - set(expected))
+            or ["one of them twice"]
         )
-        return Decision("refuse", f"the answers do not fit the model file's gates: {', '.join(absent)}", BY)
+        return Decision("refuse", f"the results do not fit the model file's gates: {', '.join(absent)}", BY)
     return _decide(results, champion, approval, tuple(waivers), now)
 
 
 def _decide(
     results: tuple[GateResult, ...],
     champion: ChampionRef,
-    approval: Answer | None,
-    waivers: tuple[SetAside, ...],
+    approval: PersonVerdict | None,
+    waivers: tuple[WaiverRecord, ...],
     now: datetime | None,
 ) -> Decision:
     if not results:
@@ -85,25 +107,26 @@ def _decide(
     wrong = [one for one in results if (one.verdict == "fail" and one.hard) or one.verdict not in VERDICTS]
     if wrong:
         return Decision("refuse", _sentence(wrong), BY)
-    results, said = with_people(results, approval, waivers, now)
+    results, remarks = with_people(results, approval, waivers, now)
     short = [result for result in results if result.verdict in ("fail", "not_enough_evidence")]
     if short:
         return Decision("keep", _sentence(short), BY)
     passed = [result for result in results if result.verdict == "pass"]
-    who = f"{approval.actor}, after the gates" if said and approval is not None else BY
+    who = f"{approval.actor}, after the gates" if remarks and approval is not None else BY
     if champion.version is None:
-        if not any(result.kind in ABSOLUTE for result in passed):
+        absolute = {kind for kind, gate in gate_parameters.GATES.items() if gate.absolute}
+        if not any(result.kind in absolute for result in passed):
             return Decision(
                 "keep",
                 "a first champion must pass a gate that judges it by itself; "
-                f"add one of {', '.join(sorted(ABSOLUTE))} to the model file",
+                f"add one of {', '.join(sorted(absolute))} to the model file",
                 BY,
             )
-        return Decision("promote", f"first champion; {_count(passed, results)}{said}", who)
+        return Decision("promote", f"first champion; {_count(passed, results)}{remarks}", who)
     if not passed:
         return Decision("keep", "no gate applied, so nothing speaks for the challenger", BY)
     against = next((result.reason for result in passed if result.kind == "beats_champion"), "")
-    return Decision("promote", f"{_count(passed, results)}{'; ' + against if against else ''}{said}", who)
+    return Decision("promote", f"{_count(passed, results)}{'; ' + against if against else ''}{remarks}", who)
 
 
 def _count(passed: Sequence[GateResult], results: Sequence[GateResult]) -> str:
@@ -117,49 +140,56 @@ def _sentence(results: Sequence[GateResult]) -> str:
 
 @cache
 def _reader() -> TypeAdapter[Any]:
-    return TypeAdapter(GateSpec)
+    return TypeAdapter(gate_parameters.Gate)
 
 
 def recheck(
     spec: ModelSpec | None,
     evidence: Evidence,
     *,
-    approval: Answer | None = None,
-    waivers: Iterable[SetAside] = (),
+    approval: PersonVerdict | None = None,
+    waivers: Iterable[WaiverRecord] = (),
     now: datetime | None = None,
 ) -> Decision:
-    """Ask every recorded question again of the stored evidence and decide anew.
+    """Evaluate every recorded gate again on the stored evidence and decide anew.
 
-    Raises EvidenceError when an answer differs from the stored one, when a question is missing, or when the model file
-    has changed since; None asks only what was asked then, whatever the model file says today.
+    Args:
+        spec: The model file in force; None evaluates the recorded gates, whatever the model file says today.
+        evidence: The stored record, with its gate results.
+        approval: A person's verdict on exactly this evidence.
+        waivers: Waivers of the model.
+        now: When approval and waivers are read.
+
+    Raises:
+        EvidenceError: A result differs from the stored one, a gate is missing, or the model file has changed since.
     """
     whose = f"{evidence.model} v{evidence.version}"
     if spec is not None and (spec.name != evidence.model or spec.digest() != evidence.spec_digest):
         raise EvidenceError(
             f"{whose}: the model file has changed since this evidence was gathered; evaluate again"
         )
-    questions: Sequence[Section]
+    questions: Sequence[GateParameters]
     try:
         questions = [
             _reader().validate_json(json.dumps(result.numbers["asked"])) for result in evidence.gates
         ]
     except (ValidationError, KeyError, TypeError) as error:
         raise EvidenceError(
-            f"{whose}: the evidence does not say what its gates were asked: {error}"
+            f"{whose}: the evidence does not hold the parameters of its gates: {error}"
         ) from error
     again = (
-        ask(spec, evidence)
+        evaluate_gates(spec, evidence)
         if spec is not None
-        else _ask(questions, [one.gate for one in evidence.gates], evidence)
+        else _evaluate_all(questions, [one.gate for one in evidence.gates], evidence)
     )
     if [one.gate for one in evidence.gates] != [one.gate for one in again]:
         raise EvidenceError(
-            f"{whose}: the recorded answers are not those of the model file's gates; evaluate again"
+            f"{whose}: the recorded results are not those of the model file's gates; evaluate again"
         )
     for old, new in zip(evidence.gates, again, strict=True):
         if to_json(old) != to_json(new):
             raise EvidenceError(
-                f"{whose}: gate {old.gate} answered '{old.verdict}' when recorded and '{new.verdict}' now "
+                f"{whose}: gate {old.gate} gave '{old.verdict}' when recorded and gives '{new.verdict}' now "
                 f"({new.reason}); the evidence was altered or the gate's code changed; evaluate again"
             )
     return _decide(again, evidence.champion, approval, tuple(waivers), now)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 from mlops_assets.artifacts import Decision, Evidence
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.promotion.decision import ask, decide, recheck
+from mlops_assets.promotion.decision import decide, evaluate_gates, recheck
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A decision that other gates would have turned, with both reasons. People's answers are left out of both."""
+    """A decision that other gates would have turned, with both reasons. Approvals and waivers are left out of both."""
 
     version: int
     before: Decision
@@ -26,14 +26,19 @@ class Flip:
 
 
 def what_if(changed: ModelSpec, evidences: Iterable[Evidence]) -> tuple[Flip, ...]:
-    """Ask the changed file's gates of every record. What was not measured then answers 'no', as it would today.
+    """Evaluate the changed file's gates on every record; what was not measured then fails, as it would today.
 
-    Raises EvidenceError for a record whose own answers cannot be reproduced.
+    Args:
+        changed: The model file with other gates.
+        evidences: Stored records with their gate results.
+
+    Raises:
+        EvidenceError: The results of a record cannot be reproduced.
     """
     flips: list[Flip] = []
     for evidence in evidences:
         before = recheck(None, evidence)
-        gates = ask(changed, replace(evidence, gates=()))
+        gates = evaluate_gates(changed, replace(evidence, gates=()))
         after = decide(changed, gates, evidence.champion)
         if after.outcome != before.outcome:
             flips.append(Flip(evidence.version, before, after))

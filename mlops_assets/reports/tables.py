@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from mlops_assets.artifacts import Candidate, Comparison, Decision, Evidence, GateResult, Metrics, Part
 from mlops_assets.metrics import METRICS
-from mlops_assets.promotion.answers import finite, percent
 from mlops_assets.promotion.approvals import SETTLED_BY_PEOPLE
+from mlops_assets.promotion.gate_results import finite, percent
 
 HEADLINES: Final = {"promote": "Promote", "keep": "Keep the champion", "refuse": "Refuse"}
 WAITING: Final = "Waiting for approval"

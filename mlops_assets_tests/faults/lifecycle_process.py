@@ -54,7 +54,7 @@ def challenger(platform: Platform, spec: ModelSpec, source: int, champion: Champ
     ledger.record_bundle(spec.name, version, bundle_path=str(folder), manifest_sha256=manifest)
     before = from_json(Evidence, ledger.evidence_of(spec.name, source)[0].body)
     evidence = replace(before, version=version, manifest_sha256=manifest, champion=champion, gates=())
-    evidence = replace(evidence, gates=promotion.ask(spec, evidence))
+    evidence = replace(evidence, gates=promotion.evaluate_gates(spec, evidence))
     return version, ledger.record_evidence(spec.name, version, to_json(evidence), AT)
 
 

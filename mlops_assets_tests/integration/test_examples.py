@@ -22,6 +22,7 @@ from mlops_assets.artifacts import Evaluation, Split
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file import ModelSpec, load_model
+from mlops_assets.model_file.gates import BeatsBaseline, MetricAtLeast, MetricAtMost
 from mlops_assets.model_file.source import FileSource, SqlSource
 from mlops_assets.model_file.split import SplitSpec
 from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, AlgorithmChoice
@@ -82,11 +83,11 @@ def test_an_example_passes_its_own_gates(name: str, tmp_path: Path) -> None:
     ours, naive = found.challenger["test"], found.baseline["test"]
     assert found.missing_predictions == 0
     for gate in spec.gates:
-        if gate.kind == "metric_at_most":
+        if isinstance(gate, MetricAtMost):
             assert ours[gate.metric] <= gate.limit, gate
-        elif gate.kind == "metric_at_least":
+        elif isinstance(gate, MetricAtLeast):
             assert ours[gate.metric] >= gate.limit, gate
-        elif gate.kind == "beats_baseline":
+        elif isinstance(gate, BeatsBaseline):
             lower = METRICS[gate.metric].direction == "lower"
             assert (
                 ours[gate.metric] < naive[gate.metric] * (1 - gate.by)

@@ -30,7 +30,7 @@ JUDGE = (*TRAIN, "evaluation_report")
 PROMOTE = ("production_model",)
 
 
-def said(result: dg.ExecuteInProcessResult) -> str:
+def notes(result: dg.ExecuteInProcessResult) -> str:
     """Why a run failed; empty when it did not."""
     return "; ".join(sentence for _, sentence in sentences(result.all_events))
 
@@ -67,7 +67,7 @@ def test_promotion_alone_asks_again(local_platform: LocalPlatform) -> None:
     readings(480, slope=-1.0).write_parquet(local_platform.file(spec.name))
 
     assert local_platform.alone(spec, TRAIN).success
-    assert "version 2 has no evaluation yet" in said(local_platform.alone(spec, PROMOTE))
+    assert "version 2 has no evaluation yet" in notes(local_platform.alone(spec, PROMOTE))
     assert local_platform.champion(spec) == 1
 
     assert local_platform.alone(spec, ("evaluation_report",)).success
@@ -78,7 +78,7 @@ def test_promotion_alone_asks_again(local_platform: LocalPlatform) -> None:
         name=spec.name,
         gates=[*GATES[:1], {"metric_at_most": {"metric": "rmse", "limit": 3.0}}, *GATES[2:]],
     )
-    assert "the model file has changed" in said(local_platform.alone(edited, PROMOTE))
+    assert "the model file has changed" in notes(local_platform.alone(edited, PROMOTE))
 
     swap = "update evidence set body = replace(body::text, :old, :new)::json where hash = :hash"
     rows = '"training_rows":480', '"training_rows":999'
@@ -86,7 +86,7 @@ def test_promotion_alone_asks_again(local_platform: LocalPlatform) -> None:
         tamper(local_platform, swap, old=rows[0], new=rows[1], hash=evidence.hash)
     with without_hash_check(local_platform):
         assert tamper(local_platform, swap, old=rows[0], new=rows[1], hash=evidence.hash) == 1
-        assert "it was altered" in said(local_platform.alone(spec, PROMOTE))
+        assert "it was altered" in notes(local_platform.alone(spec, PROMOTE))
         assert tamper(local_platform, swap, old=rows[1], new=rows[0], hash=evidence.hash) == 1
 
     bundle = Path(local_platform.platform.ledger.model_version(spec.name, 2).bundle_path or "")
@@ -100,12 +100,12 @@ def test_promotion_alone_asks_again(local_platform: LocalPlatform) -> None:
     local_platform.platform.ledger.retire(
         spec.name, actor="ann", reason="sensor replaced", at=datetime.now(UTC)
     )
-    assert "the champion changed since version 2 was compared" in said(local_platform.alone(spec, PROMOTE))
+    assert "the champion changed since version 2 was compared" in notes(local_platform.alone(spec, PROMOTE))
     assert local_platform.champion(spec) is None
     assert local_platform.actions(spec) == [("promoted", 1), ("retired", 1)]
 
     again = local_platform.alone(spec, ("evaluation_report", "production_model"))
-    assert again.success, said(again)
+    assert again.success, notes(again)
     assert local_platform.champion(spec) == 2
 
 
@@ -165,9 +165,9 @@ def test_a_killed_run_is_ended_by_the_next_tick(local_platform: LocalPlatform) -
         start_new_session=True,
     )
     assert process.stdout is not None
-    told = []
+    messages = []
     for line in process.stdout:
-        told.append(line)
+        messages.append(line)
         if "training python" in line:
             break
     file.unlink()
@@ -179,7 +179,7 @@ def test_a_killed_run_is_ended_by_the_next_tick(local_platform: LocalPlatform) -
     def running() -> int:
         return len(client.search_runs([experiment], "attributes.status = 'RUNNING'"))
 
-    assert running() == 2, "".join(told)
+    assert running() == 2, "".join(messages)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()

@@ -66,7 +66,7 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
         warnings=warnings,
     )
     evidence = _evidence(spec, platform, run, trained, reference, split, measured)
-    evidence = replace(evidence, gates=promotion.ask(spec, evidence))
+    evidence = replace(evidence, gates=promotion.evaluate_gates(spec, evidence))
     waivers = platform.ledger.waivers(spec.name, run.now())
     decision = promotion.decide(spec, evidence.gates, reference, waivers=waivers, now=run.now())
     answers, _ = promotion.with_people(evidence.gates, None, waivers, run.now())

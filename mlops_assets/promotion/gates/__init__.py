@@ -1,6 +1,7 @@
-"""Gates by kind: functions from (parameters, evidence) to an answer. Nothing here decides; `decision` does.
+"""Gates by kind: functions from (parameters, evidence) to a `GateResult`. Nothing here decides; `decision` does.
 
-A new gate is a class for its parameters in `spec.gates`, a function here, and a line in the dict.
+A new gate is a class with its parameters in `model_file.gates` (and its entry in the dict there), a function here, and
+its entry in `GATES`. A test holds the two dicts together.
 """
 
 from __future__ import annotations
@@ -9,7 +10,17 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from mlops_assets.artifacts import Evidence, GateResult
-from mlops_assets.promotion.gates.absolute import (
+from mlops_assets.promotion.gates.champion import beats_champion, regression_guard
+from mlops_assets.promotion.gates.evidence_checks import (
+    approval,
+    data_quality,
+    importance_shift,
+    leakage,
+    python,
+    reproducible,
+)
+from mlops_assets.promotion.gates.slices_and_fairness import fairness, slice_guard
+from mlops_assets.promotion.gates.thresholds import (
     beats_baseline,
     latency,
     metric_at_least,
@@ -18,16 +29,6 @@ from mlops_assets.promotion.gates.absolute import (
     no_missing_predictions,
     time_limit,
 )
-from mlops_assets.promotion.gates.champion import beats_champion, regression_guard
-from mlops_assets.promotion.gates.soundness import (
-    approval,
-    data_quality,
-    importance_shift,
-    leakage,
-    python,
-    reproducible,
-)
-from mlops_assets.promotion.gates.treatment import fairness, slice_guard
 
 Gate: TypeAlias = Callable[[Any, Evidence], GateResult]
 
@@ -50,6 +51,3 @@ GATES: Final[dict[str, Gate]] = {
     "approval": approval,
     "python": python,
 }
-
-ABSOLUTE: Final = frozenset({"metric_at_most", "metric_at_least", "beats_baseline"})
-"""Gates that judge how good a model is without a champion; the first champion must pass at least one."""

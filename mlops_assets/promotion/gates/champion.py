@@ -7,17 +7,17 @@ import math
 from mlops_assets.artifacts import Comparison, Evidence, GateResult, Part
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file.gates import BeatsChampion, RegressionGuard
-from mlops_assets.promotion.answers import (
-    broken,
+from mlops_assets.promotion.gate_results import (
+    failed,
     finite,
+    hard_failure,
+    inconclusive,
     metric_on,
-    no_better,
     passed,
     percent,
     raw,
     shown,
     stored,
-    unsure,
     without_champion,
 )
 
@@ -49,29 +49,30 @@ def is_beyond(metric: str, challenger: float, limit: float) -> bool:
 def beats_champion(params: BeatsChampion, evidence: Evidence) -> GateResult:
     """Rule C3, then the paired test: better by more than `by`, and better at all with `confidence`."""
     kind, metric = params.kind, params.metric
-    if (answer := without_champion(kind, evidence)) is not None:
-        return answer
-    ours = metric_on(evidence.evaluation.challenger, params.on, metric)
-    theirs = metric_on(evidence.evaluation.champion, params.on, metric)
-    if ours is None or theirs is None:
-        who = "challenger" if ours is None else "champion"
-        return broken(
+    if (missing := without_champion(kind, evidence)) is not None:
+        return missing
+    challenger_value = metric_on(evidence.evaluation.challenger, params.on, metric)
+    champion_value = metric_on(evidence.evaluation.champion, params.on, metric)
+    if challenger_value is None or champion_value is None:
+        who = "challenger" if challenger_value is None else "champion"
+        return hard_failure(
             kind,
             f"{metric} of the {who} is no finite number on the {params.on} part",
             challenger=stored(raw(evidence.evaluation.challenger, params.on, metric)),
             champion=stored(raw(evidence.evaluation.champion, params.on, metric)),
         )
-    limit = limit_to_beat(metric, theirs, params.by)
-    numbers = {"challenger": ours, "champion": theirs, "limit": limit}
-    beside = (
-        f"{shown(limit)} (champion v{evidence.champion.version} {shown(theirs)}, by {percent(params.by)})"
+    limit = limit_to_beat(metric, champion_value, params.by)
+    numbers = {"challenger": challenger_value, "champion": champion_value, "limit": limit}
+    compared_with = (
+        f"{shown(limit)} (champion v{evidence.champion.version} {shown(champion_value)}, "
+        f"by {percent(params.by)})"
     )
-    if not is_beyond(metric, ours, limit):
-        reason = f"{metric} {shown(ours)} is not better than {beside}"
+    if not is_beyond(metric, challenger_value, limit):
+        reason = f"{metric} {shown(challenger_value)} is not better than {compared_with}"
         if limit >= BEST.get(metric, math.inf):
             reason += f"; no model can be: {metric} ends at {BEST[metric]:g}, so ask for a smaller 'by' or for log_loss"
-        return no_better(kind, reason, **{key: stored(value) for key, value in numbers.items()})
-    better = f"{metric} {shown(ours)} is better than {beside}"
+        return failed(kind, reason, **{key: stored(value) for key, value in numbers.items()})
+    better = f"{metric} {shown(challenger_value)} is better than {compared_with}"
     if params.confidence is None:
         return passed(kind, better, **numbers)
     return _significant(params, evidence, better, numbers)
@@ -83,9 +84,13 @@ def _significant(
     kind, confidence = params.kind, params.confidence or 0.0
     test = _comparison(evidence, params.metric, params.on, confidence)
     if test is None:
-        return broken(kind, f"{better}, but no paired test with {percent(confidence)} confidence was made")
+        return hard_failure(
+            kind, f"{better}, but no paired test with {percent(confidence)} confidence was made"
+        )
     if not (test.challenger == numbers["challenger"] and test.champion == numbers["champion"]):
-        return broken(kind, f"the paired test of {params.metric} rests on other numbers than the metrics")
+        return hard_failure(
+            kind, f"the paired test of {params.metric} rests on other numbers than the metrics"
+        )
     low, high = finite(test.low), finite(test.high)
     numbers = {
         **numbers,
@@ -94,7 +99,7 @@ def _significant(
         "rows": float(test.rows),
     }
     if low is None or high is None:
-        return unsure(
+        return inconclusive(
             kind, f"{better}, but {test.method}", **{key: stored(value) for key, value in numbers.items()}
         )
     numbers |= {"low": low, "high": high}
@@ -105,7 +110,7 @@ def _significant(
     if test.rows_needed:
         numbers["rows_needed"] = float(test.rows_needed)
         reason += f"; about {test.rows_needed:,} rows would decide"
-    return unsure(kind, reason, **numbers)
+    return inconclusive(kind, reason, **numbers)
 
 
 def _comparison(evidence: Evidence, metric: str, part: Part, confidence: float) -> Comparison | None:
@@ -128,27 +133,32 @@ def regression_guard(params: RegressionGuard, evidence: Evidence) -> GateResult:
     those that skill does not win (an interval is no worse for being narrower).
     """
     kind = params.kind
-    if (answer := without_champion(kind, evidence)) is not None:
-        return answer
+    if (missing := without_champion(kind, evidence)) is not None:
+        return missing
     names = params.metrics or _with_a_scale(evidence, params.on)
     if not names:
-        return broken(kind, f"no metric was measured on the {params.on} part")
+        return hard_failure(kind, f"no metric was measured on the {params.on} part")
     worse: list[str] = []
     numbers: dict[str, float] = {}
     for name in names:
-        ours = metric_on(evidence.evaluation.challenger, params.on, name)
-        theirs = metric_on(evidence.evaluation.champion, params.on, name)
-        if ours is None or theirs is None:
-            return broken(
-                kind, f"{name} of the {'challenger' if ours is None else 'champion'} is no finite number"
+        challenger_value = metric_on(evidence.evaluation.challenger, params.on, name)
+        champion_value = metric_on(evidence.evaluation.champion, params.on, name)
+        if challenger_value is None or champion_value is None:
+            return hard_failure(
+                kind,
+                f"{name} of the {'challenger' if challenger_value is None else 'champion'} is no finite number",
             )
-        limit = limit_to_beat(name, theirs, -params.tolerance)
-        numbers |= {name: ours, f"{name}_limit": limit}
-        if not (is_beyond(name, ours, limit) or ours == limit or (ours == 0 == limit)):
-            worse.append(f"{name} {shown(ours)} against {shown(theirs)}")
+        limit = limit_to_beat(name, champion_value, -params.tolerance)
+        numbers |= {name: challenger_value, f"{name}_limit": limit}
+        if not (
+            is_beyond(name, challenger_value, limit)
+            or challenger_value == limit
+            or (challenger_value == 0 == limit)
+        ):
+            worse.append(f"{name} {shown(challenger_value)} against {shown(champion_value)}")
     if worse:
         reason = f"worse than the champion by more than {percent(params.tolerance)}: {'; '.join(worse)}"
-        return no_better(kind, reason, **numbers)
+        return failed(kind, reason, **numbers)
     return passed(
         kind, f"{', '.join(names)} within {percent(params.tolerance)} of the champion or better", **numbers
     )

@@ -16,6 +16,7 @@ from mlops_assets.drafting import draft
 from mlops_assets.drafting.profile import profile_table
 from mlops_assets.errors import MlopsError, SourceError
 from mlops_assets.model_file import ModelSpec, examine
+from mlops_assets.model_file.gates import BeatsBaseline, Latency
 from mlops_assets.model_file.source import FileSource
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,19 +76,19 @@ def test_seasons_are_proposed_where_the_table_spans_two(
 def test_classes_in_time_must_beat_the_class_before_with_their_probabilities(tmp_path: Path) -> None:
     table = series(x=RNG.random(400)).with_columns(level=pl.Series(RNG.choice(["up", "down"], 400)))
     options = [
-        gate.metric for gate in drafted(tmp_path, table, "level").gates if gate.kind == "beats_baseline"
+        gate.metric for gate in drafted(tmp_path, table, "level").gates if isinstance(gate, BeatsBaseline)
     ]
     assert options == ["roc_auc", "log_loss"]
     options = [
         gate.metric
         for gate in drafted(tmp_path, table.drop("when"), "level").gates
-        if gate.kind == "beats_baseline"
+        if isinstance(gate, BeatsBaseline)
     ]
     assert options == ["roc_auc"]
 
 
 def test_the_draft_limits_latency(tmp_path: Path) -> None:
-    [gate] = [gate for gate in drafted(tmp_path, series(), "level").gates if gate.kind == "latency"]
+    [gate] = [gate for gate in drafted(tmp_path, series(), "level").gates if isinstance(gate, Latency)]
     assert gate.limit_ms == 100
 
 

@@ -50,10 +50,10 @@ def forecasting(ahead: int = 1, **evaluated: Any) -> ModelSpec:
 def test_a_season_says_the_newest_whole_multiple_that_was_known(ahead: int, reach: int) -> None:
     """At t it answers for t + ahead with the value of t - reach: whole days apart, and never of the future."""
     split = split_of(hourly(ahead))
-    answers = naive.season_before(forecasting(ahead), split, DAY)["test"].predicted
+    predictions = naive.season_before(forecasting(ahead), split, DAY)["test"].predicted
     whole = pl.concat([split.part(part) for part in PARTS])
     there = whole.select(pl.col("at") + HOUR * reach, "pump_id", there=pl.col("y_now"))
-    rows = split.test.with_columns(said=answers).join(there, on=["at", "pump_id"])
+    rows = split.test.with_columns(said=predictions).join(there, on=["at", "pump_id"])
     assert rows.height == split.test.height
     assert rows["said"].to_list() == rows["there"].to_list()
 
@@ -64,8 +64,8 @@ def test_where_the_season_has_no_value_the_last_known_one_speaks() -> None:
     assert first.tolist() == split.train["y_now"].to_list()[: 2 * 23]
 
 
-@pytest.mark.parametrize("answers", [naive.last_value, partial(naive.season_before, season=DAY)])
-def test_no_forecast_changes_when_the_future_does(answers: Any) -> None:
+@pytest.mark.parametrize("predictions", [naive.last_value, partial(naive.season_before, season=DAY)])
+def test_no_forecast_changes_when_the_future_does(predictions: Any) -> None:
     """Targets of the newest rows, which lie in the future of every row before them, are put out of reach."""
     frame, spec = hourly(ahead=3), forecasting(3)
     last = frame["at"].max()
@@ -75,20 +75,20 @@ def test_no_forecast_changes_when_the_future_does(answers: Any) -> None:
         y_now=pl.when(pl.col("at") > pl.lit(last) - 5 * HOUR).then(1e9).otherwise("y_now"),
     )
     before = split_of(frame).test["at"] <= last - 5 * HOUR  # type: ignore[operator]
-    ours, theirs = (answers(spec, split_of(one))["test"].predicted for one in (frame, spoiled))
+    ours, theirs = (predictions(spec, split_of(one))["test"].predicted for one in (frame, spoiled))
     assert ours[before.to_numpy()].tolist() == theirs[before.to_numpy()].tolist()
 
 
 def test_the_best_of_last_value_and_seasons_on_the_validation_part_is_the_baseline() -> None:
     spec, split = forecasting(6, seasons=["1d", "7d"]), split_of(hourly(6))
-    found = baseline(spec, split)
-    assert list(found.tried) == ["the last known value", "the value 1d before", "the value 7d before"]
-    assert found.name == "the value 1d before"
-    errors = {part: np.abs(found.parts[part].predicted - found.parts[part].truth).mean() for part in PARTS}
-    assert found.tried[found.name] == pytest.approx(errors["validation"])
-    assert min(found.tried, key=found.tried.__getitem__) == found.name
-    assert "the best on the validation part (mae 0.3" in found.note
-    assert "the last known value 4." in found.note
+    result = baseline(spec, split)
+    assert list(result.tried) == ["the last known value", "the value 1d before", "the value 7d before"]
+    assert result.name == "the value 1d before"
+    errors = {part: np.abs(result.parts[part].predicted - result.parts[part].truth).mean() for part in PARTS}
+    assert result.tried[result.name] == pytest.approx(errors["validation"])
+    assert min(result.tried, key=result.tried.__getitem__) == result.name
+    assert "the best on the validation part (mae 0.3" in result.note
+    assert "the last known value 4." in result.note
 
 
 def test_the_test_part_has_no_say() -> None:
@@ -104,16 +104,16 @@ def test_one_step_of_a_slow_series_keeps_the_last_value() -> None:
 
 
 def test_a_season_as_long_as_the_horizon_is_the_last_value() -> None:
-    found = baseline(forecasting(24, seasons=["1d"]), split_of(hourly(24)))
-    assert list(found.tried) == ["the last known value, which is that of 1d before"]
+    result = baseline(forecasting(24, seasons=["1d"]), split_of(hourly(24)))
+    assert list(result.tried) == ["the last known value, which is that of 1d before"]
 
 
 def test_mase_of_the_baseline_is_one_whichever_it_is() -> None:
     spec, split = forecasting(6, seasons=["1d"], also=["mase"]), split_of(hourly(6))
-    found = evaluation.evaluate(spec, ColumnPredictor("x"), None, split, size_bytes=0)
-    assert found.baseline_name == "the value 1d before"
-    assert found.baseline["test"]["mase"] == pytest.approx(1.0)
-    assert any("naive baseline: the value 1d before" in note for note in found.notes)
+    result = evaluation.evaluate(spec, ColumnPredictor("x"), None, split, size_bytes=0)
+    assert result.baseline_name == "the value 1d before"
+    assert result.baseline["test"]["mase"] == pytest.approx(1.0)
+    assert any("naive baseline: the value 1d before" in note for note in result.notes)
 
 
 def sticky(stay: float = 0.95, rows: int = 1_200) -> pl.DataFrame:
@@ -133,16 +133,16 @@ def classification(**evaluated: Any) -> ModelSpec:
 def test_classes_that_follow_each_other_are_told_by_the_previous_one_of_the_same_entity() -> None:
     spec, frame = classification(), sticky()
     split = split_of(frame)
-    found = baseline(spec, split, ("a", "b"))
-    assert found.name == "what most often follows the previous class"
+    result = baseline(spec, split, ("a", "b"))
+    assert result.name == "what most often follows the previous class"
     expected = frame.with_columns(before=pl.col("y").shift(1).over("pump_id"))
-    assert ["ab"[int(code)] for code in found.parts["test"].predicted] == expected[960:]["before"].to_list()
+    assert ["ab"[int(code)] for code in result.parts["test"].predicted] == expected[960:]["before"].to_list()
     train = expected[:720]
     stays = train.filter(before="a").select((pl.col("y") == "a").mean()).item()
-    given = found.parts["test"].probabilities
-    assert given is not None
-    assert given.max() < 1
-    after_a = given[(expected[960:]["before"] == "a").to_numpy(), 0]
+    labels = result.parts["test"].probabilities
+    assert labels is not None
+    assert labels.max() < 1
+    after_a = labels[(expected[960:]["before"] == "a").to_numpy(), 0]
     assert after_a == pytest.approx(stays, abs=0.005)
 
 
@@ -180,45 +180,45 @@ def test_the_chain_is_counted_on_the_training_part_alone() -> None:
 def test_without_time_or_where_labels_arrive_late_the_most_frequent_class_is_the_floor(
     evaluated: dict[str, Any], strategy: str
 ) -> None:
-    found = baseline(classification(**evaluated), split_of(sticky(), strategy), ("a", "b"))
-    assert list(found.tried) == ["the most frequent class"]
-    assert found.note == "naive baseline: the most frequent class"
+    result = baseline(classification(**evaluated), split_of(sticky(), strategy), ("a", "b"))
+    assert list(result.tried) == ["the most frequent class"]
+    assert result.note == "naive baseline: the most frequent class"
 
 
 def test_classes_without_memory_are_left_to_the_most_frequent() -> None:
     frame = sticky(0.5)
     often = np.random.default_rng(1).random(frame.height) < 0.8
-    found = baseline(classification(), split_of(frame.with_columns(y=np.where(often, "a", "b"))), ("a", "b"))
-    assert found.name == "the most frequent class", "a tie is decided for the simpler one"
+    result = baseline(classification(), split_of(frame.with_columns(y=np.where(often, "a", "b"))), ("a", "b"))
+    assert result.name == "the most frequent class", "a tie is decided for the simpler one"
 
 
 @pytest.mark.parametrize(("primary", "best"), [("log_loss", min), ("roc_auc", max)])
 def test_which_way_is_better_decides(primary: str, best: Any) -> None:
-    found = baseline(classification(primary=primary), split_of(sticky()), ("a", "b"))
-    assert all(math.isfinite(value) for value in found.tried.values())
-    assert found.tried[found.name] == best(found.tried.values())
-    assert found.name == "what most often follows the previous class"
+    result = baseline(classification(primary=primary), split_of(sticky()), ("a", "b"))
+    assert all(math.isfinite(value) for value in result.tried.values())
+    assert result.tried[result.name] == best(result.tried.values())
+    assert result.name == "what most often follows the previous class"
 
 
 def test_simple_leaves_seasons_alone_and_regression_keeps_the_mean() -> None:
     seasonal = forecasting(6, seasons=["1d"])
     plain = seasonal.evaluation.model_copy(update={"baseline": "simple"})
-    found = baseline(seasonal.model_copy(update={"evaluation": plain}), split_of(hourly(6)))
-    assert list(found.tried) == ["the last known value"]
+    result = baseline(seasonal.model_copy(update={"evaluation": plain}), split_of(hourly(6)))
+    assert list(result.tried) == ["the last known value"]
     split = split_of(hourly())
-    found = baseline(spec_with([]), split)
-    assert found.name == "the mean of the training rows"
-    assert found.parts["test"].predicted == pytest.approx(split.train["y"].mean())
+    result = baseline(spec_with([]), split)
+    assert result.name == "the mean of the training rows"
+    assert result.parts["test"].predicted == pytest.approx(split.train["y"].mean())
 
 
 def test_the_gate_holds_a_model_to_the_chain() -> None:
     """A model that says the most frequent class is as good as it was; what it must beat has grown."""
     split = split_of(sticky())
-    found = evaluation.evaluate(
+    result = evaluation.evaluate(
         classification(), ColumnPredictor("x", classes=("a", "b")), None, split, size_bytes=0
     )
-    assert found.baseline["test"]["accuracy"] > 0.9
-    assert found.baseline_name == "what most often follows the previous class"
+    assert result.baseline["test"]["accuracy"] > 0.9
+    assert result.baseline_name == "what most often follows the previous class"
 
 
 def test_the_price_of_half_an_hour_ago_is_the_floor_for_elec2(public_data: Path) -> None:
@@ -226,9 +226,9 @@ def test_the_price_of_half_an_hour_ago_is_the_floor_for_elec2(public_data: Path)
     prices = pl.read_parquet(public_data / "elec2_nsw.parquet").rename({"class": "y"}).select("y")
     when = pl.datetime_range(START, START + (prices.height - 1) * HOUR / 2, "30m", eager=True)
     frame = prices.with_columns(at=when, pump_id=pl.lit("nsw"))
-    found = baseline(classification(), split_of(frame), ("0", "1"))
-    assert found.name == "what most often follows the previous class"
-    right = np.concatenate([found.parts[part].truth == found.parts[part].predicted for part in PARTS])
+    result = baseline(classification(), split_of(frame), ("0", "1"))
+    assert result.name == "what most often follows the previous class"
+    right = np.concatenate([result.parts[part].truth == result.parts[part].predicted for part in PARTS])
     assert right.mean() == pytest.approx(0.853, abs=0.001)
     untimed = spec_with(
         [], problem="classification", timestamp=None, entity=None, evaluation={"primary": "accuracy"}

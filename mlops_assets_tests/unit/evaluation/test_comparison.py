@@ -60,14 +60,14 @@ def test_a_clearly_better_model_is_better_by_every_metric(metric: str) -> None:
 
 def test_a_model_compared_with_itself_is_neither() -> None:
     same = numbers(np.random.default_rng(0).normal(size=500))
-    found = compare("rmse", same, same)
-    assert (found.improvement, found.low, found.high) == (0, 0, 0)
+    result = compare("rmse", same, same)
+    assert (result.improvement, result.low, result.high) == (0, 0, 0)
 
 
 def test_a_model_without_any_error_is_better_than_one_with() -> None:
-    found = compare("rmse", numbers(np.zeros(500)), numbers(np.random.default_rng(0).normal(size=500)))
-    assert found.improvement == 1
-    assert found.low > 0.8
+    result = compare("rmse", numbers(np.zeros(500)), numbers(np.random.default_rng(0).normal(size=500)))
+    assert result.improvement == 1
+    assert result.low > 0.8
 
 
 def test_other_rows_are_refused() -> None:
@@ -78,8 +78,8 @@ def test_other_rows_are_refused() -> None:
 def test_what_cannot_be_measured_has_no_interval() -> None:
     whole = numbers(np.ones(50))
     holed = Scored(whole.truth, np.where(np.arange(50) == 7, np.nan, whole.predicted), None, None)
-    found = compare("rmse", holed, whole)
-    assert all(math.isnan(value) for value in (found.challenger, found.improvement, found.low))
+    result = compare("rmse", holed, whole)
+    assert all(math.isnan(value) for value in (result.challenger, result.improvement, result.low))
     assert math.isnan(compare("rmse", numbers(np.ones(3)), numbers(2 * np.ones(3))).low)
 
 
@@ -135,9 +135,9 @@ def test_accuracy_on_few_rows_is_held_to_the_exact_test(won: int, sure: bool) ->
     truth = np.zeros(40)
     ours = Scored(truth, truth, None, None, ("no", "yes"))
     theirs = Scored(truth, (np.arange(40) < won).astype(float), None, None, ("no", "yes"))
-    found = compare("accuracy", ours, theirs)
-    assert (found.low > 0) == sure
-    assert found.method.startswith(f"exact McNemar test ({won} rows won, 0 lost)")
+    result = compare("accuracy", ours, theirs)
+    assert (result.low > 0) == sure
+    assert result.method.startswith(f"exact McNemar test ({won} rows won, 0 lost)")
 
 
 def test_average_precision_influence_is_its_derivative() -> None:
@@ -182,13 +182,13 @@ def test_asking_every_week_never_spends_more_than_was_allowed() -> None:
 def test_rows_needed_grows_with_the_square_of_the_doubt() -> None:
     rng = np.random.default_rng(8)
     common = rng.normal(size=400)
-    found = compare(
+    result = compare(
         "rmse",
         numbers(0.96 * common + 0.5 * rng.normal(size=400)),
         numbers(common + 0.5 * rng.normal(size=400)),
     )
-    assert found.low < 0 < found.improvement
-    assert (found.rows_needed or 0) > 400
+    assert result.low < 0 < result.improvement
+    assert (result.rows_needed or 0) > 400
 
 
 @pytest.mark.parametrize("ordered", [True, False])

@@ -123,7 +123,7 @@ def test_gates_hold_the_interval_to_limits(gate: dict[str, Any], verdict: str) -
         found = evaluation.evaluate(
             spec, ColumnPredictor("x", spread=spread), None, split_of(pump_frame()), size_bytes=0
         )
-        [answer] = promotion.ask(spec, evidence_of(found, spec))
+        [answer] = promotion.evaluate_gates(spec, evidence_of(found, spec))
         assert answer.verdict == expected
         assert spread is not None or answer.hard, "unmeasured is wrong, not merely not good enough"
 
@@ -135,7 +135,7 @@ def test_a_narrower_interval_is_no_regression() -> None:
     split = split_of(pump_frame())
     ours, theirs = ColumnPredictor("x", spread=0.5), ColumnPredictor("same", spread=3.0)
     found = evaluation.evaluate(spec, ours, theirs, split, size_bytes=0)
-    [answer] = promotion.ask(spec, evidence_of(found, spec))
+    [answer] = promotion.evaluate_gates(spec, evidence_of(found, spec))
     assert answer.verdict == "pass"
 
 

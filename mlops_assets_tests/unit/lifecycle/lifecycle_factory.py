@@ -134,7 +134,7 @@ class Station:
             split={"strategy": "temporal", "digest": trained.split_digest},
             **changes,
         )
-        evidence = replace(evidence, gates=promotion.ask(self.spec, evidence))
+        evidence = replace(evidence, gates=promotion.evaluate_gates(self.spec, evidence))
         return self.platform.ledger.record_evidence(
             self.spec.name, trained.version, to_json(evidence), self.run().now()
         )

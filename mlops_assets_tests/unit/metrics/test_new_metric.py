@@ -62,7 +62,7 @@ def test_it_goes_through_evaluation_comparison_gates_and_report(quartile: Metric
     comparison = next(test for test in measured.comparisons if test.metric == name)
     assert 0 < comparison.low < comparison.improvement < comparison.high < 1
     evidence = evidence_of(measured, spec)
-    gates = promotion.ask(spec, evidence)
+    gates = promotion.evaluate_gates(spec, evidence)
     assert {gate.gate: gate.verdict for gate in gates} == {gate.gate: "pass" for gate in gates}
     text = reports.markdown(evidence, promotion.decide(spec, gates, evidence.champion), "e" * 64)
     assert f"| {name} |" in text.replace("*", "").replace(" (lower is better)", "")

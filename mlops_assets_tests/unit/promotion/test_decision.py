@@ -20,7 +20,7 @@ SPEC = spec_with([BEATS, AT_MOST, "min_rows", {"time_limit": {"limit": "1h"}}])
 
 def judged(spec: Any = SPEC, **changes: Any) -> Evidence:
     evidence = evidence_of(changes.pop("evaluation", evaluation_of(0.9, 1.0)), spec, **changes)
-    return replace(evidence, gates=promotion.ask(spec, evidence))
+    return replace(evidence, gates=promotion.evaluate_gates(spec, evidence))
 
 
 def outcome_of(spec: Any, evidence: Evidence) -> Decision:
@@ -45,8 +45,8 @@ def test_without_gates_nothing_is_promoted() -> None:
 
 
 def test_the_first_champion_passes_an_absolute_gate() -> None:
-    answers = {gate.kind: gate.verdict for gate in first(SPEC).gates}
-    assert answers["beats_champion"] == "not_applicable"
+    results = {gate.kind: gate.verdict for gate in first(SPEC).gates}
+    assert results["beats_champion"] == "not_applicable"
     assert outcome_of(SPEC, first(SPEC)).outcome == "promote"
 
 
@@ -126,7 +126,7 @@ def altered() -> list[Evidence]:
 
 @pytest.mark.parametrize("evidence", altered())
 def test_altered_evidence_is_noticed(evidence: Evidence) -> None:
-    with pytest.raises(EvidenceError, match=r"evaluate again|does not say"):
+    with pytest.raises(EvidenceError, match=r"evaluate again|does not hold the parameters"):
         promotion.recheck(SPEC, evidence)
 
 

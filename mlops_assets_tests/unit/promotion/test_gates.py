@@ -16,14 +16,16 @@ from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, ev
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 
 
-def answer(gate: Any, evaluation: Any = None, **changes: Any) -> tuple[str, bool, str]:
+def evaluated(gate: Any, evaluation: Any = None, **changes: Any) -> tuple[str, bool, str]:
     spec = spec_with([gate])
-    [result] = promotion.ask(spec, evidence_of(evaluation or evaluation_of(0.9, 1.0), spec, **changes))
+    [result] = promotion.evaluate_gates(
+        spec, evidence_of(evaluation or evaluation_of(0.9, 1.0), spec, **changes)
+    )
     return result.verdict, result.hard, result.reason
 
 
 def slices(*rows: tuple[str, int, Any, Any]) -> Any:
-    told = [
+    rows_ = [
         {
             "column": "pump_id",
             "value": value,
@@ -34,7 +36,7 @@ def slices(*rows: tuple[str, int, Any, Any]) -> Any:
         }
         for value, count, ours, theirs in rows
     ]
-    return replace(evaluation_of(0.9, 1.0), slices=tuple(told))
+    return replace(evaluation_of(0.9, 1.0), slices=tuple(rows_))
 
 
 @pytest.mark.parametrize(
@@ -50,13 +52,13 @@ def slices(*rows: tuple[str, int, Any, Any]) -> Any:
     ],
 )
 def test_no_pump_may_pay_for_the_average(rows: list[Any], verdict: str, hard: bool) -> None:
-    assert answer({"slice_guard": {"metric": "rmse"}}, slices(*rows))[:2] == (verdict, hard)
+    assert evaluated({"slice_guard": {"metric": "rmse"}}, slices(*rows))[:2] == (verdict, hard)
 
 
 def test_a_slice_limit_needs_no_champion() -> None:
     measured = replace(slices(("p0", 50, 0.9, None)), champion=None, comparisons=())
     gate = {"slice_guard": {"metric": "rmse", "limit": 0.8}}
-    verdict, _, reason = answer(gate, measured, champion=ChampionRef(None, 0))
+    verdict, _, reason = evaluated(gate, measured, champion=ChampionRef(None, 0))
     assert verdict == "fail"
     assert "pump_id=p0 0.9 beyond 0.8" in reason
 
@@ -71,13 +73,13 @@ def test_a_slice_limit_needs_no_champion() -> None:
     ],
 )
 def test_a_turned_ranking_asks_for_a_person(correlation: Any, champion: int, verdict: str) -> None:
-    assert answer("importance_shift", importance_correlation=correlation)[0] == verdict
+    assert evaluated("importance_shift", importance_correlation=correlation)[0] == verdict
 
 
 def test_a_turned_ranking_may_simply_fail() -> None:
-    assert answer({"importance_shift": {"escalate": False}}, importance_correlation=0.2)[0] == "fail"
+    assert evaluated({"importance_shift": {"escalate": False}}, importance_correlation=0.2)[0] == "fail"
     alone = replace(evaluation_of(0.9, 1.0), champion=None, comparisons=())
-    assert answer("importance_shift", alone, champion=ChampionRef(None, 0))[0] == "not_applicable"
+    assert evaluated("importance_shift", alone, champion=ChampionRef(None, 0))[0] == "not_applicable"
 
 
 def fair(**changes: Any) -> Any:
@@ -107,7 +109,7 @@ def fair(**changes: Any) -> Any:
     ],
 )
 def test_groups_are_treated_alike(gate: Any, row: Any, verdict: str, hard: bool) -> None:
-    assert answer({"fairness": gate}, fair(**row))[:2] == (verdict, hard)
+    assert evaluated({"fairness": gate}, fair(**row))[:2] == (verdict, hard)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_groups_are_treated_alike(gate: Any, row: Any, verdict: str, hard: bool)
     ],
 )
 def test_sound_evidence(gate: str, changes: Any, verdict: str, hard: bool) -> None:
-    assert answer(gate, **changes)[:2] == (verdict, hard)
+    assert evaluated(gate, **changes)[:2] == (verdict, hard)
 
 
 def yes(evidence: Evidence, params: dict[str, Any]) -> Any:
@@ -154,19 +156,19 @@ def test_a_gate_of_ones_own(give: str, verdict: str, hard: bool, reason: str) ->
     import sys
 
     sys.modules.setdefault(__name__, sys.modules[yes.__module__])
-    found = answer(gate)
-    assert found[:2] == (verdict, hard)
-    assert reason in found[2]
+    results = evaluated(gate)
+    assert results[:2] == (verdict, hard)
+    assert reason in results[2]
 
 
 def test_a_gate_that_cannot_be_imported_refuses() -> None:
-    assert answer({"python": {"function": "no.such:thing"}})[:2] == ("fail", True)
+    assert evaluated({"python": {"function": "no.such:thing"}})[:2] == ("fail", True)
 
 
 # --- people ---------------------------------------------------------------------------------------
 
 
-def said(verdict: str, expires_at: datetime | None = None) -> Any:
+def verdict_of(verdict: str, expires_at: datetime | None = None) -> Any:
     return SimpleNamespace(verdict=verdict, actor="ada", comment="looks right", expires_at=expires_at)
 
 
@@ -174,7 +176,9 @@ def decided(gates: list[Any], **people: Any) -> Any:
     spec = spec_with(gates)
     measured = people.pop("evaluation", evaluation_of(0.9, 1.0))
     evidence = evidence_of(measured, spec, importance_correlation=0.1)
-    return promotion.decide(spec, promotion.ask(spec, evidence), evidence.champion, now=NOW, **people)
+    return promotion.decide(
+        spec, promotion.evaluate_gates(spec, evidence), evidence.champion, now=NOW, **people
+    )
 
 
 AT_MOST: dict[str, Any] = {"metric_at_most": {"metric": "rmse", "limit": 5.0}}
@@ -184,12 +188,12 @@ AT_MOST: dict[str, Any] = {"metric_at_most": {"metric": "rmse", "limit": 5.0}}
     ("approval", "outcome", "by"),
     [
         (None, "keep", "gates"),
-        (said("approve"), "promote", "ada, after the gates"),
-        (said("reject"), "keep", "gates"),
-        (said("defer"), "keep", "gates"),
-        (said("approve", NOW), "keep", "gates"),
-        (said("approve", NOW + timedelta(seconds=1)), "promote", "ada, after the gates"),
-        (said("perhaps"), "keep", "gates"),
+        (verdict_of("approve"), "promote", "ada, after the gates"),
+        (verdict_of("reject"), "keep", "gates"),
+        (verdict_of("defer"), "keep", "gates"),
+        (verdict_of("approve", NOW), "keep", "gates"),
+        (verdict_of("approve", NOW + timedelta(seconds=1)), "promote", "ada, after the gates"),
+        (verdict_of("perhaps"), "keep", "gates"),
     ],
 )
 def test_a_person_has_the_last_word_after_the_gates(approval: Any, outcome: str, by: str) -> None:
@@ -201,8 +205,8 @@ def test_no_person_can_approve_what_the_gates_refuse_or_keep() -> None:
     nan = evaluation_of(float("nan"), 1.0)
     worse = evaluation_of(0.99, 1.0)
     beats = {"beats_champion": {"metric": "rmse"}}
-    assert decided([beats, "approval"], approval=said("approve"), evaluation=nan).outcome == "refuse"
-    assert decided([beats, "approval"], approval=said("approve"), evaluation=worse).outcome == "keep"
+    assert decided([beats, "approval"], approval=verdict_of("approve"), evaluation=nan).outcome == "refuse"
+    assert decided([beats, "approval"], approval=verdict_of("approve"), evaluation=worse).outcome == "keep"
 
 
 def waiver(gate: str, expires_at: datetime) -> Any:
@@ -216,9 +220,9 @@ def test_a_gate_is_set_aside_until_the_waiver_expires() -> None:
         waiver("beats_champion_rmse", NOW + timedelta(days=1)),
         waiver("beats_champion_rmse", NOW),
     )
-    found = decided(gates, waivers=[in_force], evaluation=worse)
-    assert found.outcome == "promote"
-    assert "waived by bob until 2025-03-02: new sensor" in found.reason
+    results = decided(gates, waivers=[in_force], evaluation=worse)
+    assert results.outcome == "promote"
+    assert "waived by bob until 2025-03-02: new sensor" in results.reason
     assert decided(gates, waivers=[over], evaluation=worse).outcome == "keep"
     assert (
         decided(gates, waivers=[waiver("min_rows", NOW + timedelta(days=1))], evaluation=worse).outcome
@@ -243,7 +247,7 @@ def test_what_if_says_which_decisions_would_flip() -> None:
     records = []
     for version, challenger in enumerate((0.90, 0.96, 0.99, float("nan")), 1):
         evidence = evidence_of(evaluation_of(challenger, 1.0), spec, version=version)
-        records.append(replace(evidence, gates=promotion.ask(spec, evidence)))
+        records.append(replace(evidence, gates=promotion.evaluate_gates(spec, evidence)))
     stricter = spec_with([{"beats_champion": {"metric": "rmse", "by": "5%"}}])
     [flip] = promotion.what_if(stricter, records)
     assert (flip.version, flip.before.outcome, flip.after.outcome) == (2, "promote", "keep")

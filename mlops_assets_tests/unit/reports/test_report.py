@@ -26,7 +26,7 @@ def judged(**changes: Any) -> Evidence:
     )
     measured = replace(evaluation_of(0.9, 1.0), explanation=explanation, notes=("one note",))
     evidence = evidence_of(changes.pop("evaluation", measured), SPEC, **changes)
-    return replace(evidence, gates=promotion.ask(SPEC, evidence))
+    return replace(evidence, gates=promotion.evaluate_gates(SPEC, evidence))
 
 
 def decided(evidence: Evidence) -> Any:
@@ -107,11 +107,11 @@ def test_a_warning_stands_before_the_numbers() -> None:
 def test_the_gate_says_which_baseline_it_is() -> None:
     spec = spec_with([{"beats_baseline": {"metric": "rmse"}}])
     known = evidence_of(replace(evaluation_of(0.9, 1.0), baseline_name="the last known value"), spec)
-    assert promotion.ask(spec, known)[0].reason.endswith(
+    assert promotion.evaluate_gates(spec, known)[0].reason.endswith(
         "(naive baseline 10, by 0 %; it is the last known value)"
     )
     older = evidence_of(evaluation_of(0.9, 1.0), spec)
-    assert promotion.ask(spec, older)[0].reason.endswith("(naive baseline 10, by 0 %)")
+    assert promotion.evaluate_gates(spec, older)[0].reason.endswith("(naive baseline 10, by 0 %)")
 
 
 def test_evidence_from_before_the_table_of_classes_still_reads() -> None:

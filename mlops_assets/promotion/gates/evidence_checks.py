@@ -14,13 +14,13 @@ from mlops_assets.model_file.gates import (
     PythonGate,
     Reproducible,
 )
-from mlops_assets.promotion.answers import (
-    broken,
+from mlops_assets.promotion.gate_results import (
+    failed,
     finite,
-    no_better,
+    hard_failure,
+    inconclusive,
     passed,
     shown,
-    unsure,
     without_champion,
 )
 
@@ -29,16 +29,16 @@ def data_quality(params: DataQuality, evidence: Evidence) -> GateResult:
     """No critical validation rule is open."""
     count = finite(evidence.critical_quality_failures)
     if count is None or count < 0:
-        return broken(params.kind, "the open critical data checks were not counted")
+        return hard_failure(params.kind, "the open critical data checks were not counted")
     if count > 0:
-        return broken(params.kind, f"{count:,.0f} critical data checks are open", open=count)
+        return hard_failure(params.kind, f"{count:,.0f} critical data checks are open", open=count)
     return passed(params.kind, "no critical data check is open", open=count)
 
 
 def leakage(params: Leakage, evidence: Evidence) -> GateResult:
     """No leakage check has found anything."""
     if evidence.leakage:
-        return broken(params.kind, f"the answer leaks into the features: {'; '.join(evidence.leakage)}")
+        return hard_failure(params.kind, f"the answer leaks into the features: {'; '.join(evidence.leakage)}")
     return passed(params.kind, "no leakage check found anything")
 
 
@@ -56,11 +56,9 @@ def reproducible(params: Reproducible, evidence: Evidence) -> GateResult:
         if not there
     ]
     if gaps:
-        return no_better(params.kind, f"not on record: {', '.join(gaps)}")
+        return failed(params.kind, f"not on record: {', '.join(gaps)}")
     if evidence.code_commit.endswith("-dirty"):
-        return no_better(
-            params.kind, "the code had changes that are in no commit", commit=evidence.code_commit
-        )
+        return failed(params.kind, "the code had changes that are in no commit", commit=evidence.code_commit)
     return passed(
         params.kind, "data, code, split, seed and environment are on record", commit=evidence.code_commit
     )
@@ -68,13 +66,13 @@ def reproducible(params: Reproducible, evidence: Evidence) -> GateResult:
 
 def importance_shift(params: ImportanceShift, evidence: Evidence) -> GateResult:
     """The challenger looks at much the same features as the champion."""
-    if (answer := without_champion(params.kind, evidence)) is not None:
-        return answer
+    if (outcome := without_champion(params.kind, evidence)) is not None:
+        return outcome
     if evidence.importance_correlation is None:
-        return unsure(params.kind, "the SHAP rankings of challenger and champion were not compared")
+        return inconclusive(params.kind, "the SHAP rankings of challenger and champion were not compared")
     agreement = finite(evidence.importance_correlation)
     if agreement is None:
-        return broken(params.kind, "the rank correlation of the SHAP rankings is no finite number")
+        return hard_failure(params.kind, "the rank correlation of the SHAP rankings is no finite number")
     numbers = {"correlation": agreement, "least": params.least}
     if agreement >= params.least:
         return passed(
@@ -82,30 +80,30 @@ def importance_shift(params: ImportanceShift, evidence: Evidence) -> GateResult:
         )
     reason = f"SHAP rank correlation with the champion is {shown(agreement)}, below {shown(params.least)}"
     if params.escalate:
-        return unsure(params.kind, f"{reason}; a person must approve", **numbers)
-    return no_better(params.kind, reason, **numbers)
+        return inconclusive(params.kind, f"{reason}; a person must approve", **numbers)
+    return failed(params.kind, reason, **numbers)
 
 
 def approval(params: Approval, evidence: Evidence) -> GateResult:
     """Always waits: a person's answer binds to the hash of the evidence, so it cannot stand inside it."""
-    return unsure(params.kind, f"waits for a person to approve version {evidence.version}")
+    return inconclusive(params.kind, f"waits for a person to approve version {evidence.version}")
 
 
 def python(params: PythonGate, evidence: Evidence) -> GateResult:
     """A user's own function; what it raises, and any answer but true or false, refuses."""
     module, _, name = params.function.partition(":")
     try:
-        found = getattr(import_module(module), name)
+        user_function = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
-        return broken(params.kind, f"{params.function} cannot be imported: {error}")
-    answer: Any = found(evidence, dict(params.params))
-    if isinstance(answer, GateResult):
-        return answer
-    verdict, reason = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, "")
+        return hard_failure(params.kind, f"{params.function} cannot be imported: {error}")
+    outcome: Any = user_function(evidence, dict(params.params))
+    if isinstance(outcome, GateResult):
+        return outcome
+    verdict, reason = outcome if isinstance(outcome, tuple) and len(outcome) == 2 else (outcome, "")
     if verdict is True:
         return passed(params.kind, str(reason) or f"{params.function} says yes")
     if verdict is False:
-        return no_better(params.kind, str(reason) or f"{params.function} says no")
-    return broken(
+        return failed(params.kind, str(reason) or f"{params.function} says no")
+    return hard_failure(
         params.kind, f"{params.function} answered {verdict!r}; give True, False or (answer, reason)"
     )

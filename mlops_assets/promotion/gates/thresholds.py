@@ -12,11 +12,11 @@ from mlops_assets.model_file.gates import (
     NoMissingPredictions,
     TimeLimit,
 )
-from mlops_assets.promotion.answers import (
-    broken,
+from mlops_assets.promotion.gate_results import (
+    failed,
     finite,
+    hard_failure,
     metric_on,
-    no_better,
     passed,
     percent,
     raw,
@@ -36,7 +36,7 @@ def metric_at_most(params: MetricAtMost, evidence: Evidence) -> GateResult:
         return passed(
             params.kind, f"{params.metric} {shown(value)} is at most {shown(params.limit)}", **numbers
         )
-    return no_better(params.kind, f"{params.metric} {shown(value)} is above {shown(params.limit)}", **numbers)
+    return failed(params.kind, f"{params.metric} {shown(value)} is above {shown(params.limit)}", **numbers)
 
 
 def metric_at_least(params: MetricAtLeast, evidence: Evidence) -> GateResult:
@@ -49,7 +49,7 @@ def metric_at_least(params: MetricAtLeast, evidence: Evidence) -> GateResult:
         return passed(
             params.kind, f"{params.metric} {shown(value)} is at least {shown(params.limit)}", **numbers
         )
-    return no_better(params.kind, f"{params.metric} {shown(value)} is below {shown(params.limit)}", **numbers)
+    return failed(params.kind, f"{params.metric} {shown(value)} is below {shown(params.limit)}", **numbers)
 
 
 def beats_baseline(params: BeatsBaseline, evidence: Evidence) -> GateResult:
@@ -60,24 +60,24 @@ def beats_baseline(params: BeatsBaseline, evidence: Evidence) -> GateResult:
     naive = metric_on(evidence.evaluation.baseline, params.on, params.metric)
     if naive is None:
         reason = f"{params.metric} of the naive baseline is no finite number; gate on another metric"
-        return broken(params.kind, reason)
+        return hard_failure(params.kind, reason)
     limit = limit_to_beat(params.metric, naive, params.by)
     numbers = {"challenger": ours, "baseline": naive, "limit": limit}
     name = f"; it is {evidence.evaluation.baseline_name}" if evidence.evaluation.baseline_name else ""
     beside = f"{shown(limit)} (naive baseline {shown(naive)}, by {percent(params.by)}{name})"
     if is_beyond(params.metric, ours, limit):
         return passed(params.kind, f"{params.metric} {shown(ours)} is better than {beside}", **numbers)
-    return no_better(params.kind, f"{params.metric} {shown(ours)} is not better than {beside}", **numbers)
+    return failed(params.kind, f"{params.metric} {shown(ours)} is not better than {beside}", **numbers)
 
 
 def no_missing_predictions(params: NoMissingPredictions, evidence: Evidence) -> GateResult:
     """Every holdout row was answered with a finite number (S0.25); the holdout is not empty."""
     absent, rows = finite(evidence.evaluation.missing_predictions), finite(evidence.evaluation.holdout_rows)
     if absent is None or rows is None or rows < 1 or absent < 0:
-        return broken(params.kind, "the predictions on the holdout were not counted")
+        return hard_failure(params.kind, "the predictions on the holdout were not counted")
     if absent > 0:
         reason = f"{absent:,.0f} of {rows:,.0f} holdout predictions are missing"
-        return broken(params.kind, reason, missing=absent, rows=rows)
+        return hard_failure(params.kind, reason, missing=absent, rows=rows)
     return passed(params.kind, f"all {rows:,.0f} holdout predictions are there", missing=absent, rows=rows)
 
 
@@ -88,9 +88,9 @@ def min_rows(params: MinRows, evidence: Evidence) -> GateResult:
         finite(params.rows if params.rows is not None else evidence.min_rows),
     )
     if rows is None or least is None:
-        return broken(params.kind, "the number of readings is unknown")
+        return hard_failure(params.kind, "the number of readings is unknown")
     if rows < least:
-        return broken(
+        return hard_failure(
             params.kind, f"{rows:,.0f} readings are fewer than {least:,.0f}", rows=rows, limit=least
         )
     return passed(
@@ -103,10 +103,10 @@ def time_limit(params: TimeLimit, evidence: Evidence) -> GateResult:
     taken = finite(evidence.training_seconds)
     limit = finite(params.limit.total_seconds() if params.limit is not None else evidence.time_limit_seconds)
     if taken is None or limit is None or taken < 0:
-        return broken(params.kind, "how long training took is unknown")
+        return hard_failure(params.kind, "how long training took is unknown")
     if taken >= limit:
         reason = f"training took {taken:,.0f} s, the limit is {limit:,.0f} s"
-        return broken(params.kind, reason, seconds=taken, limit=limit)
+        return hard_failure(params.kind, reason, seconds=taken, limit=limit)
     reason = f"training took {shown(taken)} s of {limit:,.0f} s allowed"
     return passed(params.kind, reason, seconds=taken, limit=limit)
 
@@ -115,18 +115,18 @@ def latency(params: Latency, evidence: Evidence) -> GateResult:
     """One row is answered in less than the limit (S4.6)."""
     taken = finite(evidence.evaluation.latency_ms)
     if taken is None or taken < 0:
-        return broken(params.kind, "latency was not measured")
+        return hard_failure(params.kind, "latency was not measured")
     numbers = {"milliseconds": taken, "limit": params.limit_ms}
     if taken < params.limit_ms:
         return passed(
             params.kind, f"one row takes {shown(taken)} ms, less than {shown(params.limit_ms)} ms", **numbers
         )
     reason = f"one row takes {shown(taken)} ms, not less than {shown(params.limit_ms)} ms"
-    return no_better(params.kind, reason, **numbers)
+    return failed(params.kind, reason, **numbers)
 
 
 def _unmeasured(params: MetricAtMost | MetricAtLeast | BeatsBaseline, evidence: Evidence) -> GateResult:
-    found = stored(raw(evidence.evaluation.challenger, params.on, params.metric))
-    return broken(
-        params.kind, f"{params.metric} is no finite number on the {params.on} part", challenger=found
+    stored_value = stored(raw(evidence.evaluation.challenger, params.on, params.metric))
+    return hard_failure(
+        params.kind, f"{params.metric} is no finite number on the {params.on} part", challenger=stored_value
     )

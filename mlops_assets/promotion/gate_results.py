@@ -49,22 +49,22 @@ def passed(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
     return GateResult("", kind, "pass", reason, numbers)
 
 
-def no_better(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
+def failed(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
     """Answered no, and nothing is wrong: the champion stays."""
     return GateResult("", kind, "fail", reason, numbers)
 
 
-def broken(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
+def hard_failure(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
     """Answered no because something is wrong: the challenger is refused."""
     return GateResult("", kind, "fail", reason, numbers, hard=True)
 
 
-def unsure(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
+def inconclusive(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
     """The rows do not suffice to answer: the champion stays."""
     return GateResult("", kind, "not_enough_evidence", reason, numbers)
 
 
-def beside_the_point(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
+def not_applicable(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
     """The question has no meaning here; neither pass nor fail."""
     return GateResult("", kind, "not_applicable", reason, numbers)
 
@@ -73,10 +73,10 @@ def without_champion(kind: str, evidence: Evidence) -> GateResult | None:
     """The answer of every gate that needs a champion where there is none, or where the record contradicts itself."""
     known, measured = evidence.champion.version is not None, evidence.evaluation.champion is not None
     if known and not measured:
-        return broken(kind, f"champion v{evidence.champion.version} was not measured on these rows")
+        return hard_failure(kind, f"champion v{evidence.champion.version} was not measured on these rows")
     if measured and not known:
-        return broken(kind, "the evidence holds metrics of a champion but names none")
-    return None if known else beside_the_point(kind, "there is no champion yet")
+        return hard_failure(kind, "the evidence holds metrics of a champion but names none")
+    return None if known else not_applicable(kind, "there is no champion yet")
 
 
 def shown(value: float) -> str:
