@@ -1,10 +1,10 @@
-"""Which features move a model's answers, and by how much: SHAP values of a bounded sample in a bounded time.
+"""Which features move a model's predictions, and by how much: SHAP values of a bounded sample in a bounded time.
 
 Comes in: a fitted model, feature rows, and how many seconds are left. Goes out: a ranking (`Explanation`) and the
-values behind it for pictures. A SHAP value is an association inside the model, not a cause in the world.
+values behind it for plots. A SHAP value is an association inside the model, not a cause in the world.
 
-The exact ways come first (`exact`); everything else is estimated (`permuting`). A few rows are explained at once, then
-as many as the time that is left pays for at the pace that was seen.
+Exact methods come first (`native_shap`); everything else is estimated (`permutation_shap`). A few rows are explained
+first, then as many as the time left allows at the speed that was measured.
 """
 
 from __future__ import annotations
@@ -17,25 +17,33 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.artifacts import Explanation, Predictor
-from mlops_assets.evaluation.exact import FEWEST, Values, Way, exact_way
-from mlops_assets.evaluation.permuting import BACKGROUND_ROWS, answers_of, permuting_way
+from mlops_assets.evaluation.explainer import MIN_ROWS, Explainer, ShapArrays
+from mlops_assets.evaluation.native_shap import native_explainer
+from mlops_assets.evaluation.permutation_shap import (
+    BACKGROUND_ROWS,
+    permutation_explainer,
+    prediction_function,
+)
 from mlops_assets.metrics import Floats
 from mlops_assets.metrics.areas import midranks
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.features import past_of
 
-MORE: Final = 8
-"""No block of rows is so many times larger than all before it: a pace seen on a few rows is a guess."""
-CAREFUL: Final = 0.8
+MAX_GROWTH: Final = 8
+"""No block is more than this many times larger than all before it: a speed measured on a few rows is a guess."""
+TIME_SHARE: Final = 0.8
 """Share of the time left that a block may be expected to take."""
-SHORT: Final = "as many as the time of the training paid for"
+SHORTENED: Final = "as many as the time of the training paid for"
 
 
 @dataclass(frozen=True, slots=True)
 class ShapValues:
-    """SHAP values and the inputs they explain, both (rows, features); `base` is the answer before any feature.
+    """SHAP values and the inputs they explain, both (rows, features); `base` is the prediction before any feature.
 
     For classifiers the values explain one class: the positive one of two, or the class predicted for the row.
+
+    Attributes:
+        unit: What base and values add up to where that is not the prediction itself, such as ', in log-odds'.
     """
 
     names: tuple[str, ...]
@@ -44,11 +52,10 @@ class ShapValues:
     base: Floats
     method: str
     unit: str = ""
-    """What base and values add up to where that is not the answer itself, such as ', in log-odds'."""
 
 
-def unhurried() -> float:
-    """All the time one could want."""
+def no_time_limit() -> float:
+    """Return more seconds than anyone needs."""
     return 1e9
 
 
@@ -57,53 +64,71 @@ def explain(
     predictor: Predictor,
     train: pl.DataFrame,
     test: pl.DataFrame,
-    left: Callable[[], float] = unhurried,
+    seconds_left: Callable[[], float] = no_time_limit,
 ) -> ShapValues:
-    """SHAP values of at most `evaluation.shap_rows` rows of `test`, against `train`. left: the seconds left, asked
-    again and again.
+    """Compute SHAP values of at most `evaluation.shap_rows` rows of `test`, against `train`.
 
     The rows begin an order that the seed alone decides: less time means fewer of them, never others, and never fewer
-    than FEWEST. Raises what the model raises.
+    than MIN_ROWS. Rows x classes x features in memory are bounded, and so is what a forest may cost.
+
+    Args:
+        spec: The model file.
+        predictor: The model.
+        train: Training rows.
+        test: Holdout rows.
+        seconds_left: Returns the seconds left; called many times.
+
+    Raises:
+        Exception: Whatever the model raises while predicting.
     """
     rng = np.random.default_rng(spec.training.seed)
     sample = predictor.matrix(_shuffled(test, spec.evaluation.shap_rows, rng))
     native = getattr(predictor.estimator, "native", predictor.estimator)
-    together = {name: [place] for place, name in enumerate(sample.names)}
-    way = exact_way(
-        predictor.estimator, native, sample.values, lambda: predictor.matrix(train).values.mean(axis=0)
+    columns = {name: [index] for index, name in enumerate(sample.names)}
+    explainer = native_explainer(
+        predictor.estimator,
+        native,
+        sample.values,
+        len(predictor.classes) or 1,
+        lambda: predictor.matrix(train).values.mean(axis=0),
     )
-    unit = _unit(spec, predictor, native) if way else ""
-    if way is None:
-        together = _groups(sample.names)
+    unit = _unit(spec, predictor, native) if explainer else ""
+    if explainer is None:
+        columns = _groups(sample.names)
         background = predictor.matrix(_shuffled(train, BACKGROUND_ROWS, rng)).values
-        answers = answers_of(predictor, sample.names)
-        way = permuting_way(answers, background, list(together.values()), rng, left)
-    picked, level = _one_class(*_in_time(way, sample.values, left))
-    rows = sample.values[: len(picked)][:, [places[0] for places in together.values()]]
-    asked = sample.values.shape[0]
-    count = f"{asked:,} rows" if len(rows) == asked else f"{len(rows):,} of {asked:,} rows: {SHORT}"
-    return ShapValues(tuple(together), picked, rows, level, f"{way.method}{unit}, {count}", unit)
+        predict = prediction_function(predictor, sample.names)
+        explainer = permutation_explainer(predict, background, list(columns.values()), rng, seconds_left)
+    values, base = _explain_in_time(explainer, sample.values, seconds_left)
+    rows = sample.values[: len(values)][:, [indices[0] for indices in columns.values()]]
+    requested = sample.values.shape[0]
+    count = (
+        f"{requested:,} rows"
+        if len(rows) == requested
+        else f"{len(rows):,} of {requested:,} rows: {SHORTENED}"
+    )
+    return ShapValues(tuple(columns), values, rows, base, f"{explainer.method}{unit}, {count}", unit)
 
 
-def _in_time(way: Way, rows: Floats, left: Callable[[], float]) -> Values:
-    """Explain block by block, as long as the time left pays for another."""
-    parts: list[Values] = []
-    done, size = 0, way.first
+def _explain_in_time(explainer: Explainer, rows: Floats, seconds_left: Callable[[], float]) -> ShapArrays:
+    """Explain block by block, as long as the time left allows another. Only one output per row is kept."""
+    parts: list[ShapArrays] = []
+    done, size = 0, min(explainer.first_rows, explainer.max_rows)
     while True:
-        before = left()
-        parts.append(way.explain(rows[done : done + size]))
+        before = seconds_left()
+        parts.append(_one_class(*explainer.explain(rows[done : done + size])))
         explained = len(parts[-1][0])
         done += explained
-        rest, now = len(rows) - done, left()
-        pace = (before - now) / max(explained, 1)
-        paid = int(CAREFUL * now / pace) if pace > 0 else rest
-        size = min(rest, paid, MORE * done, way.most)
-        if size < min(FEWEST, rest) or not rest:
+        rest, now = len(rows) - done, seconds_left()
+        per_row = (before - now) / max(explained, 1)
+        affordable = int(TIME_SHARE * now / per_row) if per_row > 0 else rest
+        size = min(rest, max(affordable, MIN_ROWS - done), MAX_GROWTH * done, explainer.max_rows)
+        enough = done >= min(MIN_ROWS, len(rows)) and size < min(MIN_ROWS, rest, explainer.max_rows)
+        if enough or not rest:
             return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
 def _unit(spec: ModelSpec, predictor: Predictor, native: Any) -> str:
-    """What the values of an exact way add up to, where that is not the answer itself."""
+    """What exact values add up to, where that is not the prediction itself."""
     if predictor.classes:
         return ", in log-odds" if _in_log_odds(native) else ""
     scale = getattr(predictor.estimator, "target_transform", "none")
@@ -111,55 +136,59 @@ def _unit(spec: ModelSpec, predictor: Predictor, native: Any) -> str:
 
 
 def _groups(names: tuple[str, ...]) -> dict[str, list[int]]:
-    """Column positions by what they are explained as: the steps of a column's recent past belong together, newest
-    first; any other column stands alone."""
-    found: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
+    """Column indices by what they are explained as.
+
+    The steps of a column's recent past belong together, newest first; any other column stands alone.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
         past = past_of(name)
-        found.setdefault(f"{past[0]} (recent past)" if past else name, []).append(place)
-    return found
+        groups.setdefault(f"{past[0]} (recent past)" if past else name, []).append(index)
+    return groups
 
 
 def ranking(values: ShapValues) -> Explanation:
-    """Mean size of the SHAP values per feature, largest first."""
+    """Return the mean absolute SHAP value per feature, largest first."""
     sizes = np.abs(values.values).mean(axis=0) if values.values.size else np.zeros(len(values.names))
     order = np.argsort(-sizes, kind="stable")
-    ranked = tuple((values.names[place], float(sizes[place])) for place in order)
+    ranked = tuple((values.names[index], float(sizes[index])) for index in order)
     return Explanation(values.method, int(values.values.shape[0]), ranked)
 
 
 def importance_correlation(challenger: Explanation | None, champion: Explanation | None) -> float | None:
-    """Spearman correlation of two rankings over the features of either (absent ones count 0); None without two of them.
+    """Compute the Spearman correlation of two rankings over the features of either; absent ones count 0.
 
     Constant importances, as of a single feature, agree when they are the same feature.
+
+    Returns:
+        The correlation from -1 to 1; None without two rankings.
     """
     if challenger is None or champion is None:
         return None
-    ours, theirs = dict(challenger.ranking), dict(champion.ranking)
-    names = sorted(ours | theirs)
+    sizes_of = [dict(challenger.ranking), dict(champion.ranking)]
+    names = sorted(sizes_of[0] | sizes_of[1])
     if not names:
         return None
-    pair = [midranks(np.array([sizes.get(name, 0.0) for name in names])) for sizes in (ours, theirs)]
+    pair = [midranks(np.array([sizes.get(name, 0.0) for name in names])) for sizes in sizes_of]
     if any(np.ptp(ranks) == 0 for ranks in pair):
-        return 1.0 if ours.keys() == theirs.keys() else 0.0
+        return 1.0 if sizes_of[0].keys() == sizes_of[1].keys() else 0.0
     return float(np.corrcoef(pair[0], pair[1])[0, 1])
 
 
 def _in_log_odds(native: Any) -> bool:
     """Boosted trees and linear models add up to log-odds, forests to probabilities."""
-    return not any(word in type(native).__name__ for word in ("Forest", "ExtraTrees", "DecisionTree"))
+    return not any(name in type(native).__name__ for name in ("Forest", "ExtraTrees", "DecisionTree"))
 
 
 def _one_class(values: Floats, base: Floats) -> tuple[Floats, Floats]:
     """From (rows, outputs, features) to (rows, features): the last of two outputs, else the strongest of the row."""
-    outputs = values.shape[1]
-    if outputs <= 2:
+    if values.shape[1] <= 2:
         return values[:, -1, :], base[:, -1]
     chosen = np.argmax(base + values.sum(axis=2), axis=1)
     rows = np.arange(values.shape[0])
     return values[rows, chosen], base[rows, chosen]
 
 
-def _shuffled(frame: pl.DataFrame, most: int, rng: np.random.Generator) -> pl.DataFrame:
-    chosen: pl.DataFrame = frame[rng.permutation(frame.height)[:most].tolist()]
-    return chosen
+def _shuffled(frame: pl.DataFrame, max_rows: int, rng: np.random.Generator) -> pl.DataFrame:
+    sample: pl.DataFrame = frame[rng.permutation(frame.height)[:max_rows].tolist()]
+    return sample

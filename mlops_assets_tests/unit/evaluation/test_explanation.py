@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from mlops_assets import evaluation, training
 from mlops_assets.artifacts import Bounds, Explanation, FeatureMatrix
-from mlops_assets.evaluation import exact
+from mlops_assets.evaluation import explainer as explainer_module
+from mlops_assets.evaluation import native_shap
+from mlops_assets.evaluation.explainer import MIN_ROWS, rows_in_memory
+from mlops_assets.evaluation.native_shap import booster_explainer, count_leaf_values, native_explainer
 from mlops_assets.metrics import Scored
 from mlops_assets.reports import plots
 from mlops_assets_tests.unit.promotion.evidence_factory import spec_with
@@ -179,7 +182,7 @@ def test_as_many_rows_are_explained_as_there_is_time_for(each: float, rows: Any,
     found = in_time(SlowTrees(trees, clock), frame, clock)
     count = len(found.values)
     assert count in (rows if isinstance(rows, range) else (rows,))
-    assert clock.left >= 0 or count == exact.FEWEST
+    assert clock.left >= 0 or count == MIN_ROWS
     said = (
         "150 rows" if count == 150 else f"{count} of 150 rows: as many as the time of the training paid for"
     )
@@ -193,7 +196,7 @@ def test_less_time_explains_fewer_rows_never_others(frame: pl.DataFrame) -> None
         clock = Clock(5.0, *((0.05, 0.0) if kind == "lightgbm" else (0.0003, 0.0001)))
         part = in_time(slow(native, clock), frame, clock)
         count = len(part.values)
-        assert exact.FEWEST <= count < 150
+        assert MIN_ROWS <= count < 150
         np.testing.assert_array_equal(part.inputs, whole.inputs[:count])
         np.testing.assert_allclose(part.values, whole.values[:count])
 
@@ -207,7 +210,7 @@ def test_permutations_ask_no_more_than_there_is_time_for(
     clock = Clock(5.0, each, call)
     found = in_time(Slow(fitted("neighbours", frame), clock), frame, clock)
     assert clock.left >= 0
-    assert len(found.values) >= exact.FEWEST
+    assert len(found.values) >= MIN_ROWS
     assert np.isfinite(found.values).all()
 
 
@@ -221,6 +224,48 @@ def test_a_model_too_slow_for_any_estimate_is_asked_as_little_as_can_be(frame: p
 def test_permutations_of_a_fast_model_use_every_row(frame: pl.DataFrame) -> None:
     found = in_time(fitted("neighbours", frame), frame, Clock(1.0), 200)
     assert found.method == "permutations (estimated), 200 rows"
+
+
+def forest_of_many_classes(classes: int, rows: int) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+
+    rng = np.random.default_rng(0)
+    labels = np.arange(rows) % classes
+    return RandomForestClassifier(20, random_state=0, n_jobs=1).fit(rng.normal(size=(rows, 3)), labels)
+
+
+def test_a_forest_that_would_need_gigabytes_is_estimated(
+    frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """shap.TreeExplainer copies nodes x classes; a forest of 200 classes took 4.3 GB for ten rows."""
+    forest = forest_of_many_classes(200, 2_000)
+    values = count_leaf_values(forest)
+    assert values == sum(tree.tree_.node_count for tree in forest.estimators_) * 200
+    monkeypatch.setattr(native_shap, "MAX_LEAF_VALUES", values - 1)
+    rows = frame.select(NAMES).to_numpy()
+    assert native_explainer(forest, forest, rows, 200, lambda: rows.mean(axis=0)) is None
+    names = tuple(str(label) for label in range(200))
+    found = explained(forest, frame, classes=names)
+    assert found.method.startswith("permutations (estimated")
+    assert found.values.shape == (40, 3)
+    probabilities = forest.predict_proba(found.inputs).max(axis=1)
+    assert found.base + found.values.sum(axis=1) == pytest.approx(probabilities, abs=1e-6)
+
+
+def test_values_in_memory_are_bounded_in_rows_classes_and_features() -> None:
+    for outputs, features in ((1, 10), (200, 150), (5, 3_000), (1_000, 3_000), (10**6, 10**4)):
+        rows = rows_in_memory(outputs, features)
+        assert rows == 1 or rows * outputs * features <= 20_000_000
+        assert 1 <= rows <= 2_000
+
+
+def test_blocks_smaller_than_the_least_number_of_rows_still_explain_that_many(frame: pl.DataFrame) -> None:
+    trees = fitted("lightgbm", frame)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explainer_module, "MAX_VALUES", 8)
+        found = in_time(fitted("neighbours", frame), frame, Clock(1e6), 30)
+        assert len(found.values) == 30
+        assert len(explained(trees, frame).values) == 40
 
 
 @pytest.mark.parametrize(
@@ -341,9 +386,9 @@ def test_boosted_trees_with_a_loss_of_our_own_add_up_to_their_score(
         {"loss": loss.split()[0], "n_estimators": 30},
     ).fit(matrix, y, seed=1)
     model = training.ALGORITHMS[library].load(model.dump())
-    way = exact.own_trees(model.native)
-    assert way is not None
-    values, base = way.explain(matrix.values)
+    explainer = booster_explainer(model.native)
+    assert explainer is not None
+    values, base = explainer.explain(matrix.values)
     score = base + values.sum(axis=2)
     if not model.classes:
         np.testing.assert_allclose(score[:, 0], model.predict(matrix), rtol=1e-5, atol=1e-2)
