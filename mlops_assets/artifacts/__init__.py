@@ -28,11 +28,12 @@ from mlops_assets.artifacts.evidence import (
 )
 from mlops_assets.artifacts.models import Candidate, Interval, Predictor, TrainedModel
 from mlops_assets.artifacts.stored import digest, from_json, to_json
-from mlops_assets.artifacts.terms import PARTS, Metrics, Outcome, Part, Verdict
+from mlops_assets.artifacts.terms import PARTS, QUIET_LOAD, Metrics, Outcome, Part, Verdict
 from mlops_assets.metrics import Bounds
 
 __all__ = [
     "PARTS",
+    "QUIET_LOAD",
     "Bounds",
     "Candidate",
     "ChampionRef",

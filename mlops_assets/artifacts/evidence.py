@@ -74,6 +74,8 @@ class Evaluation:
     """Where the naive answers come from, in words."""
     warnings: tuple[str, ...] = ()
     """What makes the numbers look better than they will be; no gate, but the report says it first."""
+    machine_load: float | None = None
+    """How busy the machine was while latency was measured: wall time by processor time of a fixed loop, 1 if quiet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,4 +9,7 @@ Metrics: TypeAlias = dict[str, float]
 Verdict: TypeAlias = Literal["pass", "fail", "not_enough_evidence", "not_applicable"]
 Outcome: TypeAlias = Literal["promote", "keep", "refuse"]
 
+QUIET_LOAD: Final = 1.25
+"""A machine is quiet if a fixed loop takes at most this many times its processor time."""
+
 PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")

@@ -11,6 +11,9 @@ from mlops_assets.drafting.facts import TableFacts
 from mlops_assets.drafting.scalars import duration, listed
 
 _PERSONAL: Final = re.compile(r"(?i)^(sex|gender|race|rac1p|ethnicity|age_group|nationality|religion)$")
+CLEARLY_RARER: Final = 0.4
+"""Below this share of the rows, the rarer of two classes is the one that is looked for."""
+POSITIVE_NAMES: Final = frozenset({"1", "1.0", "true", "t", "yes", "y", "pos", "positive"})
 
 
 def evaluation_section(facts: TableFacts) -> Iterator[str]:
@@ -20,7 +23,8 @@ def evaluation_section(facts: TableFacts) -> Iterator[str]:
     yield f"  primary: {primary}"
     yield f"  also: [{', '.join(also)}]"
     if len(facts.classes) == 2 and facts.problem == "classification":
-        yield f"  positive: {json.dumps(facts.classes[1][0], ensure_ascii=False)} # the rarer class"
+        positive, why = _positive(facts)
+        yield f"  positive: {json.dumps(positive, ensure_ascii=False)} # {why}"
     if keys := [key for key in (facts.entity, facts.time and facts.time.column) if key]:
         yield f"  slices: {listed(keys)} # the report shows the error of each, as table and picture"
     if facts.seasons:
@@ -45,6 +49,17 @@ def _metrics(facts: TableFacts) -> tuple[str, tuple[str, ...]]:
     )
 
 
+def _positive(facts: TableFacts) -> tuple[str, str]:
+    """The class that counts as positive, and why. Which of two classes of equal size is rarer is chance."""
+    (common, common_rows), (rare, rare_rows) = facts.classes
+    if rare_rows < CLEARLY_RARER * (common_rows + rare_rows):
+        return rare, "the rarer class"
+    for label in (rare, common):
+        if label.strip().lower() in POSITIVE_NAMES:
+            return label, "by its name; both classes are about as frequent"
+    return max(common, rare), "the one that sorts last; both classes are about as frequent"
+
+
 def gates_section(facts: TableFacts) -> Iterator[str]:
     """The gates, and the schedules after them."""
     primary, _ = _metrics(facts)
@@ -57,7 +72,7 @@ def gates_section(facts: TableFacts) -> Iterator[str]:
     yield "  - no_missing_predictions"
     yield "  - min_rows"
     yield "  - time_limit"
-    yield "  - latency # one row in less than 100 ms"
+    yield "  # - latency # one row in less than 100 ms; add it where somebody waits for the answer"
     twins = facts.twins - (facts.repeated if facts.drops_repeated else 0)
     if twins > 0 and facts.time is None:
         yield f"  # - leakage # would fail: {twins:,} rows equal another in every column used"

@@ -17,7 +17,7 @@ from mlops_assets.evaluation.class_rows import class_rows
 from mlops_assets.evaluation.comparison import clusters_of, compare, spent_confidence
 from mlops_assets.evaluation.fairness import fairness_rows
 from mlops_assets.evaluation.interval_note import interval_note
-from mlops_assets.evaluation.latency import latency_ms
+from mlops_assets.evaluation.latency import measure_latency
 from mlops_assets.evaluation.scoring import in_order, known_classes, score, truth_column
 from mlops_assets.evaluation.slices import slice_rows
 from mlops_assets.metrics import METRICS, Scored
@@ -76,8 +76,10 @@ def evaluate(
     notes.append(floor.note)
     if (interval := interval_note(spec, holdout)) is not None:
         notes.append(interval)
-    if (hundred := latency_ms(challenger, split.test, 100)) is not None:
-        notes.append(f"100 rows in one call take {hundred:.3g} ms, {hundred / 100:.3g} ms a row")
+    if (hundred := measure_latency(challenger, split.test, 100)) is not None:
+        milliseconds = hundred.milliseconds
+        notes.append(f"100 rows in one call take {milliseconds:.3g} ms, {milliseconds / 100:.3g} ms a row")
+    latency = measure_latency(challenger, split.test)
     return Evaluation(
         challenger={part: metrics_of(spec, ours[part]) for part in PARTS},
         champion={part: metrics_of(spec, theirs[part]) for part in PARTS} if theirs else None,
@@ -85,7 +87,8 @@ def evaluate(
         comparisons=tuple(_comparisons(spec, split, ours, theirs, look)) if theirs else (),
         holdout_rows=split.test.height,
         missing_predictions=missing(holdout),
-        latency_ms=latency_ms(challenger, split.test),
+        latency_ms=latency.milliseconds if latency else None,
+        machine_load=latency.load if latency else None,
         size_bytes=size_bytes,
         explanation=None,
         slices=slice_rows(spec, split, ours["test"], theirs["test"] if theirs else None),

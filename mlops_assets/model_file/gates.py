@@ -100,7 +100,7 @@ class BeatsBaseline(GateParameters):
 
 
 class Latency(GateParameters):
-    """Predicting one row takes less than `limit_ms` milliseconds (median)."""
+    """Predicting one row takes less than `limit_ms` milliseconds (best of several rounds; not on a busy machine)."""
 
     kind: Literal["latency"] = "latency"
     limit_ms: Annotated[float, Field(gt=0)] = 100.0
