@@ -36,7 +36,7 @@ from mlops_assets import evaluation, training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.lifecycle.stages.shap_budget import seconds_for_shap
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.features import TIME, past_column
+from mlops_assets.model_file.features import TIME, history_column
 from mlops_assets.model_file.training import AlgorithmChoice
 from mlops_assets.training.algorithms.base.sklearn import one_pool
 
@@ -178,8 +178,8 @@ def _catboost(rows: Rows) -> Any:
 def _scaled_series(rows: Rows) -> tuple[Floats, Floats]:
     """The series itself and its exogenous column, standardised."""
     names = rows.train.names
-    series = rows.train.values[:, names.index(past_column("sales", 0))]
-    power = rows.train.values[:, names.index(past_column("power", 0))]
+    series = rows.train.values[:, names.index(history_column("sales", 0))]
+    power = rows.train.values[:, names.index(history_column("power", 0))]
     return (series - series.mean()) / series.std(), (power - power.mean()) / power.std()
 
 
@@ -263,7 +263,7 @@ def _series(rows: int, held: int, chance: np.random.Generator) -> Rows:
     at = np.arange(steps, steps + rows + held)
     columns = [power[at + 1]]
     columns += [channel[at - back] for channel in (sales, power) for back in range(steps)]
-    past = [past_column(name, back) for name in ("sales", "power") for back in range(steps)]
+    past = [history_column(name, back) for name in ("sales", "power") for back in range(steps)]
     names = ("power next", *past, TIME)
     values = np.column_stack([*columns, at * 86_400.0])
     y = sales[at + 1]

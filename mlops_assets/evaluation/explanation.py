@@ -27,7 +27,7 @@ from mlops_assets.evaluation.permutation_shap import (
 from mlops_assets.metrics import Floats
 from mlops_assets.metrics.areas import midranks
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.features import past_of
+from mlops_assets.model_file.features import parse_history_column
 
 MAX_GROWTH: Final = 8
 """No block is more than this many times larger than all before it: a speed measured on a few rows is a guess."""
@@ -142,7 +142,7 @@ def _groups(names: tuple[str, ...]) -> dict[str, list[int]]:
     """
     groups: dict[str, list[int]] = {}
     for index, name in enumerate(names):
-        past = past_of(name)
+        past = parse_history_column(name)
         groups.setdefault(f"{past[0]} (recent past)" if past else name, []).append(index)
     return groups
 

@@ -5,10 +5,11 @@ Comes in: usable readings. Goes out: a feature table, its split into parts, what
 """
 
 from mlops_assets.features.building import build
-from mlops_assets.features.catalogue import Feature, catalogue
-from mlops_assets.features.columns import feature_names
+from mlops_assets.features.catalogue import catalogue
+from mlops_assets.features.columns import clock_names, computed_names, feature_names
 from mlops_assets.features.folds import Fold, expanding, k_fold, sliding
 from mlops_assets.features.joins import asof_join
+from mlops_assets.features.kinds import FEATURE_KINDS, Feature
 from mlops_assets.features.leaks import leakage
 from mlops_assets.features.neighbours import alike_neighbours
 from mlops_assets.features.preparation import Preparation, fit_preparation
@@ -17,6 +18,7 @@ from mlops_assets.features.serving import online, recent
 from mlops_assets.features.splitting import split
 
 __all__ = [
+    "FEATURE_KINDS",
     "Feature",
     "Fold",
     "Preparation",
@@ -24,6 +26,8 @@ __all__ = [
     "asof_join",
     "build",
     "catalogue",
+    "clock_names",
+    "computed_names",
     "expanding",
     "feature_names",
     "fit_preparation",

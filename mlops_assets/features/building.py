@@ -13,15 +13,15 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.errors import DataError
-from mlops_assets.features import calendar, columns, history, past, windows
+from mlops_assets.features import columns, windows
+from mlops_assets.features.kinds import FEATURE_KINDS, Rows
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.features import past_columns, source_columns
 
 UTC_TIME: Final = pl.Datetime("us", "UTC")
 
 
 def build(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
-    """The feature table, in the order of entity, then time (unchanged where neither is declared).
+    """Return the feature table, sorted by entity, then time (in the order of the frame where neither is declared).
 
     Columns: timestamp, entity, target, columns that slices, fairness and the split need, the grid of
     `features.history` (no feature: only sequence algorithms see it), then features as
@@ -29,95 +29,106 @@ def build(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
     the target column holds the value at t + horizon of the same entity, null where no reading lies exactly there;
     the value at t is the feature `<target>_now`.
 
-    Raises DataError for a missing column, a name taken twice, and for columns that cannot become numbers.
+    Raises:
+        DataError: A column is missing, a name exists twice, or a column cannot become numbers.
     """
     columns.require(spec, frame.columns, target=True)
-    return built(spec, frame, ())
+    return build_with(spec, frame, ())
 
 
-def built(spec: ModelSpec, frame: pl.DataFrame, carried: Sequence[str]) -> pl.DataFrame:
-    """`build`, with further columns that travel along untouched."""
+def build_with(spec: ModelSpec, frame: pl.DataFrame, extra: Sequence[str]) -> pl.DataFrame:
+    """Return the feature table as `build` does, with the columns `extra` passed through unchanged."""
     if (spec.features.horizon is not None) != (spec.problem == "forecasting"):
         raise DataError(f"{spec.name}: 'features.horizon' belongs to 'problem: forecasting', and only there")
-    if taken := sorted(set(columns.computed(spec)) & set(frame.columns)):
+    computed = columns.computed_names(spec)
+    if duplicates := sorted(set(computed) & set(frame.columns)):
         raise DataError(
-            f"{spec.name}: the readings already have a column {taken[0]!r}, which features would compute"
+            f"{spec.name}: the readings already have a column {duplicates[0]!r}, which features would compute"
         )
-    inputs = columns.inputs(spec, [name for name in frame.columns if name not in carried])
-    ordered = _in_order(spec, _numbers(spec, frame, inputs))
-    first = dict.fromkeys(
-        [*columns.passengers(spec, frame.columns), *past_columns(spec.features, spec.target), *carried]
-    )
-    names = dict.fromkeys([*inputs, *columns.computed(spec)])
-    wanted = [*first, *(name for name in names if name not in first)]
+    readings = [name for name in frame.columns if name not in extra]
+    inputs = columns.inputs(spec, readings)
+    passthrough = columns.passthrough(spec, readings)
+    ordered = _in_order(spec, _numbers(spec, frame, inputs, passthrough))
+    first = dict.fromkeys([*passthrough, *columns.computed_names(spec, "grid"), *extra])
+    features = dict.fromkeys([*inputs, *computed])
+    names = [*first, *(name for name in features if name not in first)]
     if spec.timestamp is None:
-        return _stored(spec, ordered.with_columns(history.pairs(spec)), wanted, names)
-    # Whole entities at a time: what is computed along the way stays small, whatever the size of the table.
-    on = windows.line(
+        return _select(spec, _compute(spec, Rows(ordered, None)), names, features)
+    # Whole entities at a time keep the working memory small, whatever the size of the table.
+    line = windows.line(
         ordered[spec.timestamp].dt.epoch("us").to_numpy(), ordered[spec.entity] if spec.entity else None
     )
-    pieces = [
-        _stored(spec, _piece(spec, ordered[rows], piece), wanted, names) for rows, piece in windows.pieces(on)
+    parts = [
+        _select(spec, _compute(spec, Rows(ordered[rows], part)), names, features)
+        for rows, part in windows.pieces(line)
     ]
-    return pl.concat(pieces, rechunk=False)
+    return pl.concat(parts, rechunk=False)
 
 
-def _piece(spec: ModelSpec, frame: pl.DataFrame, on: windows.Line) -> pl.DataFrame:
-    """Some whole entities with every computed column, and for forecasting with the label in place of the target."""
-    assert spec.timestamp is not None
-    added: list[pl.Expr | pl.Series] = list(calendar.calendar(spec.features, spec.timestamp))
-    if spec.features.holidays:
-        added.append(calendar.holiday(spec.features, spec.timestamp, frame[spec.timestamp]))
-    added += history.steps(spec, on)
-    added += history.rolled(spec, frame, on)
-    added += past.grid(spec, frame, on)
-    whole = frame.with_columns(added).with_columns(history.pairs(spec))
-    return whole.with_columns(history.label(spec, frame)) if spec.problem == "forecasting" else whole
+def _compute(spec: ModelSpec, rows: Rows) -> pl.DataFrame:
+    """Whole entities with every computed column, and for forecasting with the label in place of the target."""
+    added = [column for kind in FEATURE_KINDS.values() for column in kind.build(spec, rows)]
+    table = rows.frame.with_columns(added)
+    return table.with_columns(label(spec, rows.frame)) if spec.problem == "forecasting" else table
 
 
-def _stored(
-    spec: ModelSpec, frame: pl.DataFrame, wanted: Sequence[str], features: Collection[str]
+def label(spec: ModelSpec, ordered: pl.DataFrame) -> list[pl.Series]:
+    """Return, for forecasting, the target at exactly t + horizon of the same entity."""
+    horizon = spec.features.horizon
+    if spec.problem != "forecasting" or horizon is None or spec.timestamp is None:
+        return []
+    keys = [name for name in (spec.entity, spec.timestamp) if name is not None]
+    later = ordered.select(*keys[:-1], pl.col(spec.timestamp) - horizon, spec.target).unique(
+        keys, keep="last", maintain_order=True
+    )
+    joined = ordered.select(keys).join(later, on=keys, how="left", maintain_order="left")
+    return [joined[spec.target]]
+
+
+def _select(
+    spec: ModelSpec, frame: pl.DataFrame, names: Sequence[str], features: Collection[str]
 ) -> pl.DataFrame:
-    """The wanted columns, features in the precision asked for."""
-    kind = pl.Float32() if spec.features.precision == "float32" else pl.Float64()
+    """The named columns, features in the precision of the model file."""
+    dtype = pl.Float32() if spec.features.precision == "float32" else pl.Float64()
     schema = frame.schema
-    casts = {name for name in features if schema[name].is_float() and schema[name] != kind}
-    return frame.select(pl.col(name).cast(kind) if name in casts else pl.col(name) for name in wanted)
+    casts = {name for name in features if schema[name].is_float() and schema[name] != dtype}
+    return frame.select(pl.col(name).cast(dtype) if name in casts else pl.col(name) for name in names)
 
 
 def _in_order(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
     keys = [name for name in (spec.entity, spec.timestamp) if name is not None]
     for key in keys:
         if missing := frame[key].null_count():
-            raise DataError(f"{spec.name}: {missing} rows have no {key!r}; validation sets such rows aside")
+            raise DataError(f"{spec.name}: {missing} rows have no {key!r}; validation quarantines such rows")
     return frame.sort(keys, maintain_order=True) if keys else frame
 
 
-def _numbers(spec: ModelSpec, frame: pl.DataFrame, inputs: Sequence[str]) -> pl.DataFrame:
+def _numbers(
+    spec: ModelSpec, frame: pl.DataFrame, inputs: Sequence[str], passthrough: Sequence[str]
+) -> pl.DataFrame:
     """Columns as features need them: finite floats or text; time as UTC microseconds."""
     keys = [name for name in (spec.timestamp, spec.entity) if name is not None]
     refused: list[str] = []
     casts: list[pl.Expr] = []
     schema = frame.schema
-    for name in dict.fromkeys(
-        [*inputs, *columns.passengers(spec, frame.columns), *source_columns(spec.features)]
-    ):
-        kind = schema[name]
+    arithmetic, input_names = columns.arithmetic(spec), set(inputs)
+    for name in dict.fromkeys([*inputs, *passthrough, *columns.source_names(spec)]):
+        dtype = schema[name]
         if name == spec.timestamp:
-            casts.append(_instant(spec, name, kind))
+            casts.append(_instant(spec, name, dtype))
         elif name in keys:
             casts.append(pl.col(name).cast(pl.String))
         elif name == spec.target and spec.problem == "classification":
             continue
-        elif kind.is_numeric() or kind in (pl.Boolean, pl.Null):
+        elif dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
             value = pl.col(name).cast(pl.Float64)
             casts.append(pl.when(value.is_finite()).then(value).alias(name))
-        elif kind in (pl.String, pl.Categorical, pl.Enum):
-            if name in columns.arithmetic(spec):
+        elif dtype in (pl.String, pl.Categorical, pl.Enum):
+            if name in arithmetic:
                 raise DataError(f"{spec.name}: column {name!r} holds text, and features compute with it")
             casts.append(pl.col(name).cast(pl.String))
-        elif name in inputs:
-            refused.append(f"{name!r} ({kind})")
+        elif name in input_names:
+            refused.append(f"{name!r} ({dtype})")
     if refused:
         raise DataError(
             f"{spec.name}: no number or text can be made of {', '.join(refused)}; list them under features.exclude"
@@ -125,10 +136,10 @@ def _numbers(spec: ModelSpec, frame: pl.DataFrame, inputs: Sequence[str]) -> pl.
     return frame.with_columns(casts)
 
 
-def _instant(spec: ModelSpec, name: str, kind: pl.DataType) -> pl.Expr:
-    if isinstance(kind, pl.Datetime):
-        zoned = pl.col(name) if kind.time_zone else pl.col(name).dt.replace_time_zone("UTC")
+def _instant(spec: ModelSpec, name: str, dtype: pl.DataType) -> pl.Expr:
+    if isinstance(dtype, pl.Datetime):
+        zoned = pl.col(name) if dtype.time_zone else pl.col(name).dt.replace_time_zone("UTC")
         return zoned.cast(UTC_TIME)
-    if kind == pl.Date:
+    if dtype == pl.Date:
         return pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    raise DataError(f"{spec.name}: the timestamp {name!r} is {kind}, expected a date or a time")
+    raise DataError(f"{spec.name}: the timestamp {name!r} is {dtype}, expected a date or a time")

@@ -1,4 +1,4 @@
-"""Which columns of a frame are features, and which only travel along: keys, target, and what later rooms group by.
+"""Which columns of a frame are features, and which pass through: keys, target, and what later packages group by.
 
 Comes in: the model file and the names of a frame's columns. Goes out: names. Values are for `build` to compute.
 """
@@ -8,58 +8,83 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mlops_assets.errors import DataError
+from mlops_assets.features.kinds import FEATURE_KINDS
+from mlops_assets.features.kinds.kind import Role
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.features import computed_columns, past_columns, source_columns
 from mlops_assets.model_file.suggestion import did_you_mean
 
 
-def computed(spec: ModelSpec) -> tuple[str, ...]:
-    """Columns that `build` adds, in order."""
-    return computed_columns(spec.features, spec.target, spec.timestamp)
+def computed_names(spec: ModelSpec, role: Role = "feature") -> tuple[str, ...]:
+    """Return the names of the columns that the kinds of features with this role compute, in order."""
+    return tuple(name for kind in FEATURE_KINDS.values() if kind.role == role for name in kind.names(spec))
+
+
+def clock_names(spec: ModelSpec) -> tuple[str, ...]:
+    """Return the names of computed columns that follow from the timestamp alone: their movement is no drift."""
+    return tuple(name for kind in FEATURE_KINDS.values() if kind.from_clock for name in kind.names(spec))
+
+
+def source_names(spec: ModelSpec) -> tuple[str, ...]:
+    """Return the columns of the readings that inputs and features read, each once."""
+    names = [*(spec.features.inputs or ())]
+    for kind in FEATURE_KINDS.values():
+        names += kind.sources(spec)
+    return tuple(dict.fromkeys(names))
 
 
 def feature_names(spec: ModelSpec, columns: Sequence[str]) -> tuple[str, ...]:
-    """The feature columns among a frame's columns, before or after `build`: inputs first, then computed ones.
+    """Return the feature columns among a frame's columns, before or after `build`: inputs first, then computed ones.
 
     The order does not depend on the order of `columns`. Without `features.inputs` every column is an input that is
     not the target, a key, excluded, sensitive, or the split's group.
     """
-    made = computed(spec)
+    computed = computed_names(spec)
     present = set(columns)
-    return (*inputs(spec, columns), *(name for name in made if name in present))
+    return (*inputs(spec, columns), *(name for name in computed if name in present))
 
 
 def inputs(spec: ModelSpec, columns: Sequence[str]) -> tuple[str, ...]:
-    """Columns that become features as they are."""
+    """Return the columns that become features as they are."""
     if spec.features.inputs is not None:
         return spec.features.inputs
-    apart = {spec.target, spec.timestamp, spec.entity, spec.split.group}
-    apart |= {*spec.features.exclude, *spec.evaluation.sensitive, *computed(spec)}
-    apart |= {*past_columns(spec.features, spec.target)}
-    return tuple(sorted(name for name in columns if name not in apart))
+    others = {spec.target, spec.timestamp, spec.entity, spec.split.group}
+    others |= {*spec.features.exclude, *spec.evaluation.sensitive}
+    others |= {*computed_names(spec), *computed_names(spec, "grid")}
+    return tuple(sorted(name for name in columns if name not in others))
 
 
-def passengers(spec: ModelSpec, columns: Sequence[str]) -> tuple[str, ...]:
-    """Columns that travel along without being features: keys, target, slices, sensitive columns, the split's group."""
-    wanted = (spec.timestamp, spec.entity, spec.target, *spec.evaluation.slices, *spec.evaluation.sensitive)
-    wanted = (*wanted, spec.split.group, *(group.by for group in spec.features.grouped))
-    return tuple(dict.fromkeys(name for name in wanted if name is not None and name in columns))
+def passthrough(spec: ModelSpec, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that pass through without being features.
+
+    These are keys, target, slices, sensitive columns, the split's group, and what group statistics are learned from.
+    """
+    names = [spec.timestamp, spec.entity, spec.target, *spec.evaluation.slices, *spec.evaluation.sensitive]
+    names += [spec.split.group, *(group.by for group in spec.features.grouped)]
+    features = set(inputs(spec, columns))
+    names += [name for group in spec.features.grouped for name in group.columns if name not in features]
+    present = set(columns)
+    return tuple(dict.fromkeys(name for name in names if name is not None and name in present))
 
 
 def arithmetic(spec: ModelSpec) -> frozenset[str]:
-    """Columns that features compute with, which must be numbers."""
-    features = spec.features
-    names = [name for pair in (*features.ratios, *features.interactions) for name in pair]
-    for section in (features.differences, features.rolling, features.history, *features.grouped):
-        names += section.columns if section is not None else ()
-    return frozenset(names)
+    """Return the columns that features compute with, which must be numbers."""
+    return frozenset(name for kind in FEATURE_KINDS.values() for name in kind.arithmetic(spec))
 
 
 def require(spec: ModelSpec, columns: Iterable[str], *, target: bool) -> None:
-    """Raises DataError naming every column the model file wants and the frame lacks; the target only when asked."""
-    have = set(columns) | (set() if target else {spec.target})
-    wanted = [spec.timestamp, spec.entity, *source_columns(spec.features), *([spec.target] if target else [])]
-    missing = [name for name in dict.fromkeys(wanted) if name is not None and name not in have]
+    """Check that a frame has the columns that the model file names.
+
+    Args:
+        spec: The model file.
+        columns: The frame's columns.
+        target: Whether the target must be there too.
+
+    Raises:
+        DataError: Columns are missing; the message names each.
+    """
+    present = set(columns) | (set() if target else {spec.target})
+    names = [spec.timestamp, spec.entity, *source_names(spec), *([spec.target] if target else [])]
+    missing = [name for name in dict.fromkeys(names) if name is not None and name not in present]
     if missing:
-        listed = "; ".join(f"column {name!r} is missing{did_you_mean(name, have)}" for name in missing)
+        listed = "; ".join(f"column {name!r} is missing{did_you_mean(name, present)}" for name in missing)
         raise DataError(f"{spec.name}: features cannot be built: {listed}")

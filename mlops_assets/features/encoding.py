@@ -86,25 +86,6 @@ def fit_category(spec: ModelSpec, column: pl.Series, target: pl.Series) -> Categ
     return Category(column.name, how, values, tuple(by_value[value] for value in values), overall)
 
 
-def fit_groups(spec: ModelSpec, train: pl.DataFrame) -> Iterator[Group]:
-    """Learn every statistic of `features.grouped`."""
-    for asked in spec.features.grouped:
-        rows = train.with_columns(pl.col(asked.by).cast(pl.String).alias("__by"))
-        for name in asked.columns:
-            value = pl.col(name).cast(pl.Float64)
-            ways = {"mean": value.mean(), "std": value.std(), "count": value.count().cast(pl.Float64)}
-            for statistic in asked.statistics:
-                found = rows.group_by("__by").agg(ways[statistic].alias("number")).drop_nulls().sort("__by")
-                overall = rows.select(ways[statistic])[name].item()
-                yield Group(
-                    asked.by,
-                    f"{name}_{statistic}_by_{asked.by}",
-                    tuple(found["__by"].to_list()),
-                    tuple(found["number"].to_list()),
-                    0.0 if statistic == "count" or overall is None else overall,
-                )
-
-
 def _target_numbers(spec: ModelSpec, target: pl.Series) -> Floats:
     if spec.problem != "classification":
         return target.cast(pl.Float64).to_numpy()

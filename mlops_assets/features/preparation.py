@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import DataError
 from mlops_assets.features import encoding
-from mlops_assets.features.columns import feature_names
+from mlops_assets.features.columns import computed_names, feature_names
 from mlops_assets.features.encoding import Category, Group
+from mlops_assets.features.kinds import FEATURE_KINDS
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.features import TIME, past_columns
+from mlops_assets.model_file.features import TIME
 from mlops_assets.model_file.suggestion import did_you_mean
 
 
@@ -122,8 +123,8 @@ def fit_preparation(spec: ModelSpec, train: pl.DataFrame, *, past: bool = False)
             dropped[name] = reason
         else:
             numbers.append(_number(spec, number, "none" if past else spec.features.scaling))
-    groups = tuple(encoding.fit_groups(spec, train))
-    grid = past_columns(spec.features, spec.target) if past else ()
+    groups = tuple(group for kind in FEATURE_KINDS.values() for group in kind.fit(spec, train))
+    grid = computed_names(spec, "grid") if past else ()
     if not numbers and not categories and not grid:
         raise DataError(
             f"{spec.name}: no feature is left to train on: {'; '.join(f'{k}: {v}' for k, v in dropped.items())}"

@@ -6,25 +6,28 @@ equal to what `build` would give them in the whole table.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Final
 
 import polars as pl
 
 from mlops_assets.errors import DataError
 from mlops_assets.features import building, columns
+from mlops_assets.features.kinds import FEATURE_KINDS, LookBack
 from mlops_assets.model_file import ModelSpec
 
-_ASKED: Final = "__asked"
+_ROW: Final = "__row"
 
 
 def recent(spec: ModelSpec, readings: pl.DataFrame) -> pl.DataFrame:
-    """The readings that features of later rows may look back at: per entity, the longest window before its newest
-    reading and the most steps back; nothing where features look at their own row alone."""
+    """Return the readings that features of later rows may read.
+
+    Per entity these are the longest window before its newest reading and the most steps back; none where features
+    read their own row alone.
+    """
     if spec.timestamp is None or spec.timestamp not in readings.columns:
         return readings.clear()
-    length, steps = _reach(spec)
-    if length == timedelta(0) and steps == 0:
+    reach = look_back(spec)
+    if reach == LookBack():
         return readings.clear()
     keys = [name for name in (spec.entity, spec.timestamp) if name is not None]
     ordered = readings.sort(keys, maintain_order=True)
@@ -32,43 +35,42 @@ def recent(spec: ModelSpec, readings: pl.DataFrame) -> pl.DataFrame:
     from_end = pl.len() - pl.int_range(pl.len())
     if spec.entity is not None:
         newest, from_end = newest.over(spec.entity), from_end.over(spec.entity)
-    return ordered.filter((pl.col(spec.timestamp) >= newest - length) | (from_end <= steps))
+    return ordered.filter((pl.col(spec.timestamp) >= newest - reach.duration) | (from_end <= reach.readings))
 
 
 def online(spec: ModelSpec, recent: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Features of `rows`, in their order. A reading that is in `recent` too is taken from `rows`.
+    """Return the features of `rows`, in their order.
 
-    Timestamps may be ISO 8601 text; the target may be absent, unless it is forecast from itself. Raises
-    DataError as `build` does.
+    Args:
+        spec: The model file.
+        recent: Earlier readings, as `recent` selects them. A reading that is in `rows` too is taken from there.
+        rows: New readings. Timestamps may be ISO 8601 text; the target may be absent unless it is forecast from itself.
+
+    Raises:
+        DataError: As `build`, or a timestamp is no instant.
     """
     columns.require(spec, rows.columns, target=spec.problem == "forecasting")
-    asked = _typed(spec, rows, recent).with_columns(pl.int_range(pl.len()).alias(_ASKED))
-    if spec.target not in asked.columns:
+    new = _typed(spec, rows, recent).with_columns(pl.int_range(pl.len()).alias(_ROW))
+    if spec.target not in new.columns:
         kind = recent.schema.get(spec.target, pl.Float64())
-        asked = asked.with_columns(pl.lit(None, dtype=kind).alias(spec.target))
-    whole = asked
+        new = new.with_columns(pl.lit(None, dtype=kind).alias(spec.target))
+    whole = new
     if recent.height:
         keys = [name for name in (spec.entity, spec.timestamp) if name is not None]
         before = recent
         if spec.entity is not None:
-            before = before.filter(pl.col(spec.entity).is_in(asked[spec.entity].unique().implode()))
-        before = before.join(asked, on=keys, how="anti")
-        names = [name for name in asked.columns if name in before.columns]
-        whole = pl.concat([before.select(names), asked], how="diagonal_relaxed")
-    built = building.built(spec, whole, (_ASKED,))
-    return built.filter(pl.col(_ASKED).is_not_null()).sort(_ASKED).drop(_ASKED)
+            before = before.filter(pl.col(spec.entity).is_in(new[spec.entity].unique().implode()))
+        before = before.join(new, on=keys, how="anti")
+        names = [name for name in new.columns if name in before.columns]
+        whole = pl.concat([before.select(names), new], how="diagonal_relaxed")
+    table = building.build_with(spec, whole, (_ROW,))
+    return table.filter(pl.col(_ROW).is_not_null()).sort(_ROW).drop(_ROW)
 
 
-def _reach(spec: ModelSpec) -> tuple[timedelta, int]:
-    """How far back features look: time, and readings."""
-    features = spec.features
-    steps = [*(features.lags.steps if features.lags else ()), 0]
-    if features.differences is not None:
-        steps += [step + 1 for step in features.differences.steps]
-    lengths = list(features.rolling.windows if features.rolling else (timedelta(0),))
-    if features.history is not None:
-        lengths.append(features.history.every * features.history.steps)
-    return max(lengths), max(steps)
+def look_back(spec: ModelSpec) -> LookBack:
+    """Return how far before a row its features read: the longest of all kinds."""
+    reaches = [kind.look_back(spec) for kind in FEATURE_KINDS.values()]
+    return LookBack(max(reach.duration for reach in reaches), max(reach.readings for reach in reaches))
 
 
 def _typed(spec: ModelSpec, rows: pl.DataFrame, recent: pl.DataFrame) -> pl.DataFrame:

@@ -18,7 +18,8 @@ import polars as pl
 
 from mlops_assets.artifacts import Profile, TableVersion
 from mlops_assets.errors import DataError, MissingExtraError
-from mlops_assets.features.catalogue import FAMILIES, Feature, catalogue
+from mlops_assets.features.catalogue import FAMILIES, catalogue
+from mlops_assets.features.kinds import Feature
 from mlops_assets.model_file import ModelSpec
 
 EVER: Final = timedelta(0)

@@ -1,17 +1,19 @@
 """The `features:` section: one definition used by training, batch predictions and the prediction API.
 
-Also here: the names of the columns that the section makes, because rooms that never meet must agree on them.
+Also here: the names of columns that packages which never import each other must agree on.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Final, Literal, Self
+from collections.abc import Iterator
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, Field, model_validator
 
 from mlops_assets.model_file.section import Section
-from mlops_assets.model_file.values import Column, Duration, Timezone, format_duration
+from mlops_assets.model_file.values import Column, Duration, Timezone
 
 CalendarPart = Literal[
     "hour",
@@ -131,7 +133,7 @@ class FeaturesSpec(Section):
 
 
 def now_column(target: str) -> str:
-    """The column that holds, for forecasting, the target's value at the reading itself (persistence predicts it)."""
+    """Return the column that holds, for forecasting, the target at the reading itself (persistence predicts it)."""
     return f"{target}_now"
 
 
@@ -139,13 +141,13 @@ TIME: Final = "@time"
 """The row's own instant in seconds since 1970, as a column of the matrix that sequence algorithms see."""
 
 
-def past_column(column: str, back: int) -> str:
-    """The column that holds a value `back` grid steps before the row: `sales@-7`; `sales@0` is the row's own."""
+def history_column(column: str, back: int) -> str:
+    """Return the column that holds a value `back` grid steps before the row: `sales@-7`; `sales@0` is the row's own."""
     return f"{column}@{-back}"
 
 
-def past_of(name: str) -> tuple[str, int] | None:
-    """Column and steps back that a name of `past_column` was made of, None for any other name."""
+def parse_history_column(name: str) -> tuple[str, int] | None:
+    """Return the column and the steps back that a name of `history_column` consists of, None for any other name."""
     column, mark, back = name.rpartition("@")
     if not mark or not column or not (back == "0" or (back[:1] == "-" and back[1:].isdigit())):
         return None
@@ -153,63 +155,46 @@ def past_of(name: str) -> tuple[str, int] | None:
 
 
 def channels(features: FeaturesSpec, target: str) -> tuple[str, ...]:
-    """Columns whose recent past is kept, the target of a forecast first."""
+    """Return the columns of the history grid, the target of a forecast first."""
     if features.history is None:
         return ()
     first = (target,) if features.horizon is not None else ()
     return tuple(dict.fromkeys((*first, *features.history.columns)))
 
 
-def past_columns(features: FeaturesSpec, target: str) -> tuple[str, ...]:
-    """Names of every column of the grid, channel by channel, newest first."""
-    steps = features.history.steps if features.history else 0
-    return tuple(past_column(name, back) for name in channels(features, target) for back in range(steps))
-
-
-def calendar_columns(features: FeaturesSpec, timestamp: str | None) -> tuple[str, ...]:
-    """Columns computed from the timestamp alone: they move by themselves, which is no drift."""
-    if timestamp is None:
-        return ()
-    plain = tuple(f"{timestamp}_{part}" for part in features.calendar)
-    round_ = tuple(f"{timestamp}_{part}_{wave}" for part in features.cyclical for wave in ("sin", "cos"))
-    return (*plain, *round_, *((f"{timestamp}_holiday",) if features.holidays else ()))
-
-
-def computed_columns(features: FeaturesSpec, target: str, timestamp: str | None) -> tuple[str, ...]:
-    """Names of every column that `features.build` adds, in its order."""
-    names = [*calendar_columns(features, timestamp)]
-    if features.horizon is not None:
-        names.append(now_column(target))
-    if features.lags is not None:
-        names += [f"{column}_lag_{step}" for column in features.lags.columns for step in features.lags.steps]
-    if features.differences is not None:
-        spread = features.differences
-        names += [f"{column}_diff_{step}" for column in spread.columns for step in spread.steps]
-    if features.rolling is not None:
-        rolling = features.rolling
-        names += [
-            rolling_column(column, statistic, window)
-            for column in rolling.columns
-            for window in rolling.windows
-            for statistic in rolling.statistics
-        ]
-    names += [f"{above}_per_{below}" for above, below in features.ratios]
-    names += [f"{one}_times_{other}" for one, other in features.interactions]
-    return tuple(names)
-
-
-def rolling_column(column: str, statistic: str, window: timedelta) -> str:
-    """Name of one statistic over one window, such as `power_kw_mean_6h`; a day is 24h, two days are 2d."""
-    hours, rest = divmod(int(window.total_seconds()), 3_600)
-    name = f"{hours}h" if rest == 0 and hours < 48 else format_duration(window)
-    return f"{column}_{statistic}_{name}"
-
-
 def source_columns(features: FeaturesSpec) -> tuple[str, ...]:
-    """Every column of the readings that the section names, each once, `exclude` aside."""
-    names = [*(features.inputs or ())]
-    for section in (features.lags, features.differences, features.rolling, features.history):
-        names += section.columns if section is not None else ()
-    names += [name for pair in (*features.ratios, *features.interactions) for name in pair]
-    names += [name for group in features.grouped for name in (group.by, *group.columns)]
+    """Return every column of the readings that the section names, each once; `exclude` is left out.
+
+    Columns are recognized by their type, so that a new key is covered without being listed here.
+    """
+    names = [name for key, name in _columns(features) if key != "exclude"]
     return tuple(dict.fromkeys(names))
+
+
+def _columns(section: Section) -> Iterator[tuple[str, str]]:
+    """Every value of the type Column, with the key of the section below which it stands."""
+    for key, hint in _hints(type(section)).items():
+        for name in _typed_as_column(hint, getattr(section, key)):
+            yield key, name
+
+
+@cache
+def _hints(section: type[Section]) -> dict[str, Any]:
+    hints = get_type_hints(section, include_extras=True)
+    return {key: hints[key] for key in section.model_fields}
+
+
+def _typed_as_column(hint: Any, value: Any) -> Iterator[str]:
+    if hint == Column:
+        yield value
+    elif isinstance(value, Section):
+        yield from (name for _, name in _columns(value))
+    elif get_origin(hint) is Annotated:
+        yield from _typed_as_column(get_args(hint)[0], value)
+    elif get_origin(hint) in (Union, UnionType) and value is not None:
+        for option in get_args(hint):
+            yield from _typed_as_column(option, value)
+    elif get_origin(hint) is tuple and isinstance(value, tuple):
+        options = get_args(hint)
+        for index, item in enumerate(value):
+            yield from _typed_as_column(options[0] if options[-1] is ... else options[index], item)

@@ -18,7 +18,7 @@ import polars as pl
 from mlops_assets.artifacts import DriftReport, FeatureDrift, Profile
 from mlops_assets.artifacts.drift import Level
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.features import calendar_columns, computed_columns, now_column
+from mlops_assets.model_file.features import now_column
 from mlops_assets.monitoring.feature_drift import feature_drift
 from mlops_assets.monitoring.significance import holm_corrected
 
@@ -27,7 +27,14 @@ SEVERITY: Final[dict[Level, int]] = {"stable": 0, "moderate": 1, "unmeasurable":
 
 
 def drift(
-    spec: ModelSpec, profile: Profile, version: int | None, frame: pl.DataFrame, as_of: datetime
+    spec: ModelSpec,
+    profile: Profile,
+    version: int | None,
+    frame: pl.DataFrame,
+    as_of: datetime,
+    *,
+    computed: Collection[str],
+    from_clock: Collection[str],
 ) -> DriftReport:
     """Measure every feature of the profile by the drift method of the model file, and what else can be wrong with it.
 
@@ -37,14 +44,15 @@ def drift(
         version: The champion's version.
         frame: Feature rows of the newest window.
         as_of: The instant of the report.
+        computed: Names of the features that are computed from readings.
+        from_clock: Names of those that follow from the timestamp alone, which move by themselves.
 
     Returns:
         The report. Its level is that of the worst feature that decides. The mean value and the share of significant
         features are over all features.
     """
-    from_calendar = {*calendar_columns(spec.features, spec.timestamp)}
-    columns = {name: column for name, column in profile.columns.items() if name not in from_calendar}
-    deciding = _deciding(spec, columns)
+    columns = {name: column for name, column in profile.columns.items() if name not in from_clock}
+    deciding = _deciding(spec, columns, computed)
     measured = [
         replace(feature_drift(spec.monitoring, name, column, frame, profile.rows), decides=name in deciding)
         for name, column in columns.items()
@@ -74,17 +82,17 @@ def _largest_first(feature: FeatureDrift) -> tuple[int, float, str]:
     return -SEVERITY[feature.level], -(feature.value or 0.0), feature.feature
 
 
-def _deciding(spec: ModelSpec, names: Collection[str]) -> frozenset[str]:
+def _deciding(spec: ModelSpec, names: Collection[str], computed: Collection[str]) -> frozenset[str]:
     """Readings themselves, without those expected to move; computed features only where the model has nothing else.
 
     A computed feature repeats the movement of its column. And a day's mean has one independent value a day: over a week
     its PSI is about 1 from chance alone, (bins - 1) / values.
     """
-    computed = {*computed_columns(spec.features, spec.target, spec.timestamp)} - {now_column(spec.target)}
+    repeating = {*computed} - {now_column(spec.target)}
     expected = {*spec.monitoring.expected}
     if spec.target in expected:
         expected.add(now_column(spec.target))
-    readings = frozenset(name for name in names if name not in computed)
+    readings = frozenset(name for name in names if name not in repeating)
     return (readings or frozenset(names)) - expected
 
 

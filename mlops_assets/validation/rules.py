@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.section import Section
+from mlops_assets.model_file.features import source_columns
 from mlops_assets.model_file.validation import ColumnRules
 
 
@@ -43,12 +43,7 @@ def rule_names(spec: ModelSpec) -> tuple[str, ...]:
 
 def named_columns(spec: ModelSpec) -> tuple[str, ...]:
     """Columns that must exist because the model file names them, each once, in the order of the file."""
-    features = spec.features
-    sections = [part for _, part in features if isinstance(part, Section)]
-    names: list[str | None] = [spec.target, spec.timestamp, spec.entity]
-    names += features.inputs or ()
-    for part in sections:
-        names += [str(name) for name in getattr(part, "columns", ())]
+    names: list[str | None] = [spec.target, spec.timestamp, spec.entity, *source_columns(spec.features)]
     names += [spec.split.group, *spec.validation.columns]
     return tuple(dict.fromkeys(name for name in names if name is not None))
 

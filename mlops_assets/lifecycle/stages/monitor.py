@@ -23,7 +23,15 @@ def report_drift(spec: ModelSpec, platform: Platform, run: Run) -> DriftReport:
         report = DriftReport(spec.name, None, 0, "no_champion", None, None, (), run.as_of)
     else:
         frame = _newest(spec, platform, run.as_of)
-        report = monitoring.drift(spec, profile, champion_state.champion.version, frame, run.as_of)
+        report = monitoring.drift(
+            spec,
+            profile,
+            champion_state.champion.version,
+            frame,
+            run.as_of,
+            computed=features.computed_names(spec),
+            from_clock=features.clock_names(spec),
+        )
     run.progress(f"drift: {report.level}")
     keep_record(platform, spec, stages.DRIFT_REPORT, run, report)
     return report

@@ -8,16 +8,24 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mlops_assets.artifacts import DriftReport, DriftStatistic, from_json, to_json
+from mlops_assets.artifacts import DriftReport, DriftStatistic, Profile, from_json, to_json
 from mlops_assets.drift_methods import DRIFT_METHODS, Bins, DriftMethod
-from mlops_assets.features import build, feature_names, profile
+from mlops_assets.features import build, clock_names, computed_names, feature_names, profile
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.consistency import inconsistencies, risks
-from mlops_assets.monitoring import drift
+from mlops_assets.monitoring import drift as measure_drift
 from mlops_assets.retraining import drift_trigger
 from mlops_assets_tests.unit.features.feature_factory import model, readings
 
 AS_OF = datetime(2025, 6, 1, tzinfo=UTC)
 SPEC = model(features={"calendar": ["month"]})
+
+
+def drift(
+    spec: ModelSpec, reference: Profile, version: int, new: pl.DataFrame, as_of: datetime
+) -> DriftReport:
+    computed, from_clock = computed_names(spec), clock_names(spec)
+    return measure_drift(spec, reference, version, new, as_of, computed=computed, from_clock=from_clock)
 
 
 def frame(seed: int = 0) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError, MlopsError, TrainingError
-from mlops_assets.model_file.features import TIME, past_column
+from mlops_assets.model_file.features import TIME, history_column
 from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.training import Algorithm
 from mlops_assets_tests import stored_bundles
@@ -51,8 +51,8 @@ QUICK: Final[dict[str, dict[str, Any]]] = {
 STEPS: Final = 16
 PAST_NAMES: Final = (
     "power next",
-    *(past_column("sales", back) for back in range(STEPS)),
-    *(past_column("power", back) for back in range(STEPS)),
+    *(history_column("sales", back) for back in range(STEPS)),
+    *(history_column("power", back) for back in range(STEPS)),
     TIME,
 )
 """What an algorithm that reads the past is given: a wave of eight hours and what power adds to it."""

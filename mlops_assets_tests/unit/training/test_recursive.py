@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
-from mlops_assets.model_file.features import TIME, past_column
+from mlops_assets.model_file.features import TIME, history_column
 from mlops_assets.model_file.training import WRAPPED, AlgorithmChoice
 from mlops_assets.training import Algorithm
 
@@ -41,7 +41,7 @@ def rows(
     names = ["plain", "x_planned"]
     columns = [at.astype(float), series["x_planned"][at]]
     for name in channels:
-        names += [past_column(name, back) for back in range(STEPS)]
+        names += [history_column(name, back) for back in range(STEPS)]
         columns += [series[name][at - back] for back in range(STEPS)]
     clock = ([TIME], [at * HOUR]) if time else ([], [])
     return FeatureMatrix((*names, *clock[0]), np.column_stack([*columns, *clock[1]]))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
-from mlops_assets.model_file.features import TIME, past_column, past_of
+from mlops_assets.model_file.features import TIME, history_column, parse_history_column
 from mlops_assets.training.algorithms.base.windows import layout, unrolled
 
 Floats = NDArray[np.float64]
@@ -20,8 +20,8 @@ HOUR: Final = 3600.0
 STEPS: Final = 24
 NAMES: Final = (
     "plan",
-    *(past_column("y", back) for back in range(STEPS)),
-    *(past_column("x", back) for back in range(STEPS)),
+    *(history_column("y", back) for back in range(STEPS)),
+    *(history_column("x", back) for back in range(STEPS)),
     TIME,
 )
 ORDERS: Final[dict[str, Any]] = {
@@ -48,9 +48,9 @@ def rows(y: Floats, x: Floats, at: NDArray[np.int64], ahead: int = 3) -> Feature
 
 
 def test_names_of_the_past_are_read_back() -> None:
-    assert past_of("a@b@-3") == ("a@b", 3)
-    assert past_of("y@0") == ("y", 0)
-    assert [past_of(name) for name in ("y", "y@", "@0", TIME, "y@3", "y@-x")] == [None] * 6
+    assert parse_history_column("a@b@-3") == ("a@b", 3)
+    assert parse_history_column("y@0") == ("y", 0)
+    assert [parse_history_column(name) for name in ("y", "y@", "@0", TIME, "y@3", "y@-x")] == [None] * 6
     assert layout(NAMES).steps == STEPS
     assert layout(NAMES).plain == (0,)
 

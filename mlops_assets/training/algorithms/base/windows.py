@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_assets.errors import TrainingError
-from mlops_assets.model_file.features import TIME, past_column, past_of
+from mlops_assets.model_file.features import TIME, history_column, parse_history_column
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def layout(names: tuple[str, ...]) -> Layout:
     places: dict[str, dict[int, int]] = {}
     plain = []
     for place, name in enumerate(names):
-        found = past_of(name)
+        found = parse_history_column(name)
         if found is not None:
             places.setdefault(found[0], {})[found[1]] = place
         elif name != TIME:
@@ -133,7 +133,8 @@ def exogenous(who: str, asked: object, names: tuple[str, ...], found: Layout) ->
         return {}
     wanted = asked if isinstance(asked, Mapping) else {str(name): None for name in _listed(who, asked)}
     chosen = {
-        name: past_column(name, 0) if wanted[name] is None else str(wanted[name]) for name in sorted(wanted)
+        name: history_column(name, 0) if wanted[name] is None else str(wanted[name])
+        for name in sorted(wanted)
     }
     for name, future in chosen.items():
         if name not in found.past:

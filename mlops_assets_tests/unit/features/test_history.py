@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from mlops_assets.features import build, feature_names, fit_preparation, online, recent
+from mlops_assets.features import build, computed_names, feature_names, fit_preparation, online, recent
 from mlops_assets.model_file.consistency import inconsistencies
-from mlops_assets.model_file.features import TIME, past_columns
+from mlops_assets.model_file.features import TIME
 from mlops_assets_tests.unit.features.feature_factory import START, model, readings
 
 SPEC = model(
@@ -22,7 +22,7 @@ SPEC = model(
         "scaling": "standard",
     },
 )
-GRID = past_columns(SPEC.features, SPEC.target)
+GRID = computed_names(SPEC, "grid")
 
 
 def test_each_column_is_the_reading_exactly_that_much_earlier() -> None:
