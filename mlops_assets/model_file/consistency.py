@@ -1,7 +1,7 @@
-"""What one section of a model file promises about another: names that must exist, columns that must be declared.
+"""Agreement between the sections of a model file: names that must exist, columns that must be declared.
 
-Comes in: a parsed `ModelSpec`. Goes out: every problem with the path of the key to mend. Whether the data agrees
-is for `readings` and `validation` to say.
+Comes in: a parsed `ModelSpec`. Goes out: every problem with the path of the key to fix. Whether the data agrees is
+checked by `readings` and `validation`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NEEDS_HISTORY = "add 'history' to 'features', such as {every: 1d, steps: 56}"
 
 
 def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
-    """Every contradiction in the file, as (path, sentence)."""
+    """Yield every contradiction in the file, as (path, sentence)."""
     yield from _algorithms(spec)
     yield from _onnx(spec)
     yield from _search(spec)
@@ -36,27 +36,27 @@ def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
 
 
 def risks(spec: ModelSpec) -> Iterator[Finding]:
-    """What the file allows although it is dangerous, as (path, sentence)."""
+    """Yield what the file allows although it is dangerous, as (path, sentence)."""
     for index, choice in enumerate(spec.training.algorithms):
         if choice.params.get("pickle") is True:
             path: Path = ("training", "algorithms", index, choice.name, "pickle")
-            said = f"{choice.params.get('estimator')} may be stored as a pickle: loading it runs code that lies in it"
-            yield path, f"{said}; leave 'pickle' out unless skops cannot store the estimator"
+            warning = f"{choice.params.get('estimator')} may be stored as a pickle: loading it runs code that is in it"
+            yield path, f"{warning}; leave 'pickle' out unless skops cannot store the estimator"
     if (limits := spec.monitoring.psi) is not None:
         key = f"drift: {{method: psi, warn: {limits.warn:g}, act: {limits.act:g}}}"
-        yield ("monitoring", "psi"), f"is read until the next release; write '{key}' in its stead"
+        yield ("monitoring", "psi"), f"is read until the next release; write '{key}' instead"
 
 
 def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
     for index, choice in enumerate(spec.training.algorithms):
         path: Path = ("training", "algorithms", index)
         if spec.problem not in ALGORITHM_CATALOGUE[choice.name].problems:
-            able = [name for name, other in ALGORITHM_CATALOGUE.items() if spec.problem in other.problems]
-            yield path, f"{choice.name!r} does not solve {spec.problem}; these do: {', '.join(sorted(able))}"
+            supported = [name for name, other in ALGORITHM_CATALOGUE.items() if spec.problem in other.problems]
+            yield path, f"{choice.name!r} does not solve {spec.problem}; these do: {', '.join(sorted(supported))}"
         elif ALGORITHM_CATALOGUE[choice.name].needs_past and spec.features.history is None:
             yield path, f"{choice.name!r} forecasts from the recent past; {NEEDS_HISTORY}"
         elif not ALGORITHM_CATALOGUE[choice.name].many_series and spec.entity is not None:
-            yield path, f"{choice.name!r} learns one series, and 'entity' says that there are several"
+            yield path, f"{choice.name!r} learns one series, but 'entity' declares several"
         elif "loss" in choice.params and (
             problem := unknown_loss(choice.name, spec.problem, choice.params["loss"])
         ):
@@ -67,18 +67,18 @@ def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
 
 def _onnx(spec: ModelSpec) -> Iterator[Finding]:
     searched = spec.training.search.spaces if spec.training.search else {}
-    asked: list[tuple[Path, str, object]] = [
-        (("training", "algorithms", place), one.name, one.params.get("loss"))
-        for place, one in enumerate(spec.training.algorithms)
+    candidates: list[tuple[Path, str, object]] = [
+        (("training", "algorithms", index), choice.name, choice.params.get("loss"))
+        for index, choice in enumerate(spec.training.algorithms)
     ]
-    asked += [(("training", "search", "spaces", name), name, None) for name in searched]
-    for path, name, loss in asked if spec.training.onnx else ():
+    candidates += [(("training", "search", "spaces", name), name, None) for name in searched]
+    for path, name, loss in candidates if spec.training.onnx else ():
         info = ALGORITHM_CATALOGUE[name]
         if not info.onnx:
-            able = ", ".join(other for other, known in ALGORITHM_CATALOGUE.items() if known.onnx)
+            supported = ", ".join(other for other, known in ALGORITHM_CATALOGUE.items() if known.onnx)
             yield (
                 path,
-                f"{name!r} cannot be written as ONNX; these can: {able}; leave it out, or set 'onnx: false'",
+                f"{name!r} cannot be written as ONNX; these can: {supported}; leave it out, or set 'onnx: false'",
             )
         elif loss in info.losses_without_onnx:
             yield (
@@ -96,8 +96,8 @@ def _search(spec: ModelSpec) -> Iterator[Finding]:
                 path,
                 f"is set to {fixed[name][param]!r} under 'algorithms', so that there is nothing to search for",
             )
-        tried = space.get("loss")
-        for loss in tried.choices if isinstance(tried, SearchedChoice) else ():
+        searched_loss = space.get("loss")
+        for loss in searched_loss.choices if isinstance(searched_loss, SearchedChoice) else ():
             if problem := unknown_loss(name, spec.problem, loss):
                 yield ("training", "search", "spaces", name, "loss"), problem
 
@@ -111,8 +111,8 @@ def _metrics(spec: ModelSpec) -> Iterator[Finding]:
         used += [(("gates", index, gate.kind, "metric"), str(name)) for name in names if name]
     for path, name in used:
         if spec.problem not in METRICS[name].problems:
-            able = [known for known, other in METRICS.items() if spec.problem in other.problems]
-            yield path, f"{name!r} has no meaning for {spec.problem}; these have: {', '.join(able)}"
+            supported = [known for known, other in METRICS.items() if spec.problem in other.problems]
+            yield path, f"{name!r} has no meaning for {spec.problem}; these have: {', '.join(supported)}"
         elif name not in measured:
             yield path, f"{name!r} is not measured; add it to evaluation.also"
 
@@ -124,7 +124,7 @@ def _baseline(spec: ModelSpec) -> Iterator[Finding]:
     if spec.problem != "forecasting":
         yield path, "is for 'problem: forecasting' only"
     elif spec.evaluation.baseline == "simple":
-        yield path, "would not be looked at under 'baseline: simple'; leave out one of the two"
+        yield path, "has no effect under 'baseline: simple'; leave out one of the two"
 
 
 def _interval_metrics(spec: ModelSpec) -> Iterator[Finding]:
@@ -159,7 +159,7 @@ def _columns(spec: ModelSpec) -> Iterator[Finding]:
         missing = spec.problem == "forecasting"
         yield (
             ("features", "horizon"),
-            "forecasting needs to know how far ahead, such as 1h"
+            "forecasting needs how far ahead to predict, such as 1h"
             if missing
             else "is for 'problem: forecasting' only",
         )
@@ -187,9 +187,9 @@ def _history(spec: ModelSpec) -> Iterator[Finding]:
     if history is None:
         return
     if horizon is not None and horizon % history.every:
-        yield ("features", "history", "every"), "the horizon must be a whole number of these"
+        yield ("features", "history", "every"), "the horizon must be a multiple of this"
     if spec.problem != "forecasting" and not history.columns:
-        yield ("features", "history", "columns"), "must say which columns are looked back at"
+        yield ("features", "history", "columns"), "must name the columns whose history is used"
     if spec.problem != "forecasting" and spec.target in history.columns:
         yield (
             ("features", "history", "columns"),

@@ -1,4 +1,4 @@
-"""`ModelSpec`: one model file, whole. `loader` reads it, `consistency` checks it against itself."""
+"""`ModelSpec`: one whole model file. `loader` reads it, `consistency` checks it against itself."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from mlops_assets.model_file.values import Column, Name, Owner
 
 
 class ModelSpec(Section):
-    """The whole life of one model."""
+    """The whole lifecycle of one model."""
 
     name: Name
-    """Lower-case letters, digits and underscores; the asset group, the MLflow experiment and the API path carry it."""
+    """Lower-case letters, digits and underscores; also the name of the asset group, the MLflow experiment and the API path."""
     description: Annotated[str, Field(min_length=1, max_length=2_000)]
     owners: Annotated[tuple[Owner, ...], Field(min_length=1)]
     """E-mail addresses, or teams as `team:name`."""
@@ -48,5 +48,5 @@ class ModelSpec(Section):
     alerts: AlertsSpec = AlertsSpec()
 
     def digest(self) -> str:
-        """sha256 of the canonical JSON form: equal for two files that mean the same."""
+        """Return the sha256 of the canonical JSON form: equal for two files that mean the same."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

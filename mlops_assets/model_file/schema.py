@@ -8,7 +8,7 @@ from mlops_assets.model_file.model import ModelSpec
 
 
 def schema_text() -> str:
-    """The schema as indented JSON with a closing newline."""
+    """Return the schema as indented JSON with a newline at the end."""
     schema = ModelSpec.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "mlops_assets model file"

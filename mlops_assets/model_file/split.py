@@ -1,4 +1,4 @@
-"""The `split:` section: which rows train, which choose, which judge."""
+"""The `split:` section: which rows train, which choose the candidate, which test the challenger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SplitSpec(Section):
     validation: Share = 0.15
     test: Share = 0.15
     group: Column | None = None
-    """Column whose values never straddle two parts (strategy: group)."""
+    """Column whose values are never divided between two parts (strategy: group)."""
     gap: Duration | None = None
     """Time left out between the parts, so that windows do not overlap; a forecast's horizon is always left out."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42

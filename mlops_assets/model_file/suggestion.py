@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` when a known name is near, else the list of known names when it is short, else nothing."""
+    """Return `; did you mean 'x'?` for the nearest known name, else the known names if they are few, else nothing."""
     names = sorted(set(known))
     near = get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
@@ -16,7 +16,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def near_and_all(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'? It has x, y, z`: for short lists, where what else there is may be what was wanted."""
+    """Return `; did you mean 'x'? It has x, y, z`: for short lists, where another name may be the right one."""
     names = sorted(set(known))
     near = get_close_matches(name, names, n=1, cutoff=0.6)
     return (
