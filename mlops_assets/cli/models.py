@@ -114,13 +114,13 @@ def _print_problems_as_json(problems: Sequence[Problem], warnings: Sequence[Prob
 
 
 def _warnings(files: Sequence[Path]) -> list[Problem]:
-    from mlops_assets.model_file import load_model, problem_at, risks
+    from mlops_assets.model_file import load_model, old_names, problem_at, risks
 
     warnings: list[Problem] = []
     for file in files:
         spec = load_model(file)
         file_risks = [problem_at(file, path, sentence) for path, sentence in risks(spec)]
-        warnings += sorted([*file_risks, *_missing_extras(file, spec)])
+        warnings += sorted([*old_names(file), *file_risks, *_missing_extras(file, spec)])
     return warnings
 
 

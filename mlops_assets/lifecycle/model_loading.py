@@ -5,7 +5,6 @@ Goes out: a predictor or a profile, or a BundleError that says what is damaged. 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,7 +14,7 @@ from mlops_assets.artifacts import Profile, from_json
 from mlops_assets.errors import BundleError
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.predictor import BundlePredictor, predictor_of
-from mlops_assets.model_file import ModelSpec, find_model
+from mlops_assets.model_file import ModelSpec, find_model, stored_model
 
 
 def load_version(
@@ -47,7 +46,7 @@ def load_version(
 def spec_of_bundle(bundle: training.LoadedBundle) -> ModelSpec:
     """The model file as it was when the version was trained. Raises BundleError when this code no longer reads it."""
     try:
-        return ModelSpec.model_validate_json(json.dumps(bundle.spec))
+        return stored_model(bundle.spec)
     except ValidationError as error:
         raise BundleError(
             f"the stored model file was written by other code: {error.errors()[0]['msg']}"

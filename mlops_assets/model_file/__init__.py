@@ -13,7 +13,7 @@ from mlops_assets.model_file.folder import (
     model_files,
     read_folder,
 )
-from mlops_assets.model_file.loader import Problem, examine, load_model, problem_at
+from mlops_assets.model_file.loader import Problem, examine, load_model, old_names, problem_at, stored_model
 from mlops_assets.model_file.model import ModelSpec
 from mlops_assets.model_file.schema import schema_text
 
@@ -27,8 +27,10 @@ __all__ = [
     "load_model",
     "load_models",
     "model_files",
+    "old_names",
     "problem_at",
     "read_folder",
     "risks",
     "schema_text",
+    "stored_model",
 ]

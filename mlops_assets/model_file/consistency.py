@@ -51,8 +51,13 @@ def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
     for index, choice in enumerate(spec.training.algorithms):
         path: Path = ("training", "algorithms", index)
         if spec.problem not in ALGORITHM_CATALOGUE[choice.name].problems:
-            supported = [name for name, other in ALGORITHM_CATALOGUE.items() if spec.problem in other.problems]
-            yield path, f"{choice.name!r} does not solve {spec.problem}; these do: {', '.join(sorted(supported))}"
+            supported = [
+                name for name, other in ALGORITHM_CATALOGUE.items() if spec.problem in other.problems
+            ]
+            yield (
+                path,
+                f"{choice.name!r} does not solve {spec.problem}; these do: {', '.join(sorted(supported))}",
+            )
         elif ALGORITHM_CATALOGUE[choice.name].needs_past and spec.features.history is None:
             yield path, f"{choice.name!r} forecasts from the recent past; {NEEDS_HISTORY}"
         elif not ALGORITHM_CATALOGUE[choice.name].many_series and spec.entity is not None:

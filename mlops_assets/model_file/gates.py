@@ -261,8 +261,10 @@ def check_names(gates: Iterable[GateParameters]) -> tuple[str, ...]:
     """
     names: list[str] = []
     for gate in gates:
-        kind = gate.kind
-        about = next((subject for key in ABOUT if (subject := getattr(gate, key, None))), None)
-        name = f"{kind}_{str(about).rpartition(':')[2]}" if about else kind
-        names.append(f"{name}_{len(names)}" if name in names else name)
+        subject = next((value for key in ABOUT if (value := getattr(gate, key, None))), None)
+        base = name = f"{gate.kind}_{str(subject).rpartition(':')[2]}" if subject else gate.kind
+        number = len(names)
+        while name in names:
+            name, number = f"{base}_{number}", number + 1
+        names.append(name)
     return tuple(names)

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from mlops_assets.errors import SpecError
 from mlops_assets.model_file.consistency import inconsistencies
 from mlops_assets.model_file.document import Document, DocumentError, Path, parse
+from mlops_assets.model_file.key_changes import read_changes
 from mlops_assets.model_file.model import ModelSpec
 from mlops_assets.model_file.suggestion import did_you_mean
 
@@ -67,9 +68,31 @@ def examine(file: FilePath) -> tuple[ModelSpec | None, list[Problem]]:
         document = parse(text)
     except DocumentError as error:
         return None, [Problem(name, error.line, "", error.reason)]
-    spec, findings = _parse(document)
-    problems = [Problem(name, document.line(path), _dotted(path), message) for path, message in findings]
+    reading = read_changes(document)
+    spec, findings = _parse(reading.document)
+    problems = [
+        Problem(name, reading.document.line(path), _dotted(path), message)
+        for path, message in (*reading.problems, *findings)
+    ]
     return (None if problems else spec), sorted(problems)
+
+
+def stored_model(values: dict[str, Any]) -> ModelSpec:
+    """Read the model file that was stored with a version: old names and keys that were removed since are no error.
+
+    Raises:
+        pydantic.ValidationError: the values are no model file.
+    """
+    return ModelSpec.model_validate_json(json.dumps(read_changes(Document(values, {})).document.value))
+
+
+def old_names(file: FilePath) -> list[Problem]:
+    """Return a warning for every key or value of a readable file that is written under its old name."""
+    document = parse(file.read_text(encoding="utf-8-sig"))
+    return [
+        Problem(shown(file), document.line(path), _dotted(path), message)
+        for path, message in read_changes(document).warnings
+    ]
 
 
 def _parse(document: Document) -> tuple[ModelSpec | None, list[tuple[Path, str]]]:

@@ -23,7 +23,7 @@ class ModelSpec(Section):
     """The whole lifecycle of one model."""
 
     name: Name
-    """Lower-case letters, digits and underscores; also the name of the asset group, the MLflow experiment and the API path."""
+    """Lower-case letters, digits and underscores; also the asset group, the MLflow experiment and the API path."""
     description: Annotated[str, Field(min_length=1, max_length=2_000)]
     owners: Annotated[tuple[Owner, ...], Field(min_length=1)]
     """E-mail addresses, or teams as `team:name`."""

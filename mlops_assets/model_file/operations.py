@@ -1,4 +1,4 @@
-"""The sections that say how a model lives once trained: rollout, monitoring, schedules, alerts."""
+"""The sections about a model in production: rollout, monitoring, schedules, alerts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pydantic import AfterValidator, Field
 from mlops_assets.drift_methods import DRIFT_METHODS
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.suggestion import did_you_mean
-from mlops_assets.model_file.values import Column, Cron, Duration, Share, Timezone
+from mlops_assets.model_file.values import Column, Cron, Duration, Timezone
 
 
 class RolloutSpec(Section):
     """How a promoted model takes over in the prediction API."""
 
-    strategy: Literal["instant", "canary", "blue_green", "shadow"] = "instant"
+    strategy: Literal["instant"] = "instant"
+    """The new champion serves all requests from the moment of its promotion."""
 
 
 def _known_method(name: str) -> str:
@@ -55,7 +56,7 @@ class DriftLimits(NamedTuple):
 
 
 class MonitoringSpec(Section):
-    """What is watched in production and when it asks for a retrain."""
+    """What is monitored in production, and when a retrain is requested."""
 
     drift: DriftSpec | None = None
     """The drift method and its limits. Unset means `psi`, with 0.1 and 0.25."""
@@ -64,13 +65,11 @@ class MonitoringSpec(Section):
     window: Duration = Field(default="7d", validate_default=True)
     """How much of the newest readings is compared with the training data."""
     expected: tuple[Column, ...] = ()
-    """Inputs that move by nature (wear, weather, season): their drift is reported, and asks for nothing."""
+    """Inputs that change by nature (wear, weather, season): their drift is reported and requests no retrain."""
     stale_after: Duration | None = Field(default="14d", validate_default=True)
     """Age since the last comparison with a challenger after which a retrain is requested."""
     cooldown: Duration = Field(default="1d", validate_default=True)
     """Shortest time between two retrain requests, whatever their causes."""
-    rise: Share = 0.15
-    """Alert when the error rises by more than this share week over week."""
 
     @property
     def drift_limits(self) -> DriftLimits:
@@ -91,7 +90,7 @@ class MonitoringSpec(Section):
 
 
 class SchedulesSpec(Section):
-    """When the graph runs by itself; a line set to null is off."""
+    """When the graph runs on its own, as cron lines; a line set to null is off."""
 
     retrain: Cron | None = "0 2 * * 0"
     data_quality: Cron | None = "30 0 * * *"

@@ -62,7 +62,6 @@ def staleness_trigger(
 
 
 def performance_trigger(
-    spec: ModelSpec,
     *,
     champion: int,
     metric: str,
@@ -70,9 +69,10 @@ def performance_trigger(
     after: float,
     window_end: datetime,
     mature: bool,
+    rise: float,
 ) -> Trigger | None:
-    """An error that rose by more than `monitoring.rise` from one window to the next. NaN is no evidence either way."""
-    if not after > before * (1.0 + spec.monitoring.rise) or before < 0.0:
+    """An error that rose by more than the share `rise` from one window to the next. NaN is no evidence either way."""
+    if not after > before * (1.0 + rise) or before < 0.0:
         return None
     return Trigger(
         cause="performance",

@@ -89,7 +89,7 @@ def test_a_model_without_a_file_is_named(station: Station) -> None:
 
 
 def test_defaults_are_written_out(station: Station) -> None:
-    body = json.loads(station.spec.model_dump_json()) | {"monitoring": {"rise": 0.2}}
+    body = json.loads(station.spec.model_dump_json()) | {"monitoring": {"window": "8d"}}
     other = ModelSpec.model_validate_json(json.dumps(body))
     [change] = reports.changes(station.spec, other)
-    assert (change.key, change.before, change.after) == ("monitoring.rise", "0.15", "0.2")
+    assert (change.key, change.before, change.after) == ("monitoring.window", "7d", "8d")

@@ -40,7 +40,9 @@ def given(trigger: Trigger | None) -> Trigger:
 DRIFT = given(drift_trigger(REPORT))
 STALE = given(staleness_trigger(SPEC, champion=3, last_compared=NOW - timedelta(days=15), now=NOW))
 WORSE = given(
-    performance_trigger(SPEC, champion=3, metric="rmse", before=1.0, after=1.3, window_end=NOW, mature=True)
+    performance_trigger(
+        champion=3, metric="rmse", before=1.0, after=1.3, window_end=NOW, mature=True, rise=0.15
+    )
 )
 ASKED = manual_trigger(by="ann", reason="new sensor", at=NOW)
 
@@ -115,7 +117,13 @@ def test_only_significant_drift_asks(level: str) -> None:
 def test_only_a_true_rise_asks(before: float, after: float) -> None:
     assert (
         performance_trigger(
-            SPEC, champion=1, metric="rmse", before=before, after=after, window_end=NOW, mature=True
+            champion=1,
+            metric="rmse",
+            before=before,
+            after=after,
+            window_end=NOW,
+            mature=True,
+            rise=0.15,
         )
         is None
     )
