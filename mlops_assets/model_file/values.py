@@ -83,7 +83,8 @@ def _cron(value: str) -> str:
     Dagster refuses extensions such as `5L` and days that no month has, for all models at once.
     """
     try:
-        if not all(_CRON_FIELD.fullmatch(field) for field in value.split(" ")):
+        fields = value.split(" ")
+        if len(fields) != 5 or not all(_CRON_FIELD.fullmatch(field) for field in fields):
             raise CronSimError(value)
         next(CronSim(value, datetime(2025, 1, 1, tzinfo=UTC)))
     except CronSimError:

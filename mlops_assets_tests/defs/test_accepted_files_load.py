@@ -6,6 +6,7 @@ import json
 import string
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from zoneinfo import available_timezones
 
 import dagster as dg
@@ -21,6 +22,7 @@ from mlops_assets.model_file.gates import check_names
 from mlops_assets.model_file.values import Cron, Duration, Owner
 from mlops_assets_tests.unit.model_file.test_loader import GOOD
 
+CRON, OWNER, DURATION = TypeAdapter(Cron), TypeAdapter(Owner), TypeAdapter(Duration)
 CRON_PARTS = st.sampled_from(
     [
         "*",
@@ -51,9 +53,9 @@ OWNER_TEXTS = st.one_of(
 )
 
 
-def accepted(type_: object, value: str) -> bool:
+def accepted(adapter: TypeAdapter[Any], value: str) -> bool:
     try:
-        TypeAdapter(type_).validate_python(value)
+        adapter.validate_python(value)
     except ValidationError:
         return False
     return True
@@ -65,7 +67,7 @@ def accepted(type_: object, value: str) -> bool:
 @example("0 2 * * 7")
 @settings(max_examples=400, deadline=None)
 def test_an_accepted_cron_line_makes_a_schedule(line: str) -> None:
-    if accepted(Cron, line):
+    if accepted(CRON, line):
         dg.ScheduleDefinition(name="retrain", cron_schedule=line, target="*")
 
 
@@ -74,16 +76,16 @@ def test_an_accepted_cron_line_makes_a_schedule(line: str) -> None:
 @example("a@b.company-with-hyphen")
 @settings(max_examples=400, deadline=None)
 def test_an_accepted_owner_owns_an_asset(owner: str) -> None:
-    if accepted(Owner, owner):
+    if accepted(OWNER, owner):
         dg.AssetSpec("production_model", owners=[owner])
 
 
 def test_useful_values_stay_accepted() -> None:
-    assert all(accepted(Cron, line) for line in ("0 2 * * 0", "*/5 * * * *", "30 0 1,15 * 1-5", "0 2 * * 7"))
+    assert all(accepted(CRON, line) for line in ("0 2 * * 0", "*/5 * * * *", "30 0 1,15 * 1-5", "0 2 * * 7"))
     assert all(
-        accepted(Owner, owner) for owner in ("ann.b+c@example.com", "team:data-science", "x_y@a-b.example")
+        accepted(OWNER, owner) for owner in ("ann.b+c@example.com", "team:data-science", "x_y@a-b.example")
     )
-    assert accepted(Duration, "520w")
+    assert accepted(DURATION, "520w")
 
 
 @pytest.mark.parametrize("value", ["999999999w", "36526d"])

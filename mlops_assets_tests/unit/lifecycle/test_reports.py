@@ -92,4 +92,4 @@ def test_defaults_are_written_out(station: Station) -> None:
     body = json.loads(station.spec.model_dump_json()) | {"monitoring": {"window": "8d"}}
     other = ModelSpec.model_validate_json(json.dumps(body))
     [change] = reports.changes(station.spec, other)
-    assert (change.key, change.before, change.after) == ("monitoring.window", "7d", "8d")
+    assert (change.key, change.before, change.after) == ("monitoring.window", '"7d"', '"8d"')

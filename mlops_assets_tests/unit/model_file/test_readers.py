@@ -31,26 +31,38 @@ class Module:
     names: frozenset[str]
 
 
+def module_of(tree: ast.AST) -> Module:
+    nodes = list(ast.walk(tree))
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    aliases = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    parameters = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return Module(frozenset(attributes | texts), frozenset(attributes | names | aliases | parameters | texts))
+
+
 @cache
 def modules() -> tuple[Module, ...]:
-    found = []
-    for file in sorted(CODE.rglob("*.py")):
-        if file.is_relative_to(CODE / "model_file"):
-            continue
-        nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
-        attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-        texts = {
-            node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        }
-        aliases = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
-        names = {node.id for node in nodes if isinstance(node, ast.Name)}
-        parameters = {node.arg for node in nodes if isinstance(node, ast.arg)}
-        found.append(
-            Module(
-                frozenset(attributes | texts), frozenset(attributes | names | aliases | parameters | texts)
-            )
-        )
-    return tuple(found)
+    """Every module outside model_file, and the methods of the sections that those modules use."""
+    package = CODE / "model_file"
+    trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in sorted(CODE.rglob("*.py"))}
+    outside = [module_of(tree) for file, tree in trees.items() if not file.is_relative_to(package)]
+    used = frozenset().union(*(module.attributes for module in outside))
+    classes = [
+        node
+        for file, tree in trees.items()
+        if file.is_relative_to(package)
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    ]
+    methods = [
+        Module(inside.attributes, inside.names | {holder.name})
+        for holder in classes
+        for node in holder.body
+        if isinstance(node, ast.FunctionDef) and node.name in used
+        for inside in (module_of(node),)
+    ]
+    return (*outside, *methods)
 
 
 def sections(annotation: Any) -> Iterator[type[Section]]:
