@@ -27,7 +27,7 @@ from mlops_assets.errors import MlopsError, ServiceError
 from mlops_assets.ledger.records import Verdict
 from mlops_assets.lifecycle.approvals import answers
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.model_file import ModelSpec, load_models
+from mlops_assets.model_file import ModelSpec, read_folder
 from mlops_assets.review import pages as pages
 from mlops_assets.settings import Settings
 
@@ -100,7 +100,7 @@ def create_review(platform: Platform, key: str, run: Callable[[], Run]) -> FastA
         return session
 
     def specs() -> tuple[ModelSpec, ...]:
-        return load_models(platform.settings.models)
+        return read_folder(platform.settings.models).specs
 
     def spec_of(model: str) -> ModelSpec:
         found = next((spec for spec in specs() if spec.name == model), None)

@@ -1,0 +1,33 @@
+"""Model files that are refused, shown in Dagster: one broken file is one asset with its problems, and stops no model."""
+
+import re
+from collections.abc import Sequence
+
+import dagster as dg
+
+from mlops_assets.model_file import BrokenFile
+
+GROUP = "broken_model_files"
+
+
+def broken_file_assets(broken: Sequence[BrokenFile]) -> list[dg.AssetSpec]:
+    """Return one asset per broken file; its description lists every problem with file, line and key.
+
+    Args:
+        broken: the files that `read_folder` refused.
+    """
+    return [
+        dg.AssetSpec(
+            key=[GROUP, re.sub(r"\W", "_", file.file.name)],
+            group_name=GROUP,
+            description="\n".join(
+                [
+                    f"Nothing of the model '{file.name}' runs until this is fixed:",
+                    *(f"- {problem}" for problem in file.problems),
+                ]
+            ),
+            kinds={"yaml"},
+            metadata={"problems": len(file.problems), "file": str(file.file)},
+        )
+        for file in broken
+    ]
