@@ -1,4 +1,4 @@
-"""Model files that are refused, shown in Dagster: one broken file is one asset with its problems, and stops no model."""
+"""Refused model files in Dagster: one broken file is one asset with its problems, and stops no model."""
 
 import re
 from collections.abc import Sequence
