@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -120,24 +120,28 @@ def _approve_from_files() -> None:
 @click.command()
 @MODEL
 @GATE
-@click.option("--owner", required=True, help="Who is responsible for the waiver.")
+@click.option("--owner", required=True, help="The owner in the model file who is responsible for it.")
 @click.option("--reason", required=True)
 @click.option(
-    "--expires", required=True, type=Expiry(), help="An instant, or a duration from now such as 14d."
+    "--expires",
+    required=True,
+    type=Expiry(),
+    help="An instant, or a duration from now such as 14d; at most 30d.",
 )
 def waive(model: str, gate: str, owner: str, reason: str, expires: datetime) -> None:
     """Waive a failed GATE of MODEL until a date. Recorded and listed for good.
 
-    A gate that failed hard (something is wrong) cannot be waived, nor can an approval.
+    A gate that failed hard (something is wrong) cannot be waived, nor can an approval or a gate that asks whether the
+    evidence can be trusted.
     """
-    from mlops_assets.lifecycle.approvals.answers import waive as record_waiver
+    from mlops_assets.lifecycle.approvals.waivers import waive as record_waiver
 
     spec = model_spec(model)
     with open_platform() as platform:
         waiver = record_waiver(
             spec,
             platform,
-            replace(new_run(), actor=owner),
+            new_run(),
             gate,
             owner=owner,
             reason=reason,

@@ -29,11 +29,11 @@ def status(model: str | None, as_json: bool) -> None:
 
     with open_platform() as platform:
         if model:
-            records = tables.status_records(platform, [model_spec(model).name])
+            records = tables.status_records(platform, [model_spec(model).name], now())
         else:
             folder = model_folder()
             names = {spec.name for spec in folder.specs} | set(platform.ledger.models())
-            records = tables.status_records(platform, sorted(names))
+            records = tables.status_records(platform, sorted(names), now())
             for broken in folder.broken:
                 records = _with_broken(records, broken.name, broken.sentence)
         tables.print_status(records, now(), as_json=as_json)
@@ -48,7 +48,16 @@ def _with_broken(records: list[dict[str, object]], name: str, problem: str) -> l
     if any(record["model"] == name for record in records):
         return [record | {"problem": problem} if record["model"] == name else record for record in records]
     unknown = dict.fromkeys(
-        ("champion", "since", "last_decision", "open_alerts", "rollback_to", "rollback_checked")
+        (
+            "champion",
+            "since",
+            "last_decision",
+            "hold",
+            "waivers",
+            "open_alerts",
+            "rollback_to",
+            "rollback_checked",
+        )
     )
     return [*records, {"model": name, **unknown, "problem": problem}]
 

@@ -107,6 +107,7 @@ def new_run(as_of: datetime | None = None) -> Run:
         as_of=as_of or now(),
         now=now,
         actor=actor(),
+        uid=os.getuid() if hasattr(os, "getuid") else None,
         code_commit=code_commit(Path(__file__).parent),
         progress=click.echo,
     )

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from mlops_assets.lifecycle.recovery.rollback_check import RollbackCheck
 
 
-def status_records(platform: Platform, names: Sequence[str]) -> list[dict[str, Any]]:
+def status_records(platform: Platform, names: Sequence[str], now: datetime) -> list[dict[str, Any]]:
     """Return champion, last decision, alerts and rollback target of each model, also of models that never ran."""
+    from mlops_assets.lifecycle.approvals.hold import hold_on
     from mlops_assets.lifecycle.recovery.rollback_check import last_check
 
     records = []
@@ -38,6 +39,8 @@ def status_records(platform: Platform, names: Sequence[str]) -> list[dict[str, A
                 "last_decision": None
                 if last is None
                 else {"action": last.action, "version": last.version, "at": last.at, "reason": last.reason},
+                "hold": hold.sentence if (hold := hold_on(platform, name)) else None,
+                "waivers": [asdict(waiver) for waiver in platform.ledger.waivers(name, now)],
                 "open_alerts": len(platform.ledger.alerts(name, open_only=True)),
                 "rollback_to": target,
                 "rollback_checked": _checked(check, target),
@@ -59,7 +62,8 @@ def print_status(records: Sequence[Record], now: datetime, *, as_json: bool) -> 
     def champion(record: Record) -> str:
         if record["problem"]:
             return str(record["problem"])
-        return f"version {record['champion']}" if record["champion"] else "none"
+        version = f"version {record['champion']}" if record["champion"] else "none"
+        return f"{version}, ON HOLD" if record["hold"] else version
 
     def decision(record: Record) -> str:
         last = record["last_decision"]
@@ -80,6 +84,9 @@ def print_status(records: Sequence[Record], now: datetime, *, as_json: bool) -> 
         Column("since", lambda record: age(now - record["since"]) if record["since"] else ""),
         Column("last decision", decision),
         Column.of("open alerts"),
+        Column(
+            "waived gates", lambda record: ", ".join(waiver["gate"] for waiver in record["waivers"] or ())
+        ),
         Column("rollback to", rollback),
     )
     print_records(records, columns, as_json=as_json)

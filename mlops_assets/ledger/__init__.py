@@ -8,6 +8,7 @@ deleted. Data frames of readings and features belong to datasets, model files to
 
 from __future__ import annotations
 
+from mlops_assets.ledger.approvals import LONGEST_WAIVER
 from mlops_assets.ledger.invariants import invariants
 from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.migrating import migrate
@@ -26,6 +27,7 @@ from mlops_assets.ledger.records import (
 )
 
 __all__ = [
+    "LONGEST_WAIVER",
     "Alert",
     "Approval",
     "Champion",

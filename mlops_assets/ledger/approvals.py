@@ -6,8 +6,8 @@ evidence wins.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Row, select
 from sqlalchemy.dialects.postgresql import insert
@@ -17,6 +17,8 @@ from mlops_assets.ledger.engine import Store, utc
 from mlops_assets.ledger.evidence import require_evidence
 from mlops_assets.ledger.records import Approval, Verdict, Waiver
 from mlops_assets.ledger.schema import approvals, evidence, waivers
+
+LONGEST_WAIVER: Final = timedelta(days=30)
 
 
 class Approvals(Store):
@@ -88,27 +90,55 @@ class Approvals(Store):
             return {row.version: _approval(row) for row in connection.execute(query)}
 
     def waive(
-        self, model: str, gate: str, *, owner: str, reason: str, at: datetime, expires_at: datetime
+        self,
+        model: str,
+        gate: str,
+        *,
+        owner: str,
+        reason: str,
+        at: datetime,
+        expires_at: datetime,
+        actor: str | None = None,
+        uid: int | None = None,
     ) -> Waiver:
-        """Set a gate aside until `expires_at`. Raises LedgerError without owner, reason or a later expiry."""
+        """Set a gate aside until `expires_at`.
+
+        Raises:
+            LedgerError: Without owner or reason, or when the expiry is not within 30 days after `at`.
+        """
         at, expires_at = utc(at), utc(expires_at, "the expiry")
         if not owner.strip() or not reason.strip():
             raise LedgerError(f"waiving '{gate}' of model '{model}' needs an owner and a reason")
         if expires_at <= at:
             raise LedgerError(f"waiving '{gate}' of model '{model}' would have expired before it begins")
+        if expires_at - at > LONGEST_WAIVER:
+            raise LedgerError(f"waiving '{gate}' of model '{model}' lasts at most {LONGEST_WAIVER.days} days")
         with self._transaction() as connection:
             row = connection.execute(
                 insert(waivers)
-                .values(model=model, gate=gate, owner=owner, reason=reason, at=at, expires_at=expires_at)
+                .values(
+                    model=model,
+                    gate=gate,
+                    owner=owner,
+                    reason=reason,
+                    at=at,
+                    expires_at=expires_at,
+                    actor=actor,
+                    uid=uid,
+                )
                 .returning(waivers)
             ).one()
         return _waiver(row)
 
     def waivers(self, model: str, as_of: datetime | None = None) -> tuple[Waiver, ...]:
-        """Waivers of a model, newest first: those in force at `as_of`, or all there ever were."""
+        """Return the waivers of a model, newest first: those in force at `as_of`, or all there ever were.
+
+        A waiver that an earlier release recorded for longer is in force for 30 days.
+        """
         query = select(waivers).where(waivers.c.model == model).order_by(waivers.c.id.desc())
         if as_of is not None:
-            query = query.where(waivers.c.at <= utc(as_of), waivers.c.expires_at > utc(as_of))
+            began = waivers.c.at > utc(as_of) - LONGEST_WAIVER
+            query = query.where(waivers.c.at <= utc(as_of), waivers.c.expires_at > utc(as_of), began)
         with self._transaction() as connection:
             return tuple(_waiver(row) for row in connection.execute(query))
 
@@ -133,4 +163,6 @@ def _waiver(row: Row[Any]) -> Waiver:
         reason=row.reason,
         at=utc(row.at),
         expires_at=utc(row.expires_at),
+        actor=row.actor,
+        uid=row.uid,
     )

@@ -163,7 +163,10 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """A gate set aside for a model by an owner, with a reason, until `expires_at`."""
+    """A gate set aside for a model by an owner, with a reason, until `expires_at`.
+
+    actor and uid: the user who recorded it; None for waivers of earlier releases.
+    """
 
     id: int
     model: str
@@ -172,3 +175,5 @@ class Waiver:
     reason: str
     at: datetime
     expires_at: datetime
+    actor: str | None = None
+    uid: int | None = None

@@ -55,6 +55,7 @@ class Run:
     """One run's circumstances: its id, the instant it looks at the world from, and who asked.
 
     progress takes one sentence per step of long work. parent is the MLflow run that trainings nest under.
+    uid: user id of the operating system, where a person acts.
     reuse: do not train again when neither data nor model file changed since a challenger that was already judged.
     """
 
@@ -66,6 +67,7 @@ class Run:
     progress: Callable[[str], None]
     parent: str | None = None
     reuse: bool = False
+    uid: int | None = None
 
 
 def keep_record(platform: Platform, spec: ModelSpec, stage: str, run: Run, record: Any) -> None:

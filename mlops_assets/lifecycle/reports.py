@@ -20,6 +20,7 @@ from mlops_assets import promotion, reports, stages
 from mlops_assets.artifacts import Decision, Evidence, TrainedModel, from_json
 from mlops_assets.errors import EvidenceError, SpecError
 from mlops_assets.lifecycle.approvals.answers import Subject, as_it_stands
+from mlops_assets.lifecycle.approvals.waivers import waived_gate
 from mlops_assets.lifecycle.platform import Platform, Run, known_record
 from mlops_assets.model_file import ModelSpec, find_model, load_model
 from mlops_assets.promotion import Flip
@@ -54,7 +55,7 @@ def report(spec: ModelSpec, platform: Platform, run: Run, found: Subject) -> tup
     if lapsed is not None:
         decision = promotion.recheck(None, found.evidence)
     folder = platform.reports(spec.name, found.evidence.version)
-    waivers = platform.ledger.waivers(spec.name)
+    waivers = platform.ledger.waivers(spec.name, run.now())
     trained = known_record(platform, spec, stages.TRAINED_MODEL, TrainedModel)
     theirs = trained is not None and trained.manifest_sha256 == found.evidence.manifest_sha256
     text = reports.markdown(
@@ -63,9 +64,7 @@ def report(spec: ModelSpec, platform: Platform, run: Run, found: Subject) -> tup
         found.evidence_hash,
         history=platform.ledger.history(spec.name, 10),
         plots=[file.name for file in sorted(folder.glob("*.png"))],
-        waivers=[
-            f"{one.gate} by {one.owner} until {one.expires_at:%Y-%m-%d}: {one.reason}" for one in waivers
-        ],
+        waivers=[waived_gate(one) for one in waivers],
         candidates=trained.candidates if trained is not None and theirs else (),
         primary=spec.evaluation.primary,
     )

@@ -10,7 +10,13 @@ from pydantic import Field
 from mlops_assets.model_file.evaluation import EvaluationSpec
 from mlops_assets.model_file.features import FeaturesSpec
 from mlops_assets.model_file.gates import Gate
-from mlops_assets.model_file.operations import AlertsSpec, MonitoringSpec, RolloutSpec, SchedulesSpec
+from mlops_assets.model_file.operations import (
+    AlertsSpec,
+    MonitoringSpec,
+    RolloutSpec,
+    SchedulesSpec,
+    WaiversSpec,
+)
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.source import RepairsSpec, Source
 from mlops_assets.model_file.split import SplitSpec
@@ -46,6 +52,7 @@ class ModelSpec(Section):
     monitoring: MonitoringSpec = MonitoringSpec()
     schedules: SchedulesSpec = SchedulesSpec()
     alerts: AlertsSpec = AlertsSpec()
+    waivers: WaiversSpec = WaiversSpec()
 
     def digest(self) -> str:
         """Return the sha256 of the canonical JSON form: equal for two files that mean the same."""

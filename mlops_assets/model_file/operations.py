@@ -99,6 +99,13 @@ class SchedulesSpec(Section):
     timezone: Timezone = "UTC"
 
 
+class WaiversSpec(Section):
+    """Who may set a failed gate aside."""
+
+    owner_may_waive: bool = False
+    """Whether an owner may record a waiver that the same owner is responsible for; otherwise a second person does."""
+
+
 class AlertsSpec(Section):
     """Where alerts go besides the log and the ledger."""
 

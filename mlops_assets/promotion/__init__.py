@@ -4,13 +4,14 @@ Comes in: an `Evidence` record. Goes out: `GateResult`s, a `Decision`. Measuring
 `evaluation`; moving the champion happens in `ledger`.
 """
 
-from mlops_assets.promotion.approvals import waiting, with_people
+from mlops_assets.promotion.approvals import NEVER_WAIVED, waiting, with_people
 from mlops_assets.promotion.decision import decide, evaluate_gates, recheck
 from mlops_assets.promotion.gates import GATES
 from mlops_assets.promotion.what_if import Flip, what_if
 
 __all__ = [
     "GATES",
+    "NEVER_WAIVED",
     "Flip",
     "decide",
     "evaluate_gates",

@@ -44,6 +44,10 @@ SETTLED_BY_PEOPLE = ("approval", "importance_shift")
 """Gates that wait for a person when they answer 'not enough evidence'."""
 
 
+NEVER_WAIVED = frozenset({"data_quality", "leakage", "no_missing_predictions", "reproducible"})
+"""Gates that ask whether the evidence can be trusted: without them no other answer means anything."""
+
+
 def with_people(
     results: Sequence[GateResult],
     approval: PersonVerdict | None,
@@ -82,7 +86,7 @@ def _settled(
     if result.kind in SETTLED_BY_PEOPLE and result.verdict == "not_enough_evidence" and approval is not None:
         return _with_verdict(result, approval, now)
     waiver = next((one for one in waivers if one.gate == result.gate and _holds(one.expires_at, now)), None)
-    if waiver is None or result.kind == "approval":
+    if waiver is None or result.kind == "approval" or result.kind in NEVER_WAIVED:
         return result
     until = f"{waiver.expires_at:%Y-%m-%d}"
     return replace(

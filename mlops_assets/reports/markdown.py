@@ -49,7 +49,7 @@ def markdown(
     ]
     if not evidence.gates:
         lines += ["", "The model file has no gates, so it never promotes by itself."]
-    lines += [f"- waived: {_cell(waiver)}" for waiver in waivers]
+    lines += [f"- {_cell(waiver)}" for waiver in waivers]
     lines += ["", "### Metrics on the holdout", "", *_metrics(evidence), ""]
     lines += [f"_{_cell(note)}_  " for note in tables.method_notes(evidence)]
     if rows := tables.class_rows(evidence):

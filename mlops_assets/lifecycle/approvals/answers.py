@@ -14,15 +14,13 @@ from typing import Final
 from mlops_assets import promotion
 from mlops_assets.artifacts import ChampionRef, Decision, Evidence, from_json
 from mlops_assets.errors import EvidenceError, LedgerError, MlopsError
-from mlops_assets.ledger import Approval, Waiver
+from mlops_assets.ledger import Approval
 from mlops_assets.ledger.records import Verdict
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.records import PromotionRecord
 from mlops_assets.lifecycle.stages import monitor
 from mlops_assets.lifecycle.stages.promote import apply_decision, decision_on, waiting_key
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.gates import check_names
-from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.retraining import RetrainRequest, Trigger
 
 APPROVAL_LASTS: Final = timedelta(days=7)
@@ -159,23 +157,6 @@ def act_on_answers(spec: ModelSpec, platform: Platform, run: Run) -> tuple[str, 
                 )
                 said.append(f"{spec.name} version {one.version}: {error}")
     return tuple(said)
-
-
-def waive(
-    spec: ModelSpec, platform: Platform, run: Run, gate: str, *, owner: str, reason: str, expires_at: datetime
-) -> Waiver:
-    """Set a gate of the model file aside until `expires_at`. It is recorded and shown for ever.
-
-    Raises LedgerError for an unknown gate, for `approval` (answer it instead), or without owner, reason or expiry.
-    """
-    names = dict(zip(check_names(spec.gates), spec.gates, strict=True))
-    if gate not in names:
-        raise LedgerError(f"{spec.name} has no gate {gate!r}{did_you_mean(gate, names)}")
-    if names[gate].kind == "approval":
-        raise LedgerError(f"the approval of {spec.name} is not waived but given: mlops approve {spec.name}")
-    return platform.ledger.waive(
-        spec.name, gate, owner=owner, reason=reason, at=run.now(), expires_at=expires_at
-    )
 
 
 def _subject(spec: ModelSpec, platform: Platform, run: Run, evidence_hash: str, at: datetime) -> Subject:

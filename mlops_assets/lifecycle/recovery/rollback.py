@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger import Champion
+from mlops_assets.lifecycle.approvals.hold import hold_on
 from mlops_assets.lifecycle.champions import mirror
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run
@@ -42,5 +43,7 @@ def roll_back(
         model, actor=run.actor, reason=reason, at=run.now(), to_version=target, expected_revision=revision
     )
     run.progress(f"{model}: version {champion.version} is champion again, revision {champion.revision}")
+    if (hold := hold_on(platform, model)) is not None:
+        run.progress(f"{model} is {hold.sentence}")
     mirror(platform, model, run)
     return champion

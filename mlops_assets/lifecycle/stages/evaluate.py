@@ -15,6 +15,8 @@ from pydantic import JsonValue
 from mlops_assets import evaluation, features, promotion, reports, stages
 from mlops_assets.artifacts import PARTS, ChampionRef, Evidence, Split, TrainedModel, from_json, to_json
 from mlops_assets.errors import EvidenceError
+from mlops_assets.lifecycle.approvals.hold import hold_on, with_hold
+from mlops_assets.lifecycle.approvals.waivers import waived_gate
 from mlops_assets.lifecycle.champion_features import with_features_of
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
@@ -69,12 +71,16 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     evidence = replace(evidence, gates=promotion.evaluate_gates(spec, evidence))
     waivers = platform.ledger.waivers(spec.name, run.now())
     decision = promotion.decide(spec, evidence.gates, reference, waivers=waivers, now=run.now())
+    decision, _ = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, None, run.now())
     answers, _ = promotion.with_people(evidence.gates, None, waivers, run.now())
     evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
     folder = platform.reports(spec.name, trained.version)
     plots = reports.draw_plots(spec, challenger, champion, split, measured, shap)
     history = platform.ledger.history(spec.name, 10)
-    shown = replace(evidence, gates=answers)
+    in_force = tuple(f"the gate {waived_gate(one)}" for one in waivers)
+    shown = replace(
+        evidence, gates=answers, evaluation=replace(measured, warnings=(*measured.warnings, *in_force))
+    )
     reports.write_report(
         folder,
         spec,

@@ -10,6 +10,7 @@ from mlops_assets import promotion, stages
 from mlops_assets.artifacts import Decision, Evidence, TrainedModel, from_json
 from mlops_assets.errors import EvidenceError
 from mlops_assets.lifecycle.alerts import send_alert
+from mlops_assets.lifecycle.approvals.hold import hold_on, with_hold
 from mlops_assets.lifecycle.champions import mirror
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
@@ -97,7 +98,8 @@ def decision_on(
         words = {"reject": "rejected", "defer": "deferred"}[approval.verdict]
         decision = Decision("keep", f"{words} by {approval.actor}: {approval.comment}", approval.actor)
     waits = decision.outcome == "keep" and promotion.waiting(evidence.gates, approval, waivers, now)
-    return decision, waits
+    decision, held = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, approval, now)
+    return decision, waits or held
 
 
 def request_approval(

@@ -199,7 +199,7 @@ def begin(folder: Path, ledger: Ledger, gates: tuple[Any, ...] = GATES, **change
     body: dict[str, Any] = {
         "name": "station",
         "description": "Efficiency of two pumps",
-        "owners": ["team:water"],
+        "owners": ["team:water", "bob@example.com"],
         "problem": "regression",
         "target": "y",
         "timestamp": "at",

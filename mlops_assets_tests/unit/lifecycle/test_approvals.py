@@ -10,13 +10,17 @@ import pytest
 
 from mlops_assets.errors import EvidenceError, LedgerError, LostRaceError, MlopsError
 from mlops_assets.ledger import Ledger
-from mlops_assets.lifecycle.approvals import answers
+from mlops_assets.lifecycle import reports
+from mlops_assets.lifecycle.approvals import answers, waivers
 from mlops_assets.lifecycle.approvals.files import answer_from_files, complain, folder
+from mlops_assets.lifecycle.approvals.hold import hold_on
 from mlops_assets.lifecycle.platform import keep_record
+from mlops_assets.lifecycle.recovery.rollback import roll_back
 from mlops_assets.lifecycle.stages import train
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin
 
 ASKING: tuple[Any, ...] = (*GATES, "approval")
+GATE = "beats_champion_rmse"
 
 
 @pytest.fixture
@@ -221,8 +225,14 @@ def test_a_waived_gate_promotes_and_is_shown(station: Station) -> None:
     until = station.now + timedelta(days=14)
 
     def waive(gate: str, reason: str = "new sensor") -> Any:
-        return answers.waive(
-            station.spec, station.platform, station.run(), gate, owner="ann", reason=reason, expires_at=until
+        return waivers.waive(
+            station.spec,
+            station.platform,
+            station.run(),
+            gate,
+            owner="team:water",
+            reason=reason,
+            expires_at=until,
         )
 
     with pytest.raises(LedgerError, match="did you mean 'beats_champion_rmse'"):
@@ -232,7 +242,8 @@ def test_a_waived_gate_promotes_and_is_shown(station: Station) -> None:
     waive("beats_champion_rmse")
     assert station.apply_decision(version, evidence_hash).decision.outcome == "promote"
     assert (
-        "waived by ann until 2026-03-16: new sensor" in station.platform.ledger.history("station")[0].reason
+        "waived by team:water until 2026-03-16: new sensor"
+        in station.platform.ledger.history("station")[0].reason
     )
     station.with_gates(*ASKING)
     with pytest.raises(LedgerError, match="not waived but given"):
@@ -242,17 +253,148 @@ def test_a_waived_gate_promotes_and_is_shown(station: Station) -> None:
 def test_an_expired_waiver_counts_for_nothing(station: Station) -> None:
     station.with_gates(*GATES)
     version, evidence_hash, _ = station.challenge(rmse=1.0)
-    answers.waive(
+    waivers.waive(
         station.spec,
         station.platform,
         station.run(),
         "beats_champion_rmse",
-        owner="ann",
+        owner="team:water",
         reason="new sensor",
         expires_at=station.now + timedelta(days=14),
     )
     station.now += timedelta(days=15)
     assert station.apply_decision(version, evidence_hash).decision.outcome == "keep"
+
+
+@pytest.mark.parametrize(
+    "gate, owner, actor, days, message",
+    [
+        ("leakage", "team:water", "ann", 7, "never waived"),
+        ("data_quality", "team:water", "ann", 7, "never waived"),
+        ("reproducible", "team:water", "ann", 7, "never waived"),
+        ("no_missing_predictions", "team:water", "ann", 7, "never waived"),
+        ("beats_champion_rmse", "ann", "ann", 7, "'ann' is not an owner of station"),
+        ("beats_champion_rmse", "bob@example.org", "ann", 7, "did you mean 'bob@example.com'"),
+        ("beats_champion_rmse", "bob@example.com", "bob", 7, "a second person does"),
+        ("beats_champion_rmse", "bob@example.com", "Bob@Example.com", 7, "a second person does"),
+        ("beats_champion_rmse", "team:water", "ann", 31, "at most 30 days"),
+        ("beats_champion_rmse", "team:water", "ann", 2_900_000, "at most 30 days"),
+    ],
+)
+def test_waivers_are_bounded(
+    station: Station, gate: str, owner: str, actor: str, days: int, message: str
+) -> None:
+    station.with_gates(*GATES, "leakage", "data_quality", "reproducible", "no_missing_predictions")
+    until = station.now + timedelta(days=days)
+    with pytest.raises(LedgerError, match=message):
+        waivers.waive(
+            station.spec,
+            station.platform,
+            station.run(actor),
+            gate,
+            owner=owner,
+            reason="x",
+            expires_at=until,
+        )
+    assert station.platform.ledger.waivers("station") == ()
+
+
+def test_an_owner_may_waive_alone_where_the_model_file_allows_it(station: Station) -> None:
+    station.with_gates(*GATES, waivers={"owner_may_waive": True})
+    run = replace(station.run("bob"), uid=1001)
+    until = station.now + timedelta(days=7)
+    waivers.waive(
+        station.spec, station.platform, run, GATE, owner="bob@example.com", reason="x", expires_at=until
+    )
+    [waiver] = station.platform.ledger.waivers("station")
+    assert (waiver.owner, waiver.actor, waiver.uid) == ("bob@example.com", "bob", 1001)
+
+
+def test_a_waiver_in_force_is_in_the_report(station: Station) -> None:
+    station.with_gates(*GATES)
+    station.challenge(rmse=1.0)
+    until = station.now + timedelta(days=7)
+    waivers.waive(
+        station.spec, station.platform, station.run(), GATE, owner="team:water", reason="x", expires_at=until
+    )
+    run = station.run()
+    text, _ = reports.report(
+        station.spec, station.platform, run, answers.subject(station.spec, station.platform, run)
+    )
+    assert f"{GATE} is waived by team:water until" in text
+    station.now += timedelta(days=8)
+    run = station.run()
+    text, _ = reports.report(
+        station.spec, station.platform, run, answers.subject(station.spec, station.platform, run)
+    )
+    assert "is waived by" not in text
+
+
+def test_a_rollback_puts_the_model_on_hold(station: Station) -> None:
+    station.with_gates(*GATES)
+    second, _, _ = station.challenge()
+    assert station.champion() == second
+    roll_back(station.platform, "station", None, station.run("ops"), "spike")
+    hold = hold_on(station.platform, "station")
+    assert hold is not None
+    assert (hold.version, hold.actor, hold.reason) == (second, "ops", "spike")
+    assert any("on hold since ops rolled back" in sentence for sentence in station.said)
+
+    twin, evidence_hash, record = station.challenge()
+    assert (record.decision.outcome, record.decision.by, record.champion) == ("keep", "hold", 1)
+    assert "on hold since ops rolled back from version 2" in record.decision.reason
+    assert station.apply_decision(twin, evidence_hash).champion == 1  # asked again, nothing changes
+    [waiting] = answers.waiting([station.spec], station.platform, station.run())
+    assert waiting.evidence.version == twin
+    assert "on hold" in station.platform.ledger.alerts("station", open_only=True)[0].message
+
+    assert answer(station).record.champion == twin
+    assert hold_on(station.platform, "station") is None
+    after, _, _ = station.challenge()
+    assert station.champion() == after
+
+
+def test_a_changed_model_file_ends_the_hold(station: Station) -> None:
+    station.with_gates(*GATES)
+    station.challenge()
+    roll_back(station.platform, "station", None, station.run("ops"), "spike")
+    station.with_gates(*GATES, description="Fixed after the spike")
+    third, _, record = station.challenge()
+    assert (record.decision.outcome, station.champion()) == ("promote", third)
+
+
+def test_two_rollbacks_hold_the_model_files_of_both(station: Station) -> None:
+    station.with_gates(*GATES)
+    station.challenge()
+    old = station.spec
+    station.with_gates(*GATES, description="Another model file")
+    station.challenge()
+    roll_back(station.platform, "station", None, station.run("ops"), "spike")
+    roll_back(station.platform, "station", 1, station.run("ops"), "spike again")
+    _, _, record = station.challenge()
+    assert record.decision.outcome == "keep"
+    station.spec = old
+    _, _, record = station.challenge()
+    assert record.decision.outcome == "keep"
+    assert station.champion() == 1
+
+
+def test_an_expired_approval_does_not_end_the_hold(station: Station) -> None:
+    station.with_gates(*GATES)
+    station.challenge()
+    roll_back(station.platform, "station", None, station.run("ops"), "spike")
+    version, evidence_hash, _ = station.challenge()
+    station.platform.ledger.answer(
+        evidence_hash,
+        "approve",
+        actor="ann",
+        comment="",
+        at=station.now,
+        expires_at=station.now + timedelta(hours=1),
+    )
+    station.now += timedelta(hours=2)
+    assert station.apply_decision(version, evidence_hash).decision.outcome == "keep"
+    assert station.champion() == 1
 
 
 def test_reviewers_are_told_once_and_an_unset_address_is_said(station: Station) -> None:
