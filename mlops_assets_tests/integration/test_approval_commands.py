@@ -81,7 +81,15 @@ def test_answers_say_what_they_did(station: Station, enter: Type) -> None:
 def test_waive_then_promote(station: Station, enter: Type) -> None:
     version, _, _ = station.challenge(rmse=1.0)
     said = enter(
-        "waive", "station", "beats_champion_rmse", "--owner", "team:water", "--reason", "sensor", "--expires", "14d"
+        "waive",
+        "station",
+        "beats_champion_rmse",
+        "--owner",
+        "team:water",
+        "--reason",
+        "sensor",
+        "--expires",
+        "14d",
     )
     assert said.exit_code == 0, said.output
     assert enter("promote", "station").exit_code == 0
