@@ -1,5 +1,16 @@
 """The prediction API: readings in over HTTP, the champion's predictions out, with the version that made them.
 
-It needs the ledger and the bundles, neither Dagster nor MLflow; features come from the code that training used.
-Which model is champion is decided elsewhere; this room only follows.
+Comes in: requests with a key, and the ledger's champions. Goes out: predictions, or one sentence that names row, column
+and reason. It needs the ledger and the bundles, neither Dagster nor MLflow; features come from the code that training
+used. Which model is champion is decided elsewhere; this package only follows.
+
+    champions   follow the ledger: load, verify, swap; every model and every tick by itself
+    served      one champion, ready: request rows in, predictions out
+    history     recent readings for lags and windows, kept as new as the stored data
+    payload     a request's body: JSON in, records out
+    table       records to a typed frame, every value checked
+    guard       key before body, limits of size and time
+    connections limits of connections and of idle time
+    app         the routes
+    pages       the documentation page, without scripts
 """

@@ -9,6 +9,7 @@ import uvicorn
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.serving.app import create_app
 from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.connections import BoundedProtocol
 from mlops_assets.serving.keys import api_key
 from mlops_assets.settings import Settings, Stores
 
@@ -19,6 +20,10 @@ if __name__ == "__main__":
         create_app(champions, api_key(settings)),
         host=settings.host,
         port=int(os.environ.get("MLOPS_API_PORT", "8000")),
+        http=BoundedProtocol,
+        ws="none",
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=30,
         log_level="warning",
         server_header=False,
     )

@@ -1,66 +1,76 @@
-"""The champions as served: followed in the ledger, loaded and verified beside the old one, then swapped in one step.
+"""Follows the champions in the ledger: each is loaded and verified next to the one that serves, then swapped.
 
-A champion that cannot be loaded never replaces one that serves; a ledger that does not answer changes nothing.
+A champion that cannot be loaded never replaces one that serves; a ledger that does not answer changes nothing. One
+model or one tick that fails, however it fails, is named and tried again; it ends nothing.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-import polars as pl
-
-from mlops_assets import features, stages
 from mlops_assets.errors import MlopsError
+from mlops_assets.ledger import ChampionState
 from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform
-from mlops_assets.lifecycle.predictor import BundlePredictor
-from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file import find_model
+from mlops_assets.serving.history import latest_table, read_history
+from mlops_assets.serving.served import Served
 
-POLL_SECONDS = 1.0
+POLL_SECONDS: Final = 1.0
+DATA_SECONDS: Final = 5.0
+"""Between two looks at the stored readings of a model that looks back."""
+DATA_COST: Final = 50.0
+"""How many times as long as such a look took the next one waits at least: the looks stay below 2 % of one core."""
+LONGEST_DELAY: Final = 60.0
+"""Seconds after which a champion that could not be loaded is tried again, at the latest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """One champion, ready: its model file as trained, the predictor, and recent readings for lags and windows."""
+class Failure:
+    """Why a revision of a model is not served, and when it is tried again."""
 
-    spec: ModelSpec
-    version: int
     revision: int
-    predictor: BundlePredictor
-    recent: pl.DataFrame
+    reason: str
+    attempts: int
+    next_attempt: float
 
-    def predict(self, rows: pl.DataFrame) -> dict[str, Any]:
-        """Predictions for new readings, in their order; numbers with the bounds between which the truth lies with the
-        probability `level`, where the model has an interval. Raises DataError when a column is missing or wrong."""
-        built = features.online(self.spec, self.recent, rows)
-        found = self.predictor.predict(built)
-        answer: dict[str, Any] = {
-            "model": self.spec.name,
-            "version": self.version,
-            "algorithm": self.predictor.algorithm,
-            "predictions": found.tolist(),
-        }
-        if (bounds := self.predictor.bounds(built, found)) is not None:
-            sides = {"low": bounds.low, "high": bounds.high}
-            answer["level"] = bounds.level
-            answer |= {name: pl.Series(side).fill_nan(None).to_list() for name, side in sides.items()}
-        shares = self.predictor.probabilities(built)
-        if shares is not None:
-            answer |= {"classes": list(self.predictor.classes), "probabilities": shares.tolist()}
-        return answer
+
+def end_process() -> None:
+    """End this process as a supervisor would, so that it is started again."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Champions:
-    """Follows the ledger in a thread of its own, so that a request never waits for a load."""
+    """Follows the ledger in a thread of its own, so that a request never waits for a load.
 
-    def __init__(self, platform: Platform, poll_seconds: float = POLL_SECONDS) -> None:
+    Args:
+        platform: The stores.
+        poll_seconds: Seconds between two looks at the ledger.
+        on_end: Called when the thread ends without `stop`; by default it ends the process.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        poll_seconds: float = POLL_SECONDS,
+        on_end: Callable[[], None] = end_process,
+    ) -> None:
         self._platform = platform
         self._poll = poll_seconds
+        self._on_end = on_end
         self._served: dict[str, Served] = {}
-        self._problems: dict[str, str] = {}
+        self._failures: dict[str, Failure] = {}
+        self._data_problems: dict[str, str] = {}
+        self._next_data: dict[str, float] = {}
+        self._known: tuple[str, ...] = ()
         self._ledger_problem: str | None = None
+        self._last_tick = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="champions", daemon=True)
 
@@ -72,62 +82,141 @@ class Champions:
     def stop(self) -> None:
         """End the following thread."""
         self._stop.set()
-        self._thread.join(timeout=10)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=10)
 
     def served(self, model: str) -> Served | None:
-        """The champion that answers now."""
+        """Return the champion that serves now."""
         return self._served.get(model)
 
+    def known(self) -> tuple[str, ...]:
+        """Return the models that have a version, by name."""
+        return self._known
+
+    def is_known(self, model: str) -> bool:
+        """Return whether the model has a version or a model file."""
+        if model in self._known or model in self._served:
+            return True
+        try:
+            return find_model(self._platform.settings.models, model) is not None
+        except Exception:  # noqa: BLE001 a folder that cannot be read must not turn a 404 into a 500
+            return False
+
     def why_not(self, model: str) -> str:
-        """Why a model does not answer, in one sentence."""
-        if model in self._problems:
-            return self._problems[model]
+        """Return why a model does not serve, in one sentence."""
+        if model in self._failures:
+            return self._failures[model].reason
         if self._ledger_problem:
             return f"the ledger does not answer: {self._ledger_problem}"
         return f"{model} has no champion yet; run 'mlops run {model}'"
 
     def status(self) -> dict[str, Any]:
-        """What is served, and what is wrong."""
+        """Return what is served, and what is wrong."""
+        problems = {name: failure.reason for name, failure in self._failures.items()}
         return {
             "models": {
-                name: {"version": one.version, "revision": one.revision} for name, one in self._served.items()
+                name: {"version": served.version, "revision": served.revision}
+                for name, served in dict(self._served).items()
             },
-            "problems": dict(self._problems),
+            "problems": {**self._data_problems, **problems},
             "ledger": self._ledger_problem or "ok",
         }
 
+    def loops(self) -> dict[str, Any]:
+        """Return whether the following thread runs, and the seconds since it last looked."""
+        alive = self._thread.is_alive() or self._thread.ident is None
+        return {"champions": {"alive": alive, "seconds": round(time.monotonic() - self._last_tick, 1)}}
+
     def _follow(self) -> None:
-        while not self._stop.wait(self._poll):
-            self.refresh()
+        try:
+            while not self._stop.wait(self._poll):
+                self.refresh()
+        finally:
+            if not self._stop.is_set():
+                self._on_end()
 
     def refresh(self) -> None:
-        """One look at the ledger."""
+        """Look at the ledger once, then at the stored readings of the models that look back."""
         try:
-            champion_states = {
-                name: self._platform.ledger.champion_state(name) for name in self._platform.ledger.models()
-            }
-        except MlopsError as error:
-            self._ledger_problem = str(error)
+            self._known = self._platform.ledger.models()
+            states = {name: self._platform.ledger.champion_state(name) for name in self._known}
+        except BaseException as error:  # noqa: BLE001 PanicException is a BaseException, and no tick may end the thread
+            self._ledger_problem = describe(error)
             return
+        finally:
+            self._last_tick = time.monotonic()
         self._ledger_problem = None
-        for name, champion_state in champion_states.items():
-            if champion_state.champion is None:
-                self._served.pop(name, None)
-            elif (now := self._served.get(name)) is None or now.revision != champion_state.revision:
-                self._load(name, champion_state.champion.version, champion_state.revision)
+        for name, state in states.items():
+            self._refresh_model(name, state)
+            self._last_tick = time.monotonic()
 
-    def _load(self, name: str, version: int, revision: int) -> None:
+    def _refresh_model(self, name: str, state: ChampionState) -> None:
         try:
-            predictor, bundle = load_version(self._platform, name, version)
-            spec = spec_of_bundle(bundle)
-            recent = recent_readings(self._platform, spec)
-            self._served[name] = Served(spec, version, revision, predictor, recent)
-            self._problems.pop(name, None)
-        except MlopsError as error:
-            self._problems[name] = f"version {version} of {name} cannot be served: {error}"
+            self._follow_champion(name, state)
+            self._follow_data(name)
+        except BaseException as error:  # noqa: BLE001 as above: one model must not end the others
+            self._fail(name, state.revision, f"{name} cannot be followed: {describe(error)}")
+
+    def _follow_champion(self, name: str, state: ChampionState) -> None:
+        if state.champion is None:
+            self._served.pop(name, None)
+            self._failures.pop(name, None)
+            self._data_problems.pop(name, None)
+            return
+        current = self._served.get(name)
+        if current is not None and current.revision == state.revision:
+            return
+        failure = self._failures.get(name)
+        if failure and failure.revision == state.revision and time.monotonic() < failure.next_attempt:
+            return
+        version = state.champion.version
+        try:
+            self._served[name] = load(self._platform, name, version, state.revision)
+        except BaseException as error:  # noqa: BLE001 as above
+            self._fail(
+                name, state.revision, f"version {version} of {name} cannot be served: {describe(error)}"
+            )
+            return
+        self._failures.pop(name, None)
+        self._data_problems.pop(name, None)
+        self._next_data[name] = time.monotonic() + DATA_SECONDS
+
+    def _fail(self, name: str, revision: int, reason: str) -> None:
+        before = self._failures.get(name)
+        attempts = before.attempts + 1 if before and before.revision == revision else 1
+        delay = min(self._poll * 2**attempts, LONGEST_DELAY)
+        self._failures[name] = Failure(revision, reason, attempts, time.monotonic() + delay)
+
+    def _follow_data(self, name: str) -> None:
+        served, began = self._served.get(name), time.monotonic()
+        if served is None or served.history.table is None or began < self._next_data.get(name, 0.0):
+            return
+        try:
+            newest = latest_table(self._platform.datasets, served.spec)
+            if newest != served.history.table:
+                history = read_history(self._platform.datasets, served.spec)
+                self._served[name] = replace(served, history=history)
+            self._data_problems.pop(name, None)
+        except BaseException as error:  # noqa: BLE001 as above; what was read before keeps serving, and says its age
+            self._data_problems[name] = describe(error)
+        spent = time.monotonic() - began
+        self._next_data[name] = time.monotonic() + max(DATA_SECONDS, DATA_COST * spent)
 
 
-def recent_readings(platform: Platform, spec: ModelSpec) -> pl.DataFrame:
-    """What lags and windows of the next readings may look back at."""
-    latest = platform.datasets.latest(spec.name, stages.VALIDATED_DATA)
-    return features.recent(spec, platform.datasets.read(latest)) if latest else pl.DataFrame()
+def load(platform: Platform, name: str, version: int, revision: int) -> Served:
+    """Load a version for serving.
+
+    Raises:
+        BundleError: The bundle is damaged or of other code.
+        DataError: The model looks back, and its readings are missing.
+    """
+    predictor, bundle = load_version(platform, name, version)
+    spec = spec_of_bundle(bundle)
+    extra = {str(column) for table in bundle.manifest.data for column in table.get("columns", ())}
+    return Served(spec, version, revision, predictor, read_history(platform.datasets, spec), frozenset(extra))
+
+
+def describe(error: BaseException) -> str:
+    """Return an error in one bounded line; its type where the message is not one of ours."""
+    text = " ".join(str(error).split())[:500]
+    return text if isinstance(error, MlopsError) else f"{type(error).__name__}: {text}"

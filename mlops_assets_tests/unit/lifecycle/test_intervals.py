@@ -19,7 +19,8 @@ from mlops_assets.lifecycle.records import PredictionsRecord
 from mlops_assets.lifecycle.stages.evaluate import evaluate_model
 from mlops_assets.model_file.training import TrainingSpec
 from mlops_assets.predictions import score
-from mlops_assets.serving.champions import Served, recent_readings
+from mlops_assets.serving.history import read_history
+from mlops_assets.serving.served import Served
 from mlops_assets.training.bundles.load import LoadedBundle
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin, readings
 
@@ -60,7 +61,7 @@ def test_an_answer_of_the_api_has_the_bounds_of_the_batch(station: Station) -> N
     version, _, _ = station.challenge()
     predictor, bundle = load_version(station.platform, "station", version)
     spec = spec_of_bundle(bundle)
-    served = Served(spec, version, 1, predictor, recent_readings(station.platform, spec))
+    served = Served(spec, version, 1, predictor, read_history(station.platform.datasets, spec))
     asked = readings().tail(2).drop("y")
     answer = json.loads(json.dumps(served.predict(asked), allow_nan=False))
     station.predict()
@@ -99,7 +100,7 @@ def test_no_interval_is_an_answer_too(tmp_path: Path, ledger: Ledger) -> None:
         assert "interval.json" not in bundle.manifest.files
         spec = spec_of_bundle(bundle)
         answer = Served(
-            spec, version, 1, predictor, recent_readings(station.platform, spec)
+            spec, version, 1, predictor, read_history(station.platform.datasets, spec)
         ).predict(readings().tail(2))  # fmt: skip
         assert not {"level", "low", "high"} & set(answer)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,16 +16,24 @@ from mlops_assets.errors import BundleError, ServiceError
 from mlops_assets.ledger import Champion, ChampionState
 from mlops_assets.serving import champions
 from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.history import History
+
+
+class PanicException(BaseException):
+    """What polars raises when it panics: not an Exception."""
 
 
 @dataclass
 class FakeLedger:
-    """Standings as a test sets them; `down` makes every question fail."""
+    """Champion states as a test sets them; `down` and `error` make every query fail."""
 
     champion_states: dict[str, ChampionState] = field(default_factory=dict)
     down: bool = False
+    error: BaseException | None = None
 
     def models(self) -> tuple[str, ...]:
+        if self.error is not None:
+            raise self.error
         if self.down:
             raise ServiceError("connection refused")
         return tuple(self.champion_states)
@@ -43,18 +54,20 @@ def ledger() -> FakeLedger:
 
 
 @pytest.fixture
-def following(ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch) -> Champions:
+def following(ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Champions:
     """Champions over the fake ledger; version 13 is damaged on disk."""
 
     def load(platform: Any, model: str, version: int) -> tuple[Any, Any]:
         if version == 13:
             raise BundleError("a flipped bit")
-        return SimpleNamespace(version=version), SimpleNamespace(spec={})
+        if version == 14:
+            raise PanicException("a panic of polars")
+        return SimpleNamespace(version=version), SimpleNamespace(manifest=SimpleNamespace(data=[]))
 
     monkeypatch.setattr(champions, "load_version", load)
     monkeypatch.setattr(champions, "spec_of_bundle", lambda bundle: SimpleNamespace(name="pump"))
-    monkeypatch.setattr(champions, "recent_readings", lambda platform, spec: None)
-    platform: Any = SimpleNamespace(ledger=ledger)
+    monkeypatch.setattr(champions, "read_history", lambda datasets, spec: History())
+    platform: Any = SimpleNamespace(ledger=ledger, datasets=None, settings=SimpleNamespace(models=tmp_path))
     following = Champions(platform)
     following.refresh()
     return following
@@ -112,3 +125,74 @@ def test_reasons_for_models_that_do_not_answer(following: Champions, ledger: Fak
     ledger.down = True
     following.refresh()
     assert "the ledger does not answer" in following.why_not("other")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(24, "too many open files"), MemoryError(), PanicException("panic")]
+)
+def test_no_error_ends_the_following(following: Champions, ledger: FakeLedger, error: BaseException) -> None:
+    ledger.error = error
+    following.refresh()
+    assert type(error).__name__ in following.status()["ledger"]
+    ledger.error = None
+    ledger.champion_states["pump"] = stand("pump", 2, 2)
+    following.refresh()
+    assert version_of(following) == 2
+    assert following.status()["ledger"] == "ok"
+
+
+def test_a_model_that_panics_is_named_and_the_others_are_followed(
+    following: Champions, ledger: FakeLedger
+) -> None:
+    ledger.champion_states["a_bad_one"] = stand("a_bad_one", 14, 1)
+    ledger.champion_states["pump"] = stand("pump", 2, 2)
+    following.refresh()
+    assert version_of(following) == 2
+    assert "a panic of polars" in following.why_not("a_bad_one")
+
+
+def test_a_champion_that_failed_is_tried_again_but_not_at_every_tick(
+    following: Champions, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[int] = []
+
+    def load(platform: Any, model: str, version: int) -> tuple[Any, Any]:
+        attempts.append(version)
+        raise BundleError("a flipped bit")
+
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(champions, "load_version", load)
+    ledger.champion_states["pump"] = stand("pump", 2, 2)
+    for _ in range(5):
+        following.refresh()
+    assert attempts == [2]
+    now += champions.LONGEST_DELAY
+    following.refresh()
+    assert attempts == [2, 2]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_following_that_ends_is_seen_and_ends_the_process(ledger: FakeLedger, tmp_path: Path) -> None:
+    ended = threading.Event()
+    platform: Any = SimpleNamespace(ledger=FakeLedger(), settings=SimpleNamespace(models=tmp_path))
+    following = Champions(platform, 0.01, ended.set)
+    following.start()
+    assert following.loops()["champions"]["alive"]
+
+    def broken() -> None:
+        raise SystemExit
+
+    following.refresh = broken  # type: ignore[method-assign]
+    assert ended.wait(30)
+    following._thread.join(30)
+    assert not following.loops()["champions"]["alive"]
+
+
+def test_a_following_that_is_stopped_does_not_end_the_process(tmp_path: Path) -> None:
+    ended = threading.Event()
+    platform: Any = SimpleNamespace(ledger=FakeLedger(), settings=SimpleNamespace(models=tmp_path))
+    following = Champions(platform, 0.01, ended.set)
+    following.start()
+    following.stop()
+    assert not ended.is_set()

@@ -1,0 +1,73 @@
+"""Limits of connections: how many at once, and how long one may take to send a request's headers.
+
+uvicorn's own limits begin when a request is whole: connections that stay half open would use up all file descriptors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from typing import Any, Final
+
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+HEADER_SECONDS: Final = 10.0
+MOST_CONNECTIONS: Final = 512
+
+
+def most_connections() -> int:
+    """Return how many connections may be open: at most half of the file descriptors of this process."""
+    return max(16, min(MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+
+
+class BoundedProtocol(H11Protocol):
+    """HTTP connections that end when no whole request has arrived in time, or when too many are open."""
+
+    header_seconds = HEADER_SECONDS
+    limit = most_connections()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Accept the connection, unless too many are open."""
+        self._header_timer: asyncio.TimerHandle | None = None
+        super().connection_made(transport)
+        if len(self.connections) > self.limit:
+            transport.abort()
+            return
+        self._await_request()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass data on, and time what is not a whole request yet."""
+        super().data_received(data)
+        self._await_request()
+
+    def on_response_complete(self) -> None:
+        """Time the next request of the same connection."""
+        super().on_response_complete()
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop timing."""
+        self._cancel_timer()
+        super().connection_lost(exc)
+
+    def _await_request(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            self._cancel_timer()
+        elif self._header_timer is None:
+            self._header_timer = self.loop.call_later(self.header_seconds, self._close_unused)
+
+    def _close_unused(self) -> None:
+        self._header_timer = None
+        if not self.transport.is_closing():
+            self.transport.abort()
+
+    def _cancel_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+
+def protocol(**settings: Any) -> type[BoundedProtocol]:
+    """Return the protocol with other limits, for a test."""
+    return type("Protocol", (BoundedProtocol,), settings)

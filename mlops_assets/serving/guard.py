@@ -1,0 +1,105 @@
+"""What a request must pass before any of its body is read: the key; then limits of size and of time.
+
+An ASGI application around another. It answers by itself, without reading the body, whatever is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+
+MAX_BODY: Final = 1024 * 1024
+BODY_SECONDS: Final = 30.0
+OPEN_PATHS: Final = frozenset({"/health", "/ready"})
+PAGES: Final = frozenset({"/docs", "/openapi.json"})
+"""Read in a browser, which can send the key as the password of HTTP's own sign-in."""
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class Guard:
+    """Key first, then a bounded body.
+
+    Args:
+        app: The application behind it.
+        key: The key that callers must send.
+        max_body: Bytes of a body at most.
+        body_seconds: Seconds in which a body must have arrived.
+    """
+
+    def __init__(
+        self, app: App, key: str, max_body: int = MAX_BODY, body_seconds: float = BODY_SECONDS
+    ) -> None:
+        self._app, self._key = app, key.encode()
+        self._max_body, self._body_seconds = max_body, body_seconds
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        path = scope["path"].rstrip("/") or "/"
+        if path not in OPEN_PATHS and not self._admits(headers, path):
+            extra = [(b"www-authenticate", b'Basic realm="mlops_assets"')] if path in PAGES else []
+            await _refuse(send, 401, "send the key in the header x-api-key", extra)
+            return
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length[:20]) > self._max_body:
+            await _refuse(send, 413, self._too_large(), [(b"connection", b"close")])
+            return
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        received, complete = 0, False
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._body_seconds
+
+        async def bounded() -> Message:
+            nonlocal received, complete
+            if complete:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), max(0.0, end - loop.time()))
+            except TimeoutError:
+                reason = f"the body did not arrive in {self._body_seconds:.0f} s"
+                raise HTTPException(408, reason, {"connection": "close"}) from None
+            received += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if received > self._max_body:
+                raise HTTPException(413, self._too_large(), {"connection": "close"})
+            return message
+
+        await self._app(scope, bounded, send)
+
+    def _too_large(self) -> str:
+        return f"the body is larger than {self._max_body:,} bytes; send fewer rows at a time"
+
+    def _admits(self, headers: dict[bytes, bytes], path: str) -> bool:
+        if secrets.compare_digest(headers.get(b"x-api-key", b""), self._key):
+            return True
+        scheme, _, credentials = headers.get(b"authorization", b"").partition(b" ")
+        if path not in PAGES or scheme.lower() != b"basic":
+            return False
+        try:
+            _, _, password = base64.b64decode(credentials, validate=True).partition(b":")
+        except binascii.Error:
+            return False
+        return secrets.compare_digest(password, self._key)
+
+
+async def _refuse(send: Send, status: int, reason: str, extra: list[tuple[bytes, bytes]]) -> None:
+    body = json.dumps({"detail": reason}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *extra]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,28 @@
+"""The documentation page of the API, drawn on the server: no scripts, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("mlops_assets.serving"), autoescape=True, undefined=StrictUndefined
+    )
+
+
+def documentation(schema: Mapping[str, Any], example: Mapping[str, Any]) -> str:
+    """Return the page: every route with its description, and an example request."""
+    routes = [
+        {"method": method.upper(), "path": path, "description": operation.get("description", "")}
+        for path, operations in schema["paths"].items()
+        for method, operation in operations.items()
+    ]
+    template = _environment().get_template("documentation.html")
+    return template.render(info=schema["info"], routes=routes, example=json.dumps(example))

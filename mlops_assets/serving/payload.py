@@ -1,0 +1,118 @@
+"""A request's body: JSON in, records out. Nothing of a body is accepted that JSON does not define unambiguously."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from mlops_assets.errors import DataError
+
+MAX_ROWS: Final = 10_000
+_LONGEST_INTEGER: Final = 40
+"""Digits of an integer that is kept exactly; a longer one is larger than any value that is accepted."""
+
+Value = str | int | float | bool | None
+Row = dict[str, Value]
+
+
+def decode(body: bytes, columns: Sequence[str]) -> list[Row]:
+    """Return the records of `{"readings": [{...}]}` or of `{"features": [[...]], "columns": [...]}`.
+
+    Args:
+        body: The request's body.
+        columns: Names of a matrix's columns when the body does not name them.
+
+    Raises:
+        DataError: The body is not such a document; the message names row and column where there is one.
+    """
+    document = _json(body)
+    shapes = 'send {"readings": [{...}]} or {"features": [[...]]}'
+    if not isinstance(document, dict) or ("readings" in document) == ("features" in document):
+        raise DataError(shapes)
+    if unknown := sorted(set(document) - {"readings", "features", "columns"}):
+        raise DataError(f"unknown key {unknown[0]!r}; {shapes}")
+    if "readings" in document:
+        if "columns" in document:
+            raise DataError("'columns' belongs to 'features', not to 'readings'")
+        rows = _rows(document["readings"], "readings")
+        return [_record(number, row) for number, row in enumerate(rows, start=1)]
+    names = _names(document.get("columns"), columns)
+    rows = _rows(document["features"], "features")
+    return [_matrix_row(number, row, names) for number, row in enumerate(rows, start=1)]
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body, object_pairs_hook=_unique, parse_int=_integer)
+    except RecursionError:
+        raise DataError("the body is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise DataError("the body is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        ) from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"the key {shorten(repeated)} occurs twice in one object")
+    return members
+
+
+def _integer(digits: str) -> int | float:
+    if len(digits) <= _LONGEST_INTEGER:
+        return int(digits)
+    return -math.inf if digits.startswith("-") else math.inf
+
+
+def _rows(rows: Any, key: str) -> list[Any]:
+    if not isinstance(rows, list) or not rows:
+        raise DataError(f"{key!r} must be a list with at least one row")
+    if len(rows) > MAX_ROWS:
+        raise DataError(f"{key!r} has {len(rows):,} rows; send at most {MAX_ROWS:,} at a time")
+    return rows
+
+
+def _names(names: Any, columns: Sequence[str]) -> list[str]:
+    if names is None:
+        return list(columns)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DataError("'columns' must be a list of names")
+    if len(set(names)) < len(names):
+        raise DataError("'columns' names a column twice")
+    return names
+
+
+def _record(number: int, row: Any) -> Row:
+    if not isinstance(row, dict):
+        raise DataError(f"row {number}: a reading is an object with a value per column")
+    return {name: _scalar(number, name, value) for name, value in row.items()}
+
+
+def _matrix_row(number: int, row: Any, names: Sequence[str]) -> Row:
+    if not isinstance(row, list) or len(row) != len(names):
+        count = f"{len(row)} values" if isinstance(row, list) else "no list"
+        raise DataError(
+            f"row {number}: {count}, expected {len(names)}: {shorten(', '.join(names), quote=False)}"
+        )
+    return {name: _scalar(number, name, value) for name, value in zip(names, row, strict=True)}
+
+
+def _scalar(number: int, name: str, value: Any) -> Value:
+    if isinstance(value, list | dict):
+        raise DataError(f"row {number}, column {shorten(name)}: a list or an object is not a value")
+    scalar: Value = value
+    return scalar
+
+
+def shorten(value: object, limit: int = 80, *, quote: bool = True) -> str:
+    """Return a value as a message shows it: quoted, at most `limit` characters, printable."""
+    text = repr(value) if quote else str(value)
+    text = text.encode("utf-8", errors="replace").decode()
+    return text if len(text) <= limit else f"{text[:limit]}..."

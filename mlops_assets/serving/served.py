@@ -1,0 +1,150 @@
+"""One champion, ready: the model file as trained, the predictor, and the readings that features look back at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlops_assets import features
+from mlops_assets.errors import DataError
+from mlops_assets.lifecycle.predictor import BundlePredictor
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import computed_columns, past_columns, source_columns
+from mlops_assets.serving import table
+from mlops_assets.serving.history import History, refuse_stale
+from mlops_assets.serving.payload import Row, shorten
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A champion that makes predictions. extra: columns of its data that it does not look at."""
+
+    spec: ModelSpec
+    version: int
+    revision: int
+    predictor: BundlePredictor
+    history: History
+    extra: frozenset[str] = frozenset()
+
+    @property
+    def columns(self) -> table.Columns:
+        """Return the columns of a request."""
+        spec, preparation = self.spec, self.predictor.preparation
+        computed = set(computed_columns(spec.features, spec.target, spec.timestamp))
+        computed |= set(past_columns(spec.features, spec.target))
+        target = (spec.target,) if spec.problem == "forecasting" else ()
+        keys = tuple(name for name in (spec.timestamp, spec.entity) if name is not None)
+        inputs = (name for name in preparation.inputs if name not in computed)
+        needed = tuple(dict.fromkeys([*keys, *target, *source_columns(spec.features), *inputs]))
+        groups = {group.by for group in preparation.groups} | {group.by for group in spec.features.grouped}
+        calculated = source_columns(spec.features.model_copy(update={"inputs": None}))
+        # a dropped column enters no matrix: its values may be of any type
+        text = {category.name for category in preparation.categories} | groups
+        text |= set(preparation.dropped) - (set(calculated) - groups)
+        others = {spec.target, *spec.features.exclude, *spec.evaluation.slices, *spec.evaluation.sensitive}
+        others |= {name for name in (spec.split.group,) if name is not None}
+        ignored = (self.extra | others) - set(needed) - computed
+        entity = self.history.recent.schema.get(spec.entity or "", pl.String())
+        return table.Columns(needed, frozenset(text) - set(keys), frozenset(ignored), entity)
+
+    def respond(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Return the predictions for a request's records; see `predict`."""
+        return self.predict(table.frame(self.spec, self.columns, rows))
+
+    def predict(self, rows: pl.DataFrame) -> dict[str, Any]:
+        """Return predictions for new readings, in their order, with version, interval and age of the history.
+
+        Args:
+            rows: One reading per row, typed.
+
+        Returns:
+            A JSON document. Numbers have the bounds between which the truth lies with the probability `level`, where
+            the model has an interval; classes have probabilities. `history` says which stored data was looked back at
+            and how many seconds before each row its newest reading lies.
+
+        Raises:
+            DataError: A column is missing, a row stands twice with different values, the history is older than the
+                model file allows, or no finite prediction comes out.
+        """
+        rows, indices = self._without_repetition(rows)
+        readings = self.history.before(self.spec, rows)
+        ages = self.history.ages(self.spec, readings, rows)
+        refuse_stale(self.spec, ages)
+        frame = features.online(self.spec, readings, rows)
+        predictions = self.predictor.predict(frame)
+        bounds = self.predictor.bounds(frame, predictions)
+        probabilities = self.predictor.probabilities(frame)
+        self._require_finite(rows, predictions, probabilities)
+        document: dict[str, Any] = {
+            "model": self.spec.name,
+            "version": self.version,
+            "revision": self.revision,
+            "algorithm": self.predictor.algorithm,
+            "predictions": _repeated(predictions.tolist(), indices),
+        }
+        if bounds is not None:
+            sides = {"low": bounds.low, "high": bounds.high}
+            document["level"] = bounds.level
+            for name, side in sides.items():
+                document[name] = _repeated(pl.Series(side).fill_nan(None).to_list(), indices)
+        if probabilities is not None:
+            document["classes"] = list(self.predictor.classes)
+            document["probabilities"] = _repeated(probabilities.tolist(), indices)
+        if self.history.table is not None:
+            document["history"] = {
+                "table_version": self.history.table.version,
+                "age_seconds": _repeated(ages, indices),
+            }
+        return document
+
+    def _without_repetition(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
+        """Return each reading once, and per row of the request which of them it is.
+
+        Training has one reading per entity and instant. The same reading sent twice gets the same prediction twice; two
+        different readings of one entity and instant are refused.
+        """
+        keys = [name for name in (self.spec.entity, self.spec.timestamp) if name in rows.columns]
+        if self.spec.timestamp is None or not rows.select(pl.struct(keys).is_duplicated().any()).item():
+            return rows, list(range(rows.height))
+        once = rows.unique(maintain_order=True, keep="first")
+        differing = once.with_row_index("__row").filter(pl.struct(keys).is_duplicated())
+        if differing.height:
+            key = differing.select(keys).row(0)
+            same = rows.select(pl.struct(keys).alias("key")).with_row_index("number", offset=1)
+            numbers = [
+                row["number"] for row in same.iter_rows(named=True) if tuple(row["key"].values()) == key
+            ]
+            raise DataError(
+                f"rows {numbers[0]} and {numbers[1]} are different readings of one instant "
+                f"({shorten(', '.join(str(value) for value in key), quote=False)}); send one of them"
+            )
+        indexed = once.with_row_index("__index")
+        matched = rows.join(indexed, on=rows.columns, how="left", nulls_equal=True, maintain_order="left")
+        return once, matched["__index"].to_list()
+
+    def _require_finite(self, rows: pl.DataFrame, predictions: Any, probabilities: Any) -> None:
+        numeric = np.asarray(predictions).dtype.kind == "f"
+        wrong = ~np.isfinite(np.asarray(predictions)) if numeric else np.zeros(len(predictions), dtype=bool)
+        if probabilities is not None:
+            wrong |= ~np.isfinite(probabilities).all(axis=1)
+        if not wrong.any():
+            return
+        number = int(np.flatnonzero(wrong)[0])
+        values = [
+            (name, value)
+            for name, value in rows.row(number, named=True).items()
+            if isinstance(value, float | int) and name not in (self.spec.timestamp, self.spec.entity)
+        ]
+        name, value = max(values, key=lambda pair: abs(pair[1]), default=("", 0.0))
+        raise DataError(
+            f"row {number + 1}, column {name!r}: the model has no finite prediction for this row; its largest value is "
+            f"{value:g}"
+        )
+
+
+def _repeated(values: Sequence[Any], indices: Iterable[int]) -> list[Any]:
+    return [values[index] for index in indices]

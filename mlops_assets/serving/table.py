@@ -1,0 +1,168 @@
+"""Records to a typed frame: each value checked for what its column is, and read as training reads it.
+
+Comes in: records with plain JSON values, and the columns of a served model. Goes out: a frame for
+`features.online`, or a DataError that names row and column. No value is turned into a missing one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from mlops_assets.errors import DataError, MlopsError
+from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.model_file.suggestion import did_you_mean
+from mlops_assets.readings.cleaning.timestamps import to_instants
+from mlops_assets.serving.payload import Row, Value, shorten
+
+LARGEST: Final = 3.4028235e38
+"""The largest number of single precision, in which several algorithms compute."""
+_UTC: Final = pl.Datetime("us", "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a request: what the model needs, and what else its training data had.
+
+    needed: in the order in which a matrix without names is read. text: those of the needed columns that are text.
+    ignored: columns that a reading may have but the model does not look at. entity_type: as stored with the history.
+    """
+
+    needed: tuple[str, ...]
+    text: frozenset[str]
+    ignored: frozenset[str]
+    entity_type: pl.DataType
+
+
+def frame(spec: ModelSpec, columns: Columns, rows: Sequence[Row]) -> pl.DataFrame:
+    """Return the needed columns, typed.
+
+    Raises:
+        DataError: A column is unknown or missing, or a value is not one of its column.
+    """
+    _check_names(columns, rows)
+    series = []
+    for name in columns.needed:
+        values = [row.get(name) for row in rows]
+        if all(name not in row for row in rows):
+            continue  # the model may do without it (a target); `features.online` says when it cannot
+        if name == spec.timestamp:
+            series.append(_instants(name, values, spec.repairs))
+        elif name == spec.entity:
+            series.append(_entities(name, values, columns.entity_type))
+        elif name in columns.text:
+            texts = [_text(number, name, value) for number, value in enumerate(values, start=1)]
+            series.append(pl.Series(name, texts, dtype=pl.String))
+        else:
+            numbers = [_number(number, name, value) for number, value in enumerate(values, start=1)]
+            series.append(pl.Series(name, numbers, dtype=pl.Float64))
+    return pl.DataFrame(series)
+
+
+def _check_names(columns: Columns, rows: Sequence[Row]) -> None:
+    allowed = columns.ignored.union(columns.needed)
+    for number, row in enumerate(rows, start=1):
+        if not row.keys() <= allowed:
+            unknown = next(name for name in row if name not in allowed)
+            raise DataError(
+                f"row {number}: the model has no column {shorten(unknown)}{did_you_mean(unknown, allowed)}; "
+                f"it reads {shorten(', '.join(columns.needed), 300, quote=False)}"
+            )
+
+
+def _number(number: int, name: str, value: Value) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        raise DataError(f"row {number}, column {name!r}: {shorten(value)} is not a number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DataError(f"row {number}, column {name!r}: the value is not a finite number")
+    if abs(value) > LARGEST:
+        raise DataError(f"row {number}, column {name!r}: the value is larger than {LARGEST:.3g}")
+    return float(value)
+
+
+def _text(number: int, name: str, value: Value) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DataError(f"row {number}, column {name!r}: the value is not a finite number")
+    if not isinstance(value, str):
+        # as a column of that type reads in training
+        return str(pl.Series([value]).cast(pl.String)[0])
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"row {number}, column {name!r}: the text is not valid Unicode") from None
+    return value
+
+
+def _entities(name: str, values: Sequence[Value], dtype: pl.DataType) -> pl.Series:
+    entities: list[str | int] = []
+    for number, value in enumerate(values, start=1):
+        if value is None or isinstance(value, float):
+            raise DataError(f"row {number}, column {name!r}: an entity is text or a whole number")
+        if dtype.is_integer():
+            try:
+                entities.append(int(pl.Series([int(value)], dtype=dtype)[0]))
+            except (ValueError, TypeError, OverflowError, pl.exceptions.PolarsError):
+                raise DataError(
+                    f"row {number}, column {name!r}: {shorten(value)} is not an entity of the training data, "
+                    "which are whole numbers"
+                ) from None
+        else:
+            entities.append(str(_text(number, name, value)))
+    return pl.Series(name, entities, dtype=dtype)
+
+
+def _instants(name: str, values: Sequence[Value], repairs: RepairsSpec) -> pl.Series:
+    """Read instants as training reads them; with a declared format, ISO 8601 text too."""
+    instants = None
+    if all(isinstance(value, str) for value in values) or all(type(value) is int for value in values):
+        instants = _read(pl.Series(name, [_text_or_integer(value) for value in values]), repairs)
+    if instants is not None and not instants.null_count():
+        return instants
+    return pl.Series(
+        name,
+        [_instant(number, name, value, repairs) for number, value in enumerate(values, start=1)],
+        dtype=_UTC,
+    )
+
+
+def _read(column: pl.Series, repairs: RepairsSpec) -> pl.Series | None:
+    try:
+        return to_instants(column, repairs, "the request")[0].cast(_UTC)
+    except (MlopsError, pl.exceptions.PolarsError, OverflowError):
+        return None
+
+
+def _text_or_integer(value: Value) -> str | int | None:
+    if isinstance(value, str):
+        return value if value.isprintable() else ""
+    return value if isinstance(value, int) and abs(value) < 2**63 else None
+
+
+def _instant(number: int, name: str, value: Value, repairs: RepairsSpec) -> object:
+    """Read one instant, or say why it cannot be read."""
+    where = f"row {number}, column {name!r}"
+    readable = _text_or_integer(value) if isinstance(value, str) or type(value) is int else None
+    if readable is None:
+        raise DataError(f"{where}: {shorten(value)} is not an instant such as 2026-01-31T08:00:00Z")
+    column = pl.Series(name, [readable])
+    iso = repairs.model_copy(update={"timestamp_format": None})
+    for reading in (repairs, iso) if isinstance(readable, str) else (repairs,):
+        instant = _read(column, reading)
+        if instant is not None and instant[0] is not None:
+            return instant[0]
+    try:
+        to_instants(column, repairs, where)
+    except MlopsError as error:
+        raise DataError(str(error)) from None
+    except (pl.exceptions.PolarsError, OverflowError):
+        pass
+    raise DataError(f"{where}: {shorten(value)} is not an instant such as 2026-01-31T08:00:00Z")

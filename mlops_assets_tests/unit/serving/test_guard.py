@@ -1,0 +1,119 @@
+"""What is refused before a body is read, over bare ASGI and over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from mlops_assets.serving.connections import protocol
+from mlops_assets.serving.guard import Guard
+
+
+async def nothing(scope: Any, receive: Any, send: Any) -> None:
+    """An application that reads its body and returns nothing."""
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def ask(headers: dict[str, str], path: str = "/predict/x") -> tuple[int, int]:
+    """The status, and how many times the body was read."""
+    read, sent = 0, []
+
+    async def receive() -> dict[str, Any]:
+        nonlocal read
+        read += 1
+        return {"type": "http.request", "body": b"x" * 10, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "path": path,
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    asyncio.run(Guard(nothing, "secret", max_body=100)(scope, receive, send))
+    return sent[0]["status"], read
+
+
+def test_no_byte_of_a_body_is_read_before_the_key() -> None:
+    assert ask({}) == (401, 0)
+    assert ask({"x-api-key": "wrong"}) == (401, 0)
+    assert ask({"x-api-key": "secret"}) == (200, 1)
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    assert ask({"x-api-key": "secret", "content-length": "101"}) == (413, 0)
+    assert ask({"x-api-key": "secret", "content-length": "9" * 5000}) == (413, 0)
+    assert ask({"x-api-key": "secret", "content-length": "100"}) == (200, 1)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A real server that allows two connections, and half a second for a request's headers."""
+    config = uvicorn.Config(
+        Guard(nothing, "secret", body_seconds=0.5),
+        port=0,
+        http=protocol(header_seconds=0.5, limit=2),
+        log_level="critical",
+        lifespan="off",
+    )
+    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join(30)
+    listener.close()
+
+
+def closed_by_server(client: socket.socket) -> bool:
+    """Whether the server ends the connection; it does so in half a second."""
+    client.settimeout(30)
+    try:
+        return client.recv(1000) == b""
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"G"])
+def test_a_connection_that_stays_half_open_is_closed(port: int, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(sent)
+        assert closed_by_server(client)
+
+
+def test_a_connection_that_stays_half_open_after_a_response_is_closed(port: int) -> None:
+    request = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(request)
+        client.settimeout(30)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        client.sendall(request[:10])
+        assert closed_by_server(client)
+
+
+def test_a_body_that_does_not_arrive_is_given_up(port: int) -> None:
+    head = b"POST /x HTTP/1.1\r\nHost: x\r\nx-api-key: secret\r\nContent-Length: 10\r\n\r\nabc"
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(head)
+        client.settimeout(30)
+        assert not client.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+def test_more_connections_than_the_limit_are_closed_at_once(port: int) -> None:
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+    try:
+        assert closed_by_server(clients[2])
+    finally:
+        for client in clients:
+            client.close()
