@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
 
 from mlops_assets import features
 from mlops_assets.errors import DataError
+from mlops_assets.features.columns import arithmetic, computed_names, source_names
+from mlops_assets.features.kinds.kind import Role
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.features import computed_columns, past_columns, source_columns
 from mlops_assets.serving import table
 from mlops_assets.serving.history import History, refuse_stale
 from mlops_assets.serving.payload import Row, shorten
@@ -34,17 +35,15 @@ class Served:
     def columns(self) -> table.Columns:
         """Return the columns of a request."""
         spec, preparation = self.spec, self.predictor.preparation
-        computed = set(computed_columns(spec.features, spec.target, spec.timestamp))
-        computed |= set(past_columns(spec.features, spec.target))
+        computed = {name for role in get_args(Role) for name in computed_names(spec, role)}
         target = (spec.target,) if spec.problem == "forecasting" else ()
         keys = tuple(name for name in (spec.timestamp, spec.entity) if name is not None)
         inputs = (name for name in preparation.inputs if name not in computed)
-        needed = tuple(dict.fromkeys([*keys, *target, *source_columns(spec.features), *inputs]))
+        needed = tuple(dict.fromkeys([*keys, *target, *source_names(spec), *inputs]))
         groups = {group.by for group in preparation.groups} | {group.by for group in spec.features.grouped}
-        calculated = source_columns(spec.features.model_copy(update={"inputs": None}))
         # a dropped column enters no matrix: its values may be of any type
         text = {category.name for category in preparation.categories} | groups
-        text |= set(preparation.dropped) - (set(calculated) - groups)
+        text |= set(preparation.dropped) - arithmetic(spec)
         others = {spec.target, *spec.features.exclude, *spec.evaluation.slices, *spec.evaluation.sensitive}
         others |= {name for name in (spec.split.group,) if name is not None}
         ignored = (self.extra | others) - set(needed) - computed
