@@ -127,7 +127,7 @@ def _warnings(files: Sequence[Path]) -> list[Problem]:
 def _missing_extras(file: Path, spec: ModelSpec) -> Iterator[Problem]:
     """Yield every algorithm of the file that cannot be trained here, at its line."""
     from mlops_assets.model_file import problem_at
-    from mlops_assets.model_file.training import ALGORITHM_CATALOGUE
+    from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE
 
     search = spec.training.search
     choices: list[tuple[tuple[str | int, ...], str]] = [

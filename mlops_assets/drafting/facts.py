@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
-from mlops_assets.model_file.training import Problem
+from mlops_assets.model_file.algorithms import Problem
 
 Kind = Literal["number", "text", "boolean", "time", "other"]
 Unit = Literal["s", "ms", "us", "ns"]

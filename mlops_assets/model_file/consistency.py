@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlops_assets.metrics import METRICS
+from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE, unknown_loss
 from mlops_assets.model_file.document import Path
 from mlops_assets.model_file.model import ModelSpec
-from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, SearchedChoice, unknown_loss
+from mlops_assets.model_file.training import SearchedChoice
 
 Finding = tuple[Path, str]
 NEEDS_HISTORY = "add 'history' to 'features', such as {every: 1d, steps: 56}"
@@ -58,7 +59,7 @@ def _algorithms(spec: ModelSpec) -> Iterator[Finding]:
                 path,
                 f"{choice.name!r} does not solve {spec.problem}; these do: {', '.join(sorted(supported))}",
             )
-        elif ALGORITHM_CATALOGUE[choice.name].needs_past and spec.features.history is None:
+        elif ALGORITHM_CATALOGUE[choice.name].needs_history and spec.features.history is None:
             yield path, f"{choice.name!r} forecasts from the recent past; {NEEDS_HISTORY}"
         elif not ALGORITHM_CATALOGUE[choice.name].many_series and spec.entity is not None:
             yield path, f"{choice.name!r} learns one series, but 'entity' declares several"

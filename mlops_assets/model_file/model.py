@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mlops_assets.model_file.algorithms import Problem
 from mlops_assets.model_file.evaluation import EvaluationSpec
 from mlops_assets.model_file.features import FeaturesSpec
 from mlops_assets.model_file.gates import Gate
@@ -20,7 +21,7 @@ from mlops_assets.model_file.operations import (
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.source import RepairsSpec, Source
 from mlops_assets.model_file.split import SplitSpec
-from mlops_assets.model_file.training import Problem, TrainingSpec
+from mlops_assets.model_file.training import TrainingSpec
 from mlops_assets.model_file.validation import ValidationSpec
 from mlops_assets.model_file.values import Column, Name, Owner
 

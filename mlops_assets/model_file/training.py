@@ -1,195 +1,54 @@
-"""The `training:` section, and the catalogue of algorithm names a model file may use.
+"""The `training:` section: the algorithms to fit, the search for their parameters, and the bounds on both.
 
-The classes behind the names live in `training.algorithms`; a test holds the two lists together. Parameters stand
-here by name so that a mistyped one is found with its line, before any library is imported.
+What an algorithm's parameters may be is in `model_file.algorithms`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, JsonValue, ValidationError, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
+from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE, AlgorithmParameters, refusals
+from mlops_assets.model_file.algorithms.python import EXAMPLE
 from mlops_assets.model_file.section import Section, unfold
-from mlops_assets.model_file.suggestion import did_you_mean, near_and_all
+from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.model_file.values import Duration, Share
 
-Problem = Literal["regression", "classification", "forecasting"]
 TargetTransform = Literal["none", "log1p"]
-
-
-@dataclass(frozen=True, slots=True)
-class AlgorithmInfo:
-    """What the loader must know of an algorithm: the problems it solves, its parameters, and the extra it needs."""
-
-    problems: tuple[Problem, ...]
-    params: tuple[str, ...]
-    """Names a model file may set."""
-    extra: str | None = None
-    needs_past: bool = False
-    """Whether it forecasts from `features.history` alone, or by it."""
-    many_series: bool = True
-    """Whether it learns several entities together."""
-    number_losses: tuple[str, ...] = ()
-    """What `loss` may be when numbers are learnt, its default first."""
-    class_losses: tuple[str, ...] = ()
-    """The same for classes."""
-    onnx: bool = False
-    """Whether it can be written as an ONNX file."""
-    losses_without_onnx: tuple[str, ...] = ()
-    """Losses whose converters give up, or write a file that answers otherwise."""
-
-
-_TABULAR: Final[tuple[Problem, ...]] = ("regression", "classification", "forecasting")
-_NUMBERS: Final[tuple[Problem, ...]] = ("regression", "forecasting")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(sorted(text.split()))
-
-
-_DEEP: Final = _names("batch dropout epochs focus layers learning_rate loss patience units validation window")
-_ROBUST: Final = ("squared", "absolute", "huber", "log_cosh")
-_CLASSES: Final = ("cross_entropy", "focal")
-
-
-def _network(more: str = "") -> AlgorithmInfo:
-    params = _names(f"{' '.join(_DEEP)} {more}")
-    return AlgorithmInfo(_TABULAR, params, extra="deep", number_losses=_ROBUST, class_losses=_CLASSES)
-
-
-ALGORITHM_CATALOGUE: Final[dict[str, AlgorithmInfo]] = {
-    "linear": AlgorithmInfo(_NUMBERS, _names("fit_intercept positive"), onnx=True),
-    "ridge": AlgorithmInfo(_NUMBERS, _names("alpha fit_intercept max_iter positive solver tol"), onnx=True),
-    "logistic": AlgorithmInfo(
-        ("classification",), _names("C class_weight fit_intercept l1_ratio max_iter solver tol"), onnx=True
-    ),
-    "random_forest": AlgorithmInfo(
-        _TABULAR,
-        _names(
-            "bootstrap ccp_alpha class_weight criterion max_depth max_features max_leaf_nodes max_samples "
-            "min_impurity_decrease min_samples_leaf min_samples_split n_estimators"
-        ),
-        onnx=True,
-    ),
-    "svm": AlgorithmInfo(
-        _TABULAR,
-        _names("C cache_size class_weight coef0 degree epsilon gamma kernel max_iter shrinking tol"),
-        onnx=True,
-    ),
-    "hist_gradient_boosting": AlgorithmInfo(
-        _TABULAR,
-        _names(
-            "class_weight early_stopping l2_regularization learning_rate loss max_bins max_depth max_features max_iter "
-            "max_leaf_nodes min_samples_leaf n_iter_no_change quantile tol validation_fraction"
-        ),
-        number_losses=("squared", "absolute", "quantile", "poisson", "gamma"),
-        class_losses=("cross_entropy",),
-        onnx=True,
-        losses_without_onnx=("gamma", "poisson"),
-    ),
-    "lightgbm": AlgorithmInfo(
-        _TABULAR,
-        _names(
-            "alpha bagging_fraction bagging_freq boosting cat_smooth colsample_bytree early_stopping_rounds "
-            "extra_trees feature_fraction focus is_unbalance lambda_l1 lambda_l2 learning_rate linear_tree loss "
-            "max_bin max_depth min_child_samples min_child_weight min_data_in_leaf min_split_gain n_estimators "
-            "num_leaves path_smooth reg_alpha reg_lambda scale_pos_weight subsample subsample_freq"
-        ),
-        number_losses=(*_ROBUST, "quantile", "poisson"),
-        class_losses=_CLASSES,
-        onnx=True,
-        losses_without_onnx=("focal", "log_cosh"),
-    ),
-    "xgboost": AlgorithmInfo(
-        _TABULAR,
-        _names(
-            "colsample_bylevel colsample_bynode colsample_bytree early_stopping_rounds eta focus gamma grow_policy "
-            "learning_rate loss max_bin max_delta_step max_depth max_leaves min_child_weight n_estimators "
-            "quantile_alpha reg_alpha reg_lambda scale_pos_weight subsample"
-        ),
-        extra="boosting",
-        number_losses=(*_ROBUST, "quantile", "poisson"),
-        class_losses=_CLASSES,
-        onnx=True,
-        losses_without_onnx=("focal",),
-    ),
-    "catboost": AlgorithmInfo(
-        _TABULAR,
-        _names(
-            "auto_class_weights bagging_temperature bootstrap_type border_count depth early_stopping_rounds "
-            "focus grow_policy l2_leaf_reg learning_rate loss max_leaves min_data_in_leaf n_estimators "
-            "random_strength rsm subsample"
-        ),
-        extra="boosting",
-        number_losses=(*_ROBUST, "poisson"),
-        class_losses=_CLASSES,
-        onnx=True,
-        losses_without_onnx=("poisson",),
-    ),
-    "python": AlgorithmInfo(_TABULAR, _names("estimator params pickle trusted")),
-    "seasonal_naive": AlgorithmInfo(("forecasting",), _names("ahead season"), needs_past=True),
-    "recursive": AlgorithmInfo(
-        ("forecasting",), _names("ahead algorithm every exogenous lags params"), needs_past=True
-    ),
-    "exponential_smoothing": AlgorithmInfo(
-        ("forecasting",),
-        _names("ahead damped every max_iter season trend"),
-        extra="forecast",
-        needs_past=True,
-        many_series=False,
-    ),
-    "arima": AlgorithmInfo(
-        ("forecasting",),
-        _names("ahead every max_iter order"),
-        extra="forecast",
-        needs_past=True,
-        many_series=False,
-    ),
-    "sarimax": AlgorithmInfo(
-        ("forecasting",),
-        _names("ahead every exogenous max_iter order seasonal_order"),
-        extra="forecast",
-        needs_past=True,
-        many_series=False,
-    ),
-    "prophet": AlgorithmInfo(
-        ("forecasting",),
-        _names(
-            "ahead changepoint_prior_scale changepoint_range every growth n_changepoints regressors "
-            "seasonality_mode seasonality_prior_scale"
-        ),
-        extra="prophet",
-        needs_past=True,
-        many_series=False,
-    ),
-    "lstm": _network(),
-    "gru": _network(),
-    "cnn": _network("kernel"),
-    "transformer": _network("heads"),
-    "embedding": AlgorithmInfo(
-        ("classification",),
-        _names(f"dimensions margin {' '.join(name for name in _DEEP if name not in ('focus', 'loss'))}"),
-        extra="deep",
-    ),
-}
-
-INNERMOST: Final = "ridge"
-"""What `recursive` wraps where nothing is said."""
-WRAPPED: Final = tuple(
-    name
-    for name, info in ALGORITHM_CATALOGUE.items()
-    if "forecasting" in info.problems and not info.needs_past and name != "python"
-)
-"""What `recursive` can wrap: not `python`, whose estimator may be stored in ways that are asked about by name."""
 
 
 def _known_algorithm(name: str) -> str:
     if name not in ALGORITHM_CATALOGUE:
         raise ValueError(f"unknown algorithm {name!r}{did_you_mean(name, ALGORITHM_CATALOGUE)}")
     return name
+
+
+def _refused(algorithm: str, problems: Mapping[str, str], values: Mapping[str, Any]) -> ValidationError:
+    """Return an error whose locations are the parameters, so that each is reported with its own line."""
+    return ValidationError.from_exception_data(
+        algorithm,
+        [
+            InitErrorDetails(
+                type=PydanticCustomError("value_error", "{error}", {"error": problem}),
+                loc=(algorithm, parameter),
+                input=values.get(parameter),
+            )
+            for parameter, problem in problems.items()
+        ],
+    )
+
+
+def _with_null(parameters: type[AlgorithmParameters]) -> dict[str, Any]:
+    """Return a schema of parameters that may be left out altogether, as in `- ridge:`."""
+    schema = parameters.model_json_schema()
+    for value in schema["properties"].values():
+        value.pop("title")
+        value.pop("default", None)
+    return schema if schema.get("required") else {"anyOf": [schema, {"type": "null"}]}
 
 
 class AlgorithmChoice(Section):
@@ -210,11 +69,21 @@ class AlgorithmChoice(Section):
 
     @model_validator(mode="after")
     def _known_params(self) -> AlgorithmChoice:
-        if problems := unknown_params(self.name, self.params):
-            raise ValueError("; ".join(problems))
-        if self.name == "python" and not isinstance(self.params.get("pickle", False), bool):
-            raise ValueError(f"'pickle' must be true or false, not {self.params['pickle']!r}")
+        if problems := refusals(self.name, self.params):
+            raise _refused(self.name, problems, self.params)
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _core: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the schema of what a file holds: a name, or a name with its parameters."""
+        bodies = {name: _with_null(parameters) for name, parameters in ALGORITHM_CATALOGUE.items()}
+        single = [
+            {"type": "object", "properties": {name: body}, "required": [name], "additionalProperties": False}
+            for name, body in bodies.items()
+        ]
+        return {"description": cls.__doc__, "anyOf": [{"enum": list(bodies)}, *single]}
 
 
 class SearchedRange(Section):
@@ -240,6 +109,11 @@ class SearchedChoice(Section):
     choices: Annotated[tuple[str | int | float | bool | None, ...], Field(min_length=1)]
 
 
+def _required(algorithm: str) -> dict[str, str]:
+    """Return what a space need not name, as `algorithms` sets it."""
+    return {"estimator": EXAMPLE} if algorithm == "python" else {}
+
+
 class SearchSpec(Section):
     """A search for better parameters, within the time limit of the training."""
 
@@ -254,8 +128,11 @@ class SearchSpec(Section):
     def _known_names(self) -> SearchSpec:
         for name, space in self.spaces.items():
             _known_algorithm(name)
-            if problems := unknown_params(name, space):
-                raise ValueError("; ".join(problems))
+            for parameter, values in space.items():
+                tried = values.choices if isinstance(values, SearchedChoice) else (values.low, values.high)
+                for value in tried:
+                    if problem := refusals(name, {**_required(name), parameter: value}).get(parameter):
+                        raise _refused(name, {parameter: problem}, {parameter: value})
         if "pickle" in self.spaces.get("python", {}):
             raise ValueError("python: 'pickle' is a permission to give or not, nothing to search for")
         return self
@@ -286,35 +163,3 @@ class TrainingSpec(Section):
             one for one in self.algorithms if one.name == "python" and one.params.get("pickle") is True
         )
         return frozenset(str(one.params.get("estimator")) for one in allowed)
-
-
-def unknown_params(algorithm: str, params: Mapping[str, Any]) -> list[str]:
-    """One sentence for every parameter the algorithm does not have."""
-    known = ALGORITHM_CATALOGUE[algorithm].params
-    found = [
-        f"{algorithm} has no parameter {name!r}{did_you_mean(name, known)}"
-        for name in params
-        if name not in known
-    ]
-    return found or (_inside(params) if algorithm == "recursive" else [])
-
-
-def _inside(params: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the algorithm that `recursive` wraps."""
-    name, own = params.get("algorithm", INNERMOST), params.get("params") or {}
-    if name not in WRAPPED:
-        return [f"recursive: no algorithm {name!r} to wrap{near_and_all(str(name), WRAPPED)}"]
-    if not isinstance(own, Mapping):
-        return [f"recursive: 'params' must be a mapping of parameters of {name}"]
-    found = unknown_params(name, own)
-    lost = unknown_loss(name, "forecasting", own.get("loss"))
-    return [f"recursive: {problem}" for problem in (*found, *([lost] if lost else []))]
-
-
-def unknown_loss(algorithm: str, problem: Problem, loss: object) -> str | None:
-    """A sentence when the algorithm has no such loss for the problem; an algorithm without losses has no parameter."""
-    info = ALGORITHM_CATALOGUE[algorithm]
-    known = info.class_losses if problem == "classification" else info.number_losses
-    if not known or loss is None or loss in known:
-        return None
-    return f"{algorithm} has no loss {loss!r} for {problem}{near_and_all(str(loss), known)}"

@@ -22,10 +22,11 @@ from mlops_assets.artifacts import Evaluation, Split
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file import ModelSpec, load_model
+from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE
 from mlops_assets.model_file.gates import BeatsBaseline, MetricAtLeast, MetricAtMost
 from mlops_assets.model_file.source import FileSource, SqlSource
 from mlops_assets.model_file.split import SplitSpec
-from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, AlgorithmChoice
+from mlops_assets.model_file.training import AlgorithmChoice
 from mlops_assets.settings import Settings
 from mlops_assets.simulators import SIMULATORS
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from mlops_assets.model_file.training import Problem
+from mlops_assets.model_file.algorithms import Problem
 
 LEAKAGE: Final = 0.9999
 """Absolute rank correlation with the target (area under the curve for two classes) from which two say the same."""

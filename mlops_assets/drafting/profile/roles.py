@@ -13,7 +13,7 @@ from mlops_assets.drafting import LONGEST_NAME, MANY_MISSING, ColumnFacts, Role
 from mlops_assets.drafting.profile.columns import Read
 from mlops_assets.drafting.profile.leakage import parts_of_sum, target_leakage
 from mlops_assets.drafting.profile.time_formats import NO_FORMAT, format_of
-from mlops_assets.model_file.training import Problem
+from mlops_assets.model_file.algorithms import Problem
 
 MANY_VALUES: Final = 500
 """Text columns with more values than this are left out."""

@@ -17,8 +17,8 @@ from mlops_assets.drafting.profile.roles import roles, shown
 from mlops_assets.drafting.profile.time_formats import NO_FORMAT, format_of
 from mlops_assets.drafting.profile.timestamp import stepped, time_of
 from mlops_assets.errors import SourceError
+from mlops_assets.model_file.algorithms import Problem
 from mlops_assets.model_file.suggestion import did_you_mean
-from mlops_assets.model_file.training import Problem
 from mlops_assets.readings.cleaning.steps import written
 
 FEW_VALUES: Final = 20

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
+from mlops_assets.model_file.algorithms.forecasting import ArimaParameters
 from mlops_assets.training.algorithms.base.algorithm import Floats
 from mlops_assets.training.algorithms.base.state_space import StateSpaceAlgorithm
 
@@ -11,7 +12,7 @@ from mlops_assets.training.algorithms.base.state_space import StateSpaceAlgorith
 class Arima(StateSpaceAlgorithm):
     """Autoregression, differences and moving average, by maximum likelihood."""
 
-    name: ClassVar[str] = "arima"
+    parameters = ArimaParameters
 
     def _model(self, series: Floats, others: Floats) -> Any:  # noqa: ARG002 - it has none
         from statsmodels.tsa.statespace.sarimax import SARIMAX

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from mlops_assets.errors import BundleError
+from mlops_assets.model_file.algorithms.boosting import CatBoostParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
 from mlops_assets.training.algorithms.base.boosting import PATIENCE, ROUNDS, library_params
 from mlops_assets.training.algorithms.base.focal_loss import focus_of
@@ -31,7 +32,7 @@ ROBUST: Final = ("huber", "log_cosh")
 class CatBoost(Algorithm):
     """Gradient boosting on symmetric trees, stopped early on the validation part. One thread: only then it repeats."""
 
-    name: ClassVar[str] = "catboost"
+    parameters = CatBoostParameters
     modules: ClassVar[tuple[str, ...]] = ("catboost",)
     packages: ClassVar[tuple[str, ...]] = ("catboost",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
+from mlops_assets.model_file.algorithms.networks import CnnParameters
 from mlops_assets.training.algorithms.base.torch_algorithm import DeepAlgorithm
 
 
 class Cnn(DeepAlgorithm):
     """Causal dilated convolutions (Bai, Kolter and Koltun 2018), `kernel` steps wide, three layers where unset."""
 
-    name: ClassVar[str] = "cnn"
+    parameters = CnnParameters
 
     def _encoder(self, width: int, options: Mapping[str, Any]) -> Any:
         from torch import nn

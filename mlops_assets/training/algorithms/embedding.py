@@ -9,11 +9,12 @@ prototype, and a row's probabilities are a softmax of minus its squared distance
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 
 from mlops_assets.errors import BundleError, TrainingError
+from mlops_assets.model_file.algorithms.networks import EmbeddingParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
 from mlops_assets.training.algorithms.base.focal_loss import shares
 from mlops_assets.training.algorithms.base.torch_algorithm import MODEL_FILE
@@ -29,7 +30,7 @@ TEMPERATURES: Final = np.geomspace(1e-4, 1e2, 121)
 class Embedding(Gru):
     """Gated recurrent units that end in a vector, judged by its distance to one prototype per class."""
 
-    name: ClassVar[str] = "embedding"
+    parameters = EmbeddingParameters
 
     def _width(self) -> int:
         dimensions = int(self.params.get("dimensions", DIMENSIONS))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
+from mlops_assets.model_file.algorithms.forecasting import ExponentialSmoothingParameters
 from mlops_assets.training.algorithms.base.algorithm import Floats
 from mlops_assets.training.algorithms.base.state_space import StateSpaceAlgorithm, season_of
 
@@ -11,7 +12,7 @@ from mlops_assets.training.algorithms.base.state_space import StateSpaceAlgorith
 class ExponentialSmoothing(StateSpaceAlgorithm):
     """Additive smoothing in innovations form, by maximum likelihood; `season: 0` is without a season."""
 
-    name: ClassVar[str] = "exponential_smoothing"
+    parameters = ExponentialSmoothingParameters
 
     def _model(self, series: Floats, others: Floats) -> Any:  # noqa: ARG002 - it has none
         from statsmodels.tsa.statespace.exponential_smoothing import ExponentialSmoothing as Model

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
+from mlops_assets.model_file.algorithms.scikit_learn import HistGradientBoostingParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData
 from mlops_assets.training.algorithms.base.losses import named_loss
 from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm, one_pool
@@ -22,7 +23,7 @@ NUMBER_LOSSES: Final = {
 class HistGradientBoosting(ScikitAlgorithm):
     """HistGradientBoostingRegressor or -Classifier. It stops early on the validation part, when there is one."""
 
-    name: ClassVar[str] = "hist_gradient_boosting"
+    parameters = HistGradientBoostingParameters
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
     handles_missing: ClassVar[bool] = True
     scales: ClassVar[bool] = True

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from mlops_assets.errors import BundleError
+from mlops_assets.model_file.algorithms.boosting import LightGbmParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
 from mlops_assets.training.algorithms.base.boosting import (
     OWN,
@@ -36,7 +37,7 @@ NUMBER_LOSSES: Final = {
 class LightGbm(Algorithm):
     """Gradient boosting by LightGBM's own interface, deterministic, stopped early on the validation part."""
 
-    name: ClassVar[str] = "lightgbm"
+    parameters = LightGbmParameters
     modules: ClassVar[tuple[str, ...]] = ("lightgbm",)
     packages: ClassVar[tuple[str, ...]] = ("lightgbm",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"

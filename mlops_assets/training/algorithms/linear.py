@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from mlops_assets.model_file.algorithms.scikit_learn import LinearParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
 from mlops_assets.training.algorithms.base.cost import QUICK, operations
 from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
@@ -14,7 +15,7 @@ from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 class Linear(ScikitAlgorithm):
     """scikit-learn's LinearRegression."""
 
-    name: ClassVar[str] = "linear"
+    parameters = LinearParameters
     explain: ClassVar[Literal["tree", "linear", "other"]] = "linear"
 
     def _estimator_for(self, _data: FitData) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from mlops_assets.model_file.algorithms.scikit_learn import LogisticParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
 from mlops_assets.training.algorithms.base.scaling import in_original_units, standardised
 from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
@@ -12,7 +13,7 @@ from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 class Logistic(ScikitAlgorithm):
     """scikit-learn's LogisticRegression behind a StandardScaler."""
 
-    name: ClassVar[str] = "logistic"
+    parameters = LogisticParameters
     explain: ClassVar[Literal["tree", "linear", "other"]] = "linear"
 
     def _estimator_for(self, data: FitData) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from mlops_assets.errors import BundleError, TrainingError
+from mlops_assets.model_file.algorithms.forecasting import ProphetParameters
 from mlops_assets.model_file.features import TIME
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
 
@@ -22,7 +23,7 @@ class Prophet(Algorithm):
     """Fitted on the instants that are forecast, stored as Prophet's own JSON. `regressors` are columns of the row that
     are known for that instant."""
 
-    name: ClassVar[str] = "prophet"
+    parameters = ProphetParameters
     modules: ClassVar[tuple[str, ...]] = ("prophet",)
     packages: ClassVar[tuple[str, ...]] = ("prophet",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"

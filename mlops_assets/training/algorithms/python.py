@@ -21,7 +21,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from mlops_assets.errors import BundleError, TrainingError
-from mlops_assets.model_file.training import Problem
+from mlops_assets.model_file.algorithms import Problem
+from mlops_assets.model_file.algorithms.python import PythonParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
 from mlops_assets.training.algorithms.base.provenance import distributions_of, source_of
 from mlops_assets.training.algorithms.base.sklearn import MODEL_FILE, ScikitAlgorithm, load_skops, one_pool
@@ -31,7 +32,7 @@ from mlops_assets.training.bundles.pickle_policy import PICKLE_FILE
 class Python(ScikitAlgorithm):
     """An estimator of the user's. A parameter `random_state` it has is set to the seed."""
 
-    name: ClassVar[str] = "python"
+    parameters = PythonParameters
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True
     lean: ClassVar[tuple[str, ...]] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from mlops_assets.model_file.algorithms.scikit_learn import RandomForestParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData
 from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 
@@ -11,7 +12,7 @@ from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 class RandomForest(ScikitAlgorithm):
     """scikit-learn's RandomForestRegressor or RandomForestClassifier."""
 
-    name: ClassVar[str] = "random_forest"
+    parameters = RandomForestParameters
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
     trusted: tuple[str, ...] = ("sklearn.tree._tree.Tree",)
     handles_missing: ClassVar[bool] = True

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from mlops_assets.model_file.algorithms import AlgorithmParameters
+from mlops_assets.model_file.algorithms.networks import GruParameters, LstmParameters
 from mlops_assets.training.algorithms.base.torch_algorithm import DeepAlgorithm
 
 
@@ -32,12 +34,12 @@ class _Recurrent(DeepAlgorithm):
 class Lstm(_Recurrent):
     """Long short-term memory (Hochreiter and Schmidhuber 1997)."""
 
-    name: ClassVar[str] = "lstm"
+    parameters = LstmParameters
     layer: ClassVar[str] = "LSTM"
 
 
 class Gru(_Recurrent):
     """Gated recurrent units (Cho et al. 2014)."""
 
-    name: ClassVar[str] = "gru"
+    parameters: ClassVar[type[AlgorithmParameters]] = GruParameters
     layer: ClassVar[str] = "GRU"

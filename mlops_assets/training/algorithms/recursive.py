@@ -33,7 +33,8 @@ import numpy as np
 
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError, TrainingError
-from mlops_assets.model_file.training import INNERMOST
+from mlops_assets.model_file.algorithms import INNERMOST
+from mlops_assets.model_file.algorithms.forecasting import RecursiveParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
 from mlops_assets.training.algorithms.base.windows import (
     Layout,
@@ -57,7 +58,7 @@ HARMONICS: Final = 3
 class Recursive(Algorithm):
     """One step, again and again. What it learnt is the inner algorithm's; means stand in for what is not known."""
 
-    name: ClassVar[str] = "recursive"
+    parameters = RecursiveParameters
     modules: ClassVar[tuple[str, ...]] = ("numpy",)
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"

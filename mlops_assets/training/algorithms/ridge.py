@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
+from mlops_assets.model_file.algorithms.scikit_learn import RidgeParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
 from mlops_assets.training.algorithms.base.cost import QUICK, operations
 from mlops_assets.training.algorithms.base.scaling import in_original_units, standardised
@@ -15,7 +16,7 @@ DIRECT: Final = ("auto", "svd", "cholesky")
 class Ridge(ScikitAlgorithm):
     """scikit-learn's Ridge behind a StandardScaler."""
 
-    name: ClassVar[str] = "ridge"
+    parameters = RidgeParameters
     explain: ClassVar[Literal["tree", "linear", "other"]] = "linear"
 
     def _estimator_for(self, data: FitData) -> Any:

@@ -10,8 +10,9 @@ instead means that nobody knows, and that they stay what they are.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
+from mlops_assets.model_file.algorithms.forecasting import SarimaxParameters
 from mlops_assets.training.algorithms.base.algorithm import Floats
 from mlops_assets.training.algorithms.base.state_space import StateSpaceAlgorithm
 
@@ -19,7 +20,7 @@ from mlops_assets.training.algorithms.base.state_space import StateSpaceAlgorith
 class Sarimax(StateSpaceAlgorithm):
     """Regression on exogenous columns whose errors are a seasonal ARIMA, by maximum likelihood."""
 
-    name: ClassVar[str] = "sarimax"
+    parameters = SarimaxParameters
 
     def _model(self, series: Floats, others: Floats) -> Any:
         from statsmodels.tsa.statespace.sarimax import SARIMAX

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 
+from mlops_assets.model_file.algorithms.forecasting import SeasonalNaiveParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
 from mlops_assets.training.algorithms.base.windows import ahead_of, layout, main_channel, window
 
@@ -18,7 +19,7 @@ class SeasonalNaive(Algorithm):
     """The newest known point that lies a whole number of seasons before the instant forecast; where it is missing the
     one a season earlier, and so on; the training mean where the window has none."""
 
-    name: ClassVar[str] = "seasonal_naive"
+    parameters = SeasonalNaiveParameters
     modules: ClassVar[tuple[str, ...]] = ("numpy",)
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"

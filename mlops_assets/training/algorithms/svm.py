@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from mlops_assets.model_file.algorithms.scikit_learn import SvmParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData
 from mlops_assets.training.algorithms.base.scaling import standardised
 from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
@@ -12,7 +13,7 @@ from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 class Svm(ScikitAlgorithm):
     """scikit-learn's SVR; or SVC, whose distances three-fold calibration turns into probabilities."""
 
-    name: ClassVar[str] = "svm"
+    parameters = SvmParameters
     trusted: tuple[str, ...] = (
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from mlops_assets.errors import TrainingError
+from mlops_assets.model_file.algorithms.networks import TransformerParameters
 from mlops_assets.training.algorithms.base.torch_algorithm import DeepAlgorithm
 
 
 class Transformer(DeepAlgorithm):
     """An encoder with `heads` heads and sinusoidal positions (Vaswani et al. 2017), normalised before each layer."""
 
-    name: ClassVar[str] = "transformer"
+    parameters = TransformerParameters
 
     def _encoder(self, width: int, options: Mapping[str, Any]) -> Any:
         import torch

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from mlops_assets.errors import BundleError
+from mlops_assets.model_file.algorithms.boosting import XgBoostParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
 from mlops_assets.training.algorithms.base.boosting import (
     OWN,
@@ -34,7 +35,7 @@ NUMBER_LOSSES: Final = {
 class XgBoost(Algorithm):
     """Gradient boosting by xgboost.train with histograms, stopped early on the validation part."""
 
-    name: ClassVar[str] = "xgboost"
+    parameters = XgBoostParameters
     modules: ClassVar[tuple[str, ...]] = ("xgboost",)
     packages: ClassVar[tuple[str, ...]] = ("xgboost",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError, MissingExtraError, MlopsError
-from mlops_assets.model_file.training import ALGORITHM_CATALOGUE
+from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.algorithms.base.algorithm import Algorithm
 from mlops_assets.training.algorithms.base.provenance import changed

@@ -155,7 +155,7 @@ CONVERTERS: Final[dict[str, Callable[[Algorithm], Any]]] = {
     "xgboost": _by_onnxmltools,
     "catboost": _by_catboost,
 }
-"""By the library that a model depends on. `AlgorithmInfo.onnx` says which algorithms may ask."""
+"""By the library that a model depends on. `AlgorithmParameters.onnx` says which algorithms may ask."""
 
 
 def _rename(graph: Any, names: dict[str, str] | None = None) -> None:

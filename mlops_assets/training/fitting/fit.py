@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import MissingExtraError, MlopsError
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, AlgorithmChoice
+from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE
+from mlops_assets.model_file.training import AlgorithmChoice
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, Progress, Target
 from mlops_assets.training.algorithms.base.errors import explained, listed
@@ -186,7 +187,7 @@ def completed(spec: ModelSpec, choice: AlgorithmChoice) -> dict[str, Any]:
         known["every"] = history.every.total_seconds()
         if horizon is not None:
             known["ahead"] = horizon // history.every
-    names = ALGORITHM_CATALOGUE[choice.name].params
+    names = ALGORITHM_CATALOGUE[choice.name].names()
     return {**{name: value for name, value in known.items() if name in names}, **choice.params}
 
 

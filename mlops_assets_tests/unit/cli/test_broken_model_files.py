@@ -42,7 +42,36 @@ BROKEN: dict[str, tuple[tuple[str, str], int, str, str]] = {
     "missing key": (("target: efficiency\n", ""), 1, "target", "is required"),
     "no algorithms": (("    - ridge: {alpha: 1.0}", "    []"), 13, "training.algorithms", "at least 1"),
     "unknown algorithm": (("ridge:", "rigde:"), 14, "training.algorithms[0]", "did you mean 'ridge'"),
-    "unknown parameter": (("alpha", "alhpa"), 14, "training.algorithms[0]", "did you mean 'alpha'"),
+    "unknown parameter": (
+        ("alpha", "alhpa"),
+        14,
+        "training.algorithms[0].ridge.alhpa",
+        "did you mean 'alpha'",
+    ),
+    "parameter of another type": (
+        ("alpha: 1.0", "alpha: abc"),
+        14,
+        "training.algorithms[0].ridge.alpha",
+        "'alpha' must be a number of 0 or above, not \"abc\"",
+    ),
+    "parameter out of choices": (
+        ("ridge: {alpha: 1.0}", "svm: {kernel: bogus}"),
+        14,
+        "training.algorithms[0].svm.kernel",
+        "'kernel' must be one of 'linear', 'poly', 'rbf', 'sigmoid'",
+    ),
+    "parameter on a line of its own": (
+        ("ridge: {alpha: 1.0}", "svm:\n        C: 1\n        kernel: bogus"),
+        16,
+        "training.algorithms[0].svm.kernel",
+        "'kernel' must be one of",
+    ),
+    "estimator that is no estimator": (
+        ("ridge: {alpha: 1.0}", 'python: {estimator: "builtins:eval"}'),
+        14,
+        "training.algorithms[0].python.estimator",
+        "'builtins' is part of Python",
+    ),
     "algorithm for another problem": (
         ("ridge: {alpha: 1.0}", "logistic: {}"),
         14,

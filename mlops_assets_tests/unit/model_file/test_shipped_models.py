@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlops_assets.model_file import load_models, schema_text
+from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE
 from mlops_assets.model_file.gates import GATES as GATE_PARAMETERS
 from mlops_assets.model_file.gates import Latency
-from mlops_assets.model_file.training import ALGORITHM_CATALOGUE
 from mlops_assets.promotion import GATES
 from mlops_assets.training import ALGORITHMS
 

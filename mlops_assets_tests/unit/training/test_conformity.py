@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError, MlopsError, TrainingError
+from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.model_file.features import TIME, history_column
-from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.training import Algorithm
 from mlops_assets_tests import stored_bundles
 
@@ -86,7 +86,7 @@ CASES: Final = [
     )
     for name in training.ALGORITHMS
     for problem in ALGORITHM_CATALOGUE[name].problems
-    if problem != "forecasting" or ALGORITHM_CATALOGUE[name].needs_past
+    if problem != "forecasting" or ALGORITHM_CATALOGUE[name].needs_history
 ]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.model_file.training import ALGORITHM_CATALOGUE
+from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE
 from mlops_assets.training import ALGORITHMS
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "algorithms.md"

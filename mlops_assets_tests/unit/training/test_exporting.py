@@ -13,7 +13,7 @@ import pytest
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import MissingExtraError, TrainingError
-from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, Problem
+from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.training import Algorithm
 from mlops_assets.training.bundles import onnx
 from mlops_assets.training.bundles.onnx import BOOSTED, CONVERTERS, as_onnx, ask

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
-from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, Problem
+from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.training import Algorithm, Progress
 from mlops_assets.training.algorithms.base import focal_loss
 from mlops_assets.training.algorithms.base.robust_losses import robust_loss, spread
@@ -209,7 +209,7 @@ def test_focus_moves_the_model_and_what_it_would_ignore_is_refused(name: str) ->
     assert np.abs(plain - focused).max() > 0.05
     with pytest.raises(TrainingError, match="'scale_pos_weight' has no effect"):
         fitted(name, "classification", y, loss="focal", scale_pos_weight=3.0)
-    with pytest.raises(TrainingError, match="'focus' must be 0 or above"):
+    with pytest.raises(TrainingError, match="'focus' must be a number of 0 or above, not -1"):
         fitted(name, "classification", y, loss="focal", focus=-1)
 
 

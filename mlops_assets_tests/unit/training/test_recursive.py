@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
+from mlops_assets.model_file.algorithms import WRAPPED
 from mlops_assets.model_file.features import TIME, history_column
-from mlops_assets.model_file.training import WRAPPED, AlgorithmChoice
+from mlops_assets.model_file.training import AlgorithmChoice
 from mlops_assets.training import Algorithm
 
 Floats = NDArray[np.float64]
@@ -173,6 +174,7 @@ def test_what_is_inside_is_stored_as_it_stores_itself() -> None:
         ({"algorithm": "arima"}, "no algorithm 'arima' to wrap"),
         ({"algorithm": "recursive"}, "no algorithm 'recursive' to wrap"),
         ({"algorithm": "python", "params": {"estimator": "a:B"}}, "no algorithm 'python' to wrap"),
+        ({"lags": 0}, "'lags' must be a whole number of 1 or above, not 0"),
         ({"params": {"alhpa": 1}}, r"recursive: ridge has no parameter 'alhpa'; did you mean 'alpha'\?"),
         ({"algorithm": "lightgbm", "params": {"loss": "hubber"}}, r"no loss 'hubber' .* 'huber'"),
         ({"params": 3}, "'params' must be a mapping"),
@@ -186,7 +188,7 @@ def test_mistakes_are_found_before_anything_is_trained(params: dict[str, Any], w
         training.ALGORITHMS["recursive"]("forecasting", params)
 
 
-@pytest.mark.parametrize("lags", [0, STEPS, 99])
+@pytest.mark.parametrize("lags", [STEPS, 99])
 def test_lags_must_lie_in_the_window(lags: int) -> None:
     y, x = process()
     with pytest.raises(TrainingError, match=rf"{lags} lags need .*features.history.steps"):

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError, MissingExtraError, TrainingError
-from mlops_assets.model_file.training import ALGORITHM_CATALOGUE, Problem, TargetTransform, unknown_params
+from mlops_assets.model_file.algorithms import AlgorithmParameters, Problem, refusals
+from mlops_assets.model_file.training import TargetTransform
 from mlops_assets.training.algorithms.base.labels import as_labels, as_numbers, as_places, in_natural_order
 from mlops_assets.training.algorithms.base.target_transform import LEARNT, answered, learnt
 from mlops_assets.training.algorithms.base.windows import layout
@@ -70,6 +71,7 @@ class Algorithm(ABC):
     spared. lean are modules that the library imports but fitting does without.
     """
 
+    parameters: ClassVar[type[AlgorithmParameters]]
     name: ClassVar[str]
     modules: ClassVar[tuple[str, ...]]
     packages: ClassVar[tuple[str, ...]]
@@ -78,6 +80,12 @@ class Algorithm(ABC):
     reads_past: ClassVar[bool] = False
     scales: ClassVar[bool] = False
     lean: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        """Take the name over from the parameters."""
+        super().__init_subclass__()
+        if hasattr(cls, "parameters"):
+            cls.name = cls.parameters.name
 
     def __init__(self, problem: Problem, params: Mapping[str, Any] | None = None) -> None:
         """Raises TrainingError for a problem this algorithm does not solve or a parameter it does not have,
@@ -88,11 +96,11 @@ class Algorithm(ABC):
         self.classes: tuple[str, ...] = ()
         self.target_transform: TargetTransform = "none"
         self._files: dict[str, bytes] | None = None
-        info = ALGORITHM_CATALOGUE[self.name]
-        if problem not in info.problems:
-            raise TrainingError(f"{self.name} does not solve {problem}; it solves {', '.join(info.problems)}")
-        if problems := unknown_params(self.name, self.params):
-            raise TrainingError("; ".join(problems))
+        solved = self.parameters.problems
+        if problem not in solved:
+            raise TrainingError(f"{self.name} does not solve {problem}; it solves {', '.join(solved)}")
+        if problems := refusals(self.name, self.params):
+            raise TrainingError("; ".join(problems.values()))
         if (missing := self.missing()) is not None:
             raise missing
 
@@ -101,9 +109,7 @@ class Algorithm(ABC):
         """What to say when its library is not installed; None when it is."""
         if all(find_spec(module) for module in cls.modules):
             return None
-        return MissingExtraError(
-            f"the algorithm {cls.name!r}", ALGORITHM_CATALOGUE[cls.name].extra or "training"
-        )
+        return MissingExtraError(f"the algorithm {cls.name!r}", cls.parameters.extra or "training")
 
     @classmethod
     def import_library(cls) -> None:

@@ -72,7 +72,7 @@ class StateSpaceAlgorithm(Algorithm):
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True
     reads_past: ClassVar[bool] = True
-    parameters: dict[str, float]
+    estimates: dict[str, float]
     """As statsmodels names them, of the standardised series."""
     _learnt: _Learnt
     _system: StateSpace
@@ -111,7 +111,7 @@ class StateSpaceAlgorithm(Algorithm):
         model = self._model(scaled[:, 0], np.nan_to_num(scaled[:, 1:]))
         result = self._maximize(model)
         names = list(result.model.param_names)
-        self.parameters = {name: float(value) for name, value in zip(names, result.params, strict=True)}
+        self.estimates = {name: float(value) for name, value in zip(names, result.params, strict=True)}
         matrices, filtered = result.model.ssm, result.filter_results
         selection = np.asarray(matrices["selection"], dtype=np.float64)
         self._know(
@@ -236,12 +236,12 @@ class StateSpaceAlgorithm(Algorithm):
     def _dump(self) -> dict[str, bytes]:
         out = io.BytesIO()
         np.savez_compressed(out, **{name: getattr(self._learnt, name) for name in _Learnt.__slots__})
-        words = json.dumps(self.parameters, indent=1, sort_keys=True)
+        words = json.dumps(self.estimates, indent=1, sort_keys=True)
         return {MODEL_FILE: out.getvalue(), PARAMETERS_FILE: words.encode()}
 
     def _load(self, files: Mapping[str, bytes]) -> None:
         body = files[MODEL_FILE]
-        self.parameters = json.loads(files[PARAMETERS_FILE])
+        self.estimates = json.loads(files[PARAMETERS_FILE])
         try:
             with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
                 self._know(_Learnt(**{n: np.asarray(arrays[n], dtype=np.float64) for n in arrays.files}))
