@@ -68,6 +68,8 @@ class Evaluation:
     slices: tuple[dict[str, JsonValue], ...] = ()
     fairness: tuple[dict[str, JsonValue], ...] = ()
     notes: tuple[str, ...] = ()
+    comparable_rows: int | None = None
+    """Test rows that neither model has learned from; None without a champion, or in records of earlier releases."""
     classes: tuple[ClassRow, ...] = ()
     """Classification only."""
     baseline_name: str = ""

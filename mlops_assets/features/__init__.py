@@ -14,14 +14,16 @@ from mlops_assets.features.leaks import leakage
 from mlops_assets.features.neighbours import alike_neighbours
 from mlops_assets.features.preparation import Preparation, fit_preparation
 from mlops_assets.features.reference import profile
+from mlops_assets.features.row_identity import SeenRows
 from mlops_assets.features.serving import online, recent
-from mlops_assets.features.splitting import split
+from mlops_assets.features.splitting import seen_rows, split
 
 __all__ = [
     "FEATURE_KINDS",
     "Feature",
     "Fold",
     "Preparation",
+    "SeenRows",
     "alike_neighbours",
     "asof_join",
     "build",
@@ -36,6 +38,7 @@ __all__ = [
     "online",
     "profile",
     "recent",
+    "seen_rows",
     "sliding",
     "split",
 ]

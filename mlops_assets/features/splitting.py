@@ -7,7 +7,8 @@ are in none of them. Repeated folds are `folds`' business.
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 import numpy as np
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 
 from mlops_assets.artifacts import PARTS, Split
 from mlops_assets.errors import DataError
+from mlops_assets.features.row_identity import SeenRows, draws, fingerprints, identity_columns
 from mlops_assets.model_file import ModelSpec
 
 Strategy = Literal["temporal", "random", "stratified", "group"]
-Places = NDArray[np.int8]
+PartCodes = NDArray[np.int8]
 """Per row the number of its part in PARTS, or OUT."""
 
 OUT: Final = -1
@@ -34,29 +36,55 @@ def strategy(spec: ModelSpec) -> Strategy:
     return "stratified" if spec.problem == "classification" else "random"
 
 
-def split(spec: ModelSpec, frame: pl.DataFrame) -> Split:
-    """Rows with a target, in three parts by the shares of `split:`.
+def split(spec: ModelSpec, frame: pl.DataFrame, *, columns: Sequence[str] | None = None) -> Split:
+    """Return the rows with a target in three parts, by the shares of `split:`.
 
     temporal: parts follow each other, one instant never straddles two, and `gap` (at least a forecast's horizon) is
-    left out before each later part. random, stratified and group do not depend on the order of rows.
+    left out before each later part. random, stratified and group: a row (or group) keeps its part for ever. Its part
+    follows from a keyed hash of its identity (see `row_identity`) and from no other row, so growth, order and
+    duplicates move nothing; shares hold on average. Only where chance leaves a part without rows, or without rows of a
+    class, the row nearest to it moves.
 
-    Raises DataError when a part would be empty, or a class of the data is missing in the training part.
+    Args:
+        spec: The model file.
+        frame: The feature table; it may carry further columns.
+        columns: Columns of the feature table itself, where the frame carries further ones.
+
+    Raises:
+        DataError: A part would be empty, or a class of the data is missing in the training part.
     """
-    labelled = canonical(spec, with_target(spec, frame))
-    if labelled.is_empty():
+    names = list(frame.columns if columns is None else columns)
+    labeled = canonical(spec, with_target(spec, frame), names)
+    if labeled.is_empty():
         raise DataError(f"{spec.name}: no row has a value of the target {spec.target!r}")
-    how = strategy(spec)
-    places = PLACERS[how](spec, labelled)
-    parts = [labelled.filter(pl.Series(places == number)) for number in range(len(PARTS))]
+    scheme = strategy(spec)
+    codes = ASSIGNMENTS[scheme](spec, labeled, names)
+    parts = [labeled.filter(pl.Series(codes == number)) for number in range(len(PARTS))]
     for name, part in zip(PARTS, parts, strict=True):
         if part.is_empty():
             raise DataError(
-                f"{spec.name}: the {name} part is empty: {labelled.height:,} rows with a target do not suffice for "
-                f"the {how} split{' and its gap' if how == 'temporal' else ''}"
+                f"{spec.name}: the {name} part is empty: {labeled.height:,} rows with a target do not suffice for "
+                f"the {scheme} split{' and its gap' if scheme == 'temporal' else ''}"
             )
-    _classes_known(spec, labelled, parts[0])
+    _classes_known(spec, labeled, parts[0])
     train, validation, test = parts
-    return Split(train, validation, test, how, _digest(spec, labelled, places))
+    return Split(train, validation, test, scheme, _digest(spec, labeled, codes, names))
+
+
+def seen_rows(spec: ModelSpec, parts: Split) -> SeenRows:
+    """Return which rows shape a model that is trained on this split: fitted, tuned, stopped, encoded or calibrated.
+
+    Args:
+        spec: The model file.
+        parts: The split; its test part is the only one that a training does not look at.
+    """
+    shaped = pl.concat([parts.train, parts.validation], how="vertical_relaxed")
+    identity = identity_columns(spec, shaped.columns)
+    if parts.strategy == "temporal" and spec.timestamp is not None:
+        until = shaped[spec.timestamp].max()
+        assert isinstance(until, datetime)
+        return SeenRows(identity, until, np.empty(0, dtype=np.uint64))
+    return SeenRows(identity, None, np.unique(fingerprints(shaped, identity)))
 
 
 def with_target(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
@@ -72,12 +100,18 @@ def with_target(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(known)
 
 
-def canonical(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows in an order that only their content decides: time, then entity, then every other column."""
+def canonical(spec: ModelSpec, frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Return the rows in an order that only their content decides: time, then entity, then every other column.
+
+    Args:
+        spec: The model file.
+        frame: Rows of the feature table.
+        columns: The columns that count.
+    """
     keys = [name for name in (spec.timestamp, spec.entity) if name is not None]
     if keys and not frame.select(keys).is_duplicated().any():
         return frame.sort(keys)
-    return frame.sort([*keys, *sorted(set(frame.columns) - set(keys))], nulls_last=True)
+    return frame.sort([*keys, *sorted(set(columns) - set(keys))], nulls_last=True)
 
 
 def purge(spec: ModelSpec) -> timedelta:
@@ -85,85 +119,86 @@ def purge(spec: ModelSpec) -> timedelta:
     return max(spec.split.gap or timedelta(0), spec.features.horizon or timedelta(0))
 
 
-def _temporal(spec: ModelSpec, frame: pl.DataFrame) -> Places:
+def _temporal(spec: ModelSpec, frame: pl.DataFrame, _columns: Sequence[str]) -> PartCodes:
     assert spec.timestamp is not None
     times = frame[spec.timestamp].dt.epoch("us").to_numpy()
     instants, first = np.unique(times, return_index=True)
     cuts = []
     for share in (spec.split.train, spec.split.train + spec.split.validation):
-        at = int(np.searchsorted(first, round(share * frame.height)))
-        cuts.append(instants[min(at, len(instants) - 1)])
+        position = int(np.searchsorted(first, round(share * frame.height)))
+        cuts.append(instants[min(position, len(instants) - 1)])
     gap = purge(spec) // timedelta(microseconds=1)
-    places = np.full(frame.height, OUT, dtype=np.int8)
-    places[times < cuts[0] - gap] = 0
-    places[(times >= cuts[0]) & (times < cuts[1] - gap)] = 1
-    places[times >= cuts[1]] = 2
-    return places
+    codes = np.full(frame.height, OUT, dtype=np.int8)
+    codes[times < cuts[0] - gap] = 0
+    codes[(times >= cuts[0]) & (times < cuts[1] - gap)] = 1
+    codes[times >= cuts[1]] = 2
+    return codes
 
 
-def _random(spec: ModelSpec, frame: pl.DataFrame) -> Places:
-    return _shuffled(spec, np.random.default_rng(spec.split.seed), frame.height)
+def _random(spec: ModelSpec, frame: pl.DataFrame, columns: Sequence[str]) -> PartCodes:
+    return _without_gaps(spec, _drawn(spec, frame, columns))
 
 
-def _stratified(spec: ModelSpec, frame: pl.DataFrame) -> Places:
-    """Each class shared out by itself, classes in the order of their names."""
-    places = np.full(frame.height, OUT, dtype=np.int8)
+def _stratified(spec: ModelSpec, frame: pl.DataFrame, columns: Sequence[str]) -> PartCodes:
+    """Each class by itself."""
+    codes = np.full(frame.height, OUT, dtype=np.int8)
     labels = frame[spec.target].cast(pl.String).to_numpy()
-    chance = np.random.default_rng(spec.split.seed)
+    drawn = _drawn(spec, frame, columns)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        places[rows] = _shuffled(spec, chance, len(rows))
-    return places
+        codes[rows] = _without_gaps(spec, drawn[rows])
+    return codes
 
 
-def _group(spec: ModelSpec, frame: pl.DataFrame) -> Places:
-    """Whole groups in random order; each goes to the part that lacks most rows; none stays empty."""
-    column = spec.split.group
-    if column is None or column not in frame.columns:
-        raise DataError(f"{spec.name}: the column {column!r} to split by (split.group) is not in the data")
-    groups = frame[column].cast(pl.String).fill_null("").to_numpy()
-    names, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    wanted = np.array([spec.split.train, spec.split.validation, spec.split.test]) * frame.height
-    given = np.zeros(3)
-    part = np.zeros(len(names), dtype=np.int8)
-    order = np.random.default_rng(spec.split.seed).permutation(len(names)).tolist()
-    for left, group in zip(range(len(order), 0, -1), order, strict=True):
-        empty = np.flatnonzero(given == 0)
-        part[group] = empty[0] if 0 < len(empty) == left else int(np.argmax(wanted - given))
-        given[part[group]] += sizes[group]
-    return part[member]
+def _group(spec: ModelSpec, frame: pl.DataFrame, columns: Sequence[str]) -> PartCodes:
+    """Whole groups: their identity is the group's value."""
+    if spec.split.group is None or spec.split.group not in frame.columns:
+        raise DataError(
+            f"{spec.name}: the column {spec.split.group!r} to split by (split.group) is not in the data"
+        )
+    return _without_gaps(spec, _drawn(spec, frame, columns))
 
 
-PLACERS: Final = {"temporal": _temporal, "random": _random, "stratified": _stratified, "group": _group}
+ASSIGNMENTS: Final = {"temporal": _temporal, "random": _random, "stratified": _stratified, "group": _group}
 
 
-def _shuffled(spec: ModelSpec, chance: np.random.Generator, rows: int) -> Places:
-    """`rows` places in random order; from three rows on, each part gets at least one."""
-    shares = np.array([spec.split.train, spec.split.validation, spec.split.test])
-    counts = np.diff(np.round(np.cumsum([0, *shares]) * rows)).astype(np.int64)
-    while rows >= 3 and counts.min() == 0:
-        counts[np.argmax(counts)] -= 1
-        counts[np.argmin(counts)] += 1
-    places = np.repeat(np.arange(3, dtype=np.int8), counts)
-    return chance.permutation(np.resize(places, rows) if len(places) != rows else places)
+def _drawn(spec: ModelSpec, frame: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:
+    identity = identity_columns(spec, columns)
+    if absent := [name for name in identity if name not in frame.columns]:
+        raise DataError(f"{spec.name}: the column {absent[0]!r} of split.key is not in the feature table")
+    return draws(fingerprints(frame, identity), spec.split.seed)
+
+
+def _without_gaps(spec: ModelSpec, drawn: NDArray[np.float64]) -> PartCodes:
+    """The part of each draw; where at least three different draws leave a part empty, the nearest one moves there."""
+    edges = np.cumsum([spec.split.train, spec.split.validation])
+    values, member = np.unique(drawn, return_inverse=True)
+    codes = np.searchsorted(edges, values, side="right").astype(np.int8)
+    middles = (edges[0] / 2, edges.mean(), (edges[1] + 1) / 2)
+    for part in range(len(PARTS)) if len(values) >= len(PARTS) else ():
+        if (codes == part).any():
+            continue
+        spare = np.bincount(codes, minlength=len(PARTS))[codes] > 1
+        codes[np.argmin(np.where(spare, np.abs(values - middles[part]), np.inf))] = part
+    return codes[member]
 
 
 def _classes_known(spec: ModelSpec, frame: pl.DataFrame, train: pl.DataFrame) -> None:
     if spec.problem != "classification":
         return
-    seen = set(train[spec.target].unique().to_list())
-    if unseen := sorted(str(label) for label in frame[spec.target].unique().to_list() if label not in seen):
+    known = set(train[spec.target].unique().to_list())
+    if unseen := sorted(str(label) for label in frame[spec.target].unique().to_list() if label not in known):
         raise DataError(
             f"{spec.name}: the training part holds no row of class {', '.join(unseen)}; "
             "add data, or choose another split"
         )
 
 
-def _digest(spec: ModelSpec, frame: pl.DataFrame, places: Places) -> str:
+def _digest(spec: ModelSpec, frame: pl.DataFrame, codes: PartCodes, columns: Sequence[str]) -> str:
     """sha256 over each row's keys and target (every column where there are no keys) and its part."""
     keys = [name for name in (spec.timestamp, spec.entity, spec.target) if name is not None]
-    named = keys if spec.timestamp is not None or spec.entity is not None else sorted(frame.columns)
-    hashed = hashlib.sha256(places.tobytes())
+    named = keys if spec.timestamp is not None or spec.entity is not None else sorted(columns)
+    hashed = hashlib.sha256(codes.tobytes())
     for name in named:
         column = frame[name]
         if column.dtype.is_temporal():

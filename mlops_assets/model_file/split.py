@@ -22,4 +22,7 @@ class SplitSpec(Section):
     """Column whose values are never divided between two parts (strategy: group)."""
     gap: Duration | None = None
     """Time left out between the parts, so that windows do not overlap; a forecast's horizon is always left out."""
+    key: Annotated[tuple[Column, ...], Field(strict=False)] = ()
+    """Columns that say which row a row is (random and stratified); unset means timestamp and entity, else the whole
+    row. A row keeps its part for ever, whatever rows are added."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42

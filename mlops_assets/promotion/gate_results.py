@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import JsonValue
 
@@ -67,6 +67,27 @@ def inconclusive(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
 def not_applicable(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
     """The question has no meaning here; neither pass nor fail."""
     return GateResult("", kind, "not_applicable", reason, numbers)
+
+
+FEWEST_ROWS: Final = 20
+"""Rows below which a comparison says nothing about a model."""
+
+
+def few_comparable_rows(kind: str, evidence: Evidence) -> GateResult | None:
+    """Return 'not enough evidence' where too few test rows are new to both models; None where they suffice.
+
+    Args:
+        kind: The gate's.
+        evidence: What was measured.
+    """
+    rows = evidence.evaluation.comparable_rows
+    if rows is None or rows >= FEWEST_ROWS:
+        return None
+    reason = (
+        f"only {rows:,} of the test rows are new to champion v{evidence.champion.version}, which has learned from the "
+        f"others or does not record from which; at least {FEWEST_ROWS} are needed"
+    )
+    return inconclusive(kind, reason, rows=rows, limit=FEWEST_ROWS)
 
 
 def without_champion(kind: str, evidence: Evidence) -> GateResult | None:

@@ -23,6 +23,7 @@ from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_o
 from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
 from mlops_assets.lifecycle.stages.promote import apply_decision
 from mlops_assets.lifecycle.stages.shap_budget import explain_both
+from mlops_assets.lifecycle.unseen_rows import comparable_rows
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.training import LoadedBundle
 
@@ -43,17 +44,26 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     champion_state = platform.ledger.champion_state(spec.name)
     current_champion = champion_state.champion
     reference = ChampionRef(current_champion.version if current_champion else None, champion_state.revision)
-    champion = None
+    champion = champion_bundle = None
     if current_champion is not None:
-        champion, stored = load_version(platform, spec.name, current_champion.version)
-        frame = with_features_of(champion, stored, frame, spec=spec, platform=platform, run=run)
-    split = features.split(spec, frame)
+        champion, champion_bundle = load_version(platform, spec.name, current_champion.version)
+        frame = with_features_of(champion, champion_bundle, frame, spec=spec, platform=platform, run=run)
+    split = features.split(spec, frame, columns=built.table.columns)
     if split.digest != trained.split_digest:
         raise EvidenceError(f"{spec.name}: the split is not the one version {trained.version} was trained on")
     challenger, bundle = load_version(platform, spec.name, trained.version)
+    comparable = None
+    full_split = split
+    if champion_bundle is not None and current_champion is not None:
+        comparable = comparable_rows(spec, split, current_champion.version, champion_bundle)
+        split = comparable.split
     run.progress(f"measuring version {trained.version} on {split.test.height:,} holdout rows")
     look = _look(spec, platform, reference, trained.version)
     measured = evaluation.evaluate(spec, challenger, champion, split, size_bytes=bundle.size_bytes, look=look)
+    if comparable is not None:
+        measured = replace(
+            measured, notes=(comparable.note, *measured.notes), comparable_rows=comparable.rows
+        )
     warnings = ((flattering,) if flattering else ()) + stored_as(bundle)
     for said in warnings:
         run.progress(f"warning: {said}")
@@ -67,7 +77,7 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
         champion_explanation=evaluation.ranking(theirs) if theirs else None,
         warnings=warnings,
     )
-    evidence = _evidence(spec, platform, run, trained, reference, split, measured)
+    evidence = _evidence(spec, platform, run, trained, reference, full_split, measured)
     evidence = replace(evidence, gates=promotion.evaluate_gates(spec, evidence))
     waivers = platform.ledger.waivers(spec.name, run.now())
     decision = promotion.decide(spec, evidence.gates, reference, waivers=waivers, now=run.now())

@@ -9,6 +9,7 @@ from mlops_assets.metrics import METRICS
 from mlops_assets.model_file.gates import BeatsChampion, RegressionGuard
 from mlops_assets.promotion.gate_results import (
     failed,
+    few_comparable_rows,
     finite,
     hard_failure,
     inconclusive,
@@ -51,6 +52,8 @@ def beats_champion(params: BeatsChampion, evidence: Evidence) -> GateResult:
     kind, metric = params.kind, params.metric
     if (missing := without_champion(kind, evidence)) is not None:
         return missing
+    if (few := few_comparable_rows(kind, evidence)) is not None:
+        return few
     challenger_value = metric_on(evidence.evaluation.challenger, params.on, metric)
     champion_value = metric_on(evidence.evaluation.champion, params.on, metric)
     if challenger_value is None or champion_value is None:
@@ -135,6 +138,8 @@ def regression_guard(params: RegressionGuard, evidence: Evidence) -> GateResult:
     kind = params.kind
     if (missing := without_champion(kind, evidence)) is not None:
         return missing
+    if (few := few_comparable_rows(kind, evidence)) is not None:
+        return few
     names = params.metrics or _with_a_scale(evidence, params.on)
     if not names:
         return hard_failure(kind, f"no metric was measured on the {params.on} part")

@@ -9,6 +9,7 @@ from mlops_assets.metrics import METRICS
 from mlops_assets.model_file.gates import Fairness, SliceGuard
 from mlops_assets.promotion.gate_results import (
     failed,
+    few_comparable_rows,
     finite,
     hard_failure,
     not_applicable,
@@ -29,6 +30,9 @@ def slice_guard(params: SliceGuard, evidence: Evidence) -> GateResult:
     ]
     if not rows_of_metric:
         return hard_failure(kind, f"no slice has {params.metric}; name its columns in evaluation.slices")
+    few = few_comparable_rows(kind, evidence) if params.tolerance is not None else None
+    if few is not None:
+        return few
     large = [row for row in rows_of_metric if (finite(row.get("rows")) or 0) >= params.least_rows]
     if not large:
         return not_applicable(

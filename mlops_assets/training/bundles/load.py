@@ -24,7 +24,7 @@ from mlops_assets.training.algorithms.base.algorithm import Algorithm
 from mlops_assets.training.algorithms.base.provenance import changed
 from mlops_assets.training.bundles.manifest import MANIFEST, Manifest, incompatible, read, sha256
 from mlops_assets.training.bundles.pickle_policy import MayUnpickle, never, refusal
-from mlops_assets.training.bundles.save import INTERVAL, PREPARATION, PROFILE, SAMPLE, SPEC
+from mlops_assets.training.bundles.save import INTERVAL, PREPARATION, PROFILE, SAMPLE, SEEN, SPEC
 
 LARGEST_MANIFEST: Final = 16 * 2**20
 TOLERANCE: Final = 1e-6
@@ -46,6 +46,8 @@ class LoadedBundle:
     manifest: Manifest
     manifest_sha256: str
     size_bytes: int
+    seen: dict[str, Any] | None = None
+    """Which rows shaped the model, as `features.SeenRows` wrote it."""
 
 
 def load_bundle(
@@ -78,6 +80,7 @@ def load_bundle(
         manifest=manifest,
         manifest_sha256=digest,
         size_bytes=sum(size for _, size in manifest.files.values()),
+        seen=_content(files, SEEN, folder) if SEEN in files else None,
     )
 
 

@@ -26,6 +26,7 @@ from mlops_assets.training.bundles.pickle_policy import PICKLE_FILE
 
 INTERVAL: Final = "interval.json"
 PREPARATION: Final = "preparation.json"
+SEEN: Final = "seen_rows.json"
 SPEC: Final = "spec.json"
 PROFILE: Final = "profile.json"
 SAMPLE: Final = "sample.json"
@@ -43,6 +44,7 @@ def save_bundle(
     code_commit: str,
     seed: int,
     interval: Mapping[str, Any] | None = None,
+    seen: Mapping[str, Any] | None = None,
     onnx: bool = False,
 ) -> str:
     """Write `folder` (its parent may be missing) and return the sha256 of its manifest.
@@ -53,6 +55,7 @@ def save_bundle(
     """
     files = {
         **({} if interval is None else {INTERVAL: _json(interval)}),
+        **({} if seen is None else {SEEN: _json(seen)}),
         **algorithm.dump(),
         **({ONNX_FILE: as_onnx(algorithm, sample)} if onnx else {}),
         PREPARATION: _json(preparation),
