@@ -42,11 +42,11 @@ def test_rows_that_shaped_the_champion_are_left_out() -> None:
 def test_too_few_unseen_rows_are_not_enough_evidence(rows: int, kind: str) -> None:
     body = {"metric": "rmse"} if kind == "beats_champion" else {"metrics": ["rmse"]}
     spec = spec_with([{kind: body}])
-    for count, verdict in ((rows, "not_enough_evidence"), (20, "pass")):
+    for count, verdict, outcome in ((rows, "not_enough_evidence", "keep"), (20, "pass", "promote")):
         evidence = evidence_of(evaluation_of(0.9, 1.0, comparable_rows=count), spec)
         [result] = promotion.evaluate_gates(spec, evidence)
         assert result.verdict == verdict, result.reason
-    assert promotion.decide(spec, [result], evidence.champion).outcome == "promote"
+        assert promotion.decide(spec, [result], evidence.champion).outcome == outcome
 
 
 def test_a_champion_that_does_not_say_what_it_has_seen_is_not_compared() -> None:
