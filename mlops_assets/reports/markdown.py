@@ -1,20 +1,16 @@
-"""The gate report as Markdown for code review, and the folder that holds it with page, pictures and evidence.
+"""The gate report as Markdown for code review.
 
-Comes in: evidence, decision, pictures. Goes out: text and files. What it says is `contents`' business, the HTML page
-`page`'s.
+Comes in: evidence, decision, names of plots. Goes out: text. Rows come from `tables`, sentences from `summary`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.artifacts import Candidate, Decision, Evidence, to_json
-from mlops_assets.model_file import ModelSpec
-from mlops_assets.reports import tables
-from mlops_assets.reports.html import html
+from mlops_assets.artifacts import Candidate, Decision, Evidence
+from mlops_assets.reports import summary, tables
 
 
 def markdown(
@@ -28,60 +24,61 @@ def markdown(
     candidates: Sequence[Candidate] = (),
     primary: str = "",
 ) -> str:
-    """A report that fits a pull-request comment. plots are addresses of pictures to show as images; candidates are all
-    that were to be trained, the challenger among them, chosen by the metric `primary`."""
-    who = f"{evidence.model} v{evidence.version} against {tables.champion_words(evidence)}"
-    lines = [
-        f"## {tables.headline(evidence, decision)}: {who}",
-        "",
-        _cell(decision.reason),
-        "",
-        *(line for said in evidence.evaluation.warnings for line in (f"> **Warning:** {_cell(said)}", "")),
-        "### Gates",
-        "",
-        *_table(
-            ("gate", "verdict", "why"),
-            [
-                (f"`{gate.gate}`", words if gate.verdict == "pass" else f"**{words}**", gate.reason)
-                for gate, words in tables.gate_rows(evidence)
-            ],
+    """Return a report that fits a pull-request comment.
+
+    Args:
+        evidence: What was measured, with the gate results.
+        decision: The promotion decision.
+        evidence_hash: Hash of the recorded evidence.
+        history: Earlier decisions, newest first.
+        plots: Addresses of plots to show as images.
+        waivers: Waivers in force, a sentence each.
+        candidates: All candidates of the training, the challenger among them.
+        primary: The metric that chose among the candidates.
+    """
+    title = f"{evidence.model} v{evidence.version} against {summary.champion_name(evidence)}"
+    sections = [
+        [f"## {summary.headline(evidence, decision)}: {title}"],
+        [_cell(decision.reason)],
+        *([f"> **Warning:** {_cell(warning)}"] for warning in evidence.evaluation.warnings),
+        ["### Gates"],
+        _gates(evidence),
+        [f"- waived: {_cell(waiver)}" for waiver in waivers],
+        ["### Metrics on the holdout"],
+        _metrics(evidence),
+        [f"_{_cell(note)}_  " for note in summary.method_notes(evidence)],
+        *_titled(
+            "### Class by class on the holdout", tables.class_head(evidence), tables.class_rows(evidence)
         ),
+        *_slices(evidence),
+        *_titled(
+            "### Candidates", tables.candidate_head(primary), tables.candidate_rows(candidates, primary)
+        ),
+        *_titled("### Data", ("table", "version", "rows", "content"), tables.data_rows(evidence)),
+        *_importance(evidence),
+        *_folded("Plots", [f"![{Path(plot).stem}]({plot})" for plot in plots]),
+        *_titled(
+            "### Earlier decisions", ("at", "action", "version", "by", "why"), tables.history_rows(history)
+        ),
+        *_folded("Circumstances", _facts(evidence, evidence_hash)),
+        [f"Evidence `{evidence_hash}`. Next:"],
+        [
+            "```",
+            *(f"{command}  # {why}" for why, command in summary.commands(evidence, decision, evidence_hash)),
+            "```",
+        ],
     ]
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def _gates(evidence: Evidence) -> list[str]:
     if not evidence.gates:
-        lines += ["", "The model file has no gates, so it never promotes by itself."]
-    lines += [f"- {_cell(waiver)}" for waiver in waivers]
-    lines += ["", "### Metrics on the holdout", "", *_metrics(evidence), ""]
-    lines += [f"_{_cell(note)}_  " for note in tables.method_notes(evidence)]
-    if rows := tables.class_rows(evidence):
-        lines += ["", "### Class by class on the holdout", "", *_table(tables.class_head(evidence), rows)]
-    if rows := tables.slice_rows(evidence):
-        lines += ["", "<details><summary>By slice</summary>", "", *_table(tables.SLICE_HEAD, rows)]
-        lines += ["", "</details>"]
-    if candidates:
-        lines += ["", "### Candidates", ""]
-        lines += _table(tables.candidate_head(primary), tables.candidate_rows(candidates, primary))
-    lines += [
-        "",
-        "### Data",
-        "",
-        *_table(("table", "version", "rows", "content"), tables.data_rows(evidence)),
+        return ["The model file has no gates, so it never promotes by itself."]
+    rows = [
+        (f"`{gate.gate}`", verdict if gate.verdict == "pass" else f"**{verdict}**", gate.reason)
+        for gate, verdict in tables.gate_rows(evidence)
     ]
-    if ranked := tables.importance_rows(evidence):
-        lines += ["", "### What moves the predictions", ""]
-        lines += _table(("rank", "feature", "mean abs. SHAP", "champion's rank"), ranked)
-        lines += ["", f"_{_cell(tables.importance_note(evidence))}_"]
-    if plots:
-        images = [f"![{Path(plot).stem}]({plot})" for plot in plots]
-        lines += ["", "<details><summary>Pictures</summary>", "", *images, "", "</details>"]
-    if history:
-        lines += ["", "### Earlier decisions", ""]
-        lines += _table(("at", "action", "version", "by", "why"), tables.history_rows(history))
-    facts = tables.fact_rows(evidence, evidence_hash)
-    lines += ["", "<details><summary>Circumstances</summary>", ""]
-    lines += _table(("", ""), [(key, f"`{_cell(value)}`") for key, value in facts])
-    lines += ["", "</details>", "", f"Evidence `{evidence_hash}`. Next:", "", "```"]
-    lines += [f"{command}  # {why}" for why, command in tables.commands(evidence, decision, evidence_hash)]
-    return "\n".join([*lines, "```", ""])
+    return _table(("gate", "verdict", "why"), rows)
 
 
 def _metrics(evidence: Evidence) -> list[str]:
@@ -99,6 +96,43 @@ def _metrics(evidence: Evidence) -> list[str]:
     return _table(("metric", "challenger", "champion", "change", "interval", "naive baseline"), rows)
 
 
+def _slices(evidence: Evidence) -> list[list[str]]:
+    rows = [
+        (
+            row.column,
+            row.value,
+            row.rows,
+            row.metric,
+            row.challenger,
+            row.champion,
+            f"**{row.change}**" if row.sign < 0 else row.change,
+        )
+        for row in tables.slice_rows(evidence)
+    ]
+    return _folded("By slice, the largest loss first", _table(tables.SLICE_HEAD, rows) if rows else [])
+
+
+def _importance(evidence: Evidence) -> list[list[str]]:
+    rows = tables.importance_rows(evidence)
+    if not rows:
+        return []
+    table = _table(("rank", "feature", "mean abs. SHAP", "champion's rank"), rows)
+    return [["### What moves the predictions"], table, [f"_{_cell(summary.importance_note(evidence))}_"]]
+
+
+def _facts(evidence: Evidence, evidence_hash: str) -> list[str]:
+    facts = summary.facts(evidence, evidence_hash)
+    return _table(("", ""), [(key, f"`{_cell(value)}`") for key, value in facts])
+
+
+def _titled(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[title], _table(head, rows)] if rows else []
+
+
+def _folded(title: str, lines: list[str]) -> list[list[str]]:
+    return [[f"<details><summary>{title}</summary>"], lines, ["</details>"]] if lines else []
+
+
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return lines + ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
@@ -108,41 +142,3 @@ def _cell(text: str) -> str:
     """Text that cannot break out of its cell or its line, nor start markup."""
     one_line = " ".join(text.split())
     return one_line.replace("|", "\\|").replace("<", "&lt;").replace("@", "&#64;")
-
-
-def write_report(
-    folder: Path,
-    spec: ModelSpec,
-    evidence: Evidence,
-    decision: Decision,
-    evidence_hash: str,
-    plots: Mapping[str, bytes],
-    history: Sequence[Any] = (),
-    recorded: Evidence | None = None,
-    candidates: Sequence[Candidate] = (),
-) -> Path:
-    """Write report.md, report.html, evidence.json and the pictures into `folder`; give the page's path.
-
-    recorded is the evidence under its hash, where `evidence` shows the answers as they stand after people spoke.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in plots.items():
-        (folder / f"{name}.png").write_bytes(picture)
-    (folder / "evidence.json").write_text(
-        json.dumps(to_json(recorded or evidence), indent=1, sort_keys=True), encoding="utf-8"
-    )
-    text = markdown(
-        evidence,
-        decision,
-        evidence_hash,
-        history=history,
-        plots=[f"{name}.png" for name in plots],
-        candidates=candidates,
-        primary=spec.evaluation.primary,
-    )
-    (folder / "report.md").write_text(text, encoding="utf-8")
-    page = folder / "report.html"
-    page.write_text(
-        html(spec, evidence, decision, evidence_hash, plots, history, candidates=candidates), encoding="utf-8"
-    )
-    return page

@@ -1,29 +1,31 @@
-"""What a gate report says, as plain rows of text; how it looks is for `report` (Markdown) and `page` (HTML).
+"""The tables of a gate report as rows of text, for Markdown and HTML alike.
 
-Comes in: evidence with answers, and a decision. Goes out: headlines and table rows.
+Comes in: evidence with gate results. Goes out: names of columns and rows. Sentences are in `summary`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mlops_assets.artifacts import Candidate, Comparison, Decision, Evidence, GateResult, Metrics, Part
+from mlops_assets.artifacts import Candidate, Comparison, Evidence, GateResult, Metrics, Part
+from mlops_assets.evaluation import relative_improvement
 from mlops_assets.metrics import METRICS
-from mlops_assets.promotion.approvals import SETTLED_BY_PEOPLE
 from mlops_assets.promotion.gate_results import finite, percent
+from mlops_assets.reports.numbers import NOTHING, count, number, share, signed
+from mlops_assets.reports.summary import verdict_name
 
-HEADLINES: Final = {"promote": "Promote", "keep": "Keep the champion", "refuse": "Refuse"}
-WAITING: Final = "Waiting for approval"
-VERDICT_WORDS: Final = {
-    "pass": "pass",
-    "fail": "fail",
-    "not_enough_evidence": "not enough evidence",
-    "not_applicable": "not applicable",
+DIRECTIONS: Final = {
+    "lower": "lower is better",
+    "higher": "higher is better",
+    "zero": "nearer to 0 is better",
 }
-BETTER: Final = {"lower": "lower is better", "higher": "higher is better", "zero": "nearer to 0 is better"}
-NOTHING: Final = "n/a"
+CLASS_METRICS: Final = ("precision", "recall", "f1")
+SLICE_HEAD: Final = ("column", "value", "rows", "metric", "challenger", "champion", "change")
+MAX_SLICES: Final = 60
+MAX_FEATURES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,251 +42,188 @@ class MetricRow:
     sign: int
 
 
-def headline(evidence: Evidence, decision: Decision) -> str:
-    """The outcome in a few words; a challenger that only a person holds up is waiting, not rejected."""
-    short = [gate for gate in evidence.gates if gate.verdict in ("fail", "not_enough_evidence")]
-    if decision.outcome == "keep" and short and all(_for_a_person(gate) for gate in short):
-        return WAITING
-    return HEADLINES[decision.outcome]
+@dataclass(frozen=True, slots=True)
+class SliceRow:
+    """One metric of one slice, written out. `sign` is 1 better than the champion, -1 worse, 0 equal or unknown."""
 
-
-def _for_a_person(gate: GateResult) -> bool:
-    return gate.kind in SETTLED_BY_PEOPLE and gate.verdict == "not_enough_evidence"
-
-
-def verdict_words(gate: GateResult) -> str:
-    """A verdict as a person says it."""
-    words = "asks a person" if _for_a_person(gate) else VERDICT_WORDS.get(gate.verdict, gate.verdict)
-    return f"{words} (hard)" if gate.hard else words
-
-
-def number(value: object) -> str:
-    """A number for a table."""
-    found = finite(value)
-    if found is None:
-        return NOTHING if value is None else str(value)
-    return f"{found:,.0f}" if found == int(found) and abs(found) >= 1000 else f"{found:.4g}"
+    column: str
+    value: str
+    rows: str
+    metric: str
+    challenger: str
+    champion: str
+    change: str
+    sign: int
 
 
 def metric_rows(evidence: Evidence, part: Part = "test") -> list[MetricRow]:
-    """Challenger, champion and baseline side by side."""
+    """Return challenger, champion and baseline side by side."""
     measured = evidence.evaluation
     champion: Metrics = (measured.champion or {}).get(part) or {}
-    tests = {test.metric: test for test in measured.comparisons if test.part == part}
+    comparisons = {
+        comparison.metric: comparison for comparison in measured.comparisons if comparison.part == part
+    }
     return [
         MetricRow(
             name,
-            BETTER[METRICS[name].direction] if name in METRICS else "",
+            DIRECTIONS[METRICS[name].direction] if name in METRICS else "",
             number(value),
             number(champion.get(name)),
-            *_change(tests.get(name)),
+            *_change(comparisons.get(name)),
             baseline=number((measured.baseline.get(part) or {}).get(name)),
-            sign=_sign(tests.get(name)),
+            sign=_sign(comparisons.get(name)),
         )
         for name, value in (measured.challenger.get(part) or {}).items()
     ]
 
 
-PER_CLASS: Final = ("precision", "recall", "f1")
-
-
 def class_head(evidence: Evidence) -> tuple[str, ...]:
-    """Names of the columns of `class_rows`."""
-    theirs = [f"champion's {name}" for name in PER_CLASS] if _by_class_too(evidence) else []
-    return ("class", "rows", *PER_CLASS, *theirs)
+    """Return the names of the columns of `class_rows`."""
+    of_champion = [f"champion's {name}" for name in CLASS_METRICS] if _has_champion_classes(evidence) else []
+    return ("class", "rows", *CLASS_METRICS, *of_champion)
 
 
 def class_rows(evidence: Evidence) -> list[tuple[str, ...]]:
-    """Every class of the holdout: its rows, then precision, recall and F1 of challenger and, if any, champion."""
-    theirs = PER_CLASS if _by_class_too(evidence) else ()
+    """Return precision, recall and F1 of every class, of the challenger and of the champion if there is one."""
+    of_champion = CLASS_METRICS if _has_champion_classes(evidence) else ()
     return [
         (
             row.label,
             f"{row.support:,}",
-            *(_share(row.challenger.get(name)) for name in PER_CLASS),
-            *(_share((row.champion or {}).get(name)) for name in theirs),
+            *(share(row.challenger.get(name)) for name in CLASS_METRICS),
+            *(share((row.champion or {}).get(name)) for name in of_champion),
         )
         for row in evidence.evaluation.classes
     ]
 
 
-def _by_class_too(evidence: Evidence) -> bool:
+def _has_champion_classes(evidence: Evidence) -> bool:
     return any(row.champion is not None for row in evidence.evaluation.classes)
 
 
-SLICE_HEAD: Final = ("column", "value", "rows", "metric", "challenger", "champion")
-MOST_SLICES: Final = 60
+def slice_rows(evidence: Evidence) -> list[SliceRow]:
+    """Return the metrics of the slices, the largest loss against the champion first.
+
+    Slices without a champion's value keep their order, after the others. Only the first of very many are returned.
+    """
+    slices = [(row, _slice_change(row)) for row in evidence.evaluation.slices]
+    ordered = sorted(slices, key=lambda pair: math.inf if pair[1] is None else pair[1])
+    return [
+        SliceRow(
+            column=str(row.get("column")),
+            value=str(row.get("value")),
+            rows=count(row.get("rows")),
+            metric=str(row.get("metric")),
+            challenger=number(row.get("challenger")),
+            champion=number(row.get("champion")),
+            change=_change_in_words(change),
+            sign=0 if change is None else (change > 0) - (change < 0),
+        )
+        for row, change in ordered[:MAX_SLICES]
+    ]
 
 
-def slice_rows(evidence: Evidence) -> list[tuple[str, ...]]:
-    """Metrics of the slices of the holdout, the first of very many."""
-    slices = evidence.evaluation.slices[:MOST_SLICES]
-    return [tuple(number(row.get(name)) for name in SLICE_HEAD) for row in slices]
-
-
-def _share(value: float | None) -> str:
-    found = finite(value)
-    return NOTHING if found is None else f"{found:.3f}"
-
-
-def _change(test: Comparison | None) -> tuple[str, str]:
-    if test is None or finite(test.improvement) is None:
-        return NOTHING, NOTHING
-    word = "better" if test.improvement > 0 else "worse" if test.improvement < 0 else "equal"
-    change = "equal" if word == "equal" else f"{percent(abs(test.improvement))} {word}"
-    if finite(test.low) is None or finite(test.high) is None:
-        return change, NOTHING
-    return change, f"{signed(test.low)} to {signed(test.high)}"
-
-
-def _sign(test: Comparison | None) -> int:
-    if test is None or finite(test.low) is None:
-        return 0
-    return 1 if test.low > 0 else -1 if test.high < 0 else 0
-
-
-def signed(share: float) -> str:
-    """A share with its sign, above 0 for better."""
-    return f"{100 * share:+.2f} %"
+def _slice_change(row: dict[str, Any]) -> float | None:
+    """Relative improvement of a slice, None without two finite numbers."""
+    challenger, champion = finite(row.get("challenger")), finite(row.get("champion"))
+    metric = str(row.get("metric"))
+    if challenger is None or champion is None or metric not in METRICS:
+        return None
+    return finite(relative_improvement(metric, challenger, champion))
 
 
 def gate_rows(evidence: Evidence) -> list[tuple[GateResult, str]]:
-    """Every answer with its verdict in words; what blocks comes first."""
+    """Return every gate with its verdict in words; what blocks comes first."""
     order = {"fail": 0, "not_enough_evidence": 1, "pass": 2, "not_applicable": 3}
     rows = sorted(evidence.gates, key=lambda gate: (order.get(gate.verdict, 0), not gate.hard))
-    return [(gate, verdict_words(gate)) for gate in rows]
+    return [(gate, verdict_name(gate)) for gate in rows]
 
 
 def candidate_head(metric: str) -> tuple[str, ...]:
-    """What stands above `candidate_rows`."""
-    return "candidate", f"{metric} on train", f"{metric} on validation", "seconds", "what became of it"
+    """Return the names of the columns of `candidate_rows`.
+
+    Args:
+        metric: The metric that chose among them.
+    """
+    return "candidate", f"{metric} on train", f"{metric} on validation", "seconds", "result"
 
 
 def candidate_rows(candidates: Sequence[Candidate], metric: str) -> list[tuple[str, str, str, str, str]]:
-    """Everything that was to be trained, in the order of the model file; the metric is the one that chose."""
+    """Return every candidate in the order of the model file, also those that failed.
+
+    Args:
+        candidates: All candidates of the training.
+        metric: The metric that chose among them.
+    """
     rows = []
-    for one in candidates:
-        measured = [number(one.metrics.get(part, {}).get(metric)) for part in ("train", "validation")]
-        fate = one.status.replace("_", " ") + (f": {one.message}" if one.message else "")
-        rows.append((one.algorithm, measured[0], measured[1], f"{one.seconds:.1f}", fate))
+    for candidate in candidates:
+        train, validation = (
+            number(candidate.metrics.get(part, {}).get(metric)) for part in ("train", "validation")
+        )
+        result = candidate.status.replace("_", " ")
+        if candidate.message:
+            result = f"{result}: {candidate.message}"
+        rows.append((candidate.algorithm, train, validation, f"{candidate.seconds:.1f}", result))
     return rows
 
 
 def data_rows(evidence: Evidence) -> list[tuple[str, str, str, str]]:
-    """Table, version, rows, content hash."""
-    return [(one.table, str(one.version), f"{one.rows:,}", one.content_hash[:16]) for one in evidence.data]
+    """Return table, version, rows and content hash of the data."""
+    return [
+        (table.table, str(table.version), f"{table.rows:,}", table.content_hash[:16])
+        for table in evidence.data
+    ]
 
 
-def importance_rows(evidence: Evidence, most: int = 10) -> list[tuple[str, str, str, str]]:
-    """Rank, feature, mean |SHAP|, rank with the champion."""
-    ours, theirs = evidence.evaluation.explanation, evidence.evaluation.champion_explanation
-    if ours is None:
+def importance_rows(evidence: Evidence) -> list[tuple[str, str, str, str]]:
+    """Return rank, feature, mean |SHAP| and the champion's rank of the most important features."""
+    challenger, champion = evidence.evaluation.explanation, evidence.evaluation.champion_explanation
+    if challenger is None:
         return []
-    places = {name: str(place) for place, (name, _) in enumerate(theirs.ranking, 1)} if theirs else {}
-    absent = "new" if theirs else NOTHING
-    return [
-        (str(place), name, f"{size:.4g}", places.get(name, absent))
-        for place, (name, size) in enumerate(ours.ranking[:most], 1)
-    ]
-
-
-def importance_note(evidence: Evidence) -> str:
-    """How the ranking came about, and what it is not."""
-    ours = evidence.evaluation.explanation
-    if ours is None:
-        return "The challenger was not explained."
-    note = f"On the holdout: {ours.method}. An association inside the model, not causal."
-    if (agreement := finite(evidence.importance_correlation)) is not None:
-        note += f" Rank correlation with the champion: {agreement:.2f}."
-    return note
-
-
-def fact_rows(evidence: Evidence, evidence_hash: str) -> list[tuple[str, str]]:
-    """The circumstances, for whoever wants to do it again."""
-    split = evidence.split
-    parts = ", ".join(
-        f"{name} {split[name]:,}" for name in ("train", "validation", "test") if _whole(split.get(name))
+    champion_ranks = (
+        {name: str(rank) for rank, (name, _) in enumerate(champion.ranking, 1)} if champion else {}
     )
-    latency = finite(evidence.evaluation.latency_ms)
+    absent = "new" if champion else NOTHING
     return [
-        ("evidence", evidence_hash),
-        ("as of", evidence.as_of.isoformat(timespec="seconds")),
-        ("algorithm", evidence.algorithm),
-        (
-            "split",
-            f"{split.get('strategy', NOTHING)}; {parts} rows; digest {str(split.get('digest', NOTHING))[:16]}",
-        ),
-        (
-            "training",
-            f"{evidence.training_rows:,} rows, {number(evidence.training_seconds)} s, seed {evidence.seed}",
-        ),
-        ("size", f"{evidence.evaluation.size_bytes / 1024:,.0f} KiB"),
-        ("latency, one row", f"{latency:.3g} ms" if latency is not None else NOTHING),
-        ("model file", evidence.spec_digest[:16]),
-        ("model bundle", evidence.manifest_sha256[:16]),
-        ("code", evidence.code_commit),
-        (
-            "environment",
-            ", ".join(f"{name} {found}" for name, found in evidence.environment.items()) or NOTHING,
-        ),
-    ]
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def champion_words(evidence: Evidence) -> str:
-    """Who stands on the other side."""
-    if evidence.champion.version is None:
-        return "no champion yet"
-    return f"champion v{evidence.champion.version} (revision {evidence.champion.revision})"
-
-
-def commands(evidence: Evidence, decision: Decision, evidence_hash: str) -> list[tuple[str, str]]:
-    """What to type next: (why, command)."""
-    name = evidence.model
-    if headline(evidence, decision) == WAITING:
-        return [
-            (why, f"mlops {verb} {name} --evidence {evidence_hash[:16]} --comment '...'")
-            for why, verb in (
-                ("approve exactly this evidence", "approve"),
-                ("or keep the champion", "reject"),
-                ("or ask for another training", "defer"),
-            )
-        ]
-    if decision.outcome == "promote":
-        return [
-            ("see who serves now", f"mlops status {name}"),
-            ("take it back if need be", f"mlops rollback {name}"),
-        ]
-    if decision.outcome == "keep":
-        return [
-            ("ask again with new readings", f"mlops run {name}"),
-            ("earlier decisions", f"mlops history {name}"),
-        ]
-    return [
-        ("after mending what is named above", f"mlops run {name}"),
-        ("earlier decisions", f"mlops history {name}"),
+        (str(rank), name, number(size), champion_ranks.get(name, absent))
+        for rank, (name, size) in enumerate(challenger.ranking[:MAX_FEATURES], 1)
     ]
 
 
 def history_rows(history: Sequence[Any]) -> list[tuple[str, ...]]:
-    """Rows of earlier decisions, given as records or mappings with at, action, version, actor, reason."""
+    """Return earlier decisions.
+
+    Args:
+        history: Records or mappings with at, action, version, actor and reason.
+    """
     keys = ("at", "action", "version", "actor", "reason")
 
-    def value(one: Any, key: str) -> str:
-        return str(one.get(key, "") if isinstance(one, dict) else getattr(one, key, ""))
+    def value(decision: Any, key: str) -> str:
+        is_mapping = isinstance(decision, dict)
+        return str(decision.get(key, "") if is_mapping else getattr(decision, key, ""))
 
-    return [tuple(value(one, key) for key in keys) for one in history]
+    return [tuple(value(decision, key) for key in keys) for decision in history]
 
 
-def method_notes(evidence: Evidence) -> list[str]:
-    """How challenger and champion were compared, and what else was noted while measuring."""
-    tests = evidence.evaluation.comparisons
-    how = (
-        [f"{tests[0].rows:,} rows; {tests[0].method}; {100 * tests[0].confidence:.4g} % confidence"]
-        if tests
-        else []
-    )
-    return [*how, *evidence.evaluation.notes]
+def _change(comparison: Comparison | None) -> tuple[str, str]:
+    """The change in words and its interval."""
+    if comparison is None or finite(comparison.improvement) is None:
+        return NOTHING, NOTHING
+    change = _change_in_words(comparison.improvement)
+    if finite(comparison.low) is None or finite(comparison.high) is None:
+        return change, NOTHING
+    return change, f"{signed(comparison.low)} to {signed(comparison.high)}"
+
+
+def _change_in_words(improvement: float | None) -> str:
+    if improvement is None:
+        return NOTHING
+    if improvement == 0:
+        return "equal"
+    return f"{percent(abs(improvement))} {'better' if improvement > 0 else 'worse'}"
+
+
+def _sign(comparison: Comparison | None) -> int:
+    if comparison is None or finite(comparison.low) is None:
+        return 0
+    return 1 if comparison.low > 0 else -1 if comparison.high < 0 else 0

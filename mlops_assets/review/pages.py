@@ -8,7 +8,7 @@ from typing import Final
 
 from mlops_assets.ledger import Approval
 from mlops_assets.lifecycle.approvals.answers import LONGEST_COMMENT, Subject
-from mlops_assets.reports.html import STYLE
+from mlops_assets.reports.rendering import stylesheet
 
 OWN: Final = """
 .ask{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 18px;margin:0 0 26px}
@@ -30,7 +30,7 @@ def page(title: str, body: str) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<title>{escape(title)}</title><link rel="icon" href="data:,"><style>{STYLE}{OWN}</style></head>\n'
+        f'<title>{escape(title)}</title><link rel="icon" href="data:,"><style>{stylesheet()}{OWN}</style></head>\n'
         f"<body><main>{body}</main></body></html>\n"
     )
 

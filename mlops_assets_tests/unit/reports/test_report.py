@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import UndefinedError
 
 from mlops_assets import promotion, reports
 from mlops_assets.artifacts import Candidate, ChampionRef, ClassRow, Evidence, Explanation, from_json, to_json
+from mlops_assets.reports import tables
+from mlops_assets.reports.numbers import number
+from mlops_assets.reports.rendering import render
 from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, evidence_of, spec_with
 
 PNG = b"\x89PNG not really"
@@ -87,7 +91,7 @@ def test_every_class_has_its_row_in_both_reports() -> None:
     assert "| blue | 0 | 0.000 | n/a | n/a | 0.750 | n/a | n/a |" in text
     page = reports.html(SPEC, evidence, decided(evidence), HASH, {})
     assert '<th scope="row">&lt;b&gt;red&lt;/b&gt;</th><td class="n">1,200</td>' in page
-    assert "champion&#x27;s recall" in page
+    assert "champion&#39;s recall" in page
     alone = judged(evaluation=replace(evaluation_of(0.9, 1.0), classes=rows[:1]))
     assert "| &lt;b>red&lt;/b> | 1,200 | 0.500 | 0.250 | 0.333 |\n" in reports.markdown(
         alone, decided(alone), HASH
@@ -132,10 +136,68 @@ def test_every_candidate_is_told_also_one_that_was_left_out(tmp_path: Path) -> N
         tmp_path, SPEC, evidence, decided(evidence), HASH, {"metrics": PNG}, candidates=tried
     )
     text = (tmp_path / "report.md").read_text()
-    assert "| candidate | rmse on train | rmse on validation | seconds | what became of it |" in text
+    assert "| candidate | rmse on train | rmse on validation | seconds | result |" in text
     assert "| ridge | 0.8 | 0.875 | 1.2 | trained |" in text
     assert "| lstm | n/a | n/a | 0.0 | failed: needs the extra 'deep' &lt;b> |" in text
-    assert "failed: needs the extra &#x27;deep&#x27; &lt;b&gt;" in page.read_text()
+    assert "failed: needs the extra &#39;deep&#39; &lt;b&gt;" in page.read_text()
+
+
+def slice_row(value: str, challenger: float, champion: float | str | None) -> dict[str, Any]:
+    return {
+        "column": "pump_id",
+        "value": value,
+        "rows": 12_345,
+        "metric": "rmse",
+        "challenger": challenger,
+        "champion": champion,
+    }
+
+
+def test_slices_are_sorted_by_their_loss_against_the_champion_and_marked() -> None:
+    slices = (
+        slice_row("new", 1.0, None),
+        slice_row("better", 0.9, 1.0),
+        slice_row("same", 1.0, 1.0),
+        slice_row("worst", 1.31, 1.0),
+        slice_row("worse", 1.0999, 1.0),
+        slice_row("unmeasured", 1.0, "NaN"),
+    )
+    evidence = judged(evaluation=replace(evaluation_of(0.9, 1.0), slices=slices))
+    rows = tables.slice_rows(evidence)
+    assert [row.value for row in rows] == ["worst", "worse", "same", "better", "new", "unmeasured"]
+    assert [row.sign for row in rows] == [-1, -1, 0, 1, 0, 0]
+    assert [row.change for row in rows[:4]] == ["31 % worse", "9.99 % worse", "equal", "10 % better"]
+    text = reports.markdown(evidence, decided(evidence), HASH)
+    assert "| pump_id | worst | 12,345 | rmse | 1.31 | 1 | **31 % worse** |" in text
+    page = reports.html(SPEC, evidence, decided(evidence), HASH, {})
+    assert '<td class="n down">31 % worse</td>' in page
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1234567.89, "1,235,000"),
+        (35_999, "36,000"),
+        (0.123456, "0.1235"),
+        (0.00001234567, "1.235e-05"),
+        (999.96, "1,000"),
+        (-12.3456, "-12.35"),
+        (1e20, "1e+20"),
+        (0, "0"),
+        (None, "n/a"),
+        ("NaN", "NaN"),
+    ],
+)
+def test_numbers_have_at_most_four_significant_digits(value: Any, text: str) -> None:
+    assert number(value) == text
+
+
+def test_the_page_begins_with_its_document_type_and_misses_no_value() -> None:
+    evidence = judged()
+    page = reports.html(SPEC, evidence, decided(evidence), HASH, {})
+    assert page.startswith("<!doctype html>")
+    with pytest.raises(UndefinedError):
+        render("report.html", title="only a title")
 
 
 class Page(HTMLParser):

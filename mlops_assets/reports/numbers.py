@@ -1,0 +1,39 @@
+"""Numbers as tables show them: at most four significant digits, one word for what is missing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mlops_assets.promotion.gate_results import finite
+
+NOTHING: Final = "n/a"
+
+
+def number(value: object) -> str:
+    """Return a number with at most four significant digits; other values as text, None as 'n/a'."""
+    finite_value = finite(value)
+    if finite_value is None:
+        return NOTHING if value is None else str(value)
+    rounded = float(f"{finite_value:.4g}")
+    return f"{rounded:,.0f}" if 1000 <= abs(rounded) < 1e15 else f"{rounded:.4g}"
+
+
+def count(value: object) -> str:
+    """Return a number of rows, exactly; other values as text, None as 'n/a'."""
+    return f"{value:,}" if is_count(value) else number(value)
+
+
+def is_count(value: object) -> bool:
+    """Return whether the value is a whole number (true and false are not)."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def share(value: float | None) -> str:
+    """Return a share between 0 and 1 with three decimals."""
+    finite_value = finite(value)
+    return NOTHING if finite_value is None else f"{finite_value:.3f}"
+
+
+def signed(share_of: float) -> str:
+    """Return a share in percent with its sign, above 0 for better."""
+    return f"{100 * share_of:+.2f} %"
