@@ -15,13 +15,15 @@ from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import RepairsSpec
 from mlops_assets.model_file.suggestion import did_you_mean
-from mlops_assets.readings.cleaning.timestamps import to_instants
+from mlops_assets.readings.cleaning.timestamps import in_microseconds, to_instants
 from mlops_assets.readings.request import examples
 
 Repaired = tuple[pl.DataFrame, list[Repair]]
 Step = Callable[[pl.DataFrame, RepairsSpec, str], Repaired]
 
-_HUGE: Final = (pl.UInt64, pl.Int128)
+_WIDE: Final = (pl.UInt64, pl.Int128, pl.UInt128)
+EXACT_IN_FLOAT: Final = 2**53
+"""Whole numbers below are exact as 64-bit floats; from here on two different ones may become equal."""
 SIGNS: Final = r"[\s\u{a0}\u{202f}$€£¥%]"
 """Spaces, currency and percent signs that stand around or inside a written number."""
 _TRUE: Final = ("true", "t", "yes", "y", "1")
@@ -47,34 +49,56 @@ def rename(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
     return frame.rename(spec.rename), [Repair("renamed", new, frame.height) for new in spec.rename.values()]
 
 
-def plain_types(frame: pl.DataFrame, _spec: RepairsSpec, _where: str) -> Repaired:
-    """Storage types to the few that the house uses, spans of time in seconds; NaN, which can only mean missing, becomes
-    missing (counted)."""
-    casts: dict[str, pl.DataType | type[pl.DataType]] = {}
-    spans: list[pl.Expr] = []
-    for name, kind in frame.schema.items():
+def plain_types(frame: pl.DataFrame, _spec: RepairsSpec, where: str) -> Repaired:
+    """Convert storage types to the few that the other packages use.
+
+    Spans of time become seconds; NaN, which can only mean missing, becomes missing (counted). Whole numbers that
+    64 bits cannot hold become text (counted): as floats, different ids would become equal.
+
+    Raises:
+        SourceError: A date-time lies outside the years 1 to 9999.
+    """
+    columns: list[pl.Series] = []
+    repairs: list[Repair] = []
+    for column in frame:
+        kind = column.dtype
         if kind in (pl.Categorical, pl.Enum, pl.Time):
-            casts[name] = pl.String
+            column = column.cast(pl.String)
+        elif kind in _WIDE or (isinstance(kind, pl.Decimal) and not kind.scale):
+            column, noted = _exact(column, where)
+            repairs += noted
         elif isinstance(kind, pl.Decimal) or kind == pl.Null:
-            casts[name] = pl.Float64
+            column = column.cast(pl.Float64)
         elif isinstance(kind, pl.Duration):
-            spans.append(pl.col(name).dt.total_microseconds().cast(pl.Float64) / 1e6)
-        elif kind in _HUGE:
-            low, high = frame[name].min(), frame[name].max()
-            fits = low is None or -(2**63) <= low <= high < 2**63  # type: ignore[operator]
-            casts[name] = pl.Int64 if fits else pl.Float64
+            column = column.dt.total_microseconds().cast(pl.Float64) / 1e6
         elif kind.is_unsigned_integer():
-            casts[name] = pl.Int64
-        elif isinstance(kind, pl.Datetime) and kind.time_unit != "us":
-            casts[name] = pl.Datetime("us", kind.time_zone)
-    frame = frame.with_columns(spans) if spans else frame
-    frame = frame.cast(casts) if casts else frame  # type: ignore[arg-type]
-    floats = [name for name, kind in frame.schema.items() if kind.is_float()]
-    counts = frame.select(pl.col(floats).is_nan().sum()).row(0) if floats else ()
-    nan_counts = {name: int(count) for name, count in zip(floats, counts, strict=True) if count}
-    return frame.with_columns(pl.col(list(nan_counts)).fill_nan(None)) if nan_counts else frame, [
-        Repair("nan_is_missing", *pair) for pair in nan_counts.items()
-    ]
+            column = column.cast(pl.Int64)
+        elif isinstance(kind, pl.Datetime):
+            column = in_microseconds(column, where)
+        if column.dtype.is_float() and (count := int(column.is_nan().sum())):
+            column = column.fill_nan(None)
+            repairs.append(Repair("nan_is_missing", column.name, count))
+        columns.append(column)
+    return pl.DataFrame(columns), repairs
+
+
+def _exact(column: pl.Series, where: str) -> tuple[pl.Series, list[Repair]]:
+    """Wide whole numbers as Int64, or as text where one does not fit; decimals that fit a float are measurements."""
+    if column.dtype == pl.UInt128 and (wide := column > 2**127 - 1).any():
+        raise SourceError(
+            f"{where}: {column.name!r} holds {examples(column.filter(wide))}, more than 127 bits can hold"
+        )
+    numbers = column.cast(pl.Int128)
+    low, high = numbers.min(), numbers.max()
+    assert low is None or isinstance(low, int)
+    assert high is None or isinstance(high, int)
+    if low is None or high is None:
+        return column.cast(pl.Float64 if isinstance(column.dtype, pl.Decimal) else pl.Int64), []
+    if isinstance(column.dtype, pl.Decimal) and -EXACT_IN_FLOAT < low <= high < EXACT_IN_FLOAT:
+        return column.cast(pl.Float64), []
+    if -(2**63) <= low <= high < 2**63:
+        return numbers.cast(pl.Int64), []
+    return numbers.cast(pl.String), [Repair("large_integer_kept_as_text", column.name, column.count())]
 
 
 def combine(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
@@ -149,12 +173,9 @@ def cast(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
         elif kind == "boolean":
             after, failed = _boolean(before, spec, where)
         else:
-            after, failed = _number(
+            after, failed = (_whole_number if kind == "integer" else _number)(
                 before, before.str.strip_chars() if before.dtype == pl.String else before, spec, where
             )
-            if kind == "integer":
-                after, fractions = _integer(after, spec, where)
-                failed += fractions
         if before.dtype != after.dtype:
             repairs.append(Repair(f"cast_to_{kind}", column, len(after) - after.null_count()))
         repairs += [Repair("uncastable_missing", column, failed)] if failed else []
@@ -173,12 +194,42 @@ def _number(before: pl.Series, cleaned: pl.Series, spec: RepairsSpec, where: str
     return after, _judge(before, present.fill_null(False) & after.is_null(), "number", spec, where)
 
 
-def _integer(values: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Series, int]:
+def _whole_number(
+    before: pl.Series, cleaned: pl.Series, spec: RepairsSpec, where: str
+) -> tuple[pl.Series, int]:
+    """Whole numbers, digit by digit: through a float, two ids above 2^53 would become one."""
+    if cleaned.dtype == pl.String:
+        plain = cleaned.str.replace(r"^\+", "").str.replace(r"^(-?\d+)\.0*$", "${1}")
+        integers = plain.cast(pl.Int64, strict=False)
+        digits = plain.str.contains(r"^-?\d+$")
+        _refuse_large(before, (digits & integers.is_null()).fill_null(False), spec, where)
+        rest = plain.set(integers.is_not_null(), None)  # such as 1e3
+        floats, failed = _number(before, rest, spec, where)
+        whole, fractions = _from_float(floats, spec, where)
+        return pl.select(pl.coalesce(integers, whole)).to_series().alias(before.name), failed + fractions
+    if cleaned.dtype.is_integer() or cleaned.dtype == pl.Boolean:
+        return cleaned.cast(pl.Int64), 0
+    floats, failed = _number(before, cleaned, spec, where)
+    whole, fractions = _from_float(floats, spec, where)
+    return whole, failed + fractions
+
+
+def _from_float(values: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Series, int]:
     broken = (
-        values.is_not_null() & ((values != values.floor()) | values.is_infinite() | values.is_nan())
+        values.is_not_null()
+        & ((values != values.floor()) | values.is_nan() | (values.abs() >= EXACT_IN_FLOAT))
     ).fill_null(False)
-    failed = _judge(values, broken, "whole number", spec, where)
+    failed = _judge(values, broken, "whole number that a float holds exactly", spec, where)
     return values.set(broken, None).cast(pl.Int64), failed
+
+
+def _refuse_large(before: pl.Series, large: pl.Series, spec: RepairsSpec, where: str) -> None:
+    if large.any() and spec.uncastable == "refuse":
+        raise SourceError(
+            f"{where}: {int(large.sum())} whole numbers of {before.name!r} do not fit 64 bits: "
+            f"{examples(before.filter(large).unique(maintain_order=True))}; "
+            f"if they are ids declare repairs.cast: {{{before.name}: text}}"
+        )
 
 
 def _boolean(before: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Series, int]:

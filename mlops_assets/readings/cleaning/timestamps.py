@@ -7,6 +7,7 @@ this took, and nulls only where the source had none or the model file allows the
 from __future__ import annotations
 
 import re
+from datetime import date, datetime
 from typing import Final, Literal
 
 import polars as pl
@@ -24,18 +25,41 @@ _UNIT: Final[dict[str, tuple[int, int]]] = {
     "ms": (1_000, 1),
     "us": (1, 1),
     "ns": (1, 1_000),
+    "d": (86_400_000_000, 1),
 }
+"""Microseconds in a unit, and units in a microsecond."""
+_FIRST_MICROSECOND: Final = -62_135_596_800_000_000
+"""0001-01-01, the first instant that Python knows; counted from 1970, as the next."""
+_LAST_MICROSECOND: Final = 253_402_300_799_999_999
+"""9999-12-31 23:59:59.999999"""
 
 
 def to_instants(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Series, tuple[Repair, ...]]:
-    """The column as instants. Raises SourceError on values that are no timestamp, with a few of them."""
+    """Return a column as instants in UTC.
+
+    This is the one reading of timestamps: files, databases and streams use it, and `instant_of` applies it to one
+    value of a request.
+
+    Args:
+        column: Timestamps as text, numbers, dates or date-times.
+        spec: The cleaning steps of the model file: format, unit, time zone.
+        where: The source, for error messages.
+
+    Returns:
+        The column as Datetime(us, UTC), null only where the source has no value or the spec allows it, and the repairs.
+
+    Raises:
+        SourceError: A value is no timestamp or lies outside the years 1 to 9999; the message shows a few of them.
+    """
     kind = column.dtype
-    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
-        return column.dt.convert_time_zone("UTC").cast(UTC_TIME), ()
     if isinstance(kind, pl.Datetime):
-        return _localize(column.cast(pl.Datetime("us")), spec, where)
+        micros = in_microseconds(column, where)
+        return (micros.cast(UTC_TIME), ()) if kind.time_zone else _localize(micros, spec, where)
     if kind == pl.Date:
-        return _localize(column.cast(pl.Datetime("us")), spec, where)
+        days = column.to_physical().cast(pl.Int64)
+        return _localize(
+            _checked_micros(days, "d", column.name, where).cast(pl.Datetime("us")), spec, where
+        )
     if kind == pl.String:
         return _from_text(column, spec, where)
     if kind.is_integer() and spec.timestamp_format is not None:
@@ -49,21 +73,84 @@ def to_instants(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Se
     )
 
 
+def instant_of(value: object, spec: RepairsSpec, column: str, where: str) -> datetime | None:
+    """Return one timestamp of a request as training reads it.
+
+    Args:
+        value: Text, a number, a date or a date-time; None stays None.
+        spec: The cleaning steps of the model file: format, unit, time zone.
+        column: Name of the timestamp column, for error messages.
+        where: What holds the value, such as `row 3 of the request`, for error messages.
+
+    Returns:
+        The instant in UTC, or None where there is no value or the spec makes it missing.
+
+    Raises:
+        SourceError: The value is no timestamp under these rules, or lies outside the years 1 to 9999.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+        raise SourceError(f"{where}: {examples([value])} is no instant between the years 1 and 9999")
+    if not (value is None or isinstance(value, str | int | float | date)) or isinstance(value, bool):
+        raise SourceError(f"{where}: {examples([value])} is no timestamp")
+    instants, _ = to_instants(pl.Series(column, [value]), spec, where)
+    instant = instants[0]
+    return instant if isinstance(instant, datetime) else None
+
+
+def in_microseconds(column: pl.Series, where: str) -> pl.Series:
+    """Return a column of date-times with microseconds as its unit.
+
+    Args:
+        column: Date-times of any unit, with or without a time zone.
+        where: The source, for error messages.
+
+    Raises:
+        SourceError: A value lies outside the years 1 to 9999.
+    """
+    kind = column.dtype
+    assert isinstance(kind, pl.Datetime)
+    micros = _checked_micros(column.to_physical(), kind.time_unit, column.name, where)
+    return micros.cast(pl.Datetime("us", kind.time_zone))
+
+
+def _checked_micros(values: pl.Series, unit: str, name: str, where: str) -> pl.Series:
+    """Whole units since 1970 to microseconds, without wrapping around: outside the years 1 to 9999 is refused."""
+    factor, divisor = _UNIT[unit]
+    low, high = -(-_FIRST_MICROSECOND * divisor // factor), _LAST_MICROSECOND * divisor // factor
+    outside = ~values.is_between(max(low, -(2**63)), min(high, 2**63 - 1))
+    if outside.any():
+        _refuse_outside(values.filter(outside), name, f"as {unit} since 1970", where)
+    return values * factor // divisor
+
+
+def _refuse_outside(values: pl.Series, name: str, reading: str, where: str) -> None:
+    raise SourceError(
+        f"{where}: {len(values)} values of the timestamp {name!r} lie outside the years 1 to 9999 {reading}: "
+        f"{examples(values.unique(maintain_order=True))}; "
+        "check repairs.timestamp_unit, or list values that mean missing in repairs.sentinels"
+    )
+
+
 def _from_number(column: pl.Series, spec: RepairsSpec, where: str) -> pl.Series:
     if spec.timestamp_unit is None:
         raise SourceError(
             f"{where}: the timestamp {column.name!r} holds numbers such as {examples(column.drop_nulls().head(1))}; "
             "say what they count from 1970 with repairs.timestamp_unit: s, ms, us or ns"
         )
-    times, divided = _UNIT[spec.timestamp_unit]
-    whole = column.cast(pl.Int64) if column.dtype.is_integer() else (column * times).round().cast(pl.Int64)
-    micros = (
-        whole // divided
-        if column.dtype.is_integer() and divided > 1
-        else whole * times
-        if column.dtype.is_integer()
-        else whole // divided
-    )
+    unit = spec.timestamp_unit
+    if column.dtype.is_integer():
+        wide = column.cast(pl.Int128)
+        beyond = ~wide.is_between(-(2**63), 2**63 - 1)
+        if beyond.any():
+            _refuse_outside(column.filter(beyond), column.name, f"as {unit} since 1970", where)
+        micros = _checked_micros(column.cast(pl.Int64), unit, column.name, where)
+    else:
+        factor, divisor = _UNIT[unit]
+        scaled = column.cast(pl.Float64).fill_nan(None) * factor / divisor
+        outside = ~scaled.is_between(_FIRST_MICROSECOND, _LAST_MICROSECOND)
+        if outside.any():
+            _refuse_outside(column.filter(outside), column.name, f"as {unit} since 1970", where)
+        micros = scaled.round().cast(pl.Int64)
     return micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
@@ -75,8 +162,9 @@ def _from_text(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Ser
         more, form = _completed(text, spec.timestamp_format)
         parsed = more.str.to_datetime(form, time_unit="us", strict=False, time_zone="UTC" if aware else None)
         _refuse_unparsed(
-            text, parsed, where, f"do not read as {spec.timestamp_format!r}; mend repairs.timestamp_format"
+            text, parsed, where, f"do not read as {spec.timestamp_format!r}; correct repairs.timestamp_format"
         )
+        _refuse_distant(text, parsed, where)
         return (parsed.cast(UTC_TIME), ()) if aware else _localize(parsed, spec, where)
     iso = (
         text.str.replace(r"^(\d{4}-\d{2}-\d{2}) +", "${1}T")
@@ -92,9 +180,15 @@ def _from_text(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Ser
         where,
         "are not ISO 8601; declare repairs.timestamp_format, such as '%d/%m/%Y %H:%M'",
     )
-    return pl.select(pl.coalesce(localized, aware_part.cast(UTC_TIME))).to_series().alias(
-        column.name
-    ), repairs
+    instants = pl.select(pl.coalesce(localized, aware_part.cast(UTC_TIME))).to_series().alias(column.name)
+    _refuse_distant(text, instants, where)
+    return instants, repairs
+
+
+def _refuse_distant(text: pl.Series, parsed: pl.Series, where: str) -> None:
+    outside = ~parsed.to_physical().is_between(_FIRST_MICROSECOND, _LAST_MICROSECOND)
+    if outside.any():
+        _refuse_outside(text.filter(outside.fill_null(False)), text.name, "as text", where)
 
 
 def _completed(text: pl.Series, form: str) -> tuple[pl.Series, str]:

@@ -1,8 +1,8 @@
-"""Delimited text (CSV, TSV) as the world writes it: bytes in, a frame out, or a sentence about what is in the way.
+"""Delimited text (CSV, TSV) as the world writes it: bytes in, a frame out, or a sentence about what is wrong.
 
-What a text cannot be read without and nobody could mean otherwise (byte order mark, old Mac line ends, blank lines) is
-mended and counted; all else is declared in the model file: encoding, separator, lines to skip, ragged lines, padding.
-Values keep the type that the whole column agrees on; a column with one word among its numbers is text.
+Defects with one possible meaning (byte order mark, old Mac line ends, blank lines) are repaired and counted; all else
+is declared in the model file: encoding, separator, lines to skip, ragged lines, padding. A column has the type that
+all its values agree on; one word among numbers makes it text, and so does a leading zero: 00123 is a code.
 """
 
 from __future__ import annotations
@@ -40,21 +40,37 @@ class Records(Protocol):
 def read_delimited(
     content: Content, source: FileSource, where: str, text_columns: frozenset[str] = frozenset()
 ) -> tuple[pl.DataFrame, list[Repair]]:
-    """The file as a frame. Raises SourceError for text that no declaration explains, with the line where it shows.
+    """Read delimited text.
 
-    `text_columns` keep their text: 1.613 may be a number with a thousands point, 007 a code. A tidy file is scanned
-    piece by piece and then left to polars; one that needs mending is written anew, line by line, and held once.
+    A rectangular file is scanned chunk by chunk and then left to polars; one that needs repairs is written again,
+    line by line, and held in memory once.
+
+    Args:
+        content: The file, or its bytes.
+        source: What the model file declares: encoding, separator, header, ragged lines.
+        where: The file, for error messages.
+        text_columns: Columns that keep their text: 1.613 may be a number with a thousands point, 007 a code.
+
+    Returns:
+        The rows, and the repairs with their counts. A last line without a line end is one of them: a file that was
+        cut off looks the same.
+
+    Raises:
+        SourceError: No declaration explains the text; the message names the line.
     """
     text, counts = transcode(content, source.encoding, where)
     del content  # where it had to be decoded, the text alone is held
     separator = source.separator or ","
     names, preamble = _header(text, source, separator, where)
+    if not text.ends_with_line_end():
+        counts.append(Repair("last_line_without_line_end", None, 1))
     body = scan(text.open_stream(preamble.size), separator, len(names))
     if body.blank:
         return pl.DataFrame(), counts
     if body.is_rectangular and not source.trim:
-        return read_typed(text, preamble, body, names, separator, text_columns, where), counts
-    frame, repaired = _read_repaired(text, preamble, names, source, text_columns, where)
+        frame, repaired = read_typed(text, preamble, body, names, separator, text_columns, where)
+    else:
+        frame, repaired = _read_repaired(text, preamble, names, source, text_columns, where)
     return frame, counts + repaired
 
 
@@ -107,7 +123,7 @@ def _read_repaired(
     if padded:  # otherwise the quotation mark would count as a letter of the value
         counts["space_before_quote_skipped", None] = padded
     used = [bool(name) or not source.trim for name in names]
-    body = Body(is_rectangular=False, has_plain_numbers=False)
+    body = Body(is_rectangular=False, has_plain_numbers=False, padded=set(range(len(names))))
     copy = io.BytesIO()
     with text.lines(preamble.size) as lines, io.TextIOWrapper(copy, encoding="utf-8", newline="") as out:
         reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=bool(padded))
@@ -126,8 +142,8 @@ def _read_repaired(
     output_names = [
         name if kept else f"\0{index}" for index, (name, kept) in enumerate(zip(names, used, strict=True))
     ]
-    frame = read_typed(made, Preamble(0, 0, 0), body, output_names, ",", text_columns, where)
-    repairs = [Repair(name, column, number) for (name, column), number in counts.items()]
+    frame, codes = read_typed(made, Preamble(0, 0, 0), body, output_names, ",", text_columns, where)
+    repairs = [Repair(name, column, number) for (name, column), number in counts.items()] + codes
     if not all(used):
         repairs.append(Repair("blank_column_dropped", None, used.count(False)))
     return frame.select(name for name, kept in zip(output_names, used, strict=True) if kept), repairs

@@ -43,6 +43,15 @@ class Text:
         stream.seek(self.start + start)
         return stream
 
+    def ends_with_line_end(self) -> bool:
+        """Return whether the last line is complete; an empty text is."""
+        with open_stream(self.content) as stream:
+            size = stream.seek(0, io.SEEK_END)
+            if size <= self.start:
+                return True
+            stream.seek(size - 1)
+            return stream.read(1) in b"\r\n"
+
     def lines(self, start: int = 0) -> io.TextIOWrapper:
         """Its text, line by line, with line ends as they are."""
         return io.TextIOWrapper(self.open_stream(start), encoding="utf-8", newline="")

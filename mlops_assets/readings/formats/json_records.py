@@ -44,8 +44,12 @@ def _column(name: str, values: list[Any]) -> pl.Series:
         return pl.Series(name, values, dtype=pl.Null)
     if kinds == {bool}:
         return pl.Series(name, values, dtype=pl.Boolean)
-    if kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
-        return pl.Series(name, values, dtype=pl.Int64)
+    if kinds == {int}:
+        if all(value is None or -(2**63) <= value < 2**63 for value in values):
+            return pl.Series(name, values, dtype=pl.Int64)
+        if all(value is None or abs(value) < 10**38 for value in values):
+            return pl.Series(name, values, dtype=pl.Int128)  # which the cleaning steps keep as text, counted
+        return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
     if kinds <= {int, float, Decimal}:
         return pl.Series(
             name, [None if value is None else float(value) for value in values], dtype=pl.Float64

@@ -18,18 +18,19 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import SqlSource
 from mlops_assets.model_file.suggestion import did_you_mean
+from mlops_assets.readings.cleaning.steps import EXACT_IN_FLOAT
 from mlops_assets.readings.request import Fetched, Request
 from mlops_assets.readings.sources.databases import display_url, open_database, readings_url
 
 _POSTGRES_TYPES: Final[dict[int, type[pl.DataType]]] = {
-    16: pl.Boolean,
     20: pl.Int64,
     21: pl.Int16,
     23: pl.Int32,
     700: pl.Float32,
     701: pl.Float64,
-    1700: pl.Float64,
 }
+_POSTGRES_BOOLEAN: Final = 16
+_POSTGRES_NUMERIC: Final = 1700
 _POSTGRES_TIMES: Final = {1082: "%Y-%m-%d", 1114: "%Y-%m-%d %H:%M:%S%.f", 1184: "%Y-%m-%d %H:%M:%S%.f%#z"}
 _CLOCK_MARGIN: Final = timedelta(hours=3)
 
@@ -138,27 +139,34 @@ def _copy(connection: sa.Connection, statement: sa.Select[Any]) -> pl.DataFrame:
     ) as error:  # the driver's own, as SQLAlchemy would wrap it
         raise DBAPIError(query, None, error) from None
     codes = dict(zip(names, (code for _, code in described), strict=True))
-    types: dict[str, type[pl.DataType]] = {
-        name: _POSTGRES_TYPES.get(code, pl.String) for name, code in codes.items()
-    }
+    types = {name: _POSTGRES_TYPES.get(code, pl.String) for name, code in codes.items()}
     if not buffer.tell():
         frame = pl.DataFrame(schema=types)
     else:
-        booleans = [name for name, kind in types.items() if kind == pl.Boolean]
-        read_types = {name: pl.String if kind == pl.Boolean else kind for name, kind in types.items()}
         frame = pl.read_csv(
             buffer.getvalue(),
             has_header=False,
             new_columns=names,
-            schema_overrides=list(read_types.values()),
+            schema_overrides=list(types.values()),
             infer_schema=False,
         )
-        frame = frame.with_columns((pl.col(name) == "t").alias(name) for name in booleans)
+    frame = frame.with_columns(
+        (pl.col(name) == "t").alias(name) for name in names if codes[name] == _POSTGRES_BOOLEAN
+    ).with_columns(_decimals(frame[name]) for name in names if codes[name] == _POSTGRES_NUMERIC)
     return frame.with_columns(
         pl.col(name).str.to_datetime(form, time_unit="us", time_zone="UTC" if codes[name] == 1184 else None)
         for name in names
         if (form := _POSTGRES_TIMES.get(codes[name])) and form != "%Y-%m-%d"
     ).with_columns(pl.col(name).str.to_date() for name in names if codes[name] == 1082)
+
+
+def _decimals(column: pl.Series) -> pl.Series:
+    """NUMERIC as floats; ids that a float cannot hold exactly stay whole numbers."""
+    floats = column.cast(pl.Float64, strict=False)
+    large = (floats.abs() >= EXACT_IN_FLOAT).any()
+    if large and column.drop_nulls().str.contains(r"^-?\d{1,38}$").all():
+        return column.cast(pl.Int128)
+    return floats
 
 
 def _fetch(connection: sa.Connection, statement: sa.Select[Any]) -> pl.DataFrame:
