@@ -38,9 +38,13 @@ def _texts(facts: TableFacts) -> Iterator[str]:
     for notation in ("decimal_comma", "thousands"):
         if names := [column.name for column in facts.columns if column.writing == notation]:
             yield f"{notation}: {listed(names)}"
-    casts = [column.name for column in facts.columns if column.cast and not column.writing]
+    casts = [
+        f"{scalar(column.name)}: {column.cast}"
+        for column in facts.columns
+        if column.cast and not column.writing and column.role != "timestamp"
+    ]
     if casts:
-        yield f"cast: {{{', '.join(f'{scalar(name)}: number' for name in casts)}}} # numbers kept as text"
+        yield f"cast: {{{', '.join(casts)}}} # numbers written as text; text for codes and long ids"
 
 
 def _clock(time: TimeFacts | None) -> Iterator[str]:

@@ -48,7 +48,7 @@ class ColumnFacts:
     why: str = ""
     note: str = ""
     sentinels: tuple[str | int | float, ...] = ()
-    cast: Literal["number"] | None = None
+    cast: Literal["number", "text"] | None = None
     writing: Writing | None = None
     flagged_by: str | None = None
     """The column that looks like this one's quality flag."""

@@ -17,9 +17,24 @@ Plain = str | int | float | bool
 Simulator = Literal["pump_station", "ad_sales", "cloud_workload"]
 
 
-class Windowed(Section):
-    """What every source may say: how much of the past is wanted."""
+class Limits(Section):
+    """Sizes from which a source is refused: a small damaged or hostile file must not fill the memory."""
 
+    unpacked_mb: Annotated[int, Field(ge=1, le=10_000_000)] = 4_000
+    """Megabytes that a compressed file (gzip, zip, a workbook) may hold."""
+    columns: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Columns of the table."""
+    cells: Annotated[int, Field(ge=1, le=100_000_000_000)] = 500_000_000
+    """Rows times columns; cells of a workbook, an Avro file or JSON records count ten times."""
+    depth: Annotated[int, Field(ge=1, le=200)] = 50
+    """Objects within objects, in JSON, documents and messages."""
+
+
+class Windowed(Section):
+    """What every source may say: how much of the past is read, and how much at most."""
+
+    limits: Limits = Limits()
+    """Sizes from which reading is refused; raise the one that the message names."""
     window: Duration | None = None
     """Only readings of this much time before the run's `as_of`; unset means all there are. Needs a `timestamp`."""
 

@@ -17,34 +17,51 @@ from mlops_assets.errors import SourceError
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.source import JoinedSource
 from mlops_assets.readings.cleaning import rows, steps
+from mlops_assets.readings.failures import reported_as_source_error
+from mlops_assets.readings.mixed_types import refuse_mixed_types
 from mlops_assets.readings.request import Fetched, Request, examples, text_columns
 from mlops_assets.readings.sources.joined import read_joined
-from mlops_assets.readings.sources.registry import SOURCES
+from mlops_assets.readings.sources.registry import fetch
 from mlops_assets.settings import Settings
 
 
 def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetime | None = None) -> Readings:
-    """Rows with timestamp <= as_of, within the source's window, and after `since` where given.
+    """Read the rows of a model: fetched, cleaned as declared, and cut to the window.
 
-    The watermark is the newest timestamp read (`since` when nothing new came). Without `since`, no row at all is
-    an error. Raises SourceError with what, where and the mend, and MissingExtraError when a library is missing.
+    Args:
+        spec: The model file.
+        as_of: The instant the run looks from; rows after it are left out.
+        settings: Addresses and secrets.
+        since: Only rows after this instant; then no row at all is no error.
+
+    Returns:
+        Rows with timestamp <= as_of within the source's window, the counted repairs, a description of the source, and
+        the watermark: the newest timestamp read (`since` when nothing new came).
+
+    Raises:
+        SourceError: The source cannot be read as declared; the message says what, where, and how to correct it.
+        MissingExtraError: A library is not installed.
     """
     if as_of.tzinfo is None or (since is not None and since.tzinfo is None):
         raise ValueError("as_of and since need a time zone")
     as_of = as_of.astimezone(UTC)
     since = since.astimezone(UTC) if since else None
-    source, rules, where = spec.source, spec.repairs, f"model {spec.name!r}: source {spec.source.kind}"
+    source = spec.source
     start = _start(source, spec, as_of, since)
     request = _request(spec, start, as_of, settings)
-    fetched = (
-        read_joined(source, request)
-        if isinstance(source, JoinedSource)
-        else SOURCES[source.kind](source, request)
-    )
+    with reported_as_source_error(f"model {spec.name!r}: source {source.kind}"):
+        fetched = read_joined(source, request) if isinstance(source, JoinedSource) else fetch(source, request)
     where = f"model {spec.name!r}: {fetched.source}"
-
     if not fetched.frame.width:
         return _nothing(fetched, where, since)
+    with reported_as_source_error(where):
+        return _cleaned(fetched, spec, request, where, since)
+
+
+def _cleaned(
+    fetched: Fetched, spec: ModelSpec, request: Request, where: str, since: datetime | None
+) -> Readings:
+    rules, start, as_of = spec.repairs, request.start, request.as_of
     frame, repairs = steps.apply_steps(fetched.frame, rules, where)
     for column, named_as in _named(spec):
         steps.need(frame, column, named_as, where)
@@ -55,6 +72,8 @@ def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetim
         repairs += step_repairs
     frame, step_repairs = _with_target(frame, spec, where, incremental=since is not None)
     repairs += step_repairs
+    inferred = frozenset(rules.rename.get(name, name) for name in fetched.inferred)
+    refuse_mixed_types(frame, inferred, tuple(repairs), spec, where)
     keys = [column for column in (spec.timestamp, spec.entity) if column] if spec.timestamp else []
     for step in (rows.drop_duplicates, rows.sort):
         frame, step_repairs = step(frame, rules, keys)
@@ -123,7 +142,7 @@ def _with_target(
     target = frame[spec.target]
     if not incremental and len(target) and target.null_count() == len(target):
         raise SourceError(
-            f"{where}: the target {spec.target!r} is missing in all {len(target)} rows; nothing can be learnt from it"
+            f"{where}: the target {spec.target!r} is missing in all {len(target)} rows; nothing can be learned from it"
         )
     if spec.problem != "classification" and not target.dtype.is_numeric() and len(target):
         odd = target.cast(pl.String).filter(

@@ -57,6 +57,13 @@ class Fetched:
     frame: pl.DataFrame
     source: str
     repairs: tuple[Repair, ...] = ()
+    inferred: frozenset[str] = frozenset()
+    """Text columns whose type was inferred from the values, not declared by the source."""
+
+
+def text_names(frame: pl.DataFrame) -> frozenset[str]:
+    """Return the names of the text columns."""
+    return frozenset(name for name, kind in frame.schema.items() if kind == pl.String)
 
 
 def examples(values: Iterable[object], limit: int = 3) -> str:

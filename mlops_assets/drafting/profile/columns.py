@@ -9,7 +9,8 @@ import polars as pl
 
 from mlops_assets.drafting import ColumnFacts, Kind, Writing
 from mlops_assets.drafting.profile.sampling import more_than, sample
-from mlops_assets.readings.cleaning.steps import SIGNS
+from mlops_assets.readings.cleaning.steps import EXACT_IN_FLOAT, SIGNS
+from mlops_assets.readings.mixed_types import odd_values
 
 MISSING_MARKERS: Final = (
     "",
@@ -122,6 +123,8 @@ def read_column(
         column, facts = _text(column.cast(pl.String), markers, facts, is_target, comma_splits)
     elif kind == pl.Boolean:
         facts = replace(facts, kind="boolean")
+    elif kind.is_integer() and not is_target and _has_long_ids(column):
+        column, facts = column.cast(pl.String), replace(facts, kind="text", cast="text")
     elif kind.is_numeric() or kind == pl.Null:
         column = column.cast(pl.Float64).fill_nan(None)
         facts = replace(facts, kind="number")
@@ -134,6 +137,12 @@ def read_column(
         )
         facts = replace(facts, sentinels=sentinels)
     return Read(column, _counted(column, facts))
+
+
+def _has_long_ids(column: pl.Series) -> bool:
+    """Whether floats would make different ones of these whole numbers equal."""
+    low, high = column.min(), column.max()
+    return isinstance(low, int) and isinstance(high, int) and max(-low, high) >= EXACT_IN_FLOAT
 
 
 def _counted(column: pl.Series, facts: ColumnFacts) -> ColumnFacts:
@@ -152,10 +161,10 @@ def _text(
     column = column.str.strip_chars()
     column = column.set(column.is_in(markers), None) if markers else column
     if not _numeric(sampled := sample(column).drop_nulls()).all() and len(sampled):
-        return column, replace(facts, kind="text")
+        return column, _as_text(column, facts)
     present = column.drop_nulls().unique()
     if present.is_empty():
-        return column, replace(facts, kind="text")
+        return column, _as_text(column, facts)
     bare = present.str.replace_all(SIGNS, "")
     signs = bool((bare != present).any())
     codes = present.str.contains(r"^[-+]?0\d").any()
@@ -170,7 +179,12 @@ def _text(
     many = is_target or len(present) > MANY_NUMBERS
     if many and not codes and present.cast(pl.Float64, strict=False).null_count() == 0:
         return column.cast(pl.Float64, strict=False), replace(facts, kind="number", cast="number")
-    return column, replace(facts, kind="text")
+    return column, _as_text(column, facts)
+
+
+def _as_text(column: pl.Series, facts: ColumnFacts) -> ColumnFacts:
+    """Facts of a text column; one that is nearly all numbers has to be declared as text, or its reading is refused."""
+    return replace(facts, kind="text", cast=None if odd_values(column) is None else "text")
 
 
 def _sentinels(column: pl.Series) -> tuple[int | float, ...]:

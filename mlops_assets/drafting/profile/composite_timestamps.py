@@ -48,12 +48,18 @@ def composite_timestamps(frame: pl.DataFrame) -> Iterator[tuple[tuple[str, ...],
 
 def _part(frame: pl.DataFrame, pattern: re.Pattern[str], low: int, high: int) -> str | None:
     for name in frame.columns:
-        column = frame[name]
+        column = _padded_number(frame[name]) if pattern.match(name) else frame[name]
         if pattern.match(name) and column.dtype.is_numeric() and column.null_count() <= 0.05 * len(column):
             least, most = column.min(), column.max()
             if least is not None and low <= least <= most <= high:  # type: ignore[operator]
                 return name
     return None
+
+
+def _padded_number(column: pl.Series) -> pl.Series:
+    """Numbers written with leading zeros, such as 01 for January, which the reader keeps as text."""
+    padded = column.dtype == pl.String and column.drop_nulls().str.contains(r"^\d{1,4}$").all()
+    return column.cast(pl.Int64) if padded else column
 
 
 def _clock_format(column: pl.Series) -> str | None:

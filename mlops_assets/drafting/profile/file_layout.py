@@ -54,7 +54,7 @@ def read_undescribed(path: str, target: str, request: Request) -> tuple[pl.DataF
     local = Path(path)
     if not local.is_file():
         return read_files(plain, request).frame, plain
-    name, content = open_file(local)
+    name, content = open_file(plain)
     start = head(content, LOOKED_AT)
     form = form_of(name) or _form_of_content(start)
     format_settings: dict[str, Any] = {} if form_of(local.name) else {"format": form}
@@ -235,16 +235,18 @@ def _heading(header: Header, separator: str) -> dict[str, Any]:
 
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, shortened to what can be written, those without one numbered by their place, repeated ones from 2."""
-    made: list[str] = []
+    """The names, shortened to what a model file allows, blank ones numbered by column, repeated ones from 2."""
+    unique: dict[str, None] = {}
+    counts: Counter[str] = Counter()
     for index, name in enumerate(names, start=1):
-        base = name[: LONGEST_NAME - 4] or f"column_{index}"
-        number, chosen = 1, base
-        while chosen in made:
-            number += 1
-            chosen = f"{base}_{number}"
-        made.append(chosen)
-    return tuple(made)
+        base = name[: LONGEST_NAME - 8] or f"column_{index}"
+        counts[base] += 1
+        chosen = base if counts[base] == 1 else f"{base}_{counts[base]}"
+        while chosen in unique:
+            counts[base] += 1
+            chosen = f"{base}_{counts[base]}"
+        unique[chosen] = None
+    return tuple(unique)
 
 
 def _units(header: Header) -> int:

@@ -42,7 +42,7 @@ def profile_table(
     """Facts about a table. What is not given is guessed.
 
     comma_splits: a comma separates fields, so that 1,234 is a thousand and more. now: rows dated later are counted.
-    Raises SourceError for a column that is not there, and for a target from which nothing can be learnt.
+    Raises SourceError for a column that is not there, and for a target from which nothing can be learned.
     """
     for named in (target, time, entity):
         if named is not None and named not in frame.columns:
@@ -136,7 +136,7 @@ def problem_of(
         raise SourceError(f"the target {name!r} holds {what}: neither a number nor a class")
     if count < 2:
         what = f"only the value {shown(values[0])}" if count else "no value"
-        raise SourceError(f"the target {name!r} holds {what}; nothing can be learnt from it")
+        raise SourceError(f"the target {name!r} holds {what}; nothing can be learned from it")
     numeric = read.facts.kind == "number"
     whole = numeric and bool((values == values.round()).all())
     few = whole and count <= FEW_VALUES

@@ -57,9 +57,7 @@ def to_instants(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Se
         return (micros.cast(UTC_TIME), ()) if kind.time_zone else _localize(micros, spec, where)
     if kind == pl.Date:
         days = column.to_physical().cast(pl.Int64)
-        return _localize(
-            _checked_micros(days, "d", column.name, where).cast(pl.Datetime("us")), spec, where
-        )
+        return _localize(_checked_micros(days, "d", column.name, where).cast(pl.Datetime("us")), spec, where)
     if kind == pl.String:
         return _from_text(column, spec, where)
     if kind.is_integer() and spec.timestamp_format is not None:

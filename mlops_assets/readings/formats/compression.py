@@ -9,20 +9,33 @@ import zlib
 from typing import Final
 
 from mlops_assets.errors import SourceError
+from mlops_assets.model_file.source import Limits
+from mlops_assets.readings.formats.size import read_limited
 
 ENDINGS: Final = (".gz", ".zip")
 
 
 def is_packed(name: str) -> bool:
-    """Whether the name says that the file is compressed."""
+    """Return whether the name says that the file is compressed."""
     return name.lower().endswith(ENDINGS)
 
 
-def unpacked(name: str, content: bytes, where: str) -> tuple[str, bytes]:
-    """What lies inside, under the name that tells its format. Raises SourceError for a damaged or ambiguous archive."""
+def unpacked(name: str, content: bytes, where: str, limits: Limits) -> tuple[str, bytes]:
+    """Return the content of an archive, under the name that tells its format.
+
+    Args:
+        name: Name of the archive.
+        content: Its bytes.
+        where: The archive, for error messages.
+        limits: Sizes from which it is refused.
+
+    Raises:
+        SourceError: The archive is damaged, holds several files, or more than the limit.
+    """
     if name.lower().endswith(".gz"):
         try:
-            return name[: -len(".gz")], gzip.decompress(content)
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+                return name[: -len(".gz")], read_limited(stream, limits, where)  # type: ignore[arg-type]
         except (OSError, EOFError, zlib.error):
             raise SourceError(
                 f"{where} is not a whole gzip file; it was cut off, or is something else"
@@ -33,6 +46,7 @@ def unpacked(name: str, content: bytes, where: str) -> tuple[str, bytes]:
             if len(members) != 1:
                 shown = ", ".join(members[:6]) or "nothing"
                 raise SourceError(f"{where} holds {len(members)} files ({shown}); unpack the one you mean")
-            return members[0], archive.read(members[0])
+            with archive.open(members[0]) as member:
+                return members[0], read_limited(member, limits, where)  # type: ignore[arg-type]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise SourceError(f"{where} is not a whole zip archive without a password ({error})") from None

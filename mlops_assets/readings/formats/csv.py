@@ -21,6 +21,7 @@ from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import FileSource
 from mlops_assets.readings.formats.csv_fast_path import Body, Preamble, read_typed, scan
 from mlops_assets.readings.formats.encoding import Content, Text, transcode
+from mlops_assets.readings.formats.size import check_size
 
 _FIELD_LIMIT: Final = 10_000_000
 
@@ -98,6 +99,7 @@ def _header(text: Text, source: FileSource, separator: str, where: str) -> tuple
             raise SourceError(f"{where} has no line left after {source.skip_lines} skipped lines") from None
         except csv.Error as error:
             raise SourceError(f"{where}, line {source.skip_lines + reader.line_num}: {error}") from None
+    check_size(1, len(first), source.limits, where)
     if not source.header:
         return list(source.names or [f"column_{number}" for number in range(1, len(first) + 1)]), start
     line = source.skip_lines + reader.line_num

@@ -174,9 +174,7 @@ def _read_or_refuse(
     try:
         return _read(text, preamble, names, separator, text_columns, None)
     except pl.exceptions.PolarsError as error:
-        raise SourceError(
-            f"{where} cannot be read as delimited text: {str(error).splitlines()[0]}"
-        ) from None
+        raise SourceError(f"{where} cannot be read as delimited text: {str(error).splitlines()[0]}") from None
 
 
 def _read_with_inferred_types(

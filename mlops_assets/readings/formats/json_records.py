@@ -15,25 +15,45 @@ from typing import Any
 import polars as pl
 
 from mlops_assets.errors import SourceError
+from mlops_assets.model_file.source import Limits
+from mlops_assets.readings.formats.size import OBJECT_COST, check_size
 
 
-def to_frame(records: Iterable[Any], where: str) -> pl.DataFrame:
-    """One row per record, columns in the order they first appear. Raises SourceError on a record that is no object."""
+def to_frame(records: Iterable[Any], where: str, limits: Limits) -> pl.DataFrame:
+    """Return one row per record, columns in the order of their first appearance.
+
+    Args:
+        records: Mappings from names to values.
+        where: The source, for error messages.
+        limits: Sizes from which the records are refused.
+
+    Raises:
+        SourceError: A record is no object, names a column twice, or a limit is exceeded.
+    """
     flat: list[dict[str, Any]] = []
+    names: dict[str, None] = {}
     for number, record in enumerate(records, start=1):
         if not isinstance(record, Mapping):
             raise SourceError(
                 f"{where}: record {number} is {type(record).__name__}, not an object with named values"
             )
-        flat.append(dict(_flatten(record, "")))
-    names = list(dict.fromkeys(name for record in flat for name in record))
+        row: dict[str, Any] = {}
+        for name, value in _flatten(record, "", limits.depth, f"{where}, record {number}"):
+            if name in row:
+                raise SourceError(f"{where}, record {number} has two values for {name!r}; rename one of them")
+            row[name] = value
+        flat.append(row)
+        names.update(dict.fromkeys(row))
+        check_size(OBJECT_COST * number, len(names), limits, where)
     return pl.DataFrame([_column(name, [record.get(name) for record in flat]) for name in names])
 
 
-def _flatten(record: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
+def _flatten(record: Mapping[str, Any], prefix: str, depth: int, where: str) -> Iterable[tuple[str, Any]]:
+    if not depth:
+        raise SourceError(f"{where} is nested too deeply; raise source.limits.depth if that is right")
     for key, value in record.items():
         if isinstance(value, Mapping) and value:
-            yield from _flatten(value, f"{prefix}{key}.")
+            yield from _flatten(value, f"{prefix}{key}.", depth - 1, where)
         else:
             yield f"{prefix}{key}", value
 

@@ -2,13 +2,11 @@
 
 Comes in: a `file` source. Goes out: the rows of all files, stacked by column name. Nothing is guessed beyond the
 ending of the name and a byte order mark; what a text file needs (separator, encoding, lines to skip) is declared.
-Delimited text is `delimited`'s business, sheets are `workbooks`', nested values `records`', archives `packed`'s.
+The bytes of each format are read in `readings.formats`.
 """
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -16,97 +14,40 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.artifacts import Repair
-from mlops_assets.errors import MissingExtraError, SourceError
+from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import FileSource
+from mlops_assets.readings.failures import reported_as_source_error
+from mlops_assets.readings.formats.columnar import (
+    read_arrow,
+    read_avro,
+    read_parquet,
+    read_parquet_of_window,
+)
 from mlops_assets.readings.formats.compression import is_packed, unpacked
 from mlops_assets.readings.formats.csv import read_delimited
-from mlops_assets.readings.formats.encoding import Content, decode, head
+from mlops_assets.readings.formats.encoding import Content, head
 from mlops_assets.readings.formats.excel import read_workbook
-from mlops_assets.readings.formats.json_records import to_frame
-from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.readings.formats.json_files import read_json, read_json_lines
+from mlops_assets.readings.formats.size import check_size
+from mlops_assets.readings.request import Fetched, Request, text_names
 from mlops_assets.readings.sources import object_store
 
 Parsed = tuple[pl.DataFrame, list[Repair]]
 Format = Callable[[bytes, FileSource, str, frozenset[str]], Parsed]
-"""(content, source, where, columns that must stay text) -> rows and what had to be mended."""
-
-_BROKEN_PARQUET: Final = "is not a whole Parquet file: it was cut off, or is something else; write it again"
-
-
-def _parquet(content: bytes, _source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
-    try:
-        return pl.read_parquet(io.BytesIO(content)), []
-    except (pl.exceptions.PolarsError, OSError):
-        raise SourceError(f"{where} {_BROKEN_PARQUET}") from None
-
-
-def _json(content: bytes, source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
-    text, format_repairs = decode(content, source.encoding, where)
-    try:
-        body = json.loads(text)
-    except json.JSONDecodeError as error:
-        lines = "; a file with one object per line is format: jsonl" if error.msg == "Extra data" else ""
-        raise SourceError(
-            f"{where} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}{lines}"
-        ) from None
-    if not isinstance(body, list):
-        keys = (
-            f" (it is an object with the keys {', '.join(sorted(body)[:8])})"
-            if isinstance(body, dict)
-            else ""
-        )
-        raise SourceError(f"{where} must be a JSON list of objects{keys}")
-    return to_frame(body, where), format_repairs
-
-
-def _json_lines(content: bytes, source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
-    text, format_repairs = decode(content, source.encoding, where)
-    rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise SourceError(
-                    f"{where}, line {number}: is not JSON: {error.msg}; the file may have been cut off"
-                ) from None
-    return to_frame(rows, where), format_repairs
-
-
-def _avro(content: bytes, _source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
-    try:
-        from fastavro import reader
-    except ImportError:
-        raise MissingExtraError("reading Avro files", "avro") from None
-    try:
-        return to_frame(list(reader(io.BytesIO(content))), where), []
-    except SourceError:
-        raise
-    except Exception as error:  # noqa: BLE001, damaged files raise struct, zlib, EOF, index and key errors
-        raise SourceError(
-            f"{where} is not a whole Avro file ({type(error).__name__}): it was cut off, or is something else"
-        ) from None
-
-
-def _arrow(content: bytes, _source: FileSource, where: str, _text: frozenset[str]) -> Parsed:
-    try:
-        return pl.read_ipc(io.BytesIO(content)), []
-    except (pl.exceptions.PolarsError, OSError):
-        raise SourceError(
-            f"{where} is not a whole Arrow (Feather) file: it was cut off, or is something else"
-        ) from None
-
+"""(content, source, where, columns that must stay text) -> rows, and the repairs that the format needed."""
 
 FORMATS: Final[dict[str, Format]] = {
     "csv": read_delimited,
     "tsv": read_delimited,
-    "parquet": _parquet,
-    "arrow": _arrow,
+    "parquet": read_parquet,
+    "arrow": read_arrow,
     "xlsx": read_workbook,
-    "json": _json,
-    "jsonl": _json_lines,
-    "avro": _avro,
+    "json": read_json,
+    "jsonl": read_json_lines,
+    "avro": read_avro,
 }
+_TYPED: Final = ("parquet", "arrow", "avro")
+"""Formats that declare the types of their columns."""
 _ENDINGS: Final = {
     **{name: name for name in FORMATS},
     "ndjson": "jsonl",
@@ -119,38 +60,59 @@ _ENDINGS: Final = {
 
 
 def read_files(source: FileSource, request: Request) -> Fetched:
-    """The rows of every file the path names. Raises SourceError that names the file at fault."""
+    """Read every file that the path names, stacked by column name.
+
+    Args:
+        source: The path, and how the files are written.
+        request: The window, and the columns that must stay text.
+
+    Returns:
+        The rows, and the repairs that the formats needed.
+
+    Raises:
+        SourceError: A file is missing, damaged, too large or different from the others; the message names it.
+        MissingExtraError: The library of a format is not installed.
+    """
     prefix = f"model {request.model!r}: "
     frames: list[tuple[str, pl.DataFrame]] = []
     repairs: list[Repair] = []
+    inferred: set[str] = set()
     for name, content in _contents(source, request, prefix):
         where = f"{prefix}file {name}"
-        member, unpacked_bytes = (
-            unpacked(name, _bytes(content, prefix), where) if is_packed(name) else (name, None)
-        )
-        form = source.format or _form(member, where)
-        if form == "tsv" and source.separator is None:
-            source = source.model_copy(update={"separator": "\t"})
-        local = (
-            content if isinstance(content, Path) and content.is_file() and unpacked_bytes is None else None
-        )
-        if local is not None and form == "parquet":
-            frame = _parquet_of_window(local, request, where)
-        elif local is not None and form in ("csv", "tsv"):
-            frame, format_repairs = _delimited_of_file(local, source, request, where)
-            repairs += format_repairs
-        else:
-            unpacked_bytes = _bytes(content, prefix) if unpacked_bytes is None else unpacked_bytes
-            if not unpacked_bytes.strip():
-                raise SourceError(f"{where} is empty")
-            frame, format_repairs = FORMATS[form](unpacked_bytes, source, where, request.as_text)
-            repairs += format_repairs
-        if not frame.width or (not frame.height and form != "parquet"):
-            raise SourceError(f"{where} has no rows; if its first line is data, declare source.header: false")
+        with reported_as_source_error(where):
+            form, frame, format_repairs = _read_file(name, content, source, request, where)
+            if not frame.width or (not frame.height and form != "parquet"):
+                raise SourceError(
+                    f"{where} has no rows; if its first line is data, declare source.header: false"
+                )
+            check_size(frame.height, frame.width, source.limits, where)
+        repairs += format_repairs
+        inferred |= frozenset() if form in _TYPED else text_names(frame) - request.as_text
         frames.append((name, frame))
     stacked = _stack(frames, prefix)
     several = f" ({len(frames)} files)" if len(frames) > 1 else ""
-    return Fetched(stacked, f"file {source.path}{several}", _summed(repairs))
+    return Fetched(stacked, f"file {source.path}{several}", _summed(repairs), frozenset(inferred))
+
+
+def _read_file(
+    name: str, content: bytes | Path, source: FileSource, request: Request, where: str
+) -> tuple[str, pl.DataFrame, list[Repair]]:
+    """Format, rows and repairs of one file."""
+    member, unpacked_bytes = (
+        unpacked(name, _bytes(content, where), where, source.limits) if is_packed(name) else (name, None)
+    )
+    form = source.format or _form(member, where)
+    if form == "tsv" and source.separator is None:
+        source = source.model_copy(update={"separator": "\t"})
+    local = content if isinstance(content, Path) and content.is_file() and unpacked_bytes is None else None
+    if local is not None and form == "parquet":
+        return form, read_parquet_of_window(local, source, request, where), []
+    if local is not None and form in ("csv", "tsv"):
+        return form, *_delimited_of_file(local, source, request, where)
+    unpacked_bytes = _bytes(content, where) if unpacked_bytes is None else unpacked_bytes
+    if not unpacked_bytes.strip():
+        raise SourceError(f"{where} is empty")
+    return form, *FORMATS[form](unpacked_bytes, source, where, request.as_text)
 
 
 def _contents(source: FileSource, request: Request, prefix: str) -> Iterator[tuple[str, bytes | Path]]:
@@ -160,29 +122,11 @@ def _contents(source: FileSource, request: Request, prefix: str) -> Iterator[tup
         yield from ((str(path), path) for path in _paths(source, prefix))
 
 
-def _bytes(content: bytes | Path, prefix: str) -> bytes:
+def _bytes(content: bytes | Path, where: str) -> bytes:
     try:
         return content.read_bytes() if isinstance(content, Path) else content
     except OSError as error:
-        raise SourceError(f"{prefix}file {content!s} cannot be read: {error.strerror}") from None
-
-
-def _parquet_of_window(path: Path, request: Request, where: str) -> pl.DataFrame:
-    """A local file, without the row groups that lie before the window."""
-    try:
-        if path.stat().st_size == 0:
-            raise SourceError(f"{where} is empty")
-        rows = pl.scan_parquet(path)
-        kind = rows.collect_schema().get(request.timestamp) if request.timestamp else None
-        if request.start is not None and request.timestamp and isinstance(kind, pl.Datetime):
-            time = pl.col(request.timestamp)
-            if kind.time_zone is not None:
-                rows = rows.filter(time.is_null() | (time > request.start))
-            elif request.zone == "UTC":
-                rows = rows.filter(time.is_null() | (time > request.start.replace(tzinfo=None)))
-        return rows.collect()
-    except (pl.exceptions.PolarsError, OSError):
-        raise SourceError(f"{where} {_BROKEN_PARQUET}") from None
+        raise SourceError(f"{where} cannot be read: {error.strerror}") from None
 
 
 def _delimited_of_file(path: Path, source: FileSource, request: Request, where: str) -> Parsed:
@@ -244,19 +188,25 @@ def _ending(name: str) -> str:
 
 
 def form_of(name: str) -> str | None:
-    """The format that a name's ending says, None where it says none."""
+    """Return the format that a name's ending says, None where it says none."""
     return _ENDINGS.get(_ending(name))
 
 
-def open_file(path: Path) -> tuple[str, Content]:
-    """Name of a local file, and the file itself; of a packed one, what lies inside. Raises SourceError where it cannot
-    be read."""
+def open_file(source: FileSource) -> tuple[str, Content]:
+    """Return the name of a local file and the file itself; of an archive, its content.
+
+    Raises:
+        SourceError: The file cannot be read or exceeds a limit.
+    """
+    path = Path(source.path)
+    where = f"file {path}"
     if is_packed(path.name):
-        return unpacked(path.name, _bytes(path, ""), f"file {path}")
+        with reported_as_source_error(where):
+            return unpacked(path.name, _bytes(path, where), where, source.limits)
     try:
         head(path, 1)
     except OSError as error:
-        raise SourceError(f"file {path} cannot be read: {error.strerror}") from None
+        raise SourceError(f"{where} cannot be read: {error.strerror}") from None
     return path.name, path
 
 

@@ -17,14 +17,14 @@ from mlops_assets.model_file.source import Join, JoinedSource, RepairsSpec, Sing
 from mlops_assets.readings.cleaning.rows import choose, drop_duplicates, to_utc_timestamps
 from mlops_assets.readings.cleaning.steps import apply_steps, need
 from mlops_assets.readings.request import Fetched, Request, text_columns
-from mlops_assets.readings.sources.registry import SOURCES
+from mlops_assets.readings.sources.registry import fetch
 
 _ROW = "_row_of_first"
 
 
 def read_joined(source: JoinedSource, request: Request) -> Fetched:
     """The joined rows. Raises SourceError where keys do not fit, are not unique, or columns would collide."""
-    frame, names, repairs = _part(source.first, source.repairs, request, [])
+    frame, names, repairs, inferred = _part(source.first, source.repairs, request, [])
     for join in source.join:
         reach = request.start - join.asof if request.start and join.asof else request.start
         time = join.timestamp or request.timestamp
@@ -33,17 +33,18 @@ def read_joined(source: JoinedSource, request: Request) -> Fetched:
         part_request = replace(
             request, start=None if timeless else reach, timestamp=None if timeless else time
         )
-        other, name, step_repairs = _part(join.source, join.repairs, part_request, keys)
+        other, name, step_repairs, texts = _part(join.source, join.repairs, part_request, keys)
+        inferred |= {column if column in keys else f"{join.prefix}{column}" for column in texts}
         frame, unmatched = _match(frame, other, join, request, f"model {request.model!r}: joining {name}")
         repairs += [*step_repairs, *([Repair("without_partner", name, unmatched)] if unmatched else [])]
         names = f"{names}, {name}"
-    return Fetched(frame, f"joined: {names}", tuple(repairs))
+    return Fetched(frame, f"joined: {names}", tuple(repairs), frozenset(inferred & set(frame.columns)))
 
 
 def _part(
     source: Single, rules: RepairsSpec, request: Request, keys: list[str]
-) -> tuple[pl.DataFrame, str, list[Repair]]:
-    """One source, repaired and placed in time as far as it has the time column."""
+) -> tuple[pl.DataFrame, str, list[Repair], set[str]]:
+    """One source, cleaned, with its time column in UTC if it has one; and its text columns of inferred type."""
     start, timestamp = request.start, request.timestamp
     window: timedelta | None = getattr(source, "window", None)
     if window is not None:
@@ -57,7 +58,7 @@ def _part(
         zone=zone,
         as_text=text_columns(rules, timestamp),
     )
-    fetched = SOURCES[source.kind](source, part_request)
+    fetched = fetch(source, part_request)
     where = f"model {request.model!r}: {fetched.source}"
     frame, step_repairs = apply_steps(fetched.frame, rules, where)
     repairs = [*fetched.repairs, *step_repairs]
@@ -68,7 +69,8 @@ def _part(
     for key in keys:
         need(frame, key, "join", where)
     frame, step_repairs = drop_duplicates(frame, rules, keys)
-    return choose(frame, rules, where), fetched.source, [*repairs, *step_repairs]
+    inferred = {rules.rename.get(name, name) for name in fetched.inferred}
+    return choose(frame, rules, where), fetched.source, [*repairs, *step_repairs], inferred
 
 
 def _match(

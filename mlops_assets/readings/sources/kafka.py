@@ -13,7 +13,7 @@ from mlops_assets.errors import MissingExtraError, SourceError
 from mlops_assets.model_file.source import KafkaSource
 from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.readings.formats.json_records import to_frame
-from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.readings.request import Fetched, Request, text_names
 from mlops_assets.readings.sources.messages import decode_all
 
 _SKEW: Final = timedelta(minutes=5)
@@ -39,7 +39,8 @@ def read_kafka(source: KafkaSource, request: Request) -> Fetched:
     finally:
         consumer.close()
     records, repairs = decode_all(messages, source.bad_messages, who)
-    return Fetched(to_frame(records, who), where, repairs)
+    frame = to_frame(records, who, source.limits)
+    return Fetched(frame, where, repairs, text_names(frame))
 
 
 def _options(source: KafkaSource, request: Request, who: str, errors: list[str]) -> dict[str, Any]:

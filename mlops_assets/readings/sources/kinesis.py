@@ -12,7 +12,7 @@ from typing import Any, Final
 from mlops_assets.errors import MissingExtraError, SourceError
 from mlops_assets.model_file.source import KinesisSource
 from mlops_assets.readings.formats.json_records import to_frame
-from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.readings.request import Fetched, Request, text_names
 from mlops_assets.readings.sources.messages import decode_all
 
 _SKEW: Final = timedelta(minutes=5)
@@ -51,7 +51,8 @@ def read_kinesis(source: KinesisSource, request: Request) -> Fetched:
     except (BotoCoreError, ClientError) as error:
         raise SourceError(f"{who}: {error}") from None
     records, repairs = decode_all(messages, source.bad_messages, who)
-    return Fetched(to_frame(records, who), where, repairs)
+    frame = to_frame(records, who, source.limits)
+    return Fetched(frame, where, repairs, text_names(frame))
 
 
 def _shards(client: Any, stream: str) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
+from mlops_assets.readings.formats.json_text import RepeatedKeyError, parse_json
 
 
 def decode_all(
@@ -23,8 +23,12 @@ def decode_all(
             tombstones += 1
             continue
         try:
-            record = json.loads(body)
-        except ValueError:
+            record = parse_json(body)
+        except RepeatedKeyError as error:
+            if bad == "refuse":
+                raise SourceError(f"{who}: the message at {position}: {error}") from None
+            record = None
+        except (ValueError, RecursionError):
             record = None
         if isinstance(record, dict):
             records.append(record)

@@ -10,7 +10,7 @@ from mlops_assets.errors import MissingExtraError, SourceError
 from mlops_assets.model_file.source import MongoSource
 from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.readings.formats.json_records import to_frame
-from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.readings.request import Fetched, Request, text_names
 
 _TIMEOUT_MS = 10_000
 
@@ -46,7 +46,8 @@ def read_mongo(source: MongoSource, request: Request) -> Fetched:
                 raise SourceError(f"{who}: the collection is empty or does not exist{hint}")
     except PyMongoError as error:
         raise SourceError(f"{who}: {str(error).split(', Timeout:')[0]}") from None
-    return Fetched(to_frame(documents, who), where)
+    frame = to_frame(documents, who, source.limits)
+    return Fetched(frame, where, inferred=text_names(frame))
 
 
 def _filter(source: MongoSource, request: Request, collection: Any) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from mlops_assets.model_file.source import SampleSource, Single
+from mlops_assets.readings.formats.size import check_size
 from mlops_assets.readings.request import Fetched, Request
 from mlops_assets.readings.sources.files import read_files
 from mlops_assets.readings.sources.kafka import read_kafka
@@ -28,3 +30,16 @@ SOURCES: Final[dict[str, Reader]] = {
     "kinesis": read_kinesis,
 }
 """Single sources; `joined` puts several of them side by side."""
+
+
+def fetch(source: Single, request: Request) -> Fetched:
+    """Read one source with the reader of its kind.
+
+    Raises:
+        SourceError: The source cannot be read, or gives more than its limits allow.
+        MissingExtraError: The library of this kind of source is not installed.
+    """
+    fetched = SOURCES[source.kind](source, request)
+    if not isinstance(source, SampleSource):
+        check_size(fetched.frame.height, fetched.frame.width, source.limits, fetched.source)
+    return fetched

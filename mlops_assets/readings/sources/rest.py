@@ -13,7 +13,8 @@ from urllib.parse import urljoin, urlsplit
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import Paging, RestSource
 from mlops_assets.readings.formats.json_records import to_frame
-from mlops_assets.readings.request import Fetched, Request
+from mlops_assets.readings.formats.json_text import RepeatedKeyError, parse_json
+from mlops_assets.readings.request import Fetched, Request, text_names
 
 _RETRIED: Final = (429, 500, 502, 503, 504)
 _FIRST_PAUSE_SECONDS: Final = 0.3
@@ -49,7 +50,8 @@ def read_rest(source: RestSource, request: Request) -> Fetched:
         raise SourceError(
             f"{who}: {reason} after {source.retries + 1} tries ({type(error).__name__})"
         ) from None
-    return Fetched(to_frame(records, who), where)
+    frame = to_frame(records, who, source.limits)
+    return Fetched(frame, where, inferred=text_names(frame))
 
 
 def _session(source: RestSource) -> Any:
@@ -180,7 +182,9 @@ def _get(
 
 def _body(response: Any, who: str) -> Any:
     try:
-        return response.json()
+        return parse_json(response.content)
+    except RepeatedKeyError as error:
+        raise SourceError(f"{who}: {error}") from None
     except ValueError:
         kind = response.headers.get("Content-Type", "no content type")
         raise SourceError(f"{who}: the answer is not JSON ({kind}, {len(response.content)} bytes)") from None

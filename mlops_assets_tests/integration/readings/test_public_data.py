@@ -56,12 +56,24 @@ def test_dirty_files_that_need_a_declaration_say_which(public_data: Path, name: 
 YEARS = ("kind", *(f"y{number}" for number in range(10)))
 
 
+WITHOUT_LAST_LINE_END = (
+    "211.csv",
+    "complex.csv",
+    "long.csv",
+    "mixedGLB.csv",
+    "small.csv",
+    "spanish_chars.csv",
+    "sparse_with_column_errors.csv",
+    "utf8bom.csv",
+)
+
+
 @pytest.mark.parametrize(
     "name, source, shape, repairs",
     [
         ("211.csv", {"encoding": "mac-roman"}, (2132, 96), {"mac_line_end"}),
         ("begrotingsanalyse-2011.csv", {"skip_lines": 7, "header": False}, (36, 20), set()),
-        ("characters.csv", {"encoding": "big5"}, (382, 18), set()),
+        ("characters.csv", {"encoding": "big5"}, (382, 18), {"leading_zeros_kept_as_text"}),
         ("complex.csv", {"trim": True}, (3, 4), {"space_before_quote_skipped"}),
         ("example.tsv", {}, (140, 17), set()),
         ("excel_pasting.csv", {"skip_lines": 3}, (17, 9), set()),
@@ -76,7 +88,7 @@ YEARS = ("kind", *(f"y{number}" for number in range(10)))
             "sparse_with_column_errors.csv",
             {"encoding": "latin-1", "skip_lines": 1, "header": False, "names": ("a", "b", "c", "d")},
             (2237, 4),
-            set(),
+            {"leading_zeros_kept_as_text"},
         ),
         ("utf-16le_encoded.csv", {}, (327, 19), {"byte_order_mark_utf_16"}),
         ("utf8bom.csv", {"header": False}, (1, 2), {"byte_order_mark_utf_8"}),
@@ -100,7 +112,8 @@ def test_every_dirty_file_can_be_read_with_declarations(
 ) -> None:
     fetched = fetch(public_data, name, **source)
     assert fetched.frame.shape == shape
-    assert {repair.name for repair in fetched.repairs} == repairs
+    cut = {"last_line_without_line_end"} if name in WITHOUT_LAST_LINE_END else set()
+    assert {repair.name for repair in fetched.repairs} == repairs | cut
 
 
 def test_estuary_sentinels_and_flags(public_data: Path) -> None:

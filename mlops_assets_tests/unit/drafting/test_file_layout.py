@@ -139,7 +139,7 @@ def test_a_name_too_long_to_be_written_is_cut(tmp_path: Path) -> None:
     _, source_settings = read_described(
         tmp_path, "t.csv", text(head=f"x,{'k' * 200},y,").replace("\n", ",1\n").replace(",1", "", 1)
     )
-    assert [len(name) for name in source_settings["names"]] == [1, 124, 1, 8]
+    assert [len(name) for name in source_settings["names"]] == [1, 120, 1, 8]
 
 
 def test_the_message_is_the_readers_where_nothing_helps(tmp_path: Path) -> None:

@@ -193,9 +193,67 @@ def test_quoted_line_breaks_and_separators_survive(tmp_path: Path) -> None:
     assert read.frame["x"].to_list() == ['a\nb, "c"', "d"]
 
 
-def test_one_word_makes_a_column_text(tmp_path: Path) -> None:
+def test_one_word_among_numbers_is_refused_with_the_step_to_declare(tmp_path: Path) -> None:
     text = "y,x\n" + "1,2\n" * 5_000 + "1,word\n"
-    assert read_text(tmp_path, text).frame.schema == {"y": pl.Int64, "x": pl.String}
+    with pytest.raises(SourceError, match=r"'x' holds 5,000 numbers and 1 other values: 'word'; declare"):
+        read_text(tmp_path, text)
+    rules: dict[str, Any] = {"cast": {"x": "number"}, "missing_text": ["word"]}
+    assert read_text(tmp_path, text, repairs=rules).frame["x"].null_count() == 1
+    with pytest.raises(SourceError, match=r"'x' holds 5,000 numbers; declare repairs.cast: {x: number}"):
+        read_text(tmp_path, text, repairs={"missing_text": ["word"]})
+    as_codes = read_text(tmp_path, text, repairs={"cast": {"x": "text"}})
+    assert as_codes.frame.schema == {"y": pl.Int64, "x": pl.String}
+    unused = read_text(
+        tmp_path,
+        text.replace("x", "x,z").replace("2", "2,3").replace("word", "word,3"),
+        features={"inputs": ["z"]},
+    )
+    assert unused.frame["x"].dtype == pl.String, "a column that the model does not use may hold anything"
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_codes_with_leading_zeros_stay_text(tmp_path: Path, end: str, quote: str) -> None:
+    """On the fast path and, with quotation marks, on the careful one."""
+    rows = [f"{quote}{code}{quote},{n},-0{n}" for n, code in enumerate(["00123", "0123", "10000", "7"])]
+    read = read_text(tmp_path, "\n".join(["zip,y,z", *rows]) + end)
+    assert read.frame["zip"].to_list() == ["00123", "0123", "10000", "7"]
+    assert read.frame["y"].dtype == pl.Int64
+    assert counted(read)["leading_zeros_kept_as_text", "zip"] == 4
+    assert counted(read)["leading_zeros_kept_as_text", "z"] == 4
+    assert (("last_line_without_line_end", None) in counted(read)) == (not end)
+
+
+def test_zeros_before_a_point_and_alone_are_numbers(tmp_path: Path) -> None:
+    read = read_text(tmp_path, "y,x,z\n0,0.5,00.5\n0,0,1.5\n")
+    assert read.frame.dtypes == [pl.Int64, pl.Float64, pl.Float64]
+
+
+def test_a_late_leading_zero_counts(tmp_path: Path) -> None:
+    text = "y,x\n" + "1,2\n" * 12_000 + "1,02\n"
+    assert read_text(tmp_path, text).frame["x"].to_list()[-2:] == ["2", "02"]
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("a.json", b'[{"y": 1, "x": 1, "x": 2}]'),
+        ("a.jsonl", b'{"y": 1}\n{"y": 1, "n": {"x": 1, "x": 2}}\n'),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    with pytest.raises(SourceError, match=f"{name}.*the key 'x' stands twice in one object"):
+        read_text(tmp_path, content, name)
+
+
+def test_two_values_for_one_column_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"record 1 has two values for 'a.b'"):
+        read_text(tmp_path, b'[{"y": 1, "a.b": 1, "a": {"b": 2}}]', "a.json")
+
+
+def test_line_separators_inside_a_json_string_end_no_line(tmp_path: Path) -> None:
+    read = read_text(tmp_path, '{"y": 1, "x": "a\u2028b"}\n', "a.jsonl")
+    assert read.frame["x"].to_list() == ["a\u2028b"]
 
 
 def test_declared_encoding(tmp_path: Path) -> None:
