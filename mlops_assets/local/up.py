@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shlex
 import signal
-import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+from mlops_assets import key_files
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import cluster, databases, locks, orphan_reaper, postgres, processes, runs
 from mlops_assets.local.environment import environment
@@ -77,7 +76,7 @@ def run_up(
 def _run(
     settings: Settings, stores: Stores, signals: Signals, echo: Echo, wanted: Ports, policy: Policy | None
 ) -> bool:
-    key = api_key(settings.home)
+    key = key_files.create_key(settings.home, key_files.API)
     parts = services(settings, stores, choose_ports(wanted, echo))
     address_file = settings.home / "addresses.json"
 
@@ -112,21 +111,6 @@ def _fail_orphans(settings: Settings, stores: Stores, echo: Echo) -> None:
         return
     if ended:
         echo(f"Marked {ended} runs as failed: their processes ended with 'mlops up'")
-
-
-def api_key(home: Path) -> Path:
-    """The file with the prediction API's key, made once, readable by its owner alone."""
-    path = home / "api_key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if path.stat().st_size:
-            path.chmod(stat.S_IRUSR | stat.S_IWUSR)
-            return path
-        descriptor = os.open(path, os.O_WRONLY)  # somebody was killed between making and writing it
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
-    return path
 
 
 def choose_ports(wanted: Ports, echo: Echo) -> Ports:

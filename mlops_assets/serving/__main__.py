@@ -6,18 +6,18 @@ import os
 
 import uvicorn
 
+from mlops_assets import key_files
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.serving.app import create_app
 from mlops_assets.serving.champions import Champions
 from mlops_assets.serving.connections import BoundedProtocol
-from mlops_assets.serving.keys import api_key
 from mlops_assets.settings import Settings, Stores
 
 if __name__ == "__main__":
     settings = Settings.from_environment(os.environ)
     champions = Champions(Platform.open(settings, Stores.from_environment(os.environ)))
     uvicorn.run(
-        create_app(champions, api_key(settings)),
+        create_app(champions, key_files.read_key(settings, key_files.API)),
         host=settings.host,
         port=int(os.environ.get("MLOPS_API_PORT", "8000")),
         http=BoundedProtocol,

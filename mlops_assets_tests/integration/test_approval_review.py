@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from mlops_assets.ledger import Ledger
 from mlops_assets.review.app import create_review, review_key
+from mlops_assets.review.sessions import FREE_ATTEMPTS, LONGEST_SESSION, LONGEST_WAIT, Sessions
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin
 
 KEY = "review-key"
@@ -40,9 +41,9 @@ def sign_in(browser: TestClient, key: str = KEY, **headers: str) -> int:
 
 
 def token(page: str) -> str:
-    found = re.search(r'name="token" value="([^"]+)"', page)
-    assert found
-    return found[1]
+    match = re.search(r'name="token" value="([^"]+)"', page)
+    assert match
+    return match[1]
 
 
 def say(browser: TestClient, path: str, verdict: str, comment: str = "seen", **more: Any) -> Any:
@@ -53,8 +54,8 @@ def say(browser: TestClient, path: str, verdict: str, comment: str = "seen", **m
 def test_nothing_is_shown_without_the_key(station: Station, browser: TestClient) -> None:
     _, evidence_hash, _ = station.challenge()
     for path in ("/", f"/station/{evidence_hash}"):
-        answer = browser.get(path)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+        response = browser.get(path)
+        assert (response.status_code, response.headers["location"]) == (303, "/login")
     assert sign_in(browser, "wrong") == 401
     assert browser.get("/").status_code == 303
     assert (
@@ -75,8 +76,8 @@ def test_approve_in_the_browser(station: Station, browser: TestClient) -> None:
     assert page.text.count('name="verdict"') == 3
     assert evidence_hash in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    answer = say(browser, path, "approve", "plots <i>fine</i>")
-    assert (answer.status_code, answer.headers["location"]) == (303, path)
+    response = say(browser, path, "approve", "plots <i>fine</i>")
+    assert (response.status_code, response.headers["location"]) == (303, path)
     assert station.champion() == version
     entry = station.platform.ledger.history("station")[0]
     assert entry.actor == "Ann <b>"
@@ -87,15 +88,15 @@ def test_approve_in_the_browser(station: Station, browser: TestClient) -> None:
     assert "Nothing waits" in browser.get("/").text
 
 
-@pytest.mark.parametrize("verdict, word", [("reject", "Rejected"), ("defer", "Deferred")])
-def test_a_no_needs_words(station: Station, browser: TestClient, verdict: str, word: str) -> None:
+@pytest.mark.parametrize("verdict, name", [("reject", "Rejected"), ("defer", "Deferred")])
+def test_a_no_needs_words(station: Station, browser: TestClient, verdict: str, name: str) -> None:
     _, evidence_hash, _ = station.challenge()
     sign_in(browser)
     refused = say(browser, f"/station/{evidence_hash}", verdict, " ")
     assert refused.status_code == 409
     assert "needs a comment" in refused.text
     assert say(browser, f"/station/{evidence_hash}", verdict, "noise").status_code == 303
-    assert f"{word} by" in browser.get(f"/station/{evidence_hash}").text
+    assert f"{name} by" in browser.get(f"/station/{evidence_hash}").text
     assert station.champion() == 1
     assert len(station.platform.ledger.open_requests("station")) == (verdict == "defer")
 
@@ -138,3 +139,36 @@ def test_the_key_is_made_once_for_its_owner_only(station: Station) -> None:
     assert len(key) >= 32
     assert review_key(settings) == key
     assert stat.S_IMODE((settings.home / "review_key").stat().st_mode) == 0o600
+
+
+def test_wrong_keys_have_to_wait_longer_each_time() -> None:
+    now = 0.0
+    sessions = Sessions(KEY, lambda: now)
+    for _ in range(FREE_ATTEMPTS):
+        assert sessions.wait() == 0
+        assert sessions.sign_in("Ann", "wrong") is None
+    waits = []
+    for _ in range(12):
+        waits.append(sessions.wait())
+        now += waits[-1]
+        assert sessions.sign_in("Ann", "wrong") is None
+    assert waits == [min(2.0**number, LONGEST_WAIT) for number in range(12)]
+    now += LONGEST_WAIT
+    assert sessions.sign_in("Ann", KEY) is not None
+    assert sessions.wait() == 0
+
+
+def test_wrong_keys_are_refused_without_being_tried(station: Station, browser: TestClient) -> None:
+    codes = [sign_in(browser, "wrong") for _ in range(10)]
+    assert codes == [401] * FREE_ATTEMPTS + [429] * (10 - FREE_ATTEMPTS)
+    assert sign_in(browser) == 429
+
+
+def test_a_session_ends() -> None:
+    now = 0.0
+    sessions = Sessions(KEY, lambda: now)
+    cookie = sessions.sign_in("Ann", KEY)
+    assert cookie is not None
+    assert sessions.find(cookie) is not None
+    now = LONGEST_SESSION
+    assert sessions.find(cookie) is None

@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from mlops_assets.errors import ServiceError
+from mlops_assets.key_files import API, create_key
 from mlops_assets.local import locks, orphan_reaper, processes
 from mlops_assets.local.ports import HOST
 from mlops_assets.local.services import Ports, heartbeats, listens, load_error, responds, services
-from mlops_assets.local.up import api_key, choose_ports, run_up
+from mlops_assets.local.up import choose_ports, run_up
 from mlops_assets.settings import Settings, Stores
 from mlops_assets_tests.waiting import wait_until
 
@@ -56,18 +57,18 @@ def serving(status: int, data: Any = None) -> Iterator[str]:
 
 
 def test_the_key_is_made_once_and_is_nobody_elses(tmp_path: Path) -> None:
-    path = api_key(tmp_path)
+    path = create_key(tmp_path, API)
     key = path.read_text()
     assert len(key.strip()) >= 43
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o644)
-    assert api_key(tmp_path).read_text() == key
+    assert create_key(tmp_path, API).read_text() == key
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_key_that_was_never_written_is_written(tmp_path: Path) -> None:
     (tmp_path / "api_key").touch()
-    assert len(api_key(tmp_path).read_text().strip()) >= 43
+    assert len(create_key(tmp_path, API).read_text().strip()) >= 43
 
 
 def test_another_port_is_chosen_and_named(tmp_path: Path) -> None:
