@@ -16,7 +16,14 @@ from mlops_assets.drafting.scalars import listed, scalar
 
 def repairs_section(facts: TableFacts) -> Iterator[str]:
     """One line or more for each repair that the table needs."""
-    lines = [*_texts(facts), *_clock(facts.time), *_holes(facts), *_copies(facts), *_kept(facts)]
+    lines = [
+        *_names(facts),
+        *_texts(facts),
+        *_clock(facts.time),
+        *_holes(facts),
+        *_copies(facts),
+        *_kept(facts),
+    ]
     if all(line.startswith("#") for line in lines):
         # Only advice, or nothing: a section of comments alone would read as null.
         yield "repairs: {} # nothing to mend was found"
@@ -24,6 +31,13 @@ def repairs_section(facts: TableFacts) -> Iterator[str]:
     else:
         yield "repairs: # each is counted at every run"
         yield from (f"  {line}" for line in lines)
+
+
+def _names(facts: TableFacts) -> Iterator[str]:
+    """New names for columns that are called like a computed feature."""
+    if facts.renamed:
+        pairs = ", ".join(f"{scalar(old)}: {scalar(new)}" for old, new in facts.renamed)
+        yield f"rename: {{{pairs}}} # the features compute columns of the old names"
 
 
 def _texts(facts: TableFacts) -> Iterator[str]:

@@ -111,6 +111,8 @@ class TableFacts:
     missing_text: tuple[str, ...]
     repeated: int
     twins: int
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Old and new names of columns that are called like a computed feature."""
 
     def of(self, role: Role) -> tuple[ColumnFacts, ...]:
         """Columns with a role, in the order of the table."""

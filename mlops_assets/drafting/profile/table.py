@@ -15,7 +15,7 @@ from mlops_assets.drafting.profile.entity import entity_of
 from mlops_assets.drafting.profile.groups import group_of
 from mlops_assets.drafting.profile.roles import roles, shown
 from mlops_assets.drafting.profile.time_formats import NO_FORMAT, format_of
-from mlops_assets.drafting.profile.timestamp import stepped, time_of
+from mlops_assets.drafting.profile.timestamp import free_name, stepped, time_of
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.algorithms import Problem
 from mlops_assets.model_file.suggestion import did_you_mean
@@ -71,7 +71,9 @@ def profile_table(
         )
         facts = stepped(facts, instants, label)
         facts = replace(facts, future=int((instants > now).sum())) if now else facts
-    entity_name = "_".join(names) or None
+    entity_name = (
+        names[0] if len(names) == 1 else free_name("_".join(names), frame.columns) if names else None
+    )
     keys: dict[str, Role] = {
         **dict.fromkeys(names, "entity"),
         **dict.fromkeys(facts.made_of if facts else (), "timestamp"),

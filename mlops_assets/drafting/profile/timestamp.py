@@ -46,7 +46,7 @@ def time_of(frame: pl.DataFrame, target: str, requested: str | None) -> tuple[Ti
         )
     for parts, form in () if requested else composite_timestamps(frame.select(pl.exclude(target))):
         joined = pl.select(pl.concat_str([written(frame[part]) for part in parts], separator=" ")).to_series()
-        parsed = _as_time(joined.alias(_free("timestamp", frame.columns)), certain=True, form=form)
+        parsed = _as_time(joined.alias(free_name("timestamp", frame.columns)), certain=True, form=form)
         if parsed is not None:
             # A clock column of its own knows its zone: what is put together must say a good deal more.
             candidates.append(
@@ -56,7 +56,8 @@ def time_of(frame: pl.DataFrame, target: str, requested: str | None) -> tuple[Ti
     return (best[2], best[3]) if best else None
 
 
-def _free(name: str, taken: list[str]) -> str:
+def free_name(name: str, taken: list[str]) -> str:
+    """Return the name, with underscores at its end where a column has it already."""
     while name in taken:
         name += "_"
     return name

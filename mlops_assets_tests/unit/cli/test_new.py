@@ -15,9 +15,12 @@ from mlops_assets.cli.main import cli
 from mlops_assets.drafting import draft
 from mlops_assets.drafting.profile import profile_table
 from mlops_assets.errors import MlopsError, SourceError
+from mlops_assets.features import build
 from mlops_assets.model_file import ModelSpec, examine
 from mlops_assets.model_file.gates import BeatsBaseline, Latency
 from mlops_assets.model_file.source import FileSource
+from mlops_assets.readings import read
+from mlops_assets.settings import Settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RNG = np.random.default_rng(0)
@@ -197,6 +200,52 @@ def test_two_columns_may_say_what_a_row_is_about(tmp_path: Path) -> None:
 def test_rows_of_the_future_do_not_count(tmp_path: Path) -> None:
     spec = drafted(tmp_path, series(400), "level", now=START + timedelta(days=1))
     assert spec.validation.min_rows == 110, "four fifths of the 145 rows that a run would see"
+
+
+def test_columns_named_like_a_computed_feature_get_another_name(tmp_path: Path) -> None:
+    frame = series(200).with_columns(
+        level_lag_1=pl.Series(RNG.random(200)), when_hour=pl.Series(RNG.random(200))
+    )
+    spec = drafted(tmp_path, frame, "level")
+    assert spec.repairs.rename == {"level_lag_1": "level_lag_1_given", "when_hour": "when_hour_given"}
+    assert set(spec.features.inputs or ()) == {"level_lag_1_given", "when_hour_given"}
+    frame.write_parquet(tmp_path / "t.parquet")
+    source = FileSource(kind="file", path=str(tmp_path / "t.parquet"))
+    readings = read(
+        spec.model_copy(update={"source": source}),
+        as_of=START + timedelta(days=9),
+        settings=Settings.from_environment({}),
+    )
+    assert build(spec, readings.frame).height == 200
+
+
+def test_a_combined_entity_takes_no_name_of_a_column(tmp_path: Path) -> None:
+    parts = [
+        series(100).with_columns(store=pl.lit(store), item=pl.lit(item))
+        for store in (1, 2)
+        for item in (1, 2)
+    ]
+    frame = pl.concat(parts).with_columns(store_item=pl.Series(RNG.random(400)))
+    spec = drafted(tmp_path, frame, "level")
+    assert spec.repairs.combine == {"store_item_": ("store", "item")}
+
+
+def test_long_ids_and_mostly_numeric_text_are_declared_as_text(tmp_path: Path) -> None:
+    ids = [2**60 + row % 3 for row in range(400)]
+    codes = ["A1" if row % 40 == 0 else str(row % 7) for row in range(400)]
+    frame = pl.DataFrame({"y": RNG.random(400), "device": ids, "code": codes, "x": RNG.random(400)})
+    text = "\n".join(["y,device,code,x", *(",".join(map(str, row)) for row in frame.rows())]) + "\n"
+    (tmp_path / "t.csv").write_text(text)
+    facts = profile_table(frame.with_columns(code=pl.Series(codes)), "y")
+    columns = {column.name: column for column in facts.columns}
+    assert (columns["device"].distinct, columns["device"].role) == (3, "input"), "three ids, not one constant"
+    spec = drafted(tmp_path, frame, "y")
+    assert spec.repairs.cast["device"] == "text"
+    source = FileSource(kind="file", path=str(tmp_path / "t.csv"))
+    readings = read(
+        spec.model_copy(update={"source": source}), as_of=START, settings=Settings.from_environment({})
+    )
+    assert readings.frame["device"].n_unique() == 3
 
 
 def test_a_few_rows_at_one_instant_make_no_entity(tmp_path: Path) -> None:
