@@ -1,7 +1,7 @@
-"""Judging models: metrics, paired comparison with the champion, explanation.
+"""Evaluation of models: all metrics, paired comparison with the champion, explanation.
 
 Comes in: loaded models (`Predictor`) and feature rows. Goes out: an `Evaluation`, an `Explanation`.
-Fitting belongs to `training`; whether the numbers are good enough is `promotion`'s question.
+Fitting belongs to `training`; whether the numbers are good enough is decided in `promotion`.
 """
 
 from mlops_assets.artifacts import Evaluation

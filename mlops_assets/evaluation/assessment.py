@@ -1,6 +1,6 @@
-"""Everything measured about a challenger: all metrics on all parts, beside its champion and the naive baseline.
+"""Everything measured about a challenger: all metrics on all parts, with its champion and the naive baseline.
 
-Comes in: loaded models and a split. Goes out: an `Evaluation`. Answers to gates are `promotion`'s business.
+Comes in: loaded models and a split. Goes out: an `Evaluation`. Gates belong to `promotion`.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ DEFAULT_CONFIDENCE = 0.95
 
 
 def measured(spec: ModelSpec) -> tuple[str, ...]:
-    """Names of the metrics that are measured: the primary, the others, and what gates ask for."""
-    asked = [getattr(gate, "metric", None) for gate in spec.gates]
+    """Return the names of the metrics that are measured: the primary, the others, and those of the gates."""
+    of_gates = [getattr(gate, "metric", None) for gate in spec.gates]
     return tuple(
-        dict.fromkeys([spec.evaluation.primary, *spec.evaluation.also, *(name for name in asked if name)])
+        dict.fromkeys([spec.evaluation.primary, *spec.evaluation.also, *(name for name in of_gates if name)])
     )
 
 
 def measure(spec: ModelSpec, predictor: Predictor, frame: pl.DataFrame) -> Metrics:
-    """All metrics of one model on one part."""
+    """Compute all metrics of one model on one part."""
     scored = score(spec, predictor, in_order(spec, frame))
     return metrics_of(spec, scored)
 
 
 def metrics_of(spec: ModelSpec, scored: Scored) -> Metrics:
-    """All metrics of one model's answers."""
+    """Compute all metrics of scored rows."""
     return {name: METRICS[name].measure(scored) for name in measured(spec)}
 
 
@@ -57,52 +57,77 @@ def evaluate(
 ) -> Evaluation:
     """Measure a challenger on every part, with its champion scored again on the same rows.
 
-    look counts the comparisons with this champion, this one included; the intervals widen with it.
-    Raises DataError for an empty test part, EvidenceError when a model cannot answer.
+    Args:
+        spec: The model file.
+        challenger: The model that was just trained.
+        champion: The model in production, if there is one.
+        split: The rows of all parts.
+        size_bytes: Size of the challenger's bundle.
+        look: Number of this comparison with this champion, from 1; the intervals widen with it.
+
+    Raises:
+        DataError: If the test part is empty, or a column of slices is missing.
+        EvidenceError: If a model cannot predict.
     """
-    if split.test.is_empty():
-        raise DataError(f"{spec.name}: the test part is empty, nothing can be judged; enlarge split.test")
-    for key, columns in (("slices", spec.evaluation.slices), ("sensitive", spec.evaluation.sensitive)):
-        if absent := [column for column in columns if column not in split.test.columns]:
-            raise DataError(
-                f"{spec.name}: evaluation.{key} names {absent[0]!r}, which is not in the feature table; "
-                "correct the name, or have the source deliver it"
-            )
-    floor = baseline(spec, split, classes_of(spec, split, challenger, champion))
-    ours = score_parts(spec, challenger, split, floor, who="the challenger")
-    theirs = score_parts(spec, champion, split, floor, who="the champion") if champion else None
-    holdout = ours["test"]
-    notes = [f"comparison number {look} with this champion"] if theirs else []
-    notes.append(floor.note)
-    if (interval := interval_note(spec, holdout)) is not None:
-        notes.append(interval)
-    if (hundred := measure_latency(challenger, split.test, 100)) is not None:
-        milliseconds = hundred.milliseconds
-        notes.append(f"100 rows in one call take {milliseconds:.3g} ms, {milliseconds / 100:.3g} ms a row")
+    _check_holdout(spec, split)
+    naive_baseline = baseline(spec, split, classes_of(spec, split, challenger, champion))
+    challenger_parts = score_parts(spec, challenger, split, naive_baseline, model_name="the challenger")
+    champion_parts = (
+        score_parts(spec, champion, split, naive_baseline, model_name="the champion") if champion else None
+    )
+    holdout = challenger_parts["test"]
+    champion_holdout = champion_parts["test"] if champion_parts else None
+    notes = [f"comparison number {look} with this champion"] if champion_parts else []
+    notes += _notes(spec, challenger, split, holdout, naive_baseline.note)
     latency = measure_latency(challenger, split.test)
     return Evaluation(
-        challenger={part: metrics_of(spec, ours[part]) for part in PARTS},
-        champion={part: metrics_of(spec, theirs[part]) for part in PARTS} if theirs else None,
-        baseline={part: metrics_of(spec, floor.parts[part]) for part in PARTS},
-        comparisons=tuple(_comparisons(spec, split, ours, theirs, look)) if theirs else (),
+        challenger={part: metrics_of(spec, challenger_parts[part]) for part in PARTS},
+        champion={part: metrics_of(spec, champion_parts[part]) for part in PARTS} if champion_parts else None,
+        baseline={part: metrics_of(spec, naive_baseline.parts[part]) for part in PARTS},
+        comparisons=tuple(_comparisons(spec, split, challenger_parts, champion_parts, look))
+        if champion_parts
+        else (),
         holdout_rows=split.test.height,
         missing_predictions=missing(holdout),
         latency_ms=latency.milliseconds if latency else None,
         machine_load=latency.load if latency else None,
         size_bytes=size_bytes,
         explanation=None,
-        slices=slice_rows(spec, split, ours["test"], theirs["test"] if theirs else None),
-        fairness=fairness_rows(spec, split, ours["test"]),
+        slices=slice_rows(spec, split, holdout, champion_holdout),
+        fairness=fairness_rows(spec, split, holdout),
         notes=tuple(notes),
-        classes=class_rows(holdout, theirs["test"] if theirs else None),
-        baseline_name=floor.name,
+        classes=class_rows(holdout, champion_holdout),
+        baseline_name=naive_baseline.name,
     )
+
+
+def _check_holdout(spec: ModelSpec, split: Split) -> None:
+    if split.test.is_empty():
+        raise DataError(f"{spec.name}: the test part is empty, nothing can be compared; enlarge split.test")
+    for key, columns in (("slices", spec.evaluation.slices), ("sensitive", spec.evaluation.sensitive)):
+        if absent := [column for column in columns if column not in split.test.columns]:
+            raise DataError(
+                f"{spec.name}: evaluation.{key} names {absent[0]!r}, which is not in the feature table; "
+                "correct the name, or have the source deliver it"
+            )
+
+
+def _notes(
+    spec: ModelSpec, challenger: Predictor, split: Split, holdout: Scored, baseline_note: str
+) -> list[str]:
+    notes = [baseline_note]
+    if (interval := interval_note(spec, holdout)) is not None:
+        notes.append(interval)
+    if (hundred := measure_latency(challenger, split.test, 100)) is not None:
+        milliseconds = hundred.milliseconds
+        notes.append(f"100 rows in one call take {milliseconds:.3g} ms, {milliseconds / 100:.3g} ms a row")
+    return notes
 
 
 def classes_of(
     spec: ModelSpec, split: Split, challenger: Predictor, champion: Predictor | None
 ) -> tuple[str, ...]:
-    """Every class that the rows or the models know, in the order of their codes; none for numbers."""
+    """Return every class that the rows or the models know, in the order of their codes; empty for numbers."""
     if spec.problem != "classification":
         return ()
     target = pl.concat([truth_column(spec, split.part(part)) for part in PARTS])
@@ -110,24 +135,29 @@ def classes_of(
 
 
 def score_parts(
-    spec: ModelSpec, predictor: Predictor, split: Split, floor: Baseline, *, who: str = "the model"
+    spec: ModelSpec,
+    predictor: Predictor,
+    split: Split,
+    naive_baseline: Baseline,
+    *,
+    model_name: str = "the model",
 ) -> dict[Part, Scored]:
-    """One model's answers on every part, with the classes and the naive forecast of the baseline."""
+    """Score one model on every part, with the classes and the naive forecast of the baseline."""
     return {
         part: score(
             spec,
             predictor,
             in_order(spec, split.part(part)),
-            classes=floor.parts[part].classes,
-            naive=floor.parts[part].naive,
-            who=who,
+            classes=naive_baseline.parts[part].classes,
+            naive=naive_baseline.parts[part].naive,
+            model_name=model_name,
         )
         for part in PARTS
     }
 
 
 def missing(scored: Scored) -> int:
-    """Predictions that are no finite number (or no known class)."""
+    """Count predictions that are not finite (or not a known class)."""
     known = scored.predicted >= 0 if scored.classes else np.isfinite(scored.predicted)
     bad = ~known
     if scored.probabilities is not None:
@@ -136,31 +166,35 @@ def missing(scored: Scored) -> int:
 
 
 def _comparisons(
-    spec: ModelSpec, split: Split, ours: Mapping[Part, Scored], theirs: Mapping[Part, Scored], look: int
+    spec: ModelSpec,
+    split: Split,
+    challenger_parts: Mapping[Part, Scored],
+    champion_parts: Mapping[Part, Scored],
+    look: int,
 ) -> list[Comparison]:
-    wanted = {("test", name): DEFAULT_CONFIDENCE for name in measured(spec)}
+    confidences = {("test", name): DEFAULT_CONFIDENCE for name in measured(spec)}
     for gate in spec.gates:
         if isinstance(gate, BeatsChampion) and gate.confidence is not None:
             key = (gate.on, gate.metric)
-            wanted[key] = max(gate.confidence, wanted.get(key, 0.0))
-    found: list[Comparison] = []
+            confidences[key] = max(gate.confidence, confidences.get(key, 0.0))
+    comparisons: list[Comparison] = []
     for part in PARTS:
-        names = [(name, sure) for (on, name), sure in wanted.items() if on == part]
+        names = [(name, confidence) for (on, name), confidence in confidences.items() if on == part]
         if not names:
             continue
         frame = in_order(spec, split.part(part))
         clusters = clusters_of(frame, split.strategy, timestamp=spec.timestamp, group=spec.split.group)
-        found += [
+        comparisons += [
             compare(
                 name,
-                ours[part],
-                theirs[part],
+                challenger_parts[part],
+                champion_parts[part],
                 part=part,
-                confidence=spent_confidence(sure, look),
+                confidence=spent_confidence(confidence, look),
                 clusters=clusters,
                 ordered=split.strategy == "temporal",
                 seed=spec.training.seed,
             )
-            for name, sure in names
+            for name, confidence in names
         ]
-    return found
+    return comparisons

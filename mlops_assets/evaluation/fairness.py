@@ -1,8 +1,8 @@
-"""Are groups treated alike? Selection rate, equal opportunity, equalised odds and accuracy per group, with fairlearn.
+"""Fairness between groups: selection rate, equal opportunity, equalized odds and accuracy, with fairlearn.
 
 Comes in: scored holdout rows of a classifier and the columns of `evaluation.sensitive`. Goes out: one flat row per
-column and measure. No sensitive column, or no classifier: no rows, which gates call 'not applicable'. For two classes
-the positive one is selected; for more, only accuracy per group has a meaning.
+column and measure. Without sensitive columns or classes there are no rows, and gates are 'not applicable'. Of two
+classes the positive one is selected; for more, only accuracy per group has a meaning.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pydantic import JsonValue
 
 from mlops_assets.artifacts import Split
 from mlops_assets.evaluation.scoring import in_order
-from mlops_assets.evaluation.slices import labelled
+from mlops_assets.evaluation.slices import labeled
 from mlops_assets.metrics import Scored
 from mlops_assets.model_file import ModelSpec
 
-LEAST_ROWS: Final = 30
-"""Groups with fewer holdout rows say nothing."""
+MIN_ROWS: Final = 30
+"""Groups with fewer holdout rows are not measured."""
 MEASURES: Final[dict[str, tuple[str, ...]]] = {
     "selection_rate": ("selection_rate",),
     "equal_opportunity": ("true_positive_rate",),
@@ -31,26 +31,32 @@ MEASURES: Final[dict[str, tuple[str, ...]]] = {
 
 
 def fairness_rows(spec: ModelSpec, split: Split, scored: Scored) -> tuple[dict[str, JsonValue], ...]:
-    """Difference, ratio and worst group of every measure and sensitive column."""
+    """Compute difference, ratio and worst group of every measure and sensitive column.
+
+    Args:
+        spec: The model file; `evaluation.sensitive` names the columns.
+        split: The rows of all parts.
+        scored: Scored holdout rows.
+    """
     if spec.problem != "classification" or not spec.evaluation.sensitive:
         return ()
     frame = in_order(spec, split.test)
-    found: list[dict[str, JsonValue]] = []
+    measures: list[dict[str, JsonValue]] = []
     for column in spec.evaluation.sensitive:
-        groups = labelled(frame[column]).fill_null("missing").to_numpy()
+        groups = labeled(frame[column]).fill_null("missing").to_numpy()
         names, counts = np.unique(groups, return_counts=True)
-        large = set(names[counts >= LEAST_ROWS])
+        large = set(names[counts >= MIN_ROWS])
         usable = np.isin(groups, list(large)) & (scored.truth >= 0) & (scored.predicted >= 0)
-        told = _by_group(scored.subset(usable), groups[usable]) if len(large) > 1 else None
+        rates = _by_group(scored.subset(usable), groups[usable]) if len(large) > 1 else None
         for measure in MEASURES:
-            if told is None:
-                reason = f"fewer than two groups have {LEAST_ROWS} holdout rows"
-                found.append(_unmeasured(column, measure, reason))
+            if rates is None:
+                reason = f"fewer than two groups have {MIN_ROWS} holdout rows"
+                measures.append(_unmeasured(column, measure, reason))
             elif len(scored.classes) != 2 and measure != "group_accuracy":
-                found.append(_unmeasured(column, measure, "has no meaning for more than two classes"))
+                measures.append(_unmeasured(column, measure, "has no meaning for more than two classes"))
             else:
-                found.append(_measured(column, measure, told))
-    return tuple(found)
+                measures.append(_measured(column, measure, rates))
+    return tuple(measures)
 
 
 def _unmeasured(column: str, measure: str, reason: str) -> dict[str, JsonValue]:
@@ -100,7 +106,7 @@ def _measured(column: str, measure: str, by_group: Any) -> dict[str, JsonValue]:
 
 
 def _ratio(lowest: float, highest: float) -> float:
-    """Groups that all have a rate of nought are alike."""
+    """Groups that all have a rate of 0 are equal."""
     return 1.0 if lowest == highest == 0 else lowest / highest if highest else math.nan
 
 

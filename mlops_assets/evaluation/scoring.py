@@ -1,7 +1,7 @@
-"""A model's answers beside the truth, as plain arrays that metrics can read.
+"""Predictions and true values of the same rows, as plain arrays that metrics read.
 
-Comes in: a `Predictor` and feature rows. Goes out: `Scored` arrays, one entry per row, in the order of time where
-there is one. Turning them into numbers is `metrics`' business, comparing two of them `comparison`'s.
+Comes in: a `Predictor` and feature rows. Goes out: `Scored` arrays, one entry per row, in the order of time if there is
+a timestamp. `metrics` computes numbers from them, `comparison` compares two of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UNKNOWN: Final = -1.0
 
 
 def in_order(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows in the order of time (then entity); unchanged where the model file names no timestamp."""
+    """Return the rows in the order of time (then entity); unchanged where the model file names no timestamp."""
     keys = [key for key in (spec.timestamp, spec.entity) if key and key in frame.columns]
     return frame.sort(keys, maintain_order=True) if keys else frame
 
@@ -34,60 +34,80 @@ def score(
     *,
     classes: tuple[str, ...] = (),
     naive: Floats | None = None,
-    who: str = "the model",
+    model_name: str = "the model",
 ) -> Scored:
-    """Let a model answer for rows. Raises DataError without a target column, EvidenceError when it cannot answer."""
+    """Predict rows and put the predictions next to the truth.
+
+    Args:
+        spec: The model file.
+        predictor: The model.
+        frame: Feature rows with the target.
+        classes: Labels in the order of their codes; those that rows and model know if empty.
+        naive: The naive forecast of the same rows.
+        model_name: How errors name the model.
+
+    Raises:
+        DataError: If the target column is missing.
+        EvidenceError: If the model cannot predict these rows.
+    """
     target = truth_column(spec, frame)
     missing = [name for name in predictor.feature_names if name not in frame.columns]
     if missing:
         raise EvidenceError(
-            f"{spec.name}: {who} cannot be scored, it needs {_listed(missing)}, which the model file no longer builds; "
-            "bring these features back, or retire that version before the next challenger is judged"
+            f"{spec.name}: {model_name} cannot be scored, it needs {_listed(missing)}, "
+            "which the model file no longer builds; bring these features back, or retire that version "
+            "before the next challenger is judged"
         )
     if frame.is_empty():
         empty = np.empty(0)
         return Scored(empty, empty, None, naive, classes)
     try:
-        answers = np.asarray(predictor.predict(frame))
-        shares = predictor.probabilities(frame)
-        bounds = predictor.bounds(frame, answers)
+        predictions = np.asarray(predictor.predict(frame))
+        probabilities = predictor.probabilities(frame)
+        bounds = predictor.bounds(frame, predictions)
     except Exception as error:
         raise EvidenceError(
-            f"{spec.name}: {who} failed while predicting: {type(error).__name__}: {error}"
+            f"{spec.name}: {model_name} failed while predicting: {type(error).__name__}: {error}"
         ) from error
-    if answers.shape != (frame.height,):
+    if predictions.shape != (frame.height,):
         raise EvidenceError(
-            f"{spec.name}: {who} gave answers of shape {answers.shape} for {frame.height} rows"
+            f"{spec.name}: {model_name} gave predictions of shape {predictions.shape} for {frame.height} rows"
         )
     if spec.problem != "classification":
         # Intervals of another level, as of a champion trained before the model file changed, do not compare.
-        asked = bounds if bounds is not None and bounds.level == spec.training.interval else None
-        return Scored(numbers(target), numbers(pl.Series(answers)), None, naive, bounds=asked)
+        of_level = bounds if bounds is not None and bounds.level == spec.training.interval else None
+        return Scored(numbers(target), numbers(pl.Series(predictions)), None, naive, bounds=of_level)
     known = classes or known_classes(spec, target, predictor)
     return Scored(
         codes(target, known),
-        codes(pl.Series(answers), known),
-        None if shares is None else _spread(np.asarray(shares, dtype=np.float64), predictor.classes, known),
+        codes(pl.Series(predictions), known),
+        None
+        if probabilities is None
+        else _in_columns(np.asarray(probabilities, dtype=np.float64), predictor.classes, known),
         naive,
         known,
     )
 
 
 def truth_column(spec: ModelSpec, frame: pl.DataFrame) -> pl.Series:
-    """The target of a feature frame. Raises DataError when it is not there."""
+    """Return the target of a feature frame.
+
+    Raises:
+        DataError: If the column is missing.
+    """
     if spec.target not in frame.columns:
         raise DataError(f"{spec.name}: the target column {spec.target!r} is not among the features")
     return frame[spec.target]
 
 
 def numbers(series: pl.Series) -> Floats:
-    """A column as float64; nulls and what is no number become NaN."""
+    """Return a column as float64; nulls and text that is no number become NaN."""
     cast = series.cast(pl.Float64, strict=False)
     return np.asarray(cast.fill_null(float("nan")).to_numpy(), dtype=np.float64)
 
 
 def labels(series: pl.Series) -> pl.Series:
-    """Class labels as text, the same whether they were stored as whole numbers, floats, booleans or text."""
+    """Return class labels as text, equal whether they were stored as whole numbers, floats, booleans or text."""
     if series.dtype.is_float():
         whole = series.drop_nulls().drop_nans()
         if (whole == whole.round()).all():
@@ -99,19 +119,19 @@ def labels(series: pl.Series) -> pl.Series:
 
 
 def codes(series: pl.Series, classes: Sequence[str]) -> Floats:
-    """Labels as positions in `classes`; unknown labels are UNKNOWN, missing ones NaN."""
-    place = {_plain(name): float(index) for index, name in enumerate(classes)}
+    """Return labels as indices in `classes`; unknown labels are UNKNOWN, missing ones NaN."""
+    code_of = {_plain(name): float(index) for index, name in enumerate(classes)}
     named = labels(series)
-    known = {label: place.get(_plain(label), UNKNOWN) for label in named.drop_nulls().unique().to_list()}
-    found = named.replace_strict(known, default=None, return_dtype=pl.Float64)
-    return np.asarray(found.fill_null(float("nan")).to_numpy(), dtype=np.float64)
+    known = {label: code_of.get(_plain(label), UNKNOWN) for label in named.drop_nulls().unique().to_list()}
+    coded = named.replace_strict(known, default=None, return_dtype=pl.Float64)
+    return np.asarray(coded.fill_null(float("nan")).to_numpy(), dtype=np.float64)
 
 
 def known_classes(spec: ModelSpec, target: pl.Series, *predictors: Predictor) -> tuple[str, ...]:
-    """Every class that the rows or the models know, sorted; the positive one last where the model file names it."""
-    seen = {_plain(label): label for label in labels(target).drop_nulls().unique().to_list()}
-    seen |= {_plain(label): label for predictor in predictors for label in predictor.classes}
-    ordered = sorted(seen.values(), key=_natural)
+    """Return every class that the rows or the models know, sorted; the positive one last if the model file names it."""
+    by_text = {_plain(label): label for label in labels(target).drop_nulls().unique().to_list()}
+    by_text |= {_plain(label): label for predictor in predictors for label in predictor.classes}
+    ordered = sorted(by_text.values(), key=_natural)
     positive = spec.evaluation.positive
     if positive is not None:
         ordered.sort(key=lambda label: _plain(label) == _plain(positive))
@@ -132,11 +152,12 @@ def _plain(label: str) -> str:
     return label[:-2] if label.endswith(".0") and label[:-2].lstrip("-").isdigit() else label
 
 
-def _spread(shares: Floats, own: tuple[str, ...], known: tuple[str, ...]) -> Floats:
-    wide = np.zeros((shares.shape[0], len(known)))
-    place = {_plain(name): index for index, name in enumerate(known)}
-    for column, name in enumerate(own[: shares.shape[1]]):
-        wide[:, place[_plain(name)]] = shares[:, column]
+def _in_columns(probabilities: Floats, own: tuple[str, ...], known: tuple[str, ...]) -> Floats:
+    """Probabilities of the model's own classes in the columns of all known classes, 0 for the others."""
+    wide = np.zeros((probabilities.shape[0], len(known)))
+    index_of = {_plain(name): index for index, name in enumerate(known)}
+    for column, name in enumerate(own[: probabilities.shape[1]]):
+        wide[:, index_of[_plain(name)]] = probabilities[:, column]
     return wide
 
 

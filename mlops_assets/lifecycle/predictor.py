@@ -52,13 +52,13 @@ class BundlePredictor:
         """Class probabilities, or None for numbers."""
         return np.asarray(self.estimator.predict_proba(self.matrix(frame))) if self.classes else None
 
-    def bounds(self, frame: pl.DataFrame, answers: NDArray[Any]) -> Bounds | None:
-        """The interval around answers to these rows, or None for a model without one."""
+    def bounds(self, frame: pl.DataFrame, predictions: NDArray[Any]) -> Bounds | None:
+        """The interval around predictions to these rows, or None for a model without one."""
         if self.interval is None:
             return None
         column = self.interval.entity
         named = column is not None and column in frame.columns
-        return training.bounds(self.interval, answers, frame.get_column(str(column)) if named else None)
+        return training.bounds(self.interval, predictions, frame.get_column(str(column)) if named else None)
 
 
 def calibrated(spec: ModelSpec, predictor: BundlePredictor, validation: pl.DataFrame) -> BundlePredictor:

@@ -1,7 +1,7 @@
-"""Pictures of an evaluation as PNG bytes.
+"""Plots of an evaluation as PNG bytes.
 
-Comes in: scored rows, SHAP values, metrics. Goes out: one PNG per name, each well below 80 KB. What to draw for a model
-is the choice of `evaluation.plotting`.
+Comes in: scored rows, SHAP values, metrics. Goes out: one PNG per name, each well below 80 KB. `selection` chooses the
+plots of a model.
 """
 
 from mlops_assets.reports.plots.classes import calibration, confusion

@@ -1,4 +1,4 @@
-"""Pictures of predicted numbers: against the actual ones, their error over time, a forecast with its interval."""
+"""Plots of predicted numbers: against the actual ones, their error over time, a forecast with its interval."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Any, Final
 import numpy as np
 
 from mlops_assets.metrics import Scored
-from mlops_assets.reports.plots.canvas import BLUE, GREY, ORANGE, RED, canvas, png, thinned
+from mlops_assets.reports.plots.figure import BLUE, GRAY, ORANGE, RED, new_figure, png, thinned
 
-MOST_LINES: Final = 150
+MAX_LINES: Final = 150
 """Intervals drawn as lines."""
 
 
-def _interval_words(scored: Scored) -> str:
+def _interval_name(scored: Scored) -> str:
     level = scored.bounds.level if scored.bounds else float("nan")
     return f"{100 * level:g} % interval"
 
 
 def predicted_against_actual(scored: Scored, target: str) -> bytes:
-    """Each holdout row as a point, some of them with their interval; the diagonal is perfection."""
-    figure, axes = canvas(f"Predicted against actual {target}, holdout", 5.6, 5.0)
+    """Draw each holdout row as a point, some of them with their interval; on the diagonal, predictions are perfect."""
+    figure, axes = new_figure(f"Predicted against actual {target}, holdout", 5.6, 5.0)
     rows = thinned(scored.truth.size)
     if scored.bounds is not None:
-        some = thinned(scored.truth.size, MOST_LINES)
+        some = thinned(scored.truth.size, MAX_LINES)
         sides = scored.bounds.low[some], scored.bounds.high[some]
-        words = f"{_interval_words(scored)} of {some.size} rows"
-        axes.vlines(scored.truth[some], *sides, color=ORANGE, alpha=0.4, linewidth=0.8, label=words)
+        label = f"{_interval_name(scored)} of {some.size} rows"
+        axes.vlines(scored.truth[some], *sides, color=ORANGE, alpha=0.4, linewidth=0.8, label=label)
     axes.scatter(
         scored.truth[rows], scored.predicted[rows], s=9, alpha=0.45, color=BLUE, edgecolors="none", zorder=2
     )
-    seen = np.concatenate([scored.truth, scored.predicted])
-    seen = seen[np.isfinite(seen)]
-    if seen.size:
-        ends = [float(seen.min()), float(seen.max())]
+    values = np.concatenate([scored.truth, scored.predicted])
+    values = values[np.isfinite(values)]
+    if values.size:
+        ends = [float(values.min()), float(values.max())]
         axes.plot(ends, ends, color=RED, linewidth=1.2, label="predicted = actual")
         axes.legend(frameon=False)
     axes.set_xlabel(f"actual {target}")
@@ -43,8 +43,8 @@ def predicted_against_actual(scored: Scored, target: str) -> bytes:
 
 
 def residuals_over_time(scored: Scored, when: Sequence[Any] | None, target: str) -> bytes:
-    """Error of each holdout row in order, with its running mean."""
-    figure, axes = canvas(f"Error over time (predicted - actual {target}), holdout", 7.6, 3.8)
+    """Draw the error of each holdout row in order, with its running mean."""
+    figure, axes = new_figure(f"Error over time (predicted - actual {target}), holdout", 7.6, 3.8)
     error = scored.predicted - scored.truth
     rows = thinned(error.size)
     across: Any = np.array(when)[rows] if when is not None else rows
@@ -63,24 +63,27 @@ def residuals_over_time(scored: Scored, when: Sequence[Any] | None, target: str)
 
 
 def forecast(
-    scored: Scored, when: Sequence[Any] | None, target: str, rows: int = 300, *, about: str = ""
+    scored: Scored, when: Sequence[Any] | None, target: str, rows: int = 300, *, entity: str = ""
 ) -> bytes:
-    """The newest holdout rows: actual, predicted with its interval as a band, and the naive forecast.
+    """Draw the newest holdout rows: actual, predicted with its interval as a band, and the naive forecast.
 
-    about: what all rows are about, where the model knows several.
+    Args:
+        scored: Scored rows in order.
+        when: Timestamps of the rows.
+        target: Name of the target.
+        rows: How many of the newest are drawn.
+        entity: The entity of all rows, where the model has several.
     """
     shown = min(rows, scored.truth.size)
-    of = f" of {about}" if about else ""
-    figure, axes = canvas(f"{target}{of}: actual and predicted, newest {shown} holdout rows", 7.6, 3.9)
+    of = f" of {entity}" if entity else ""
+    figure, axes = new_figure(f"{target}{of}: actual and predicted, newest {shown} holdout rows", 7.6, 3.9)
     newest = slice(-rows, None)
     across: Any = list(when)[newest] if when is not None else np.arange(scored.truth.size)[newest]
     if scored.bounds is not None:
         sides = scored.bounds.low[newest], scored.bounds.high[newest]
-        axes.fill_between(
-            across, *sides, color=ORANGE, alpha=0.22, linewidth=0, label=_interval_words(scored)
-        )
+        axes.fill_between(across, *sides, color=ORANGE, alpha=0.22, linewidth=0, label=_interval_name(scored))
     if scored.naive is not None:
-        axes.plot(across, scored.naive[newest], color=GREY, linewidth=0.9, linestyle=":", label="naive")
+        axes.plot(across, scored.naive[newest], color=GRAY, linewidth=0.9, linestyle=":", label="naive")
     axes.plot(across, scored.truth[newest], color="black", linewidth=1.3, label="actual")
     axes.plot(across, scored.predicted[newest], color=ORANGE, linewidth=1.3, label="predicted")
     axes.set_ylabel(target)

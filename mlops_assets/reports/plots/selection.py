@@ -1,7 +1,7 @@
-"""Which pictures belong to an evaluation, by the kind of problem.
+"""The plots of an evaluation, by the type of problem.
 
-Comes in: models, split and `Evaluation`. Goes out: PNG bytes by name; a picture that cannot be drawn is left out, never
-the evaluation.
+Comes in: models, split and `Evaluation`. Goes out: PNG bytes by name; a plot that cannot be drawn is left out, and the
+evaluation goes on.
 """
 
 from __future__ import annotations
@@ -30,55 +30,64 @@ def draw_plots(
     evaluation: Evaluation,
     shap: ShapValues | None,
 ) -> dict[str, bytes]:
-    """PNG bytes by name (without `.png`), in the order in which a report shows them."""
-    floor = baseline(spec, split, classes_of(spec, split, challenger, champion))
-    scored = score_parts(spec, challenger, split, floor)["test"]
+    """Return PNG bytes by name (without `.png`), in the order in which a report shows them.
+
+    Args:
+        spec: The model file.
+        challenger: The challenger.
+        champion: The champion, if there is one.
+        split: The rows of all parts.
+        evaluation: What was measured.
+        shap: SHAP values of the challenger, if it was explained.
+    """
+    naive_baseline = baseline(spec, split, classes_of(spec, split, challenger, champion))
+    scored = score_parts(spec, challenger, split, naive_baseline)["test"]
     frame = in_order(spec, split.test)
     when = frame[spec.timestamp].to_list() if spec.timestamp in frame.columns and spec.timestamp else None
     champion_metrics = evaluation.champion["test"] if evaluation.champion else None
-    wanted: dict[str, Callable[[], bytes]] = {
+    plotters: dict[str, Callable[[], bytes]] = {
         "metrics": lambda: plots.metric_bars(
             evaluation.challenger["test"], champion_metrics, evaluation.baseline["test"]
         )
     }
     if spec.problem == "classification":
-        wanted["confusion_matrix"] = lambda: plots.confusion(scored)
+        plotters["confusion_matrix"] = lambda: plots.confusion(scored)
         if scored.probabilities is not None:
-            wanted["calibration"] = lambda: plots.calibration(scored)
+            plotters["calibration"] = lambda: plots.calibration(scored)
     else:
-        wanted["predicted_vs_actual"] = lambda: plots.predicted_against_actual(scored, spec.target)
-        wanted["residuals"] = lambda: plots.residuals_over_time(scored, when, spec.target)
+        plotters["predicted_vs_actual"] = lambda: plots.predicted_against_actual(scored, spec.target)
+        plotters["residuals"] = lambda: plots.residuals_over_time(scored, when, spec.target)
         if spec.problem == "forecasting":
-            wanted["forecast"] = lambda: _forecast(spec, scored, frame, when)
+            plotters["forecast"] = lambda: _forecast(spec, scored, frame, when)
     if evaluation.slices:
         primary = spec.evaluation.primary
-        wanted["error_by_slice"] = lambda: plots.by_slice(
+        plotters["error_by_slice"] = lambda: plots.by_slice(
             evaluation.slices,
             primary,
             evaluation.challenger["test"][primary],
             champion_metrics[primary] if champion_metrics else None,
         )
     if shap is not None:
-        wanted["feature_importance"] = lambda: plots.shap_bar(shap)
-        wanted["shap_summary"] = lambda: plots.shap_summary(shap)
-        wanted["shap_waterfall"] = lambda: plots.shap_waterfall(shap, shap.values.shape[0] - 1)
-        wanted["shap_force"] = lambda: plots.shap_force(shap, shap.values.shape[0] - 1)
+        plotters["feature_importance"] = lambda: plots.shap_bar(shap)
+        plotters["shap_summary"] = lambda: plots.shap_summary(shap)
+        plotters["shap_waterfall"] = lambda: plots.shap_waterfall(shap, shap.values.shape[0] - 1)
+        plotters["shap_force"] = lambda: plots.shap_force(shap, shap.values.shape[0] - 1)
     drawn: dict[str, bytes] = {}
-    for name, draw in wanted.items():
+    for name, draw in plotters.items():
         try:
             drawn[name] = draw()
         except Exception:
             logging.getLogger(__name__).warning(
-                "%s: the picture %s could not be drawn", spec.name, name, exc_info=True
+                "%s: the plot %s could not be drawn", spec.name, name, exc_info=True
             )
     return drawn
 
 
 def _forecast(spec: ModelSpec, scored: Scored, frame: pl.DataFrame, when: list[Any] | None) -> bytes:
-    """Of one entity where there are several: lines that jump between them show nothing."""
+    """The forecast of one entity where there are several: lines that jump between entities show nothing."""
     if spec.entity is None or frame.is_empty():
         return plots.forecast(scored, when, spec.target)
-    about = frame[spec.entity][-1]
-    rows = (frame[spec.entity] == about).arg_true().to_numpy()
+    entity = frame[spec.entity][-1]
+    rows = (frame[spec.entity] == entity).arg_true().to_numpy()
     times = [when[row] for row in rows] if when is not None else None
-    return plots.forecast(scored.subset(rows), times, spec.target, about=str(about))
+    return plots.forecast(scored.subset(rows), times, spec.target, entity=str(entity))

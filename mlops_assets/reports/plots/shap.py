@@ -1,6 +1,6 @@
-"""Pictures of SHAP values: what moves the predictions, over many rows and in one of them.
+"""Plots of SHAP values: what moves the predictions, over many rows and in one of them.
 
-A SHAP value is an association inside the model, not a cause in the world; each picture says so.
+A SHAP value is an association inside the model, not a cause in the world; each plot says so.
 """
 
 from __future__ import annotations
@@ -11,39 +11,41 @@ import numpy as np
 
 from mlops_assets.evaluation.explanation import ShapValues
 from mlops_assets.metrics import Floats
-from mlops_assets.reports.plots.canvas import BLUE, GREY, RED, canvas, png, thinned
+from mlops_assets.reports.plots.figure import BLUE, GRAY, RED, new_figure, png, thinned
 
-MOST_FEATURES: Final = 12
+MAX_FEATURES: Final = 12
 
 
 def _top(shap: ShapValues) -> Any:
-    return np.argsort(-np.abs(shap.values).mean(axis=0), kind="stable")[:MOST_FEATURES]
+    return np.argsort(-np.abs(shap.values).mean(axis=0), kind="stable")[:MAX_FEATURES]
 
 
 def shap_bar(shap: ShapValues) -> bytes:
-    """Mean size of SHAP values, largest first."""
+    """Draw the mean absolute SHAP value of the features, largest first."""
     top = _top(shap)[::-1]
-    figure, axes = canvas(
+    figure, axes = new_figure(
         f"What moves the predictions (SHAP, {shap.values.shape[0]} rows)", 7.0, 1.4 + 0.3 * top.size
     )
-    axes.barh([shap.names[place] for place in top], np.abs(shap.values).mean(axis=0)[top], color=BLUE)
+    axes.barh([shap.names[feature] for feature in top], np.abs(shap.values).mean(axis=0)[top], color=BLUE)
     axes.set_xlabel("mean |SHAP value| (an association, not causal)")
     axes.grid(visible=False, axis="y")
     return png(figure)
 
 
 def shap_summary(shap: ShapValues, seed: int = 0) -> bytes:
-    """Beeswarm: one point per row and feature, coloured by the feature's value."""
+    """Draw a beeswarm: one point per row and feature, colored by the feature's value."""
     top = _top(shap)[::-1]
-    figure, axes = canvas("How each feature moves the predictions (SHAP summary)", 7.4, 1.6 + 0.34 * top.size)
+    figure, axes = new_figure(
+        "How each feature moves the predictions (SHAP summary)", 7.4, 1.6 + 0.34 * top.size
+    )
     rows = thinned(shap.values.shape[0], 300)
-    for height, place in enumerate(top):
-        values, inputs = shap.values[rows, place], shap.inputs[rows, place]
+    for height, feature in enumerate(top):
+        values, inputs = shap.values[rows, feature], shap.inputs[rows, feature]
         low, high = np.nanpercentile(inputs, [5, 95]) if np.isfinite(inputs).any() else (0.0, 1.0)
         shade = np.clip((inputs - low) / (high - low), 0, 1) if high > low else np.full(inputs.shape, 0.5)
         axes.scatter(
             values,
-            height + _spread(values, seed),
+            height + _offsets(values, seed),
             c=shade,
             cmap="viridis",
             vmin=0,
@@ -51,7 +53,7 @@ def shap_summary(shap: ShapValues, seed: int = 0) -> bytes:
             s=9,
             edgecolors="none",
         )
-    axes.set_yticks(range(top.size), [shap.names[place] for place in top])
+    axes.set_yticks(range(top.size), [shap.names[feature] for feature in top])
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_xlabel("SHAP value: push on the prediction (association, not causal)")
     from matplotlib.cm import ScalarMappable
@@ -62,32 +64,35 @@ def shap_summary(shap: ShapValues, seed: int = 0) -> bytes:
     return png(figure)
 
 
-def _spread(values: Floats, seed: int) -> Floats:
-    """Vertical offsets that are wide where many values lie together."""
+def _offsets(values: Floats, seed: int) -> Floats:
+    """Vertical offsets, wide where many values lie close together."""
     counts, edges = np.histogram(values, bins=40)
     dense = counts[np.clip(np.digitize(values, edges[1:-1]), 0, 39)] / max(int(counts.max()), 1)
     offsets: Floats = np.random.default_rng(seed).uniform(-0.38, 0.38, values.size) * dense
     return offsets
 
 
-def shap_waterfall(shap: ShapValues, row: int, answer: str = "prediction") -> bytes:
-    """One row: from the base value, feature by feature, to the answer."""
+def shap_waterfall(shap: ShapValues, row: int) -> bytes:
+    """Draw one row: from the base value, feature by feature, to the prediction."""
     order = np.argsort(-np.abs(shap.values[row]), kind="stable")
-    shown, rest = order[:MOST_FEATURES], order[MOST_FEATURES:]
+    shown, rest = order[:MAX_FEATURES], order[MAX_FEATURES:]
     inputs = shap.inputs[row]
     steps = [
-        (f"{shap.names[place]} = {inputs[place]:.4g}", float(shap.values[row, place])) for place in shown
+        (f"{shap.names[feature]} = {inputs[feature]:.4g}", float(shap.values[row, feature]))
+        for feature in shown
     ]
     if rest.size:
         steps.append((f"{rest.size} more", float(shap.values[row, rest].sum())))
-    figure, axes = canvas(f"One {answer} taken apart (SHAP)", 7.2, 1.5 + 0.32 * len(steps))
+    figure, axes = new_figure(
+        "Contributions to one prediction (SHAP waterfall)", 7.2, 1.5 + 0.32 * len(steps)
+    )
     level = float(shap.base[row])
-    for place, (_, step) in enumerate(steps):
-        axes.barh(place, step, left=level, color=RED if step > 0 else BLUE, height=0.65)
+    for position, (_, step) in enumerate(steps):
+        axes.barh(position, step, left=level, color=RED if step > 0 else BLUE, height=0.65)
         level += step
     axes.set_yticks(range(len(steps)), [name for name, _ in steps])
     axes.invert_yaxis()
-    axes.axvline(float(shap.base[row]), color=GREY, linestyle=":", linewidth=1)
+    axes.axvline(float(shap.base[row]), color=GRAY, linestyle=":", linewidth=1)
     axes.use_sticky_edges = False
     axes.set_xlabel(
         f"{shap.base[row]:.4g} (base) to {level:.4g}{shap.unit}; red raises, blue lowers; not causal"
@@ -96,25 +101,28 @@ def shap_waterfall(shap: ShapValues, row: int, answer: str = "prediction") -> by
 
 
 def shap_force(shap: ShapValues, row: int) -> bytes:
-    """One row on one line: what raises the answer beside what lowers it."""
-    figure, axes = canvas("One prediction: what raises and what lowers it (SHAP force)", 7.6, 2.3)
-    answer = float(shap.base[row] + shap.values[row].sum())
-    for sign, colour in ((1, RED), (-1, BLUE)):
-        edge = answer
+    """Draw one row on one line: what raises the prediction and what lowers it."""
+    figure, axes = new_figure("One prediction: what raises and what lowers it (SHAP force)", 7.6, 2.3)
+    prediction = float(shap.base[row] + shap.values[row].sum())
+    for sign, color in ((1, RED), (-1, BLUE)):
+        edge = prediction
         pushing = [
-            place for place in np.argsort(-np.abs(shap.values[row])) if sign * shap.values[row, place] > 0
+            feature
+            for feature in np.argsort(-np.abs(shap.values[row]))
+            if sign * shap.values[row, feature] > 0
         ]
-        for count, place in enumerate(pushing[:8]):
-            size = float(abs(shap.values[row, place]))
-            axes.barh(0, -sign * size, left=edge, color=colour, alpha=0.85, edgecolor="white", height=0.5)
+        for count, feature in enumerate(pushing[:8]):
+            size = float(abs(shap.values[row, feature]))
+            axes.barh(0, -sign * size, left=edge, color=color, alpha=0.85, edgecolor="white", height=0.5)
             if count < 3:
-                place_text = (edge - sign * size / 2, 0.36 + 0.22 * count)
-                axes.text(*place_text, shap.names[place], ha="center", fontsize=7.5, color=colour)
+                position = (edge - sign * size / 2, 0.36 + 0.22 * count)
+                axes.text(*position, shap.names[feature], ha="center", fontsize=7.5, color=color)
             edge -= sign * size
-    axes.axvline(answer, color="black", linewidth=1.2)
+    axes.axvline(prediction, color="black", linewidth=1.2)
     axes.set_ylim(-0.4, 1.1)
     axes.set_yticks([])
     axes.set_xlabel(
-        f"answer {answer:.4g} (black), base {shap.base[row]:.4g}{shap.unit}; red raises, blue lowers; not causal"
+        f"prediction {prediction:.4g} (black), base {shap.base[row]:.4g}{shap.unit}; "
+        "red raises, blue lowers; not causal"
     )
     return png(figure)

@@ -15,7 +15,7 @@ from mlops_assets import evaluation, reports
 from mlops_assets.artifacts import Evaluation, from_json, to_json
 from mlops_assets.errors import DataError, EvidenceError
 from mlops_assets.evaluation.scoring import codes, known_classes
-from mlops_assets.evaluation.slices import labelled
+from mlops_assets.evaluation.slices import labeled
 from mlops_assets_tests.unit.promotion.evidence_factory import (
     START,
     ColumnPredictor,
@@ -31,27 +31,27 @@ SPEC = spec_with(
 
 
 def test_challenger_champion_and_baseline_on_every_part() -> None:
-    found = evaluation.evaluate(
+    evaluated = evaluation.evaluate(
         SPEC, ColumnPredictor("x"), ColumnPredictor("worse"), split_of(pump_frame()), size_bytes=7
     )
-    assert found.challenger.keys() == found.baseline.keys() == {"train", "validation", "test"}
-    assert found.champion is not None
-    assert found.challenger["test"]["rmse"] == pytest.approx(0.5, rel=0.15)
-    assert found.champion["test"]["rmse"] == pytest.approx(1.0, rel=0.15)
-    assert found.baseline["test"]["rmse"] > 3
-    assert {test.metric for test in found.comparisons} == {"rmse", "mae", "mase"}
-    assert all(test.low > 0 and test.rows == 200 for test in found.comparisons)
-    assert (found.holdout_rows, found.missing_predictions, found.size_bytes) == (200, 0, 7)
-    assert found.latency_ms is not None
-    assert [(row["value"], row["rows"]) for row in found.slices] == [("p0", 100), ("p1", 100)]
-    assert from_json(Evaluation, to_json(found)) == found
+    assert evaluated.challenger.keys() == evaluated.baseline.keys() == {"train", "validation", "test"}
+    assert evaluated.champion is not None
+    assert evaluated.challenger["test"]["rmse"] == pytest.approx(0.5, rel=0.15)
+    assert evaluated.champion["test"]["rmse"] == pytest.approx(1.0, rel=0.15)
+    assert evaluated.baseline["test"]["rmse"] > 3
+    assert {test.metric for test in evaluated.comparisons} == {"rmse", "mae", "mase"}
+    assert all(test.low > 0 and test.rows == 200 for test in evaluated.comparisons)
+    assert (evaluated.holdout_rows, evaluated.missing_predictions, evaluated.size_bytes) == (200, 0, 7)
+    assert evaluated.latency_ms is not None
+    assert [(row["value"], row["rows"]) for row in evaluated.slices] == [("p0", 100), ("p1", 100)]
+    assert from_json(Evaluation, to_json(evaluated)) == evaluated
 
 
 def test_a_twin_of_the_champion_is_no_better() -> None:
-    found = evaluation.evaluate(
+    evaluated = evaluation.evaluate(
         SPEC, ColumnPredictor("same"), ColumnPredictor("x"), split_of(pump_frame()), size_bytes=0
     )
-    assert {(test.improvement, test.low, test.high) for test in found.comparisons} == {(0.0, 0.0, 0.0)}
+    assert {(test.improvement, test.low, test.high) for test in evaluated.comparisons} == {(0.0, 0.0, 0.0)}
 
 
 def test_the_order_of_rows_changes_nothing() -> None:
@@ -77,11 +77,11 @@ def test_missing_predictions_are_counted_and_spoil_the_metrics() -> None:
             .otherwise("x")
         )
     )
-    found = evaluation.evaluate(SPEC, ColumnPredictor("x"), None, split_of(frame), size_bytes=0)
-    assert found.missing_predictions == 2
-    assert math.isnan(found.challenger["test"]["rmse"])
-    assert found.champion is None
-    assert found.comparisons == ()
+    evaluated = evaluation.evaluate(SPEC, ColumnPredictor("x"), None, split_of(frame), size_bytes=0)
+    assert evaluated.missing_predictions == 2
+    assert math.isnan(evaluated.challenger["test"]["rmse"])
+    assert evaluated.champion is None
+    assert evaluated.comparisons == ()
 
 
 def test_a_champion_whose_features_are_gone_is_an_error_in_words() -> None:
@@ -104,13 +104,13 @@ def test_an_empty_holdout_judges_nobody() -> None:
 def test_the_naive_forecast_is_the_last_value_of_the_same_pump() -> None:
     spec = spec_with([], problem="forecasting", evaluation={"primary": "mase"})
     frame = pump_frame(20)
-    found = evaluation.evaluate(spec, ColumnPredictor("x"), None, split_of(frame), size_bytes=0)
-    assert found.baseline["test"]["mase"] == pytest.approx(1.0)
+    evaluated = evaluation.evaluate(spec, ColumnPredictor("x"), None, split_of(frame), size_bytes=0)
+    assert evaluated.baseline["test"]["mase"] == pytest.approx(1.0)
     truth = frame["y"].to_numpy()
     expected = (
         np.abs(truth[16:] - frame["x"].to_numpy()[16:]).mean() / np.abs(truth[16:] - truth[14:18]).mean()
     )
-    assert found.challenger["test"]["mase"] == pytest.approx(expected)
+    assert evaluated.challenger["test"]["mase"] == pytest.approx(expected)
 
 
 def test_the_naive_forecast_knows_nothing_after_its_own_instant() -> None:
@@ -118,10 +118,10 @@ def test_the_naive_forecast_knows_nothing_after_its_own_instant() -> None:
     spec = spec_with([], problem="forecasting", evaluation={"primary": "mae"}, features={"horizon": "1h"})
     frame = pump_frame(20).with_columns(pl.col("y").shift(3).alias("y_now"))
     frame = frame.with_columns(pl.when(pl.int_range(pl.len()) != 17).then(pl.col("y_now")))
-    found = evaluation.evaluate(spec, ColumnPredictor("x"), None, split_of(frame), size_bytes=0)
+    evaluated = evaluation.evaluate(spec, ColumnPredictor("x"), None, split_of(frame), size_bytes=0)
     truth, then = frame["y"].to_numpy()[16:], frame["y_now"].to_numpy()[16:].copy()
     then[1] = frame["y_now"][15]  # missing there: the last one known of the same pump
-    assert found.baseline["test"]["mae"] == pytest.approx(np.abs(truth - then).mean())
+    assert evaluated.baseline["test"]["mae"] == pytest.approx(np.abs(truth - then).mean())
 
 
 def flowers(rows: int = 400) -> pl.DataFrame:
@@ -144,17 +144,17 @@ def classification(**changes: Any) -> Any:
 def test_classes_are_compared_by_name_with_the_majority_as_floor() -> None:
     shares = np.tile([0.4, 0.6], (400, 1))
     model = ColumnPredictor("x", classes=("0", "1"), shares=shares)
-    found = evaluation.evaluate(
+    evaluated = evaluation.evaluate(
         classification(), model, model, split_of(flowers(), "stratified"), size_bytes=0
     )
-    assert found.challenger["test"]["accuracy"] == pytest.approx(0.9, abs=0.08)
-    assert found.baseline["test"]["accuracy"] == pytest.approx(0.5, abs=0.12)
-    assert math.isfinite(found.baseline["test"]["log_loss"])
-    assert {(row["column"], row["measure"]) for row in found.fairness} == {
+    assert evaluated.challenger["test"]["accuracy"] == pytest.approx(0.9, abs=0.08)
+    assert evaluated.baseline["test"]["accuracy"] == pytest.approx(0.5, abs=0.12)
+    assert math.isfinite(evaluated.baseline["test"]["log_loss"])
+    assert {(row["column"], row["measure"]) for row in evaluated.fairness} == {
         ("sex", measure)
         for measure in ("selection_rate", "equal_opportunity", "equalised_odds", "group_accuracy")
     }
-    assert all(0 <= float(str(row["difference"])) < 0.4 for row in found.fairness)
+    assert all(0 <= float(str(row["difference"])) < 0.4 for row in evaluated.fairness)
 
 
 def test_errors_are_told_per_entity_and_per_period_in_their_order() -> None:
@@ -168,11 +168,11 @@ def test_errors_are_told_per_entity_and_per_period_in_their_order() -> None:
     thinned = (pl.col("at").dt.day() == 13) & (pl.col("at").dt.minute() == 0)  # fewest rows, and still first
     split = replace(split, test=split.test.remove(thinned))
     measured = evaluation.evaluate(spec, model, model, split, size_bytes=0)
-    found = measured.slices
-    told: list[tuple[Any, ...]] = [
-        (row["column"], row["value"], row["rows"], row["challenger"], row["champion"]) for row in found
+    evaluated = measured.slices
+    rows_by_measure: list[tuple[Any, ...]] = [
+        (row["column"], row["value"], row["rows"], row["challenger"], row["champion"]) for row in evaluated
     ]
-    assert told == [
+    assert rows_by_measure == [
         ("at", "2025-01-13", 528, pytest.approx(1.5), pytest.approx(1.5)),
         ("at", "2025-01-14", 576, pytest.approx(15.0), pytest.approx(15.0)),
         ("at", "2025-01-15", 576, pytest.approx(1.5), pytest.approx(1.5)),
@@ -190,7 +190,7 @@ def test_errors_are_told_per_entity_and_per_period_in_their_order() -> None:
 )
 def test_periods_are_as_fine_as_a_reader_can_take_in(days: int, first: str, slices: int) -> None:
     at = pl.Series([START + timedelta(days=day) for day in range(days)])
-    labels = labelled(at)
+    labels = labeled(at)
     assert (labels[0], labels.n_unique()) == (first, slices)
 
 
@@ -207,25 +207,27 @@ def test_fairness_is_what_fairlearn_says() -> None:
     frame = flowers()
     model = ColumnPredictor("x", classes=("0", "1"), shares=np.tile([0.4, 0.6], (400, 1)))
     split = split_of(frame, "stratified")
-    found = evaluation.evaluate(classification(), model, None, split, size_bytes=0)
-    told = {str(row["measure"]): row for row in found.fairness}
-    given = {"y_true": split.test["y"].to_numpy(), "y_pred": split.test["x"].to_numpy()}
+    evaluated = evaluation.evaluate(classification(), model, None, split, size_bytes=0)
+    rows_by_measure = {str(row["measure"]): row for row in evaluated.fairness}
+    arguments = {"y_true": split.test["y"].to_numpy(), "y_pred": split.test["x"].to_numpy()}
     sex = split.test["sex"].to_numpy()
     expected = {
-        "selection_rate": reference.demographic_parity_difference(**given, sensitive_features=sex),
-        "equal_opportunity": reference.equal_opportunity_difference(**given, sensitive_features=sex),
-        "equalised_odds": reference.equalized_odds_difference(**given, sensitive_features=sex),
+        "selection_rate": reference.demographic_parity_difference(**arguments, sensitive_features=sex),
+        "equal_opportunity": reference.equal_opportunity_difference(**arguments, sensitive_features=sex),
+        "equalised_odds": reference.equalized_odds_difference(**arguments, sensitive_features=sex),
     }
-    assert {name: told[name]["difference"] for name in expected} == pytest.approx(expected)
-    ratio = reference.equalized_odds_ratio(**given, sensitive_features=sex)
-    assert told["equalised_odds"]["ratio"] == pytest.approx(ratio)
+    assert {name: rows_by_measure[name]["difference"] for name in expected} == pytest.approx(expected)
+    ratio = reference.equalized_odds_ratio(**arguments, sensitive_features=sex)
+    assert rows_by_measure["equalised_odds"]["ratio"] == pytest.approx(ratio)
 
 
 def test_groups_that_are_too_small_are_not_measured() -> None:
     model = ColumnPredictor("x", classes=("0", "1"), shares=np.tile([0.4, 0.6], (400, 1)))
     frame = flowers().with_columns(sex=pl.lit("f"))
-    found = evaluation.evaluate(classification(), model, None, split_of(frame, "stratified"), size_bytes=0)
-    assert {row["groups"] for row in found.fairness} == {0}
+    evaluated = evaluation.evaluate(
+        classification(), model, None, split_of(frame, "stratified"), size_bytes=0
+    )
+    assert {row["groups"] for row in evaluated.fairness} == {0}
 
 
 @pytest.mark.parametrize(
@@ -243,9 +245,9 @@ def test_labels_are_the_same_however_they_are_stored(column: pl.Series) -> None:
 
 
 def test_unknown_and_missing_labels_are_told_apart() -> None:
-    found = codes(pl.Series(["a", "z", None]), ("a", "b"))
-    assert found[:2].tolist() == [0, -1]
-    assert math.isnan(found[2])
+    evaluated = codes(pl.Series(["a", "z", None]), ("a", "b"))
+    assert evaluated[:2].tolist() == [0, -1]
+    assert math.isnan(evaluated[2])
 
 
 def test_the_positive_class_comes_last_when_named() -> None:

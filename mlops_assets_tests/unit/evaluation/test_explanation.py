@@ -53,7 +53,7 @@ class Fitted:
     def probabilities(self, features: pl.DataFrame) -> NDArray[np.float64] | None:
         return None
 
-    def bounds(self, features: pl.DataFrame, answers: NDArray[Any]) -> Bounds | None:
+    def bounds(self, features: pl.DataFrame, predictions: NDArray[Any]) -> Bounds | None:
         return None
 
 
@@ -89,27 +89,27 @@ def fitted(kind: str, frame: pl.DataFrame) -> Any:
 @pytest.mark.parametrize("kind", ["lightgbm", "forest", "ridge", "neighbours"])
 def test_values_add_up_to_the_prediction(kind: str, frame: pl.DataFrame) -> None:
     native = fitted(kind, frame)
-    found = explained(native, frame)
-    assert found.values.shape == found.inputs.shape == (40, 3)
-    assert found.base + found.values.sum(axis=1) == pytest.approx(native.predict(found.inputs), abs=1e-6)
-    ranked = evaluation.ranking(found)
+    result = explained(native, frame)
+    assert result.values.shape == result.inputs.shape == (40, 3)
+    assert result.base + result.values.sum(axis=1) == pytest.approx(native.predict(result.inputs), abs=1e-6)
+    ranked = evaluation.ranking(result)
     assert ranked.ranking[0][0] == "a"
     assert ranked.rows == 40
     assert ("estimated" in ranked.method) == (kind == "neighbours")
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "expected_method"),
     [
         ("ridge", "exact linear SHAP, in units of log1p(y)"),
         ("lightgbm", "exact tree SHAP (lightgbm), in units of log1p(y)"),
         ("neighbours", "permutations (estimated)"),
     ],
 )
-def test_values_of_a_logarithm_say_so(kind: str, said: str, frame: pl.DataFrame) -> None:
-    found = explained(fitted(kind, frame), frame, target_transform="log1p")
-    assert found.method == f"{said}, 40 rows"
-    assert found.unit == ("" if kind == "neighbours" else ", in units of log1p(y)")
+def test_values_of_a_logarithm_say_so(kind: str, expected_method: str, frame: pl.DataFrame) -> None:
+    result = explained(fitted(kind, frame), frame, target_transform="log1p")
+    assert result.method == f"{expected_method}, 40 rows"
+    assert result.unit == ("" if kind == "neighbours" else ", in units of log1p(y)")
 
 
 def test_boosted_trees_explain_themselves_as_the_library_does(frame: pl.DataFrame) -> None:
@@ -120,8 +120,8 @@ def test_boosted_trees_explain_themselves_as_the_library_does(frame: pl.DataFram
         import shap
 
         native = fitted("lightgbm", frame)
-        found = explained(native, frame)
-        assert shap.TreeExplainer(native).shap_values(found.inputs) == pytest.approx(found.values, abs=1e-6)
+        result = explained(native, frame)
+        assert shap.TreeExplainer(native).shap_values(result.inputs) == pytest.approx(result.values, abs=1e-6)
 
 
 def test_several_classes_are_explained_by_the_one_predicted(frame: pl.DataFrame) -> None:
@@ -129,9 +129,9 @@ def test_several_classes_are_explained_by_the_one_predicted(frame: pl.DataFrame)
 
     kinds = (frame["a"].to_numpy() > 0).astype(int) + (frame["a"].to_numpy() > 1)
     native = LogisticRegression().fit(frame.select(NAMES).to_numpy(), kinds)
-    found = explained(native, frame, classes=("0", "1", "2"))
-    scores = native.decision_function(found.inputs).max(axis=1)
-    assert found.base + found.values.sum(axis=1) == pytest.approx(scores, abs=1e-6)
+    result = explained(native, frame, classes=("0", "1", "2"))
+    scores = native.decision_function(result.inputs).max(axis=1)
+    assert result.base + result.values.sum(axis=1) == pytest.approx(scores, abs=1e-6)
 
 
 @dataclass
@@ -179,14 +179,14 @@ def in_time(native: Any, frame: pl.DataFrame, clock: Clock, rows: int = 150) -> 
 def test_as_many_rows_are_explained_as_there_is_time_for(each: float, rows: Any, frame: pl.DataFrame) -> None:
     trees = fitted("lightgbm", frame)
     clock = Clock(5.0, each)
-    found = in_time(SlowTrees(trees, clock), frame, clock)
-    count = len(found.values)
+    result = in_time(SlowTrees(trees, clock), frame, clock)
+    count = len(result.values)
     assert count in (rows if isinstance(rows, range) else (rows,))
     assert clock.left >= 0 or count == MIN_ROWS
-    said = (
+    expected_method = (
         "150 rows" if count == 150 else f"{count} of 150 rows: as many as the time of the training paid for"
     )
-    assert found.method == f"exact tree SHAP (lightgbm), {said}"
+    assert result.method == f"exact tree SHAP (lightgbm), {expected_method}"
 
 
 def test_less_time_explains_fewer_rows_never_others(frame: pl.DataFrame) -> None:
@@ -208,22 +208,22 @@ def test_permutations_ask_no_more_than_there_is_time_for(
     each: float, call: float, frame: pl.DataFrame
 ) -> None:
     clock = Clock(5.0, each, call)
-    found = in_time(Slow(fitted("neighbours", frame), clock), frame, clock)
+    result = in_time(Slow(fitted("neighbours", frame), clock), frame, clock)
     assert clock.left >= 0
-    assert len(found.values) >= MIN_ROWS
-    assert np.isfinite(found.values).all()
+    assert len(result.values) >= MIN_ROWS
+    assert np.isfinite(result.values).all()
 
 
 def test_a_model_too_slow_for_any_estimate_is_asked_as_little_as_can_be(frame: pl.DataFrame) -> None:
     clock = Clock(1.0, 0.0, 60.0)
-    found = in_time(Slow(fitted("neighbours", frame), clock), frame, clock)
-    assert found.method.startswith("permutations (estimated against 1 training row), 10 of 150 rows")
+    result = in_time(Slow(fitted("neighbours", frame), clock), frame, clock)
+    assert result.method.startswith("permutations (estimated against 1 training row), 10 of 150 rows")
     assert clock.left >= 1 - 60 * (3 + len(NAMES))
 
 
 def test_permutations_of_a_fast_model_use_every_row(frame: pl.DataFrame) -> None:
-    found = in_time(fitted("neighbours", frame), frame, Clock(1.0), 200)
-    assert found.method == "permutations (estimated), 200 rows"
+    result = in_time(fitted("neighbours", frame), frame, Clock(1.0), 200)
+    assert result.method == "permutations (estimated), 200 rows"
 
 
 def forest_of_many_classes(classes: int, rows: int) -> Any:
@@ -245,11 +245,11 @@ def test_a_forest_that_would_need_gigabytes_is_estimated(
     rows = frame.select(NAMES).to_numpy()
     assert native_explainer(forest, forest, rows, 200, lambda: rows.mean(axis=0)) is None
     names = tuple(str(label) for label in range(200))
-    found = explained(forest, frame, classes=names)
-    assert found.method.startswith("permutations (estimated")
-    assert found.values.shape == (40, 3)
-    probabilities = forest.predict_proba(found.inputs).max(axis=1)
-    assert found.base + found.values.sum(axis=1) == pytest.approx(probabilities, abs=1e-6)
+    result = explained(forest, frame, classes=names)
+    assert result.method.startswith("permutations (estimated")
+    assert result.values.shape == (40, 3)
+    probabilities = forest.predict_proba(result.inputs).max(axis=1)
+    assert result.base + result.values.sum(axis=1) == pytest.approx(probabilities, abs=1e-6)
 
 
 def test_values_in_memory_are_bounded_in_rows_classes_and_features() -> None:
@@ -263,8 +263,8 @@ def test_blocks_smaller_than_the_least_number_of_rows_still_explain_that_many(fr
     trees = fitted("lightgbm", frame)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explainer_module, "MAX_VALUES", 8)
-        found = in_time(fitted("neighbours", frame), frame, Clock(1e6), 30)
-        assert len(found.values) == 30
+        result = in_time(fitted("neighbours", frame), frame, Clock(1e6), 30)
+        assert len(result.values) == 30
         assert len(explained(trees, frame).values) == 40
 
 
@@ -326,12 +326,12 @@ def test_the_recent_past_of_a_column_is_explained_as_one(frame: pl.DataFrame) ->
             return np.asarray(features.values @ line)
 
     spec = spec_with([], evaluation={"primary": "rmse", "shap_rows": 40})
-    found = evaluation.explain(spec, Sequence(object()), frame[:400], frame[400:])
-    assert found.names == ("plan", "y (recent past)")
-    assert found.values.shape == found.inputs.shape
+    result = evaluation.explain(spec, Sequence(object()), frame[:400], frame[400:])
+    assert result.names == ("plan", "y (recent past)")
+    assert result.values.shape == result.inputs.shape
     rows = frame.select(NAMES).to_numpy()
-    explained_rows = [rows[np.flatnonzero((rows[:, :2] == one).all(axis=1))[0]] for one in found.inputs]
-    np.testing.assert_allclose(found.base + found.values.sum(axis=1), explained_rows @ line, atol=1e-6)
+    explained_rows = [rows[np.flatnonzero((rows[:, :2] == one).all(axis=1))[0]] for one in result.inputs]
+    np.testing.assert_allclose(result.base + result.values.sum(axis=1), explained_rows @ line, atol=1e-6)
 
 
 def test_a_forecast_is_explained_by_its_exogenous_inputs() -> None:
@@ -348,23 +348,25 @@ def test_a_forecast_is_explained_by_its_exogenous_inputs() -> None:
         def estimator(self) -> Any:
             return model
 
-    seen, fresh = (pl.DataFrame(dict(zip(one.names, one.values.T, strict=True))) for one in (train, test))
+    train_rows, fresh = (
+        pl.DataFrame(dict(zip(one.names, one.values.T, strict=True))) for one in (train, test)
+    )
     spec = spec_with([], evaluation={"primary": "rmse", "shap_rows": 100})
-    found = evaluation.explain(spec, Forecaster(model), seen, fresh)
-    ranked = dict(evaluation.ranking(found).ranking)
+    result = evaluation.explain(spec, Forecaster(model), train_rows, fresh)
+    ranked = dict(evaluation.ranking(result).ranking)
     assert ranked.keys() == {"sales (recent past)", "power (recent past)", "power next", "@time"}
     assert next(iter(ranked)) == "sales (recent past)"
-    planned = found.names.index("power next")
-    slope = np.polyfit(found.inputs[:, planned], found.values[:, planned], 1)[0]
+    planned = result.names.index("power next")
+    slope = np.polyfit(result.inputs[:, planned], result.values[:, planned], 1)[0]
     assert slope == pytest.approx(5, abs=0.3)
-    assert found.base + found.values.sum(axis=1) == pytest.approx(
-        model.predict(FeatureMatrix(train.names, _rows_of(fresh, found, train.names)))
+    assert result.base + result.values.sum(axis=1) == pytest.approx(
+        model.predict(FeatureMatrix(train.names, _rows_of(fresh, result, train.names)))
     )
 
 
-def _rows_of(frame: pl.DataFrame, found: evaluation.ShapValues, names: tuple[str, ...]) -> Any:
+def _rows_of(frame: pl.DataFrame, result: evaluation.ShapValues, names: tuple[str, ...]) -> Any:
     """The whole rows that were explained, found by their time."""
-    times = found.inputs[:, found.names.index("@time")]
+    times = result.inputs[:, result.names.index("@time")]
     rows = frame.select(names).to_numpy()
     return rows[[int(np.flatnonzero(rows[:, -1] == time)[0]) for time in times]]
 

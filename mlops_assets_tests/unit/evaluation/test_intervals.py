@@ -32,7 +32,7 @@ def scored(level: float = 0.8, half: float = 1.0) -> Scored:
     return Scored(truth, centre, None, None, bounds=Bounds(level, centre - half, centre + 2 * half))
 
 
-def asked(
+def spec_of(
     gates: list[Any] | None = None, training: dict[str, Any] | None = None, **evaluated: Any
 ) -> ModelSpec:
     return spec_with(
@@ -80,32 +80,32 @@ def test_without_an_interval_there_is_no_number(name: str) -> None:
 
 
 def test_an_evaluation_measures_both_models_and_says_so() -> None:
-    spec = asked()
-    found = evaluation.evaluate(
+    spec = spec_of()
+    result = evaluation.evaluate(
         spec,
         ColumnPredictor("x", spread=1.0),
         ColumnPredictor("worse", spread=1.0),
         split_of(pump_frame()),
         size_bytes=0,
     )
-    assert found.challenger["test"]["coverage"] == pytest.approx(0.95, abs=0.05)
-    assert found.champion is not None
-    assert found.champion["test"]["coverage"] == pytest.approx(0.68, abs=0.1)
-    assert math.isnan(found.baseline["test"]["coverage"])
-    tests = {test.metric: test for test in found.comparisons}
+    assert result.challenger["test"]["coverage"] == pytest.approx(0.95, abs=0.05)
+    assert result.champion is not None
+    assert result.champion["test"]["coverage"] == pytest.approx(0.68, abs=0.1)
+    assert math.isnan(result.baseline["test"]["coverage"])
+    tests = {test.metric: test for test in result.comparisons}
     assert tests["pinball"].low > 0
-    share = 100 * found.challenger["test"]["coverage"]
-    assert f"90 % interval: {share:.1f} % of 200 holdout rows lie inside, mean width 2" in found.notes
-    assert from_json(Evaluation, to_json(found)).notes == found.notes
+    share = 100 * result.challenger["test"]["coverage"]
+    assert f"90 % interval: {share:.1f} % of 200 holdout rows lie inside, mean width 2" in result.notes
+    assert from_json(Evaluation, to_json(result)).notes == result.notes
 
 
 def test_an_interval_of_another_level_is_not_compared() -> None:
     champion = ColumnPredictor("worse", spread=1.0, level=0.5)
-    found = evaluation.evaluate(
-        asked(), ColumnPredictor("x", spread=1.0), champion, split_of(pump_frame()), size_bytes=0
+    result = evaluation.evaluate(
+        spec_of(), ColumnPredictor("x", spread=1.0), champion, split_of(pump_frame()), size_bytes=0
     )
-    assert found.champion is not None
-    assert math.isnan(found.champion["test"]["pinball"])
+    assert result.champion is not None
+    assert math.isnan(result.champion["test"]["pinball"])
 
 
 @pytest.mark.parametrize(
@@ -118,48 +118,48 @@ def test_an_interval_of_another_level_is_not_compared() -> None:
     ],
 )
 def test_gates_hold_the_interval_to_limits(gate: dict[str, Any], verdict: str) -> None:
-    spec = asked([gate])
+    spec = spec_of([gate])
     for spread, expected in ((1.0, verdict), (None, "fail")):
-        found = evaluation.evaluate(
+        result = evaluation.evaluate(
             spec, ColumnPredictor("x", spread=spread), None, split_of(pump_frame()), size_bytes=0
         )
-        [answer] = promotion.evaluate_gates(spec, evidence_of(found, spec))
-        assert answer.verdict == expected
-        assert spread is not None or answer.hard, "unmeasured is wrong, not merely not good enough"
+        [gate_result] = promotion.evaluate_gates(spec, evidence_of(result, spec))
+        assert gate_result.verdict == expected
+        assert spread is not None or gate_result.hard, "unmeasured is wrong, not merely not good enough"
 
 
 def test_a_narrower_interval_is_no_regression() -> None:
-    spec = asked(
+    spec = spec_of(
         [{"regression_guard": {"tolerance": 0.0}}], primary="rmse", also=["coverage", "interval_width"]
     )
     split = split_of(pump_frame())
     ours, theirs = ColumnPredictor("x", spread=0.5), ColumnPredictor("same", spread=3.0)
-    found = evaluation.evaluate(spec, ours, theirs, split, size_bytes=0)
-    [answer] = promotion.evaluate_gates(spec, evidence_of(found, spec))
-    assert answer.verdict == "pass"
+    result = evaluation.evaluate(spec, ours, theirs, split, size_bytes=0)
+    [gate_result] = promotion.evaluate_gates(spec, evidence_of(result, spec))
+    assert gate_result.verdict == "pass"
 
 
 @pytest.mark.parametrize(
     ("spec", "sentences"),
     [
         (
-            asked(primary="coverage"),
+            spec_of(primary="coverage"),
             ["'coverage' cannot say which model is better, the widest interval wins it; take 'pinball'"],
         ),
-        (asked(primary="pinball", also=["coverage"]), []),
+        (spec_of(primary="pinball", also=["coverage"]), []),
         (
-            asked([{"beats_champion": {"metric": "interval_width"}}]),
+            spec_of([{"beats_champion": {"metric": "interval_width"}}]),
             [
                 "'interval_width' cannot say which model is better, the narrowest interval wins it; take 'pinball'"
             ],
         ),
-        (asked([{"beats_champion": {"metric": "pinball"}}]), []),
+        (spec_of([{"beats_champion": {"metric": "pinball"}}]), []),
         (
-            asked([{"beats_baseline": {"metric": "coverage"}}]),
+            spec_of([{"beats_baseline": {"metric": "coverage"}}]),
             ["the naive baseline has no interval; give 'coverage' a limit with metric_at_least"],
         ),
         (
-            asked(also=["pinball"], training={"interval": None}),
+            spec_of(also=["pinball"], training={"interval": None}),
             ["'pinball' is measured on an interval, and 'training.interval' is null; write 90%, say"],
         ),
     ],
@@ -171,19 +171,19 @@ def test_model_files_that_ask_too_much_of_an_interval(spec: ModelSpec, sentences
 def test_a_forecast_is_drawn_of_one_entity(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[tuple[Scored, Any, str]] = []
 
-    def draw(one: Scored, when: Any, target: str, *, about: str = "") -> bytes:
-        drawn.append((one, when, about))
+    def draw(one: Scored, when: Any, target: str, *, entity: str = "") -> bytes:
+        drawn.append((one, when, entity))
         return target.encode()
 
     monkeypatch.setattr(plots, "forecast", draw)
     spec = spec_with([], problem="forecasting", features={"inputs": ["x"], "horizon": "5m"})
     split = split_of(pump_frame())
     model = ColumnPredictor("x", spread=1.0)
-    found = evaluation.evaluate(spec, model, None, split, size_bytes=0)
-    assert reports.draw_plots(spec, model, None, split, found, None)["forecast"] == b"y"
-    [(one, when, about)] = drawn
+    result = evaluation.evaluate(spec, model, None, split, size_bytes=0)
+    assert reports.draw_plots(spec, model, None, split, result, None)["forecast"] == b"y"
+    [(one, when, entity)] = drawn
     own = split.test.filter(split.test["pump_id"] == "p1")
-    assert about == "p1"
+    assert entity == "p1"
     assert one.truth.tolist() == own["y"].to_list()
     assert one.bounds is not None
     assert one.bounds.low.tolist() == (own["x"] - 1.0).to_list()

@@ -53,7 +53,7 @@ class Slow:
     def probabilities(self, features: pl.DataFrame) -> None:
         return None
 
-    def bounds(self, features: pl.DataFrame, answers: NDArray[Any]) -> None:
+    def bounds(self, features: pl.DataFrame, predictions: NDArray[Any]) -> None:
         return None
 
 

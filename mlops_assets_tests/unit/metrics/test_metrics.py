@@ -136,9 +136,9 @@ def test_the_table_of_classes_agrees_with_scikit_learn(classes: int) -> None:
     assert [row.label for row in rows] == list(names)
     for code, row in enumerate(rows):
         assert row.support == expected[3][code]
-        assert list(row.challenger.values()) == pytest.approx([found[code] for found in expected[:3]])
+        assert list(row.challenger.values()) == pytest.approx([result[code] for result in expected[:3]])
         assert row.champion is not None
-        assert list(row.champion.values()) == pytest.approx([found[code] for found in before[:3]])
+        assert list(row.champion.values()) == pytest.approx([result[code] for result in before[:3]])
 
 
 def test_a_class_without_rows_has_no_recall() -> None:

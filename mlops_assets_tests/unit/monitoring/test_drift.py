@@ -38,32 +38,32 @@ def report(new: pl.DataFrame) -> DriftReport:
 
 
 def test_the_same_distribution_is_stable() -> None:
-    found = report(frame(seed=1))
-    assert found.level == "stable"
-    assert found.drifted_share == 0.0
-    assert {one.feature for one in found.features} == {"a", "b", "kind"}  # the calendar moves by itself
-    assert from_json(DriftReport, to_json(found)) == found
+    result = report(frame(seed=1))
+    assert result.level == "stable"
+    assert result.drifted_share == 0.0
+    assert {one.feature for one in result.features} == {"a", "b", "kind"}  # the calendar moves by itself
+    assert from_json(DriftReport, to_json(result)) == result
 
 
 def test_a_moved_feature_stands_first_with_its_size() -> None:
-    found = report(frame(seed=1).with_columns(b=pl.col("b") + 1.0))
-    assert found.level == "significant"
-    assert found.features[0].feature == "b"
-    worst = found.features[0]
+    result = report(frame(seed=1).with_columns(b=pl.col("b") + 1.0))
+    assert result.level == "significant"
+    assert result.features[0].feature == "b"
+    worst = result.features[0]
     assert worst.value is not None
     assert worst.value > 0.25
     assert worst.statistics["psi"] == DriftStatistic(worst.value, 0.1, 0.25)
     assert worst.statistics["kl"].decides is False
     assert worst.reason == f"psi {worst.value:.3g}"
     assert worst.details["mean"] - worst.details["mean_reference"] > 0.9
-    assert found.drifted_share == 1 / 3
-    assert found.mean_value is not None
-    assert found.mean_value < worst.value
+    assert result.drifted_share == 1 / 3
+    assert result.mean_value is not None
+    assert result.mean_value < worst.value
 
 
 def test_a_moderate_move_is_moderate() -> None:
-    found = report(frame(seed=1).with_columns(b=pl.col("b") + 0.4))
-    assert found.level == "moderate"
+    result = report(frame(seed=1).with_columns(b=pl.col("b") + 0.4))
+    assert result.level == "moderate"
 
 
 def test_too_few_rows_none_and_a_lost_column_are_unmeasurable() -> None:
@@ -92,9 +92,9 @@ def test_a_dead_sensor_is_never_stable() -> None:
         ),
         (healthy.with_columns(a=pl.lit(float("inf"))), "significant", "psi"),
     ):
-        found = report(dead)
-        worst = found.features[0]
-        assert (found.level, worst.feature, worst.level) == (level, "a", level)
+        result = report(dead)
+        worst = result.features[0]
+        assert (result.level, worst.feature, worst.level) == (level, "a", level)
         assert worst.reason.startswith(reason)
 
 
@@ -164,8 +164,8 @@ def test_the_old_key_is_read_with_a_warning_that_names_the_new_one() -> None:
 
 
 def test_text_where_numbers_were_is_unmeasurable() -> None:
-    found = report(frame(seed=1).with_columns(b=pl.lit("much")))
-    assert [one.level for one in found.features if one.feature == "b"] == ["unmeasurable"]
+    result = report(frame(seed=1).with_columns(b=pl.lit("much")))
+    assert [one.level for one in result.features if one.feature == "b"] == ["unmeasurable"]
 
 
 def test_a_new_category_is_seen() -> None:
@@ -182,8 +182,8 @@ def test_readings_decide_what_they_are_made_into_and_what_moves_by_nature_do_not
         reference, new = (build(spec, readings(2_000, seed=seed)) for seed in (0, 1))
         new = new.with_columns(b=pl.col("b") + shift, b_mean_24h=pl.col("b_mean_24h") + 1.0)
         kept = profile(reference, feature_names(spec, reference.columns))
-        found = drift(spec, kept, 3, new, AS_OF)
-        return found.level, {one.feature: float(one.decides) for one in found.features}
+        result = drift(spec, kept, 3, new, AS_OF)
+        return result.level, {one.feature: float(one.decides) for one in result.features}
 
     shift = 0.0
     assert made() == ("stable", {"b_mean_24h": 0.0, "a": 1.0, "b": 1.0})

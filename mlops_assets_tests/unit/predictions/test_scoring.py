@@ -42,8 +42,12 @@ class Fake:
     def probabilities(self, features: pl.DataFrame) -> NDArray[np.float64] | None:
         return np.tile(self.shares, (features.height, 1)) if self.classes else None
 
-    def bounds(self, features: pl.DataFrame, answers: NDArray[Any]) -> Bounds | None:
-        return None if self.spread is None else Bounds(0.8, answers - self.spread, answers + 2 * self.spread)
+    def bounds(self, features: pl.DataFrame, predictions: NDArray[Any]) -> Bounds | None:
+        return (
+            None
+            if self.spread is None
+            else Bounds(0.8, predictions - self.spread, predictions + 2 * self.spread)
+        )
 
 
 def table(rows: int = 10, spec: Any = None) -> pl.DataFrame:

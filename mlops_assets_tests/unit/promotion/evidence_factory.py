@@ -72,9 +72,11 @@ class ColumnPredictor:
     def probabilities(self, features: pl.DataFrame) -> NDArray[np.float64] | None:
         return None if self.shares is None else self.shares[: features.height]
 
-    def bounds(self, features: pl.DataFrame, answers: NDArray[Any]) -> Bounds | None:
+    def bounds(self, features: pl.DataFrame, predictions: NDArray[Any]) -> Bounds | None:
         return (
-            None if self.spread is None else Bounds(self.level, answers - self.spread, answers + self.spread)
+            None
+            if self.spread is None
+            else Bounds(self.level, predictions - self.spread, predictions + self.spread)
         )
 
 

@@ -1,4 +1,4 @@
-"""Pictures of metrics tell the truth: signs, values, and nothing where nothing was measured."""
+"""Plots of metrics: signs, values, and no bar where nothing was measured."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
-    """The axes of every picture drawn."""
-    found: list[Axes] = []
+    """The axes of every plot drawn."""
+    axes: list[Axes] = []
 
     def keep(figure: Figure) -> bytes:
-        found.extend(figure.axes)
+        axes.extend(figure.axes)
         return b""
 
     monkeypatch.setattr(metrics, "png", keep)
-    return found
+    return axes
 
 
 def test_bars_have_the_sign_of_their_metric_and_say_its_value(drawn: list[Axes]) -> None:
