@@ -26,14 +26,15 @@ def status(model: str | None, as_json: bool) -> None:
     its own rules.
     """
     from mlops_assets.ledger import invariants
+    from mlops_assets.lifecycle.status import status_records
 
     with open_platform() as platform:
         if model:
-            records = tables.status_records(platform, [model_spec(model).name], now())
+            records = status_records(platform, [model_spec(model).name], now())
         else:
             folder = model_folder()
             names = {spec.name for spec in folder.specs} | set(platform.ledger.models())
-            records = tables.status_records(platform, sorted(names), now())
+            records = status_records(platform, sorted(names), now())
             for broken in folder.broken:
                 records = _with_broken(records, broken.name, broken.sentence)
         tables.print_status(records, now(), as_json=as_json)

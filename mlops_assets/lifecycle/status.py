@@ -1,0 +1,54 @@
+"""The state of models as plain records: what `mlops status` prints and the public API returns.
+
+Comes in: the open stores and model names. Goes out: one dict per model. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from mlops_assets.lifecycle.approvals.hold import hold_on
+from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.recovery.rollback_check import RollbackCheck, last_check
+
+
+def status_records(platform: Platform, names: Sequence[str], now: datetime) -> list[dict[str, Any]]:
+    """Return champion, last decision, alerts and rollback target of each model, also of models that never ran.
+
+    Args:
+        platform: the open stores.
+        names: the models.
+        now: the instant at which waivers count.
+    """
+    records = []
+    for name in names:
+        state = platform.ledger.champion_state(name)
+        last = next(iter(platform.ledger.history(name, 1)), None)
+        target = platform.ledger.rollback_target(name)
+        check = last_check(platform, name)
+        records.append(
+            {
+                "model": name,
+                "champion": state.champion.version if state.champion else None,
+                "since": state.champion.since if state.champion else None,
+                "last_decision": None
+                if last is None
+                else {"action": last.action, "version": last.version, "at": last.at, "reason": last.reason},
+                "hold": hold.sentence if (hold := hold_on(platform, name)) else None,
+                "waivers": [asdict(waiver) for waiver in platform.ledger.waivers(name, now)],
+                "open_alerts": len(platform.ledger.alerts(name, open_only=True)),
+                "rollback_to": target,
+                "rollback_checked": _checked(check, target),
+                "problem": None if last or platform.ledger.versions(name) else "never ran",
+            }
+        )
+    return records
+
+
+def _checked(check: RollbackCheck | None, target: int | None) -> dict[str, Any] | None:
+    if check is None or target is None or check.version != target:
+        return None
+    return {"at": check.at, "ready": check.ready}
