@@ -38,7 +38,7 @@ from mlops_assets.lifecycle.stages.shap_budget import seconds_for_shap
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.features import TIME, history_column
 from mlops_assets.model_file.training import AlgorithmChoice
-from mlops_assets.training.algorithms.base.sklearn import one_pool
+from mlops_assets.training.algorithms.base.sklearn import limit_threads
 
 COLUMNS: Final = 20
 SEED: Final = 42
@@ -364,7 +364,7 @@ def measure(name: str, peer: Peer, rows: Rows, seconds: float) -> str:
         return fitted
 
     def bare() -> Any:
-        with one_pool(1), quiet():
+        with limit_threads(1), quiet():
             return peer.bare(rows)
 
     (first, _), (_, fitted) = timed(bare), timed(ours)  # imports, and the process that keeps them
@@ -380,12 +380,12 @@ def measure(name: str, peer: Peer, rows: Rows, seconds: float) -> str:
     cpus = [a.cpu / b.cpu for a, b in pairs if b.cpu > 0.05]
     spent = min(a.wall for a, _ in pairs)
     more = statistics.median(a.wall - b.wall for a, b in pairs)
-    explained, taken = explain(spec, fitted.model, rows, spent)
+    format_error, taken = explain(spec, fitted.model, rows, spent)
     cpu = f"{statistics.median(cpus):.2f}" if cpus else "-"
     size, wall = f"{len(rows.y):,} x {len(rows.train.names)}", f"{statistics.median(walls):.2f}"
     return (
         f"| {name} | {size} | {wall} | {cpu} | {1000 * more:+.0f} ms "
-        f"| {spent:.2f} s | {taken.wall / spent:.2f} | {explained} |"
+        f"| {spent:.2f} s | {taken.wall / spent:.2f} | {format_error} |"
     )
 
 

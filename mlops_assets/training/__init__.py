@@ -11,9 +11,9 @@ from mlops_assets.training.bundles.candidate_files import read_fit, store_fit
 from mlops_assets.training.bundles.load import LoadedBundle, load_bundle, read_profile
 from mlops_assets.training.bundles.save import save_bundle
 from mlops_assets.training.conformal import bounds, calibrate
-from mlops_assets.training.fitting.fit import Fitted, fit, fit_all, warm_up
-from mlops_assets.training.fitting.preflight import check, left_out, not_installed
-from mlops_assets.training.fitting.search import Searched, Trial, search
+from mlops_assets.training.fitting.fit import Fitted, fit, fit_all, prefetch
+from mlops_assets.training.fitting.preflight import check, format_missing, missing_libraries
+from mlops_assets.training.fitting.search import SearchResult, Trial, search
 from mlops_assets.training.fitting.worker_pool import verify
 
 __all__ = [
@@ -22,21 +22,21 @@ __all__ = [
     "Fitted",
     "LoadedBundle",
     "Progress",
-    "Searched",
+    "SearchResult",
     "Trial",
     "bounds",
     "calibrate",
     "check",
     "fit",
     "fit_all",
-    "left_out",
+    "format_missing",
     "load_bundle",
-    "not_installed",
+    "missing_libraries",
+    "prefetch",
     "read_fit",
     "read_profile",
     "save_bundle",
     "search",
     "store_fit",
     "verify",
-    "warm_up",
 ]

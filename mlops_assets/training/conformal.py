@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.artifacts import Bounds, Interval
 from mlops_assets.model_file.training import TargetTransform
-from mlops_assets.training.algorithms.base.target_transform import ANSWERED, LEARNT
+from mlops_assets.training.algorithms.base.target_transform import INVERSES, TRANSFORMS
 
 Floats = NDArray[np.float64]
 ENTITY_ROWS: Final = 100
@@ -33,7 +33,7 @@ ENTITY_ROWS: Final = 100
 def calibrate(
     level: float,
     truth: NDArray[Any],
-    answers: NDArray[Any],
+    predictions: NDArray[Any],
     *,
     scale: TargetTransform = "none",
     entity: pl.Series | None = None,
@@ -44,43 +44,46 @@ def calibrate(
     too few for the level (19 for 90 %, 39 for 95 %, 199 for 99 %) or one of them has no finite distance.
     """
     with np.errstate(all="ignore"):
-        apart = LEARNT[scale](np.asarray(truth, dtype=np.float64)) - LEARNT[scale](
-            np.asarray(answers, dtype=np.float64)
+        residuals = TRANSFORMS[scale](np.asarray(truth, dtype=np.float64)) - TRANSFORMS[scale](
+            np.asarray(predictions, dtype=np.float64)
         )
-    found = _distances(level, apart) if np.isfinite(apart).all() else None
-    if found is None:
+    distances = _distances(level, residuals) if np.isfinite(residuals).all() else None
+    if distances is None:
         return None
     own: dict[str, tuple[float, float]] = {}
     if entity is not None:
-        rows = pl.DataFrame({"entity": entity.cast(pl.String), "apart": apart})
+        rows = pl.DataFrame({"entity": entity.cast(pl.String), "apart": residuals})
         for (name,), of_one in rows.drop_nulls("entity").group_by("entity", maintain_order=True):
             if of_one.height >= ENTITY_ROWS and (one := _distances(level, of_one["apart"].to_numpy())):
                 own[str(name)] = one
     name = entity.name if entity is not None else None
-    return Interval(level, *found, rows=int(apart.size), scale=scale, entity=name, entities=own)
+    return Interval(level, *distances, rows=int(residuals.size), scale=scale, entity=name, entities=own)
 
 
-def _distances(level: float, apart: Floats) -> tuple[float, float] | None:
+def _distances(level: float, residuals: Floats) -> tuple[float, float] | None:
     """How far below and above an answer the truth lies: of n signed distances the k-th smallest and the k-th largest,
     k = floor((n + 1) (1 - level) / 2), so that either side misses with at most (1 - level) / 2; None where k is 0."""
-    k = math.floor((apart.size + 1) * (1.0 - level) / 2.0 + 1e-9)
+    k = math.floor((residuals.size + 1) * (1.0 - level) / 2.0 + 1e-9)
     if k < 1:
         return None
-    ordered = np.sort(apart)
+    ordered = np.sort(residuals)
     return -float(ordered[k - 1]), float(ordered[-k])
 
 
-def bounds(interval: Interval, answers: NDArray[Any], entity: pl.Series | None = None) -> Bounds:
+def bounds(interval: Interval, predictions: NDArray[Any], entity: pl.Series | None = None) -> Bounds:
     """The interval around answers (rows,). entity: the column `interval.entity` of the same rows; unknown entities have
     the distances of all. A row without two finite bounds has NaN for both."""
-    centre = np.asarray(answers, dtype=np.float64)
+    centre = np.asarray(predictions, dtype=np.float64)
     below, above = (np.full(centre.shape, distance) for distance in (interval.below, interval.above))
     if entity is not None and interval.entities:
         names = entity.cast(pl.String).to_list()
         known = [interval.entities.get(name, (interval.below, interval.above)) for name in names]
         below, above = np.array(known, dtype=np.float64).reshape(-1, 2).T
     with np.errstate(all="ignore"):
-        learnt = LEARNT[interval.scale](centre)
-        low, high = ANSWERED[interval.scale](learnt - below), ANSWERED[interval.scale](learnt + above)
+        transformed = TRANSFORMS[interval.scale](centre)
+        low, high = (
+            INVERSES[interval.scale](transformed - below),
+            INVERSES[interval.scale](transformed + above),
+        )
     there = np.isfinite(low) & np.isfinite(high)
     return Bounds(interval.level, np.where(there, low, np.nan), np.where(there, high, np.nan))

@@ -63,7 +63,7 @@ def best_of(spec: ModelSpec, split: Split) -> Evaluation:
     measured = []
     for choice in needing_nothing(spec):
         kind = training.ALGORITHMS[choice.name]
-        preparation = features.fit_preparation(spec, split.train, past=kind.reads_past)
+        preparation = features.fit_preparation(spec, split.train, past=kind.uses_history)
         model = kind(spec.problem, choice.params).fit(
             preparation.apply(split.train),
             split.train[spec.target],

@@ -52,7 +52,7 @@ def test_a_pickled_champion_is_warned_of_and_goes_with_its_permission(local_plat
 def test_the_onnx_file_answers_as_the_champion_does(local_platform: LocalPlatform) -> None:
     for library in ("onnx", "onnxruntime", "skl2onnx"):
         pytest.importorskip(library, reason="extra onnx")
-    from mlops_assets.training.bundles.onnx import ask
+    from mlops_assets.training.bundles.onnx import run_onnx
 
     spec = local_platform.model(gates=GATES, training={"algorithms": ["ridge"], "onnx": True})
     finished = local_platform.run_lifecycle(spec)
@@ -60,7 +60,7 @@ def test_the_onnx_file_answers_as_the_champion_does(local_platform: LocalPlatfor
     predictor, bundle = load_version(local_platform.platform, spec.name, 1)
     row = local_platform.platform.ledger.model_version(spec.name, 1)
     fresh = pl.DataFrame({"x": [0.5, -1.0], "z": [0.0, 2.0]})
-    answers = ask((Path(str(row.bundle_path)) / "model.onnx").read_bytes(), predictor.matrix(fresh))
+    answers = run_onnx((Path(str(row.bundle_path)) / "model.onnx").read_bytes(), predictor.matrix(fresh))
     np.testing.assert_allclose(answers["prediction"][:, 0], predictor.predict(fresh), rtol=1e-4)
     assert "model.onnx" in bundle.manifest.files
     copies = list(local_platform.settings.home.rglob("model.onnx"))

@@ -82,9 +82,9 @@ def fit_candidates(
     left of it. Algorithms that read the past get a preparation of their own, kept by their predictor. One whose library
     is not installed has failed, and is named once."""
     asked = tasks_of(spec) if tasks is None else tuple(tasks)
-    absent = training.not_installed(dict.fromkeys(task.algorithm for task in asked))
+    absent = training.missing_libraries(dict.fromkeys(task.algorithm for task in asked))
     reading = any(
-        training.ALGORITHMS[task.algorithm].reads_past for task in asked if task.algorithm not in absent
+        training.ALGORITHMS[task.algorithm].uses_history for task in asked if task.algorithm not in absent
     )
     preparations = {False: preparation}
     if reading:
@@ -94,7 +94,7 @@ def fit_candidates(
     y_train, y_validation = (split.part(part)[spec.target] for part in MEASURED)
     choices = tuple(task.choice for task in asked if task.choice is not None)
     if absent:
-        run.progress(training.left_out(absent))
+        run.progress(training.format_missing(absent))
     if names := ", ".join(choice.name for choice in choices if choice.name not in absent):
         run.progress(f"training {names} on {split.train.height:,} rows x {len(train.names)} columns")
 
@@ -163,7 +163,7 @@ def _searching(spec: ModelSpec, algorithms: Sequence[str]) -> ModelSpec:
     return spec.model_copy(update={"training": spec.training.model_copy(update={"search": search})})
 
 
-def _nothing_found(searched: training.Searched) -> Candidate:
+def _nothing_found(searched: training.SearchResult) -> Candidate:
     last = searched.trials[-1].message if searched.trials else "no time was left for a trial"
     message = f"the search trained nothing: {last or 'no trial was measured'}"
     return Candidate(searched.algorithm, {}, "failed", 0.0, {}, message)
@@ -181,7 +181,7 @@ def _predictor(
     preparations: Mapping[bool, features.Preparation],
     model: training.Algorithm,
 ) -> BundlePredictor:
-    bare = BundlePredictor(preparations[model.reads_past], model)
+    bare = BundlePredictor(preparations[model.uses_history], model)
     return calibrated(spec, bare, split.validation)
 
 

@@ -41,7 +41,7 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
     record = to_train_on(spec, platform, run)
     if record is None:
         return None
-    training.warm_up(spec)
+    training.prefetch(spec)
     frame = platform.datasets.read(record.table)
     split = features.split(spec, frame)
     preparation = features.fit_preparation(spec, split.train)

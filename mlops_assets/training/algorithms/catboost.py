@@ -13,9 +13,9 @@ from mlops_assets.errors import BundleError
 from mlops_assets.model_file.algorithms.boosting import CatBoostParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
 from mlops_assets.training.algorithms.base.boosting import PATIENCE, ROUNDS, library_params
-from mlops_assets.training.algorithms.base.focal_loss import focus_of
+from mlops_assets.training.algorithms.base.focal_loss import focal_gamma
 from mlops_assets.training.algorithms.base.losses import named_loss
-from mlops_assets.training.algorithms.base.robust_losses import spread
+from mlops_assets.training.algorithms.base.robust_losses import robust_scale
 
 MODEL_FILE: Final = "model.cbm"
 NUMBER_LOSSES: Final = {
@@ -37,7 +37,7 @@ class CatBoost(Algorithm):
     packages: ClassVar[tuple[str, ...]] = ("catboost",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
     handles_missing: ClassVar[bool] = True
-    lean: ClassVar[tuple[str, ...]] = ("matplotlib", "plotly", "graphviz", "IPython", "ipywidgets")
+    blocked_imports: ClassVar[tuple[str, ...]] = ("matplotlib", "plotly", "graphviz", "IPython", "ipywidgets")
     _model: Any = None
 
     @property
@@ -60,13 +60,13 @@ class CatBoost(Algorithm):
                 **library_params(params),
             }
         )
-        centre, width, start = self._level(data.target)
+        center, width, start = self._level(data.target)
 
         def pool(values: Floats, target: Floats) -> Any:
             begun = np.full(len(target), start) if start else None
             # Whole numbers for classes: labels with a decimal point cannot be written as ONNX.
-            learnt = target.astype(np.int64) if self.classes else (target - centre) / width
-            return catboost.Pool(values, learnt, baseline=begun)
+            fitted_target = target.astype(np.int64) if self.classes else (target - center) / width
+            return catboost.Pool(values, fitted_target, baseline=begun)
 
         train = pool(data.train, data.target)
         watched = None
@@ -80,11 +80,11 @@ class CatBoost(Algorithm):
             logging_level="Silent",
         )
         _report(model, data)
-        if (centre, width, start) != (0.0, 1.0, 0.0):
+        if (center, width, start) != (0.0, 1.0, 0.0):
             _, bias = model.get_scale_and_bias()
             # In the leaves, not as CatBoost's own scale: with that it refuses to explain the model.
             model.set_leaf_values(model.get_leaf_values() * width)
-            model.set_scale_and_bias(1.0, (bias + start) * width + centre)
+            model.set_scale_and_bias(1.0, (bias + start) * width + center)
         # When and by whom it was made is in the manifest; equal trainings give equal bytes.
         model.get_metadata()["train_finish_time"] = ""
         model.get_metadata()["model_guid"] = ""
@@ -98,25 +98,25 @@ class CatBoost(Algorithm):
             known = {"cross_entropy": "MultiClass"}
             return named_loss(self.name, loss, known, "cross_entropy", f"{len(self.classes)} classes")
         # Equal weights: 'auto_class_weights' is there to give others.
-        focal = f"Focal:focal_alpha=0.5;focal_gamma={focus_of(self.name, params)}"
+        focal = f"Focal:focal_alpha=0.5;focal_gamma={focal_gamma(self.name, params)}"
         return named_loss(self.name, loss, {"cross_entropy": "Logloss", "focal": focal}, "cross_entropy")
 
     def _level(self, target: Floats) -> tuple[float, float, float]:
         """What is taken from the target, what it is divided by, and the score that the first tree begins from."""
         loss = None if self.classes else self.params.get("loss")
         if loss in ROBUST:
-            return float(np.median(target)), spread(target), 0.0
+            return float(np.median(target)), robust_scale(target), 0.0
         if loss == "poisson" and target.mean() > 0:
             # From 0 its first steps are as long as the target is large, and their exponential runs away.
             return 0.0, 1.0, float(np.log(target.mean()))
         return 0.0, 1.0, 0.0
 
-    def _answer(self, values: Floats) -> Floats:
+    def _predict(self, values: Floats) -> Floats:
         kind = "Probability" if self.classes else "RawFormulaVal"
-        answer = self._model.predict(values, prediction_type=kind, thread_count=1)
+        prediction = self._model.predict(values, prediction_type=kind, thread_count=1)
         if not self.classes and str(self.params.get("loss")) == "poisson":
-            answer = np.exp(answer)
-        return np.asarray(answer, dtype=np.float64)
+            prediction = np.exp(prediction)
+        return np.asarray(prediction, dtype=np.float64)
 
     def _dump(self) -> dict[str, bytes]:
         return {MODEL_FILE: _bytes(self._model)}

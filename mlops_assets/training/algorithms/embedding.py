@@ -16,7 +16,7 @@ import numpy as np
 from mlops_assets.errors import BundleError, TrainingError
 from mlops_assets.model_file.algorithms.networks import EmbeddingParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
-from mlops_assets.training.algorithms.base.focal_loss import shares
+from mlops_assets.training.algorithms.base.focal_loss import softmax
 from mlops_assets.training.algorithms.base.torch_algorithm import MODEL_FILE
 from mlops_assets.training.algorithms.base.torch_training import Loss, triplet_loss
 from mlops_assets.training.algorithms.recurrent import Gru
@@ -32,7 +32,7 @@ class Embedding(Gru):
 
     parameters = EmbeddingParameters
 
-    def _width(self) -> int:
+    def _output_size(self) -> int:
         dimensions = int(self.params.get("dimensions", DIMENSIONS))
         if dimensions < 1:
             raise TrainingError(f"embedding: 'dimensions' must be 1 or more, not {dimensions}")
@@ -44,33 +44,33 @@ class Embedding(Gru):
             raise TrainingError(f"embedding: 'margin' must be above 0, not {margin}")
         return triplet_loss(margin)
 
-    def _watched_together(self) -> int:
+    def _validation_batch(self) -> int:
         # What is compared in training is compared here, so that the two losses are alike.
         return int(self._options()["batch"])
 
     def _parts(self, data: FitData) -> tuple[Floats, Floats, Floats, Floats]:
-        train, target, held, held_target = super()._parts(data)
+        train, target, held_out, held_target = super()._parts(data)
         # Rows in order of time may hold one class for long, and a batch of one class says nothing.
-        mixed = np.random.default_rng(data.seed).permutation(len(held))
-        return train, target, held[mixed], held_target[mixed]
+        mixed = np.random.default_rng(data.seed).permutation(len(held_out))
+        return train, target, held_out[mixed], held_target[mixed]
 
     def _fit(self, data: FitData) -> None:
         super()._fit(data)
-        placed = self._given(data.train)
+        vectors = self._outputs(data.train)
         classes = range(len(self.classes))
-        prototypes = np.stack([placed[data.target == place].mean(axis=0) for place in classes])
+        prototypes = np.stack([vectors[data.target == code].mean(axis=0) for code in classes])
         self._scale["prototypes"], self._scale["temperature"] = prototypes, np.array([1.0])
-        _, _, held, held_target = self._parts(data)
-        values, truth = (held, held_target) if len(held) else (data.train, data.target)
+        _, _, held_out, held_target = self._parts(data)
+        values, truth = (held_out, held_target) if len(held_out) else (data.train, data.target)
         self._scale["temperature"] = np.array([_temperature(self._squares(values), truth)])
 
     def _squares(self, values: Floats) -> Floats:
         """Squared distance of each row to each prototype, (rows, classes)."""
-        apart = self._given(values)[:, None, :] - self._scale["prototypes"][None]
-        return np.asarray((apart**2).sum(axis=2))
+        difference = self._outputs(values)[:, None, :] - self._scale["prototypes"][None]
+        return np.asarray((difference**2).sum(axis=2))
 
-    def _answer(self, values: Floats) -> Floats:
-        return shares(-self._squares(values) / self._scale["temperature"])
+    def _predict(self, values: Floats) -> Floats:
+        return softmax(-self._squares(values) / self._scale["temperature"])
 
     def _load(self, files: Mapping[str, bytes]) -> None:
         super()._load(files)
@@ -86,5 +86,5 @@ def _temperature(squares: Floats, truth: Floats) -> float:
     wanted = np.full(squares.shape, doubt / (classes - 1))
     wanted[np.arange(rows), truth.astype(np.int64)] = 1.0 - doubt
     tried = TEMPERATURES * (float(squares.mean()) or 1.0)
-    costs = [-(wanted * np.log(np.maximum(shares(-squares / one), 1e-300))).sum() for one in tried]
+    costs = [-(wanted * np.log(np.maximum(softmax(-squares / one), 1e-300))).sum() for one in tried]
     return float(tried[int(np.argmin(costs))])

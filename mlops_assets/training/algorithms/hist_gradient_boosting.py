@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Literal
 from mlops_assets.model_file.algorithms.scikit_learn import HistGradientBoostingParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData
 from mlops_assets.training.algorithms.base.losses import named_loss
-from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm, one_pool
+from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm, limit_threads
 
 _BOOSTING: Final = "sklearn.ensemble._hist_gradient_boosting"
 
@@ -26,7 +26,7 @@ class HistGradientBoosting(ScikitAlgorithm):
     parameters = HistGradientBoostingParameters
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
     handles_missing: ClassVar[bool] = True
-    scales: ClassVar[bool] = True
+    supports_threads: ClassVar[bool] = True
     trusted: tuple[str, ...] = (f"{_BOOSTING}.predictor.TreePredictor",)
 
     def _estimator_for(self, data: FitData) -> Any:
@@ -51,7 +51,7 @@ class HistGradientBoosting(ScikitAlgorithm):
         watched = {}
         if data.validation is not None and estimator.early_stopping:
             watched = {"X_val": data.validation, "y_val": data.validation_target}
-        with one_pool(data.threads):
+        with limit_threads(data.threads):
             estimator.fit(data.train, data.target, **watched)
         # The number of threads is a matter of this machine, not of the model: stored files stay equal.
         estimator._bin_mapper.n_threads = 1

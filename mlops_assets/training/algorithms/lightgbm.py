@@ -12,23 +12,23 @@ from mlops_assets.errors import BundleError
 from mlops_assets.model_file.algorithms.boosting import LightGbmParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
 from mlops_assets.training.algorithms.base.boosting import (
-    OWN,
+    CUSTOM,
     PATIENCE,
     ROUNDS,
-    class_shares,
+    class_probabilities,
+    custom_objective,
     library_params,
     objective,
-    own_loss,
 )
-from mlops_assets.training.algorithms.base.losses import OwnLoss
-from mlops_assets.training.algorithms.base.robust_losses import spread
+from mlops_assets.training.algorithms.base.losses import CustomObjective
+from mlops_assets.training.algorithms.base.robust_losses import robust_scale
 
 MODEL_FILE: Final = "model.txt"
 NUMBER_LOSSES: Final = {
     "squared": "regression",
     "absolute": "regression_l1",
     "huber": "huber",
-    "log_cosh": OWN,
+    "log_cosh": CUSTOM,
     "quantile": "quantile",
     "poisson": "poisson",
 }
@@ -42,8 +42,8 @@ class LightGbm(Algorithm):
     packages: ClassVar[tuple[str, ...]] = ("lightgbm",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
     handles_missing: ClassVar[bool] = True
-    scales: ClassVar[bool] = True
-    lean: ClassVar[tuple[str, ...]] = (
+    supports_threads: ClassVar[bool] = True
+    blocked_imports: ClassVar[tuple[str, ...]] = (
         "pandas",
         "sklearn",
         "dask",
@@ -66,24 +66,24 @@ class LightGbm(Algorithm):
         params = dict(self.params)
         rounds = int(params.pop("n_estimators", ROUNDS))
         patience = int(params.pop("early_stopping_rounds", PATIENCE))
-        own, told = self._objective(params, data.target)
+        custom, objective_params = self._objective(params, data.target)
         params = {
             "verbosity": -1,
             "seed": data.seed,
             "deterministic": True,
             "force_row_wise": True,
             "num_threads": data.threads,
-            **told,
+            **objective_params,
             **library_params(params),
         }
-        start = own.start if own else 0.0
+        start = custom.start if custom else 0.0
         train = lightgbm.Dataset(
             data.train, data.target - start, feature_name=_plain_names(data.names), params=params
         )
         parts, names, callbacks = [train], ["train"], [_report(data)]
         if data.validation is not None and data.validation_target is not None:
-            held = data.validation_target - start
-            parts.append(lightgbm.Dataset(data.validation, held, reference=train))
+            held_out = data.validation_target - start
+            parts.append(lightgbm.Dataset(data.validation, held_out, reference=train))
             names.append("validation")
             if patience:
                 callbacks.append(lightgbm.early_stopping(patience, first_metric_only=True, verbose=False))
@@ -93,7 +93,7 @@ class LightGbm(Algorithm):
             rounds,
             valid_sets=parts,
             valid_names=names,
-            feval=_measure(own) if own else None,
+            feval=_measure(custom) if custom else None,
             callbacks=callbacks,
         )
         # Read back from its text: what predicts now is exactly what is stored.
@@ -103,9 +103,11 @@ class LightGbm(Algorithm):
                 self._booster.set_leaf_output(0, leaf, self._booster.get_leaf_output(0, leaf) + start)
             self._booster = _read_back(lightgbm, self._booster, -1)
 
-    def _objective(self, params: dict[str, Any], target: Floats) -> tuple[OwnLoss | None, dict[str, Any]]:
+    def _objective(
+        self, params: dict[str, Any], target: Floats
+    ) -> tuple[CustomObjective | None, dict[str, Any]]:
         """Our own loss where LightGBM has none, and what LightGBM is told."""
-        named, told = objective(
+        named, objective_params = objective(
             self.name,
             params,
             len(self.classes),
@@ -115,15 +117,15 @@ class LightGbm(Algorithm):
             share="alpha",
         )
         if named == "huber":
-            told["alpha"] = spread(target)
-        if named != OWN:
-            return None, told
-        own = own_loss(self.name, params, target)
-        return own, {**told, "objective": _steps(own), "metric": "None"}
+            objective_params["alpha"] = robust_scale(target)
+        if named != CUSTOM:
+            return None, objective_params
+        custom = custom_objective(self.name, params, target)
+        return custom, {**objective_params, "objective": _objective_function(custom), "metric": "None"}
 
-    def _answer(self, values: Floats) -> Floats:
-        answer = np.asarray(self._booster.predict(values, num_threads=1), dtype=np.float64)
-        return class_shares(answer, self.params.get("loss")) if self.classes else answer
+    def _predict(self, values: Floats) -> Floats:
+        prediction = np.asarray(self._booster.predict(values, num_threads=1), dtype=np.float64)
+        return class_probabilities(prediction, self.params.get("loss")) if self.classes else prediction
 
     def _dump(self) -> dict[str, bytes]:
         # The number of threads is a matter of this machine, not of the model: stored files stay equal.
@@ -160,15 +162,15 @@ def _read_back(lightgbm: Any, booster: Any, rounds: int) -> Any:
     return lightgbm.Booster(model_str=booster.model_to_string(num_iteration=rounds))
 
 
-def _steps(own: OwnLoss) -> Any:
+def _objective_function(custom: CustomObjective) -> Any:
     def steps(scores: Floats, part: Any) -> tuple[Floats, Floats]:
-        return own.steps(scores, np.asarray(part.get_label(), dtype=np.float64))
+        return custom.steps(scores, np.asarray(part.get_label(), dtype=np.float64))
 
     return steps
 
 
-def _measure(own: OwnLoss) -> Any:
+def _measure(custom: CustomObjective) -> Any:
     def measure(scores: Floats, part: Any) -> tuple[str, float, bool]:
-        return own.name, own.mean(scores, np.asarray(part.get_label(), dtype=np.float64)), False
+        return custom.name, custom.mean(scores, np.asarray(part.get_label(), dtype=np.float64)), False
 
     return measure

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlops_assets.model_file.algorithms.scikit_learn import LinearParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
-from mlops_assets.training.algorithms.base.cost import QUICK, operations
+from mlops_assets.training.algorithms.base.cost import INLINE_OPERATIONS, operations
 from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 
 
@@ -23,9 +23,9 @@ class Linear(ScikitAlgorithm):
 
         return LinearRegression(**self.params)
 
-    def is_quick(self, rows: int, columns: int) -> bool:
+    def runs_inline(self, rows: int, columns: int) -> bool:
         """A direct solution, whose cost is known beforehand."""
-        return not self.params.get("positive") and operations(rows, columns) <= QUICK
+        return not self.params.get("positive") and operations(rows, columns) <= INLINE_OPERATIONS
 
     def coefficients(self) -> tuple[Floats, Floats]:
         """Weights (1, features) and intercept (1,)."""

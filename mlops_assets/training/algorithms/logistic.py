@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from mlops_assets.model_file.algorithms.scikit_learn import LogisticParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
-from mlops_assets.training.algorithms.base.scaling import in_original_units, standardised
+from mlops_assets.training.algorithms.base.scaling import in_original_units, standardized
 from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 
 
@@ -19,7 +19,7 @@ class Logistic(ScikitAlgorithm):
     def _estimator_for(self, data: FitData) -> Any:
         from sklearn.linear_model import LogisticRegression
 
-        return standardised(
+        return standardized(
             LogisticRegression(**{"max_iter": 1000, "random_state": data.seed, **self.params})
         )
 

@@ -16,7 +16,7 @@ from mlops_assets.model_file.features import TIME
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
 
 MODEL_FILE: Final = "model.json"
-OWN: Final = ("ahead", "every", "regressors")
+CUSTOM: Final = ("ahead", "every", "regressors")
 
 
 class Prophet(Algorithm):
@@ -28,8 +28,8 @@ class Prophet(Algorithm):
     packages: ClassVar[tuple[str, ...]] = ("prophet",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True
-    reads_past: ClassVar[bool] = True
-    lean: ClassVar[tuple[str, ...]] = ("plotly",)
+    uses_history: ClassVar[bool] = True
+    blocked_imports: ClassVar[tuple[str, ...]] = ("plotly",)
     _model: Any = None
     _means: dict[str, float]
 
@@ -48,7 +48,7 @@ class Prophet(Algorithm):
             raise TrainingError(f"{self.name}: there is no column {unknown[0]!r} to be a regressor")
         columns = {name: data.train[:, data.names.index(name)] for name in regressors}
         self._means = {name: float(np.nanmean(column)) for name, column in columns.items()}
-        options = {name: value for name, value in self.params.items() if name not in OWN}
+        options = {name: value for name, value in self.params.items() if name not in CUSTOM}
         with _quiet():
             model = prophet.Prophet(uncertainty_samples=0, **options)
             for name in regressors:
@@ -67,7 +67,7 @@ class Prophet(Algorithm):
             frame[name] = np.where(np.isnan(column), mean, column)
         return frame
 
-    def _answer(self, values: Floats) -> Floats:
+    def _predict(self, values: Floats) -> Floats:
         with _quiet():
             return np.asarray(self._model.predict(self._frame(values))["yhat"], dtype=np.float64)
 

@@ -25,7 +25,12 @@ from mlops_assets.model_file.algorithms import Problem
 from mlops_assets.model_file.algorithms.python import PythonParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
 from mlops_assets.training.algorithms.base.provenance import distributions_of, source_of
-from mlops_assets.training.algorithms.base.sklearn import MODEL_FILE, ScikitAlgorithm, load_skops, one_pool
+from mlops_assets.training.algorithms.base.sklearn import (
+    MODEL_FILE,
+    ScikitAlgorithm,
+    limit_threads,
+    load_skops,
+)
 from mlops_assets.training.bundles.pickle_policy import PICKLE_FILE
 
 
@@ -35,7 +40,7 @@ class Python(ScikitAlgorithm):
     parameters = PythonParameters
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True
-    lean: ClassVar[tuple[str, ...]] = ()
+    blocked_imports: ClassVar[tuple[str, ...]] = ()
     _pickled: bool = False
 
     def __init__(self, problem: Problem, params: Mapping[str, Any] | None = None) -> None:
@@ -90,14 +95,14 @@ class Python(ScikitAlgorithm):
     def requirements(self) -> tuple[tuple[str, ...], dict[str, str]]:
         """scikit-learn, and the package of the estimator; or, where it has none, the hash of its module's source."""
         modules = sorted({self._kind.__module__, str(self.params["estimator"]).partition(":")[0]})
-        found = {module: distributions_of(module) for module in modules}
-        packages = {*self.packages, *(name for names in found.values() for name in names)}
-        sources = {module: source_of(module) for module, names in found.items() if not names}
+        distributions = {module: distributions_of(module) for module in modules}
+        packages = {*self.packages, *(name for names in distributions.values() for name in names)}
+        sources = {module: source_of(module) for module, names in distributions.items() if not names}
         return tuple(sorted(packages)), {module: digest for module, digest in sources.items() if digest}
 
-    def _answer(self, values: Floats) -> Floats:
+    def _predict(self, values: Floats) -> Floats:
         if not self.classes or hasattr(self._estimator, "predict_proba"):
-            return super()._answer(values)
-        with one_pool(1):
+            return super()._predict(values)
+        with limit_threads(1):
             codes = np.asarray(self._estimator.predict(values)).astype(np.int64)
         return np.eye(len(self.classes))[codes]

@@ -16,7 +16,7 @@ class RandomForest(ScikitAlgorithm):
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
     trusted: tuple[str, ...] = ("sklearn.tree._tree.Tree",)
     handles_missing: ClassVar[bool] = True
-    scales: ClassVar[bool] = True
+    supports_threads: ClassVar[bool] = True
 
     def _estimator_for(self, data: FitData) -> Any:
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor

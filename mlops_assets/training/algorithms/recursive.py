@@ -38,11 +38,11 @@ from mlops_assets.model_file.algorithms.forecasting import RecursiveParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
 from mlops_assets.training.algorithms.base.windows import (
     Layout,
-    ahead_of,
-    every_of,
-    exogenous,
+    exogenous_columns,
+    horizon_steps,
     layout,
     main_channel,
+    step_seconds,
     window,
 )
 
@@ -63,8 +63,8 @@ class Recursive(Algorithm):
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True
-    reads_past: ClassVar[bool] = True
-    scales: ClassVar[bool] = True
+    uses_history: ClassVar[bool] = True
+    supports_threads: ClassVar[bool] = True
     _inner: Algorithm
     _periods: tuple[str, ...]
     _means: Floats
@@ -83,19 +83,19 @@ class Recursive(Algorithm):
     # --- learning one step ----------------------------------------------------------------------
 
     def _fit(self, data: FitData) -> None:
-        found = layout(data.names)
-        main = found.past[main_channel(self.name, found)]
-        if not 0 < self._lags(found) < len(main):
+        column_layout = layout(data.names)
+        main = column_layout.past[main_channel(self.name, column_layout)]
+        if not 0 < self._lags(column_layout) < len(main):
             raise TrainingError(
-                f"recursive: {self._lags(found)} lags need 1 or more, and features.history.steps above them, "
+                f"recursive: {self._lags(column_layout)} lags need 1 or more, and features.history.steps above them, "
                 f"not {len(main)}"
             )
-        times = data.train[:, found.time] if found.time is not None else np.zeros(0)
-        spans = {name: length for name, length in PERIODS.items() if length > every_of(self.params)}
+        times = data.train[:, column_layout.time] if column_layout.time is not None else np.zeros(0)
+        spans = {name: length for name, length in PERIODS.items() if length > step_seconds(self.params)}
         self._periods = tuple(
             name for name, length in spans.items() if times.size and np.ptp(times) >= 2.0 * length
         )
-        columns, target = self._examples(data.train, found)
+        columns, target = self._examples(data.train, column_layout)
         if not len(target):
             raise TrainingError("recursive: no training row knows the target at its own instant")
         known = np.isfinite(columns)
@@ -103,60 +103,67 @@ class Recursive(Algorithm):
         # An answer is fed back: a model that goes astray must not run away with it.
         reach = float(np.ptp(target))
         self._bounds = float(target.min()) - reach, float(target.max()) + reach
-        held, held_target = (
-            self._examples(data.validation, found)
+        held_out, held_target = (
+            self._examples(data.validation, column_layout)
             if data.validation is not None
             else (columns[:0], target[:0])
         )
-        names = self._names(found)
+        names = self._names(column_layout)
         inner = self._inner_kind()("forecasting", self.params.get("params"))
         self._inner = inner.fit(
             self._matrix(columns, names),
             target,
-            validation=self._matrix(held, names),
+            validation=self._matrix(held_out, names),
             y_validation=held_target,
             seed=data.seed,
-            threads=data.threads if inner.scales else 1,
+            threads=data.threads if inner.supports_threads else 1,
             on_progress=data.on_progress,
         )
 
-    def _examples(self, values: Floats, found: Layout) -> tuple[Floats, Floats]:
+    def _examples(self, values: Floats, column_layout: Layout) -> tuple[Floats, Floats]:
         """What was before each row's instant and at it, and the target then; rows that do not know it left out."""
-        past = window(values, found.past[main_channel(self.name, found)])
-        others = [_filled(window(values, found.past[name]))[:, -1] for name in self._exogenous(found)]
+        past = window(values, column_layout.past[main_channel(self.name, column_layout)])
+        others = [
+            _filled(window(values, column_layout.past[name]))[:, -1]
+            for name in self._exogenous(column_layout)
+        ]
         known = np.isfinite(past[:, -1])
-        before = _filled(past[:, :-1])[:, -self._lags(found) :]
-        columns = np.column_stack([before[:, ::-1], *others, *self._waves(values, found, 0)])
+        before = _filled(past[:, :-1])[:, -self._lags(column_layout) :]
+        columns = np.column_stack([before[:, ::-1], *others, *self._waves(values, column_layout, 0)])
         return columns[known], past[known, -1]
 
     # --- answering step by step -----------------------------------------------------------------
 
-    def _answer(self, values: Floats) -> Floats:
-        found = layout(self.feature_names)
-        names, asked = self._names(found), self._exogenous(found)
-        recent = _filled(window(values, found.past[main_channel(self.name, found)]))[:, -self._lags(found) :]
-        now = {name: _filled(window(values, found.past[name]))[:, -1] for name in asked}
-        answer: Floats = np.empty(len(values))
-        for step in range(1, ahead_of(self.params) + 1):
-            planned = {name: self._planned(values, found, future, step) for name, future in asked.items()}
+    def _predict(self, values: Floats) -> Floats:
+        column_layout = layout(self.feature_names)
+        names, plans = self._names(column_layout), self._exogenous(column_layout)
+        recent = _filled(window(values, column_layout.past[main_channel(self.name, column_layout)]))[
+            :, -self._lags(column_layout) :
+        ]
+        now = {name: _filled(window(values, column_layout.past[name]))[:, -1] for name in plans}
+        prediction: Floats = np.empty(len(values))
+        for step in range(1, horizon_steps(self.params) + 1):
+            planned = {
+                name: self._planned(values, column_layout, future, step) for name, future in plans.items()
+            }
             others = [np.where(np.isfinite(plan), plan, now[name]) for name, plan in planned.items()]
-            columns = np.column_stack([recent[:, ::-1], *others, *self._waves(values, found, step)])
-            answer = np.clip(self._inner.predict(self._matrix(columns, names)), *self._bounds)
-            recent = np.column_stack([recent[:, 1:], answer])
-        return answer
+            columns = np.column_stack([recent[:, ::-1], *others, *self._waves(values, column_layout, step)])
+            prediction = np.clip(self._inner.predict(self._matrix(columns, names)), *self._bounds)
+            recent = np.column_stack([recent[:, 1:], prediction])
+        return prediction
 
-    def _planned(self, values: Floats, found: Layout, future: str, step: int) -> Floats:
-        back = ahead_of(self.params) - step
-        if future in found.past and back < len(found.past[future]):
-            return values[:, found.past[future][-1 - back]]
+    def _planned(self, values: Floats, column_layout: Layout, future: str, step: int) -> Floats:
+        back = horizon_steps(self.params) - step
+        if future in column_layout.past and back < len(column_layout.past[future]):
+            return values[:, column_layout.past[future][-1 - back]]
         if future in self.feature_names and back == 0:
             return values[:, self.feature_names.index(future)]
         return np.full(len(values), np.nan)
 
-    def _waves(self, values: Floats, found: Layout, step: int) -> list[Floats]:
-        if found.time is None:
+    def _waves(self, values: Floats, column_layout: Layout, step: int) -> list[Floats]:
+        if column_layout.time is None:
             return []
-        at = values[:, found.time] + step * every_of(self.params)
+        at = values[:, column_layout.time] + step * step_seconds(self.params)
         turns = [
             2.0 * np.pi * harmonic * at / PERIODS[name]
             for name in self._periods
@@ -166,20 +173,20 @@ class Recursive(Algorithm):
 
     # --- what both need -------------------------------------------------------------------------
 
-    def _lags(self, found: Layout) -> int:
-        asked = self.params.get("lags")
-        return min(LAGS, found.steps - 1) if asked is None else int(asked)
+    def _lags(self, column_layout: Layout) -> int:
+        plans = self.params.get("lags")
+        return min(LAGS, column_layout.steps - 1) if plans is None else int(plans)
 
-    def _exogenous(self, found: Layout) -> dict[str, str]:
+    def _exogenous(self, column_layout: Layout) -> dict[str, str]:
         """Channel -> what says what it will be: a column, or a channel whose own past is kept."""
-        sources = (*self.feature_names, *found.past)
-        return exogenous(self.name, self.params.get("exogenous"), sources, found)
+        sources = (*self.feature_names, *column_layout.past)
+        return exogenous_columns(self.name, self.params.get("exogenous"), sources, column_layout)
 
-    def _names(self, found: Layout) -> tuple[str, ...]:
+    def _names(self, column_layout: Layout) -> tuple[str, ...]:
         """Columns that the inner algorithm sees."""
-        lags = [f"lag_{back}" for back in range(1, self._lags(found) + 1)]
-        waves = [f"wave_{place}" for place in range(2 * HARMONICS * len(self._periods))]
-        return (*lags, *(f"{name} at the step" for name in self._exogenous(found)), *waves)
+        lags = [f"lag_{back}" for back in range(1, self._lags(column_layout) + 1)]
+        waves = [f"wave_{number}" for number in range(2 * HARMONICS * len(self._periods))]
+        return (*lags, *(f"{name} at the step" for name in self._exogenous(column_layout)), *waves)
 
     def _matrix(self, columns: Floats, names: tuple[str, ...]) -> FeatureMatrix:
         return FeatureMatrix(names, np.where(np.isfinite(columns), columns, self._means))

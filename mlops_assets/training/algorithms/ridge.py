@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Final, Literal
 
 from mlops_assets.model_file.algorithms.scikit_learn import RidgeParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
-from mlops_assets.training.algorithms.base.cost import QUICK, operations
-from mlops_assets.training.algorithms.base.scaling import in_original_units, standardised
+from mlops_assets.training.algorithms.base.cost import INLINE_OPERATIONS, operations
+from mlops_assets.training.algorithms.base.scaling import in_original_units, standardized
 from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 
 DIRECT: Final = ("auto", "svd", "cholesky")
@@ -22,12 +22,12 @@ class Ridge(ScikitAlgorithm):
     def _estimator_for(self, data: FitData) -> Any:
         from sklearn.linear_model import Ridge as Model
 
-        return standardised(Model(**{"random_state": data.seed, **self.params}))
+        return standardized(Model(**{"random_state": data.seed, **self.params}))
 
-    def is_quick(self, rows: int, columns: int) -> bool:
+    def runs_inline(self, rows: int, columns: int) -> bool:
         """A direct solution, whose cost is known beforehand."""
         direct = self.params.get("solver", "auto") in DIRECT and not self.params.get("positive")
-        return direct and operations(rows, columns) <= QUICK
+        return direct and operations(rows, columns) <= INLINE_OPERATIONS
 
     def coefficients(self) -> tuple[Floats, Floats]:
         """Weights (1, features) and intercept (1,), in the units of the matrix."""

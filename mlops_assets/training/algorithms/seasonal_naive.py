@@ -10,7 +10,7 @@ import numpy as np
 
 from mlops_assets.model_file.algorithms.forecasting import SeasonalNaiveParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
-from mlops_assets.training.algorithms.base.windows import ahead_of, layout, main_channel, window
+from mlops_assets.training.algorithms.base.windows import horizon_steps, layout, main_channel, window
 
 MODEL_FILE: Final = "model.json"
 
@@ -24,7 +24,7 @@ class SeasonalNaive(Algorithm):
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True
-    reads_past: ClassVar[bool] = True
+    uses_history: ClassVar[bool] = True
     _mean: float = 0.0
 
     @property
@@ -32,7 +32,7 @@ class SeasonalNaive(Algorithm):
         """The model is one number: the mean that stands in where nothing is known."""
         return self._mean
 
-    def is_quick(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - a mean
+    def runs_inline(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - a mean
         """Nothing is searched for."""
         return True
 
@@ -40,16 +40,16 @@ class SeasonalNaive(Algorithm):
         main_channel(self.name, layout(data.names))
         self._mean = float(data.target.mean())
 
-    def _answer(self, values: Floats) -> Floats:
-        found = layout(self.feature_names)
-        past = window(values, found.past[main_channel(self.name, found)])[:, ::-1]
-        answer: Floats = np.full(len(values), np.nan)
+    def _predict(self, values: Floats) -> Floats:
+        column_layout = layout(self.feature_names)
+        past = window(values, column_layout.past[main_channel(self.name, column_layout)])[:, ::-1]
+        prediction: Floats = np.full(len(values), np.nan)
         for back in self._seasons_back(past.shape[1]):
-            answer = np.where(np.isnan(answer), past[:, back], answer)
-        return np.where(np.isnan(answer), self._mean, answer)
+            prediction = np.where(np.isnan(prediction), past[:, back], prediction)
+        return np.where(np.isnan(prediction), self._mean, prediction)
 
     def _seasons_back(self, steps: int) -> range:
-        season, ahead = int(self.params.get("season", 7)), ahead_of(self.params)
+        season, ahead = int(self.params.get("season", 7)), horizon_steps(self.params)
         return range(-ahead % season, steps, season)
 
     def _dump(self) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from mlops_assets.model_file.algorithms.scikit_learn import SvmParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData
-from mlops_assets.training.algorithms.base.scaling import standardised
+from mlops_assets.training.algorithms.base.scaling import standardized
 from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
 
 
@@ -25,6 +25,6 @@ class Svm(ScikitAlgorithm):
         from sklearn.svm import SVC, SVR
 
         if not self.classes:
-            return standardised(SVR(**self.params))
+            return standardized(SVR(**self.params))
         machine = SVC(**{"random_state": data.seed, **self.params})
-        return standardised(CalibratedClassifierCV(machine, cv=3, ensemble=False))
+        return standardized(CalibratedClassifierCV(machine, cv=3, ensemble=False))

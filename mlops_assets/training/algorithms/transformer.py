@@ -35,12 +35,14 @@ class Transformer(DeepAlgorithm):
 
             def forward(self, sequence: Any) -> Any:
                 steps = sequence.shape[1]
-                place = torch.arange(steps, dtype=torch.float32, device=sequence.device)[:, None]
-                pace = torch.exp(
+                position = torch.arange(steps, dtype=torch.float32, device=sequence.device)[:, None]
+                frequency = torch.exp(
                     torch.arange(0, units, 2, dtype=torch.float32, device=sequence.device)
                     * (-math.log(10_000.0) / units)
                 )
-                waves = torch.cat([torch.sin(place * pace), torch.cos(place * pace)], dim=1)[:, :units]
-                return self.layers(self.entry(sequence) + waves)[:, -1]
+                encoding = torch.cat(
+                    [torch.sin(position * frequency), torch.cos(position * frequency)], dim=1
+                )[:, :units]
+                return self.layers(self.entry(sequence) + encoding)[:, -1]
 
         return Attending()

@@ -11,22 +11,22 @@ from mlops_assets.errors import BundleError
 from mlops_assets.model_file.algorithms.boosting import XgBoostParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
 from mlops_assets.training.algorithms.base.boosting import (
-    OWN,
+    CUSTOM,
     PATIENCE,
     ROUNDS,
-    class_shares,
+    class_probabilities,
+    custom_objective,
     library_params,
     objective,
-    own_loss,
 )
-from mlops_assets.training.algorithms.base.losses import OwnLoss
+from mlops_assets.training.algorithms.base.losses import CustomObjective
 
 MODEL_FILE: Final = "model.ubj"
 NUMBER_LOSSES: Final = {
     "squared": "reg:squarederror",
     "absolute": "reg:absoluteerror",
-    "huber": OWN,
-    "log_cosh": OWN,
+    "huber": CUSTOM,
+    "log_cosh": CUSTOM,
     "quantile": "reg:quantileerror",
     "poisson": "count:poisson",
 }
@@ -40,7 +40,7 @@ class XgBoost(Algorithm):
     packages: ClassVar[tuple[str, ...]] = ("xgboost",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
     handles_missing: ClassVar[bool] = True
-    lean: ClassVar[tuple[str, ...]] = ("pandas", "sklearn", "matplotlib", "graphviz", "dask")
+    blocked_imports: ClassVar[tuple[str, ...]] = ("pandas", "sklearn", "matplotlib", "graphviz", "dask")
     _booster: Any = None
 
     @property
@@ -54,13 +54,13 @@ class XgBoost(Algorithm):
         params = dict(self.params)
         rounds = int(params.pop("n_estimators", ROUNDS))
         patience = int(params.pop("early_stopping_rounds", PATIENCE))
-        own, told = self._objective(params, data.target)
+        custom, objective_params = self._objective(params, data.target)
         params = {
             "verbosity": 0,
             "seed": data.seed,
             "nthread": data.threads,
             "tree_method": "hist",
-            **told,
+            **objective_params,
             **library_params(params),
         }
         train = xgboost.DMatrix(data.train, data.target, nthread=data.threads)
@@ -75,8 +75,8 @@ class XgBoost(Algorithm):
             train,
             rounds,
             evals=parts,
-            obj=_steps(own) if own else None,
-            custom_metric=_measure(own) if own else None,
+            obj=_objective_function(custom) if custom else None,
+            custom_metric=_measure(custom) if custom else None,
             early_stopping_rounds=stop,
             callbacks=[_reporter(xgboost, data)],
             verbose_eval=False,
@@ -84,9 +84,11 @@ class XgBoost(Algorithm):
         kept = booster[: booster.best_iteration + 1] if stop else booster
         self._booster = _booster(bytes(kept.save_raw("ubj")))
 
-    def _objective(self, params: dict[str, Any], target: Floats) -> tuple[OwnLoss | None, dict[str, Any]]:
+    def _objective(
+        self, params: dict[str, Any], target: Floats
+    ) -> tuple[CustomObjective | None, dict[str, Any]]:
         """Our own loss where XGBoost has none that is fit to use, and what XGBoost is told."""
-        named, told = objective(
+        named, objective_params = objective(
             self.name,
             params,
             len(self.classes),
@@ -95,20 +97,20 @@ class XgBoost(Algorithm):
             more="multi:softprob",
             share="quantile_alpha",
         )
-        if named != OWN:
-            return None, told
-        own = own_loss(self.name, params, target)
+        if named != CUSTOM:
+            return None, objective_params
+        custom = custom_objective(self.name, params, target)
         # An objective that hands out the scores as they are: what the stored model then does, too.
         plain = {
             "objective": "reg:squarederror",
-            "base_score": own.start,
+            "base_score": custom.start,
             "disable_default_eval_metric": True,
         }
-        return own, {**told, **plain}
+        return custom, {**objective_params, **plain}
 
-    def _answer(self, values: Floats) -> Floats:
-        answer = np.asarray(self._booster.inplace_predict(values), dtype=np.float64)
-        return class_shares(answer, self.params.get("loss")) if self.classes else answer
+    def _predict(self, values: Floats) -> Floats:
+        prediction = np.asarray(self._booster.inplace_predict(values), dtype=np.float64)
+        return class_probabilities(prediction, self.params.get("loss")) if self.classes else prediction
 
     def _dump(self) -> dict[str, bytes]:
         return {MODEL_FILE: bytes(self._booster.save_raw("ubj"))}
@@ -135,8 +137,8 @@ def _reporter(xgboost: Any, data: FitData) -> Any:
         def after_iteration(self, _model: Any, epoch: int, log: Any) -> bool:
             values = {
                 f"{part}_{metric}": float(numbers[-1])
-                for part, found in log.items()
-                for metric, numbers in found.items()
+                for part, metrics in log.items()
+                for metric, numbers in metrics.items()
             }
             data.on_progress(Progress(epoch + 1, values))
             return False
@@ -144,16 +146,18 @@ def _reporter(xgboost: Any, data: FitData) -> Any:
     return Reporter()
 
 
-def _steps(own: OwnLoss) -> Any:
+def _objective_function(custom: CustomObjective) -> Any:
     def steps(scores: Any, part: Any) -> tuple[Floats, Floats]:
-        return own.steps(np.asarray(scores, dtype=np.float64), np.asarray(part.get_label(), dtype=np.float64))
+        return custom.steps(
+            np.asarray(scores, dtype=np.float64), np.asarray(part.get_label(), dtype=np.float64)
+        )
 
     return steps
 
 
-def _measure(own: OwnLoss) -> Any:
+def _measure(custom: CustomObjective) -> Any:
     def measure(scores: Any, part: Any) -> tuple[str, float]:
         truth = np.asarray(part.get_label(), dtype=np.float64)
-        return own.name, own.mean(np.asarray(scores, dtype=np.float64), truth)
+        return custom.name, custom.mean(np.asarray(scores, dtype=np.float64), truth)
 
     return measure

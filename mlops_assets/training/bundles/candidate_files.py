@@ -11,27 +11,27 @@ from pathlib import Path
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.bundles.manifest import sha256
-from mlops_assets.training.bundles.save import appear
+from mlops_assets.training.bundles.save import write_atomically
 
 
 def store_fit(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
     """Write the files, in place of what an earlier attempt left; the sha256 of each by name."""
     shutil.rmtree(folder, ignore_errors=True)
-    appear(folder, files)
+    write_atomically(folder, files)
     return {name: sha256(body) for name, body in files.items()}
 
 
 def read_fit(folder: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:
     """The files as they were stored. Raises BundleError when one is gone or altered."""
-    found = {}
+    bodies = {}
     for name, digest in hashes.items():
         try:
-            found[name] = (folder / name).read_bytes()
+            bodies[name] = (folder / name).read_bytes()
         except OSError as error:
             raise BundleError(
                 f"{folder / name} cannot be read ({error.strerror}): every worker needs the same model root, "
                 "MLOPS_MODEL_ROOT"
             ) from error
-        if sha256(found[name]) != digest:
+        if sha256(bodies[name]) != digest:
             raise BundleError(f"{folder / name} is not what was stored there; nothing was loaded")
-    return found
+    return bodies

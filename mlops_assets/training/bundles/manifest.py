@@ -95,14 +95,14 @@ def read(body: bytes, where: str) -> Manifest:
 
 def environment_of(packages: Iterable[str], sources: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the versions of this process: Python, machine, `packages` and those always noted; and `sources`."""
-    found: dict[str, Any] = {
+    recorded: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "processor": processor_name(),
         "blas": blas_kernels(),
         "packages": {name: installed_version(name) for name in sorted({*packages, *ALWAYS})},
     }
-    return {**found, "sources": dict(sources)} if sources else found
+    return {**recorded, "sources": dict(sources)} if sources else recorded
 
 
 @lru_cache(maxsize=1)
@@ -140,9 +140,9 @@ def installed_version(package: str) -> str:
 
 def incompatible(trained: Mapping[str, Any], packages: Iterable[str]) -> list[str]:
     """Packages whose major or minor version is not the one a model was trained with, each as a clause."""
-    found = []
+    recorded = []
     for name in packages:
         then, now = str(trained.get("packages", {}).get(name, "an unknown version")), installed_version(name)
         if then.split(".")[:2] != now.split(".")[:2]:
-            found.append(f"{name} {then} trained it, {now} is installed")
-    return found
+            recorded.append(f"{name} {then} trained it, {now} is installed")
+    return recorded

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import MissingExtraError, TrainingError
 from mlops_assets.training.algorithms.base.algorithm import Algorithm
-from mlops_assets.training.algorithms.base.errors import explained
+from mlops_assets.training.algorithms.base.errors import format_error
 
 ONNX_FILE: Final = "model.onnx"
 LIBRARIES: Final = ("onnx", "onnxruntime", "skl2onnx")
@@ -49,19 +49,19 @@ def as_onnx(algorithm: Algorithm, sample: FeatureMatrix) -> bytes:
     model without one, or with a wrong one. Raises MissingExtraError without the extra.
     """
     require_onnx([algorithm.name])
-    mend = f"; leave {algorithm.name} (or this loss of it) out of 'algorithms', or set 'onnx: false'"
+    fix = f"; leave {algorithm.name} (or this loss of it) out of 'algorithms', or set 'onnx: false'"
     try:
         body = _written(algorithm)
-        answers = ask(body, sample)
+        predictions = run_onnx(body, sample)
     except Exception as error:
-        said = f"{algorithm.name} cannot be written as ONNX: {explained(error)}"
-        raise TrainingError(said + mend) from error
-    if problem := _difference(algorithm, sample, answers):
-        raise TrainingError(f"{algorithm.name}: the ONNX file {problem}{mend}")
+        message = f"{algorithm.name} cannot be written as ONNX: {format_error(error)}"
+        raise TrainingError(message + fix) from error
+    if problem := _difference(algorithm, sample, predictions):
+        raise TrainingError(f"{algorithm.name}: the ONNX file {problem}{fix}")
     return body
 
 
-def ask(body: bytes, rows: FeatureMatrix) -> dict[str, NDArray[Any]]:
+def run_onnx(body: bytes, rows: FeatureMatrix) -> dict[str, NDArray[Any]]:
     """What an ONNX file answers, by the name of its outputs."""
     import onnxruntime
 
@@ -70,18 +70,18 @@ def ask(body: bytes, rows: FeatureMatrix) -> dict[str, NDArray[Any]]:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(body, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    given = session.run(names, {INPUT: np.asarray(rows.values, dtype=np.float32)})
-    return {name: np.asarray(answer) for name, answer in zip(names, given, strict=True)}
+    outputs = session.run(names, {INPUT: np.asarray(rows.values, dtype=np.float32)})
+    return {name: np.asarray(prediction) for name, prediction in zip(names, outputs, strict=True)}
 
 
-def _difference(algorithm: Algorithm, sample: FeatureMatrix, answers: dict[str, NDArray[Any]]) -> str:
+def _difference(algorithm: Algorithm, sample: FeatureMatrix, predictions: dict[str, NDArray[Any]]) -> str:
     if algorithm.classes:
-        ours, theirs = algorithm.predict_proba(sample), answers.get("probabilities")
-        labels = np.asarray(answers.get("label"))
+        ours, theirs = algorithm.predict_proba(sample), predictions.get("probabilities")
+        labels = np.asarray(predictions.get("label"))
         if labels.shape != (len(ours),) or (labels != ours.argmax(axis=1)).any():
             return "gives other labels"
     else:
-        ours, theirs = algorithm.predict(sample).reshape(-1, 1), answers.get("prediction")
+        ours, theirs = algorithm.predict(sample).reshape(-1, 1), predictions.get("prediction")
     if theirs is None or theirs.shape != ours.shape:
         return f"gives no answers of shape {ours.shape}"
     size = float(np.abs(ours).mean()) if ours.size else 0.0
@@ -101,8 +101,8 @@ def _written(algorithm: Algorithm) -> bytes:
     _rename(model.graph)
     if algorithm.target_transform == "log1p":
         _append_expm1(model.graph)
-    told = {"columns": json.dumps(algorithm.feature_names), "classes": json.dumps(algorithm.classes)}
-    onnx.helper.set_model_props(model, told)
+    properties = {"columns": json.dumps(algorithm.feature_names), "classes": json.dumps(algorithm.classes)}
+    onnx.helper.set_model_props(model, properties)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
@@ -172,9 +172,9 @@ def _append_expm1(graph: Any) -> None:
     """Bring a prediction that was learnt as log(1 + target) back into the target's units."""
     import onnx
 
-    [answer] = graph.output
+    [prediction] = graph.output
     for node in graph.node:
-        node.output[:] = ["logarithm" if end == answer.name else end for end in node.output]
+        node.output[:] = ["logarithm" if end == prediction.name else end for end in node.output]
     graph.initializer.append(onnx.numpy_helper.from_array(np.ones(1, dtype=np.float32), "one"))
     graph.node.append(onnx.helper.make_node("Exp", ["logarithm"], ["grown"], name="Exp_of_answer"))
-    graph.node.append(onnx.helper.make_node("Sub", ["grown", "one"], [answer.name], name="minus_one"))
+    graph.node.append(onnx.helper.make_node("Sub", ["grown", "one"], [prediction.name], name="minus_one"))

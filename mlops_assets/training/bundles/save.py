@@ -77,7 +77,7 @@ def save_bundle(
             pickled=str(algorithm.params.get("estimator")) if PICKLE_FILE in files else None,
         )
     )
-    appear(folder, {**files, MANIFEST: manifest})
+    write_atomically(folder, {**files, MANIFEST: manifest})
     return sha256(manifest)
 
 
@@ -108,7 +108,7 @@ def _json(content: Any) -> bytes:
     return json.dumps(content, indent=1, sort_keys=True, allow_nan=False).encode()
 
 
-def appear(folder: Path, files: Mapping[str, bytes]) -> None:
+def write_atomically(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write a folder that is there whole or not at all, whenever this process is killed.
 
     Raises BundleError when it is there already with another manifest.

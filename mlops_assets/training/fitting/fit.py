@@ -31,7 +31,7 @@ from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE
 from mlops_assets.model_file.training import AlgorithmChoice
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, Progress, Target
-from mlops_assets.training.algorithms.base.errors import explained, listed
+from mlops_assets.training.algorithms.base.errors import format_error, format_warnings
 from mlops_assets.training.fitting import worker_pool
 from mlops_assets.training.fitting.cpu_budget import idle_cores, usable_cores
 from mlops_assets.training.fitting.overfitting import overfitted
@@ -68,14 +68,16 @@ class Fitted:
         return self.choice.name
 
 
-def unheard_step(_algorithm: str, _progress: Progress) -> None:
+def ignore_step(_algorithm: str, _progress: Progress) -> None:
     """Listen to no progress."""
 
 
-def warm_up(spec: ModelSpec) -> None:
+def prefetch(spec: ModelSpec) -> None:
     """Start the processes that a training will need, so that they import while something else is done: one per library,
     also where fitting needs none, since whichever wins is verified in one."""
-    worker_pool.warm({one.name for one in spec.training.algorithms if ALGORITHMS[one.name].missing() is None})
+    worker_pool.start_early(
+        {one.name for one in spec.training.algorithms if ALGORITHMS[one.name].missing() is None}
+    )
 
 
 def fit(
@@ -88,7 +90,7 @@ def fit(
     *,
     deadline_seconds: float,
     past: Past | None = None,
-    on_progress: OnStep = unheard_step,
+    on_progress: OnStep = ignore_step,
 ) -> Fitted:
     """`fit_all` for one choice."""
     [fitted] = fit_all(
@@ -115,7 +117,7 @@ def fit_all(
     deadline_seconds: float,
     choices: Sequence[AlgorithmChoice] | None = None,
     past: Past | None = None,
-    on_progress: OnStep = unheard_step,
+    on_progress: OnStep = ignore_step,
     cores: int | None = None,
 ) -> tuple[Fitted, ...]:
     """Fit every choice (default: those of the model file), side by side where there are cores.
@@ -128,40 +130,42 @@ def fit_all(
     One whose library is not installed has failed. Raises TrainingError for a parameter or problem an algorithm does not
     have, before anything is fitted.
     """
-    asked = tuple(spec.training.algorithms if choices is None else choices)
+    candidates = tuple(spec.training.algorithms if choices is None else choices)
     fitted: dict[int, Fitted] = {}
     kinds: dict[int, Algorithm] = {}
-    for place, choice in enumerate(asked):
+    for number, choice in enumerate(candidates):
         try:
-            kinds[place] = configured(spec, choice)
+            kinds[number] = configure(spec, choice)
         except MissingExtraError as error:
-            fitted[place] = Fitted(choice, "failed", 0.0, None, str(error))
+            fitted[number] = Fitted(choice, "failed", 0.0, None, str(error))
     end = time.monotonic() + deadline_seconds
     fitted |= {
-        place: _fitted_here(spec, asked[place], past[0] if past and kind.reads_past else train, y_train, end)
-        for place, kind in kinds.items()
-        if kind.is_quick(*train.values.shape)
+        number: _fitted_here(
+            spec, candidates[number], past[0] if past and kind.uses_history else train, y_train, end
+        )
+        for number, kind in kinds.items()
+        if kind.runs_inline(*train.values.shape)
     }
-    others = [place for place in range(len(asked)) if place not in fitted]
+    others = [number for number in range(len(candidates)) if number not in fitted]
     if not others:
-        return tuple(fitted[place] for place in range(len(asked)))
+        return tuple(fitted[number] for number in range(len(candidates)))
     together = min(len(others), max(1, cores or usable_cores()))
     available = max(1, cores or idle_cores())
     with tempfile.TemporaryDirectory(prefix="mlops-fit-") as name:
         folder = Path(name)
-        seen = {False: (train, validation), True: past or (train, validation)}
-        for kind in {ALGORITHMS[asked[place].name].reads_past for place in others}:
-            for part, matrix, y in zip(PARTS[kind], seen[kind], (y_train, y_validation), strict=True):
+        matrices = {False: (train, validation), True: past or (train, validation)}
+        for kind in {ALGORITHMS[candidates[number].name].uses_history for number in others}:
+            for part, matrix, y in zip(PARTS[kind], matrices[kind], (y_train, y_validation), strict=True):
                 _store(folder / part, matrix, y)
 
         def one(index: int) -> Fitted:
-            choice = asked[index]
-            job = folder / str(index)
-            job.mkdir()
-            threads = max(1, available // together) if ALGORITHMS[choice.name].scales else 1
-            order = _order(spec, choice, threads)
-            (job / "job.json").write_text(json.dumps(order))
-            return _fitted(choice, job, end, lambda progress: on_progress(choice.name, progress))
+            choice = candidates[index]
+            task_folder = folder / str(index)
+            task_folder.mkdir()
+            threads = max(1, available // together) if ALGORITHMS[choice.name].supports_threads else 1
+            task = _task(spec, choice, threads)
+            (task_folder / "task.json").write_text(json.dumps(task))
+            return _fitted(choice, task_folder, end, lambda progress: on_progress(choice.name, progress))
 
         with ThreadPoolExecutor(max_workers=together, thread_name_prefix="fit") as pool:
             try:
@@ -170,15 +174,15 @@ def fit_all(
                 # An interrupted run must not wait for its fits: they end with their processes.
                 worker_pool.kill_busy(folder)
                 raise
-    return tuple(fitted[place] for place in range(len(asked)))
+    return tuple(fitted[number] for number in range(len(candidates)))
 
 
-def configured(spec: ModelSpec, choice: AlgorithmChoice) -> Algorithm:
+def configure(spec: ModelSpec, choice: AlgorithmChoice) -> Algorithm:
     """The algorithm with its parameters, not fitted. Raises TrainingError and MissingExtraError."""
-    return ALGORITHMS[choice.name](spec.problem, completed(spec, choice))
+    return ALGORITHMS[choice.name](spec.problem, complete_params(spec, choice))
 
 
-def completed(spec: ModelSpec, choice: AlgorithmChoice) -> dict[str, Any]:
+def complete_params(spec: ModelSpec, choice: AlgorithmChoice) -> dict[str, Any]:
     """The choice's parameters, and those that the model file says elsewhere: how many steps of `features.history` the
     forecast lies ahead, and how many seconds a step is."""
     history, horizon = spec.features.history, spec.features.horizon
@@ -200,20 +204,20 @@ def _fitted_here(
     try:
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always")
-            model = configured(spec, choice).fit(
+            model = configure(spec, choice).fit(
                 train, y_train, seed=spec.training.seed, target_transform=spec.training.target_transform
             )
     except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
-        return Fitted(choice, "failed", time.monotonic() - started, None, explained(error))
-    return Fitted(choice, "trained", time.monotonic() - started, model, listed(raised))
+        return Fitted(choice, "failed", time.monotonic() - started, None, format_error(error))
+    return Fitted(choice, "trained", time.monotonic() - started, model, format_warnings(raised))
 
 
-def _order(spec: ModelSpec, choice: AlgorithmChoice, threads: int) -> dict[str, Any]:
+def _task(spec: ModelSpec, choice: AlgorithmChoice, threads: int) -> dict[str, Any]:
     return {
         "algorithm": choice.name,
         "problem": spec.problem,
-        "params": completed(spec, choice),
-        **dict(zip(PARTS[False], PARTS[ALGORITHMS[choice.name].reads_past], strict=True)),
+        "params": complete_params(spec, choice),
+        **dict(zip(PARTS[False], PARTS[ALGORITHMS[choice.name].uses_history], strict=True)),
         "seed": spec.training.seed,
         "threads": threads,
         "target_transform": spec.training.target_transform,
@@ -235,7 +239,7 @@ def _series(target: Target) -> pl.Series:
 
 
 def _fitted(
-    choice: AlgorithmChoice, job: Path, end: float, on_progress: Callable[[Progress], None]
+    choice: AlgorithmChoice, task_folder: Path, end: float, on_progress: Callable[[Progress], None]
 ) -> Fitted:
     history: list[Progress] = []
 
@@ -245,11 +249,11 @@ def _fitted(
         on_progress(progress)
 
     started = time.monotonic()
-    answer = worker_pool.ask(choice.name, job, end, note)
+    outcome = worker_pool.run_task(choice.name, task_folder, end, note)
     seconds = time.monotonic() - started
-    if answer.status != "done":
-        return Fitted(choice, answer.status, seconds, None, answer.message, tuple(history))
-    files = {path.name: path.read_bytes() for path in sorted((job / "model").iterdir())}
+    if outcome.status != "done":
+        return Fitted(choice, outcome.status, seconds, None, outcome.message, tuple(history))
+    files = {path.name: path.read_bytes() for path in sorted((task_folder / "model").iterdir())}
     try:
         model = ALGORITHMS[choice.name].load(files, keep=True)
     except MlopsError as error:
@@ -261,4 +265,4 @@ def _fitted(
             f"{choice.name}: the model cannot be stored: {error}",
             tuple(history),
         )
-    return Fitted(choice, "trained", time.monotonic() - started, model, answer.message, tuple(history))
+    return Fitted(choice, "trained", time.monotonic() - started, model, outcome.message, tuple(history))

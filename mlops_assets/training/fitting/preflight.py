@@ -12,16 +12,16 @@ from mlops_assets.errors import MissingExtraError
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.bundles.onnx import require_onnx
-from mlops_assets.training.fitting.fit import configured
+from mlops_assets.training.fitting.fit import configure
 
 
-def not_installed(algorithms: Iterable[str]) -> dict[str, MissingExtraError]:
+def missing_libraries(algorithms: Iterable[str]) -> dict[str, MissingExtraError]:
     """Those whose libraries are not here, with what to say of each."""
     missing = {name: ALGORITHMS[name].missing() for name in algorithms}
     return {name: error for name, error in missing.items() if error is not None}
 
 
-def left_out(absent: Mapping[str, MissingExtraError]) -> str:
+def format_missing(absent: Mapping[str, MissingExtraError]) -> str:
     """One calm sentence for all of them."""
     extras = ",".join(sorted({error.extra for error in absent.values()}))
     return f"left out, not installed: {', '.join(absent)}; pip install 'mlops-assets[{extras}]'"
@@ -35,7 +35,7 @@ def check(spec: ModelSpec) -> None:
     """
     for choice in spec.training.algorithms:
         if ALGORITHMS[choice.name].missing() is None:
-            configured(spec, choice)
+            configure(spec, choice)
     if spec.training.search is not None and find_spec("optuna") is None:
         raise MissingExtraError("the search for parameters", "search")
     if spec.training.onnx:

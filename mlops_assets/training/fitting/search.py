@@ -39,7 +39,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class SearchResult:
     """The best fit of one algorithm, earlier runs included (None: nothing was trained), and this run's trials."""
 
     algorithm: str
@@ -64,29 +64,35 @@ def search(
     journal: Path | None = None,
     study: str = "search",
     on_trial: Callable[[Trial], None] = lambda _: None,
-) -> tuple[Searched, ...]:
+) -> tuple[SearchResult, ...]:
     """Try parameter sets of every algorithm that the model file gives a space; none without `training.search`.
 
     journal: a file in which trials are remembered, so that a search that was interrupted goes on under the same
     `study` (name it after the data and the model file). Trials run one after the other, so that a seed repeats them.
     An algorithm whose library is not installed has one trial, which failed. Raises MissingExtraError without Optuna.
     """
-    asked = spec.training.search
-    if asked is None:
+    search_spec = spec.training.search
+    if search_spec is None:
         return ()
     if find_spec("optuna") is None:
         raise MissingExtraError("the search for parameters", "search")
-    limit = min(deadline_seconds, asked.time.total_seconds()) if asked.time is not None else deadline_seconds
+    limit = (
+        min(deadline_seconds, search_spec.time.total_seconds())
+        if search_spec.time is not None
+        else deadline_seconds
+    )
     end = time.monotonic() + limit
     fixed = {choice.name: choice.params for choice in spec.training.algorithms}
-    found = []
-    for place, (name, space) in enumerate(sorted(asked.spaces.items())):
+    results = []
+    for number, (name, space) in enumerate(sorted(search_spec.spaces.items())):
         if (missing := ALGORITHMS[name].missing()) is not None:
-            found.append(
-                Searched(name, None, (Trial(AlgorithmChoice(name=name), "failed", None, 0.0, str(missing)),))
+            results.append(
+                SearchResult(
+                    name, None, (Trial(AlgorithmChoice(name=name), "failed", None, 0.0, str(missing)),)
+                )
             )
             continue
-        share = time.monotonic() + (end - time.monotonic()) / (len(asked.spaces) - place)
+        share = time.monotonic() + (end - time.monotonic()) / (len(search_spec.spaces) - number)
 
         def once(
             trial: Any, name: str = name, space: Any = space, share: float = share
@@ -105,9 +111,9 @@ def search(
             )
             return fitted, score(fitted.model) if fitted.model is not None else math.nan
 
-        with _study(asked, spec.training.seed, journal, f"{study}/{name}") as optuna_study:
-            found.append(_searched(name, optuna_study, asked.trials, share, once, on_trial))
-    return tuple(found)
+        with _study(search_spec, spec.training.seed, journal, f"{study}/{name}") as optuna_study:
+            results.append(_searched(name, optuna_study, search_spec.trials, share, once, on_trial))
+    return tuple(results)
 
 
 def suggested(trial: Any, space: dict[str, SearchedRange | SearchedChoice]) -> dict[str, Any]:
@@ -130,30 +136,30 @@ def _searched(
     end: float,
     once: Callable[[Any], tuple[Fitted, float]],
     on_trial: Callable[[Trial], None],
-) -> Searched:
+) -> SearchResult:
     from optuna.trial import FixedTrial, TrialState
 
     best: tuple[float, Fitted] | None = None
     trials: list[Trial] = []
     while len(study.trials) < wanted and end - time.monotonic() > SHORTEST_FIT:
-        asked = study.ask()
+        search_spec = study.ask()
         begun = time.monotonic()
         try:
-            fitted, reached = once(asked)
+            fitted, reached = once(search_spec)
         except _PrunedError as pruned:
-            study.tell(asked, state=TrialState.PRUNED)
-            choice = AlgorithmChoice(name=name, params=asked.params)
+            study.tell(search_spec, state=TrialState.PRUNED)
+            choice = AlgorithmChoice(name=name, params=search_spec.params)
             trials.append(Trial(choice, "pruned", None, time.monotonic() - begun, str(pruned)))
         except BaseException:
-            study.tell(asked, state=TrialState.FAIL)
+            study.tell(search_spec, state=TrialState.FAIL)
             raise
         else:
             if math.isfinite(reached):
-                study.tell(asked, reached)
+                study.tell(search_spec, reached)
                 if best is None or reached < best[0]:
                     best = reached, fitted
             else:
-                study.tell(asked, state=TrialState.FAIL)
+                study.tell(search_spec, state=TrialState.FAIL)
             good = reached if math.isfinite(reached) else None
             trials.append(Trial(fitted.choice, fitted.status, good, fitted.seconds, fitted.message))
         on_trial(trials[-1])
@@ -165,7 +171,7 @@ def _searched(
     ):
         fitted, reached = once(FixedTrial(earlier.params))
         best = (reached, fitted) if math.isfinite(reached) else best
-    return Searched(name, best[1] if best else None, tuple(trials))
+    return SearchResult(name, best[1] if best else None, tuple(trials))
 
 
 def _best_known(study: Any) -> Any:
@@ -186,7 +192,7 @@ def _consider(trial: Any, progress: Progress) -> None:
 
 
 @contextlib.contextmanager
-def _study(asked: SearchSpec, seed: int, journal: Path | None, name: str) -> Iterator[Any]:
+def _study(search_spec: SearchSpec, seed: int, journal: Path | None, name: str) -> Iterator[Any]:
     import optuna
     from optuna.storages import InMemoryStorage, JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -205,7 +211,7 @@ def _study(asked: SearchSpec, seed: int, journal: Path | None, name: str) -> Ite
             load_if_exists=True,
             direction="minimize",
             sampler=optuna.samplers.TPESampler(
-                seed=seed, n_startup_trials=min(10, max(1, asked.trials // 2))
+                seed=seed, n_startup_trials=min(10, max(1, search_spec.trials // 2))
             ),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=10),
         )

@@ -1,7 +1,7 @@
 """The process that fits run in, from its own side: a door of the program, never imported by another module.
 
 It reads one line of JSON per order from its input and answers in lines of JSON: progress, then how it ended. A job
-folder holds job.json, which names two folders beside it that jobs share (values.npy, names.json, target.arrow). The
+folder holds task.json, which names two folders beside it that jobs share (values.npy, names.json, target.arrow). The
 fitted model is written to model/ below the job folder, as the files that `Algorithm.dump` gives. Nothing is pickled.
 An order that names a bundle instead asks whether it loads here and answers as it did when it was stored.
 """
@@ -19,7 +19,7 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from mlops_assets.training.algorithms.base.import_blocker import without
+from mlops_assets.training.algorithms.base.import_blocker import block_imports
 
 IDLE_SECONDS = 300
 GRACE_SECONDS = 10
@@ -30,50 +30,50 @@ def main() -> None:
     # Before any library reads them: threads that wait must sleep, or a crowded machine crawls.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.path[:] = json.loads(sys.argv[1])
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    responses = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is not an answer
     unread = b""
     while select.select([0], [], [], IDLE_SECONDS)[0]:
         piece = os.read(0, 65_536)
         if not piece:
             return
-        *orders, unread = (unread + piece).split(b"\n")
-        for order in orders:
-            said = json.loads(order)
-            if "warm" in said:
-                _import(said["warm"])
+        *requests, unread = (unread + piece).split(b"\n")
+        for task in requests:
+            request = json.loads(task)
+            if "warm" in request:
+                _prefetch(request["warm"])
             else:
-                _serve(said, answers)
+                _serve(request, responses)
 
 
-def _serve(order: dict[str, Any], answers: IO[str]) -> None:
+def _serve(task: dict[str, Any], responses: IO[str]) -> None:
     done = threading.Event()
     threading.Thread(target=_leave_with_parent, args=(done,), daemon=True).start()
     # The kernel's own alarm ends a fit that hangs in native code even when nobody is left to kill it.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(max(1, math.ceil(order["seconds"]) + GRACE_SECONDS))
+    signal.alarm(max(1, math.ceil(task["seconds"]) + GRACE_SECONDS))
     try:
-        message = _verify(order) if "bundle" in order else _fit(Path(order["job"]), answers)
-        answer = {"status": "done", "message": message}
+        message = _verify(task) if "bundle" in task else _fit(Path(task["folder"]), responses)
+        response = {"status": "done", "message": message}
     except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
-        from mlops_assets.training.algorithms.base.errors import explained
+        from mlops_assets.training.algorithms.base.errors import format_error
 
-        answer = {"status": "failed", "message": explained(error)}
+        response = {"status": "failed", "message": format_error(error)}
     finally:
         signal.alarm(0)
         done.set()
-    answers.write(json.dumps(answer) + "\n")
+    responses.write(json.dumps(response) + "\n")
 
 
-def _import(algorithm: str) -> None:
+def _prefetch(algorithm: str) -> None:
     from mlops_assets.training.algorithms import ALGORITHMS
 
     kind = ALGORITHMS[algorithm]
-    with contextlib.suppress(ImportError), without(kind.lean):
+    with contextlib.suppress(ImportError), block_imports(kind.blocked_imports):
         kind.import_library()
 
 
-def _fit(job: Path, answers: IO[str]) -> str:
+def _fit(task_folder: Path, responses: IO[str]) -> str:
     import warnings
 
     import numpy as np
@@ -82,55 +82,55 @@ def _fit(job: Path, answers: IO[str]) -> str:
     from mlops_assets.artifacts import FeatureMatrix
     from mlops_assets.training.algorithms import ALGORITHMS
     from mlops_assets.training.algorithms.base.algorithm import Progress
-    from mlops_assets.training.algorithms.base.errors import listed
+    from mlops_assets.training.algorithms.base.errors import format_warnings
 
-    order = json.loads((job / "job.json").read_text())
-    kind = ALGORITHMS[order["algorithm"]]
+    task = json.loads((task_folder / "task.json").read_text())
+    kind = ALGORITHMS[task["algorithm"]]
 
     def part(name: str) -> tuple[FeatureMatrix, pl.Series]:
-        folder = job.parent / name
+        folder = task_folder.parent / name
         values = np.load(folder / "values.npy", mmap_mode="r", allow_pickle=False)
         names = tuple(json.loads((folder / "names.json").read_text()))
         return FeatureMatrix(names, np.asarray(values)), pl.read_ipc(folder / "target.arrow")["target"]
 
     def report(progress: Progress) -> None:
         values = {name: value for name, value in progress.values.items() if math.isfinite(value)}
-        answers.write(json.dumps({"step": progress.step, "values": values}) + "\n")
+        responses.write(json.dumps({"step": progress.step, "values": values}) + "\n")
 
-    (train, y), (validation, y_validation) = part(order["train"]), part(order["validation"])
-    with without(kind.lean):
+    (train, y), (validation, y_validation) = part(task["train"]), part(task["validation"])
+    with block_imports(kind.blocked_imports):
         kind.import_library()
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        model = kind(order["problem"], order["params"]).fit(
+        model = kind(task["problem"], task["params"]).fit(
             train,
             y,
             validation=validation,
             y_validation=y_validation,
-            seed=order["seed"],
-            threads=order["threads"],
-            target_transform=order["target_transform"],
+            seed=task["seed"],
+            threads=task["threads"],
+            target_transform=task["target_transform"],
             on_progress=report,
         )
-    folder = job / "model"
+    folder = task_folder / "model"
     folder.mkdir()
     for name, body in model.dump().items():
         (folder / name).write_bytes(body)
-    return listed(raised)
+    return format_warnings(raised)
 
 
-def _verify(order: dict[str, Any]) -> str:
+def _verify(task: dict[str, Any]) -> str:
     from mlops_assets.training.algorithms import ALGORITHMS
     from mlops_assets.training.bundles.load import load_bundle
 
-    kind = ALGORITHMS[order["algorithm"]]
-    with without(kind.lean):
+    kind = ALGORITHMS[task["algorithm"]]
+    with block_imports(kind.blocked_imports):
         kind.import_library()
     load_bundle(
-        Path(order["bundle"]),
-        expected_manifest_sha256=order["manifest_sha256"],
+        Path(task["bundle"]),
+        expected_manifest_sha256=task["manifest_sha256"],
         may_unpickle=lambda estimator: (
-            "" if estimator in order["pickled"] else "its model file does not allow it"
+            "" if estimator in task["pickled"] else "its model file does not allow it"
         ),
     )
     return ""

@@ -37,7 +37,7 @@ VERIFY_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Outcome:
     """How an order ended, and why when it did not end well."""
 
     status: Literal["done", "failed", "timed_out"]
@@ -47,7 +47,7 @@ class Answer:
 @dataclass(slots=True, eq=False)
 class _Worker:
     process: subprocess.Popen[bytes]
-    chatter: IO[bytes]
+    stderr_file: IO[bytes]
     unread: bytes = b""
     kind: tuple[str, ...] = field(default=())
 
@@ -62,19 +62,21 @@ class _Worker:
                 with contextlib.suppress(OSError):
                     pipe.close()
         self.process.wait()
-        self.chatter.close()
+        self.stderr_file.close()
 
-    def last_words(self) -> str:
-        self.chatter.seek(0, os.SEEK_END)
-        self.chatter.seek(max(0, self.chatter.tell() - 2_000))
-        return self.chatter.read().decode(errors="replace").strip()
+    def stderr_tail(self) -> str:
+        self.stderr_file.seek(0, os.SEEK_END)
+        self.stderr_file.seek(max(0, self.stderr_file.tell() - 2_000))
+        return self.stderr_file.read().decode(errors="replace").strip()
 
 
-def ask(algorithm: str, job: Path, end: float, on_progress: Callable[[Progress], None]) -> Answer:
+def run_task(
+    algorithm: str, task_folder: Path, end: float, on_progress: Callable[[Progress], None]
+) -> Outcome:
     """Have a job done before the monotonic instant `end`; when late, its process is killed with all it started."""
     if end - time.monotonic() <= 0:
-        return Answer("timed_out", f"{algorithm}: no time was left to start")
-    return _asked(algorithm, {"job": str(job)}, job, end, on_progress)
+        return Outcome("timed_out", f"{algorithm}: no time was left to start")
+    return _run(algorithm, {"folder": str(task_folder)}, task_folder, end, on_progress)
 
 
 def verify(algorithm: str, bundle: Path, manifest_sha256: str, pickled: Iterable[str] = ()) -> None:
@@ -84,63 +86,63 @@ def verify(algorithm: str, bundle: Path, manifest_sha256: str, pickled: Iterable
     anything trusts them. pickled: import paths of estimators that may be unpickled. Raises BundleError with what is
     wrong with it.
     """
-    order = {
+    task = {
         "algorithm": algorithm,
         "bundle": str(bundle),
         "manifest_sha256": manifest_sha256,
         "pickled": sorted(pickled),
     }
-    answer = _asked(algorithm, order, bundle, time.monotonic() + VERIFY_SECONDS, lambda _: None)
-    if answer.status != "done":
-        raise BundleError(f"what was just stored is not used, a fresh process refused it: {answer.message}")
+    outcome = _run(algorithm, task, bundle, time.monotonic() + VERIFY_SECONDS, lambda _: None)
+    if outcome.status != "done":
+        raise BundleError(f"what was just stored is not used, a fresh process refused it: {outcome.message}")
 
 
-def _asked(
-    algorithm: str, order: dict[str, Any], place: Path, end: float, on_progress: Callable[[Progress], None]
-) -> Answer:
-    worker = _take(algorithm)
-    _busy[place] = worker
+def _run(
+    algorithm: str, task: dict[str, Any], key: Path, end: float, on_progress: Callable[[Progress], None]
+) -> Outcome:
+    worker = _acquire(algorithm)
+    _busy[key] = worker
     try:
-        answer = _converse(worker, algorithm, order, end, on_progress)
+        outcome = _communicate(worker, algorithm, task, end, on_progress)
     except BaseException:
         worker.kill()
         raise
     finally:
-        del _busy[place]
-    if answer is None:
+        del _busy[key]
+    if outcome is None:
         worker.kill()
-        return Answer("timed_out", f"{algorithm}: ended by the time limit")
-    if worker.process.poll() is None and answer.status != "timed_out":
-        _give_back(worker)
+        return Outcome("timed_out", f"{algorithm}: ended by the time limit")
+    if worker.process.poll() is None and outcome.status != "timed_out":
+        _release(worker)
     else:
         worker.kill()
-    return answer
+    return outcome
 
 
-def warm(algorithms: Iterable[str]) -> None:
+def start_early(algorithms: Iterable[str]) -> None:
     """Start one process per library and let it import, unless one is waiting already."""
     kinds = {ALGORITHMS[name].packages: name for name in algorithms}
     for kind, name in sorted(kinds.items()):
         with _lock:
             if _idle.get((os.getpid(), kind)):
                 continue
-        worker = _take(name)
+        worker = _acquire(name)
         assert worker.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             worker.process.stdin.write(json.dumps({"warm": name}).encode() + b"\n")
             worker.process.stdin.flush()
-        _give_back(worker)
+        _release(worker)
 
 
 def kill_busy(folder: Path) -> None:
     """End every fit whose job lies below `folder`."""
-    for job, worker in list(_busy.items()):
-        if job.is_relative_to(folder):
+    for task_folder, worker in list(_busy.items()):
+        if task_folder.is_relative_to(folder):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(worker.process.pid, signal.SIGKILL)
 
 
-def _take(algorithm: str) -> _Worker:
+def _acquire(algorithm: str) -> _Worker:
     kind = ALGORITHMS[algorithm].packages
     with _lock:
         waiting = _idle.get((os.getpid(), kind), [])
@@ -149,7 +151,7 @@ def _take(algorithm: str) -> _Worker:
             if worker.process.poll() is None:
                 return worker
             worker.close()
-    chatter = tempfile.TemporaryFile(prefix="mlops-fit-")  # noqa: SIM115 - it lives as long as the worker
+    stderr_file = tempfile.TemporaryFile(prefix="mlops-fit-")  # noqa: SIM115 - it lives as long as the worker
     process = subprocess.Popen(
         [
             sys.executable,
@@ -159,13 +161,13 @@ def _take(algorithm: str) -> _Worker:
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=chatter,
+        stderr=stderr_file,
         start_new_session=True,
     )
-    return _Worker(process, chatter, kind=kind)
+    return _Worker(process, stderr_file, kind=kind)
 
 
-def _give_back(worker: _Worker) -> None:
+def _release(worker: _Worker) -> None:
     with _lock:
         waiting = _idle.setdefault((os.getpid(), worker.kind), [])
         if len(waiting) < KEPT_IDLE:
@@ -174,18 +176,18 @@ def _give_back(worker: _Worker) -> None:
     worker.kill()
 
 
-def _converse(
+def _communicate(
     worker: _Worker,
     algorithm: str,
-    order: dict[str, Any],
+    task: dict[str, Any],
     end: float,
     on_progress: Callable[[Progress], None],
-) -> Answer | None:
+) -> Outcome | None:
     stdin, stdout = worker.process.stdin, worker.process.stdout
     assert stdin is not None
     assert stdout is not None
     with contextlib.suppress(BrokenPipeError):
-        stdin.write(json.dumps({**order, "seconds": end - time.monotonic()}).encode() + b"\n")
+        stdin.write(json.dumps({**task, "seconds": end - time.monotonic()}).encode() + b"\n")
         stdin.flush()
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
@@ -197,23 +199,23 @@ def _converse(
                 return _died(worker, algorithm)
             *lines, worker.unread = (worker.unread + piece).split(b"\n")
             for line in lines:
-                said = json.loads(line)
-                if "step" in said:
-                    on_progress(Progress(said["step"], said["values"]))
+                response = json.loads(line)
+                if "step" in response:
+                    on_progress(Progress(response["step"], response["values"]))
                 else:
-                    return Answer(said["status"], said["message"])
+                    return Outcome(response["status"], response["message"])
     return None
 
 
-def _died(worker: _Worker, algorithm: str) -> Answer:
+def _died(worker: _Worker, algorithm: str) -> Outcome:
     code = worker.process.wait()
     if code == -signal.SIGALRM:
-        return Answer("timed_out", f"{algorithm}: ended by the time limit")
+        return Outcome("timed_out", f"{algorithm}: ended by the time limit")
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-    words = worker.last_words()
-    return Answer(
-        "failed", f"{algorithm}: its process died of {how}{hint}" + (f": {words[-500:]}" if words else "")
+    tail = worker.stderr_tail()
+    return Outcome(
+        "failed", f"{algorithm}: its process died of {how}{hint}" + (f": {tail[-500:]}" if tail else "")
     )
 
 

@@ -347,7 +347,7 @@ def test_columns_that_are_no_inputs_are_left_out_with_a_reason() -> None:
     assert columns["x"].flagged_by == "f_x"
 
 
-def left_out(frame: pl.DataFrame, target: str) -> dict[str, str]:
+def format_missing(frame: pl.DataFrame, target: str) -> dict[str, str]:
     return {column.name: column.why for column in profile_table(frame, target).of("left out")}
 
 
@@ -356,12 +356,12 @@ def test_parts_of_the_targets_sum_are_left_out() -> None:
     frame = pl.DataFrame(
         {"casual": casual, "registered": registered, "x": RNG.random(400), "cnt": casual + registered}
     )
-    assert left_out(frame, "cnt") == {
+    assert format_missing(frame, "cnt") == {
         "casual": "adds up to 'cnt' with registered: known only with it",
         "registered": "adds up to 'cnt' with casual: known only with it",
     }
     noisy = frame.with_columns(pl.col("cnt") + pl.Series(RNG.integers(0, 3, 400)))
-    assert left_out(noisy, "cnt") == {}
+    assert format_missing(noisy, "cnt") == {}
     alone = profile_table(frame.drop("x"), "cnt").of("input")
     assert [column.name for column in alone] == ["casual", "registered"], "with nothing else it is a note"
     assert all("adds up" in column.note for column in alone)
@@ -378,14 +378,14 @@ def test_columns_that_are_known_only_with_the_class_are_left_out() -> None:
             "x": x,
         }
     )
-    reasons = left_out(frame, "late")
+    reasons = format_missing(frame, "late")
     assert "without a miss" in reasons["lost"]
     assert reasons["closed"]
     near = np.where(RNG.random(1_000) < 0.02, -amount, amount)
-    assert left_out(pl.DataFrame({"late": late, "near": near}), "late") == {}
+    assert format_missing(pl.DataFrame({"late": late, "near": near}), "late") == {}
     rare = x < 0.05
     cause = np.where(rare & (RNG.random(1_000) < 0.7), "heat", "none")
-    reasons = left_out(
+    reasons = format_missing(
         pl.DataFrame({"failed": rare, "cause": cause, "kind": RNG.choice(["a", "b"], 1_000)}), "failed"
     )
     assert list(reasons) == ["cause"]
@@ -396,7 +396,7 @@ def test_a_column_missing_in_one_class_names_it() -> None:
     late = RNG.random(1_000) > 0.4
     code = [f"r{RNG.integers(3)}" if one else None for one in late]
     frame = pl.DataFrame({"late": late, "code": code, "x": RNG.random(1_000)})
-    assert "is missing in one class" in left_out(frame, "late")["code"]
+    assert "is missing in one class" in format_missing(frame, "late")["code"]
 
 
 def test_units_counted_to_their_failure_are_split_whole(tmp_path: Path) -> None:
@@ -419,7 +419,7 @@ def test_numbers_with_rare_ends_are_no_classes(tmp_path: Path) -> None:
 
 def test_a_shuffled_number_per_row_is_an_id() -> None:
     frame = pl.DataFrame({"order_id": RNG.permutation(400) + 7, "y": RNG.random(400), "x": RNG.random(400)})
-    assert left_out(frame, "y") == {"order_id": "a number per row: an id"}
+    assert format_missing(frame, "y") == {"order_id": "a number per row: an id"}
 
 
 @pytest.mark.parametrize(

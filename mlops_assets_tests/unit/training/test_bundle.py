@@ -70,8 +70,8 @@ def test_an_interval_is_vouched_for_and_may_be_absent(bundle: tuple[Path, str], 
     assert training.load_bundle(bundle[0], expected_manifest_sha256=bundle[1]).interval is None
     folder = tmp_path / "pump" / "2"
     digest = save(folder, interval={"level": 0.9, "below": 1.0})
-    found = training.load_bundle(folder, expected_manifest_sha256=digest)
-    assert found.interval == {"level": 0.9, "below": 1.0}
+    opened = training.load_bundle(folder, expected_manifest_sha256=digest)
+    assert opened.interval == {"level": 0.9, "below": 1.0}
     (folder / "interval.json").write_bytes((folder / "interval.json").read_bytes().replace(b"1.0", b"0.1"))
     with pytest.raises(BundleError, match=r"'interval.json' was altered"):
         training.load_bundle(folder, expected_manifest_sha256=digest)

@@ -16,8 +16,8 @@ Floats = NDArray[np.float64]
 
 def skewed(rows: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Truths that lie above their answers more often than not, and the answers."""
-    answers = rng.uniform(1, 50, rows)
-    return answers * np.exp(rng.gamma(2.0, 0.3, rows) - 0.3), answers
+    predictions = rng.uniform(1, 50, rows)
+    return predictions * np.exp(rng.gamma(2.0, 0.3, rows) - 0.3), predictions
 
 
 def share_inside(bounds: Bounds, truth: Floats) -> float:
@@ -30,30 +30,32 @@ def share_inside(bounds: Bounds, truth: Floats) -> float:
 def test_new_rows_lie_inside_as_often_as_promised(level: float, scale: TargetTransform, rows: int) -> None:
     """The promise is about the mean over calibrations: at least the level, at most 2 / (rows + 1) above it."""
     rng = np.random.default_rng(rows)
-    found = []
+    shares_inside = []
     for _ in range(400):
         interval = training.calibrate(level, *skewed(rows, rng), scale=scale)
         assert interval is not None
-        truth, answers = skewed(400, rng)
-        found.append(share_inside(training.bounds(interval, answers), truth))
-    chance = 4 * np.std(found) / np.sqrt(len(found))
-    assert level - chance < np.mean(found) < level + 2 / (rows + 1) + chance
+        truth, predictions = skewed(400, rng)
+        shares_inside.append(share_inside(training.bounds(interval, predictions), truth))
+    chance = 4 * np.std(shares_inside) / np.sqrt(len(shares_inside))
+    assert level - chance < np.mean(shares_inside) < level + 2 / (rows + 1) + chance
 
 
 def test_both_sides_miss_alike_however_the_errors_lean() -> None:
     rng = np.random.default_rng(1)
     interval = training.calibrate(0.9, *skewed(5_000, rng))
-    truth, answers = skewed(20_000, rng)
+    truth, predictions = skewed(20_000, rng)
     assert interval is not None
     assert interval.above > 2 * interval.below
-    bounds = training.bounds(interval, answers)
+    bounds = training.bounds(interval, predictions)
     assert (truth < bounds.low).mean() == pytest.approx(0.05, abs=0.015)
     assert (truth > bounds.high).mean() == pytest.approx(0.05, abs=0.015)
 
 
 def test_distances_are_those_of_the_corrected_ranks() -> None:
-    apart = np.random.default_rng(0).permutation(np.arange(1.0, 40.0))  # 39 distances: ranks 2 and 38 of 40
-    interval = training.calibrate(0.9, apart, np.zeros(39))
+    distances = np.random.default_rng(0).permutation(
+        np.arange(1.0, 40.0)
+    )  # 39 distances: ranks 2 and 38 of 40
+    interval = training.calibrate(0.9, distances, np.zeros(39))
     assert interval == Interval(0.9, -2.0, 38.0, 39)
     assert training.bounds(interval, np.array([100.0])).low.tolist() == [102.0]
 
@@ -96,8 +98,8 @@ def test_an_entity_with_rows_enough_has_distances_of_its_own() -> None:
     )
     assert interval is not None
     assert (interval.entity, set(interval.entities)) == ("service", {"quiet", "noisy"})
-    asked = pl.Series("service", ["quiet", "noisy", "rare", "new", None])
-    bounds = training.bounds(interval, np.zeros(5), asked)
+    services = pl.Series("service", ["quiet", "noisy", "rare", "new", None])
+    bounds = training.bounds(interval, np.zeros(5), services)
     assert bounds.high[0] < 2 < 14 < bounds.high[1]
     assert set(bounds.high[2:]) == {interval.above}
     whole = training.bounds(interval, np.zeros(5))

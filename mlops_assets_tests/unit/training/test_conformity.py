@@ -143,17 +143,17 @@ def test_the_catalogue_and_the_dict_name_the_same_algorithms() -> None:
 @pytest.mark.parametrize("name, problem", CASES)
 def test_it_learns(name: str, problem: Problem) -> None:
     model, fresh = fitted(name, problem), rows(200, 3, problem)
-    truth, answer = target(fresh, problem), model.predict(fresh)
-    assert answer.shape == (200,)
+    truth, prediction = target(fresh, problem), model.predict(fresh)
+    assert prediction.shape == (200,)
     if problem == "classification":
         assert model.classes == ("high", "low", "middle")
-        assert (answer == truth).mean() > 0.75
-        shares = model.predict_proba(fresh)
-        assert shares.shape == (200, 3)
-        np.testing.assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-6)
-        assert (np.asarray(model.classes)[shares.argmax(axis=1)] == answer).all()
+        assert (prediction == truth).mean() > 0.75
+        softmax = model.predict_proba(fresh)
+        assert softmax.shape == (200, 3)
+        np.testing.assert_allclose(softmax.sum(axis=1), 1.0, rtol=1e-6)
+        assert (np.asarray(model.classes)[softmax.argmax(axis=1)] == prediction).all()
     else:
-        residual = np.asarray(answer - truth, dtype=np.float64)
+        residual = np.asarray(prediction - truth, dtype=np.float64)
         assert residual.std() < 0.6 * truth.std()
         with pytest.raises(TypeError, match="no probabilities"):
             model.predict_proba(fresh)
@@ -269,7 +269,7 @@ def test_learning_the_logarithm_is_what_one_would_do_by_hand(name: str, problem:
 
 def logged(matrix: FeatureMatrix) -> FeatureMatrix:
     """The target's own past as logarithms, all else as it is."""
-    own = [place for place, name in enumerate(matrix.names) if name.startswith("sales@")]
+    own = [index for index, name in enumerate(matrix.names) if name.startswith("sales@")]
     values = matrix.values.copy()
     values[:, own] = np.log1p(values[:, own])
     return FeatureMatrix(matrix.names, values)

@@ -23,13 +23,13 @@ def table() -> dict[str, list[str]]:
     """The first table of the page: by name, the cells after it."""
     lines = PAGE.read_text().splitlines()
     begin = lines.index("| algorithm | problems | extra | gaps | past | SHAP | stored as |")
-    found = {}
+    rows_of = {}
     for line in lines[begin + 2 :]:
         if not line.startswith("|"):
             break
         name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-        found[name.strip("`")] = cells
-    return found
+        rows_of[name.strip("`")] = cells
+    return rows_of
 
 
 def test_every_algorithm_is_in_the_table() -> None:
@@ -42,6 +42,6 @@ def test_the_table_says_what_the_code_says(name: str) -> None:
     info, kind = ALGORITHM_CATALOGUE[name], ALGORITHMS[name]
     assert problems == PROBLEMS[info.problems]
     assert extra.strip("`") == (info.extra or "")
-    assert (gaps == "yes", past == "yes") == (kind.handles_missing, kind.reads_past)
+    assert (gaps == "yes", past == "yes") == (kind.handles_missing, kind.uses_history)
     assert shap.startswith(SHAP[kind.explain])
     assert stored

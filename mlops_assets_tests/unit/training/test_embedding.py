@@ -19,7 +19,7 @@ from mlops_assets.training import Algorithm
 pytest.importorskip("torch")
 
 Floats = NDArray[np.float64]
-NAMES: Final = tuple(f"measure_{place}" for place in range(6))
+NAMES: Final = tuple(f"measure_{column}" for column in range(6))
 QUICK: Final[dict[str, Any]] = {"units": 32, "epochs": 30, "learning_rate": 0.01}
 
 
@@ -38,15 +38,15 @@ def rings(count: int, seed: int, noise: float = 0.15) -> tuple[FeatureMatrix, ND
 
 
 def placed(noise: float = 0.15, **params: Any) -> Algorithm:
-    (train, y), (held, y_held) = rings(600, 1, noise), rings(200, 2, noise)
+    (train, y), (held_out, y_held_out) = rings(600, 1, noise), rings(200, 2, noise)
     return training.ALGORITHMS["embedding"]("classification", {**QUICK, **params}).fit(
-        train, y, validation=held, y_validation=y_held, seed=1
+        train, y, validation=held_out, y_validation=y_held_out, seed=1
     )
 
 
 def log_loss(model: Algorithm, matrix: FeatureMatrix, y: NDArray[Any]) -> float:
-    shares = model.predict_proba(matrix)
-    return float(-np.log(shares[np.arange(len(y)), [model.classes.index(one) for one in y]]).mean())
+    softmax = model.predict_proba(matrix)
+    return float(-np.log(softmax[np.arange(len(y)), [model.classes.index(one) for one in y]]).mean())
 
 
 def test_rings_that_no_prototype_in_the_columns_could_tell_apart() -> None:
@@ -65,12 +65,12 @@ def test_its_certainty_follows_what_validation_shows() -> None:
 
 
 def test_few_rows_that_are_all_right_do_not_make_it_certain() -> None:
-    (train, y), (held, y_held) = rings(300, 1, 0.05), rings(12, 2, 0.05)
+    (train, y), (held_out, y_held_out) = rings(300, 1, 0.05), rings(12, 2, 0.05)
     model = training.ALGORITHMS["embedding"]("classification", QUICK).fit(
-        train, y, validation=held, y_validation=y_held, seed=1
+        train, y, validation=held_out, y_validation=y_held_out, seed=1
     )
-    assert (model.predict(held) == y_held).all()
-    assert 0.6 < model.predict_proba(held).max(axis=1).mean() < 0.99
+    assert (model.predict(held_out) == y_held_out).all()
+    assert 0.6 < model.predict_proba(held_out).max(axis=1).mean() < 0.99
 
 
 def test_the_triplet_loss_is_that_of_every_triplet_by_hand() -> None:
@@ -81,18 +81,18 @@ def test_the_triplet_loss_is_that_of_every_triplet_by_hand() -> None:
     chance = np.random.default_rng(0)
     vectors, truth = chance.normal(size=(20, 3)), np.append(chance.integers(0, 3, 19), 9)
 
-    def apart(one: int, other: int) -> float:
+    def distance(one: int, other: int) -> float:
         return float(np.sqrt(((vectors[one] - vectors[other]) ** 2).sum()))
 
     lacking = [
-        0.5 + apart(row, near) - apart(row, far)
+        0.5 + distance(row, near) - distance(row, far)
         for row, near, far in itertools.permutations(range(20), 3)
         if truth[row] == truth[near] != truth[far]
     ]
     expected = [one for one in lacking if one > 0]
     assert len(expected) < len(lacking)
-    found = triplet_loss(0.5)(torch.as_tensor(vectors), torch.as_tensor(truth))
-    assert float(found) == pytest.approx(np.mean(expected))
+    loss_value = triplet_loss(0.5)(torch.as_tensor(vectors), torch.as_tensor(truth))
+    assert float(loss_value) == pytest.approx(np.mean(expected))
     one_class = torch.zeros((4, 2), requires_grad=True)
     nothing = triplet_loss(0.5)(one_class, torch.zeros(4))
     nothing.backward()
@@ -114,14 +114,14 @@ def test_wines_are_told_apart(public_data: Path) -> None:
     values, y = frame.select(names).to_numpy().astype(np.float64), frame["target"].to_numpy()
     folds = np.array_split(np.random.default_rng(0).permutation(len(y)), 5)
     right = []
-    for place in range(5):
-        test, held, *rest = (folds[(place + step) % 5] for step in range(5))
+    for column in range(5):
+        test, held_out, *rest = (folds[(column + step) % 5] for step in range(5))
         train = np.concatenate(rest)
         model = training.ALGORITHMS["embedding"]("classification", QUICK).fit(
             FeatureMatrix(names, values[train]),
             y[train],
-            validation=FeatureMatrix(names, values[held]),
-            y_validation=y[held],
+            validation=FeatureMatrix(names, values[held_out]),
+            y_validation=y[held_out],
             seed=1,
         )
         right.append((model.predict(FeatureMatrix(names, values[test])).astype(int) == y[test]).mean())

@@ -16,7 +16,7 @@ from mlops_assets.errors import MissingExtraError, TrainingError
 from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.training import Algorithm
 from mlops_assets.training.bundles import onnx
-from mlops_assets.training.bundles.onnx import BOOSTED, CONVERTERS, as_onnx, ask
+from mlops_assets.training.bundles.onnx import BOOSTED, CONVERTERS, as_onnx, run_onnx
 from mlops_assets_tests.stored_bundles import stored
 from mlops_assets_tests.unit.training.test_conformity import QUICK, fitted, rows, target
 
@@ -55,15 +55,15 @@ def test_whoever_says_it_can_has_a_converter() -> None:
 def test_onnx_runtime_answers_alike(name: str, problem: Problem) -> None:
     model, fresh = fitted(name, problem), rows(200, 3, problem)
     body = as_onnx(model, rows(20, 4, problem))
-    answers = ask(body, fresh)
+    predictions = run_onnx(body, fresh)
     if problem == "classification":
-        assert set(answers) == {"label", "probabilities"}
-        np.testing.assert_allclose(answers["probabilities"], model.predict_proba(fresh), atol=1e-4)
-        labels = np.asarray(model.classes)[answers["label"]]
+        assert set(predictions) == {"label", "probabilities"}
+        np.testing.assert_allclose(predictions["probabilities"], model.predict_proba(fresh), atol=1e-4)
+        labels = np.asarray(model.classes)[predictions["label"]]
         assert (labels == model.predict(fresh)).mean() > 0.99
     else:
-        assert set(answers) == {"prediction"}
-        close = np.isclose(answers["prediction"][:, 0], model.predict(fresh), rtol=1e-4, atol=1e-4)
+        assert set(predictions) == {"prediction"}
+        close = np.isclose(predictions["prediction"][:, 0], model.predict(fresh), rtol=1e-4, atol=1e-4)
         assert close.mean() > 0.99, "a row that lies on the edge of a split may fall to its other side"
     assert as_onnx(fitted(name, problem), rows(20, 4, problem)) == body
 
@@ -73,8 +73,8 @@ def test_two_classes(name: str, problem: Problem) -> None:
     train = rows(300, 1)
     y = np.where(target(train, "regression") > 0, "yes", "no")
     model = training.ALGORITHMS[name](problem, QUICK.get(name)).fit(train, y, seed=1)
-    answers = ask(as_onnx(model, rows(20, 4)), rows(50, 5))
-    np.testing.assert_allclose(answers["probabilities"], model.predict_proba(rows(50, 5)), atol=1e-4)
+    predictions = run_onnx(as_onnx(model, rows(20, 4)), rows(50, 5))
+    np.testing.assert_allclose(predictions["probabilities"], model.predict_proba(rows(50, 5)), atol=1e-4)
 
 
 @pytest.mark.parametrize("name, problem", CASES)
@@ -101,18 +101,18 @@ def test_the_file_says_what_its_columns_and_classes_are() -> None:
     import onnx
 
     model = fitted("logistic", "classification")
-    told = {
+    properties = {
         one.key: json.loads(one.value)
         for one in onnx.load_from_string(as_onnx(model, rows(20, 4))).metadata_props
     }
-    assert told == {"columns": list(model.feature_names), "classes": ["high", "low", "middle"]}
+    assert properties == {"columns": list(model.feature_names), "classes": ["high", "low", "middle"]}
 
 
 def test_a_target_learnt_as_a_logarithm_comes_out_in_its_own_units() -> None:
     model = ridge(target_transform="log1p")
     fresh = rows(50, 3)
-    answers = ask(as_onnx(model, rows(20, 4)), fresh)
-    np.testing.assert_allclose(answers["prediction"][:, 0], model.predict(fresh), rtol=1e-4)
+    predictions = run_onnx(as_onnx(model, rows(20, 4)), fresh)
+    np.testing.assert_allclose(predictions["prediction"][:, 0], model.predict(fresh), rtol=1e-4)
 
 
 def test_a_file_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -153,8 +153,8 @@ def test_a_bundle_carries_it_and_equal_trainings_give_equal_bytes(tmp_path: Path
     assert store(tmp_path / "2", ridge(), onnx=True) == digest
     loaded = training.load_bundle(tmp_path / "1", expected_manifest_sha256=digest)
     assert "model.onnx" in loaded.manifest.files
-    answers = ask((tmp_path / "1" / "model.onnx").read_bytes(), loaded.sample)
-    np.testing.assert_allclose(answers["prediction"][:, 0], loaded.expected, rtol=1e-4)
+    predictions = run_onnx((tmp_path / "1" / "model.onnx").read_bytes(), loaded.sample)
+    np.testing.assert_allclose(predictions["prediction"][:, 0], loaded.expected, rtol=1e-4)
     store(tmp_path / "3", ridge())
     assert not (tmp_path / "3" / "model.onnx").exists()
 

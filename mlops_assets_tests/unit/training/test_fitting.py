@@ -184,8 +184,8 @@ def test_cores(tmp_path: Path) -> None:
 
 def test_warming_up_starts_what_the_next_fit_uses() -> None:
     worker_pool._close_all()
-    training.warm_up(spec(AlgorithmChoice(name="svm"), AlgorithmChoice(name="random_forest")))
-    training.warm_up(spec(AlgorithmChoice(name="svm")))
+    training.prefetch(spec(AlgorithmChoice(name="svm"), AlgorithmChoice(name="random_forest")))
+    training.prefetch(spec(AlgorithmChoice(name="svm")))
     [warmed] = [process.pid for process in fitting_processes()]
     [one] = fit(AlgorithmChoice(name="svm"))
     assert one.status == "trained"
@@ -194,7 +194,7 @@ def test_warming_up_starts_what_the_next_fit_uses() -> None:
 
 def test_warming_up_also_starts_what_verifies_a_model_that_is_fitted_here() -> None:
     worker_pool._close_all()
-    training.warm_up(spec(AlgorithmChoice(name="ridge"), AlgorithmChoice(name="linear")))
+    training.prefetch(spec(AlgorithmChoice(name="ridge"), AlgorithmChoice(name="linear")))
     assert len(fitting_processes()) == 1
 
 
@@ -204,8 +204,8 @@ def test_a_direct_solution_of_known_cost_needs_no_process() -> None:
     assert (ridge.status, linear.status) == ("trained", "trained")
     assert fitting_processes() == []
     large = training.ALGORITHMS["ridge"]("regression")
-    assert not large.is_quick(1_000_000, 500)
-    assert not training.ALGORITHMS["ridge"]("regression", {"solver": "saga"}).is_quick(100, 2)
+    assert not large.runs_inline(1_000_000, 500)
+    assert not training.ALGORITHMS["ridge"]("regression", {"solver": "saga"}).runs_inline(100, 2)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from mlops_assets.errors import TrainingError
 from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE, Problem
 from mlops_assets.training import Algorithm, Progress
 from mlops_assets.training.algorithms.base import focal_loss
-from mlops_assets.training.algorithms.base.robust_losses import robust_loss, spread
+from mlops_assets.training.algorithms.base.robust_losses import robust_loss, robust_scale
 
 Floats = NDArray[np.float64]
 NAMES: Final = ("a", "b", "c")
@@ -53,9 +53,9 @@ def kinds(matrix: FeatureMatrix, classes: int) -> NDArray[np.int64]:
 def fitted(
     name: str, problem: Problem, y: Callable[[FeatureMatrix], Any], threads: int = 1, **more: Any
 ) -> Algorithm:
-    train, held = rows(400, 1), rows(150, 2)
+    train, held_out = rows(400, 1), rows(150, 2)
     return training.ALGORITHMS[name](problem, params(name, **more)).fit(
-        train, y(train), validation=held, y_validation=y(held), seed=3, threads=threads
+        train, y(train), validation=held_out, y_validation=y(held_out), seed=3, threads=threads
     )
 
 
@@ -72,20 +72,20 @@ def test_derivatives_of_the_focal_loss_are_those_of_finite_differences(focus: fl
     truth = chance.integers(0, classes, 200).astype(float)
     gradient, second, curvature = focal_loss.derivatives(scores, truth, focus)
     assert gradient.shape == second.shape == curvature.shape == scores.shape
-    for place in [...] if classes == 2 else [(slice(None), k) for k in range(classes)]:
+    for index in [...] if classes == 2 else [(slice(None), k) for k in range(classes)]:
         nudge = np.zeros_like(scores)
-        nudge[place] = 1e-5
+        nudge[index] = 1e-5
         up, down = (focal_loss.losses(scores + sign * nudge, truth, focus) for sign in (1, -1))
-        np.testing.assert_allclose(gradient[place], (up - down) / 2e-5, atol=1e-7)
-        up, down = (focal_loss.derivatives(scores + sign * nudge, truth, focus)[0][place] for sign in (1, -1))
-        np.testing.assert_allclose(second[place], (up - down) / 2e-5, atol=1e-7)
+        np.testing.assert_allclose(gradient[index], (up - down) / 2e-5, atol=1e-7)
+        up, down = (focal_loss.derivatives(scores + sign * nudge, truth, focus)[0][index] for sign in (1, -1))
+        np.testing.assert_allclose(second[index], (up - down) / 2e-5, atol=1e-7)
     assert (curvature >= second - 1e-12).all()
     assert (curvature > 0).all()
 
 
 def test_a_focus_of_nought_is_cross_entropy() -> None:
     scores, truth = np.array([-2.0, 0.5, 3.0]), np.array([0.0, 1.0, 0.0])
-    own = focal_loss.shares(scores)[np.arange(3), truth.astype(int)]
+    own = focal_loss.softmax(scores)[np.arange(3), truth.astype(int)]
     np.testing.assert_allclose(focal_loss.losses(scores, truth, 0.0), -np.log(own))
     certain = np.array([800.0, -800.0])
     assert focal_loss.losses(certain, np.array([1.0, 0.0]), 2.0).tolist() == [0.0, 0.0]
@@ -97,7 +97,7 @@ def test_robust_losses_lie_below_the_parabola_their_steps_assume(name: str) -> N
     target = np.random.default_rng(0).normal(700, 200, 999)
     loss = robust_loss(name, target)
     assert loss.start == np.median(target)
-    assert spread(target) == pytest.approx(200, rel=0.1)
+    assert robust_scale(target) == pytest.approx(200, rel=0.1)
     truth = np.array([700.0])
 
     def cost(score: float) -> float:
@@ -109,8 +109,8 @@ def test_robust_losses_lie_below_the_parabola_their_steps_assume(name: str) -> N
         for step in (-1_000.0, -10.0, 10.0, 1_000.0):
             assert cost(score + step) <= cost(score) + gradient * step + curvature * step**2 / 2 + 1e-6
         assert score - gradient / curvature == pytest.approx(700.0)
-    assert spread(np.array([0.0] * 99 + [1.0])) == pytest.approx(np.std([0.0] * 99 + [1.0]))
-    assert spread(np.zeros(5)) == 1.0
+    assert robust_scale(np.array([0.0] * 99 + [1.0])) == pytest.approx(np.std([0.0] * 99 + [1.0]))
+    assert robust_scale(np.zeros(5)) == 1.0
 
 
 # --- every loss of every algorithm --------------------------------------------------------------
@@ -149,11 +149,11 @@ def test_classes_are_learnt_with_every_loss_and_answered_as_probabilities(
 
     model, fresh = fitted(name, "classification", y, loss=loss), rows(150, 4)
     assert (model.predict(fresh).astype(int) == y(fresh)).mean() > 0.85
-    shares = model.predict_proba(fresh)
-    assert shares.shape == (150, classes)
-    np.testing.assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-6)
+    softmax = model.predict_proba(fresh)
+    assert softmax.shape == (150, classes)
+    np.testing.assert_allclose(softmax.sum(axis=1), 1.0, rtol=1e-6)
     again = training.ALGORITHMS[name].load(model.dump())
-    np.testing.assert_array_equal(again.predict_proba(fresh), shares)
+    np.testing.assert_array_equal(again.predict_proba(fresh), softmax)
 
 
 @pytest.mark.parametrize("name", [pytest.param(one, marks=installed(one)) for one in BOOSTED])
@@ -178,23 +178,23 @@ def test_outliers_hardly_move_a_robust_loss(name: str) -> None:
     fresh = rows(150, 4)
 
     def missed(loss: str) -> float:
-        answer = np.asarray(fitted(name, "regression", spoilt, loss=loss).predict(fresh))
-        return float(np.median(np.abs(answer - sales(fresh))))
+        prediction = np.asarray(fitted(name, "regression", spoilt, loss=loss).predict(fresh))
+        return float(np.median(np.abs(prediction - sales(fresh))))
 
     assert max(missed("huber"), missed("log_cosh")) < missed("squared") / 4
 
 
 @pytest.mark.parametrize("name", [pytest.param(one, marks=installed(one)) for one in BOOSTED])
 def test_early_stopping_watches_the_loss_itself(name: str) -> None:
-    seen: list[Progress] = []
-    train, held = rows(200, 1), rows(100, 2)
+    steps_of: list[Progress] = []
+    train, held_out = rows(200, 1), rows(100, 2)
     noise = np.random.default_rng(0).integers(0, 2, 300)
     training.ALGORITHMS[name]("classification", {"loss": "focal", "early_stopping_rounds": 10}).fit(
-        train, noise[:200], validation=held, y_validation=noise[200:], on_progress=seen.append
+        train, noise[:200], validation=held_out, y_validation=noise[200:], on_progress=steps_of.append
     )
-    assert len(seen) < 200, "there is nothing to learn"
-    assert any(re.match("validation_focal", key, re.IGNORECASE) for key in seen[0].values)
-    assert not any("logloss" in key.lower() for key in seen[0].values)
+    assert len(steps_of) < 200, "there is nothing to learn"
+    assert any(re.match("validation_focal", key, re.IGNORECASE) for key in steps_of[0].values)
+    assert not any("logloss" in key.lower() for key in steps_of[0].values)
 
 
 @pytest.mark.parametrize("name", [pytest.param(one, marks=installed(one)) for one in ("lightgbm", "xgboost")])
@@ -231,9 +231,9 @@ def test_the_table_in_the_documentation_is_the_catalogue() -> None:
     table = re.search(r"^\| loss \|.*(?:\n\|.*)+", text, re.MULTILINE)
     assert table is not None
     head, _, *lines = ([cell.strip() for cell in row.strip("|").split("|")] for row in table[0].splitlines())
-    told = {
-        name.strip(" `"): {line[0].strip("`") for line in lines if line[place].startswith("yes")}
-        for place, names in enumerate(head[1:], start=1)
+    library_names = {
+        name.strip(" `"): {line[0].strip("`") for line in lines if line[index].startswith("yes")}
+        for index, names in enumerate(head[1:], start=1)
         for name in names.split(",")
     }
     known = {
@@ -241,4 +241,4 @@ def test_the_table_in_the_documentation_is_the_catalogue() -> None:
         for name, info in ALGORITHM_CATALOGUE.items()
         if info.number_losses or info.class_losses
     }
-    assert told == known
+    assert library_names == known

@@ -17,8 +17,8 @@ from mlops_assets.model_file.training import AlgorithmChoice, SearchSpec, Traini
 
 
 def spec(*choices: AlgorithmChoice, search: SearchSpec | None = None, problem: str = "regression") -> Any:
-    asked = TrainingSpec(algorithms=choices, search=search)
-    return SimpleNamespace(problem=problem, training=asked, features=FeaturesSpec())
+    section = TrainingSpec(algorithms=choices, search=search)
+    return SimpleNamespace(problem=problem, training=section, features=FeaturesSpec())
 
 
 def named(*names: str) -> tuple[AlgorithmChoice, ...]:
@@ -58,8 +58,8 @@ def test_an_algorithm_that_is_not_installed_fails_alone() -> None:
 
 @pytest.mark.usefixtures("nothing_extra")
 def test_what_is_left_out_is_told_in_one_line() -> None:
-    absent = training.not_installed(["ridge", "xgboost", "lstm", "catboost"])
-    assert training.left_out(absent) == (
+    absent = training.missing_libraries(["ridge", "xgboost", "lstm", "catboost"])
+    assert training.format_missing(absent) == (
         "left out, not installed: xgboost, lstm, catboost; pip install 'mlops-assets[boosting,deep]'"
     )
     training.check(spec(*named("ridge", "xgboost")))

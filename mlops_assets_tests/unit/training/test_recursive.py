@@ -48,7 +48,7 @@ def rows(
     return FeatureMatrix((*names, *clock[0]), np.column_stack([*columns, *clock[1]]))
 
 
-def learnt(params: dict[str, Any], train: FeatureMatrix, **options: Any) -> Algorithm:
+def fit_recursive(params: dict[str, Any], train: FeatureMatrix, **options: Any) -> Algorithm:
     return training.ALGORITHMS["recursive"]("forecasting", params).fit(
         train, np.linspace(1.0, 2.0, len(train.values)), seed=1, **options
     )
@@ -56,26 +56,26 @@ def learnt(params: dict[str, Any], train: FeatureMatrix, **options: Any) -> Algo
 
 def test_with_plans_for_every_step_the_answer_is_exact() -> None:
     y, x = process()
-    model = learnt(PLANNED, rows(y, x, np.arange(20, 300)))
+    model = fit_recursive(PLANNED, rows(y, x, np.arange(20, 300)))
     later = np.arange(310, 480)
     np.testing.assert_allclose(model.predict(rows(y, x, later)), y[later + AHEAD], rtol=1e-8)
 
 
 def test_a_plan_without_a_past_is_for_the_last_step_and_the_channel_stays_what_it_is_before() -> None:
     y, x = process()
-    model = learnt(PLANNED, rows(y, x, np.arange(20, 300), channels=("y", "x")))
+    model = fit_recursive(PLANNED, rows(y, x, np.arange(20, 300), channels=("y", "x")))
     later = np.arange(310, 480)
     before, last = y[later - 1], y[later]
     for step in range(1, AHEAD + 1):
-        told = x[later + AHEAD] if step == AHEAD else x[later]
-        before, last = last, 10.0 + 0.6 * last - 0.2 * before + 3.0 * told
-    answer = model.predict(rows(y, x, later, channels=("y", "x")))
-    np.testing.assert_allclose(answer, last, rtol=1e-8)
+        planned = x[later + AHEAD] if step == AHEAD else x[later]
+        before, last = last, 10.0 + 0.6 * last - 0.2 * before + 3.0 * planned
+    prediction = model.predict(rows(y, x, later, channels=("y", "x")))
+    np.testing.assert_allclose(prediction, last, rtol=1e-8)
 
 
 def test_without_a_plan_a_channel_keeps_its_last_value() -> None:
     y, x = process()
-    model = learnt({**PARAMS, "exogenous": ["x"]}, rows(y, x, np.arange(20, 300)))
+    model = fit_recursive({**PARAMS, "exogenous": ["x"]}, rows(y, x, np.arange(20, 300)))
     later = np.arange(310, 480)
     before, last = y[later - 1], y[later]
     for _ in range(AHEAD):
@@ -86,7 +86,9 @@ def test_without_a_plan_a_channel_keeps_its_last_value() -> None:
 def test_several_entities_are_learnt_together() -> None:
     parts = [rows(*process(seed=seed), np.arange(20, 200)) for seed in (1, 2, 3)]
     mixed = np.random.default_rng(0).permutation(540)
-    model = learnt(PLANNED, FeatureMatrix(parts[0].names, np.vstack([part.values for part in parts])[mixed]))
+    model = fit_recursive(
+        PLANNED, FeatureMatrix(parts[0].names, np.vstack([part.values for part in parts])[mixed])
+    )
     y, x = process(seed=9)
     later = np.arange(310, 480)
     np.testing.assert_allclose(model.predict(rows(y, x, later)), y[later + AHEAD], rtol=1e-8)
@@ -94,10 +96,10 @@ def test_several_entities_are_learnt_together() -> None:
 
 def test_columns_of_the_rows_own_instant_are_not_taken_for_those_of_the_step() -> None:
     y, x = process()
-    model, asked = learnt(PARAMS, rows(y, x, np.arange(20, 300))), rows(y, x, np.arange(310, 480))
-    other = asked.values.copy()
+    model, fresh = fit_recursive(PARAMS, rows(y, x, np.arange(20, 300))), rows(y, x, np.arange(310, 480))
+    other = fresh.values.copy()
     other[:, :2] = -7.0
-    np.testing.assert_array_equal(model.predict(FeatureMatrix(asked.names, other)), model.predict(asked))
+    np.testing.assert_array_equal(model.predict(FeatureMatrix(fresh.names, other)), model.predict(fresh))
 
 
 def test_the_season_is_that_of_the_step_and_unknown_without_the_time() -> None:
@@ -107,9 +109,9 @@ def test_the_season_is_that_of_the_step_and_unknown_without_the_time() -> None:
     trained, later = np.arange(20, 700), np.arange(720, 990)
     missed = {}
     for time in (True, False):
-        model = learnt({**PARAMS, "algorithm": "ridge", "lags": 1}, rows(y, x, trained, time=time))
-        answer = np.asarray(model.predict(rows(y, x, later, time=time)))
-        missed[time] = np.abs(answer - y[later + AHEAD]).mean()
+        model = fit_recursive({**PARAMS, "algorithm": "ridge", "lags": 1}, rows(y, x, trained, time=time))
+        prediction = np.asarray(model.predict(rows(y, x, later, time=time)))
+        missed[time] = np.abs(prediction - y[later + AHEAD]).mean()
     assert missed[True] < 1.5 < missed[False]
 
 
@@ -118,21 +120,21 @@ def test_a_row_answers_the_same_alone_and_among_others_and_whatever_is_missing()
     holes = rows(y, x, np.arange(20, 300))
     holes.values[::7, 2] = np.nan
     holes.values[::5, 3:] = np.nan
-    model, asked = learnt(PLANNED, holes), rows(y, x, np.arange(310, 480))
-    together = model.predict(asked)
+    model, fresh = fit_recursive(PLANNED, holes), rows(y, x, np.arange(310, 480))
+    together = model.predict(fresh)
     alone = [
-        model.predict(FeatureMatrix(asked.names, asked.values[place : place + 1]))[0] for place in (0, 99)
+        model.predict(FeatureMatrix(fresh.names, fresh.values[index : index + 1]))[0] for index in (0, 99)
     ]
     np.testing.assert_allclose(together[[0, 99]], alone, rtol=1e-12)
-    asked.values[:, 2:-1] = np.nan
-    assert np.isfinite(model.predict(asked)).all()
+    fresh.values[:, 2:-1] = np.nan
+    assert np.isfinite(model.predict(fresh)).all()
     with pytest.raises(TrainingError, match="no training row knows the target"):
-        learnt(PLANNED, FeatureMatrix(holes.names, np.full_like(holes.values, np.nan)))
+        fit_recursive(PLANNED, FeatureMatrix(holes.names, np.full_like(holes.values, np.nan)))
 
 
 def test_an_answer_that_runs_away_is_held() -> None:
     y: Floats = np.power(1.5, np.arange(60.0))
-    model = learnt({**PARAMS, "lags": 1, "ahead": 500}, rows(y, np.zeros(60), np.arange(12, 55)))
+    model = fit_recursive({**PARAMS, "lags": 1, "ahead": 500}, rows(y, np.zeros(60), np.arange(12, 55)))
     far = model.predict(rows(y, np.zeros(60), np.array([55])))
     assert far[0] == pytest.approx(2 * y[54] - y[12])
 
@@ -140,17 +142,17 @@ def test_an_answer_that_runs_away_is_held() -> None:
 @pytest.mark.parametrize("scale", ["none", "log1p"])
 def test_it_learns_on_the_scale_that_the_model_file_says(scale: Any) -> None:
     y, x = process(level=60.0)
-    model = learnt(PLANNED, rows(y, x, np.arange(20, 300)), target_transform=scale)
+    model = fit_recursive(PLANNED, rows(y, x, np.arange(20, 300)), target_transform=scale)
     later = np.arange(310, 480)
     again = training.ALGORITHMS["recursive"].load(model.dump())
-    answer = again.predict(rows(y, x, later))
-    assert np.abs(answer - y[later + AHEAD]).mean() < (0.1 if scale == "log1p" else 1e-6)
+    prediction = again.predict(rows(y, x, later))
+    assert np.abs(prediction - y[later + AHEAD]).mean() < (0.1 if scale == "log1p" else 1e-6)
 
 
 def test_what_is_inside_is_stored_as_it_stores_itself() -> None:
     y, x = process()
     params = {**PLANNED, "algorithm": "lightgbm", "params": {"num_leaves": 7, "n_estimators": 20}}
-    model = learnt(params, rows(y, x, np.arange(20, 300)))
+    model = fit_recursive(params, rows(y, x, np.arange(20, 300)))
     assert set(model.dump()) == {
         "algorithm.json",
         "recursive.json",
@@ -165,7 +167,7 @@ def test_what_is_inside_is_stored_as_it_stores_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "params, words",
+    "params, sentence",
     [
         (
             {"algorithm": "ligthgbm"},
@@ -181,10 +183,10 @@ def test_what_is_inside_is_stored_as_it_stores_itself() -> None:
         ({"lag": 3}, r"no parameter 'lag'; did you mean 'lags'\?"),
     ],
 )
-def test_mistakes_are_found_before_anything_is_trained(params: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_mistakes_are_found_before_anything_is_trained(params: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
         AlgorithmChoice(name="recursive", params=params)
-    with pytest.raises(TrainingError, match=words):
+    with pytest.raises(TrainingError, match=sentence):
         training.ALGORITHMS["recursive"]("forecasting", params)
 
 
@@ -192,7 +194,7 @@ def test_mistakes_are_found_before_anything_is_trained(params: dict[str, Any], w
 def test_lags_must_lie_in_the_window(lags: int) -> None:
     y, x = process()
     with pytest.raises(TrainingError, match=rf"{lags} lags need .*features.history.steps"):
-        learnt({**PARAMS, "lags": lags}, rows(y, x, np.arange(20, 100)))
+        fit_recursive({**PARAMS, "lags": lags}, rows(y, x, np.arange(20, 100)))
 
 
 def test_everything_tabular_can_be_wrapped() -> None:

@@ -21,7 +21,7 @@ from mlops_assets.model_file.training import (
     SearchSpec,
     TrainingSpec,
 )
-from mlops_assets.training import Algorithm, Searched
+from mlops_assets.training import Algorithm, SearchResult
 from mlops_assets_tests.waiting import patience
 
 pytest.importorskip("optuna")
@@ -31,12 +31,12 @@ TARGET = VALUES[:, 0] * 3
 
 
 def spec(trials: int, spaces: dict[str, Any] | None = None, **fixed: Any) -> Any:
-    found = spaces or {"ridge": {"alpha": SearchedRange(low=0.001, high=10_000.0, log=True)}}
-    choices = tuple(AlgorithmChoice(name=name, params=fixed) for name in found)
+    result = spaces or {"ridge": {"alpha": SearchedRange(low=0.001, high=10_000.0, log=True)}}
+    choices = tuple(AlgorithmChoice(name=name, params=fixed) for name in result)
     return SimpleNamespace(
         problem="regression",
         features=FeaturesSpec(),
-        training=TrainingSpec(algorithms=choices, search=SearchSpec(trials=trials, spaces=found)),
+        training=TrainingSpec(algorithms=choices, search=SearchSpec(trials=trials, spaces=result)),
     )
 
 
@@ -44,11 +44,11 @@ def rmse(model: Algorithm) -> float:
     return float(np.sqrt(((model.predict(MATRIX) - TARGET) ** 2).mean()))
 
 
-def run(asked: Any, deadline: float = 120.0, **named: Any) -> Searched:
-    [found] = training.search(
-        asked, MATRIX, TARGET, MATRIX, TARGET, score=rmse, deadline_seconds=deadline, **named
+def run(model_spec: Any, deadline: float = 120.0, **named: Any) -> SearchResult:
+    [result] = training.search(
+        model_spec, MATRIX, TARGET, MATRIX, TARGET, score=rmse, deadline_seconds=deadline, **named
     )
-    return found
+    return result
 
 
 def test_it_finds_the_better_parameters_and_repeats() -> None:
@@ -67,8 +67,8 @@ def test_what_the_model_file_sets_stays() -> None:
             "fit_intercept": SearchedChoice(choices=(True, False)),
         }
     }
-    found = run(spec(3, spaces, alpha=5))
-    assert {trial.choice.params["alpha"] for trial in found.trials} == {5}
+    result = run(spec(3, spaces, alpha=5))
+    assert {trial.choice.params["alpha"] for trial in result.trials} == {5}
 
 
 def test_an_interrupted_search_goes_on(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_an_interrupted_search_goes_on(tmp_path: Path) -> None:
 
 def test_it_keeps_to_its_time() -> None:
     begun = time.monotonic()
-    found = run(spec(10_000), deadline=4.0)
-    assert 0 < len(found.trials) < 10_000
+    result = run(spec(10_000), deadline=4.0)
+    assert 0 < len(result.trials) < 10_000
     assert time.monotonic() - begun < patience(15.0)
 
 
@@ -96,25 +96,25 @@ def test_hopeless_trials_are_cut_short() -> None:
             "early_stopping_rounds": SearchedChoice(choices=(0,)),
         }
     }
-    found = run(spec(14, spaces, n_estimators=60))
-    assert {trial.status for trial in found.trials} == {"trained", "pruned"}
+    result = run(spec(14, spaces, n_estimators=60))
+    assert {trial.status for trial in result.trials} == {"trained", "pruned"}
     assert all(
-        trial.choice.params["learning_rate"] == 1e-6 for trial in found.trials if trial.status == "pruned"
+        trial.choice.params["learning_rate"] == 1e-6 for trial in result.trials if trial.status == "pruned"
     )
 
 
 def test_failed_trials_are_recorded_and_do_not_end_the_search() -> None:
-    found = run(spec(6, {"ridge": {"solver": SearchedChoice(choices=("svd", "lbfgs"))}}))
-    assert {trial.status for trial in found.trials} == {"trained", "failed"}
-    assert found.best is not None
+    result = run(spec(6, {"ridge": {"solver": SearchedChoice(choices=("svd", "lbfgs"))}}))
+    assert {trial.status for trial in result.trials} == {"trained", "failed"}
+    assert result.best is not None
 
 
 def test_without_a_search_section_nothing_is_searched() -> None:
     plain = SimpleNamespace(
         problem="regression", training=TrainingSpec(algorithms=(AlgorithmChoice(name="ridge"),))
     )
-    asked: Any = plain
-    assert training.search(asked, MATRIX, TARGET, MATRIX, TARGET, score=rmse, deadline_seconds=1.0) == ()
+    model_spec: Any = plain
+    assert training.search(model_spec, MATRIX, TARGET, MATRIX, TARGET, score=rmse, deadline_seconds=1.0) == ()
 
 
 @pytest.mark.parametrize(

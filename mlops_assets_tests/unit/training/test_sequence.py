@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
 from mlops_assets.model_file.features import TIME, history_column, parse_history_column
-from mlops_assets.training.algorithms.base.windows import layout, unrolled
+from mlops_assets.training.algorithms.base.windows import layout, reconstruct_series
 
 Floats = NDArray[np.float64]
 HOUR: Final = 3600.0
@@ -60,15 +61,15 @@ def test_the_series_is_found_again_whatever_the_order_of_rows() -> None:
     y[60] = np.nan
     at = np.random.default_rng(0).permutation(np.setdiff1d(np.arange(30, 110), [70, 71, 57]))
     target = y[at + 3]
-    found = unrolled("it", rows(y, x, at).values, target, layout(NAMES), HOUR, 3)
-    assert found.first == 7 * HOUR
+    reconstructed = reconstruct_series("it", rows(y, x, at).values, target, layout(NAMES), HOUR, 3)
+    assert reconstructed.first == 7 * HOUR
     expected = y[7:113].copy()
     lost = {110, 111} - set((at + 3).tolist())
     for point in {70, 71, 57} - set((at + 3).tolist()) | lost:
         expected[point - 7] = np.nan
-    np.testing.assert_array_equal(found.values, expected)
+    np.testing.assert_array_equal(reconstructed.values, expected)
     with pytest.raises(TrainingError, match="order of its rows is unknown"):
-        unrolled("it", rows(y, x, at).values[:, :-1], target, layout(NAMES[:-1]), HOUR, 3)
+        reconstruct_series("it", rows(y, x, at).values[:, :-1], target, layout(NAMES[:-1]), HOUR, 3)
 
 
 def test_a_forecast_is_that_of_a_filter_over_the_whole_series() -> None:
@@ -92,8 +93,8 @@ def test_a_forecast_is_that_of_a_filter_over_the_whole_series() -> None:
         ahead = (
             reference.forecast(3, exog=other[origin + 1 : origin + 4])[-1] * known[0].std() + known[0].mean()
         )
-        answer = model.predict(rows(y, x, np.array([origin])))[0]
-        assert answer == pytest.approx(ahead, abs=0.05 * y.std()), origin
+        prediction = model.predict(rows(y, x, np.array([origin])))[0]
+        assert prediction == pytest.approx(ahead, abs=0.05 * y.std()), origin
 
 
 @pytest.mark.parametrize("name", ["seasonal_naive", "arima", "sarimax", "exponential_smoothing", "lstm"])
@@ -110,7 +111,7 @@ def test_a_row_answers_the_same_alone_and_among_others(name: str) -> None:
     trained, later = np.arange(0, 250), np.arange(255, 390)
     model = training.ALGORITHMS[name]("forecasting", params[name]).fit(rows(y, x, trained), y[trained + 3])
     together = model.predict(rows(y, x, later))
-    alone = [model.predict(rows(y, x, later[place : place + 1]))[0] for place in (0, 60, 134)]
+    alone = [model.predict(rows(y, x, later[position : position + 1]))[0] for position in (0, 60, 134)]
     np.testing.assert_allclose(together[[0, 60, 134]], alone, rtol=1e-5)
     gaps = rows(y, x, later)
     gaps.values[:, 1:20:3] = np.nan
@@ -123,19 +124,42 @@ def test_the_naive_takes_the_newest_season_it_knows() -> None:
     model = training.ALGORITHMS["seasonal_naive"]("forecasting", {"season": 7, "ahead": 9}).fit(
         rows(y, x, np.arange(30, 60)), np.arange(39.0, 69.0)
     )
-    asked = rows(y, x, np.array([80]))
-    assert model.predict(asked)[0] == 80 + 9 - 14
-    asked.values[0, 1 + 5] = np.nan
-    assert model.predict(asked)[0] == 80 + 9 - 21
-    asked.values[0, 1 : 1 + STEPS] = np.nan
-    assert model.predict(asked)[0] == np.arange(39.0, 69.0).mean()
+    row = rows(y, x, np.array([80]))
+    assert model.predict(row)[0] == 80 + 9 - 14
+    row.values[0, 1 + 5] = np.nan
+    assert model.predict(row)[0] == 80 + 9 - 21
+    row.values[0, 1 : 1 + STEPS] = np.nan
+    assert model.predict(row)[0] == np.arange(39.0, 69.0).mean()
 
 
 def test_what_is_exogenous_must_be_there() -> None:
     pytest.importorskip("statsmodels")
     y, x = series()
     at = np.arange(0, 100)
-    for exogenous, words in (({"z": "plan"}, "not looked back at"), ({"x": "later"}, "no column 'later'")):
+    for exogenous, sentence in (({"z": "plan"}, "not looked back at"), ({"x": "later"}, "no column 'later'")):
         model = training.ALGORITHMS["sarimax"]("forecasting", {**ORDERS, "exogenous": exogenous})
-        with pytest.raises(TrainingError, match=words):
+        with pytest.raises(TrainingError, match=sentence):
             model.fit(rows(y, x, at), y[at + 3])
+
+
+def test_a_model_stored_under_earlier_names_is_read() -> None:
+    pytest.importorskip("statsmodels")
+    y, x = series()
+    at = np.arange(0, 100)
+    model = training.ALGORITHMS["arima"]("forecasting", {"ahead": 3, "every": HOUR}).fit(
+        rows(y, x, at), y[at + 3]
+    )
+    files = model.dump()
+    earlier = {
+        "process_covariance": "noise",
+        "state_covariance": "spread",
+        "center": "centre",
+        "scale": "width",
+    }
+    with np.load(io.BytesIO(files["model.npz"])) as arrays:
+        renamed = {earlier.get(name, name): arrays[name] for name in arrays.files}
+    body = io.BytesIO()
+    np.savez_compressed(body, **renamed)
+    loaded = type(model).load({**files, "model.npz": body.getvalue()})
+    fresh = rows(y, x, np.arange(110, 120))
+    np.testing.assert_array_equal(loaded.predict(fresh), model.predict(fresh))

@@ -23,8 +23,8 @@ from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import BundleError, MissingExtraError, TrainingError
 from mlops_assets.model_file.algorithms import AlgorithmParameters, Problem, refusals
 from mlops_assets.model_file.training import TargetTransform
-from mlops_assets.training.algorithms.base.labels import as_labels, as_numbers, as_places, in_natural_order
-from mlops_assets.training.algorithms.base.target_transform import LEARNT, answered, learnt
+from mlops_assets.training.algorithms.base.labels import as_labels, as_numbers, class_codes, in_natural_order
+from mlops_assets.training.algorithms.base.target_transform import TRANSFORMS, invert_target, transform_target
 from mlops_assets.training.algorithms.base.windows import layout
 
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
-def unheard(_progress: Progress) -> None:
+def ignore_progress(_progress: Progress) -> None:
     """Listen to no progress."""
 
 
@@ -77,9 +77,9 @@ class Algorithm(ABC):
     packages: ClassVar[tuple[str, ...]]
     explain: ClassVar[Literal["tree", "linear", "other"]]
     handles_missing: ClassVar[bool] = False
-    reads_past: ClassVar[bool] = False
-    scales: ClassVar[bool] = False
-    lean: ClassVar[tuple[str, ...]] = ()
+    uses_history: ClassVar[bool] = False
+    supports_threads: ClassVar[bool] = False
+    blocked_imports: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         """Take the name over from the parameters."""
@@ -128,7 +128,7 @@ class Algorithm(ABC):
     def _fit(self, data: FitData) -> None: ...
 
     @abstractmethod
-    def _answer(self, values: Floats) -> Floats:
+    def _predict(self, values: Floats) -> Floats:
         """Shape (rows,) for numbers, (rows, classes) of probabilities for classes."""
 
     @abstractmethod
@@ -145,7 +145,7 @@ class Algorithm(ABC):
         """For `linear`: weights (outputs, features) and intercepts (outputs,) in the units of the matrix."""
         raise NotImplementedError(f"{self.name} is not linear")
 
-    def is_quick(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - most are not, whatever the size
+    def runs_inline(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - most are not, whatever the size
         """Whether fitting is one direct computation of about a second at most, which needs no process to be ended."""
         return False
 
@@ -161,7 +161,7 @@ class Algorithm(ABC):
         seed: int = 0,
         threads: int = 1,
         target_transform: TargetTransform = "none",
-        on_progress: OnProgress = unheard,
+        on_progress: OnProgress = ignore_progress,
     ) -> Self:
         """Learn. Neither matrix nor target is written to. Raises TrainingError for what cannot be learnt from.
 
@@ -205,17 +205,17 @@ class Algorithm(ABC):
 
     def predict(self, matrix: FeatureMatrix) -> NDArray[Any]:
         """Numbers (rows,), or for classification the text label of the most probable class."""
-        answer = self._answer(self._checked(matrix, "predicting"))
+        prediction = self._predict(self._checked(matrix, "predicting"))
         if not self.classes:
-            return answered(self.target_transform, answer)
-        labels: NDArray[Any] = np.asarray(self.classes, dtype=np.str_)[np.argmax(answer, axis=1)]
+            return invert_target(self.target_transform, prediction)
+        labels: NDArray[Any] = np.asarray(self.classes, dtype=np.str_)[np.argmax(prediction, axis=1)]
         return labels
 
     def predict_proba(self, matrix: FeatureMatrix) -> Floats:
         """Probabilities (rows, classes) in the order of `classes`. Raises TypeError for anything but classification."""
         if not self.classes:
             raise TypeError(f"{self.name} was trained for {self.problem}, which has no probabilities")
-        return self._answer(self._checked(matrix, "predicting"))
+        return self._predict(self._checked(matrix, "predicting"))
 
     def dump(self) -> dict[str, bytes]:
         """The model as files: its own, and `algorithm.json` that says how to read them."""
@@ -240,7 +240,7 @@ class Algorithm(ABC):
             loaded.feature_names = tuple(description["feature_names"])
             loaded.classes = tuple(description["classes"])
             loaded.target_transform = description.get("target_transform", "none")
-            if loaded.target_transform not in LEARNT:
+            if loaded.target_transform not in TRANSFORMS:
                 raise BundleError(
                     f"a {cls.name} model was learnt on an unknown scale {loaded.target_transform!r}"
                 )
@@ -264,38 +264,38 @@ class Algorithm(ABC):
         if refused.any():
             column = int(np.argmax(refused.any(axis=0)))
             count = int(refused[:, column].sum())
-            what, mend = (
+            what, fix = (
                 "missing or infinite",
                 "; fill them in 'features', or take an algorithm that accepts gaps",
             )
             if self.handles_missing:
-                what, mend = "infinite", ""
+                what, fix = "infinite", ""
             raise TrainingError(
-                f"{self.name}: column {matrix.names[column]!r} has {count} {what} values ({when}){mend}"
+                f"{self.name}: column {matrix.names[column]!r} has {count} {what} values ({when}){fix}"
             )
-        return self._own_past_as_learnt(values, when)
+        return self._transform_own_history(values, when)
 
-    def _own_past_as_learnt(self, values: Floats, when: str) -> Floats:
+    def _transform_own_history(self, values: Floats, when: str) -> Floats:
         """The target's own past on the scale of the target: whoever reads on from one to the other compares like with
         like. Other columns, lags and windows of the target among them, stay as they are."""
-        if self.target_transform == "none" or not (self.reads_past and self.problem == "forecasting"):
+        if self.target_transform == "none" or not (self.uses_history and self.problem == "forecasting"):
             return values
         own = list(next(iter(layout(self.feature_names).past.values()), ()))
         scaled = values.copy()
-        scaled[:, own] = learnt(
+        scaled[:, own] = transform_target(
             self.target_transform, values[:, own], f"{self.name}: the target's past ({when})"
         )
         return scaled
 
     def _target(self, y: Target, *, known_only: bool = True) -> Floats:
         if self.problem == "classification":
-            return as_places(as_labels(y), self.classes, known_only=known_only)
-        return learnt(self.target_transform, as_numbers(y), f"{self.name}: the target")
+            return class_codes(as_labels(y), self.classes, known_only=known_only)
+        return transform_target(self.target_transform, as_numbers(y), f"{self.name}: the target")
 
 
-def _difference(expected: tuple[str, ...], given: tuple[str, ...]) -> str:
-    missing = [name for name in expected if name not in given]
-    extra = [name for name in given if name not in expected]
+def _difference(expected: tuple[str, ...], actual: tuple[str, ...]) -> str:
+    missing = [name for name in expected if name not in actual]
+    extra = [name for name in actual if name not in expected]
     if missing:
         return f"column {missing[0]!r} is missing ({len(missing)} missing, {len(extra)} unknown)"
     if extra:

@@ -10,14 +10,14 @@ from typing import Any, Final
 import numpy as np
 
 from mlops_assets.errors import TrainingError
-from mlops_assets.training.algorithms.base.focal_loss import focal_loss, focus_of, shares
-from mlops_assets.training.algorithms.base.losses import Floats, OwnLoss, named_loss
+from mlops_assets.training.algorithms.base.focal_loss import focal_gamma, focal_loss, softmax
+from mlops_assets.training.algorithms.base.losses import CustomObjective, Floats, named_loss
 from mlops_assets.training.algorithms.base.robust_losses import robust_loss
 
 WITHOUT_EFFECT: Final = ("is_unbalance", "scale_pos_weight")
-OWN: Final = "own"
+CUSTOM: Final = "own"
 """What an algorithm's table of losses says of one that its library does not bring."""
-CLASS_LOSSES: Final = {"cross_entropy": "cross_entropy", "focal": OWN}
+CLASS_LOSSES: Final = {"cross_entropy": "cross_entropy", "focal": CUSTOM}
 ROUNDS: Final = 400
 """Trees, where the model file does not say how many."""
 PATIENCE: Final = 50
@@ -48,7 +48,7 @@ def objective(
     return named, {"objective": two} if classes == 2 else {"objective": more, "num_class": classes}
 
 
-def own_loss(algorithm: str, params: Mapping[str, Any], target: Floats) -> OwnLoss:
+def custom_objective(algorithm: str, params: Mapping[str, Any], target: Floats) -> CustomObjective:
     """The loss that `params` name. target: of the training rows.
 
     Raises TrainingError for a parameter that would be ignored with it, and for a focus below 0.
@@ -60,7 +60,7 @@ def own_loss(algorithm: str, params: Mapping[str, Any], target: Floats) -> OwnLo
         raise TrainingError(
             f"{algorithm}: {ignored[0]!r} has no effect with the loss 'focal', which weighs by 'focus'; leave it out"
         )
-    return focal_loss(focus_of(algorithm, params))
+    return focal_loss(focal_gamma(algorithm, params))
 
 
 def library_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,8 +68,8 @@ def library_params(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name not in ("loss", "focus")}
 
 
-def class_shares(answer: Floats, loss: object) -> Floats:
+def class_probabilities(prediction: Floats, loss: object) -> Floats:
     """Probabilities (rows, classes): of scores, when the loss is one of ours, else of what the library answers."""
     if loss == "focal":
-        return shares(answer)
-    return np.column_stack((1.0 - answer, answer)) if answer.ndim == 1 else answer
+        return softmax(prediction)
+    return np.column_stack((1.0 - prediction, prediction)) if prediction.ndim == 1 else prediction

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-QUICK: Final = 2e9
+INLINE_OPERATIONS: Final = 2e9
 """Multiplications that take about a second on one slow core."""
 
 

@@ -12,7 +12,7 @@ from mlops_assets.errors import MlopsError
 LONGEST = 2_000
 
 
-def explained(error: Exception) -> str:
+def format_error(error: Exception) -> str:
     """Our own errors as they are; those of libraries with their kind and place."""
     if isinstance(error, MlopsError):
         return str(error)
@@ -20,6 +20,6 @@ def explained(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (in {Path(last.filename).name}, line {last.lineno})"[:LONGEST]
 
 
-def listed(raised: Iterable[warnings.WarningMessage]) -> str:
+def format_warnings(raised: Iterable[warnings.WarningMessage]) -> str:
     """Each warning once."""
     return "; ".join(sorted({f"{one.category.__name__}: {one.message}" for one in raised}))[:LONGEST]

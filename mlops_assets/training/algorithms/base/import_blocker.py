@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def without(modules: tuple[str, ...]) -> Iterator[None]:
+def block_imports(modules: tuple[str, ...]) -> Iterator[None]:
     """Let imports of these modules fail meanwhile, unless they are there: libraries then skip what we do not use."""
     hidden = [name for name in modules if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is how Python spells 'not importable'

@@ -22,11 +22,11 @@ class StateSpace:
 
     design: Floats
     transition: Floats
-    noise: Floats
+    process_covariance: Floats
 
-    def later(self, spread: Floats) -> Floats:
+    def predict_covariance(self, covariance: Floats) -> Floats:
         """The covariance of a state one step later."""
-        moved: Floats = self.transition @ spread @ self.transition.T + self.noise
+        moved: Floats = self.transition @ covariance @ self.transition.T + self.process_covariance
         return moved
 
 
@@ -40,7 +40,7 @@ class Forecast:
     variance: float
 
 
-def forecast(system: StateSpace, spread: Floats, known: NDArray[np.bool_], ahead: int) -> Forecast:
+def forecast(system: StateSpace, covariance: Floats, known: NDArray[np.bool_], horizon: int) -> Forecast:
     """How the point `ahead` steps after the window is forecast from its known points, and from a state before the first
     of them whose covariance is `spread`."""
     size, width = known.size, system.design.size
@@ -50,19 +50,19 @@ def forecast(system: StateSpace, spread: Floats, known: NDArray[np.bool_], ahead
     state[:, size:] = np.eye(width)
     for point in range(size):
         if known[point]:
-            seen = spread @ design
-            variance = float(design @ seen)
+            covariance_of_point = covariance @ design
+            variance = float(design @ covariance_of_point)
             if variance > 1e-12:
-                gain = seen / variance
-                surprise = -design @ state
-                surprise[point] += 1.0
-                state = state + np.outer(gain, surprise)
+                gain = covariance_of_point / variance
+                innovation = -design @ state
+                innovation[point] += 1.0
+                state = state + np.outer(gain, innovation)
                 rest = np.eye(width) - np.outer(gain, design)
-                spread = rest @ spread @ rest.T
+                covariance = rest @ covariance @ rest.T
         state = transition @ state
-        spread = system.later(spread)
-    for _ in range(ahead - 1):
+        covariance = system.predict_covariance(covariance)
+    for _ in range(horizon - 1):
         state = transition @ state
-        spread = system.later(spread)
+        covariance = system.predict_covariance(covariance)
     weights = design @ state
-    return Forecast(weights[:size], weights[size:], float(design @ spread @ design))
+    return Forecast(weights[:size], weights[size:], float(design @ covariance @ design))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlops_assets.errors import TrainingError
 
-_MEND: Final = "drop these rows in 'repairs' (missing_target: drop_row)"
+_FIX: Final = "drop these rows in 'repairs' (missing_target: drop_row)"
 
 
 def as_labels(target: NDArray[Any] | pl.Series) -> pl.Series:
@@ -23,16 +23,16 @@ def as_labels(target: NDArray[Any] | pl.Series) -> pl.Series:
         if (whole == whole.round()).all():
             series = series.cast(pl.Int64)
     if missing := series.null_count():
-        raise TrainingError(f"the target has {missing} missing values; {_MEND}")
+        raise TrainingError(f"the target has {missing} missing values; {_FIX}")
     return series.cast(pl.String)
 
 
-def as_places(labels: pl.Series, classes: tuple[str, ...], *, known_only: bool) -> NDArray[np.float64]:
+def class_codes(labels: pl.Series, classes: tuple[str, ...], *, known_only: bool) -> NDArray[np.float64]:
     """The position of each label in `classes`; of an unknown one -1, or an error when there must be none."""
-    places = [float(place) for place in range(len(classes))]
+    codes = [float(code) for code in range(len(classes))]
     unknown = {} if known_only else {"default": -1.0}
-    found = labels.replace_strict(list(classes), places, return_dtype=pl.Float64, **unknown)
-    return found.to_numpy(writable=True)
+    encoded = labels.replace_strict(list(classes), codes, return_dtype=pl.Float64, **unknown)
+    return encoded.to_numpy(writable=True)
 
 
 def as_numbers(target: NDArray[Any] | pl.Series) -> NDArray[np.float64]:
@@ -45,7 +45,7 @@ def as_numbers(target: NDArray[Any] | pl.Series) -> NDArray[np.float64]:
             "the target holds values that are no numbers; is the problem a classification?"
         ) from error
     if refused := int((~np.isfinite(numbers)).sum()):
-        raise TrainingError(f"the target has {refused} missing or infinite values; {_MEND}")
+        raise TrainingError(f"the target has {refused} missing or infinite values; {_FIX}")
     return numbers
 
 

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class OwnLoss:
+class CustomObjective:
     """A loss that a boosting library is handed. Scores are what the trees add up to: (rows,), or (rows, classes).
 
     steps: from scores and targets to the gradient and a curvature above 0, of the scores' shape. mean: the loss itself,

@@ -37,10 +37,12 @@ def changed(sources: Mapping[str, str]) -> list[str]:
 
 def _file(module: str) -> Path | None:
     try:
-        found = find_spec(module)
+        module_spec = find_spec(module)
     except (ImportError, ValueError):
         return None
-    path = Path(found.origin) if found and found.has_location and found.origin else None
+    path = (
+        Path(module_spec.origin) if module_spec and module_spec.has_location and module_spec.origin else None
+    )
     return path if path and path.is_file() else None
 
 

@@ -12,47 +12,47 @@ from typing import Final
 
 import numpy as np
 
-from mlops_assets.training.algorithms.base.losses import Floats, OwnLoss
+from mlops_assets.training.algorithms.base.losses import CustomObjective, Floats
 
 NORMAL: Final = 1.349
 """Interquartile range of the standard normal distribution."""
 
 
-def spread(target: Floats) -> float:
+def robust_scale(target: Floats) -> float:
     """Interquartile range over 1.349; the standard deviation where that is 0, and 1 where both are."""
     low, high = np.quantile(target, [0.25, 0.75])
     return float((high - low) / NORMAL) or float(target.std()) or 1.0
 
 
-def robust_loss(name: str, target: Floats) -> OwnLoss:
+def robust_loss(name: str, target: Floats) -> CustomObjective:
     """`huber` or `log_cosh` for a boosting library, begun at the median of the training target."""
-    width = spread(target)
+    scale = robust_scale(target)
     derivatives, losses = {"huber": (_huber_steps, _huber), "log_cosh": (_log_cosh_steps, _log_cosh)}[name]
-    return OwnLoss(
+    return CustomObjective(
         name,
-        lambda scores, truth: derivatives(scores - truth, width),
-        lambda scores, truth: float(losses(scores - truth, width).mean()),
+        lambda scores, truth: derivatives(scores - truth, scale),
+        lambda scores, truth: float(losses(scores - truth, scale).mean()),
         float(np.median(target)),
     )
 
 
-def _huber(apart: Floats, width: float) -> Floats:
-    far = np.abs(apart)
-    return np.where(far <= width, apart**2 / 2.0, width * (far - width / 2.0))
+def _huber(residual: Floats, scale: float) -> Floats:
+    far = np.abs(residual)
+    return np.where(far <= scale, residual**2 / 2.0, scale * (far - scale / 2.0))
 
 
-def _huber_steps(apart: Floats, width: float) -> tuple[Floats, Floats]:
-    return np.clip(apart, -width, width), width / np.maximum(np.abs(apart), width)
+def _huber_steps(residual: Floats, scale: float) -> tuple[Floats, Floats]:
+    return np.clip(residual, -scale, scale), scale / np.maximum(np.abs(residual), scale)
 
 
-def _log_cosh(apart: Floats, width: float) -> Floats:
-    far = np.abs(apart) / width
-    return np.asarray(width**2 * (far + np.log1p(np.exp(-2.0 * far)) - np.log(2.0)))
+def _log_cosh(residual: Floats, scale: float) -> Floats:
+    far = np.abs(residual) / scale
+    return np.asarray(scale**2 * (far + np.log1p(np.exp(-2.0 * far)) - np.log(2.0)))
 
 
-def _log_cosh_steps(apart: Floats, width: float) -> tuple[Floats, Floats]:
+def _log_cosh_steps(residual: Floats, scale: float) -> tuple[Floats, Floats]:
     # The curvature of the parabola that touches the loss and lies nowhere below it: its Newton step goes to the truth
     # from afar, where the second derivative itself is almost 0 and would send the step to infinity.
-    far = apart / width
+    far = residual / scale
     near = np.abs(far) < 1e-4
-    return width * np.tanh(far), np.where(near, 1.0, np.tanh(far) / np.where(near, 1.0, far))
+    return scale * np.tanh(far), np.where(near, 1.0, np.tanh(far) / np.where(near, 1.0, far))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def standardised(estimator: Any) -> Any:
+def standardized(estimator: Any) -> Any:
     """A pipeline that subtracts the mean and divides by the standard deviation of the training rows first."""
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler

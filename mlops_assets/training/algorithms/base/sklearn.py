@@ -20,7 +20,7 @@ import numpy as np
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
-from mlops_assets.training.algorithms.base.import_blocker import without
+from mlops_assets.training.algorithms.base.import_blocker import block_imports
 
 MODEL_FILE: Final = "model.skops"
 _WALKED_PAST: Final = tuple(
@@ -35,7 +35,7 @@ class ScikitAlgorithm(Algorithm):
 
     modules: ClassVar[tuple[str, ...]] = ("sklearn", "skops.io", "threadpoolctl")
     packages: ClassVar[tuple[str, ...]] = ("scikit-learn",)
-    lean: ClassVar[tuple[str, ...]] = ("pandas",)
+    blocked_imports: ClassVar[tuple[str, ...]] = ("pandas",)
     trusted: tuple[str, ...] = ()
     _estimator: Any = None
 
@@ -56,12 +56,12 @@ class ScikitAlgorithm(Algorithm):
 
     def _fit(self, data: FitData) -> None:
         estimator = self._estimator_for(data)
-        with one_pool(data.threads):
+        with limit_threads(data.threads):
             estimator.fit(data.train, data.target)
         self._estimator = estimator
 
-    def _answer(self, values: Floats) -> Floats:
-        with one_pool(1):
+    def _predict(self, values: Floats) -> Floats:
+        with limit_threads(1):
             ask = self._estimator.predict_proba if self.classes else self._estimator.predict
             return np.asarray(ask(values), dtype=np.float64)
 
@@ -74,17 +74,17 @@ class ScikitAlgorithm(Algorithm):
 
 @lru_cache(maxsize=1)
 def _skops() -> Any:
-    with without(_WALKED_PAST):
+    with block_imports(_WALKED_PAST):
         return import_module("skops.io")
 
 
-def one_pool(threads: int) -> Any:
+def limit_threads(threads: int) -> Any:
     """Hold BLAS and OpenMP to `threads` while the context lasts: a crowded machine is slower with more."""
-    return _pools(len(sys.modules)).limit(limits=threads)
+    return _thread_pools(len(sys.modules)).limit(limits=threads)
 
 
 @lru_cache(maxsize=1)
-def _pools(_modules: int) -> Any:
+def _thread_pools(_modules: int) -> Any:
     """The pools of the process. Looking for them takes 4 ms, so it is done again only when something was imported."""
     from threadpoolctl import ThreadpoolController
 

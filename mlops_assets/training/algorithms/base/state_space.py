@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from mlops_assets.errors import BundleError, TrainingError
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
 from mlops_assets.training.algorithms.base.kalman import Forecast, StateSpace, forecast
-from mlops_assets.training.algorithms.base.sklearn import one_pool
+from mlops_assets.training.algorithms.base.sklearn import limit_threads
 from mlops_assets.training.algorithms.base.windows import (
-    ahead_of,
-    every_of,
-    exogenous,
+    exogenous_columns,
+    horizon_steps,
     layout,
     main_channel,
-    unrolled,
+    reconstruct_series,
+    step_seconds,
     window,
 )
 
@@ -40,27 +40,34 @@ MAX_STEPS: Final = 200
 RESTARTS: Final = ("powell", "lbfgs", "powell", "lbfgs")
 LIKELIHOOD_TOLERANCE: Final = 0.01
 """Log-likelihood units. A gain of 0.01 moves the parameters by about a seventh of their standard error."""
+STORED_NAMES: Final = {
+    "noise": "process_covariance",
+    "spread": "state_covariance",
+    "centre": "center",
+    "width": "scale",
+}
+"""Names of arrays in models that earlier versions stored, and what they are called now."""
 UNKNOWN: Final = -1
-KINDS: Final = 2_000
+CACHED_WEIGHTS: Final = 2_000
 LONGEST_SEASON: Final = 200
 LONGEST: Final = 5_000
 """Newest points that parameters are fitted on: more cost hours and change the last digits."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Learnt:
+class _Fitted:
     """A fitted model of the standardised series. centre and width: of the target, then of each exogenous channel;
     states: what was expected at each training point and the one after, from the points before; spread: covariance of
     the last of them; first: seconds since 1970 of the first point (1,)."""
 
     design: Floats
     transition: Floats
-    noise: Floats
-    centre: Floats
-    width: Floats
+    process_covariance: Floats
+    center: Floats
+    scale: Floats
     slopes: Floats
     states: Floats
-    spread: Floats
+    state_covariance: Floats
     first: Floats
 
 
@@ -71,10 +78,10 @@ class StateSpaceAlgorithm(Algorithm):
     packages: ClassVar[tuple[str, ...]] = ("statsmodels",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True
-    reads_past: ClassVar[bool] = True
+    uses_history: ClassVar[bool] = True
     estimates: dict[str, float]
     """As statsmodels names them, of the standardised series."""
-    _learnt: _Learnt
+    _fitted: _Fitted
     _system: StateSpace
 
     @abstractmethod
@@ -93,41 +100,45 @@ class StateSpaceAlgorithm(Algorithm):
         return self._system
 
     def _fit(self, data: FitData) -> None:
-        asked = exogenous(self.name, self.params.get("exogenous"), data.names, layout(data.names))
-        series = unrolled(
+        plans = exogenous_columns(self.name, self.params.get("exogenous"), data.names, layout(data.names))
+        series = reconstruct_series(
             self.name,
             data.train,
             data.target,
             layout(data.names),
-            every_of(self.params),
-            ahead_of(self.params),
+            step_seconds(self.params),
+            horizon_steps(self.params),
         )
-        columns = np.column_stack([series.values, *(series.others[name] for name in asked)])
-        first = series.first + max(0, len(columns) - LONGEST) * every_of(self.params)
+        columns = np.column_stack([series.values, *(series.others[name] for name in plans)])
+        first = series.first + max(0, len(columns) - LONGEST) * step_seconds(self.params)
         columns = columns[-LONGEST:]
-        centre, width = np.nanmean(columns, axis=0), np.nanstd(columns, axis=0)
-        width = np.where(width > 0, width, 1.0)
-        scaled = (columns - centre) / width
+        center, scale = np.nanmean(columns, axis=0), np.nanstd(columns, axis=0)
+        scale = np.where(scale > 0, scale, 1.0)
+        scaled = (columns - center) / scale
         model = self._model(scaled[:, 0], np.nan_to_num(scaled[:, 1:]))
         result = self._maximize(model)
         names = list(result.model.param_names)
         self.estimates = {name: float(value) for name, value in zip(names, result.params, strict=True)}
         matrices, filtered = result.model.ssm, result.filter_results
         selection = np.asarray(matrices["selection"], dtype=np.float64)
-        self._know(
-            _Learnt(
+        self._restore(
+            _Fitted(
                 design=np.array(matrices["design"], dtype=np.float64)[0],
                 transition=np.array(matrices["transition"], dtype=np.float64),
-                noise=selection @ np.asarray(matrices["state_cov"], dtype=np.float64) @ selection.T,
-                centre=centre,
-                width=width,
-                slopes=np.array(result.params[: len(asked)], dtype=np.float64),
+                process_covariance=selection
+                @ np.asarray(matrices["state_cov"], dtype=np.float64)
+                @ selection.T,
+                center=center,
+                scale=scale,
+                slopes=np.array(result.params[: len(plans)], dtype=np.float64),
                 states=np.ascontiguousarray(filtered.predicted_state.T, dtype=np.float64),
-                spread=np.array(filtered.predicted_state_cov[:, :, -1], dtype=np.float64),
+                state_covariance=np.array(filtered.predicted_state_cov[:, :, -1], dtype=np.float64),
                 first=np.array([first]),
             )
         )
-        if not all(np.isfinite(part).all() for part in (self._system.transition, self._learnt.spread)):
+        if not all(
+            np.isfinite(part).all() for part in (self._system.transition, self._fitted.state_covariance)
+        ):
             raise TrainingError(f"{self.name}: no parameters were found that fit the series")
 
     def _maximize(self, model: Any) -> Any:
@@ -141,7 +152,7 @@ class StateSpaceAlgorithm(Algorithm):
         """
         steps = int(self.params.get("max_iter", MAX_STEPS))
         # Matrices of a few rows, thousands of times over: threads that wait for each other cost ten times the work.
-        with warnings.catch_warnings(), one_pool(1):
+        with warnings.catch_warnings(), limit_threads(1):
             warnings.simplefilter("ignore")  # of its first guesses; convergence is checked here
             result = model.fit(disp=False, maxiter=steps, cov_type="none")
             if result.mle_retvals.get("converged", True):
@@ -162,89 +173,94 @@ class StateSpaceAlgorithm(Algorithm):
         )
         return result
 
-    def _know(self, learnt: _Learnt) -> None:
-        self._learnt = learnt
-        self._ways: dict[tuple[int, bytes], Forecast] = {}
-        self._spreads = [learnt.spread]
-        self._system = StateSpace(learnt.design, learnt.transition, learnt.noise)
+    def _restore(self, fitted: _Fitted) -> None:
+        self._fitted = fitted
+        self._weights_cache: dict[tuple[int, bytes], Forecast] = {}
+        self._covariances = [fitted.state_covariance]
+        self._system = StateSpace(fitted.design, fitted.transition, fitted.process_covariance)
 
-    def _answer(self, values: Floats) -> Floats:
-        with one_pool(1):
+    def _predict(self, values: Floats) -> Floats:
+        with limit_threads(1):
             return self._forecast(values)
 
     def _forecast(self, values: Floats) -> Floats:
-        learnt, found = self._learnt, layout(self.feature_names)
-        asked = exogenous(self.name, self.params.get("exogenous"), self.feature_names, found)
-        past = window(values, found.past[main_channel(self.name, found)]) - learnt.centre[0]
-        past = past / learnt.width[0]
+        fitted, column_layout = self._fitted, layout(self.feature_names)
+        plans = exogenous_columns(self.name, self.params.get("exogenous"), self.feature_names, column_layout)
+        past = window(values, column_layout.past[main_channel(self.name, column_layout)]) - fitted.center[0]
+        past = past / fitted.scale[0]
         known = np.isfinite(past)
         future = np.zeros(len(values))
-        for place, (name, later) in enumerate(asked.items(), start=1):
-            centre, width, slope = learnt.centre[place], learnt.width[place], learnt.slopes[place - 1]
-            past = past - slope * np.nan_to_num((window(values, found.past[name]) - centre) / width)
-            planned = values[:, self.feature_names.index(later)]
-            future += slope * np.nan_to_num((planned - centre) / width)
-        states, gaps = self._starts(values, found.time, past.shape[1])
+        for position, (name, planned_column) in enumerate(plans.items(), start=1):
+            center, scale, slope = (
+                fitted.center[position],
+                fitted.scale[position],
+                fitted.slopes[position - 1],
+            )
+            past = past - slope * np.nan_to_num((window(values, column_layout.past[name]) - center) / scale)
+            planned = values[:, self.feature_names.index(planned_column)]
+            future += slope * np.nan_to_num((planned - center) / scale)
+        states, gaps = self._starts(values, column_layout.time, past.shape[1])
         kinds, which = np.unique(np.column_stack([gaps, known]), axis=0, return_inverse=True)
         for number, kind in enumerate(kinds):
             rows = which.reshape(-1) == number
-            way = self._way(int(kind[0]), kind[1:].astype(bool))
+            weights = self._weights(int(kind[0]), kind[1:].astype(bool))
             points = np.where(kind[1:], np.nan_to_num(past[rows]), 0.0)
-            future[rows] += points @ way.points + states[rows] @ way.start
-        return np.asarray(learnt.centre[0] + learnt.width[0] * future)
+            future[rows] += points @ weights.points + states[rows] @ weights.start
+        return np.asarray(fitted.center[0] + fitted.scale[0] * future)
 
     def _starts(self, values: Floats, time: int | None, steps: int) -> tuple[Floats, NDArray[np.int64]]:
         """For each row the state expected where its window begins, and how many points lie between that and the end of
         training: 0 for a window that begins before, UNKNOWN where training had not seen much yet (the state is 0)."""
-        states = self._learnt.states
+        states = self._fitted.states
         last = len(states) - 1
         if time is None:
             at = np.full(len(values), -1, dtype=np.int64)
         else:
-            begun = values[:, time] - (steps - 1) * every_of(self.params)
-            at = np.rint((begun - self._learnt.first[0]) / every_of(self.params)).astype(np.int64)
+            begun = values[:, time] - (steps - 1) * step_seconds(self.params)
+            at = np.rint((begun - self._fitted.first[0]) / step_seconds(self.params)).astype(np.int64)
         gaps = np.where(at < min(steps, last), UNKNOWN, np.maximum(at - last, 0))
         gaps = np.where(gaps > LONGEST, UNKNOWN, gaps)
-        found = np.where((gaps == UNKNOWN)[:, None], 0.0, states[np.clip(at, 0, last)])
+        column_layout = np.where((gaps == UNKNOWN)[:, None], 0.0, states[np.clip(at, 0, last)])
         for gap in np.unique(gaps[gaps > 0]).tolist():
-            found[gaps == gap] = np.linalg.matrix_power(self._system.transition, gap) @ states[last]
-        return found, gaps.astype(np.int64)
+            column_layout[gaps == gap] = np.linalg.matrix_power(self._system.transition, gap) @ states[last]
+        return column_layout, gaps.astype(np.int64)
 
-    def _way(self, gap: int, known: NDArray[np.bool_]) -> Forecast:
+    def _weights(self, gap: int, known: NDArray[np.bool_]) -> Forecast:
         """The same for all rows of a kind; kinds are few, and come back with every call."""
         kind = gap, known.tobytes()
-        if kind not in self._ways:
-            if len(self._ways) >= KINDS:
-                self._ways.clear()
-            self._ways[kind] = self._new_way(gap, known)
-        return self._ways[kind]
+        if kind not in self._weights_cache:
+            if len(self._weights_cache) >= CACHED_WEIGHTS:
+                self._weights_cache.clear()
+            self._weights_cache[kind] = self._compute_weights(gap, known)
+        return self._weights_cache[kind]
 
-    def _new_way(self, gap: int, known: NDArray[np.bool_]) -> Forecast:
+    def _compute_weights(self, gap: int, known: NDArray[np.bool_]) -> Forecast:
         if gap == UNKNOWN:
             # Nothing is known of the state, but for parts that forget it at once: those are noise.
             forgets = ~self._system.transition.any(axis=1)
             return forecast(
                 self._system,
-                np.diag(np.where(forgets, np.diag(self._system.noise), DIFFUSE)),
+                np.diag(np.where(forgets, np.diag(self._system.process_covariance), DIFFUSE)),
                 known,
-                ahead_of(self.params),
+                horizon_steps(self.params),
             )
-        while len(self._spreads) <= gap:
-            self._spreads.append(self._system.later(self._spreads[-1]))
-        return forecast(self._system, self._spreads[gap], known, ahead_of(self.params))
+        while len(self._covariances) <= gap:
+            self._covariances.append(self._system.predict_covariance(self._covariances[-1]))
+        return forecast(self._system, self._covariances[gap], known, horizon_steps(self.params))
 
     def _dump(self) -> dict[str, bytes]:
         out = io.BytesIO()
-        np.savez_compressed(out, **{name: getattr(self._learnt, name) for name in _Learnt.__slots__})
-        words = json.dumps(self.estimates, indent=1, sort_keys=True)
-        return {MODEL_FILE: out.getvalue(), PARAMETERS_FILE: words.encode()}
+        np.savez_compressed(out, **{name: getattr(self._fitted, name) for name in _Fitted.__slots__})
+        estimates_text = json.dumps(self.estimates, indent=1, sort_keys=True)
+        return {MODEL_FILE: out.getvalue(), PARAMETERS_FILE: estimates_text.encode()}
 
     def _load(self, files: Mapping[str, bytes]) -> None:
         body = files[MODEL_FILE]
         self.estimates = json.loads(files[PARAMETERS_FILE])
         try:
             with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
-                self._know(_Learnt(**{n: np.asarray(arrays[n], dtype=np.float64) for n in arrays.files}))
+                stored = {STORED_NAMES.get(name, name): np.asarray(arrays[name]) for name in arrays.files}
+                self._restore(_Fitted(**stored))
         except (OSError, ValueError, TypeError, EOFError) as error:
             raise BundleError(
                 f"{MODEL_FILE} does not hold the arrays of a state space model: {error}"

@@ -22,21 +22,21 @@ def _unchanged(values: Floats) -> Floats:
     return values
 
 
-LEARNT: Final[dict[TargetTransform, Callable[[Floats], Floats]]] = {"none": _unchanged, "log1p": np.log1p}
-ANSWERED: Final[dict[TargetTransform, Callable[[Floats], Floats]]] = {"none": _unchanged, "log1p": np.expm1}
+TRANSFORMS: Final[dict[TargetTransform, Callable[[Floats], Floats]]] = {"none": _unchanged, "log1p": np.log1p}
+INVERSES: Final[dict[TargetTransform, Callable[[Floats], Floats]]] = {"none": _unchanged, "log1p": np.expm1}
 
 
-def learnt(transform: TargetTransform, target: Floats, what: str = "the target") -> Floats:
+def transform_target(transform: TargetTransform, target: Floats, what: str = "the target") -> Floats:
     """Values as they are learnt; NaN stays. Raises TrainingError, naming `what`, for values without a logarithm."""
     if transform == "log1p" and (refused := int((target <= -1.0).sum())):
         raise TrainingError(
             f"{what} has {refused} of {target.size} values of -1 or less, which have no log1p; keep such rows out with "
             "'min' under validation.columns, or take 'target_transform: none'"
         )
-    return LEARNT[transform](target)
+    return TRANSFORMS[transform](target)
 
 
-def answered(transform: TargetTransform, values: Floats) -> Floats:
+def invert_target(transform: TargetTransform, values: Floats) -> Floats:
     """The way back. What is too large for a float is infinite, which no gate and no batch of predictions lets pass."""
     with np.errstate(over="ignore"):
-        return ANSWERED[transform](values)
+        return INVERSES[transform](values)

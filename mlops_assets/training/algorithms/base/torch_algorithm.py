@@ -18,24 +18,24 @@ from numpy.typing import NDArray
 
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
-from mlops_assets.training.algorithms.base.focal_loss import focus_of, shares
+from mlops_assets.training.algorithms.base.focal_loss import focal_gamma, softmax
 from mlops_assets.training.algorithms.base.losses import named_loss
 from mlops_assets.training.algorithms.base.torch_training import (
     CLASS_LOSSES,
     NUMBER_LOSSES,
-    WATCHED_TOGETHER,
+    VALIDATION_BATCH,
     Loss,
-    learnt,
     network_class,
     network_loss,
     one_thread,
     seeded,
+    train_network,
 )
 from mlops_assets.training.algorithms.base.windows import layout, window
 
 MODEL_FILE: Final = "model.npz"
 SCALE: Final = "scale_"
-ANSWERED_TOGETHER: Final = 4096
+PREDICTION_BATCH: Final = 4096
 DEFAULTS: Final[dict[str, Any]] = {
     "units": 64,
     "layers": 1,
@@ -57,7 +57,7 @@ class DeepAlgorithm(Algorithm):
     packages: ClassVar[tuple[str, ...]] = ("torch",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True
-    reads_past: ClassVar[bool] = True
+    uses_history: ClassVar[bool] = True
     _network: Any = None
     _scale: dict[str, Floats]
 
@@ -73,28 +73,33 @@ class DeepAlgorithm(Algorithm):
     def _options(self) -> dict[str, Any]:
         return {**DEFAULTS, **{name: value for name, value in self.params.items() if value is not None}}
 
-    def _width(self) -> int:
+    def _output_size(self) -> int:
         """How many numbers the network gives for a row."""
         return max(1, len(self.classes))
 
     def _fit(self, data: FitData) -> None:
         options = self._options()
-        train, target, held, held_target = self._parts(data)
+        train, target, held_out, held_target = self._parts(data)
         self._scale = self._measured(train, target)
-        parts = [(*self._scaled(train), self._goal(target)), (*self._scaled(held), self._goal(held_target))]
+        parts = [
+            (*self._scaled(train), self._scaled_target(target)),
+            (*self._scaled(held_out), self._scaled_target(held_target)),
+        ]
         with seeded(data.seed) as torch:
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             network = self._built(parts[0][0].shape[2], parts[0][1].shape[1]).to(device)
-            seen, watched = [tuple(torch.as_tensor(array, device=device) for array in part) for part in parts]
-            self._network = learnt(
+            training_part, validation_part = [
+                tuple(torch.as_tensor(array, device=device) for array in part) for part in parts
+            ]
+            self._network = train_network(
                 network,
-                seen,
-                watched,
+                training_part,
+                validation_part,
                 self._loss(),
                 options,
                 data.seed,
                 data.on_progress,
-                self._watched_together(),
+                self._validation_batch(),
             ).cpu()
 
     def _parts(self, data: FitData) -> tuple[Floats, Floats, Floats, Floats]:
@@ -104,8 +109,8 @@ class DeepAlgorithm(Algorithm):
         cut = len(data.train) - int(len(data.train) * float(self._options()["validation"]))
         return data.train[:cut], data.target[:cut], data.train[cut:], data.target[cut:]
 
-    def _watched_together(self) -> int:
-        return WATCHED_TOGETHER
+    def _validation_batch(self) -> int:
+        return VALIDATION_BATCH
 
     def _built(self, width: int, plain: int) -> Any:
         from torch import nn
@@ -115,26 +120,28 @@ class DeepAlgorithm(Algorithm):
         return network_class()(
             self._encoder(width, options),
             nn.Linear(units + plain, units),
-            nn.Linear(units, self._width()),
-            nn.Linear(width + plain, self._width()),
+            nn.Linear(units, self._output_size()),
+            nn.Linear(width + plain, self._output_size()),
             float(options["dropout"]),
         )
 
     def _loss(self) -> Loss:
         known, default = (CLASS_LOSSES, "cross_entropy") if self.classes else (NUMBER_LOSSES, "squared")
         name = named_loss(self.name, self.params.get("loss"), {one: one for one in known}, default)
-        return network_loss(name, focus_of(self.name, self.params))
+        return network_loss(name, focal_gamma(self.name, self.params))
 
     # --- from a matrix to what a network reads ---------------------------------------------------
 
     def _raw(self, values: Floats) -> tuple[Floats, Floats]:
         """Sequences (rows, steps, channels), gaps filled with the value before them, and plain columns (rows, p)."""
-        found = layout(self.feature_names)
-        plain = values[:, list(found.plain)]
-        if not found.past:
+        column_layout = layout(self.feature_names)
+        plain = values[:, list(column_layout.plain)]
+        if not column_layout.past:
             return plain[:, None, :], plain[:, :0]
-        steps = min(found.steps, int(self._options()["window"]))
-        sequence = np.stack([window(values, channel[-steps:]) for channel in found.past.values()], axis=2)
+        steps = min(column_layout.steps, int(self._options()["window"]))
+        sequence = np.stack(
+            [window(values, channel[-steps:]) for channel in column_layout.past.values()], axis=2
+        )
         for step in range(1, steps):
             gap = np.isnan(sequence[:, step])
             sequence[:, step][gap] = sequence[:, step - 1][gap]
@@ -146,9 +153,9 @@ class DeepAlgorithm(Algorithm):
         for name, array in (("sequence", sequence.reshape(-1, sequence.shape[2])), ("plain", plain)):
             known = np.isfinite(array)
             count = np.maximum(known.sum(axis=0), 1)
-            centre = np.where(known, array, 0.0).sum(axis=0) / count
-            width = np.sqrt(np.where(known, (array - centre) ** 2, 0.0).sum(axis=0) / count)
-            scale |= {f"{name}_centre": centre, f"{name}_width": np.where(width > 0, width, 1.0)}
+            center = np.where(known, array, 0.0).sum(axis=0) / count
+            width = np.sqrt(np.where(known, (array - center) ** 2, 0.0).sum(axis=0) / count)
+            scale |= {f"{name}_centre": center, f"{name}_width": np.where(width > 0, width, 1.0)}
         level, width = (0.0, 1.0) if self.classes else (float(target.mean()), float(target.std()) or 1.0)
         return {**scale, "target": np.array([level, width])}
 
@@ -160,31 +167,31 @@ class DeepAlgorithm(Algorithm):
             arrays.append(np.clip(np.nan_to_num(scaled), -10.0, 10.0).astype(np.float32))
         return arrays[0], arrays[1]
 
-    def _goal(self, target: Floats) -> NDArray[Any]:
+    def _scaled_target(self, target: Floats) -> NDArray[Any]:
         if self.classes:
             return target.astype(np.int64)
         level, width = self._scale["target"]
         return np.asarray((target - level) / width, dtype=np.float32)
 
-    def _given(self, values: Floats) -> Floats:
+    def _outputs(self, values: Floats) -> Floats:
         """What the network gives, shape (rows, numbers)."""
         import torch
 
         sequence, plain = self._scaled(values)
-        given = [np.empty((0, self._width()))]
+        outputs = [np.empty((0, self._output_size()))]
         with torch.no_grad(), one_thread():
-            for start in range(0, len(values), ANSWERED_TOGETHER):
-                some = slice(start, start + ANSWERED_TOGETHER)
+            for start in range(0, len(values), PREDICTION_BATCH):
+                some = slice(start, start + PREDICTION_BATCH)
                 raw = self._network(torch.as_tensor(sequence[some]), torch.as_tensor(plain[some]))
-                given.append(raw.double().numpy())
-        return np.concatenate(given)
+                outputs.append(raw.double().numpy())
+        return np.concatenate(outputs)
 
-    def _answer(self, values: Floats) -> Floats:
-        given = self._given(values)
+    def _predict(self, values: Floats) -> Floats:
+        outputs = self._outputs(values)
         if self.classes:
-            return shares(given)
+            return softmax(outputs)
         level, width = self._scale["target"]
-        return np.asarray(given[:, 0] * width + level)
+        return np.asarray(outputs[:, 0] * width + level)
 
     # --- storage ---------------------------------------------------------------------------------
 
@@ -202,11 +209,15 @@ class DeepAlgorithm(Algorithm):
 
         try:
             with np.load(io.BytesIO(files[MODEL_FILE]), allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in arrays.files}
+                column_layout = {name: arrays[name] for name in arrays.files}
             self._scale = {
-                name.removeprefix(SCALE): array for name, array in found.items() if name.startswith(SCALE)
+                name.removeprefix(SCALE): array
+                for name, array in column_layout.items()
+                if name.startswith(SCALE)
             }
-            weights = {n: torch.as_tensor(array) for n, array in found.items() if not n.startswith(SCALE)}
+            weights = {
+                n: torch.as_tensor(array) for n, array in column_layout.items() if not n.startswith(SCALE)
+            }
             with seeded(0):
                 network = self._built(len(self._scale["sequence_centre"]), len(self._scale["plain_centre"]))
             network.load_state_dict(weights)

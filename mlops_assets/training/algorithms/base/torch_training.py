@@ -20,27 +20,27 @@ Loss: TypeAlias = Callable[[Any, Any], Any]
 """From what the network gives (rows, numbers) and the truth (rows,) to one number, as tensors."""
 NUMBER_LOSSES: Final = ("squared", "absolute", "huber", "log_cosh")
 CLASS_LOSSES: Final = ("cross_entropy", "focal")
-WATCHED_TOGETHER: Final = 4096
-COMPARED: Final = 128
+VALIDATION_BATCH: Final = 4096
+TRIPLET_ROWS: Final = 128
 
 
-def network_loss(name: str, focus: float) -> Loss:
+def network_loss(name: str, gamma: float) -> Loss:
     """The loss of that name. Numbers are learnt standardised, so that `huber` bends at one standard deviation."""
     import torch
     from torch.nn import functional
 
-    def focal(answer: Any, truth: Any) -> Any:
-        each = functional.cross_entropy(answer, truth, reduction="none")
-        return ((1.0 - torch.exp(-each)).clamp(min=SMALLEST) ** focus * each).mean()
+    def focal(output: Any, truth: Any) -> Any:
+        each = functional.cross_entropy(output, truth, reduction="none")
+        return ((1.0 - torch.exp(-each)).clamp(min=SMALLEST) ** gamma * each).mean()
 
-    def log_cosh(answer: Any, truth: Any) -> Any:
-        apart = (answer[:, 0] - truth).abs()
-        return (apart + functional.softplus(-2.0 * apart) - float(np.log(2.0))).mean()
+    def log_cosh(output: Any, truth: Any) -> Any:
+        distance = (output[:, 0] - truth).abs()
+        return (distance + functional.softplus(-2.0 * distance) - float(np.log(2.0))).mean()
 
     losses: dict[str, Loss] = {
-        "squared": lambda answer, truth: functional.mse_loss(answer[:, 0], truth),
-        "absolute": lambda answer, truth: functional.l1_loss(answer[:, 0], truth),
-        "huber": lambda answer, truth: functional.huber_loss(answer[:, 0], truth),
+        "squared": lambda output, truth: functional.mse_loss(output[:, 0], truth),
+        "absolute": lambda output, truth: functional.l1_loss(output[:, 0], truth),
+        "huber": lambda output, truth: functional.huber_loss(output[:, 0], truth),
         "log_cosh": log_cosh,
         "cross_entropy": functional.cross_entropy,
         "focal": focal,
@@ -57,19 +57,19 @@ def triplet_loss(margin: float) -> Loss:
     """
     import torch
 
-    def missed(vectors: Any, truth: Any) -> tuple[Any, Any]:
+    def batch_loss(vectors: Any, truth: Any) -> tuple[Any, Any]:
         sizes = (vectors**2).sum(dim=1)
         squares = sizes[:, None] + sizes[None, :] - 2.0 * vectors @ vectors.T
-        apart = squares.clamp(min=1e-12).sqrt()
+        distance = squares.clamp(min=1e-12).sqrt()
         same = truth[:, None] == truth[None, :]
         paired = same & ~torch.eye(len(truth), dtype=torch.bool, device=same.device)
-        asked = paired[:, :, None] & ~same[:, None, :]
-        lacking = torch.relu(margin + apart[:, :, None] - apart[:, None, :]).masked_fill(~asked, 0.0)
+        triplets = paired[:, :, None] & ~same[:, None, :]
+        lacking = torch.relu(margin + distance[:, :, None] - distance[:, None, :]).masked_fill(~triplets, 0.0)
         return lacking.sum(), (lacking > 1e-12).sum()
 
     def loss(vectors: Any, truth: Any) -> Any:
-        pieces = zip(vectors.split(COMPARED), truth.split(COMPARED), strict=True)
-        sums, counts = zip(*(missed(*piece) for piece in pieces), strict=True)
+        pieces = zip(vectors.split(TRIPLET_ROWS), truth.split(TRIPLET_ROWS), strict=True)
+        sums, counts = zip(*(batch_loss(*piece) for piece in pieces), strict=True)
         return sum(sums) / sum(counts).clamp(min=1)
 
     return loss
@@ -88,23 +88,23 @@ def network_class() -> Any:
             self.dropout = nn.Dropout(dropout)
 
         def forward(self, sequence: Any, plain: Any) -> Any:
-            seen = self.dropout(self.encoder(sequence))
-            hidden = torch.relu(self.hidden(torch.cat([seen, plain], dim=1)))
+            encoded = self.dropout(self.encoder(sequence))
+            hidden = torch.relu(self.hidden(torch.cat([encoded, plain], dim=1)))
             straight = self.line(torch.cat([sequence[:, -1], plain], dim=1))
             return self.out(self.dropout(hidden)) + straight
 
     return Network
 
 
-def learnt(
+def train_network(
     network: Any,
     train: tuple[Any, ...],
-    held: tuple[Any, ...],
+    validation_part: tuple[Any, ...],
     loss: Loss,
     options: Mapping[str, Any],
     seed: int,
     on_progress: OnProgress,
-    watched_together: int = WATCHED_TOGETHER,
+    validation_batch: int = VALIDATION_BATCH,
 ) -> Any:
     """Adam until the loss of the rows held back has not fallen for `patience` epochs; the best weights come back.
 
@@ -114,7 +114,7 @@ def learnt(
 
     rows, batch = len(train[2]), int(options["batch"])
     order = np.random.default_rng(seed)
-    steps = torch.optim.Adam(network.parameters(), lr=float(options["learning_rate"]))
+    optimizer = torch.optim.Adam(network.parameters(), lr=float(options["learning_rate"]))
     best, best_weights, since = np.inf, copy.deepcopy(network.state_dict()), 0
     for epoch in range(1, int(options["epochs"]) + 1):
         network.train()
@@ -122,34 +122,34 @@ def learnt(
         shuffled = torch.as_tensor(order.permutation(rows), device=train[2].device)
         for start in range(0, rows, batch):
             some = shuffled[start : start + batch]
-            steps.zero_grad(set_to_none=True)
-            missed = loss(network(train[0][some], train[1][some]), train[2][some])
-            missed.backward()
+            optimizer.zero_grad(set_to_none=True)
+            batch_loss = loss(network(train[0][some], train[1][some]), train[2][some])
+            batch_loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            steps.step()
-            total += float(missed.detach()) * len(some)
+            optimizer.step()
+            total += float(batch_loss.detach()) * len(some)
         network.eval()
         values = {"train_loss": total / rows}
-        if len(held[2]):
+        if len(validation_part[2]):
             with torch.no_grad():
-                values["validation_loss"] = _over_pieces(network, held, loss, watched_together)
+                values["validation_loss"] = _over_pieces(network, validation_part, loss, validation_batch)
         on_progress(Progress(epoch, values))
-        watched = values.get("validation_loss", values["train_loss"])
-        if not np.isfinite(watched):
+        monitored = values.get("validation_loss", values["train_loss"])
+        if not np.isfinite(monitored):
             raise TrainingError("the loss is no number any more; take a smaller learning_rate")
         since += 1
-        if watched < best:
-            best, best_weights, since = watched, copy.deepcopy(network.state_dict()), 0
+        if monitored < best:
+            best, best_weights, since = monitored, copy.deepcopy(network.state_dict()), 0
         if since >= int(options["patience"]):
             break
     network.load_state_dict(best_weights)
     return network.eval()
 
 
-def _over_pieces(network: Any, part: tuple[Any, ...], loss: Loss, together: int) -> float:
+def _over_pieces(network: Any, part: tuple[Any, ...], loss: Loss, rows_at_once: int) -> float:
     total = 0.0
-    for start in range(0, len(part[2]), together):
-        some = slice(start, start + together)
+    for start in range(0, len(part[2]), rows_at_once):
+        some = slice(start, start + rows_at_once)
         total += float(loss(network(part[0][some], part[1][some]), part[2][some])) * len(part[2][some])
     return total / len(part[2])
 

@@ -31,48 +31,48 @@ class Layout:
     @property
     def steps(self) -> int:
         """Length of the windows; 0 without a past."""
-        return min((len(places) for places in self.past.values()), default=0)
+        return min((len(indices) for indices in self.past.values()), default=0)
 
 
 def layout(names: tuple[str, ...]) -> Layout:
     """Read a matrix' names."""
-    places: dict[str, dict[int, int]] = {}
+    indices: dict[str, dict[int, int]] = {}
     plain = []
-    for place, name in enumerate(names):
-        found = parse_history_column(name)
-        if found is not None:
-            places.setdefault(found[0], {})[found[1]] = place
+    for position, name in enumerate(names):
+        parsed = parse_history_column(name)
+        if parsed is not None:
+            indices.setdefault(parsed[0], {})[parsed[1]] = position
         elif name != TIME:
-            plain.append(place)
+            plain.append(position)
     past = {
-        name: tuple(steps[back] for back in sorted(steps, reverse=True)) for name, steps in places.items()
+        name: tuple(steps[back] for back in sorted(steps, reverse=True)) for name, steps in indices.items()
     }
     return Layout(past, tuple(plain), names.index(TIME) if TIME in names else None)
 
 
-def ahead_of(params: Mapping[str, Any]) -> int:
+def horizon_steps(params: Mapping[str, Any]) -> int:
     """Steps of the grid from a row's instant to the instant forecast, 1 when unset."""
     return int(params.get("ahead", 1))
 
 
-def every_of(params: Mapping[str, Any]) -> float:
+def step_seconds(params: Mapping[str, Any]) -> float:
     """Seconds of a step, 1 when unset."""
     return float(params.get("every", 1.0))
 
 
 def window(values: Floats, channel: tuple[int, ...]) -> Floats:
     """Shape (rows, steps), oldest first."""
-    found: Floats = values[:, list(channel)]
-    return found
+    steps: Floats = values[:, list(channel)]
+    return steps
 
 
-def main_channel(who: str, found: Layout) -> str:
+def main_channel(who: str, column_layout: Layout) -> str:
     """The target's own channel, the first. Raises TrainingError without a past."""
-    if not found.past:
+    if not column_layout.past:
         raise TrainingError(
             f"{who}: there is no past to forecast from; add 'features.history' to the model file"
         )
-    return next(iter(found.past))
+    return next(iter(column_layout.past))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +85,28 @@ class Series:
     """Seconds since 1970 of the first point."""
 
 
-def unrolled(who: str, values: Floats, target: Floats, found: Layout, every: float, ahead: int) -> Series:
+def reconstruct_series(
+    who: str, values: Floats, target: Floats, column_layout: Layout, every: float, ahead: int
+) -> Series:
     """The series that training rows of one entity were cut from, up to the last target; rows in any order.
 
     every: seconds between two points. Rows that lie between the points that lead to the newest row are left out.
     """
-    if found.time is None:
+    if column_layout.time is None:
         raise TrainingError(
             f"{who}: the matrix has no column {TIME!r}, so that the order of its rows is unknown"
         )
-    main = main_channel(who, found)
-    times = values[:, found.time]
+    main = main_channel(who, column_layout)
+    times = values[:, column_layout.time]
     back = np.rint((times.max() - times) / every)
     on_grid = np.abs(times.max() - times - back * every) < every * 1e-6
     back = back.astype(np.int64)
     rows = np.flatnonzero(on_grid)
-    size = int(back[rows].max()) + found.steps + ahead
+    size = int(back[rows].max()) + column_layout.steps + ahead
     at = size - 1 - ahead - back[rows]
-    series = {name: np.full(size, np.nan) for name in found.past}
+    series = {name: np.full(size, np.nan) for name in column_layout.past}
     oldest = rows[int(np.argmax(back[rows]))]
-    for name, channel in found.past.items():
+    for name, channel in column_layout.past.items():
         begin = size - 1 - ahead - int(back[oldest]) - (len(channel) - 1)
         series[name][begin : begin + len(channel)] = values[oldest, list(channel)]
         series[name][at] = values[rows, channel[-1]]
@@ -123,21 +125,23 @@ def unrolled(who: str, values: Floats, target: Floats, found: Layout, every: flo
     )
 
 
-def exogenous(who: str, asked: object, names: tuple[str, ...], found: Layout) -> dict[str, str]:
+def exogenous_columns(
+    who: str, spec: object, names: tuple[str, ...], column_layout: Layout
+) -> dict[str, str]:
     """Channel -> the column that holds its value at the instant forecast; a channel alone keeps its last value.
 
     Raises TrainingError for a channel or column that is not there.
     """
     wanted: Mapping[str, Any]
-    if asked is None:
+    if spec is None:
         return {}
-    wanted = asked if isinstance(asked, Mapping) else {str(name): None for name in _listed(who, asked)}
+    wanted = spec if isinstance(spec, Mapping) else {str(name): None for name in _listed(who, spec)}
     chosen = {
         name: history_column(name, 0) if wanted[name] is None else str(wanted[name])
         for name in sorted(wanted)
     }
     for name, future in chosen.items():
-        if name not in found.past:
+        if name not in column_layout.past:
             raise TrainingError(
                 f"{who}: exogenous {name!r} is not looked back at; add it to features.history.columns"
             )
@@ -146,7 +150,7 @@ def exogenous(who: str, asked: object, names: tuple[str, ...], found: Layout) ->
     return chosen
 
 
-def _listed(who: str, asked: object) -> list[Any]:
-    if not isinstance(asked, list | tuple):
+def _listed(who: str, spec: object) -> list[Any]:
+    if not isinstance(spec, list | tuple):
         raise TrainingError(f"{who}: 'exogenous' is a list of columns, or column: its planned column")
-    return list(asked)
+    return list(spec)
