@@ -1,7 +1,7 @@
-"""The sections `repairs` and `validation` of a drafted model file: what is mended in the table, and what it must hold.
+"""The sections `repairs` and `validation` of a drafted model file: what is cleaned, and what later tables must hold.
 
-A repair that was seen to be needed is written; one that only a person can decide (a time zone, the codes of a quality
-flag) is a comment to uncomment.
+A repair that the table needs is written; one that only a person can decide (a time zone, the codes of a quality flag)
+is a comment to uncomment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from mlops_assets.drafting.scalars import listed, scalar
 
 
 def repairs_section(facts: TableFacts) -> Iterator[str]:
-    """One line or more for each repair that the table needs."""
+    """Yield one line or more for each repair that the table needs.
+
+    Args:
+        facts: What the table looks like.
+    """
     lines = [
         *_names(facts),
         *_texts(facts),
@@ -26,7 +30,7 @@ def repairs_section(facts: TableFacts) -> Iterator[str]:
     ]
     if all(line.startswith("#") for line in lines):
         # Only advice, or nothing: a section of comments alone would read as null.
-        yield "repairs: {} # nothing to mend was found"
+        yield "repairs: {} # the table needs none"
         yield from lines
     else:
         yield "repairs: # each is counted at every run"
@@ -48,7 +52,7 @@ def _texts(facts: TableFacts) -> Iterator[str]:
         yield "combine: # columns made of others, side by side"
         yield from (f"  {scalar(name)}: {listed(parts)}" for name, parts in made)
     if facts.missing_text:
-        yield f"missing_text: {listed(facts.missing_text)} # words found that mean missing"
+        yield f"missing_text: {listed(facts.missing_text)} # words that mean missing"
     for notation in ("decimal_comma", "thousands"):
         if names := [column.name for column in facts.columns if column.writing == notation]:
             yield f"{notation}: {listed(names)}"
@@ -127,7 +131,11 @@ def _kept(facts: TableFacts) -> Iterator[str]:
 
 
 def validation_section(facts: TableFacts) -> Iterator[str]:
-    """What later tables must hold, from what this one holds."""
+    """Yield the rules for later tables, derived from this one.
+
+    Args:
+        facts: What the table looks like.
+    """
     yield "validation:"
     unseen = facts.time.lost if facts.time else 0
     lost = facts.repeated if facts.drops_repeated else unseen

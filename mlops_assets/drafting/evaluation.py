@@ -1,4 +1,4 @@
-"""The sections `evaluation`, `gates` and `schedules` of a drafted model file: what the model is judged by, and when."""
+"""The sections `evaluation`, `gates` and `schedules` of a drafted model file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ POSITIVE_NAMES: Final = frozenset({"1", "1.0", "true", "t", "yes", "y", "pos", "
 
 
 def evaluation_section(facts: TableFacts) -> Iterator[str]:
-    """Metrics, slices and seasons."""
+    """Yield metrics, slices and seasons.
+
+    Args:
+        facts: What the table looks like.
+    """
     primary, also = _metrics(facts)
     yield "evaluation:"
     yield f"  primary: {primary}"
@@ -29,7 +33,7 @@ def evaluation_section(facts: TableFacts) -> Iterator[str]:
         yield f"  slices: {listed(keys)} # the report shows the error of each, as table and picture"
     if facts.seasons:
         lengths = ", ".join(map(duration, facts.seasons))
-        yield f"  seasons: [{lengths}] # the values so long before are what beats_baseline asks to beat, too"
+        yield f"  seasons: [{lengths}] # beats_baseline compares with the values so long before, too"
     people = [column.name for column in facts.of("input") if _PERSONAL.match(column.name)]
     if people:
         yield f"  # sensitive: {listed(people)} # measures fairness by these; inputs only where listed above"
@@ -61,12 +65,16 @@ def _positive(facts: TableFacts) -> tuple[str, str]:
 
 
 def gates_section(facts: TableFacts) -> Iterator[str]:
-    """The gates, and the schedules after them."""
+    """Yield the gates, and the schedules after them.
+
+    Args:
+        facts: What the table looks like.
+    """
     primary, _ = _metrics(facts)
     yield "gates: # all must pass before a challenger may become champion"
     yield f"  - beats_baseline: {{metric: {primary}}} # better than {_floor(facts)}"
     if facts.problem == "classification" and facts.time:
-        # A baseline that knows two answers ranks badly by nature, however often it is right.
+        # A baseline with two predictions ranks badly by nature, however often it is right.
         yield "  - beats_baseline: {metric: log_loss} # and its probabilities worth more, not only their order"
     yield f"  - beats_champion: {{metric: {primary}, by: 2%}}"
     yield "  - no_missing_predictions"

@@ -1,7 +1,7 @@
-"""What a draft has to know of a table, measured elsewhere, and what follows from it for the shape of the model.
+"""The facts about a table that a draft needs, and what follows from them for the model.
 
-Comes in: numbers and names found by `readings.profiling`. Goes out: `TableFacts`, and what can be told from it alone:
-whether the rows are a series, how far ahead a forecast looks, which seasons the table holds. No text is written here.
+Comes in: numbers and names measured by `profile`. Goes out: `TableFacts`, and what follows from it alone: whether the
+rows are a series, how far ahead a forecast looks, which seasons the table holds. No text is written here.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class TimeFacts:
 
     @property
     def lost(self) -> int:
-        """Rows that a run today would not see or keep."""
+        """Return how many rows a run today would leave out."""
         return self.missing + self.repeated + self.future
 
 
@@ -115,12 +115,12 @@ class TableFacts:
     """Old and new names of columns that are called like a computed feature."""
 
     def of(self, role: Role) -> tuple[ColumnFacts, ...]:
-        """Columns with a role, in the order of the table."""
+        """Return the columns with a role, in the order of the table."""
         return tuple(column for column in self.columns if column.role == role)
 
     @property
     def horizon(self) -> timedelta | None:
-        """For forecasting: one step ahead, an hour for faster readings unless they last less than a day."""
+        """Return how far ahead a forecast looks (one step, or about an hour for faster readings); else None."""
         if self.problem != "forecasting" or self.time is None or self.time.step is None:
             return None
         near = min(HOUR, self.time.length / 20)
@@ -128,26 +128,28 @@ class TableFacts:
 
     @property
     def drops_repeated(self) -> bool:
-        """Whether rows that repeat another are dropped: few, in a table without time, are copies."""
+        """Return whether rows that repeat another are dropped: few of them, in a table without time, are copies."""
         return self.time is None and 0 < self.repeated <= MANY_REPEATED * self.rows
 
     @property
     def is_series(self) -> bool:
-        """Whether time alone (or with the entity) tells rows apart, but for a few repeated rows, in steps of a kind."""
+        """Return whether time (with the entity) identifies nearly all rows, in steps of mostly one length."""
         time = self.time
         steady = time is not None and (time.regular >= STEADY or time.months is not None)
         return time is not None and steady and time.repeated <= 0.02 * self.rows
 
     @property
     def own_past(self) -> bool:
-        """Whether a number is predicted from its own earlier values, reading by reading: a series whose step is not of
-        one length (months), or shorter than a second."""
+        """Return whether a number is predicted from its own earlier values, reading by reading.
+
+        That is so for a series whose step has no fixed length (months), or is shorter than a second.
+        """
         few = len(self.of("input")) < FEW_INPUTS
         return self.problem == "regression" and self.time is not None and few and self.is_series
 
     @property
     def seasons(self) -> tuple[timedelta, ...]:
-        """For forecasting: the day and the week, where they are whole steps and the table holds two of them."""
+        """Return day and week for a forecast, where they are whole steps and the table holds two of them."""
         if self.problem != "forecasting" or self.time is None or self.time.step is None:
             return ()
         step, length = self.time.step, self.time.length

@@ -1,4 +1,4 @@
-"""The top of a drafted model file: name, problem, target, time, entity and source, each with what it was told by."""
+"""The top of a drafted model file: name, problem, target, time, entity and source, each with its reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ MANY_CLASSES: Final = 100
 
 
 def header_section(name: str, owner: str, source: FileSource, facts: TableFacts) -> Iterator[str]:
-    """The lines down to the source."""
+    """Yield the lines down to the source.
+
+    Args:
+        name: Name of the model.
+        owner: An e-mail address or team:name.
+        source: The source that reads the table.
+        facts: What the table looks like.
+    """
     yield "# yaml-language-server: $schema=schema.json"
     yield f"# Drafted by 'mlops new' from {facts.rows:,} rows and {len(facts.columns)} columns: yours to change."
     yield f"name: {name}"
@@ -29,7 +36,7 @@ def header_section(name: str, owner: str, source: FileSource, facts: TableFacts)
             how_often = {1: "every month", 3: "every quarter"}.get(facts.time.months, "every year")
         yield f"timestamp: {scalar(facts.time.column)} # {facts.time.span}; {how_often}"
     if facts.entity is not None:
-        yield f"entity: {scalar(facts.entity)} # time and this column tell rows apart; lags and windows never cross it"
+        yield f"entity: {scalar(facts.entity)} # time and this column identify a row; lags and windows never cross it"
     if facts.time is not None and facts.time.future:
         yield f"# {facts.time.future:,} rows are dated after today: only --as-of {facts.time.last} sees all of them"
     yield ""

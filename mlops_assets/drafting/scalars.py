@@ -15,7 +15,7 @@ _RESERVED: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off",
 
 
 def scalar(value: str | int | float) -> str:
-    """A value as YAML, quoted where it would be read as something else."""
+    """Return a value as YAML, quoted where it would be read as something else."""
     if not isinstance(value, str):
         return f"{value:g}" if isinstance(value, float) else str(value)
     plain = _PLAIN.fullmatch(value) and value.lower() not in _RESERVED
@@ -23,10 +23,10 @@ def scalar(value: str | int | float) -> str:
 
 
 def listed(values: Sequence[str | int | float]) -> str:
-    """A list on one line."""
+    """Return a list on one line."""
     return f"[{', '.join(scalar(value) for value in values)}]"
 
 
 def duration(value: timedelta) -> str:
-    """Whole seconds at least, as a model file writes them: 10m, 2h."""
+    """Return a duration of a second or more as a model file writes it: 10m, 2h."""
     return format_duration(max(value, timedelta(seconds=1)))

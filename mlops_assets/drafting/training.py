@@ -1,4 +1,4 @@
-"""The sections `features`, `split` and `training` of a drafted model file: what the model learns from, and how."""
+"""The sections `features`, `split` and `training` of a drafted model file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from mlops_assets.drafting.scalars import duration, listed, scalar
 
 
 def features_section(facts: TableFacts) -> Iterator[str]:
-    """Inputs, and what is made of time and of the past."""
+    """Yield the inputs, and the features of time and of history.
+
+    Args:
+        facts: What the table looks like.
+    """
     yield "features:"
     inputs = facts.of("input")
     if inputs:
@@ -55,19 +59,27 @@ def _about(column: ColumnFacts) -> str:
 
 
 def split_section(facts: TableFacts) -> Iterator[str]:
-    """By time where there is one, by unit where rows of one stand together."""
+    """Yield the split: by time where there is one, by unit where rows of one follow each other.
+
+    Args:
+        facts: What the table looks like.
+    """
     if facts.group is not None:
-        yield f"# Rows of one {facts.group} follow each other: whole ones are set apart to judge by."
+        yield f"# Rows of one {facts.group} follow each other: whole ones go to one part."
         yield f"split: {{strategy: group, group: {scalar(facts.group)}, train: 70%, validation: 15%, test: 15%}}"
         return
     how = "temporal" if facts.time else "stratified" if facts.problem == "classification" else "random"
     if facts.time is None:
-        yield "# No column says when. If rows are in the order of time, a random split flatters the model: add a time."
+        yield "# No column says when. If rows are in the order of time, a random split is optimistic: add a time."
     yield f"split: {{strategy: {how}, train: 70%, validation: 15%, test: 15%}}"
 
 
 def training_section(facts: TableFacts) -> Iterator[str]:
-    """Two algorithms of different kinds, small enough to wait for."""
+    """Yield two algorithms of different kinds that train quickly.
+
+    Args:
+        facts: What the table looks like.
+    """
     simple = "logistic: {max_iter: 1000}" if facts.problem == "classification" else "ridge: {}"
     yield "training:"
     yield "  algorithms: # all are trained; the best on the validation part is compared with the champion"

@@ -1,4 +1,4 @@
-"""The `source:` and `repairs:` sections: where readings come from, and which defects may be mended on the way in.
+"""The `source:` and `repairs:` sections: where readings come from, and which defects are repaired on the way in.
 
 Reading itself is `readings`' business. Secrets never stand here: a source names the environment variable of one.
 """
@@ -107,7 +107,7 @@ class SampleSource(Section):
 
 
 class SimulatedSource(Windowed):
-    """Rows made by one of our simulators, the same for the same seed and instant whatever the interval asked."""
+    """Rows made by one of our simulators, the same for the same seed and instant whatever the interval."""
 
     kind: Literal["simulated"]
     simulator: Simulator
@@ -124,7 +124,7 @@ class Paging(Section):
     """Query parameter that carries the page number, offset or cursor."""
     size_param: str | None = None
     size: Annotated[int, Field(ge=1, le=100_000)] = 1_000
-    """Rows per page asked for. Reading ends at an empty page, or at a short one after a full one."""
+    """Rows per page requested. Reading ends at an empty page, or at a short one after a full one."""
     cursor: str | None = None
     """Dotted path of the next cursor in the body; absent, null or empty means the end."""
 
@@ -146,7 +146,7 @@ class RestSource(Windowed):
     paging: Paging | None = None
     timeout: Duration = Field(default="30s", validate_default=True)
     retries: Annotated[int, Field(ge=0, le=10)] = 4
-    """Further tries after a lost connection, HTTP 429 or 5xx, with growing pauses; other answers fail at once."""
+    """Further tries after a lost connection, HTTP 429 or 5xx, with growing pauses; other responses fail at once."""
     max_pages: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
 
 
@@ -212,7 +212,7 @@ class FlagRule(Section):
 
 
 class TimezoneRule(Section):
-    """The zone of timestamps that carry none, and the two hours a year that have no plain answer."""
+    """The zone of timestamps that carry none, and the two hours a year that are ambiguous or do not exist."""
 
     name: Timezone
     ambiguous: Literal["refuse", "earliest", "latest", "missing"] = "refuse"
@@ -226,7 +226,7 @@ def _zone(value: Any) -> Any:
 
 
 class RepairsSpec(Section):
-    """Defects that are mended while reading, each counted; what is not declared here is never repaired.
+    """Defects that are repaired while reading, each counted; what is not declared here is never repaired.
 
     Columns are named as they are after `rename`. Rows whose timestamp a time zone rule makes missing are dropped.
     """
@@ -272,14 +272,14 @@ class RepairsSpec(Section):
 
 
 class Join(Section):
-    """One more source beside the first, matched on equal columns or on the last reading before."""
+    """One more source, matched to the first on equal columns or on the last reading before."""
 
     source: Single
     repairs: RepairsSpec = RepairsSpec()
     timestamp: Column | None = None
     """Timestamp column of this source; unset means the model file's."""
     on: tuple[Column, ...] = ()
-    """Columns that must be equal on both sides; with `asof`, equal beside the time."""
+    """Columns that must be equal on both sides; with `asof`, equal in addition to the time."""
     how: Literal["left", "inner"] = "left"
     asof: Duration | None = None
     """Match the newest reading not later than the row and not older than this."""
@@ -294,7 +294,7 @@ class Join(Section):
 
 
 class JoinedSource(Section):
-    """Several sources side by side; rows are those of `first`."""
+    """Several sources joined; rows are those of `first`."""
 
     kind: Literal["joined"]
     first: Single

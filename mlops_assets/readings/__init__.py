@@ -1,4 +1,4 @@
-"""Readings: from where they are, repaired as the model file declares, into one frame.
+"""Readings: fetched from their source and cleaned as the model file declares, into one frame.
 
 Comes in: a `ModelSpec`, the instant a run looks from, the settings. Goes out: `Readings` (rows, counted repairs, the
 source's description, the watermark). Judging the rows belongs to `validation`, keeping versions of them to `datasets`.

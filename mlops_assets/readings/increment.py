@@ -1,7 +1,7 @@
 """Reading only what is new, and exactly that: no row skipped, none doubled, whatever crashed before.
 
 The watermark is not kept anywhere: it is the newest timestamp of the rows already stored. Storing rows is one atomic
-commit (`datasets`), so rows and watermark cannot disagree. Rows that arrive late, up to `late`, are still found:
+commit (`datasets`), so rows and watermark cannot disagree. Rows that arrive late, up to `late`, are still read:
 reading starts that much before the watermark and leaves out rows that are stored already.
 
 A run of the lifecycle reads its whole window instead (docs/readings.md says why); this is for whoever keeps a table of
@@ -30,9 +30,17 @@ def read_new(
     settings: Settings,
     late: timedelta = timedelta(hours=1),
 ) -> Readings:
-    """Rows of the source that `stored` does not hold, by timestamp and entity (whole rows without an entity).
+    """Read the rows of the source that are not stored yet, by timestamp and entity (whole rows without an entity).
 
-    With nothing stored this is a plain `read`. Raises SourceError as `read` does, and when the columns have changed.
+    Args:
+        spec: The model file.
+        stored: The rows stored so far; with none this is a plain `read`.
+        as_of: The instant to look from.
+        settings: Addresses and secrets.
+        late: How late a row may arrive.
+
+    Raises:
+        SourceError: As `read` does, when the columns have changed, or without a timestamp in the model file.
     """
     if spec.timestamp is None:
         raise SourceError(

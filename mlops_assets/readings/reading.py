@@ -1,7 +1,7 @@
-"""`read`: one model file's readings, fetched, repaired as declared, and cut to the window.
+"""`read`: one model file's readings, fetched, cleaned as declared, and cut to the window.
 
 Comes in: a `ModelSpec`, the instant to look from, and the settings. Goes out: `Readings`. Fetching is one file per kind
-of source (`SOURCES`); whether the rows are good enough is `validation`'s to judge.
+of source (`SOURCES`); whether the rows are good enough is decided in `validation`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _cleaned(
 
 
 def _nothing(fetched: Fetched, where: str, since: datetime | None) -> Readings:
-    """No row came, so not even columns are known: fine when only news were asked for."""
+    """No row came, so not even columns are known: fine when only new rows were requested."""
     if since is None:
         raise SourceError(f"{where} gave no rows")
     return Readings(fetched.frame, fetched.repairs, fetched.source, since)

@@ -1,4 +1,4 @@
-"""What a reader is asked and what it answers, before repairs: the records inside this room.
+"""The records that pass between the modules of this package: what to read, and what was read, before cleaning.
 
 Comes in: the model file's source section and a `Request`. Goes out: `Fetched`. A reader may leave rows out
 when its peer can filter, but never has to: `reading` applies the exact limits afterwards.
@@ -19,7 +19,7 @@ from mlops_assets.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Rows wanted: start < timestamp <= as_of, both UTC; no start means from the beginning.
+    """The rows to read: start < timestamp <= as_of, both UTC; no start means from the beginning.
 
     timestamp: the column as the source names it (before `rename`), None when the model has none.
     zone: IANA zone of timestamps that carry none. as_text: columns, as the source names them, that a text file must
@@ -36,7 +36,12 @@ class Request:
 
 
 def text_columns(rules: RepairsSpec, timestamp: str | None) -> frozenset[str]:
-    """Columns whose repairs need the text as it stands: 1.613 with a decimal comma, 007 a code, 20260131 a day."""
+    """Return the columns whose cleaning needs the text unchanged: 1.613 with a decimal comma, 20260131 a day.
+
+    Args:
+        rules: The cleaning steps of the model file.
+        timestamp: Name of the timestamp column after `rename`.
+    """
     wanted = {
         *rules.decimal_comma,
         *rules.thousands,
@@ -67,6 +72,11 @@ def text_names(frame: pl.DataFrame) -> frozenset[str]:
 
 
 def examples(values: Iterable[object], limit: int = 3) -> str:
-    """A few offending values for an error message, shortened."""
+    """Return a few offending values for an error message, shortened.
+
+    Args:
+        values: The values.
+        limit: How many are shown.
+    """
     shown = [repr(value) for _, value in zip(range(limit), values, strict=False)]
     return ", ".join(text if len(text) <= 40 else text[:37] + "..." for text in shown)

@@ -1,7 +1,7 @@
 """Simulators: synthetic readings with known causes, for first steps, tests and demonstrations.
 
-Each is a function of an interval, a seed and its own parameters, and answers with the same rows whatever interval is
-asked. A new one is one file and one line in `SIMULATORS`; its first column is the time.
+Each is a function of an interval, a seed and its own parameters, and returns the same rows whatever the interval. A
+new one is one file and one line in `SIMULATORS`; its first column is the time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Daily sales of a product under price, advertising, competition, promotions and holidays.
 
-Comes in: an interval and a seed. Goes out: one row a day at 00:00 UTC, the same whichever interval is asked.
+Comes in: an interval and a seed. Goes out: one row a day at 00:00 UTC, the same whatever the interval.
 Advertising works on later days too (adstock: a share `CARRY` of the effect is left each day, and large budgets
 saturate), demand reacts to price with a constant elasticity; the usual forms of marketing mix models.
 """
@@ -37,12 +37,22 @@ def ad_sales(
     country: str = "US",
     planned_days: int = 0,
 ) -> pl.DataFrame:
-    """Days with start <= date < end. `drift: {since: 2025-06-01, advertising: 0.5}` halves the effect of advertising.
+    """Simulate the days with start <= date < end.
 
-    Columns: date, sales (units), price, ad_spend, competitor_price, promotions and holidays (0 or 1),
-    day_of_week (Monday is 1). With `planned_days: 7` also price_planned, ad_spend_planned, promotions_planned and
-    holidays_planned: what marketing has decided on that day for the day a week later; plans are kept.
-    Raises ValueError on naive instants, a drift without `since`, and planned_days below 0.
+    Columns: date, sales (units), price, ad_spend, competitor_price, promotions and holidays (0 or 1), day_of_week
+    (Monday is 1).
+
+    Args:
+        start: First instant, with a time zone.
+        end: The instant after the last, with a time zone.
+        seed: Seed of the random numbers.
+        drift: `{since: 2025-06-01, advertising: 0.5}` halves the effect of advertising from that day on.
+        country: Country of the holidays.
+        planned_days: With 7 also price_planned, ad_spend_planned, promotions_planned and holidays_planned: what
+            marketing has decided on that day for the day a week later; plans do not change.
+
+    Raises:
+        ValueError: An instant has no zone, a drift no `since`, or planned_days is negative.
     """
     if start.tzinfo is None or end.tzinfo is None:
         raise ValueError("start and end need a time zone")

@@ -1,6 +1,6 @@
 """Resource metrics of ten cloud services and the rare moments in which an autoscaler had to act (about 3 % of rows).
 
-Comes in: an interval and a seed. Goes out: one row a minute, services in turn, the same whichever interval is asked;
+Comes in: an interval and a seed. Goes out: one row a minute, services in turn, the same whatever the interval;
 10,000 rows are 10,000 minutes. A scaling event is the last stretch of a surge: load ramps up for an hour or so before,
 so that earlier metrics of a service tell of it. Surges belong to a day and do not cross midnight (UTC).
 """
@@ -31,10 +31,18 @@ _SURGES_A_DAY: Final = 1.44
 
 
 def cloud_workload(start: datetime, end: datetime, *, seed: int = 42) -> pl.DataFrame:
-    """Rows with start <= timestamp < end, in the order of time. Raises ValueError on naive instants.
+    """Simulate the rows with start <= timestamp < end, in the order of time.
 
     Columns: timestamp, service_id, cpu_percent, memory_percent, request_rate (per second), latency_ms (95th
-    percentile), error_rate (share), network_mbps, queue_length, replicas, scaling_event (0 or 1).
+    percentile), error_rate (proportion), network_mbps, queue_length, replicas, scaling_event (0 or 1).
+
+    Args:
+        start: First instant, with a time zone.
+        end: The instant after the last, with a time zone.
+        seed: Seed of the random numbers.
+
+    Raises:
+        ValueError: An instant has no zone.
     """
     if start.tzinfo is None or end.tzinfo is None:
         raise ValueError("start and end need a time zone")

@@ -1,6 +1,6 @@
 """A small pump station that fills a tank: three pumps in parallel, one logger that polls one pump a minute in turn.
 
-Comes in: an interval and a seed. Goes out: the logger's rows, the same whichever interval is asked, because every
+Comes in: an interval and a seed. Goes out: the logger's rows, the same whatever the interval, because every
 random number belongs to a day and every state is a closed form or is pinned at midnight. Writing rows to a database
 is `feed`'s business.
 
@@ -54,7 +54,7 @@ OK, DROPPED, STUCK, SPIKE, ALERT = 0, 1, 2, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A change of the world: from `since` on, flow meters read high by the share `flow`, demand rises by `demand`."""
+    """A change of the plant: from `since` on, meters overstate the flow by `flow`, demand rises by `demand`."""
 
     since: datetime
     flow: float = 0.12
@@ -62,7 +62,14 @@ class Drift:
 
     @classmethod
     def of(cls, value: Drift | Mapping[str, Any] | None) -> Drift | None:
-        """From a model file's params: `{since: 2026-01-15T00:00:00Z, flow: 0.12, demand: 0.15}`."""
+        """Return the drift of a model file's params: `{since: 2026-01-15T00:00:00Z, flow: 0.12, demand: 0.15}`.
+
+        Args:
+            value: The parameters; None means no drift.
+
+        Raises:
+            ValueError: There is no `since`.
+        """
         if value is None or isinstance(value, Drift):
             return value
         if "since" not in value:
@@ -76,7 +83,17 @@ class Drift:
 def pump_station(
     start: datetime, end: datetime, *, seed: int = 42, drift: Drift | Mapping[str, Any] | None = None
 ) -> pl.DataFrame:
-    """Rows with start <= recorded_at < end, one a minute, in the order of time. Raises ValueError on naive instants."""
+    """Simulate the rows with start <= recorded_at < end, one a minute, in the order of time.
+
+    Args:
+        start: First instant, with a time zone.
+        end: The instant after the last, with a time zone.
+        seed: Seed of the random numbers.
+        drift: A change of the plant, see `Drift`.
+
+    Raises:
+        ValueError: An instant has no zone, or a drift no `since`.
+    """
     if start.tzinfo is None or end.tzinfo is None:
         raise ValueError("start and end need a time zone")
     start, end = start.astimezone(UTC), end.astimezone(UTC)

@@ -1,6 +1,6 @@
-"""What a table nobody has described yet looks like: kinds, time, entity, sentinels, columns that are no inputs.
+"""The profile of a table nobody has described yet: types, time, entity, sentinels, columns that are no inputs.
 
-Comes in: a frame as a file gave it, and the column to predict. Goes out: `TableFacts`, from which `spec.drafting`
+Comes in: a frame as a file gave it, and the column to predict. Goes out: `TableFacts`, from which `drafting`
 writes a model file. Guesses follow the values first and names second, and every one is written into that file.
 """
 

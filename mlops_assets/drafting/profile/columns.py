@@ -1,4 +1,4 @@
-"""One column: what its values are, once the repairs it needs are made."""
+"""One column: its type and values after the repairs it needs."""
 
 from __future__ import annotations
 
@@ -55,9 +55,12 @@ class Read:
 
 
 def missing_markers(frame: pl.DataFrame) -> tuple[str, ...]:
-    """Words in text columns that can only mean missing: the plain ones anywhere, any few words among numbers.
+    """Return the words that can only mean missing: the usual ones in any text, and any few words among numbers.
 
     A word that another text column uses as a value is no such word.
+
+    Args:
+        frame: The table.
     """
     missing: set[str] = set()
     doubtful: set[str] = set()
@@ -111,9 +114,13 @@ def _texts(frame: pl.DataFrame) -> list[str]:
 def read_column(
     column: pl.Series, markers: tuple[str, ...], is_target: bool, comma_splits: bool = True
 ) -> Read:
-    """The column after the repairs it needs: gaps as null, numbers in text and sentinels recognised.
+    """Return a column after the repairs it needs: gaps as null, numbers in text and sentinels recognized.
 
-    comma_splits: a comma separates the fields of the file, so that 1,234 is written with a thousands comma.
+    Args:
+        column: The column as the file has it.
+        markers: Words that mean missing.
+        is_target: Whether it is the column to predict.
+        comma_splits: Whether a comma separates the fields of the file, so that 1,234 has a thousands comma.
     """
     if isinstance(column.dtype, pl.Duration):
         column = column.dt.total_microseconds() / 1e6  # as the reader does
@@ -207,7 +214,12 @@ def _sentinels(column: pl.Series) -> tuple[int | float, ...]:
 
 
 def distance_from(value: float, other_values: pl.Series) -> float:
-    """How far a value lies below the least of others (above the greatest), where it is negative (positive)."""
+    """Return how far a value lies below the least of others if negative, above the greatest if positive.
+
+    Args:
+        value: The value.
+        other_values: The others.
+    """
     least, most = other_values.min(), other_values.max()
     if least is None or most is None:
         return 0.0
@@ -215,7 +227,11 @@ def distance_from(value: float, other_values: pl.Series) -> float:
 
 
 def shared_sentinels(read: dict[str, Read]) -> dict[str, Read]:
-    """What is a sentinel in one column is one in others too where it alone is negative among positive values."""
+    """Extend the sentinels of one column to others in which they are the only negative values.
+
+    Args:
+        read: The columns by name.
+    """
     known = {
         float(v) for one in read.values() for v in one.facts.sentinels if not isinstance(v, str) and v < 0
     }

@@ -1,4 +1,4 @@
-"""Instants that stand in several columns: year, month and day; or a day and a time of day."""
+"""Timestamps in several columns: year, month and day; or a day and a time of day."""
 
 from __future__ import annotations
 
@@ -31,8 +31,13 @@ _CLOCKS: Final = {
 
 
 def composite_timestamps(frame: pl.DataFrame) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Columns that make an instant side by side, and the format of what they make: year, month, day (, hour, minute);
-    or days and a time of day."""
+    """Yield columns that make an instant together, and the format of what they make.
+
+    They are year, month, day (, hour, minute), or days and a time of day.
+
+    Args:
+        frame: The table.
+    """
     named = {part: _part(frame, pattern, low, high) for part, (pattern, low, high, _) in _PARTS.items()}
     parts = list(takewhile(lambda part: named[part] is not None, _PARTS))
     if len(parts) >= 2:

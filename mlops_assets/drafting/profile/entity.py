@@ -1,4 +1,4 @@
-"""About what: the column, or two, that with the time tells rows apart."""
+"""The entity: the column, or two, that identifies a row together with the time."""
 
 from __future__ import annotations
 
@@ -16,18 +16,27 @@ _ENTITY_NAME: Final = re.compile(
     r"site|station|location|country|region|state|city|file|host|symbol|ticker|asset|customer|user|patient|dept|family)s?$"
 )
 MANY_TIMES: Final = 8
-"""What rows are about comes up in at least so many of them, on average."""
+"""An entity has at least so many rows, on average."""
 FEW_REPEATS: Final = 0.02
-"""Share of rows that repeat an instant up to which chance explains it: any column would tell them apart."""
+"""Share of rows that repeat an instant up to which chance explains it: any column would identify them."""
 FEW_NUMBERS: Final = 100
-"""Numbers whose name does not say so name what rows are about only where there are so few of them."""
+"""A column of numbers without a telling name is an entity only with at most so many values."""
 MANY_NAMES: Final = 30
-"""Columns looked at for the entity."""
+"""Columns examined for the entity."""
 
 
 def entity_of(table: pl.DataFrame, instants: pl.Series, target: str) -> tuple[str, ...]:
-    """The column with the fewest values that, with the time, tells rows apart, or two that do; none where time does so
-    alone, or where no column leaves a tenth of the repeated instants or fewer."""
+    """Return the columns that identify a row together with the time.
+
+    Args:
+        table: The columns that may.
+        instants: The time of each row.
+        target: The column to predict.
+
+    Returns:
+        One column, or two; none where time alone identifies rows, or where every column leaves more than a tenth of the
+        repeated instants.
+    """
     repeats = _repeats(instants)
     if repeats <= FEW_REPEATS * table.height:
         return ()
@@ -48,7 +57,7 @@ def entity_of(table: pl.DataFrame, instants: pl.Series, target: str) -> tuple[st
 
 
 def named_entity(name: str) -> bool:
-    """Whether a column's name says that it tells what a row is about."""
+    """Return whether the name of a column says that it identifies what a row describes."""
     return _ENTITY_NAME.search(name) is not None
 
 

@@ -1,7 +1,7 @@
-"""How a file is written that nobody has described: its format, encoding, separator, header line, ragged ends.
+"""The layout of a file nobody has described: its format, encoding, separator, header line, ragged lines.
 
 Comes in: a path and the column to predict, whose name is the best clue to where the header is. Goes out: the `file`
-source that reads it, with the rows. Only the start of a file is looked at; the reader itself then judges the whole.
+source that reads it, with the rows. Only the start of a file is examined; the reader itself then reads the whole.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from mlops_assets.readings.sources.files import form_of, open_file, read_files
 SEPARATORS: Final = (",", ";", "\t", "|", "^", "~", ":", " ")
 LOOKED_AT: Final = 1_000_000
 HEADER_LINES: Final = 60
-"""Lines at the top among which a header is looked for."""
+"""Lines at the top among which the header may be."""
 ODD_LINES: Final = 0.01
-"""Share of lines of another length up to which they are dropped, not mended."""
+"""Share of lines of another length up to which they are dropped, not padded."""
 WESTERN: Final = frozenset({"cp1250", "cp1252", "cp1254", "cp1257", "cp1258", "latin-1", "mac-iceland"})
 """Encodings that a guess cannot tell apart in a few accented letters; cp1252 is by far the most common."""
 
@@ -49,7 +49,19 @@ class Header:
 
 
 def read_undescribed(path: str, target: str, request: Request) -> tuple[pl.DataFrame, FileSource]:
-    """The rows of a file, and the source section that reads them. Raises SourceError as the reader does."""
+    """Read a file that nobody has described.
+
+    Args:
+        path: The file.
+        target: The column to predict, whose name shows where the header is.
+        request: The window.
+
+    Returns:
+        The rows, and the `source` section that reads them.
+
+    Raises:
+        SourceError: As the reader does.
+    """
     plain = FileSource(kind="file", path=path)
     local = Path(path)
     if not local.is_file():

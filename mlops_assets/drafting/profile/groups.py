@@ -1,4 +1,4 @@
-"""Runs without a clock: a unit and a counter that starts anew with each, as in tables of machines run to failure."""
+"""Runs without a clock: a unit and a counter that restarts with each, as in tables of machines run to failure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from mlops_assets.drafting.profile.entity import MANY_TIMES, named_entity
 
 
 def group_of(table: pl.DataFrame, target: str) -> str | None:
-    """The column whose rows stand together and are counted by another; None where there is no such pair.
+    """Return the column whose rows follow each other and are counted by another column; None without such a pair.
 
-    Rows of one unit follow each other and are alike: a random split would judge by neighbours of what was learnt.
+    Rows of one unit are alike: a random split would test on neighbors of training rows.
+
+    Args:
+        table: The table after its repairs.
+        target: The column to predict.
     """
     whole = [name for name in table.columns if name != target and _whole(table[name])]
     for name in table.columns:

@@ -1,6 +1,6 @@
-"""Columns that give the answer away: the target under another name, a part of its sum, a consequence of its class.
+"""Target leakage: the target under another name, a part of its sum, a consequence of its class.
 
-Comes in: a sample of the table after its repairs. Goes out: reasons in words, to stand beside a column left out. What
+Comes in: a sample of the table after its repairs. Goes out: the reason why a column is left out. What
 only comes close is a note: a person has to say whether it is known before the target.
 """
 
@@ -14,12 +14,12 @@ import polars as pl
 from mlops_assets.model_file.algorithms import Problem
 
 LEAKAGE: Final = 0.9999
-"""Absolute rank correlation with the target (area under the curve for two classes) from which two say the same."""
+"""Absolute rank correlation with the target (area under the curve for two classes) that only a copy reaches."""
 SUSPICIOUS: Final = 0.97
-"""The same, from which it is worth a word."""
+"""The same, from which a note is written."""
 LEAST_ROWS: Final = 30
 LEAST_OF_CLASS: Final = 50
-"""Rows that each class must have before a column that parts them without a miss is no accident."""
+"""Rows that each class must have before a column that separates them without an error is no accident."""
 CONSEQUENCE_ROWS: Final = 20
 RARE_CLASS: Final = 0.1
 """A value that only ever comes with a class this rare follows from it."""
@@ -28,7 +28,14 @@ MANY_PARTS: Final = 200
 
 
 def target_leakage(sample: pl.DataFrame, name: str, target: str, problem: Problem) -> tuple[str, str]:
-    """Why a column is the target under another name, and a note where it comes suspiciously close; empty otherwise."""
+    """Return why a column is the target under another name, and a note where it is suspiciously close; else empty text.
+
+    Args:
+        sample: Rows of the table after its repairs.
+        name: The column.
+        target: The column to predict.
+        problem: What is predicted.
+    """
     column, target_values = sample[name], sample[target]
     if problem == "classification":
         labels = target_values.cast(pl.String)
@@ -94,7 +101,13 @@ def _follows(column: pl.Series, labels: pl.Series) -> str:
 
 
 def parts_of_sum(sample: pl.DataFrame, names: list[str], target: str) -> tuple[str, ...]:
-    """Numeric columns that add up to (or differ by) the target exactly, a constant aside; none where there are none."""
+    """Return numeric columns that add up to (or differ by) the target exactly, a constant aside.
+
+    Args:
+        sample: Rows of the table after its repairs.
+        names: The columns that may be parts.
+        target: The column to predict.
+    """
     names = [name for name in names if sample.schema[name].is_numeric()]
     if not 2 <= len(names) <= MANY_PARTS or not sample.schema[target].is_numeric():
         return ()

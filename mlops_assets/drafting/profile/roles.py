@@ -1,4 +1,4 @@
-"""What each column is for: inputs, and those that must not be, with the reason in words."""
+"""The role of each column: inputs, and those that must not be, with the reason."""
 
 from __future__ import annotations
 
@@ -34,7 +34,16 @@ def roles(
     keys: Mapping[str, Role],
     problem: Problem,
 ) -> dict[str, ColumnFacts]:
-    """Every column with its role, and why it is left out or deserves a second look."""
+    """Return every column with its role, and why it is left out or deserves a second look.
+
+    Args:
+        read: The columns by name, after their repairs.
+        table: The same as a frame.
+        target: The column to predict.
+        time: The timestamp column.
+        keys: Roles of columns that make the timestamp, the entity or the group.
+        problem: What is predicted.
+    """
     sampled = table.gather_every(max(1, table.height // SAMPLE_ROWS))
     flags = _flags(read)
     facts_by_name: dict[str, ColumnFacts] = {}
@@ -107,7 +116,7 @@ def _exclusion_reason(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> s
 
 
 def shown(value: object) -> str:
-    """A value in a sentence: 7, not 7.0."""
+    """Return a value as a sentence shows it: 7, not 7.0."""
     return f"{value:g}" if isinstance(value, float) else repr(value)
 
 

@@ -1,4 +1,4 @@
-"""A whole table: its columns, its time, its target, put together."""
+"""A whole table: its columns, its time, its entity and its target."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mlops_assets.readings.cleaning.steps import written
 FEW_VALUES: Final = 20
 """Whole numbers with at most so many values are taken for classes."""
 RARE_ROWS: Final = 10
-"""Classes with fewer rows are set aside."""
+"""Classes with fewer rows are excluded."""
 REGULAR: Final = 0.7
 """Share of equal steps from which a series can be forecast a fixed time ahead."""
 
@@ -39,10 +39,19 @@ def profile_table(
     comma_splits: bool = True,
     now: datetime | None = None,
 ) -> TableFacts:
-    """Facts about a table. What is not given is guessed.
+    """Measure the facts about a table; what is not given is guessed.
 
-    comma_splits: a comma separates fields, so that 1,234 is a thousand and more. now: rows dated later are counted.
-    Raises SourceError for a column that is not there, and for a target from which nothing can be learned.
+    Args:
+        frame: The table as the file has it.
+        target: The column to predict.
+        problem: What is predicted.
+        time: The timestamp column.
+        entity: The entity column.
+        comma_splits: Whether a comma separates fields, so that 1,234 has a thousands comma.
+        now: Rows dated later are counted.
+
+    Raises:
+        SourceError: A column does not exist, or nothing can be learned from the target.
     """
     for named in (target, time, entity):
         if named is not None and named not in frame.columns:
@@ -130,7 +139,15 @@ def _repeated(frame: pl.DataFrame, columns: Mapping[str, ColumnFacts]) -> int:
 def problem_of(
     read: Read, requested: Problem | None
 ) -> tuple[Problem, tuple[str, ...], tuple[tuple[str, int], ...]]:
-    """The problem, classes too rare to learn, and the others with their rows."""
+    """Return the problem, the classes that are too rare to learn, and the others with their rows.
+
+    Args:
+        read: The target after its repairs.
+        requested: The problem that the user named.
+
+    Raises:
+        SourceError: Nothing can be learned from the target.
+    """
     name, values = read.facts.name, read.values.drop_nulls()
     count = values.n_unique()
     if read.facts.kind in ("time", "other"):
@@ -162,7 +179,7 @@ def problem_of(
             )
         raise SourceError(
             f"the target {name!r} has {count:,} classes, of which {len(kept)} have {RARE_ROWS} rows or more "
-            f"({', '.join(f'{value}: {number:,}' for value, number in rows[:4])}); fewer cannot be learnt and judged: "
+            f"({', '.join(f'{value}: {number:,}' for value, number in rows[:4])}); fewer cannot be learned and tested: "
             "merge classes, bring more rows, or choose another target"
         )
     if numeric and not whole:

@@ -1,7 +1,7 @@
 """How a column writes its times: the format of text, days written as one number, seconds counted since 1970.
 
-Comes in: one column. Goes out: the format or unit with which `readings.times` reads every value of it, or that it holds
-no times. Which of several such columns says when a row was taken is for `clock`.
+Comes in: one column. Goes out: the format or unit with which `to_instants` reads every value of it, or that it holds
+no times. Which of several such columns is the timestamp is decided in `timestamp`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CODES: Final = {
 
 
 def _shape(form: str) -> re.Pattern[str]:
-    """What a time in this format looks like, to tell at a glance which formats are worth trying."""
+    """What a time in this format looks like, to see quickly which formats are worth trying."""
     parts = re.split(r"(%\.f|%[A-Za-z])", form)
     return re.compile("".join(_CODES.get(part, re.escape(part)) for part in parts))
 
@@ -52,9 +52,12 @@ _EPOCH_RANGE: Final = (3e8, 3e9)
 
 
 def format_of(column: pl.Series) -> str | None:
-    """How a text column writes its times: None for ISO 8601, NO_FORMAT for a column that holds no times.
+    """Return how a text column writes its times: None for ISO 8601, NO_FORMAT for a column that holds no times.
 
     Where two formats read every value (day and month may be either), the one that keeps the rows in order wins.
+
+    Args:
+        column: The column.
     """
     if not _may_hold_times(column):
         return NO_FORMAT
@@ -76,7 +79,7 @@ def format_of(column: pl.Series) -> str | None:
 
 
 def _may_hold_times(column: pl.Series) -> bool:
-    """False where the first value is a time in no format: then the others need not be asked."""
+    """False where the first value is a time in no format: then no other value is examined."""
     index = column.is_not_null().arg_max()
     first = None if index is None else column[index]
     if first is None or not _DIGITS.search(first):
@@ -91,7 +94,12 @@ def _read_by(values: pl.Series, form: str | None) -> bool:
 
 
 def days_first(column: pl.Series, form: str | None) -> str | None:
-    """The format that reads every value too, with day and month changed about."""
+    """Return the format with day and month exchanged, where it reads every value too.
+
+    Args:
+        column: The column.
+        form: The format that was chosen.
+    """
     if form is None or column.dtype != pl.String or "%b" in form or "%B" in form:
         return None
     other = form.replace("%d", "%0").replace("%m", "%d").replace("%0", "%m")
@@ -99,7 +107,11 @@ def days_first(column: pl.Series, form: str | None) -> str | None:
 
 
 def format_of_numbers(column: pl.Series) -> str | None:
-    """%Y%m%d for days written as one number, %Y for a column of years."""
+    """Return %Y%m%d for days written as one number, %Y for a column of years.
+
+    Args:
+        column: The column.
+    """
     values = column.drop_nulls()
     if not values.dtype.is_integer() or values.is_empty():
         return None
@@ -114,7 +126,12 @@ def format_of_numbers(column: pl.Series) -> str | None:
 
 
 def unit_of(column: pl.Series, certain: bool) -> Unit | None:
-    """What numbers count since 1970, told by their size."""
+    """Return what numbers count since 1970, judged by their size.
+
+    Args:
+        column: The column.
+        certain: Whether it is known to hold times whatever its name.
+    """
     values = column.drop_nulls()
     if values.is_empty() or not (certain or _EPOCH_NAME.search(column.name)):
         return None
@@ -124,7 +141,12 @@ def unit_of(column: pl.Series, certain: bool) -> Unit | None:
 
 
 def parses(sample: pl.Series, rules: RepairsSpec) -> bool:
-    """Whether every value of a sample that is there is a time under these rules."""
+    """Return whether every value of a sample is missing or a time under these rules.
+
+    Args:
+        sample: Values of a column.
+        rules: Format and unit.
+    """
     try:
         return to_instants(sample, rules, "the table")[0].null_count() == sample.null_count()
     except (SourceError, pl.exceptions.PolarsError):
@@ -132,5 +154,5 @@ def parses(sample: pl.Series, rules: RepairsSpec) -> bool:
 
 
 def says_zone(column: pl.Series) -> bool:
-    """Whether times written as text name their zone."""
+    """Return whether times written as text name their zone."""
     return bool(column.drop_nulls().head(1).str.contains(r"(Z|[+-]\d{2}:?\d{2})$").any())

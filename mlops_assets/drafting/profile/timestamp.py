@@ -1,4 +1,4 @@
-"""When: the column, or columns, that say when a row was taken, and the usual step between rows."""
+"""The timestamp: the column, or columns, with the time of a row, and the usual step between rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,16 @@ REGULAR_MONTHS: Final = 0.9
 
 
 def time_of(frame: pl.DataFrame, target: str, requested: str | None) -> tuple[TimeFacts, pl.Series] | None:
-    """The column with the most different instants among those that read as time, or columns that do together."""
+    """Return the column with the most different instants among those that read as time, or columns that do together.
+
+    Args:
+        frame: The table.
+        target: The column to predict.
+        requested: The column that the user named.
+
+    Raises:
+        SourceError: The named column does not read as a time.
+    """
     candidates: list[tuple[int, int, TimeFacts, pl.Series]] = []
     for index, name in enumerate(
         [requested] if requested else [name for name in frame.columns if name != target]
@@ -57,7 +66,12 @@ def time_of(frame: pl.DataFrame, target: str, requested: str | None) -> tuple[Ti
 
 
 def free_name(name: str, taken: list[str]) -> str:
-    """Return the name, with underscores at its end where a column has it already."""
+    """Return the name, with underscores at its end where a column has it already.
+
+    Args:
+        name: The name.
+        taken: Names of columns.
+    """
     while name in taken:
         name += "_"
     return name
@@ -112,7 +126,13 @@ def _as_time(
 
 
 def stepped(facts: TimeFacts, instants: pl.Series, entity: pl.Series | None) -> TimeFacts:
-    """With the usual step within an entity, how many keep to it, and rows that repeat an instant."""
+    """Return the facts with the usual step within an entity, its share of all steps, and the repeated instants.
+
+    Args:
+        facts: Facts about the timestamp column.
+        instants: The time of each row.
+        entity: The entity of each row.
+    """
     # Without an entity all rows are of one, which spares sorting a constant column of millions.
     codes = (
         pl.repeat(0, len(instants), dtype=pl.UInt32, eager=True) if entity is None else entity.rank("dense")

@@ -1,6 +1,6 @@
-"""Whole rows: placing them in time, cutting them to the window, and the declared repairs that drop, order or choose.
+"""Whole rows: their timestamps, the window, and the declared steps that drop, sort or select.
 
-Comes in: a frame whose cells `repair` has mended. Goes out: the rows to hand on, and a count for everything left out.
+Comes in: a frame whose cells `steps` has cleaned. Goes out: the rows to hand on, and a count of everything left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,20 @@ from mlops_assets.readings.cleaning.timestamps import to_instants
 
 
 def to_utc_timestamps(frame: pl.DataFrame, timestamp: str | None, rules: RepairsSpec, where: str) -> Repaired:
-    """Make the timestamp column instants in UTC; rows without one are dropped where declared, else refused."""
+    """Convert the timestamp column to instants in UTC.
+
+    Args:
+        frame: Rows after the cleaning steps.
+        timestamp: Name of the column; None returns the frame unchanged.
+        rules: The cleaning steps of the model file.
+        where: The source, for error messages.
+
+    Returns:
+        The rows without those that have no timestamp, and the repairs.
+
+    Raises:
+        SourceError: A value is no timestamp, or is missing without `missing_timestamp: drop_row`.
+    """
     if timestamp is None:
         return frame, []
     before = frame[timestamp].null_count()
@@ -34,7 +47,17 @@ def to_utc_timestamps(frame: pl.DataFrame, timestamp: str | None, rules: Repairs
 
 
 def cut(frame: pl.DataFrame, timestamp: str, start: datetime | None, as_of: datetime) -> Repaired:
-    """Rows with start < timestamp <= as_of; rows of the future are counted as such."""
+    """Return the rows with start < timestamp <= as_of.
+
+    Args:
+        frame: Rows with instants in UTC.
+        timestamp: Name of the timestamp column.
+        start: Start of the window; None means from the beginning.
+        as_of: The instant the run looks from.
+
+    Returns:
+        The rows of the window, and a count of the rows after `as_of`.
+    """
     time = pl.col(timestamp)
     future = int(frame.select((time > as_of).sum()).item())
     kept = frame.filter((time <= as_of) & (time > start)) if start else frame.filter(time <= as_of)
@@ -42,7 +65,13 @@ def cut(frame: pl.DataFrame, timestamp: str, start: datetime | None, as_of: date
 
 
 def drop_missing(frame: pl.DataFrame, column: str, name: str) -> Repaired:
-    """Rows without a value in a column."""
+    """Drop the rows without a value in a column.
+
+    Args:
+        frame: The rows.
+        column: Name of the column.
+        name: Name of the repair that counts them.
+    """
     missing = frame[column].null_count()
     return (
         (frame.filter(pl.col(column).is_not_null()), [Repair(name, column, missing)])
@@ -52,7 +81,13 @@ def drop_missing(frame: pl.DataFrame, column: str, name: str) -> Repaired:
 
 
 def drop_duplicates(frame: pl.DataFrame, spec: RepairsSpec, keys: list[str]) -> Repaired:
-    """One row per key, the first or last as the source gave them."""
+    """Keep one row per key, the first or the last in the order of the source.
+
+    Args:
+        frame: The rows.
+        spec: The cleaning steps of the model file.
+        keys: Columns that identify a row; empty means all columns.
+    """
     if spec.duplicates is None:
         return frame, []
     single = frame.unique(keys or None, keep=spec.duplicates, maintain_order=True)
@@ -61,7 +96,13 @@ def drop_duplicates(frame: pl.DataFrame, spec: RepairsSpec, keys: list[str]) -> 
 
 
 def sort(frame: pl.DataFrame, spec: RepairsSpec, keys: list[str]) -> Repaired:
-    """Order of time; counts the rows that went backward."""
+    """Sort the rows by time where that is declared, and count those that went backward.
+
+    Args:
+        frame: The rows.
+        spec: The cleaning steps of the model file.
+        keys: The timestamp column, then the entity.
+    """
     if spec.sort is None or not keys or not frame.height:
         return frame, []
     backward = int((frame[keys[0]].diff().dt.total_microseconds() < 0).sum())
@@ -70,7 +111,16 @@ def sort(frame: pl.DataFrame, spec: RepairsSpec, keys: list[str]) -> Repaired:
 
 
 def choose(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> pl.DataFrame:
-    """Only the columns wanted."""
+    """Return the columns that `select` and `drop` leave.
+
+    Args:
+        frame: The rows.
+        spec: The cleaning steps of the model file.
+        where: The source, for error messages.
+
+    Raises:
+        SourceError: A named column does not exist.
+    """
     for column in (*(spec.select or ()), *spec.drop):
         need(frame, column, "repairs.select or repairs.drop", where)
     wanted = spec.select if spec.select is not None else frame.columns

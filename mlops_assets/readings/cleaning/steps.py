@@ -1,7 +1,7 @@
-"""The declared repairs, one small function each, in the order of `STEPS`; every one counts what it touched.
+"""The declared cleaning steps, one small function each, in the order of `STEPS`; each counts what it changed.
 
-Comes in: a frame as the source had it. Goes out: the repaired frame and a `Repair` per column touched. A defect that
-is not declared stays in the data for `validation` to find, or refuses the read where nothing could be built on it.
+Comes in: a frame as the source had it. Goes out: the cleaned frame and a `Repair` per column changed. A defect that
+is not declared stays in the data for `validation` to report, or refuses the read where nothing could be built on it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,17 @@ _FALSE: Final = ("false", "f", "no", "n", "0")
 
 
 def need(frame: pl.DataFrame, column: str, named_as: str, where: str) -> None:
-    """Raise SourceError unless the frame has the column."""
+    """Check that the frame has a column.
+
+    Args:
+        frame: The rows.
+        column: Name of the column.
+        named_as: The key of the model file that names it.
+        where: The source, for error messages.
+
+    Raises:
+        SourceError: It does not; the message proposes a similar name.
+    """
     if column not in frame.columns:
         raise SourceError(
             f"{where} has no column {column!r} (named in {named_as}){did_you_mean(column, frame.columns)}"
@@ -39,7 +49,11 @@ def need(frame: pl.DataFrame, column: str, named_as: str, where: str) -> None:
 
 
 def rename(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
-    """Give columns their new names."""
+    """Rename columns.
+
+    Raises:
+        SourceError: An old name does not exist, or a new one exists already.
+    """
     for old, new in spec.rename.items():
         need(frame, old, "repairs.rename", where)
         if new in frame.columns and new not in spec.rename:
@@ -102,7 +116,11 @@ def _exact(column: pl.Series, where: str) -> tuple[pl.Series, list[Repair]]:
 
 
 def combine(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
-    """New columns of text from others, side by side."""
+    """Add text columns made of several others.
+
+    Raises:
+        SourceError: A part does not exist, or the new name exists already.
+    """
     repairs: list[Repair] = []
     for name, parts in spec.combine.items():
         for part in parts:
@@ -116,7 +134,11 @@ def combine(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
 
 
 def written(column: pl.Series) -> pl.Expr:
-    """A column as `combine` writes it: days without their midnight, whole numbers without a point."""
+    """Return a column as `combine` writes it: days without their midnight, whole numbers without a point.
+
+    Args:
+        column: Any column.
+    """
     if isinstance(column.dtype, pl.Datetime):
         return pl.lit(column.dt.strftime("%Y-%m-%d"))
     if column.dtype.is_float() and (column.drop_nulls() == column.drop_nulls().round()).all():
@@ -126,7 +148,7 @@ def written(column: pl.Series) -> pl.Expr:
 
 
 def missing_text(frame: pl.DataFrame, spec: RepairsSpec, _where: str) -> Repaired:
-    """Words that mean missing."""
+    """Set text that means missing to missing."""
     markers = [word.strip() for word in spec.missing_text]
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     hits = {name: pl.col(name).str.strip_chars().is_in(markers) for name in texts} if markers else {}
@@ -134,7 +156,11 @@ def missing_text(frame: pl.DataFrame, spec: RepairsSpec, _where: str) -> Repaire
 
 
 def numbers_in_text(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
-    """Numbers written 1.234,5 or 1,234.5; spaces, currency and percent signs fall away: 45 % is 45."""
+    """Read numbers written 1.234,5 or 1,234.5; spaces, currency and percent signs are ignored: 45 % is 45.
+
+    Raises:
+        SourceError: A value is no number, unless `uncastable: missing`.
+    """
     repairs: list[Repair] = []
     for columns, group, comma, name in (
         (spec.decimal_comma, ".", ",", "decimal_comma"),
@@ -159,7 +185,11 @@ def numbers_in_text(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repai
 
 
 def cast(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
-    """Declared types; a value that does not fit refuses the read, or becomes missing where that is declared."""
+    """Convert columns to their declared types.
+
+    Raises:
+        SourceError: A value does not fit, unless `uncastable: missing`.
+    """
     repairs: list[Repair] = []
     for column, kind in spec.cast.items():
         need(frame, column, "repairs.cast", where)
@@ -255,7 +285,11 @@ def _judge(before: pl.Series, bad: pl.Series, kind: str, spec: RepairsSpec, wher
 
 
 def sentinels(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
-    """Values such as -99 that mean missing."""
+    """Set values such as -99 that mean missing to missing.
+
+    Raises:
+        SourceError: A named column does not exist.
+    """
     hits: dict[str, pl.Expr] = {}
     for column, values in spec.sentinels.items():
         need(frame, column, "repairs.sentinels", where)
@@ -270,13 +304,17 @@ def sentinels(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
 
 
 def infinities(frame: pl.DataFrame, spec: RepairsSpec, _where: str) -> Repaired:
-    """Plus and minus infinity."""
+    """Set plus and minus infinity to missing where that is declared."""
     floats = [name for name, kind in frame.schema.items() if kind.is_float()] if spec.infinities else []
     return _to_missing(frame, {name: pl.col(name).is_infinite() for name in floats}, "infinity")
 
 
 def flags(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
-    """Readings whose quality flag is not accepted; a missing flag is not accepted either."""
+    """Remove readings whose quality flag is not accepted; a missing flag is not accepted either.
+
+    Raises:
+        SourceError: A named column does not exist.
+    """
     repairs: list[Repair] = []
     hits: dict[str, pl.Expr] = {}
     keep: list[pl.Expr] = []
@@ -334,7 +372,19 @@ STEPS: Final[tuple[Step, ...]] = (
 
 
 def apply_steps(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
-    """Run every step. Raises SourceError when a named column is missing or a value is not what it is declared to be."""
+    """Run every cleaning step in the order of `STEPS`.
+
+    Args:
+        frame: Rows as the source has them.
+        spec: The cleaning steps of the model file.
+        where: The source, for error messages.
+
+    Returns:
+        The cleaned rows, and one repair per step and column with its count.
+
+    Raises:
+        SourceError: A named column is missing, or a value is not what it is declared to be.
+    """
     repairs: list[Repair] = []
     for step in STEPS:
         frame, noted = step(frame, spec, where)

@@ -27,7 +27,7 @@ _FIELD_LIMIT: Final = 10_000_000
 
 Row = list[str]
 RepairCounts = Counter[tuple[str, str | None]]
-"""What was mended, and in which column: how often."""
+"""Counts of repairs by name and column."""
 
 
 class Records(Protocol):

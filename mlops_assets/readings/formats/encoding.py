@@ -1,7 +1,7 @@
 """The text of a file as a stream: which encoding it is in, whether all of it is, and the same text in UTF-8.
 
-A file may be larger than memory likes to hold twice, so it is looked at in pieces; what is UTF-8 already, and needs no
-mending, is never held at all: the reader gets the file itself.
+A file may be too large to hold in memory twice, so it is read in chunks; UTF-8 that needs no repair is never held at
+all: the reader gets the file itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 CHUNK_BYTES: Final = 4_000_000
-"""Bytes looked at together."""
+"""Bytes read at a time."""
 _SNIFFED_BYTES: Final = 1_000_000
 _UTF_8: Final = frozenset({"utf-8", "utf-8-sig", "ascii"})
 
@@ -32,13 +32,13 @@ Content = bytes | Path
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """UTF-8 from the byte `start` on, with line feeds at the line ends."""
+    """UTF-8 text from the byte `start` on, with line feeds at the line ends."""
 
     content: Content
     start: int = 0
 
     def open_stream(self, start: int = 0) -> BinaryIO:
-        """Its bytes, from `start` bytes below its own start."""
+        """Return the bytes of the text as a stream, without the first `start` of them."""
         stream = open_stream(self.content)
         stream.seek(self.start + start)
         return stream
@@ -53,30 +53,48 @@ class Text:
             return stream.read(1) in b"\r\n"
 
     def lines(self, start: int = 0) -> io.TextIOWrapper:
-        """Its text, line by line, with line ends as they are."""
+        """Return the text line by line, with line ends unchanged.
+
+        Args:
+            start: Bytes to skip.
+        """
         return io.TextIOWrapper(self.open_stream(start), encoding="utf-8", newline="")
 
 
 def open_stream(content: Content) -> BinaryIO:
-    """The bytes, from the first one on."""
+    """Return the bytes as a stream."""
     return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 
 def chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """All that is left of a stream, piece by piece; closes it."""
+    """Yield the rest of a stream chunk by chunk, then close it."""
     with stream:
         while chunk := stream.read(CHUNK_BYTES):
             yield chunk
 
 
 def head(content: Content, size: int = _SNIFFED_BYTES) -> bytes:
-    """The first bytes of a file."""
+    """Return the first bytes of a file.
+
+    Args:
+        content: The file, or its bytes.
+        size: How many.
+    """
     with open_stream(content) as stream:
         return stream.read(size)
 
 
 def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[Repair]]:
-    """Text of the bytes, as `as_utf_8` finds it."""
+    """Return the text of the bytes, as `transcode` reads it, with line ends unchanged.
+
+    Args:
+        content: The bytes.
+        encoding: The declared encoding, None where there is none.
+        where: The file, for error messages.
+
+    Raises:
+        SourceError: As `transcode`.
+    """
     text, repairs = transcode(content, encoding, where, fix_line_ends=False)
     with text.open_stream() as stream:
         return stream.read().decode(), repairs
@@ -85,10 +103,18 @@ def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[
 def transcode(
     content: Content, encoding: str | None, where: str, *, fix_line_ends: bool = True
 ) -> tuple[Text, list[Repair]]:
-    """The text in UTF-8; without a declared encoding it is UTF-8, or what a byte order mark says (counted).
+    """Return the text of a file in UTF-8.
 
-    Line ends of old Macs become line feeds (counted). Raises SourceError for an unknown encoding, for bytes that are
-    not in it, and for NUL characters.
+    Without a declared encoding it is UTF-8, or what a byte order mark says (counted).
+
+    Args:
+        content: The file, or its bytes.
+        encoding: The declared encoding, None where there is none.
+        where: The file, for error messages.
+        fix_line_ends: Whether the line ends of old Macs become line feeds (counted).
+
+    Raises:
+        SourceError: The encoding is unknown, bytes are not in it, or the text holds NUL characters.
     """
     start = head(content, 4)
     bom_encoding = next((name for bom, name in BOMS if start.startswith(bom)), None)
@@ -132,7 +158,7 @@ def transcode(
 
 @dataclass(slots=True)
 class Counts:
-    """What was seen of a text on the way: line feeds, carriage returns, and whether there was a NUL."""
+    """Counts of a text on the way: line feeds, carriage returns, and whether there was a NUL."""
 
     line_feeds: int = 0
     carriage_returns: int = 0
@@ -140,7 +166,13 @@ class Counts:
 
 
 def first_misfit(content: Content, encoding: str, counts: Counts | None = None) -> tuple[int, int] | None:
-    """Place and value of the first byte that is not in the encoding; None where all are."""
+    """Return offset and value of the first byte that is not in the encoding, None where all are.
+
+    Args:
+        content: The file, or its bytes.
+        encoding: Name of the encoding.
+        counts: Where line ends and NUL characters are counted on the way.
+    """
     counts = counts or Counts()
     decoder = codecs.getincrementaldecoder(_without_bom(encoding))()
     offset = 0
@@ -168,7 +200,12 @@ def _with_end(parts: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def guess_encoding(content: bytes, refused: str) -> str | None:
-    """What the bytes may be, when they are not `refused`; None where nothing is likely."""
+    """Return a likely encoding of the bytes, None where nothing is likely.
+
+    Args:
+        content: Bytes from the start of the file.
+        refused: An encoding that it is not.
+    """
     try:
         from charset_normalizer import from_bytes  # comes with requests; only for a hint in a message
     except ImportError:

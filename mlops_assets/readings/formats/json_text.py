@@ -17,6 +17,9 @@ class RepeatedKeyError(ValueError):
 def parse_json(text: str | bytes) -> Any:
     """Return the value of a JSON text.
 
+    Args:
+        text: The text, or its bytes.
+
     Raises:
         ValueError: The text is no JSON (JSONDecodeError), or an object names a key twice (RepeatedKeyError).
     """

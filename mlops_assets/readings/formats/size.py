@@ -16,6 +16,12 @@ _MEGABYTE: Final = 1_000_000
 def check_size(rows: int, columns: int, limits: Limits, where: str) -> None:
     """Refuse a table that is too large.
 
+    Args:
+        rows: Number of rows, as far as it is known.
+        columns: Number of columns.
+        limits: Sizes from which it is refused.
+        where: The table, for the message.
+
     Raises:
         SourceError: With the limit and the key that raises it.
     """
@@ -51,6 +57,11 @@ def check_unpacked(size: int, limits: Limits, where: str) -> None:
 
 def read_limited(stream: BinaryIO, limits: Limits, where: str) -> bytes:
     """Return all bytes of a decompressing stream, or refuse it as soon as the limit is passed.
+
+    Args:
+        stream: The decompressed content.
+        limits: Sizes from which it is refused.
+        where: The archive, for the message.
 
     Raises:
         SourceError: With the limit and the key that raises it.

@@ -32,7 +32,11 @@ READINGS_DATABASE: Final = "mlops_readings"
 
 
 def readings_url(settings: Settings) -> str | None:
-    """Address of the platform's readings database, None when only the embedded server could tell."""
+    """Return the address of the platform's readings database, None when only the embedded server knows it.
+
+    Args:
+        settings: Addresses and secrets.
+    """
     if settings.readings_url:
         return settings.readings_url
     if settings.database_url:
@@ -45,7 +49,16 @@ def readings_url(settings: Settings) -> str | None:
 
 
 def open_database(url: str, origin: str) -> sa.Engine:
-    """An engine without a pool; `named` says where the URL came from. Raises SourceError and MissingExtraError."""
+    """Return a SQLAlchemy engine without a pool.
+
+    Args:
+        url: The database's URL.
+        origin: The setting or variable that the URL comes from, for error messages.
+
+    Raises:
+        SourceError: The URL is none, or names an unknown database.
+        MissingExtraError: The driver is not installed.
+    """
     parsed = _parsed(url, origin)
     if parsed.drivername in _DRIVERS:
         parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
@@ -56,12 +69,16 @@ def open_database(url: str, origin: str) -> sa.Engine:
         if dialect in _EXTRAS:
             raise MissingExtraError(f"reading from {dialect}", _EXTRAS[dialect]) from None
         raise SourceError(
-            f"{origin}: SQLAlchemy knows no database {parsed.drivername!r}; install its dialect or mend the URL"
+            f"{origin}: SQLAlchemy knows no database {parsed.drivername!r}; install its dialect or correct the URL"
         ) from None
 
 
 def display_url(url: sa.URL) -> str:
-    """The address without user, password and options."""
+    """Return the address without user, password and options.
+
+    Args:
+        url: The database's URL.
+    """
     address = f"{url.host}{f':{url.port}' if url.port else ''}" if url.host else ""
     return f"{url.get_backend_name()}://{address}/{url.database or ''}"
 

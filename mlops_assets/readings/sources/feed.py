@@ -41,11 +41,24 @@ def catch_up(
     seed: int = 42,
     params: dict[str, Any] | None = None,
 ) -> int:
-    """Add the simulator's rows of the `days` up to and including `until`, and any between them and rows already there.
+    """Add a simulator's rows to a table up to an instant, without gaps and without doubles.
 
-    Returns how many rows were added.
     A unique key, `ON CONFLICT DO NOTHING` and an advisory lock make it exact however many processes feed at once.
-    Raises SourceError when the database does not answer or is not PostgreSQL.
+
+    Args:
+        database: URL or engine of a PostgreSQL database.
+        table: Name of the table, which is created where it does not exist.
+        simulator: Name of the simulator.
+        until: The instant of the last row.
+        days: How many days before `until` the table must reach back.
+        seed: Seed of the simulator.
+        params: Further parameters of the simulator.
+
+    Returns:
+        How many rows were added.
+
+    Raises:
+        SourceError: The database cannot be reached, or is not PostgreSQL.
     """
     if until.tzinfo is None:
         raise ValueError("until needs a time zone")

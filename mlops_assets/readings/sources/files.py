@@ -195,6 +195,9 @@ def form_of(name: str) -> str | None:
 def open_file(source: FileSource) -> tuple[str, Content]:
     """Return the name of a local file and the file itself; of an archive, its content.
 
+    Args:
+        source: The path, and the limits.
+
     Raises:
         SourceError: The file cannot be read or exceeds a limit.
     """
@@ -235,7 +238,7 @@ def _stack(frames: list[tuple[str, pl.DataFrame]], prefix: str) -> pl.DataFrame:
             free = kind == other or pl.Null in (kind, other) or (kind.is_numeric() and other.is_numeric())
             if not free:
                 raise SourceError(
-                    f"{prefix}column {column!r} is {kind} in {first_name} but {other} in {name}; mend the file"
+                    f"{prefix}column {column!r} is {kind} in {first_name} but {other} in {name}; correct the file"
                 )
     return (
         first

@@ -1,7 +1,7 @@
-"""Several sources side by side: rows of the first, columns of the others by equal keys or by the last reading before.
+"""Several sources joined: rows of the first, columns of the others by equal keys or by the last reading before.
 
 Comes in: a `joined` source. Goes out: one frame with as many rows as the first source gave (fewer with `how: inner`,
-never more). Each part is repaired by its own rules before; what finds no partner is counted.
+never more). Each part is cleaned by its own rules before; rows without a partner are counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ _ROW = "_row_of_first"
 
 
 def read_joined(source: JoinedSource, request: Request) -> Fetched:
-    """The joined rows. Raises SourceError where keys do not fit, are not unique, or columns would collide."""
+    """Read several sources and join them to the rows of the first.
+
+    Args:
+        source: The first source and the joins.
+        request: The window.
+
+    Raises:
+        SourceError: Keys do not fit or are not unique, or columns would collide.
+    """
     frame, names, repairs, inferred = _part(source.first, source.repairs, request, [])
     for join in source.join:
         reach = request.start - join.asof if request.start and join.asof else request.start

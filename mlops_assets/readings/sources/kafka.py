@@ -17,13 +17,22 @@ from mlops_assets.readings.request import Fetched, Request, text_names
 from mlops_assets.readings.sources.messages import decode_all
 
 _SKEW: Final = timedelta(minutes=5)
-"""Room for clocks that differ: a message is never older at the broker than its reading, but clocks may say so."""
+"""Allowance for clocks that differ: by its clock, a broker may date a message before its reading."""
 _BATCH: Final = 5_000
 _TURN_SECONDS: Final = 0.1
 
 
 def read_kafka(source: KafkaSource, request: Request) -> Fetched:
-    """Messages of the window as rows. Raises SourceError when the broker is silent or a message is no JSON object."""
+    """Read the messages of the window as rows.
+
+    Args:
+        source: Servers, topic and options.
+        request: The window.
+
+    Raises:
+        SourceError: The broker sends nothing, or a message is no JSON object.
+        MissingExtraError: confluent-kafka is not installed.
+    """
     try:
         from confluent_kafka import Consumer, KafkaException
     except ImportError:
@@ -102,7 +111,7 @@ def _starts_at(
 ) -> dict[int, int]:
     """Offsets of the first message at or after `moment` (ms since 1970).
 
-    Brokers answer 'none' both when every message is older and when they keep no times, so the last message is asked
+    Brokers return 'none' both when every message is older and when they keep no times, so the last message is read
     then: where it is not older, the partition is read from its beginning.
     """
     from confluent_kafka import TopicPartition

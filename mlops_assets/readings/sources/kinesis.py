@@ -24,7 +24,16 @@ _KEYS: Final = {
 
 
 def read_kinesis(source: KinesisSource, request: Request) -> Fetched:
-    """Records of the window as rows. Raises SourceError when the stream does not answer or a record is no object."""
+    """Read the records of the window as rows.
+
+    Args:
+        source: Stream and region.
+        request: The window.
+
+    Raises:
+        SourceError: The stream cannot be read, or a record is no JSON object.
+        MissingExtraError: boto3 is not installed.
+    """
     try:
         import boto3
         from botocore.config import Config

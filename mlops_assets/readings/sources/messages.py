@@ -12,9 +12,17 @@ from mlops_assets.readings.formats.json_text import RepeatedKeyError, parse_json
 def decode_all(
     messages: list[tuple[str, bytes | None]], bad: Literal["refuse", "drop"], who: str
 ) -> tuple[list[dict[str, Any]], tuple[Repair, ...]]:
-    """Records of (place, body) pairs. A body that is no JSON object refuses the read or is dropped and counted.
+    """Return the records of messages.
 
     A message without a body is a tombstone, which says that a key was deleted: it is skipped and counted.
+
+    Args:
+        messages: Pairs of position and body.
+        bad: Whether a body that is no JSON object refuses the read, or is dropped and counted.
+        who: The source, for error messages.
+
+    Raises:
+        SourceError: A body is no JSON object, or names a key twice.
     """
     records: list[dict[str, Any]] = []
     dropped = tombstones = 0

@@ -16,7 +16,18 @@ _TIMEOUT_MS = 10_000
 
 
 def read_mongo(source: MongoSource, request: Request) -> Fetched:
-    """Documents as rows. Timestamps stored as dates are cut to the window by the server, others after reading."""
+    """Read the documents of the window as rows.
+
+    Timestamps stored as dates are cut to the window by the server, others after reading.
+
+    Args:
+        source: Database, collection, filter and fields.
+        request: The window.
+
+    Raises:
+        SourceError: The server cannot be reached, or the collection is empty.
+        MissingExtraError: pymongo is not installed.
+    """
     try:
         from pymongo import MongoClient
         from pymongo.errors import PyMongoError

@@ -8,17 +8,27 @@ from mlops_assets.errors import MissingExtraError, SourceError
 
 
 def is_remote(path: str) -> bool:
-    """True for a path in an object store."""
+    """Return whether a path lies in an object store."""
     return path.startswith("s3://")
 
 
 def contents(
     path: str, endings: tuple[str, ...], environ: Mapping[str, str], who: str
 ) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every object the path names: one key, a prefix that ends in '/', or a pattern.
+    """Yield name and bytes of every object that a path names: one key, a prefix that ends in '/', or a pattern.
 
     Credentials and endpoint come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION and
     AWS_ENDPOINT_URL, or else from where the AWS client looks by itself.
+
+    Args:
+        path: An s3:// path.
+        endings: Endings of the files that a prefix stands for.
+        environ: The environment variables.
+        who: Start of error messages.
+
+    Raises:
+        SourceError: Nothing matches, or the store refuses access.
+        MissingExtraError: s3fs is not installed.
     """
     try:
         from s3fs import S3FileSystem

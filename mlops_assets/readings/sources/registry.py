@@ -35,6 +35,10 @@ SOURCES: Final[dict[str, Reader]] = {
 def fetch(source: Single, request: Request) -> Fetched:
     """Read one source with the reader of its kind.
 
+    Args:
+        source: The `source` section of a model file.
+        request: The window.
+
     Raises:
         SourceError: The source cannot be read, or gives more than its limits allow.
         MissingExtraError: The library of this kind of source is not installed.

@@ -1,7 +1,7 @@
 """Readings from a REST service: JSON records, page by page, with a key from the environment.
 
-Comes in: a `rest` source. Goes out: the records of all pages. Every way in which a service could hand out less than
-it has (a page limit, a cursor that goes in circles, a page parameter it ignores) is an error, never a shorter answer.
+Comes in: a `rest` source. Goes out: the records of all pages. Whatever could make a service
+return less than it has (a page limit, a repeated cursor, an ignored page parameter) is an error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ Params = dict[str, str]
 
 
 def read_rest(source: RestSource, request: Request) -> Fetched:
-    """Records of all pages as rows. Raises SourceError on any answer that is not a list of objects."""
+    """Read the records of all pages as rows.
+
+    Args:
+        source: Address, paging and key.
+        request: The window.
+
+    Raises:
+        SourceError: A response is no list of objects, or pages repeat or end too early.
+    """
     import requests
 
     where = f"rest {source.url}"
@@ -195,7 +203,7 @@ def _records(body: Any, path: str | None, who: str) -> list[Any]:
     if not isinstance(listing, list):
         keys = f"; its keys are {', '.join(sorted(body)[:8])}" if isinstance(body, dict) else ""
         raise SourceError(
-            f"{who}: {f'{path!r} of the body' if path else 'the body'} is no list{keys}; mend source.records"
+            f"{who}: {f'{path!r} of the body' if path else 'the body'} is no list{keys}; correct source.records"
         )
     return listing
 

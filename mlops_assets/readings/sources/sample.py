@@ -13,9 +13,12 @@ _LOADERS: Final = {"wine": "load_wine", "breast_cancer": "load_breast_cancer", "
 
 
 def read_sample(source: SampleSource, _request: Request) -> Fetched:
-    """The data set with its feature names (spaces and slashes become underscores) and a column `target`.
+    """Read a sample data set, with its feature names (spaces and slashes become underscores) and a column `target`.
 
     Targets of a classification are the class names, not numbers.
+
+    Args:
+        source: Name of the data set.
     """
     from sklearn import datasets
 

@@ -1,4 +1,4 @@
-"""Readings straight from a simulator, without a database between."""
+"""Readings from a simulator, without a database."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from mlops_assets.simulators import SIMULATORS
 
 
 def read_simulated(source: SimulatedSource, request: Request) -> Fetched:
-    """The simulator's rows of the window. Raises SourceError without a window and on parameters it does not know."""
+    """Read the simulator's rows of the window.
+
+    Args:
+        source: Simulator, seed and parameters.
+        request: The window.
+
+    Raises:
+        SourceError: There is no window, or the simulator does not know a parameter.
+    """
     if request.start is None:
         raise SourceError(
-            f"model {request.model!r}: a simulated source runs for ever; declare source.window, such as 30d"
+            f"model {request.model!r}: a simulated source has no end; declare source.window, such as 30d"
         )
     tick = timedelta(microseconds=1)
     try:

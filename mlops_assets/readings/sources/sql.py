@@ -36,7 +36,16 @@ _CLOCK_MARGIN: Final = timedelta(hours=3)
 
 
 def read_sql(source: SqlSource, request: Request) -> Fetched:
-    """Rows of the window. Raises SourceError when the database, the table or the query does not answer."""
+    """Read the rows of the window.
+
+    Args:
+        source: Table or query, and the variable with the URL.
+        request: The window.
+
+    Raises:
+        SourceError: The database, the table or the query fails.
+        MissingExtraError: The database's driver is not installed.
+    """
     url, url_origin = _address(source, request)
     engine = open_database(url, url_origin)
     what = f"table {source.table}" if source.table else "query"

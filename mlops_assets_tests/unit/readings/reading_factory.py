@@ -1,4 +1,4 @@
-"""Small model files and settings for the tests of this room."""
+"""Small model files and settings for the tests of this package."""
 
 from __future__ import annotations
 
