@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 30
 _PREFIX: Final = "mlops."
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}")
+_UNSAFE: Final = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\^|`]")
+"""In a folder's name: delta-rs takes `%20` for a space, a backslash for a slash, and panics on the others."""
 
 # delta-rs would drop log entries after thirty days, and with them the versions that champions were trained on.
 _KEEP_FOR_EVER: Final = {
@@ -53,7 +56,13 @@ class Datasets:
     """All tables below one root: a folder, or s3://bucket/prefix with delta-rs `storage_options`."""
 
     def __init__(self, root: str, storage_options: Mapping[str, str] | None = None) -> None:
+        """Name the root. Raises DataError for a folder whose name delta-rs would read as another one."""
         self.root = str(root).rstrip("/")
+        if not self._remote and (match := _UNSAFE.search(self.root)):
+            raise DataError(
+                f"tables cannot be stored below {self.root!r}: {match[0]!r} in a folder's name means another "
+                "character in an address; rename the folder or set MLOPS_HOME to another one"
+            )
         self.storage_options = dict(storage_options) if storage_options else None
 
     def write(
@@ -173,10 +182,8 @@ class Datasets:
         if delta is None:
             raise DataError(f"{name} is not below {self.root}")
         try:
-            # The store's own chain of credentials, as for writing: polars would ask boto3, which waits for servers.
-            scan = pl.scan_delta(delta, storage_options=self.storage_options, credential_provider=None)
             # Delta keeps the order of columns of the first version; a version knows its own.
-            frame = scan.select(version.columns).collect()
+            frame = self._scan(delta).select(version.columns).collect()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
         if verify and (found := content_hash(frame)) != version.content_hash:
@@ -211,6 +218,19 @@ class Datasets:
             if not _NAME.fullmatch(name):
                 raise DataError(f"{name!r} cannot name a model or table; use letters, digits, _ - and .")
         return f"{self.root}/{model}/{table}"
+
+    @property
+    def _remote(self) -> bool:
+        return "://" in self.root
+
+    def _scan(self, delta: DeltaTable) -> pl.LazyFrame:
+        # delta-rs gives addresses ('a%20b'); polars opens them as names of files, so folders need the names themselves.
+        addresses = [] if self._remote else delta.file_uris()
+        if addresses:
+            files = [unquote(address.removeprefix("file://")) for address in addresses]
+            return pl.scan_parquet(files, glob=False, hive_partitioning=False)
+        # The store's own chain of credentials, as for writing: polars would call boto3, which waits for servers.
+        return pl.scan_delta(delta, storage_options=self.storage_options, credential_provider=None)
 
     def _open(self, model: str, table: str, number: int | None = None) -> DeltaTable | None:
         from deltalake import DeltaTable

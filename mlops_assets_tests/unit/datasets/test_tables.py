@@ -47,6 +47,24 @@ def test_what_is_written_is_what_is_read(datasets: Datasets) -> None:
     assert datasets.latest("pump", "features") == version
 
 
+@pytest.mark.parametrize(
+    "folder", ["a b", "50%", "x#y", "grün ß", "q?x", "a+b&c=d", "日本", "{c}*", "it's", '"q"', "~"]
+)
+def test_any_folder_name_works_or_is_refused(tmp_path: Path, folder: str) -> None:
+    datasets = Datasets(str(tmp_path / folder))
+    for frame in (FRAME, FRAME.clear(), FRAME.head(1)):
+        version = datasets.write("pump", "features", frame, **BY)
+        assert datasets.read(version).equals(frame)
+    assert (tmp_path / folder / "pump" / "features" / "_delta_log").is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == [folder]
+
+
+@pytest.mark.parametrize("folder", ["a%20b", "[x]", "back\\slash", "a|b", "a^b", "a`b"])
+def test_a_folder_that_would_be_another_one_is_refused(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(DataError, match="means another character in an address; rename the folder"):
+        Datasets(str(tmp_path / folder))
+
+
 def test_unchanged_content_makes_no_new_version(datasets: Datasets) -> None:
     first = datasets.write("pump", "t", FRAME, **BY)
     chunked = pl.concat([FRAME.head(1), FRAME.tail(2)], rechunk=False)
