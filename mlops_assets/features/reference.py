@@ -29,7 +29,8 @@ def profile(frame: pl.DataFrame, names: Sequence[str], bins: int = BINS) -> Prof
     A number with few different values has a bin for each, and one below and above them all; a value as frequent as a
     whole bin has a bin of its own. Raises DataError for a column that is not there.
     """
-    if missing := [name for name in names if name not in frame.columns]:
+    present = set(frame.columns)
+    if missing := [name for name in names if name not in present]:
         raise DataError(f"no column {missing[0]!r} to profile{did_you_mean(missing[0], frame.columns)}")
     return Profile(frame.height, {name: column_profile(frame[name], bins) for name in names})
 

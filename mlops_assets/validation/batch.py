@@ -1,7 +1,7 @@
 """Validating one batch in one pass over its columns.
 
 Comes in: a model file, readings, the time of the run and, where there is a champion, the profile of its training data.
-Goes out: a `Validation` with exactly one answer per rule of `rules(spec)`. Nothing evaluated is a failure.
+Goes out: a `Validation` with exactly one result per rule of `rules(spec)`. Nothing evaluated is a failure.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import polars as pl
 
 from mlops_assets.artifacts import Profile, Validation
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.validation import answers
-from mlops_assets.validation.answers import Facts
+from mlops_assets.validation.batch_results import batch_result
+from mlops_assets.validation.measurements import Measurements, measurements
+from mlops_assets.validation.row_results import row_result
 from mlops_assets.validation.rows import Batch, broken
 from mlops_assets.validation.rules import rules, used_columns
 from mlops_assets.validation.types import misfits
@@ -26,28 +27,36 @@ REASON: Final = "_reason"
 def validate(
     spec: ModelSpec, frame: pl.DataFrame, *, as_of: datetime, reference: Profile | None = None
 ) -> Validation:
-    """Split the rows into usable and set aside, and answer every rule the model file implies, in order.
+    """Split the rows into valid and quarantined, and check every rule that the model file implies, in order.
 
-    Rows keep their order; rows set aside gain the column `_reason`, the names of the rules they break. Raises
-    ValueError when `as_of` has no time zone.
+    Rows keep their order; quarantined rows gain the column `_reason`, the names of the rules they break.
+
+    Args:
+        spec: The model file.
+        frame: The readings.
+        as_of: The time of the run, with a time zone.
+        reference: The profile of the champion's training data; None where there is no champion.
+
+    Raises:
+        ValueError: `as_of` has no time zone.
     """
     if as_of.tzinfo is None:
         raise ValueError("as_of must carry a time zone")
     declared = rules(spec)
     batch = Batch(spec, frame, as_of, used_columns(spec, frame.columns), misfits(spec, frame.schema))
-    asked = {rule.name: broken(rule, batch) for rule in declared if rule.about_rows}
-    masks = {name: mask for name, mask in asked.items() if isinstance(mask, pl.Expr)}
-    found = _measure(batch, masks) if frame.height else {}
-    positions: dict[str, pl.Series] = {name: found.pop(name) for name in masks if name in found}
-    valid, aside = _separate(frame, positions)
-    facts = Facts(batch, valid, aside.height, reference, found)
+    checks = {rule.name: broken(rule, batch) for rule in declared if rule.about_rows}
+    masks = {name: mask for name, mask in checks.items() if isinstance(mask, pl.Expr)}
+    values = _measure(batch, masks) if frame.height else {}
+    positions: dict[str, pl.Series] = {name: values.pop(name) for name in masks if name in values}
+    valid, quarantine = _separate(frame, positions)
+    measured = Measurements(batch, valid, quarantine.height, reference, values)
     return Validation(
         valid=valid,
-        quarantine=aside,
+        quarantine=quarantine,
         rules=tuple(
-            answers.about_rows(rule, facts, asked[rule.name], positions.get(rule.name))
+            row_result(rule, measured, checks[rule.name], positions.get(rule.name))
             if rule.about_rows
-            else answers.about_batch(rule, facts)
+            else batch_result(rule, measured)
             for rule in declared
         ),
     )
@@ -56,25 +65,25 @@ def validate(
 def _measure(batch: Batch, masks: Mapping[str, pl.Expr]) -> dict[str, Any]:
     """Every number any rule needs, and under the rules' names the positions of the rows that break them.
 
-    All in one select, but for equal keys, the one costly question: where time moves strictly forward within every
-    entity there are none, and it is not asked.
+    All in one select, except for equal keys, the one expensive check: where time moves strictly forward within every
+    entity there are none, and it is skipped.
     """
     lazy = batch.frame.lazy()
-    wanted = answers.wanted(batch)
-    wanted |= {name: mask.arg_true().implode() for name, mask in masks.items() if name != "unique_rows"}
-    row = lazy.select(**wanted).collect()
-    found = {name: row.get_column(name)[0] for name in wanted}
+    expressions = measurements(batch)
+    expressions |= {name: mask.arg_true().implode() for name, mask in masks.items() if name != "unique_rows"}
+    row = lazy.select(**expressions).collect()
+    values = {name: row.get_column(name)[0] for name in expressions}
     if "unique_rows" in masks:
-        step = found["least_step"]
-        if step is not None and step > timedelta(0) and not found[f"missing:{batch.spec.timestamp}"]:
-            found["unique_rows"] = pl.Series([], dtype=pl.UInt32)
+        step = values["least_step"]
+        if step is not None and step > timedelta(0) and not values[f"missing:{batch.spec.timestamp}"]:
+            values["unique_rows"] = pl.Series([], dtype=pl.UInt32)
         else:
-            found["unique_rows"] = lazy.select(masks["unique_rows"].arg_true()).collect().to_series()
-    return found
+            values["unique_rows"] = lazy.select(masks["unique_rows"].arg_true()).collect().to_series()
+    return values
 
 
 def _separate(frame: pl.DataFrame, positions: Mapping[str, pl.Series]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Usable rows, and rows set aside with the names of the rules they break."""
+    """Valid rows, and quarantined rows with the names of the rules they break."""
     broken_by = pl.concat(
         [
             pl.DataFrame({"_row": pl.Series([], dtype=pl.UInt32), REASON: pl.Series([], dtype=pl.String)}),
@@ -88,6 +97,6 @@ def _separate(frame: pl.DataFrame, positions: Mapping[str, pl.Series]) -> tuple[
     if broken_by.is_empty():
         return frame, frame.clear().with_columns(pl.lit("").alias(REASON).cast(pl.String))
     by_row = broken_by.group_by("_row", maintain_order=True).agg(pl.col(REASON).str.join("; ")).sort("_row")
-    aside = frame[by_row["_row"]].with_columns(by_row[REASON])
-    kept = pl.repeat(True, frame.height, eager=True).scatter(by_row["_row"], False)
-    return frame.filter(kept), aside
+    quarantine = frame[by_row["_row"]].with_columns(by_row[REASON])
+    valid = pl.repeat(True, frame.height, eager=True).scatter(by_row["_row"], False)
+    return frame.filter(valid), quarantine

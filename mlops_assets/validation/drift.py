@@ -25,11 +25,15 @@ class Moved:
 
 
 def measure(reference: Profile, frame: pl.DataFrame) -> tuple[list[Moved], list[str]]:
-    """Columns that the profile and the batch share; features built later are not in a batch and are left out."""
+    """Return the divergence of columns that profile and batch share, and why others could not be measured.
+
+    Features that are computed later are not in a batch and are left out.
+    """
     measured: list[Moved] = []
     failed: list[str] = []
+    present = set(frame.columns)
     for name, profile in reference.columns.items():
-        if name not in frame.columns:
+        if name not in present:
             continue
         try:
             expected, actual = expected_bins(profile), actual_bins(profile, frame[name])

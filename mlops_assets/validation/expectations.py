@@ -35,6 +35,7 @@ SAMPLES: Final = 5
 _FLOAT_MAX: Final = 1.7976931348623157e308
 _MEASURED: Final[Mapping[str, str]] = {
     "column_types": "max_value",
+    "types_as_trained": "max_value",
     "min_rows": "min_value",
     "time_order": "max_value",
     "freshness": "max_value",
@@ -187,7 +188,7 @@ def _column_question(kind: str, column: str, batch: Batch) -> tuple[str, dict[st
         return "ExpectColumnValuesToBeBetween", {"column": column, **bounds}
     if kind == "pattern":
         return "ExpectColumnValuesToMatchRegex", {"column": column, "regex": rf"\A(?:{declared.pattern})\Z"}
-    held = kind_of(batch.frame.schema[column])
+    held = kind_of(batch.schema[column])
     allowed = [value for value in declared.values or () if comparable(value, held)]
     return "ExpectColumnValuesToBeInSet", {"column": column, "value_set": allowed}
 

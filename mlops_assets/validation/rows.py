@@ -1,12 +1,12 @@
 """The rules about single rows, as polars expressions that are true where a row breaks the rule.
 
-Comes in: a rule and what is known of the batch. Goes out: an expression, or a sentence why it cannot be asked.
+Comes in: a rule and what is known of the batch. Goes out: an expression, or a sentence why it cannot be checked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -19,18 +19,23 @@ from mlops_assets.validation.types import kind_of
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch before its values are looked at: model file, frame, time of the run, columns used and their misfits."""
+    """A batch before its values are read: model file, frame, time of the run, columns used and their misfits."""
 
     spec: ModelSpec
     frame: pl.DataFrame
     as_of: datetime
     used: tuple[str, ...]
     misfits: Mapping[str, str]
+    schema: Mapping[str, pl.DataType] = field(init=False)
+    """The frame's, kept: polars builds its schema at each call, which made thousands of columns take minutes."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schema", self.frame.schema)
 
     def why_not(self, *columns: str | None) -> str | None:
-        """A sentence when a rule over these columns cannot be asked."""
+        """Return a sentence when a rule over these columns cannot be checked, else None."""
         for column in columns:
-            if column is not None and column not in self.frame.columns:
+            if column is not None and column not in self.schema:
                 return f"{column!r} is not in the data"
             if column is not None and column in self.misfits:
                 return self.misfits[column]
@@ -38,17 +43,17 @@ class Batch:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Entity and timestamp, as far as the model file names them."""
+        """Return entity and timestamp, as far as the model file names them."""
         return tuple(name for name in (self.spec.entity, self.spec.timestamp) if name is not None)
 
 
 def present(name: str, dtype: pl.DataType) -> pl.Expr:
-    """The column with NaN as null: one kind of missing."""
+    """Return the column with NaN as null, so that there is one kind of missing."""
     return pl.col(name).fill_nan(None) if dtype.is_float() else pl.col(name)
 
 
 def instant(name: str, dtype: pl.DataType) -> pl.Expr:
-    """The column as UTC microseconds; times without a zone are UTC."""
+    """Return the column as UTC microseconds; times without a zone are UTC."""
     column = pl.col(name).cast(pl.Datetime("us", getattr(dtype, "time_zone", None)))
     if getattr(dtype, "time_zone", None) is None:
         return column.dt.replace_time_zone("UTC")
@@ -56,29 +61,29 @@ def instant(name: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def broken(rule: Rule, batch: Batch) -> pl.Expr | str:
-    """True where a row breaks the rule, never null; or why the rule cannot be asked."""
+    """Return an expression that is true where a row breaks the rule and never null, or why it cannot be checked."""
     if rule.column is None:
-        answer = _OVER_ROWS[rule.kind](batch)
+        check = _OVER_ROWS[rule.kind](batch)
     elif reason := batch.why_not(rule.column):
         return reason
     else:
-        column = present(rule.column, batch.frame.schema[rule.column])
-        answer = _OVER_ONE_COLUMN[rule.kind](batch, rule.column, column)
-    return answer if isinstance(answer, str) else answer.fill_null(value=False)
+        column = present(rule.column, batch.schema[rule.column])
+        check = _OVER_ONE_COLUMN[rule.kind](batch, rule.column, column)
+    return check if isinstance(check, str) else check.fill_null(value=False)
 
 
 def columns_of(rule: Rule, batch: Batch, positions: pl.Series) -> tuple[str, ...]:
-    """Columns worth showing beside rows that break the rule: keys, and the column or columns at fault."""
+    """Return the columns to show for rows that break the rule: keys, and the column or columns at fault."""
     at_fault = [rule.column] if rule.column else []
     if rule.kind == "finite":
         some = batch.frame[positions]
         at_fault = [name for name in floats(batch) if some[name].is_infinite().any()]
-    return tuple(dict.fromkeys(n for n in (*batch.keys, *at_fault) if n in batch.frame.columns))
+    return tuple(dict.fromkeys(n for n in (*batch.keys, *at_fault) if n in batch.schema))
 
 
 def floats(batch: Batch) -> tuple[str, ...]:
-    """Columns used that can hold an infinity or NaN."""
-    return tuple(name for name in batch.used if batch.frame.schema[name].is_float())
+    """Return the columns used that can hold an infinity or NaN."""
+    return tuple(name for name in batch.used if batch.schema[name].is_float())
 
 
 def _finite(batch: Batch) -> pl.Expr | str:
@@ -87,21 +92,19 @@ def _finite(batch: Batch) -> pl.Expr | str:
 
 def _keys_present(batch: Batch) -> pl.Expr | str:
     keys = batch.keys
-    return batch.why_not(*keys) or pl.any_horizontal(
-        present(n, batch.frame.schema[n]).is_null() for n in keys
-    )
+    return batch.why_not(*keys) or pl.any_horizontal(present(n, batch.schema[n]).is_null() for n in keys)
 
 
 def _time_not_future(batch: Batch) -> pl.Expr | str:
     name = batch.spec.timestamp
     assert name is not None
-    return batch.why_not(name) or instant(name, batch.frame.schema[name]) > batch.as_of
+    return batch.why_not(name) or instant(name, batch.schema[name]) > batch.as_of
 
 
 def _unique_rows(batch: Batch) -> pl.Expr | str:
     keys = batch.keys
-    there = pl.all_horizontal(pl.col(name).is_not_null() for name in keys)
-    return batch.why_not(*keys) or pl.struct(keys).is_first_distinct().not_() & there
+    complete = pl.all_horizontal(pl.col(name).is_not_null() for name in keys)
+    return batch.why_not(*keys) or pl.struct(keys).is_first_distinct().not_() & complete
 
 
 def _required(batch: Batch, name: str, column: pl.Expr) -> pl.Expr | str:  # noqa: ARG001
@@ -120,7 +123,7 @@ def _range(batch: Batch, name: str, column: pl.Expr) -> pl.Expr | str:
 
 def _values(batch: Batch, name: str, column: pl.Expr) -> pl.Expr | str:
     """Values of another kind than the column never match: the text '1' is not the number 1."""
-    declared, dtype = batch.spec.validation.columns[name], batch.frame.schema[name]
+    declared, dtype = batch.spec.validation.columns[name], batch.schema[name]
     kind = kind_of(dtype)
     allowed = [value for value in declared.values or () if comparable(value, kind)]
     if isinstance(dtype, pl.Null):
@@ -142,7 +145,7 @@ def _unique(batch: Batch, name: str, column: pl.Expr) -> pl.Expr | str:  # noqa:
 
 
 def comparable(value: str | float | bool, kind: str | None) -> bool:
-    """Whether a value written in a model file can equal one of a column of this kind."""
+    """Return whether a value written in a model file can equal one of a column of this type."""
     if isinstance(value, bool):
         return kind == "boolean"
     if isinstance(value, str):

@@ -51,8 +51,8 @@ def named_columns(spec: ModelSpec) -> tuple[str, ...]:
 def used_columns(spec: ModelSpec, available: Iterable[str]) -> tuple[str, ...]:
     """Columns that end up in the model: those named, and without `inputs` all others that are not excluded."""
     available = tuple(available)
-    excluded = set(spec.features.exclude)
-    used = dict.fromkeys(name for name in named_columns(spec) if name in available)
+    excluded, present = set(spec.features.exclude), set(available)
+    used = dict.fromkeys(name for name in named_columns(spec) if name in present)
     if spec.features.inputs is None:
         used |= dict.fromkeys(name for name in available if name not in excluded)
     return tuple(used)
@@ -73,7 +73,8 @@ def misses_too_much(share: float, limit: float) -> bool:
 def _rules(spec: ModelSpec) -> Iterator[Rule]:
     limits = spec.validation
     yield _batch("columns_present", "Every column the model file names is there")
-    yield _batch("column_types", "Columns hold the kind of value the model file needs of them")
+    yield _batch("column_types", "Columns hold the type of value that the model file needs of them")
+    yield _batch("types_as_trained", "Columns hold the type of value they held in the champion's training")
     yield _batch("min_rows", f"At least {limits.min_rows:,} rows are left after setting rows aside")
     yield _batch(
         "target_present", f"The target {spec.target!r} is there and holds at least two different values"
