@@ -89,7 +89,7 @@ def test_waive_then_promote(station: Station, enter: Type) -> None:
         "--reason",
         "sensor",
         "--expires",
-        "14d",
+        "2026-03-16",
     )
     assert said.exit_code == 0, said.output
     assert enter("promote", "station").exit_code == 0
