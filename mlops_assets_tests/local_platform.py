@@ -70,7 +70,7 @@ class LocalPlatform:
     stores: Stores
     platform: Platform
     folder: Path
-    said: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
 
     def file(self, name: str) -> Path:
         """Where a model's readings lie."""
@@ -100,9 +100,9 @@ class LocalPlatform:
         """One run of the model's graph, looked at from the end of so many readings."""
         from mlops_assets.defs.execution import materialize
 
-        self.said.clear()
+        self.sentences.clear()
         return materialize(
-            spec, as_of=end_of(rows), actor="tester", progress=self.said.append, reuse=reuse, job=job
+            spec, as_of=end_of(rows), actor="tester", progress=self.sentences.append, reuse=reuse, job=job
         )
 
     def alone(self, spec: ModelSpec, stages: Sequence[str], checks: bool = True) -> dg.ExecuteInProcessResult:
@@ -128,12 +128,12 @@ class LocalPlatform:
         """The circumstances of a stage called without Dagster."""
         from mlops_assets.lifecycle.platform import Run
 
-        return Run(id_, end_of(rows), lambda: datetime.now(UTC), "tester", "abc", self.said.append)
+        return Run(id_, end_of(rows), lambda: datetime.now(UTC), "tester", "abc", self.sentences.append)
 
     def champion(self, spec: ModelSpec) -> int | None:
         """The version in production."""
-        found = self.platform.ledger.champion(spec.name)
-        return found.version if found else None
+        current_champion = self.platform.ledger.champion(spec.name)
+        return current_champion.version if current_champion else None
 
     def status(self, spec: ModelSpec) -> list[str]:
         """The status of every version, oldest first."""
@@ -178,8 +178,8 @@ def local_platform(
     _local_platform: tuple[LocalPlatform, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> LocalPlatform:
     """The platform, and its addresses in the environment for as long as the test runs."""
-    found, variables = _local_platform
+    current_champion, variables = _local_platform
     for name, value in variables.items():
         if os.environ.get(name) != value:
             monkeypatch.setenv(name, value)
-    return found
+    return current_champion

@@ -33,11 +33,11 @@ def _refusing_command(verdict: Verdict, description: str) -> click.Command:
     @EVIDENCE
     @click.option("--comment", default="", help="Recorded with the verdict; required.")
     def command(model: str, version: int | None, evidence: str | None, comment: str) -> None:
-        from mlops_assets.lifecycle.approvals.answers import answer
+        from mlops_assets.lifecycle.approvals.verdicts import give_verdict
 
         spec = model_spec(model)
         with open_platform() as platform:
-            result = answer(
+            result = give_verdict(
                 spec, platform, new_run(), verdict, comment, version=version, evidence_hash=evidence
             )
         number, decision = result.record.version, result.record.decision
@@ -80,7 +80,7 @@ def approve(
     The approval is bound to the hash of the evidence: when anything in it changes, a new approval is needed. Exits
     with 1 when the challenger was not promoted.
     """
-    from mlops_assets.lifecycle.approvals.answers import answer
+    from mlops_assets.lifecycle.approvals.verdicts import give_verdict
 
     if from_files != (model is None):
         raise click.UsageError("name a model, or give --from-files")
@@ -89,7 +89,7 @@ def approve(
         return
     spec = model_spec(model)
     with open_platform() as platform:
-        result = answer(
+        result = give_verdict(
             spec,
             platform,
             new_run(),
@@ -106,10 +106,10 @@ def approve(
 
 
 def _approve_from_files() -> None:
-    from mlops_assets.lifecycle.approvals.files import answer_from_files, folder
+    from mlops_assets.lifecycle.approvals.files import folder, verdicts_from_files
 
     with open_platform() as platform:
-        results = answer_from_files(model_folder().specs, platform, new_run())
+        results = verdicts_from_files(model_folder().specs, platform, new_run())
     for result in results:
         click.echo(f"{result.file.name}: {result.sentence}", err=not result.accepted)
     if not results:
@@ -166,10 +166,10 @@ def waivers(model: str, as_json: bool) -> None:
 @JSON
 def waiting(as_json: bool) -> None:
     """List challengers that wait for an approval, with the hash to approve. Exits with 1 when there are any."""
-    from mlops_assets.lifecycle.approvals import answers
+    from mlops_assets.lifecycle.approvals import verdicts
 
     with open_platform() as platform:
-        subjects = answers.waiting(model_folder().specs, platform, new_run())
+        subjects = verdicts.waiting(model_folder().specs, platform, new_run())
     if as_json:
         print_json([asdict(subject) for subject in subjects])
     else:

@@ -34,7 +34,7 @@ def drill(model: str | None) -> None:
             result = rollback_check.check_rollback(platform, name, run)
             rollback_check.alert(platform, result, run, specs.get(name))
             failed = failed or (result.version is not None and not result.ready)
-            click.secho(result.words, fg="red" if failed else None)
+            click.secho(result.sentence, fg="red" if failed else None)
     sys.exit(1 if failed else 0)
 
 
@@ -96,7 +96,7 @@ def reproduce(version: str) -> None:
         chosen = int(number) if number else champion.version if champion else 0
         result = reproduce_version(platform, model, chosen, new_run())
     good = result.verdict in ("equal", "within_tolerance")
-    click.secho(result.words, fg="green" if good else "red")
+    click.secho(result.sentence, fg="green" if good else "red")
     click.echo(f"took {(now() - started).total_seconds():.1f} s")
     sys.exit(0 if good else 1)
 

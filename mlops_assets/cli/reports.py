@@ -30,12 +30,12 @@ def report(model: str, version: int | None, ref: str | None, html: bool, as_json
     with 1 when they refuse.
     """
     from mlops_assets.lifecycle import reports
-    from mlops_assets.lifecycle.approvals import answers
+    from mlops_assets.lifecycle.approvals import verdicts
 
     spec = model_spec(model)
     with open_platform() as platform:
         run = new_run()
-        subject = answers.subject(spec, platform, run, version)
+        subject = verdicts.subject(spec, platform, run, version)
         if html:
             click.echo(str(platform.reports(model, subject.evidence.version) / "report.html"))
             return
@@ -65,7 +65,7 @@ def what_if(model: str, file: Path) -> None:
     if changed.name != model:
         raise click.UsageError(f"{file} is the model file of {changed.name!r}, not of {model!r}")
     with open_platform() as platform:
-        for line in reports.told(reports.replay(changed, platform, model)):
+        for line in reports.replay_lines(reports.replay(changed, platform, model)):
             click.echo(line)
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.defs.sensor_runs import for_each_model, sensor_run
-from mlops_assets.lifecycle.approvals import answers, files
+from mlops_assets.lifecycle.approvals import files, verdicts
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec
 
@@ -26,9 +26,9 @@ def approval_file_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
     def read(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SkipReason:
         opened, run = platform.open(), sensor_run(context.log.info)
         sentences = []
-        for file in files.answer_from_files(specs, opened, run):
+        for file in files.verdicts_from_files(specs, opened, run):
             if not file.accepted:
-                files.complain(file, opened, run)
+                files.alert_about(file, opened, run)
             if file.news or not file.accepted:
                 sentences.append(f"{file.file.name}: {file.sentence}")
         sentences += for_each_model(specs, opened, run, _act)
@@ -38,4 +38,4 @@ def approval_file_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
 
 
 def _act(spec: ModelSpec, platform: Platform, run: Run) -> str:
-    return "; ".join(answers.act_on_answers(spec, platform, run))
+    return "; ".join(verdicts.apply_verdicts(spec, platform, run))

@@ -29,9 +29,9 @@ def reproduction(specs: Sequence[ModelSpec]) -> tuple[dg.JobDefinition, dg.Sched
             if champion is None:
                 continue
             result = reproduce.reproduce(platform, spec.name, champion.version, sensor_run(context.log.info))
-            context.log.info(result.words)
+            context.log.info(result.sentence)
             if result.verdict not in ("equal", "within_tolerance"):
-                failed.append(result.words)
+                failed.append(result.sentence)
         if failed:
             raise dg.Failure("; ".join(failed), allow_retries=False)
 
@@ -89,7 +89,7 @@ def rollback_check_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
 def _observation(spec: ModelSpec, result: rollback_check.RollbackCheck) -> dg.AssetObservation:
     return dg.AssetObservation(
         dg.AssetKey([spec.name, "production_model"]),
-        description=result.words,
+        description=result.sentence,
         metadata={
             "rollback_target": result.version or 0,
             "rollback_ready": result.ready,

@@ -24,7 +24,7 @@ LONGEST_WAIVER: Final = timedelta(days=30)
 class Approvals(Store):
     """The verbs on approvals and waivers."""
 
-    def answer(
+    def record_verdict(
         self,
         evidence_hash: str,
         verdict: Verdict,
@@ -42,7 +42,7 @@ class Approvals(Store):
         """
         if not actor.strip():
             raise LedgerError("an answer needs the name of the person who gives it")
-        given = Approval(
+        submitted = Approval(
             evidence_hash, verdict, actor, comment, utc(at), None if expires_at is None else utc(expires_at)
         )
         with self._transaction() as connection:
@@ -54,8 +54,8 @@ class Approvals(Store):
                     verdict=verdict,
                     actor=actor,
                     comment=comment,
-                    at=given.at,
-                    expires_at=given.expires_at,
+                    at=submitted.at,
+                    expires_at=submitted.expires_at,
                 )
                 .on_conflict_do_nothing(index_elements=["evidence_hash"])
             )
@@ -78,7 +78,7 @@ class Approvals(Store):
             ).one_or_none()
         return None if row is None else _approval(row)
 
-    def answers(self, model: str) -> dict[int, Approval]:
+    def approvals_of(self, model: str) -> dict[int, Approval]:
         """The newest answer about each version of a model that was answered."""
         query = (
             select(evidence.c.version, *approvals.c)

@@ -40,8 +40,8 @@ class Champions(Store):
         """The champions of all models that have one, by name."""
         with self._transaction() as connection:
             names = connection.scalars(select(champion.c.model).order_by(champion.c.model)).all()
-            found = [champion_state_of(connection, name).champion for name in names]
-            return tuple(one for one in found if one is not None)
+            row = [champion_state_of(connection, name).champion for name in names]
+            return tuple(one for one in row if one is not None)
 
     def promote(
         self,
@@ -155,26 +155,26 @@ class Champions(Store):
             require_evidence_about(connection, evidence_hash, model, version)
             lock(connection, model)
             before = champion_state_of(connection, model)
-            found = require_version(connection, model, version)
-            if found.status == "champion":
+            row = require_version(connection, model, version)
+            if row.status == "champion":
                 raise LedgerError(
                     f"{model} version {version} is the champion and cannot be {action}; roll back or retire it"
                 )
             last = next(iter(entries(connection, model, version=version, limit=1)), None)
             if last is not None and (last.action, last.evidence_hash) == (action, evidence_hash):
                 return last  # a retried step says the same thing twice
-            if found.status != "refused":  # refused stays refused
+            if row.status != "refused":  # refused stays refused
                 set_status(connection, model, version, "archived" if action == "kept" else "refused")
             return write(connection, action, version, before, before, evidence_hash, attribution)
 
 
-def _require_promotable(connection: Connection, found: ModelVersion, evidence_hash: str) -> None:
-    name = f"{found.model} version {found.version}"
-    if found.status == "champion":
+def _require_promotable(connection: Connection, row: ModelVersion, evidence_hash: str) -> None:
+    name = f"{row.model} version {row.version}"
+    if row.status == "champion":
         raise LedgerError(f"{name} is the champion already")
-    if found.status == "refused":
+    if row.status == "refused":
         raise LedgerError(f"{name} was refused and is never promoted; train a new one")
-    if found.bundle_path is None:
+    if row.bundle_path is None:
         raise LedgerError(f"{name} has no recorded bundle, nothing could serve it: call record_bundle first")
     used = select(history.c.at).where(
         history.c.action == "promoted", history.c.evidence_hash == evidence_hash
@@ -187,5 +187,5 @@ def _require_promotable(connection: Connection, found: ModelVersion, evidence_ha
         )
 
 
-def _is(found: Champion | None, version: int, evidence_hash: str) -> bool:
-    return found is not None and (found.version, found.evidence_hash) == (version, evidence_hash)
+def _is(row: Champion | None, version: int, evidence_hash: str) -> bool:
+    return row is not None and (row.version, row.evidence_hash) == (version, evidence_hash)

@@ -83,12 +83,12 @@ def require_evidence(connection: Connection, hash_: str) -> Evidence:
 
 def require_evidence_about(connection: Connection, hash_: str, model: str, version: int) -> Evidence:
     """The evidence, which must be about exactly this version. Raises EvidenceError otherwise."""
-    found = require_evidence(connection, hash_)
-    if (found.model, found.version) != (model, version):
+    recorded = require_evidence(connection, hash_)
+    if (recorded.model, recorded.version) != (model, version):
         raise EvidenceError(
-            f"evidence {hash_} is about {found.model} version {found.version}, not {model} version {version}"
+            f"evidence {hash_} is about {recorded.model} version {recorded.version}, not {model} version {version}"
         )
-    return found
+    return recorded
 
 
 def _bound(model: str, version: int, body: Mapping[str, Any]) -> dict[str, Any]:

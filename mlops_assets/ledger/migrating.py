@@ -27,8 +27,8 @@ def migrate(url: str | URL) -> str:
         # another process may be migrating: wait for it, however long it takes
         connection.execute(text("set local lock_timeout = 0"))
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        found = schema_revision(connection)
-        if found != HEAD:
+        current = schema_revision(connection)
+        if current != HEAD:
             migrate_to(connection)
         return HEAD
 
@@ -37,21 +37,21 @@ def schema_revision(connection: Connection) -> str | None:
     """The schema's revision, None when the database holds no ledger."""
     if connection.execute(text("select to_regclass('alembic_version')")).scalar() is None:
         return None
-    found = connection.execute(text("select version_num from alembic_version")).scalar()
-    return None if found is None else str(found)
+    current = connection.execute(text("select version_num from alembic_version")).scalar()
+    return None if current is None else str(current)
 
 
 def require_head(connection: Connection) -> None:
     """Raise LedgerError unless the schema is the one this program knows."""
-    found = schema_revision(connection)
-    if found == HEAD:
+    current = schema_revision(connection)
+    if current == HEAD:
         return
-    if found is None:
+    if current is None:
         raise LedgerError(
             "this database holds no ledger yet; run `mlops migrate` (or ledger.migrate(url)) first"
         )
     raise LedgerError(
-        f"the ledger's schema is at revision {found}, this program expects {HEAD}: run `mlops migrate`, or install "
+        f"the ledger's schema is at revision {current}, this program expects {HEAD}: run `mlops migrate`, or install "
         "the newer mlops-assets when the database is ahead"
     )
 

@@ -62,9 +62,9 @@ class RetrainRequests(Store):
             )
             if closed.rowcount == 1:
                 return
-            found = connection.scalar(select(requests.c.state).where(of_key))
-            if found != state:
-                state_now = "is unknown" if found is None else f"is already {found}"
+            current = connection.scalar(select(requests.c.state).where(of_key))
+            if current != state:
+                state_now = "is unknown" if current is None else f"is already {current}"
                 raise LedgerError(f"the retrain request '{key}' of model '{model}' {state_now}")
 
     def open_requests(self, model: str | None = None) -> tuple[RetrainRequest, ...]:

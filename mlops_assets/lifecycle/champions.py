@@ -20,5 +20,7 @@ def mirror(platform: Platform, model: str, run: Run) -> None:
 def sync_mlflow(platform: Platform, model: str) -> int:
     """Write to MLflow what differs from the ledger; the number of writes. Raises ServiceError."""
     ledger = platform.ledger
-    approved = {version: answer.verdict == "approve" for version, answer in ledger.answers(model).items()}
+    approved = {
+        version: approval.verdict == "approve" for version, approval in ledger.approvals_of(model).items()
+    }
     return platform.registry.mirror(model, ledger.champion_state(model), ledger.versions(model), approved)

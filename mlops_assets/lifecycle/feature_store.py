@@ -45,10 +45,10 @@ def get(spec: ModelSpec, settings: Settings, entities: Sequence[str]) -> pl.Data
 def registered(spec: ModelSpec, settings: Settings) -> tuple[dict[str, Any], ...]:
     """What was applied: one record per feature with description, sources, statistics, and the table versions it came
     from. Raises DataError when nothing was."""
-    found = open_store(spec, settings).listed()
-    if not found:
+    records = open_store(spec, settings).listed()
+    if not records:
         raise DataError(f"{spec.name}: nothing was applied yet; run 'mlops features apply {spec.name}' first")
-    return found
+    return records
 
 
 def open_store(spec: ModelSpec, settings: Settings) -> FeatureStore:
@@ -63,7 +63,7 @@ def folder(settings: Settings, model: str) -> Path:
 
 
 def _newest(spec: ModelSpec, platform: Platform) -> FeaturesRecord:
-    found = known_record(platform, spec, stages.FEATURES, FeaturesRecord)
-    if found is None:
+    record = known_record(platform, spec, stages.FEATURES, FeaturesRecord)
+    if record is None:
         raise DataError(f"{spec.name} has no features yet; run 'mlops run {spec.name}' first")
-    return found
+    return record

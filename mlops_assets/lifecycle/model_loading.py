@@ -27,13 +27,13 @@ def load_version(
     taken back counts at once and everywhere: for predictions, rollbacks, readiness checks and the API. A champion that
     is refused then is replaced by `mlops retire` and a new training. Raises BundleError, LedgerError.
     """
-    folder, manifest = _place(platform, model, version)
+    folder, manifest = _bundle_location(platform, model, version)
 
     def may_unpickle(estimator: str) -> str:
-        found = find_model(platform.settings.models, model)
-        if found is not None and estimator in found[1].training.pickled:
+        in_force = find_model(platform.settings.models, model)
+        if in_force is not None and estimator in in_force[1].training.pickled:
             return ""
-        where = found[0] if found else f"a model file in {platform.settings.models}"
+        where = in_force[0] if in_force else f"a model file in {platform.settings.models}"
         return (
             f"the model file in force does not allow it: write 'pickle: true' beside {estimator} in {where}, or take "
             f"the version out of production with 'mlops rollback {model}' or 'mlops retire {model}'"
@@ -58,11 +58,11 @@ def champion_profile(spec: ModelSpec, platform: Platform) -> Profile | None:
     champion = platform.ledger.champion(spec.name)
     if champion is None:
         return None
-    folder, manifest = _place(platform, spec.name, champion.version)
+    folder, manifest = _bundle_location(platform, spec.name, champion.version)
     return from_json(Profile, training.read_profile(folder, expected_manifest_sha256=manifest))
 
 
-def _place(platform: Platform, model: str, version: int) -> tuple[Path, str]:
+def _bundle_location(platform: Platform, model: str, version: int) -> tuple[Path, str]:
     row = platform.ledger.model_version(model, version)
     if row.bundle_path is None or row.manifest_sha256 is None:
         raise BundleError(f"{model} version {version} was never finished: it has no bundle")

@@ -101,9 +101,9 @@ def known_record(platform: Platform, spec: ModelSpec, stage: str, record: type[R
 def code_commit(folder: Path) -> str:
     """The git commit the code runs from, with `-dirty` when files differ from it; `unknown` outside a checkout."""
 
-    def git(*words: str) -> str:
+    def git(*arguments: str) -> str:
         done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
         )
         return done.stdout.strip()
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from mlops_assets import promotion, reports, stages
 from mlops_assets.artifacts import Decision, Evidence, TrainedModel, from_json
 from mlops_assets.errors import EvidenceError, SpecError
-from mlops_assets.lifecycle.approvals.answers import Subject, as_it_stands
+from mlops_assets.lifecycle.approvals.verdicts import Subject, with_verdicts
 from mlops_assets.lifecycle.approvals.waivers import waived_gate
 from mlops_assets.lifecycle.platform import Platform, Run, known_record
 from mlops_assets.model_file import ModelSpec, find_model, load_model
@@ -42,26 +42,26 @@ class Replay:
     """A changed model file asked about the past: decisions that would flip, and how many could be asked again."""
 
     flips: tuple[Flip, ...]
-    asked: int
+    evaluated: int
     unreadable: tuple[str, ...]
 
 
-def report(spec: ModelSpec, platform: Platform, run: Run, found: Subject) -> tuple[str, Decision]:
+def report(spec: ModelSpec, platform: Platform, run: Run, result: Subject) -> tuple[str, Decision]:
     """The report as Markdown with people's words in it, and the decision it shows.
 
     Evidence that lapsed (the model file changed, say) is reported by its own gates, with the reason on top.
     """
-    decision, lapsed = found.decision, found.problem
+    decision, lapsed = result.decision, result.problem
     if lapsed is not None:
-        decision = promotion.recheck(None, found.evidence)
-    folder = platform.reports(spec.name, found.evidence.version)
+        decision = promotion.recheck(None, result.evidence)
+    folder = platform.reports(spec.name, result.evidence.version)
     waivers = platform.ledger.waivers(spec.name, run.now())
     trained = known_record(platform, spec, stages.TRAINED_MODEL, TrainedModel)
-    theirs = trained is not None and trained.manifest_sha256 == found.evidence.manifest_sha256
+    theirs = trained is not None and trained.manifest_sha256 == result.evidence.manifest_sha256
     text = reports.markdown(
-        as_it_stands(platform, found, run.now()),
+        with_verdicts(platform, result, run.now()),
         decision,
-        found.evidence_hash,
+        result.evidence_hash,
         history=platform.ledger.history(spec.name, 10),
         plots=[file.name for file in sorted(folder.glob("*.png"))],
         waivers=[waived_gate(one) for one in waivers],
@@ -75,16 +75,16 @@ def replay(changed: ModelSpec, platform: Platform, model: str) -> Replay:
     """Which past decisions about `model` would flip under the gates of `changed`, from stored evidence."""
     flips: list[Flip] = []
     unreadable: list[str] = []
-    asked = 0
+    evaluated = 0
     for row in reversed(platform.ledger.versions(model)):
         for stored in platform.ledger.evidence_of(model, row.version)[:1]:
             try:
                 evidence = from_json(Evidence, stored.body)
                 flips += promotion.what_if(changed, (evidence,))
-                asked += 1
+                evaluated += 1
             except (EvidenceError, ValueError) as error:
                 unreadable.append(f"v{row.version}: {str(error).splitlines()[0]}")
-    return Replay(tuple(flips), asked, tuple(unreadable))
+    return Replay(tuple(flips), evaluated, tuple(unreadable))
 
 
 def against(spec: ModelSpec, platform: Platform, ref: str) -> str:
@@ -97,24 +97,24 @@ def against(spec: ModelSpec, platform: Platform, ref: str) -> str:
     lines = [f"### Model file against `{ref}`", ""]
     if before is None:
         return "\n".join([*lines, f"`{file.name}` is new.", ""])
-    found = changes(before, spec)
-    if not found:
+    result = changes(before, spec)
+    if not result:
         return "\n".join([*lines, f"`{file.name}` means the same as there.", ""])
     lines += ["| key | there | here |", "|---|---|---|"]
-    lines += [f"| `{one.key}` | {_cell(one.before)} | {_cell(one.after)} |" for one in found]
-    if any(one.key.partition("[")[0].partition(".")[0] == "gates" for one in found):
-        lines += ["", *told(replay(spec, platform, spec.name))]
+    lines += [f"| `{one.key}` | {_cell(one.before)} | {_cell(one.after)} |" for one in result]
+    if any(one.key.partition("[")[0].partition(".")[0] == "gates" for one in result):
+        lines += ["", *replay_lines(replay(spec, platform, spec.name))]
     return "\n".join([*lines, ""])
 
 
-def told(found: Replay) -> list[str]:
+def replay_lines(result: Replay) -> list[str]:
     """A replay as lines of Markdown."""
-    if not found.asked and not found.unreadable:
+    if not result.evaluated and not result.unreadable:
         return ["No past decision is recorded here, so none can be asked again."]
-    count = f"{len(found.flips)} of {found.asked} past decisions would flip under these gates"
+    count = f"{len(result.flips)} of {result.evaluated} past decisions would flip under these gates"
     lines = [f"**{count}**"]
-    lines += [f"- {flip}" for flip in found.flips]
-    return lines + [f"- not asked: {one}" for one in found.unreadable]
+    lines += [f"- {flip}" for flip in result.flips]
+    return lines + [f"- not asked: {one}" for one in result.unreadable]
 
 
 def changes(before: ModelSpec, after: ModelSpec) -> tuple[Change, ...]:
@@ -129,8 +129,8 @@ def changes(before: ModelSpec, after: ModelSpec) -> tuple[Change, ...]:
 
 def file_of(models: Path, name: str) -> Path:
     """The file that holds a model. Raises SpecError when none does."""
-    if found := find_model(models, name):
-        return found[0]
+    if result := find_model(models, name):
+        return result[0]
     raise SpecError(f"no file in {models} holds the model {name!r}")
 
 
@@ -148,10 +148,10 @@ def model_at(file: Path, ref: str) -> ModelSpec | None:
         return load_model(copy)
 
 
-def _git(folder: Path, *words: str) -> str | None:
+def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=30, check=False
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30, check=False
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise SpecError(f"git could not be asked: {error}") from None
@@ -164,9 +164,9 @@ def _flat(spec: BaseModel) -> Iterator[tuple[str, str]]:
             for key, inner in value.items():
                 yield from walk(inner, f"{path}.{key}" if path else key)
         elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
-            for place, inner in enumerate(value):
+            for index, inner in enumerate(value):
                 named = inner.get("kind") or inner.get("name") if isinstance(inner, dict) else None
-                yield from walk(inner, f"{path}[{named or place}{f' {place}' if named else ''}]")
+                yield from walk(inner, f"{path}[{named or index}{f' {index}' if named else ''}]")
         else:
             yield path, json.dumps(value, ensure_ascii=False)
 

@@ -44,41 +44,41 @@ def mirror(
 ) -> int:
     """Write what differs; the number of writes. approved: people's answers, for the versions that have one."""
     known = {
-        int(found.tags[VERSION_TAG]): found
-        for found in client.search_model_versions(f"name = '{model}'", max_results=1_000)
-        if VERSION_TAG in found.tags
+        int(registered.tags[VERSION_TAG]): registered
+        for registered in client.search_model_versions(f"name = '{model}'", max_results=1_000)
+        if VERSION_TAG in registered.tags
     }
     if not known:
         return 0
     champion = champion_state.champion.version if champion_state.champion is not None else None
     writes = _alias(client, model, str(known[champion].version) if champion in known else None)
     for version in versions:
-        found = known.get(version.version)
-        if found is None:
+        registered = known.get(version.version)
+        if registered is None:
             continue
         promoted = version.version == champion
-        if as_bool(found.tags.get("promoted")) != promoted:
+        if as_bool(registered.tags.get("promoted")) != promoted:
             text = str(promoted).lower()
-            client.set_model_version_tag(model, found.version, "promoted", text)
-            client.set_tag(found.run_id, "promoted", text)
+            client.set_model_version_tag(model, registered.version, "promoted", text)
+            client.set_tag(registered.run_id, "promoted", text)
             writes += 2
-        answer = (approved or {}).get(version.version)
-        said = None if answer is None else str(answer).lower()
-        if found.tags.get("human_approved") != said:
-            writes += _human_approved(client, model, found, said)
-        if found.tags.get("status") != version.status:
-            client.set_model_version_tag(model, found.version, "status", version.status)
-            client.set_tag(found.run_id, "status", version.status)
+        is_approved = (approved or {}).get(version.version)
+        approval_tag = None if is_approved is None else str(is_approved).lower()
+        if registered.tags.get("human_approved") != approval_tag:
+            writes += _human_approved(client, model, registered, approval_tag)
+        if registered.tags.get("status") != version.status:
+            client.set_model_version_tag(model, registered.version, "status", version.status)
+            client.set_tag(registered.run_id, "status", version.status)
             writes += 2
     return writes
 
 
-def _human_approved(client: Any, model: str, found: Any, said: str | None) -> int:
-    if said is None:  # nobody answered, whatever the tag says
-        client.delete_model_version_tag(model, found.version, "human_approved")
+def _human_approved(client: Any, model: str, registered: Any, approval_tag: str | None) -> int:
+    if approval_tag is None:  # nobody answered, whatever the tag says
+        client.delete_model_version_tag(model, registered.version, "human_approved")
         return 1
-    client.set_model_version_tag(model, found.version, "human_approved", said)
-    client.set_tag(found.run_id, "human_approved", said)
+    client.set_model_version_tag(model, registered.version, "human_approved", approval_tag)
+    client.set_tag(registered.run_id, "human_approved", approval_tag)
     return 2
 
 

@@ -93,8 +93,8 @@ class Tracked:
 
     def _nested(self, task: str) -> str | None:
         mine = f"tags.`mlflow.parentRunId` = '{self.run_id}' and tags.`{TASK_TAG}` = '{task}'"
-        found = self.client.search_runs([self.experiment_id], mine, max_results=1)
-        return str(found[0].info.run_id) if found else None
+        metric_values = self.client.search_runs([self.experiment_id], mine, max_results=1)
+        return str(metric_values[0].info.run_id) if metric_values else None
 
     def register(self, model: TrainedModel, metrics: Mapping[str, float]) -> str:
         """Log the winner's metrics and bundle, and register it as a version of the model; MLflow's version number."""
@@ -160,17 +160,19 @@ def log(
 
     good, bad = finite(metrics or {})
     now = _now()
-    found = [Metric(name, value, now, 0) for name, value in good.items()]
-    found += [
+    metric_values = [Metric(name, value, now, 0) for name, value in good.items()]
+    metric_values += [
         Metric(name, value, now, step)
         for step, values in _thinned(history)
         for name, value in finite(values)[0].items()
     ]
-    held = [Param(as_key(name), as_text(value)[:LONGEST_PARAM]) for name, value in (params or {}).items()]
+    param_values = [
+        Param(as_key(name), as_text(value)[:LONGEST_PARAM]) for name, value in (params or {}).items()
+    ]
     marks = [RunTag(as_key(n), as_text(v)[:LONGEST_TAG]) for n, v in {**(tags or {}), **bad}.items()]
-    while found or held or marks:
-        client.log_batch(run_id, metrics=found[:800], params=held[:90], tags=marks[:90])
-        found, held, marks = found[800:], held[90:], marks[90:]
+    while metric_values or param_values or marks:
+        client.log_batch(run_id, metrics=metric_values[:800], params=param_values[:90], tags=marks[:90])
+        metric_values, param_values, marks = metric_values[800:], param_values[90:], marks[90:]
 
 
 def _thinned(history: History) -> list[tuple[int, Mapping[str, float]]]:

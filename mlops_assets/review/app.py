@@ -18,7 +18,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from mlops_assets import key_files, reports
 from mlops_assets.errors import MlopsError, ServiceError
 from mlops_assets.ledger.records import Verdict
-from mlops_assets.lifecycle.approvals import answers
+from mlops_assets.lifecycle.approvals import verdicts
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec, read_folder
 from mlops_assets.review import pages
@@ -127,7 +127,7 @@ def _review_routes(platform: Platform, sessions: Sessions, run: Callable[[], Run
     @router.get("/", response_class=HTMLResponse)
     def waiting(session: Session = signed_in) -> str:
         specs = read_folder(platform.settings.models).specs
-        return pages.waiting(answers.waiting(specs, platform, run()), session)
+        return pages.waiting(verdicts.waiting(specs, platform, run()), session)
 
     @router.get("/{model}/{evidence_hash}", response_class=HTMLResponse)
     def report(model: str, evidence_hash: str, session: Session = signed_in) -> str:
@@ -141,7 +141,7 @@ def _review_routes(platform: Platform, sessions: Sessions, run: Callable[[], Run
         verdict = next((one for one in VERDICTS if one == fields.get("verdict")), None)
         if verdict is None or len(evidence_hash) != 64:
             raise HTTPException(400, "choose approve, reject or defer, for one whole evidence hash")
-        answers.answer(
+        verdicts.give_verdict(
             _spec(platform, model),
             platform,
             replace(run(), actor=session.name),
@@ -163,11 +163,11 @@ def _spec(platform: Platform, model: str) -> ModelSpec:
 
 
 def _report(platform: Platform, run: Run, spec: ModelSpec, evidence_hash: str, session: Session) -> str:
-    subject = answers.subject(spec, platform, run, evidence_hash=evidence_hash)
+    subject = verdicts.subject(spec, platform, run, evidence_hash=evidence_hash)
     approval = platform.ledger.approval(subject.evidence_hash)
     return reports.html(
         spec,
-        answers.as_it_stands(platform, subject, run.now()),
+        verdicts.with_verdicts(platform, subject, run.now()),
         subject.decision,
         subject.evidence_hash,
         _plots(platform.reports(spec.name, subject.evidence.version)),

@@ -12,7 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mlops_assets.ledger import Approval
-from mlops_assets.lifecycle.approvals.answers import LONGEST_COMMENT, Subject
+from mlops_assets.lifecycle.approvals.verdicts import LONGEST_COMMENT, Subject
 from mlops_assets.reports.rendering import stylesheet
 from mlops_assets.review.sessions import Session
 

@@ -81,8 +81,8 @@ def test_unchanged_data_is_neither_retrained_nor_stale(local_platform: LocalPlat
     before = data_versions(spec)
     assert local_platform.run_lifecycle(spec).success
     assert local_platform.status(spec) == ["champion"]
-    assert any("not trained again" in sentence for sentence in local_platform.said)
-    assert not [sentence for sentence in local_platform.said if "Skipping" in sentence]
+    assert any("not trained again" in sentence for sentence in local_platform.sentences)
+    assert not [sentence for sentence in local_platform.sentences if "Skipping" in sentence]
     assert data_versions(spec) == before
     assert set(stale(spec).values()) == {"FRESH"}
 

@@ -19,17 +19,23 @@ from mlops_assets.ledger import Ledger
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def promote(ledger: Ledger, model: str, version: int, hash_: str, seen: int) -> str:
+def promote(ledger: Ledger, model: str, version: int, hash_: str, expected: int) -> str:
     try:
         ledger.promote(
-            model, version, expected_revision=seen, evidence_hash=hash_, actor="racer", reason="race", at=AT
+            model,
+            version,
+            expected_revision=expected,
+            evidence_hash=hash_,
+            actor="racer",
+            reason="race",
+            at=AT,
         )
     except LostRaceError:
         return "lost"
     return "won"
 
 
-def naive(ledger: Ledger, model: str, version: int, hash_: str, seen: int) -> str:
+def naive(ledger: Ledger, model: str, version: int, hash_: str, expected: int) -> str:
     """The order that loses updates: the champion was looked at before, now it is overwritten."""
     with ledger._transaction() as connection:
         connection.execute(
@@ -37,7 +43,7 @@ def naive(ledger: Ledger, model: str, version: int, hash_: str, seen: int) -> st
                 "update champion set version = :version, revision = :revision, evidence_hash = :hash "
                 "where model = :model"
             ),
-            {"version": version, "revision": seen + 1, "hash": hash_, "model": model},
+            {"version": version, "revision": expected + 1, "hash": hash_, "model": model},
         )
     return "won"
 
@@ -51,7 +57,7 @@ def loop(ledger: Ledger, model: str, challengers: list[tuple[int, str]]) -> int:
     return lost
 
 
-def answer(ledger: Ledger, command: dict[str, Any]) -> Any:
+def reply(ledger: Ledger, command: dict[str, Any]) -> Any:
     match command.pop("do"):
         case "look":
             return ledger.champion_state(command["model"]).revision
@@ -68,5 +74,5 @@ def answer(ledger: Ledger, command: dict[str, Any]) -> Any:
 if __name__ == "__main__":
     with Ledger.open(sys.argv[1]) as opened:
         for line in sys.stdin:
-            sys.stdout.write(json.dumps(answer(opened, json.loads(line))) + "\n")
+            sys.stdout.write(json.dumps(reply(opened, json.loads(line))) + "\n")
             sys.stdout.flush()

@@ -110,9 +110,9 @@ if __name__ == "__main__":
     for line in sys.stdin:
         job = json.loads(line)
         if job["verb"] == "make":
-            answer = killed(settings, stores, spec, job)
+            reply = killed(settings, stores, spec, job)
         else:
             opened = opened or Platform.open(settings, stores)
-            answer = settled(opened, spec, job)
-        sys.stdout.write(json.dumps(answer) + "\n")
+            reply = settled(opened, spec, job)
+        sys.stdout.write(json.dumps(reply) + "\n")
         sys.stdout.flush()

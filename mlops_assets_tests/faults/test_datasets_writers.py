@@ -46,7 +46,7 @@ pytestmark = pytest.mark.faults
 def test_readers_see_whole_versions_while_writers_are_killed(tmp_path: Path) -> None:
     datasets = Datasets(str(tmp_path))
     chance = random.Random(7)
-    seen = 0
+    total = 0
     for kill in range(KILLS):
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path), str(kill * 10_000)],
@@ -55,11 +55,11 @@ def test_readers_see_whole_versions_while_writers_are_killed(tmp_path: Path) -> 
         )
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
-        first = seen
+        first = total
         deadline = time.monotonic() + chance.uniform(0.0, 0.4)
         # At least once a reader looks at what this writer wrote, however slow the machine is.
-        while time.monotonic() < deadline or (kill == 0 and seen == first and writer.poll() is None):
-            seen += _whole(datasets)
+        while time.monotonic() < deadline or (kill == 0 and total == first and writer.poll() is None):
+            total += _whole(datasets)
         writer.send_signal(signal.SIGKILL)
         writer.wait()
         writer.stdout.close()
@@ -68,7 +68,7 @@ def test_readers_see_whole_versions_while_writers_are_killed(tmp_path: Path) -> 
     assert [commit.version.version for commit in log] == list(range(len(log) - 1, -1, -1))
     for commit in random.Random(7).sample(log, min(20, len(log))):
         assert datasets.read(commit.version)["writer"].unique().to_list() == [int(commit.run_id)]
-    assert seen, "a reader looked while a writer wrote"
+    assert total, "a reader looked while a writer wrote"
     after = datasets.write("m", "t", pl.DataFrame({"writer": [-1]}), **BY)
     assert after.version == len(log)
 

@@ -51,8 +51,8 @@ def victims() -> Iterator[Run]:
     def run(**job: Any) -> dict[str, Any]:
         stdin.write(json.dumps(job) + "\n")
         stdin.flush()
-        answer: dict[str, Any] = json.loads(stdout.readline())
-        return answer
+        reply: dict[str, Any] = json.loads(stdout.readline())
+        return reply
 
     yield run
     process.communicate()
@@ -80,7 +80,7 @@ def promote(ledger: Ledger) -> None:
 def arguments_of(ledger: Ledger, verb: str) -> dict[str, Any]:
     """What to call `verb` with now, so that a call that is repeated means the same."""
     version, hash_ = challenger(ledger)
-    said = {"actor": "a", "reason": ""}
+    attribution = {"actor": "a", "reason": ""}
     revision = ledger.champion_state(M).revision
     match verb:
         case "promote":
@@ -89,16 +89,16 @@ def arguments_of(ledger: Ledger, verb: str) -> dict[str, Any]:
                 "version": version,
                 "expected_revision": revision,
                 "evidence_hash": hash_,
-                **said,
+                **attribution,
             }
         case "rollback":
-            return {"model": M, "expected_revision": revision, **said}
+            return {"model": M, "expected_revision": revision, **attribution}
         case "keep" | "refuse":
-            return {"model": M, "version": version, "evidence_hash": hash_, **said}
+            return {"model": M, "version": version, "evidence_hash": hash_, **attribution}
         case "answer":
             return {"evidence_hash": hash_, "verdict": "approve", "actor": "ann", "comment": ""}
         case "retire":
-            return {"model": M, **said}
+            return {"model": M, **attribution}
         case _:
             raise ValueError(verb)
 
@@ -199,20 +199,20 @@ def test_a_promotion_in_two_transactions_fails_this_test(
 def test_a_killed_migration_leaves_nothing_or_everything(postgres_url: str, victims: Run) -> None:
     probe = create_engine(postgres_url)
 
-    def found() -> tuple[str | None, int]:
+    def schema_state() -> tuple[str | None, int]:
         with probe.connect() as connection:
             tables = text("select count(*) from pg_tables where schemaname = 'public'")
             return schema_revision(connection), connection.execute(tables).scalar_one()
 
     point = 0
-    while found()[0] is None:
-        assert found() == (None, 0)
+    while schema_state()[0] is None:
+        assert schema_state() == (None, 0)
         point += 1
         assert point < 200
         victims(url=postgres_url, verb="migrate", arguments={}, point=point)
     assert point > 12
     assert migrate(postgres_url) == HEAD
-    assert found() == (HEAD, 14)
+    assert schema_state() == (HEAD, 14)
     with Ledger.open(postgres_url) as ledger:
         promote(ledger)
         assert invariants(ledger) == []

@@ -74,10 +74,10 @@ def one_round(ledger: Ledger, started: list[Racer], how: str) -> list[str]:
     challengers = [challenger(ledger) for _ in started]
     for racer in started:
         racer.tell(do="look", model=M)
-    seen = [racer.hear() for racer in started]
-    assert len(set(seen)) == 1
-    for racer, (version, hash_), revision in zip(started, challengers, seen, strict=True):
-        racer.tell(do=how, model=M, version=version, hash_=hash_, seen=revision)
+    revisions = [racer.hear() for racer in started]
+    assert len(set(revisions)) == 1
+    for racer, (version, hash_), revision in zip(started, challengers, revisions, strict=True):
+        racer.tell(do=how, model=M, version=version, hash_=hash_, revisions=revision)
     return [racer.hear() for racer in started]
 
 

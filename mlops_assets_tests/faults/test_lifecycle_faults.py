@@ -48,12 +48,12 @@ class Helper:
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
 
-    def answer(self) -> dict[str, Any]:
+    def reply(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, "the helper has died"
-        found: dict[str, Any] = json.loads(line)
-        return found
+        message: dict[str, Any] = json.loads(line)
+        return message
 
 
 @contextmanager
@@ -94,16 +94,18 @@ def test_one_winner_of_every_race(local_platform: LocalPlatform, spec: ModelSpec
         for round_ in range(1, ROUNDS + 1):
             champion_state = local_platform.platform.ledger.champion_state(spec.name)
             assert champion_state.champion is not None
-            seen = ChampionRef(champion_state.champion.version, champion_state.revision)
-            runners = [lifecycle_process.challenger(local_platform.platform, spec, 1, seen) for _ in racers]
+            reference = ChampionRef(champion_state.champion.version, champion_state.revision)
+            runners = [
+                lifecycle_process.challenger(local_platform.platform, spec, 1, reference) for _ in racers
+            ]
             for racer, (version, hash_) in zip(racers, runners, strict=True):
                 racer.tell(verb="settle", version=version, hash=hash_)
-            answers = [racer.answer() for racer in racers]
-            winners = [answer["champion"] for answer in answers if answer["came"] == "promote"]
-            came.update(answer["came"] for answer in answers)
-            assert len(winners) == 1, (round_, answers)
+            replies = [racer.reply() for racer in racers]
+            winners = [reply["champion"] for reply in replies if reply["came"] == "promote"]
+            came.update(reply["came"] for reply in replies)
+            assert len(winners) == 1, (round_, replies)
             assert local_platform.champion(spec) == winners[0]
-            assert local_platform.platform.ledger.champion_state(spec.name).revision == seen.revision + 1
+            assert local_platform.platform.ledger.champion_state(spec.name).revision == reference.revision + 1
     assert set(came) <= {"promote", "EvidenceError", "LostRaceError"}, came
     assert invariants(local_platform.platform.ledger) == []
     assert local_platform.status(spec).count("champion") == 1
@@ -118,13 +120,13 @@ def test_killed_at_random_moments_of_a_promotion(local_platform: LocalPlatform, 
         for _ in range(2):  # the first pays for imports
             began = time.monotonic()
             victim.tell(verb="make", source=1, repeat=3)
-            assert victim.answer()["exit"] == 0
+            assert victim.reply()["exit"] == 0
             takes = time.monotonic() - began
         for round_ in range(KILLS):
             before = local_platform.platform.ledger.champion_state(spec.name)
             delay = chance.uniform(0, takes)
             victim.tell(verb="make", source=1, repeat=3, delay=delay)
-            victim.answer()
+            victim.reply()
             assert invariants(local_platform.platform.ledger) == [], (
                 f"round {round_}, killed after {delay:.3f} s"
             )
@@ -136,7 +138,7 @@ def test_killed_at_random_moments_of_a_promotion(local_platform: LocalPlatform, 
             assert predictor.algorithm == "ridge"
             moved.append(local_platform.platform.ledger.champion_state(spec.name).revision - before.revision)
         victim.tell(verb="make", source=1, repeat=1)  # nothing has to be cleared away by hand
-        assert victim.answer()["exit"] == 0
+        assert victim.reply()["exit"] == 0
     assert sum(moves < 3 for moves in moved) > KILLS / 4, moved
     assert any(moved)
     unfinished = [

@@ -43,7 +43,7 @@ def enter(station: Station, monkeypatch: pytest.MonkeyPatch) -> Type:
         }.items():
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
-    return lambda *words: CliRunner().invoke(cli, words)
+    return lambda *arguments: CliRunner().invoke(cli, arguments)
 
 
 def test_a_rollback_given_twice_goes_back_once(station: Station, enter: Type) -> None:
@@ -68,8 +68,8 @@ def test_answers_say_what_they_did(station: Station, enter: Type) -> None:
     report = enter("report", "station")
     assert report.exit_code == 0
     command = next(line for line in report.output.splitlines() if line.startswith("mlops approve"))
-    words = command.partition("#")[0].split()[1:-1]  # as printed, with a comment of our own
-    done = enter(*words, "looks right")
+    arguments = command.partition("#")[0].split()[1:-1]  # as printed, with a comment of our own
+    done = enter(*arguments, "looks right")
     assert (done.exit_code, station.champion()) == (0, version)
     assert f"bound to evidence {evidence_hash}" in done.output
     station.challenge()
@@ -80,7 +80,7 @@ def test_answers_say_what_they_did(station: Station, enter: Type) -> None:
 
 def test_waive_then_promote(station: Station, enter: Type) -> None:
     version, _, _ = station.challenge(rmse=1.0)
-    said = enter(
+    result = enter(
         "waive",
         "station",
         "beats_champion_rmse",
@@ -91,7 +91,7 @@ def test_waive_then_promote(station: Station, enter: Type) -> None:
         "--expires",
         "2026-03-16",
     )
-    assert said.exit_code == 0, said.output
+    assert result.exit_code == 0, result.output
     assert enter("promote", "station").exit_code == 0
     assert station.champion() == version
     assert "sensor" in enter("waivers", "station").output

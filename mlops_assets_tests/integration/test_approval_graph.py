@@ -29,13 +29,13 @@ def tick(specs: Sequence[ModelSpec], name: str) -> Any:
 
 
 def tags(local_platform: LocalPlatform, model: str, version: int) -> dict[str, str]:
-    found: Callable[[str], Any] = local_platform.platform.registry.client.search_model_versions
-    return next(one.tags for one in found(f"name = '{model}'") if one.tags["mlops.version"] == str(version))
+    rows: Callable[[str], Any] = local_platform.platform.registry.client.search_model_versions
+    return next(one.tags for one in rows(f"name = '{model}'") if one.tags["mlops.version"] == str(version))
 
 
 def alerts(local_platform: LocalPlatform, model: str, kind: str) -> list[str]:
-    found = local_platform.platform.ledger.alerts(model, open_only=True)
-    return [one.message for one in found if one.kind == kind]
+    rows = local_platform.platform.ledger.alerts(model, open_only=True)
+    return [one.message for one in rows if one.kind == kind]
 
 
 def test_an_approval_file_promotes_and_mlflow_shows_it_and_stays_true(local_platform: LocalPlatform) -> None:
@@ -47,9 +47,9 @@ def test_an_approval_file_promotes_and_mlflow_shows_it_and_stays_true(local_plat
     assert "human_approved" not in tags(local_platform, spec.name, 1)
 
     evidence_hash = local_platform.platform.ledger.evidence_of(spec.name, 1)[0].hash
-    place = folder(local_platform.settings)
-    place.mkdir(exist_ok=True)
-    (place / f"{spec.name}.yaml").write_text(
+    approvals_folder = folder(local_platform.settings)
+    approvals_folder.mkdir(exist_ok=True)
+    (approvals_folder / f"{spec.name}.yaml").write_text(
         f"evidence: {evidence_hash}\nverdict: approve\nby: ann\ncomment: fine\n"
     )
     assert "approved by ann: fine" in tick([spec], "approval_file_sensor").skip_message
@@ -69,7 +69,7 @@ def test_an_approval_file_promotes_and_mlflow_shows_it_and_stays_true(local_plat
     assert tags(local_platform, spec.name, 1)["human_approved"] == "true"
     assert len(alerts(local_platform, spec.name, "mlflow_changed")) == 1
     assert "MLflow shows" in tick([spec], "mlflow_mirror_sensor").skip_message
-    (place / f"{spec.name}.yaml").unlink()
+    (approvals_folder / f"{spec.name}.yaml").unlink()
 
 
 def test_a_champion_that_moved_while_mlflow_was_away_is_not_tampering(
@@ -106,7 +106,7 @@ def test_a_champion_that_moved_while_mlflow_was_away_is_not_tampering(
     assert job.execute_in_process(resources={"platform": PlatformResource()}).success
     proof = last_reproduction(local_platform.platform, spec.name)
     assert proof is not None
-    assert proof.verdict == "equal", proof.words
+    assert proof.verdict == "equal", proof.sentence
 
 
 def test_the_graph_has_them(local_platform: LocalPlatform) -> None:

@@ -79,7 +79,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_broken(
     local_platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
 ) -> None:
-    write, words = BROKEN[what]
+    write, sentence = BROKEN[what]
     spec = local_platform.model()
     file = local_platform.file(spec.name)
     file.unlink()
@@ -92,7 +92,7 @@ def test_broken(
     assert printed.code != 0, printed.out
     assert "Traceback" not in printed.all
     assert "Error" not in printed.err, printed.err
-    assert words in printed.err, printed.err
+    assert sentence in printed.err, printed.err
     assert local_platform.champion(spec) is None
     assert [alert.kind for alert in local_platform.platform.ledger.alerts(spec.name)] == ["run_failed"]
 
@@ -100,8 +100,8 @@ def test_broken(
 @pytest.fixture(scope="module", autouse=True)
 def _write_table() -> Iterator[None]:
     yield
-    if place := os.environ.get("MLOPS_TABLES"):
+    if target := os.environ.get("MLOPS_TABLES"):
         rows = "\n".join(
             f"|{what}|{code}|`{' / '.join(text.splitlines())}`|" for what, (code, text) in table.items()
         )
-        (Path(place) / "data_files.md").write_text(f"|data file|exit|message|\n|---|---|---|\n{rows}\n")
+        (Path(target) / "data_files.md").write_text(f"|data file|exit|message|\n|---|---|---|\n{rows}\n")

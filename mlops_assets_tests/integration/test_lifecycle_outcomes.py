@@ -26,8 +26,8 @@ def checks_of(finished: FinishedRun) -> dict[str, tuple[bool, str]]:
     """Name of each check that a run evaluated: whether it passed, and its severity."""
     with dg.DagsterInstance.get() as instance:
         entries = instance.all_logs(finished.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-        found = [entry.dagster_event.asset_check_evaluation_data for entry in entries]  # type: ignore[union-attr]
-        return {one.check_name: (one.passed, one.severity.value) for one in found}
+        checks = [entry.dagster_event.asset_check_evaluation_data for entry in entries]  # type: ignore[union-attr]
+        return {one.check_name: (one.passed, one.severity.value) for one in checks}
 
 
 def alerts(local_platform: LocalPlatform, spec: ModelSpec) -> list[str]:
@@ -130,11 +130,11 @@ REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
 
 @pytest.mark.parametrize("fault", REFUSED)
 def test_refused(local_platform: LocalPlatform, fault: str) -> None:
-    changes, stage, words = REFUSED[fault]
+    changes, stage, fragment = REFUSED[fault]
     spec = local_platform.model(with_rare_rows(), **changes)
     finished = local_platform.run_lifecycle(spec)
     assert not finished.success
-    assert any(words in sentence for _, sentence in finished.failures), finished.failures
+    assert any(fragment in sentence for _, sentence in finished.failures), finished.failures
     assert {name for name, _ in finished.failures} == {stage}
     assert local_platform.champion(spec) is None
     assert "production_model" not in stages_of(finished)

@@ -167,6 +167,6 @@ def test_public_data(
 @pytest.fixture(scope="module", autouse=True)
 def _write_story() -> Iterator[None]:
     yield
-    if place := os.environ.get("MLOPS_TABLES"):
+    if target := os.environ.get("MLOPS_TABLES"):
         parts = [f"## {what}\n\n```\n{text}```\n" for what, text in story.items()]
-        (Path(place) / "real_data_raw.md").write_text("\n".join(parts))
+        (Path(target) / "real_data_raw.md").write_text("\n".join(parts))

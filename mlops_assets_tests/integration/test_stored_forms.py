@@ -38,7 +38,7 @@ def test_a_pickled_champion_is_warned_of_and_goes_with_its_permission(local_plat
             )
             assert text.index("stored as a pickle") < text.index("Gates")
         assert any(
-            said.startswith("warning: this model is stored as a pickle") for said in local_platform.said
+            said.startswith("warning: this model is stored as a pickle") for said in local_platform.sentences
         )
         own["python"]["pickle"] = False
         file.write_text(yaml.safe_dump({**body, "training": training}))

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mlops_assets.artifacts import digest
 from mlops_assets.errors import MlopsError
 from mlops_assets.lifecycle.alerts import send_alert
-from mlops_assets.lifecycle.approvals.answers import LONGEST_COMMENT, answer
+from mlops_assets.lifecycle.approvals.verdicts import LONGEST_COMMENT, give_verdict
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec, find_model
 from mlops_assets.model_file.document import DocumentError, parse
@@ -43,7 +43,7 @@ class ApprovalFile(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class FileResult:
     """What became of one file. news: it was not known before."""
 
     file: Path
@@ -58,32 +58,43 @@ def folder(settings: Settings) -> Path:
     return Path(settings.environ.get(VARIABLE) or settings.models.parent / "approvals")
 
 
-def answer_from_files(specs: Sequence[ModelSpec], platform: Platform, run: Run) -> tuple[Read, ...]:
+def verdicts_from_files(specs: Sequence[ModelSpec], platform: Platform, run: Run) -> tuple[FileResult, ...]:
     """Act on every file; a file whose answer is recorded already says so and changes nothing."""
     by_name = {spec.name: spec for spec in specs}
-    place = folder(platform.settings)
-    files = sorted([*place.glob("*.yaml"), *place.glob("*.yml")])
-    return tuple(_answer(file, by_name, platform, run) for file in files)
+    approvals_folder = folder(platform.settings)
+    files = sorted([*approvals_folder.glob("*.yaml"), *approvals_folder.glob("*.yml")])
+    return tuple(_apply(file, by_name, platform, run) for file in files)
 
 
-def _answer(file: Path, by_name: dict[str, ModelSpec], platform: Platform, run: Run) -> Read:
+def _apply(file: Path, by_name: dict[str, ModelSpec], platform: Platform, run: Run) -> FileResult:
     model = file.stem
     if model not in by_name:
-        return Read(file, model, False, f"there is no model {model!r}{did_you_mean(model, by_name)}")
+        return FileResult(file, model, False, f"there is no model {model!r}{did_you_mean(model, by_name)}")
     try:
-        found = read(file)
-        known = platform.ledger.approval(found.evidence)
-        if known is not None and (known.verdict, known.actor) == (found.verdict, found.by):
-            return Read(file, model, True, f"'{found.verdict}' by {found.by} is recorded already", news=False)
-        who = replace(run, actor=found.by)
-        done = answer(
-            by_name[model], platform, who, found.verdict, found.comment, evidence_hash=found.evidence
+        verdict = read(file)
+        known = platform.ledger.approval(verdict.evidence)
+        if known is not None and (known.verdict, known.actor) == (verdict.verdict, verdict.by):
+            return FileResult(
+                file,
+                model,
+                True,
+                f"'{verdict.verdict}' by {verdict.by} is recorded already",
+                news=False,
+            )
+        who = replace(run, actor=verdict.by)
+        done = give_verdict(
+            by_name[model],
+            platform,
+            who,
+            verdict.verdict,
+            verdict.comment,
+            evidence_hash=verdict.evidence,
         )
     except MlopsError as error:
-        return Read(file, model, False, str(error))
+        return FileResult(file, model, False, str(error))
     except ValueError as error:
-        return Read(file, model, False, str(error))
-    return Read(file, model, True, f"version {done.record.version}: {done.record.decision.reason}")
+        return FileResult(file, model, False, str(error))
+    return FileResult(file, model, True, f"version {done.record.version}: {done.record.decision.reason}")
 
 
 def read(file: Path) -> ApprovalFile:
@@ -108,7 +119,7 @@ def read(file: Path) -> ApprovalFile:
         raise ValueError("; ".join(problems)) from None
 
 
-def complain(read: Read, platform: Platform, run: Run) -> bool:
+def alert_about(read: FileResult, platform: Platform, run: Run) -> bool:
     """An alert for a file that was not accepted, once per content of the file. True for the first."""
     try:
         content = read.file.read_text(encoding="utf-8", errors="replace")

@@ -80,8 +80,8 @@ def check_ledger(platform: Platform, run: Run) -> tuple[str, ...]:
 
 def _ledger_digest(platform: Platform, model: str) -> str:
     ledger = platform.ledger
-    answers = {str(version): answer.verdict for version, answer in ledger.answers(model).items()}
+    approvals = {str(version): approval.verdict for version, approval in ledger.approvals_of(model).items()}
     statuses = {str(one.version): one.status for one in ledger.versions(model)}
     return digest(
-        {"revision": ledger.champion_state(model).revision, "statuses": statuses, "answers": answers}
+        {"revision": ledger.champion_state(model).revision, "statuses": statuses, "answers": approvals}
     )

@@ -55,7 +55,7 @@ class Reproduction:
     trained_on: str = ""
 
     @property
-    def words(self) -> str:
+    def sentence(self) -> str:
         """One sentence."""
         name = f"{self.model} version {self.version}" + (
             f" (trained on {self.trained_on})" if self.trained_on else ""
@@ -84,7 +84,7 @@ def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reprodu
     if row.code_commit != run.code_commit:
         reasons.append(f"the code differs: {_short(row.code_commit)} then, {_short(run.code_commit)} now")
 
-    def answer(
+    def conclude(
         verdict: Verdict, difference: float | None = None, rows: int = 0, same: bool = False
     ) -> Reproduction:
         made = Reproduction(
@@ -118,13 +118,13 @@ def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reprodu
         again = _trained(spec, original.estimator, split, run)
     except BundleError as error:
         reasons[:] = [str(error)]
-        return answer("not_possible")
+        return conclude("not_possible")
     except MlopsError as error:
         reasons.append(str(error))
-        return answer("not_possible")
+        return conclude("not_possible")
     pairs = [
-        _answers(original.estimator, again.estimator, bundle.sample),
-        _answers(original, again, split.test),
+        _predictions(original.estimator, again.estimator, bundle.sample),
+        _predictions(original, again, split.test),
     ]
     difference = max(_difference(ours, theirs) for ours, theirs in pairs)
     rows = sum(len(ours) for ours, _ in pairs)
@@ -133,7 +133,7 @@ def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reprodu
     verdict: Verdict = (
         "equal" if difference == 0.0 else "within_tolerance" if difference <= tolerance else "not_equal"
     )
-    return answer(verdict, difference, rows, same)
+    return conclude(verdict, difference, rows, same)
 
 
 def last_reproduction(platform: Platform, model: str) -> Reproduction | None:
@@ -144,13 +144,13 @@ def last_reproduction(platform: Platform, model: str) -> Reproduction | None:
 
 def _other_libraries(bundle: training.LoadedBundle) -> list[str]:
     then, now = bundle.manifest.environment, environment_of(bundle.manifest.packages)
-    found = [
+    differences = [
         f"{name} {then.get(name)} then, {now[name]} now"
         for name in ("python", "platform", "processor", "blas")
         if name in then and then[name] != now[name]
     ]
     before = then.get("packages", {})
-    return found + [
+    return differences + [
         f"{name} {before.get(name)} then, {version} now"
         for name, version in now["packages"].items()
         if before.get(name) != version
@@ -192,12 +192,12 @@ def _trained(spec: ModelSpec, winner: Any, split: Split, run: Run) -> BundlePred
     return best_of(only, fit_candidates(only, split, preparation, time.monotonic(), run)).predictor
 
 
-def _answers(ours: Any, theirs: Any, asked: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+def _predictions(ours: Any, theirs: Any, inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """What both say to the same rows: probabilities for classes, else numbers."""
     if isinstance(ours, BundlePredictor) and isinstance(theirs, BundlePredictor):
-        return _of(ours, asked), _of(theirs, asked)
+        return _of(ours, inputs), _of(theirs, inputs)
     ask = "predict_proba" if ours.classes else "predict"
-    return np.asarray(getattr(ours, ask)(asked)), np.asarray(getattr(theirs, ask)(asked))
+    return np.asarray(getattr(ours, ask)(inputs)), np.asarray(getattr(theirs, ask)(inputs))
 
 
 def _of(predictor: Predictor, rows: pl.DataFrame) -> NDArray[Any]:

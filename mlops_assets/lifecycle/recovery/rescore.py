@@ -109,7 +109,7 @@ def _again(
         "value": pl.Float64(),
         "label": pl.String(),
     }
-    missing, found = made.select(KEYS), [pl.DataFrame(schema=columns)]
+    missing, parts = made.select(KEYS), [pl.DataFrame(schema=columns)]
     for table, at in _readings(spec, platform, made):
         if not missing.height:
             break
@@ -119,10 +119,12 @@ def _again(
         if not keyed.height:
             continue
         scored = predictions.score(spec, predictor, rows[keyed["row"]], version, run.now())
-        answers = scored.select("value", "label").with_columns(keyed["entity"], keyed["at"]).select(*columns)
-        found.append(answers)
-        missing = missing.join(answers, on=KEYS, how="anti")
-    return pl.concat(found, how="vertical_relaxed")
+        rescored_rows = (
+            scored.select("value", "label").with_columns(keyed["entity"], keyed["at"]).select(*columns)
+        )
+        parts.append(rescored_rows)
+        missing = missing.join(rescored_rows, on=KEYS, how="anti")
+    return pl.concat(parts, how="vertical_relaxed")
 
 
 def _keys(spec: ModelSpec, rows: int, at: datetime | None) -> dict[str, pl.Expr]:
@@ -148,7 +150,7 @@ def _readings(
 
     Where the model has no timestamp a row is known by its number in its batch, so only that batch's table will do.
     """
-    seen: set[int] = set()
+    rescored: set[int] = set()
     built = platform.datasets.log(spec.name, stages.FEATURES)
     validated = platform.datasets.log(spec.name, stages.VALIDATED_DATA)
     for commit in platform.datasets.log(spec.name, stages.PREDICTIONS):
@@ -163,11 +165,11 @@ def _readings(
             tables = tuple(one.version for one in validated if one.at <= features_then.at)[:1]
         for table in tables:
             if table.table == stages.VALIDATED_DATA:
-                seen.add(table.version)
+                rescored.add(table.version)
                 yield table, batch["at"][0]
     if spec.timestamp is not None:
         for commit in validated:
-            if commit.version.version not in seen:
+            if commit.version.version not in rescored:
                 yield commit.version, None
 
 

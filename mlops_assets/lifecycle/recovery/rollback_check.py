@@ -45,7 +45,7 @@ class RollbackCheck:
     at: datetime
 
     @property
-    def words(self) -> str:
+    def sentence(self) -> str:
         """One sentence."""
         if self.version is None:
             return f"{self.model}: {self.problem}"
@@ -101,7 +101,7 @@ def alert(platform: Platform, made: RollbackCheck, run: Run, spec: ModelSpec | N
     return send_alert(
         platform,
         "rollback_not_ready",
-        f"{made.words}; name another version with 'mlops rollback {made.model} --to'",
+        f"{made.sentence}; name another version with 'mlops rollback {made.model} --to'",
         key=f"rollback-check-{made.model}-{made.version}-{made.at:%Y-%m-%d}",
         spec=spec,
         model=made.model,
@@ -111,7 +111,7 @@ def alert(platform: Platform, made: RollbackCheck, run: Run, spec: ModelSpec | N
 
 def _try(platform: Platform, model: str, version: int, run: Run) -> RollbackCheck:
     began = time.perf_counter()
-    loaded = answered = 0.0
+    loaded = predict_seconds = 0.0
     rows, problem = 0, None
     try:
         predictor, bundle = load_version(platform, model, version)
@@ -122,17 +122,17 @@ def _try(platform: Platform, model: str, version: int, run: Run) -> RollbackChec
             raise DataError("there are no validated readings to answer for")
         readings = platform.datasets.read(table)
         began = time.perf_counter()
-        asked = _newest(spec, readings)
-        before = readings.join(asked, on=_keys(spec), how="anti") if _keys(spec) else readings.clear()
-        built = features.online(spec, features.recent(spec, before), asked)
-        answers = np.asarray(predictor.predict(built))
-        answered, rows = time.perf_counter() - began, len(answers)
-        problem = _unusable(answers, rows, asked.height)
+        newest = _newest(spec, readings)
+        before = readings.join(newest, on=_keys(spec), how="anti") if _keys(spec) else readings.clear()
+        built = features.online(spec, features.recent(spec, before), newest)
+        predictions = np.asarray(predictor.predict(built))
+        predict_seconds, rows = time.perf_counter() - began, len(predictions)
+        problem = _unusable(predictions, rows, newest.height)
     except MlopsError as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - whatever a damaged model raises, the check must report it
         problem = f"{type(error).__name__}: {error}"
-    return RollbackCheck(model, version, problem is None, problem, rows, loaded, answered, run.now())
+    return RollbackCheck(model, version, problem is None, problem, rows, loaded, predict_seconds, run.now())
 
 
 def _newest(spec: ModelSpec, readings: pl.DataFrame) -> pl.DataFrame:
@@ -144,11 +144,11 @@ def _keys(spec: ModelSpec) -> list[str]:
     return [name for name in (spec.entity, spec.timestamp) if name is not None] if spec.timestamp else []
 
 
-def _unusable(answers: np.ndarray[Any, Any], rows: int, asked: int) -> str | None:
-    if rows != asked or rows == 0:
-        return f"it answered {rows} of {asked} readings"
-    if answers.dtype.kind == "f" and not np.isfinite(answers).all():
-        return f"{int((~np.isfinite(answers)).sum())} of {rows} answers are not finite"
+def _unusable(predictions: np.ndarray[Any, Any], rows: int, newest: int) -> str | None:
+    if rows != newest or rows == 0:
+        return f"it answered {rows} of {newest} readings"
+    if predictions.dtype.kind == "f" and not np.isfinite(predictions).all():
+        return f"{int((~np.isfinite(predictions)).sum())} of {rows} answers are not finite"
     return None
 
 

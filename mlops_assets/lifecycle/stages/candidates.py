@@ -58,14 +58,14 @@ class Study:
 
 def tasks_of(spec: ModelSpec) -> tuple[Task, ...]:
     """Every candidate that the model file asks for, in the order in which they stand beside each other."""
-    seen: Counter[str] = Counter()
-    found = []
+    occurrences: Counter[str] = Counter()
+    collected = []
     for choice in spec.training.algorithms:
-        seen[choice.name] += 1
-        again = seen[choice.name]
-        found.append(Task(choice.name if again == 1 else f"{choice.name}_{again}", choice.name, choice))
+        occurrences[choice.name] += 1
+        again = occurrences[choice.name]
+        collected.append(Task(choice.name if again == 1 else f"{choice.name}_{again}", choice.name, choice))
     spaces = spec.training.search.spaces if spec.training.search else {}
-    return (*found, *(Task(f"{name}_search", name) for name in sorted(spaces)))
+    return (*collected, *(Task(f"{name}_search", name) for name in sorted(spaces)))
 
 
 def fit_candidates(
@@ -81,18 +81,22 @@ def fit_candidates(
     since the monotonic instant `started`; then, where the file asks for a search, the best parameters found in what is
     left of it. Algorithms that read the past get a preparation of their own, kept by their predictor. One whose library
     is not installed has failed, and is named once."""
-    asked = tasks_of(spec) if tasks is None else tuple(tasks)
-    absent = training.missing_libraries(dict.fromkeys(task.algorithm for task in asked))
+    tasks_to_fit = tasks_of(spec) if tasks is None else tuple(tasks)
+    absent = training.missing_libraries(dict.fromkeys(task.algorithm for task in tasks_to_fit))
     reading = any(
-        training.ALGORITHMS[task.algorithm].uses_history for task in asked if task.algorithm not in absent
+        training.ALGORITHMS[task.algorithm].uses_history
+        for task in tasks_to_fit
+        if task.algorithm not in absent
     )
     preparations = {False: preparation}
     if reading:
         preparations[True] = features.fit_preparation(spec, split.train, past=True)
-    seen = {past: [made.apply(split.part(part)) for part in MEASURED] for past, made in preparations.items()}
-    (train, validation), past = seen[False], (seen[True][0], seen[True][1]) if reading else None
+    matrices = {
+        past: [made.apply(split.part(part)) for part in MEASURED] for past, made in preparations.items()
+    }
+    (train, validation), past = matrices[False], (matrices[True][0], matrices[True][1]) if reading else None
     y_train, y_validation = (split.part(part)[spec.target] for part in MEASURED)
-    choices = tuple(task.choice for task in asked if task.choice is not None)
+    choices = tuple(task.choice for task in tasks_to_fit if task.choice is not None)
     if absent:
         run.progress(training.format_missing(absent))
     if names := ", ".join(choice.name for choice in choices if choice.name not in absent):
@@ -104,9 +108,9 @@ def fit_candidates(
     fitted = training.fit_all(
         spec, train, y_train, validation, y_validation, choices=choices, deadline_seconds=left(), past=past
     )
-    found = [_measured(spec, split, preparations, one, run) for one in fitted]
+    collected = [_measured(spec, split, preparations, one, run) for one in fitted]
     searched = training.search(
-        _searching(spec, [task.algorithm for task in asked if task.choice is None]),
+        _searching(spec, [task.algorithm for task in tasks_to_fit if task.choice is None]),
         train,
         y_train,
         validation,
@@ -118,13 +122,13 @@ def fit_candidates(
         study=study.name if study else "search",
         on_trial=lambda trial: run.progress(_tried(spec, trial)),
     )
-    return found + [
+    return collected + [
         _measured(spec, split, preparations, one.best, run) if one.best else _nothing_found(one)
         for one in searched
     ]
 
 
-def best_place(spec: ModelSpec, candidates: Sequence[Candidate]) -> int:
+def best_index(spec: ModelSpec, candidates: Sequence[Candidate]) -> int:
     """Which is the best by the primary metric on the validation part; the first of equals. NaN never wins.
 
     Raises TrainingError that says of each candidate why it cannot be used.
@@ -132,8 +136,8 @@ def best_place(spec: ModelSpec, candidates: Sequence[Candidate]) -> int:
     primary = spec.evaluation.primary
     order = _order(spec)
     ranked = [
-        (order(value), place)
-        for place, one in enumerate(candidates)
+        (order(value), index)
+        for index, one in enumerate(candidates)
         if one.status == "trained" and (value := one.metrics["validation"][primary]) == value
     ]
     if ranked:
@@ -149,7 +153,7 @@ def best_place(spec: ModelSpec, candidates: Sequence[Candidate]) -> int:
 
 def best_of(spec: ModelSpec, fits: Sequence[Trained | Candidate]) -> Trained:
     """The best of what was fitted here. Raises TrainingError as `best_place` does."""
-    winner = fits[best_place(spec, [one.candidate if isinstance(one, Trained) else one for one in fits])]
+    winner = fits[best_index(spec, [one.candidate if isinstance(one, Trained) else one for one in fits])]
     assert isinstance(winner, Trained)
     return winner
 

@@ -20,10 +20,10 @@ from mlops_assets.readings.sources.feed import catch_up
 def read_readings(spec: ModelSpec, platform: Platform, run: Run) -> ReadingsRecord:
     """Fetch readings up to `run.as_of`, make the declared repairs, and keep them as a table version."""
     _feed(spec, platform, run)
-    found = readings.read(spec, as_of=run.as_of, settings=platform.settings)
-    run.progress(f"read {found.frame.height:,} rows from {found.source}")
-    table = _write(spec, platform, run, stages.RAW_READINGS, found.frame)
-    record = ReadingsRecord(table, found.repairs, found.source, run.as_of)
+    fetched = readings.read(spec, as_of=run.as_of, settings=platform.settings)
+    run.progress(f"read {fetched.frame.height:,} rows from {fetched.source}")
+    table = _write(spec, platform, run, stages.RAW_READINGS, fetched.frame)
+    record = ReadingsRecord(table, fetched.repairs, fetched.source, run.as_of)
     keep_record(platform, spec, stages.RAW_READINGS, run, record)
     return record
 
@@ -60,11 +60,11 @@ def report_quality(spec: ModelSpec, platform: Platform, run: Run) -> QualityReco
     raw = record_of(platform, spec, stages.RAW_READINGS, run.id, ReadingsRecord)
     docs = platform.settings.home / "docs" / spec.name
     reference = champion_profile(spec, platform)
-    answers = expectations.run(
+    results = expectations.run(
         spec, platform.datasets.read(raw.table), docs, as_of=raw.as_of, reference=reference
     )
-    run.progress(f"Great Expectations answered {len(answers)} rules; its pages are at {docs / 'index.html'}")
-    record = QualityRecord(answers, raw.table.rows, str(docs), raw.as_of)
+    run.progress(f"Great Expectations answered {len(results)} rules; its pages are at {docs / 'index.html'}")
+    record = QualityRecord(results, raw.table.rows, str(docs), raw.as_of)
     keep_record(platform, spec, stages.DATA_QUALITY_REPORT, run, record)
     return record
 

@@ -65,8 +65,8 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
             measured, notes=(comparable.note, *measured.notes), comparable_rows=comparable.rows
         )
     warnings = ((flattering,) if flattering else ()) + stored_as(bundle)
-    for said in warnings:
-        run.progress(f"warning: {said}")
+    for warning in warnings:
+        run.progress(f"warning: {warning}")
     for note in measured.notes:
         run.progress(note)
     run.progress("explaining it with SHAP")
@@ -82,14 +82,14 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     waivers = platform.ledger.waivers(spec.name, run.now())
     decision = promotion.decide(spec, evidence.gates, reference, waivers=waivers, now=run.now())
     decision, _ = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, None, run.now())
-    answers, _ = promotion.with_people(evidence.gates, None, waivers, run.now())
+    shown_gates, _ = promotion.with_people(evidence.gates, None, waivers, run.now())
     evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
     folder = platform.reports(spec.name, trained.version)
     plots = reports.draw_plots(spec, challenger, champion, split, measured, shap)
     history = platform.ledger.history(spec.name, 10)
     in_force = tuple(f"the gate {waived_gate(one)}" for one in waivers)
     shown = replace(
-        evidence, gates=answers, evaluation=replace(measured, warnings=(*measured.warnings, *in_force))
+        evidence, gates=shown_gates, evaluation=replace(measured, warnings=(*measured.warnings, *in_force))
     )
     reports.write_report(
         folder,
@@ -127,11 +127,11 @@ def stored_as(bundle: LoadedBundle) -> tuple[str, ...]:
     """What to know of how a model is stored before it is trusted."""
     if bundle.manifest.pickled is None:
         return ()
-    said = (
+    warning = (
         f"this model is stored as a pickle ({bundle.manifest.pickled}): loading it runs code that lies in the file; "
         "approve it only if you trust who trained it, and where"
     )
-    return (said,)
+    return (warning,)
 
 
 def _look(spec: ModelSpec, platform: Platform, champion: ChampionRef, version: int) -> int:
@@ -144,8 +144,8 @@ def _look(spec: ModelSpec, platform: Platform, champion: ChampionRef, version: i
         for one in platform.ledger.versions(spec.name, "challenger")
         if one.version != version
         and any(
-            from_json(ChampionRef, found.body["champion"]).revision == champion.revision
-            for found in platform.ledger.evidence_of(spec.name, one.version)
+            from_json(ChampionRef, stored_evidence.body["champion"]).revision == champion.revision
+            for stored_evidence in platform.ledger.evidence_of(spec.name, one.version)
         )
     ]
     return 1 + len({*waiting, *(entry.version for entry in since if entry.action == "kept")})

@@ -99,8 +99,8 @@ def _some(trigger: Trigger | None) -> list[Trigger]:
 
 
 def _newest(spec: ModelSpec, platform: Platform, as_of: datetime) -> pl.DataFrame:
-    found = readings.read(spec, as_of=as_of, settings=platform.settings)
-    valid = validation.validate(spec, found.frame, as_of=as_of, reference=None).valid
+    fetched = readings.read(spec, as_of=as_of, settings=platform.settings)
+    valid = validation.validate(spec, fetched.frame, as_of=as_of, reference=None).valid
     frame = features.build(spec, valid)
     if spec.timestamp is None:
         return frame

@@ -48,14 +48,14 @@ def apply_decision(
     evidence = stored_evidence(platform, evidence_hash, version)
     decision, waits = decision_on(spec, platform, evidence, evidence_hash, run)
     champion_state = platform.ledger.champion_state(spec.name)
-    held = champion_state.champion.version if champion_state.champion else None
-    if held == version:
+    current = champion_state.champion.version if champion_state.champion else None
+    if current == version:
         already = Decision("promote", "already the champion", "ledger")
         return PromotionRecord(version, already, version, champion_state.revision, evidence_hash)
     if waits:
         request_approval(spec, platform, run, evidence, evidence_hash, decision.reason)
         _supersede(platform, run, spec.name, version)
-        return PromotionRecord(version, decision, held, champion_state.revision, evidence_hash)
+        return PromotionRecord(version, decision, current, champion_state.revision, evidence_hash)
     if decision.outcome == "promote":
         if champion_state.revision != evidence.champion.revision:
             raise EvidenceError(
@@ -80,7 +80,7 @@ def apply_decision(
         spec.name, version, evidence_hash=evidence_hash, actor=run.actor, reason=decision.reason, at=run.now()
     )
     mirror(platform, spec.name, run)
-    return PromotionRecord(version, decision, held, champion_state.revision, evidence_hash)
+    return PromotionRecord(version, decision, current, champion_state.revision, evidence_hash)
 
 
 def decision_on(
@@ -95,11 +95,11 @@ def decision_on(
     waivers = platform.ledger.waivers(spec.name, now)
     decision = promotion.recheck(spec, evidence, approval=approval, waivers=waivers, now=now)
     if decision.outcome == "promote" and approval is not None and approval.verdict != "approve":
-        words = {"reject": "rejected", "defer": "deferred"}[approval.verdict]
-        decision = Decision("keep", f"{words} by {approval.actor}: {approval.comment}", approval.actor)
+        verb = {"reject": "rejected", "defer": "deferred"}[approval.verdict]
+        decision = Decision("keep", f"{verb} by {approval.actor}: {approval.comment}", approval.actor)
     waits = decision.outcome == "keep" and promotion.waiting(evidence.gates, approval, waivers, now)
-    decision, held = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, approval, now)
-    return decision, waits or held
+    decision, current = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, approval, now)
+    return decision, waits or current
 
 
 def request_approval(
@@ -124,18 +124,18 @@ def waiting_key(evidence_hash: str) -> str:
 def _supersede(platform: Platform, run: Run, model: str, version: int) -> None:
     """Older challengers that were still waiting are kept: their evidence compares with what is past."""
     for older in platform.ledger.versions(model, "challenger"):
-        found = platform.ledger.evidence_of(model, older.version) if older.version < version else ()
-        if found:
+        recorded = platform.ledger.evidence_of(model, older.version) if older.version < version else ()
+        if recorded:
             reason = f"version {version} took its place before a person answered"
             platform.ledger.keep(
                 model,
                 older.version,
-                evidence_hash=found[0].hash,
+                evidence_hash=recorded[0].hash,
                 actor=run.actor,
                 reason=reason,
                 at=run.now(),
             )
-            platform.ledger.acknowledge_alert(waiting_key(found[0].hash), run.actor, run.now())
+            platform.ledger.acknowledge_alert(waiting_key(recorded[0].hash), run.actor, run.now())
 
 
 def stored_evidence(platform: Platform, evidence_hash: str, version: int) -> Evidence:

@@ -22,8 +22,8 @@ from mlops_assets.lifecycle.stages.candidates import (
     MEASURED,
     Study,
     Trained,
+    best_index,
     best_of,
-    best_place,
     fit_candidates,
 )
 from mlops_assets.model_file import ModelSpec
@@ -135,7 +135,7 @@ def register_candidate(
         as_of=record.as_of,
         mlflow_run_id=tracked.run_id,
     )
-    tracked.register(model, _logged(candidates[best_place(spec, candidates)]))
+    tracked.register(model, _logged(candidates[best_index(spec, candidates)]))
     return model
 
 

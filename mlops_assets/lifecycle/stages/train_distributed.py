@@ -21,7 +21,7 @@ from mlops_assets.errors import TrainingError
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, own_record
 from mlops_assets.lifecycle.predictor import BundlePredictor, calibrated
 from mlops_assets.lifecycle.records import FeaturesRecord
-from mlops_assets.lifecycle.stages.candidates import Task, Trained, best_place, fit_candidates, tasks_of
+from mlops_assets.lifecycle.stages.candidates import Task, Trained, best_index, fit_candidates, tasks_of
 from mlops_assets.lifecycle.stages.train import (
     description,
     keep_model,
@@ -112,9 +112,11 @@ def finish_training(spec: ModelSpec, platform: Platform, run: Run) -> TrainedMod
     with platform.registry.ending(tracked):
         fits = [_stored(spec, platform, run, opened, task) for task in tasks]
         candidates = [fit.candidate for fit in fits]
-        place = best_place(spec, candidates)
+        best_position = best_index(spec, candidates)
         rows, split = _rows(spec, platform, opened)
-        best = calibrated(spec, _predictor(folder / tasks[place].name, fits[place]), split.validation)
+        best = calibrated(
+            spec, _predictor(folder / tasks[best_position].name, fits[best_position]), split.validation
+        )
         began = _began(opened, run)
         model = register_candidate(
             spec, platform, run, tracked, opened.features, split, rows, candidates, best, began

@@ -20,8 +20,8 @@ def challenger(ledger: Ledger, model: str = M) -> tuple[int, str]:
     return made.version, ledger.record_evidence(model, made.version, {"rmse": 1.0}, AT)
 
 
-def promote(ledger: Ledger, version: int, hash_: str, seen: int | None = None) -> Champion:
-    revision = ledger.champion_state(M).revision if seen is None else seen
+def promote(ledger: Ledger, version: int, hash_: str, expected: int | None = None) -> Champion:
+    revision = ledger.champion_state(M).revision if expected is None else expected
     return ledger.promote(
         M, version, expected_revision=revision, evidence_hash=hash_, actor="ann", reason="better", at=AT
     )
@@ -57,11 +57,11 @@ def test_first_promotion_and_the_next(ledger: Ledger) -> None:
 
 def test_an_old_revision_loses_and_changes_nothing(ledger: Ledger) -> None:
     promote_new(ledger)
-    seen = ledger.champion_state(M).revision
+    expected = ledger.champion_state(M).revision
     winner = promote_new(ledger)
     late = challenger(ledger)
     with pytest.raises(LostRaceError, match="revision 1 was seen, it is now 2"):
-        promote(ledger, *late, seen=seen)
+        promote(ledger, *late, expected=expected)
     assert ledger.champion(M) == winner
     assert len(ledger.history(M)) == 2
     assert statuses(ledger)[late[0]] == "challenger"
@@ -69,7 +69,7 @@ def test_an_old_revision_loses_and_changes_nothing(ledger: Ledger) -> None:
 
 def test_a_retried_promotion_is_answered_once(ledger: Ledger) -> None:
     version, hash_ = challenger(ledger)
-    assert promote(ledger, version, hash_, seen=0) == promote(ledger, version, hash_, seen=0)
+    assert promote(ledger, version, hash_, expected=0) == promote(ledger, version, hash_, expected=0)
     assert len(ledger.history(M)) == 1
 
 
@@ -169,10 +169,10 @@ def test_rollback_to_a_named_version(ledger: Ledger) -> None:
 def test_two_people_roll_back_once(ledger: Ledger) -> None:
     for _ in range(3):
         promote_new(ledger)
-    seen = ledger.champion_state(M).revision
-    ledger.rollback(M, actor="ann", reason="spike", at=AT, expected_revision=seen)
+    expected = ledger.champion_state(M).revision
+    ledger.rollback(M, actor="ann", reason="spike", at=AT, expected_revision=expected)
     with pytest.raises(LostRaceError):
-        ledger.rollback(M, actor="bob", reason="spike", at=AT, expected_revision=seen)
+        ledger.rollback(M, actor="bob", reason="spike", at=AT, expected_revision=expected)
 
 
 def test_retire_and_come_back(ledger: Ledger) -> None:
@@ -186,7 +186,7 @@ def test_retire_and_come_back(ledger: Ledger) -> None:
         ledger.retire(M, actor="ann", reason="again", at=AT)
     late = challenger(ledger)
     with pytest.raises(LostRaceError, match="champion: none"):
-        promote(ledger, *late, seen=0)
+        promote(ledger, *late, expected=0)
     assert rollback(ledger) == 2
     assert rollback(ledger) == 1
 

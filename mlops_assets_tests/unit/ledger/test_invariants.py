@@ -107,8 +107,8 @@ def test_an_empty_one_neither(ledger: Ledger) -> None:
 )
 def test_tampering_by_hand_is_seen(used_ledger: Ledger, tampering: str, expected: str) -> None:
     tamper(used_ledger, tampering)
-    found = invariants(used_ledger)
-    assert any(expected in sentence for sentence in found), found
+    broken = invariants(used_ledger)
+    assert any(expected in sentence for sentence in broken), broken
 
 
 def test_altered_evidence_decides_nothing(used_ledger: Ledger) -> None:
@@ -119,4 +119,4 @@ def test_altered_evidence_decides_nothing(used_ledger: Ledger) -> None:
     with pytest.raises(EvidenceError, match="it was altered"):
         used_ledger.promote("pump", 3, expected_revision=5, evidence_hash=one, actor="a", reason="", at=AT)
     with pytest.raises(EvidenceError, match="it was altered"):
-        used_ledger.answer(one, "approve", actor="ann", comment="", at=AT)
+        used_ledger.record_verdict(one, "approve", actor="ann", comment="", at=AT)

@@ -26,8 +26,8 @@ def version(ledger: Ledger) -> int:
 def test_versions_are_numbered_per_model(ledger: Ledger) -> None:
     assert [version(ledger), version(ledger), ledger.new_version("wine", AT).version] == [1, 2, 1]
     assert ledger.models() == ("pump", "wine")
-    found = ledger.model_version(M, 2)
-    assert (found.status, found.data_versions, found.seed) == ("challenger", {"raw": 3}, 42)
+    record = ledger.model_version(M, 2)
+    assert (record.status, record.data_versions, record.seed) == ("challenger", {"raw": 3}, 42)
     assert [one.version for one in ledger.versions(M)] == [2, 1]
     assert ledger.versions(M, "champion") == ()
     with pytest.raises(LedgerError, match="no version 3: it has versions 1 to 2"):
@@ -39,9 +39,9 @@ def test_versions_are_numbered_per_model(ledger: Ledger) -> None:
 def test_a_bundle_is_written_once(ledger: Ledger) -> None:
     number = version(ledger)
     bundle = {"bundle_path": "a", "manifest_sha256": "0" * 64, "mlflow_run_id": "r1"}
-    found = ledger.record_bundle(M, number, **bundle)
-    assert ledger.record_bundle(M, number, **bundle) == found  # a retried step
-    assert (found.bundle_path, found.mlflow_run_id) == ("a", "r1")
+    record = ledger.record_bundle(M, number, **bundle)
+    assert ledger.record_bundle(M, number, **bundle) == record  # a retried step
+    assert (record.bundle_path, record.mlflow_run_id) == ("a", "r1")
     with pytest.raises(LedgerError, match="already written and does not change"):
         ledger.record_bundle(M, number, bundle_path="b", manifest_sha256="0" * 64)
 
@@ -67,16 +67,16 @@ AWKWARD: dict[str, Any] = {
 def test_evidence_comes_back_as_it_was(ledger: Ledger) -> None:
     number = version(ledger)
     hash_ = ledger.record_evidence(M, number, AWKWARD, AT)
-    found = ledger.evidence(hash_)
-    assert canonical_text(found.body) == canonical_text({**AWKWARD, "model": M, "version": number})
-    assert repr(found.body["rows"]) == repr(AWKWARD["rows"])
-    assert (found.body["text"], found.body["count"]) == (AWKWARD["text"], AWKWARD["count"])
+    record = ledger.evidence(hash_)
+    assert canonical_text(record.body) == canonical_text({**AWKWARD, "model": M, "version": number})
+    assert repr(record.body["rows"]) == repr(AWKWARD["rows"])
+    assert (record.body["text"], record.body["count"]) == (AWKWARD["text"], AWKWARD["count"])
     assert (
-        repr([found.body["metrics"][name] for name in AWKWARD["metrics"]])
+        repr([record.body["metrics"][name] for name in AWKWARD["metrics"]])
         == "[nan, inf, -inf, 1e+22, 5e-324]"
     )
-    assert (repr(found.body["zero"]), repr(found.body["whole"])) == ("-0.0", "1.0")
-    assert found.at == AT
+    assert (repr(record.body["zero"]), repr(record.body["whole"])) == ("-0.0", "1.0")
+    assert record.at == AT
 
 
 def test_the_same_evidence_is_stored_once(ledger: Ledger) -> None:
@@ -176,14 +176,14 @@ def test_an_alert_is_raised_once(ledger: Ledger) -> None:
 
 
 def test_a_lasting_flag_is_one_line(ledger: Ledger) -> None:
-    def seen(end: datetime, readings: int) -> SensorAlert:
+    def sensor_alert(end: datetime, readings: int) -> SensorAlert:
         return SensorAlert("p1:cavitation:1", M, "p1", "cavitation", AT, end, readings, "cavitation")
 
-    assert ledger.log_sensor_alerts([seen(AT, 1)]) == 1
-    assert ledger.log_sensor_alerts([seen(LATER, 12), seen(LATER, 12)]) == 0
-    assert ledger.log_sensor_alerts([seen(AT, 1)]) == 0
+    assert ledger.log_sensor_alerts([sensor_alert(AT, 1)]) == 1
+    assert ledger.log_sensor_alerts([sensor_alert(LATER, 12), sensor_alert(LATER, 12)]) == 0
+    assert ledger.log_sensor_alerts([sensor_alert(AT, 1)]) == 0
     assert ledger.log_sensor_alerts([]) == 0
-    assert ledger.sensor_alerts(M) == (seen(LATER, 12),)
+    assert ledger.sensor_alerts(M) == (sensor_alert(LATER, 12),)
 
 
 # performance, watermarks
@@ -194,8 +194,8 @@ def test_performance_keeps_the_first_and_knows_its_week(ledger: Ledger) -> None:
     assert ledger.record_performance([row, Performance(M, 1, LATER, "rmse", "live", 1.6, 90)]) == 2
     assert ledger.record_performance([row]) == 0
     assert ledger.record_performance([]) == 0
-    found = ledger.performance(M, metric="rmse", split="live")
-    assert [(one.value, one.week) for one in found] == [(1.5, date(2026, 2, 23)), (1.6, date(2026, 2, 23))]
+    record = ledger.performance(M, metric="rmse", split="live")
+    assert [(one.value, one.week) for one in record] == [(1.5, date(2026, 2, 23)), (1.6, date(2026, 2, 23))]
     assert ledger.performance(M, since=LATER)[0].value == 1.6
     for value in (math.nan, math.inf):
         with pytest.raises(LedgerError, match="only finite values"):
@@ -224,21 +224,21 @@ def test_predictions_never_double(ledger: Ledger) -> None:
     assert ledger.store_predictions(M, 1, frame(60), predicted_at=LATER) == 10
     assert ledger.store_predictions(M, 2, frame(60), predicted_at=LATER) == 60
     assert ledger.store_predictions(M, 2, frame(60).clear(), predicted_at=LATER) == 0
-    found = ledger.predictions(M, since=AT, until=AT + timedelta(days=1), version=1)
-    assert found.select("entity", "at", "value").equals(
+    record = ledger.predictions(M, since=AT, until=AT + timedelta(days=1), version=1)
+    assert record.select("entity", "at", "value").equals(
         frame(60).with_columns(pl.col("at").cast(pl.Datetime("us", "UTC")))
     )
-    assert found["predicted_at"].unique().to_list() == [LATER]
+    assert record["predicted_at"].unique().to_list() == [LATER]
     assert ledger.predictions(M, since=AT, until=AT).height == 0
     assert ledger.last_prediction(M) == frame(60)["at"].max()
 
 
 def test_labels_and_missing_answers(ledger: Ledger) -> None:
-    given = frame(2, value=[None, 0.5], label=['it\'s, "a" {b}', None])
-    assert ledger.store_predictions(M, 1, given, predicted_at=LATER) == 2
-    found = ledger.predictions(M, since=AT, until=LATER)
-    assert found["value"].to_list() == [None, 0.5]
-    assert found["label"].to_list() == ['it\'s, "a" {b}', None]
+    recorded = frame(2, value=[None, 0.5], label=['it\'s, "a" {b}', None])
+    assert ledger.store_predictions(M, 1, recorded, predicted_at=LATER) == 2
+    record = ledger.predictions(M, since=AT, until=LATER)
+    assert record["value"].to_list() == [None, 0.5]
+    assert record["label"].to_list() == ['it\'s, "a" {b}', None]
 
 
 @pytest.mark.parametrize(
@@ -262,22 +262,22 @@ def test_bad_predictions_store_nothing(ledger: Ledger, bad: pl.DataFrame, messag
 def test_one_answer_per_evidence(ledger: Ledger) -> None:
     hash_ = ledger.record_evidence(M, version(ledger), {}, AT)
     assert ledger.approval(hash_) is None
-    given = ledger.answer(hash_, "approve", actor="ann", comment="good", at=AT, expires_at=LATER)
-    assert ledger.answer(hash_, "approve", actor="ann", comment="again", at=LATER) == given
+    recorded = ledger.record_verdict(hash_, "approve", actor="ann", comment="good", at=AT, expires_at=LATER)
+    assert ledger.record_verdict(hash_, "approve", actor="ann", comment="again", at=LATER) == recorded
     with pytest.raises(LostRaceError, match="ann answered 'approve'"):
-        ledger.answer(hash_, "reject", actor="bob", comment="no", at=LATER)
-    assert ledger.approval(hash_) == given
+        ledger.record_verdict(hash_, "reject", actor="bob", comment="no", at=LATER)
+    assert ledger.approval(hash_) == recorded
     with pytest.raises(EvidenceError, match="holds no evidence"):
-        ledger.answer("0" * 64, "approve", actor="ann", comment="", at=AT)
+        ledger.record_verdict("0" * 64, "approve", actor="ann", comment="", at=AT)
     with pytest.raises(LedgerError, match="needs the name"):
-        ledger.answer(hash_, "approve", actor=" ", comment="", at=AT)
+        ledger.record_verdict(hash_, "approve", actor=" ", comment="", at=AT)
 
 
 def test_waivers_expire_but_stay(ledger: Ledger) -> None:
-    given = ledger.waive(M, "fairness", owner="ann", reason="no groups yet", at=AT, expires_at=LATER)
-    assert ledger.waivers(M, AT) == (given,)
+    recorded = ledger.waive(M, "fairness", owner="ann", reason="no groups yet", at=AT, expires_at=LATER)
+    assert ledger.waivers(M, AT) == (recorded,)
     assert ledger.waivers(M, LATER) == ()
-    assert ledger.waivers(M) == (given,)
+    assert ledger.waivers(M) == (recorded,)
     with pytest.raises(LedgerError, match="needs an owner and a reason"):
         ledger.waive(M, "fairness", owner="ann", reason=" ", at=AT, expires_at=LATER)
     with pytest.raises(LedgerError, match="expired before it begins"):

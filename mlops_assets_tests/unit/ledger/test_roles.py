@@ -54,7 +54,7 @@ def use_ledger(ledger: Ledger) -> None:
     ledger.refuse("pump", 4, evidence_hash=hashes[4], actor="a", reason="", at=AT)
     ledger.rollback("pump", actor="a", reason="", at=AT)
     ledger.retire("pump", actor="a", reason="", at=AT)
-    ledger.answer(hashes[3], "approve", actor="ann", comment="", at=AT)
+    ledger.record_verdict(hashes[3], "approve", actor="ann", comment="", at=AT)
     ledger.waive("pump", "fairness", owner="ann", reason="x", at=AT, expires_at=LATER)
     for _ in range(2):
         ledger.put_record("pump/features", "r", {}, AT)

@@ -71,7 +71,7 @@ class Station:
     platform: Platform
     registry: FakeRegistry
     now: datetime = NOW
-    said: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
     runs: int = 0
 
     def run(self, actor: str = "ann") -> Run:
@@ -84,7 +84,7 @@ class Station:
             now=self.tick,
             actor=actor,
             code_commit="abc",
-            progress=self.said.append,
+            progress=self.sentences.append,
         )
 
     def tick(self) -> datetime:
@@ -118,9 +118,9 @@ class Station:
     ) -> str:
         """Evidence about it, with numbers of the test's own; its hash."""
         champion_state = self.platform.ledger.champion_state(self.spec.name)
-        held = champion_state.champion.version if champion_state.champion else None
+        current = champion_state.champion.version if champion_state.champion else None
         measured = evaluation_of(rmse, champion_rmse)
-        if held is None:
+        if current is None:
             measured = replace(measured, champion=None, comparisons=())
         evidence = evidence_of(
             measured,
@@ -128,7 +128,7 @@ class Station:
             model=self.spec.name,
             version=trained.version,
             manifest_sha256=trained.manifest_sha256,
-            champion=ChampionRef(held, champion_state.revision),
+            champion=ChampionRef(current, champion_state.revision),
             data=trained.data,
             as_of=trained.as_of,
             split={"strategy": "temporal", "digest": trained.split_digest},
@@ -155,8 +155,8 @@ class Station:
 
     def champion(self) -> int | None:
         """The version in production."""
-        found = self.platform.ledger.champion(self.spec.name)
-        return found.version if found else None
+        current_champion = self.platform.ledger.champion(self.spec.name)
+        return current_champion.version if current_champion else None
 
     def history(self) -> list[tuple[str, int]]:
         """Decisions, oldest first."""
@@ -184,8 +184,8 @@ def readings(rows: int = 240, seed: int = 3) -> pl.DataFrame:
     flow = rng.uniform(100, 300, rows)
     return pl.DataFrame(
         {
-            "at": [NOW - timedelta(hours=rows // 2 - place // 2) for place in range(rows)],
-            "pump_id": [f"p{place % 2}" for place in range(rows)],
+            "at": [NOW - timedelta(hours=rows // 2 - row // 2) for row in range(rows)],
+            "pump_id": [f"p{row % 2}" for row in range(rows)],
             "flow": flow,
             "power": flow / 3 + rng.normal(size=rows),
             "y": 40 + flow / 10 + rng.normal(size=rows),

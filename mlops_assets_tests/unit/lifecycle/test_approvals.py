@@ -11,8 +11,8 @@ import pytest
 from mlops_assets.errors import EvidenceError, LedgerError, LostRaceError, MlopsError
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle import reports
-from mlops_assets.lifecycle.approvals import answers, waivers
-from mlops_assets.lifecycle.approvals.files import answer_from_files, complain, folder
+from mlops_assets.lifecycle.approvals import verdicts, waivers
+from mlops_assets.lifecycle.approvals.files import alert_about, folder, verdicts_from_files
 from mlops_assets.lifecycle.approvals.hold import hold_on
 from mlops_assets.lifecycle.platform import keep_record
 from mlops_assets.lifecycle.recovery.rollback import roll_back
@@ -32,10 +32,10 @@ def station(tmp_path: Path, ledger: Ledger) -> Station:
     return station
 
 
-def answer(
+def give(
     station: Station, verdict: Any = "approve", comment: str = "seen", by: str = "ann", **more: Any
 ) -> Any:
-    return answers.answer(station.spec, station.platform, station.run(by), verdict, comment, **more)
+    return verdicts.give_verdict(station.spec, station.platform, station.run(by), verdict, comment, **more)
 
 
 def test_a_challenger_that_waits_stays_a_challenger_until_somebody_answers(station: Station) -> None:
@@ -48,45 +48,45 @@ def test_a_challenger_that_waits_stays_a_challenger_until_somebody_answers(stati
         station.apply_decision(version, evidence_hash).decision == record.decision
     )  # asking twice writes nothing either
     assert [
-        one.evidence_hash for one in answers.waiting([station.spec], station.platform, station.run())
+        one.evidence_hash for one in verdicts.waiting([station.spec], station.platform, station.run())
     ] == [evidence_hash]
 
 
 def test_an_approval_promotes_at_once_and_says_who(station: Station) -> None:
     version, evidence_hash, _ = station.challenge()
-    done = answer(station, comment="plots look right", evidence_hash=evidence_hash[:12])
+    done = give(station, comment="plots look right", evidence_hash=evidence_hash[:12])
     assert (done.record.decision.outcome, station.champion()) == ("promote", version)
     assert "approved by ann: plots look right" in station.platform.ledger.history("station")[0].reason
     assert done.approval.evidence_hash == evidence_hash
     assert station.registry.mirrored[-1] == (version, {version: True})
-    assert answers.waiting([station.spec], station.platform, station.run()) == ()
+    assert verdicts.waiting([station.spec], station.platform, station.run()) == ()
     assert station.platform.ledger.alerts("station", open_only=True) == ()
-    assert answer(station, evidence_hash=evidence_hash).record.decision.reason == "already the champion"
+    assert give(station, evidence_hash=evidence_hash).record.decision.reason == "already the champion"
 
 
 @pytest.mark.parametrize("verdict, word", [("reject", "rejected"), ("defer", "deferred")])
 def test_a_no_keeps_the_champion_for_good(station: Station, verdict: str, word: str) -> None:
     version, evidence_hash, _ = station.challenge()
     with pytest.raises(LedgerError, match="needs a comment"):
-        answer(station, verdict, " ")
-    done = answer(station, verdict, "noise at night")
+        give(station, verdict, " ")
+    done = give(station, verdict, "noise at night")
     assert done.record.decision.outcome == "keep"
     assert station.history()[-1] == ("kept", version)
     assert f"{word} by ann: noise at night" in station.platform.ledger.history("station")[0].reason
     assert station.registry.mirrored[-1] == (1, {version: False})
     with pytest.raises(LostRaceError, match=f"ann answered '{verdict}'"):
-        answer(station, "approve", by="bob", evidence_hash=evidence_hash)
+        give(station, "approve", by="bob", evidence_hash=evidence_hash)
     assert station.apply_decision(version, evidence_hash).decision.outcome == "keep"
     assert station.champion() == 1
 
 
 def test_a_deferral_asks_for_one_retrain_that_carries_the_comment(station: Station) -> None:
     station.challenge()
-    done = answer(station, "defer", "wait for the new sensor")
+    done = give(station, "defer", "wait for the new sensor")
     assert done.request is not None
-    assert answer(station, "defer", "wait for the new sensor").request is None
-    [asked] = station.platform.ledger.open_requests("station")
-    assert "ann deferred version 2: wait for the new sensor" in asked.detail["reason"]
+    assert give(station, "defer", "wait for the new sensor").request is None
+    [retrain] = station.platform.ledger.open_requests("station")
+    assert "ann deferred version 2: wait for the new sensor" in retrain.detail["reason"]
 
 
 def test_a_no_counts_where_no_gate_asked_for_a_person(tmp_path: Path, ledger: Ledger) -> None:
@@ -94,7 +94,7 @@ def test_a_no_counts_where_no_gate_asked_for_a_person(tmp_path: Path, ledger: Le
     station.challenge()
     trained = station.train()
     evidence_hash = station.judge(trained)
-    answer(station, "reject", "not this week")
+    give(station, "reject", "not this week")
     assert station.apply_decision(trained.version, evidence_hash).decision.outcome == "keep"
     assert station.champion() == 1
 
@@ -104,23 +104,23 @@ def test_an_approval_lapses_when_anything_changed(station: Station) -> None:
     trained = replace(life_version(station, version), version=version)
     newer = station.judge(trained, rmse=0.8)
     with pytest.raises(EvidenceError, match=f"evaluated again since; its newest evidence is {newer[:16]}"):
-        answer(station, evidence_hash=evidence_hash)
+        give(station, evidence_hash=evidence_hash)
     before = station.spec
     station.with_gates(*ASKING, "no_missing_predictions")
     with pytest.raises(EvidenceError, match="the model file has changed"):
-        answer(station, evidence_hash=newer)
+        give(station, evidence_hash=newer)
     station.spec = before
     with pytest.raises(EvidenceError, match=r"holds no evidence f{64}"):
-        answer(station, evidence_hash="f" * 64)
+        give(station, evidence_hash="f" * 64)
     with pytest.raises(EvidenceError, match="too short"):
-        answer(station, evidence_hash=newer[:6])
-    assert station.platform.ledger.answers("station") == {}
+        give(station, evidence_hash=newer[:6])
+    assert station.platform.ledger.approvals_of("station") == {}
     station.with_gates(*GATES)
     _, other, _ = station.challenge()
     assert station.champion() == 3
     station.spec = before
     with pytest.raises(MlopsError, match="lapsed"):
-        answer(station, evidence_hash=newer)
+        give(station, evidence_hash=newer)
     assert station.statuses()[version] == "archived"  # version 3 took its place
     assert other != newer
 
@@ -130,22 +130,22 @@ def life_version(station: Station, version: int) -> Any:
     from mlops_assets.artifacts import TrainedModel
     from mlops_assets.lifecycle.platform import known_record
 
-    found = known_record(station.platform, station.spec, stages.TRAINED_MODEL, TrainedModel)
-    assert found is not None
-    assert found.version == version
-    return found
+    trained_record = known_record(station.platform, station.spec, stages.TRAINED_MODEL, TrainedModel)
+    assert trained_record is not None
+    assert trained_record.version == version
+    return trained_record
 
 
 def test_an_approval_that_would_change_nothing_is_not_recorded(station: Station) -> None:
     _, evidence_hash, _ = station.challenge(rmse=1.2)
     with pytest.raises(EvidenceError, match="would not promote station version 2: beats_champion_rmse"):
-        answer(station, evidence_hash=evidence_hash)
+        give(station, evidence_hash=evidence_hash)
     assert station.platform.ledger.approval(evidence_hash) is None
 
 
 def test_an_expired_approval_is_refused(station: Station) -> None:
     version, evidence_hash, _ = station.challenge()
-    station.platform.ledger.answer(
+    station.platform.ledger.record_verdict(
         evidence_hash,
         "approve",
         actor="ann",
@@ -166,13 +166,13 @@ def test_a_newer_challenger_takes_the_place_of_one_that_waits(station: Station) 
     assert station.statuses() == {1: "champion", first: "archived", second: "challenger"}
     entry = station.platform.ledger.history("station")[0]
     assert (entry.version, entry.reason) == (first, "version 3 took its place before a person answered")
-    [waiting] = answers.waiting([station.spec], station.platform, station.run())
+    [waiting] = verdicts.waiting([station.spec], station.platform, station.run())
     assert waiting.evidence.version == second
     third, _, _ = station.challenge(
         rmse=1.2
     )  # one that is kept does not: the one before may still be approved
     assert station.statuses()[second] == "challenger"
-    assert answer(station, version=second).record.champion == second
+    assert give(station, version=second).record.champion == second
     assert third == 4
 
 
@@ -185,7 +185,7 @@ def test_sixteen_people_answer_at_once_and_one_counts(station: Station, ledger_u
             platform = replace(station.platform, ledger=own)
             run = replace(station.run(), actor=f"person {number}")
             try:
-                answers.answer(
+                verdicts.give_verdict(
                     station.spec,
                     platform,
                     run,
@@ -203,19 +203,19 @@ def test_sixteen_people_answer_at_once_and_one_counts(station: Station, ledger_u
     for thread in threads:
         thread.join()
     assert outcomes.count("won") == 1
-    verdict = station.platform.ledger.answers("station")[2].verdict
+    verdict = station.platform.ledger.approvals_of("station")[2].verdict
     assert station.champion() == (2 if verdict == "approve" else 1)
 
 
 def test_an_answer_whose_process_died_is_acted_on_later(station: Station) -> None:
     version, evidence_hash, _ = station.challenge()
-    station.platform.ledger.answer(evidence_hash, "approve", actor="ann", comment="", at=station.now)
+    station.platform.ledger.record_verdict(evidence_hash, "approve", actor="ann", comment="", at=station.now)
     assert station.champion() == 1
-    [said] = answers.act_on_answers(station.spec, station.platform, station.run("sensor"))
+    [applied] = verdicts.apply_verdicts(station.spec, station.platform, station.run("sensor"))
     assert station.champion() == version
-    assert "approved by ann" in said
+    assert "approved by ann" in applied
     assert station.platform.ledger.history("station")[0].actor == "ann"
-    assert answers.act_on_answers(station.spec, station.platform, station.run()) == ()
+    assert verdicts.apply_verdicts(station.spec, station.platform, station.run()) == ()
 
 
 def test_a_waived_gate_promotes_and_is_shown(station: Station) -> None:
@@ -319,13 +319,13 @@ def test_a_waiver_in_force_is_in_the_report(station: Station) -> None:
     )
     run = station.run()
     text, _ = reports.report(
-        station.spec, station.platform, run, answers.subject(station.spec, station.platform, run)
+        station.spec, station.platform, run, verdicts.subject(station.spec, station.platform, run)
     )
     assert f"{GATE} is waived by team:water until" in text
     station.now += timedelta(days=8)
     run = station.run()
     text, _ = reports.report(
-        station.spec, station.platform, run, answers.subject(station.spec, station.platform, run)
+        station.spec, station.platform, run, verdicts.subject(station.spec, station.platform, run)
     )
     assert "is waived by" not in text
 
@@ -338,17 +338,17 @@ def test_a_rollback_puts_the_model_on_hold(station: Station) -> None:
     hold = hold_on(station.platform, "station")
     assert hold is not None
     assert (hold.version, hold.actor, hold.reason) == (second, "ops", "spike")
-    assert any("on hold since ops rolled back" in sentence for sentence in station.said)
+    assert any("on hold since ops rolled back" in sentence for sentence in station.sentences)
 
     twin, evidence_hash, record = station.challenge()
     assert (record.decision.outcome, record.decision.by, record.champion) == ("keep", "hold", 1)
     assert "on hold since ops rolled back from version 2" in record.decision.reason
     assert station.apply_decision(twin, evidence_hash).champion == 1  # asked again, nothing changes
-    [waiting] = answers.waiting([station.spec], station.platform, station.run())
+    [waiting] = verdicts.waiting([station.spec], station.platform, station.run())
     assert waiting.evidence.version == twin
     assert "on hold" in station.platform.ledger.alerts("station", open_only=True)[0].message
 
-    assert answer(station).record.champion == twin
+    assert give(station).record.champion == twin
     assert hold_on(station.platform, "station") is None
     after, _, _ = station.challenge()
     assert station.champion() == after
@@ -384,7 +384,7 @@ def test_an_expired_approval_does_not_end_the_hold(station: Station) -> None:
     station.challenge()
     roll_back(station.platform, "station", None, station.run("ops"), "spike")
     version, evidence_hash, _ = station.challenge()
-    station.platform.ledger.answer(
+    station.platform.ledger.record_verdict(
         evidence_hash,
         "approve",
         actor="ann",
@@ -401,7 +401,7 @@ def test_reviewers_are_told_once_and_an_unset_address_is_said(station: Station) 
     station.with_gates(*ASKING, alerts={"notify": ["REVIEWERS"]})
     version, evidence_hash, _ = station.challenge()
     station.apply_decision(version, evidence_hash)
-    assert sum("REVIEWERS is not set" in sentence for sentence in station.said) == 1
+    assert sum("REVIEWERS is not set" in sentence for sentence in station.sentences) == 1
     unsent, alert = station.platform.ledger.alerts("station", open_only=True)
     assert evidence_hash[:16] in alert.message
     assert (unsent.kind, alert.kind, alert.delivery) == ("alert_unsent", "approval", "pending")
@@ -417,9 +417,9 @@ def test_a_waiting_challenger_is_not_trained_again_on_the_same_data(station: Sta
 
 
 def write(station: Station, **content: str) -> Path:
-    place = folder(station.platform.settings)
-    place.mkdir(exist_ok=True)
-    file = place / "station.yaml"
+    approvals_folder = folder(station.platform.settings)
+    approvals_folder.mkdir(exist_ok=True)
+    file = approvals_folder / "station.yaml"
     file.write_text("\n".join(f"{key}: {value}" for key, value in content.items()))
     return file
 
@@ -429,10 +429,10 @@ def test_an_approval_file_answers_once(station: Station) -> None:
     write(
         station, evidence=evidence_hash, verdict="approve", by="ann@example.com", comment="merged in review"
     )
-    [read] = answer_from_files([station.spec], station.platform, station.run("sensor"))
+    [read] = verdicts_from_files([station.spec], station.platform, station.run("sensor"))
     assert (read.accepted, station.champion()) == (True, version)
     assert station.platform.ledger.history("station")[0].actor == "ann@example.com"
-    [again] = answer_from_files([station.spec], station.platform, station.run("sensor"))
+    [again] = verdicts_from_files([station.spec], station.platform, station.run("sensor"))
     assert (again.accepted, again.news) == (True, False)
 
 
@@ -453,11 +453,11 @@ def test_an_approval_file_is_read_strictly_and_complained_about_once(
     _, evidence_hash, _ = station.challenge()
     content = {"evidence": evidence_hash, "verdict": "approve", "by": "ann", "comment": "x"}
     write(station, **(content | changes))
-    [read] = answer_from_files([station.spec], station.platform, station.run("sensor"))
+    [read] = verdicts_from_files([station.spec], station.platform, station.run("sensor"))
     assert not read.accepted
     assert message in read.sentence
-    assert complain(read, station.platform, station.run())
-    assert not complain(read, station.platform, station.run())
+    assert alert_about(read, station.platform, station.run())
+    assert not alert_about(read, station.platform, station.run())
     assert station.champion() == 1
 
 
@@ -465,5 +465,5 @@ def test_an_approval_file_of_no_model_is_named(station: Station) -> None:
     write(station, evidence="a" * 64, verdict="approve", by="ann").rename(
         folder(station.platform.settings) / "stations.yaml"
     )
-    [read] = answer_from_files([station.spec], station.platform, station.run())
+    [read] = verdicts_from_files([station.spec], station.platform, station.run())
     assert "did you mean 'station'" in read.sentence

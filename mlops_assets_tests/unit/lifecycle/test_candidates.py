@@ -53,43 +53,41 @@ def parts(spec: ModelSpec) -> Split:
     return features.split(spec, features.build(spec, ad_sales(END - timedelta(days=400), END)))
 
 
-def run(said: list[str]) -> Run:
-    return Run("r", END, lambda: END, "somebody", "0" * 40, said.append)
+def run(sentences: list[str]) -> Run:
+    return Run("r", END, lambda: END, "somebody", "0" * 40, sentences.append)
 
 
 def test_algorithms_that_read_the_past_keep_a_preparation_of_their_own() -> None:
     spec = model()
     split = parts(spec)
-    found = fit_candidates(
-        spec, split, features.fit_preparation(spec, split.train), time.monotonic(), run([])
-    )
-    ridge, naive = (one for one in found if isinstance(one, Trained))
+    fits = fit_candidates(spec, split, features.fit_preparation(spec, split.train), time.monotonic(), run([]))
+    ridge, naive = (one for one in fits if isinstance(one, Trained))
     assert not any("@" in name for name in ridge.predictor.estimator.feature_names)
     assert naive.predictor.estimator.feature_names[-2:] == ("sales@-27", "@time")
     assert naive.predictor.predict(split.test).tolist() == split.test["sales@0"].to_list(), "7 days before"
-    assert best_of(spec, found) is ridge
+    assert best_of(spec, fits) is ridge
 
 
 def test_what_is_not_installed_is_left_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training.ALGORITHMS["lstm"], "modules", ("nobody_has_this",))
     monkeypatch.setattr(training.ALGORITHMS["xgboost"], "modules", ("nobody_has_this",))
-    spec, said = model(algorithms=["xgboost", "ridge", "lstm"]), list[str]()
+    spec, sentences = model(algorithms=["xgboost", "ridge", "lstm"]), list[str]()
     split = parts(spec)
     preparation = features.fit_preparation(spec, split.train)
-    found = fit_candidates(spec, split, preparation, time.monotonic(), run(said))
-    assert [one.status if isinstance(one, Candidate) else "trained" for one in found] == [
+    fits = fit_candidates(spec, split, preparation, time.monotonic(), run(sentences))
+    assert [one.status if isinstance(one, Candidate) else "trained" for one in fits] == [
         "failed",
         "trained",
         "failed",
     ]
-    assert [line.partition(" on ")[0] for line in said[:2]] == [
+    assert [line.partition(" on ")[0] for line in sentences[:2]] == [
         "left out, not installed: xgboost, lstm; pip install 'mlops-assets[boosting,deep]'",
         "training ridge",
     ]
-    assert not any("failed" in line for line in said), "not an alarm"
-    assert best_of(spec, found) is found[1]
+    assert not any("failed" in line for line in sentences), "not an alarm"
+    assert best_of(spec, fits) is fits[1]
     with pytest.raises(TrainingError, match=r"xgboost failed: .*boosting.*; lstm failed: .*deep"):
-        best_of(spec, [found[0], found[2]])
+        best_of(spec, [fits[0], fits[2]])
 
 
 def test_every_candidate_has_a_name_of_its_own() -> None:
@@ -108,11 +106,11 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
     split, study = parts(spec), Study(tmp_path / "journal", "one")
     preparation = features.fit_preparation(spec, split.train)
     for trials, journal in ((3, study), (0, study), (3, Study(tmp_path / "journal", "other data"))):
-        said: list[str] = []
-        found = fit_candidates(spec, split, preparation, time.monotonic(), run(said), journal)
-        assert sum(line.startswith("search: ridge (alpha=") for line in said) == trials
-        assert isinstance(found[-1], Trained)
-        assert set(found[-1].candidate.params) == {"alpha"}
+        sentences: list[str] = []
+        fits = fit_candidates(spec, split, preparation, time.monotonic(), run(sentences), journal)
+        assert sum(line.startswith("search: ridge (alpha=") for line in sentences) == trials
+        assert isinstance(fits[-1], Trained)
+        assert set(fits[-1].candidate.params) == {"alpha"}
 
 
 def test_searching_for_what_is_fixed_is_a_contradiction() -> None:
@@ -125,9 +123,7 @@ def test_searching_for_what_is_fixed_is_a_contradiction() -> None:
 def test_every_candidate_learns_the_logarithm_that_the_model_file_asks_for() -> None:
     spec = model(target_transform="log1p", algorithms=["ridge", {"lightgbm": {"n_estimators": 5}}])
     split = parts(spec)
-    found = fit_candidates(
-        spec, split, features.fit_preparation(spec, split.train), time.monotonic(), run([])
-    )
-    trained = [one for one in found if isinstance(one, Trained)]
+    fits = fit_candidates(spec, split, features.fit_preparation(spec, split.train), time.monotonic(), run([]))
+    trained = [one for one in fits if isinstance(one, Trained)]
     assert [one.predictor.estimator.target_transform for one in trained] == ["log1p", "log1p"]
     assert all(200 < one.predictor.predict(split.test).mean() < 2_000 for one in trained)

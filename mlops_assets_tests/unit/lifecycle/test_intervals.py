@@ -62,14 +62,14 @@ def test_an_answer_of_the_api_has_the_bounds_of_the_batch(station: Station) -> N
     predictor, bundle = load_version(station.platform, "station", version)
     spec = spec_of_bundle(bundle)
     served = Served(spec, version, 1, predictor, read_history(station.platform.datasets, spec))
-    asked = readings().tail(2).drop("y")
-    answer = json.loads(json.dumps(served.predict(asked), allow_nan=False))
+    newest = readings().tail(2).drop("y")
+    response = json.loads(json.dumps(served.predict(newest), allow_nan=False))
     station.predict()
     batch = station.platform.datasets.read(predictions_of(station).table)
-    keyed = asked.select("at", entity="pump_id").join(batch, on=["at", "entity"], maintain_order="left")
-    assert answer["level"] == 0.8
+    keyed = newest.select("at", entity="pump_id").join(batch, on=["at", "entity"], maintain_order="left")
+    assert response["level"] == 0.8
     for name, column in (("predictions", "value"), ("low", "low"), ("high", "high")):
-        assert answer[name] == pytest.approx(keyed[column].to_list())
+        assert response[name] == pytest.approx(keyed[column].to_list())
 
 
 def test_predictions_written_before_there_were_intervals_are_followed_by_others(station: Station) -> None:
@@ -89,20 +89,20 @@ def test_predictions_written_before_there_were_intervals_are_followed_by_others(
 
 def test_no_interval_is_an_answer_too(tmp_path: Path, ledger: Ledger) -> None:
     """Asked for none, or for more than 48 validation rows can tell: no file, null bounds, no level."""
-    for place, level in enumerate((None, 0.97)):
-        (tmp_path / str(place)).mkdir()
+    for index, level in enumerate((None, 0.97)):
+        (tmp_path / str(index)).mkdir()
         station = begin(
-            tmp_path / str(place), ledger, training={**ALGORITHMS, "interval": level}, name=f"station{place}"
+            tmp_path / str(index), ledger, training={**ALGORITHMS, "interval": level}, name=f"station{index}"
         )
         version, _, _ = station.challenge()
         predictor, bundle = load_version(station.platform, station.spec.name, version)
         assert predictor.interval is None
         assert "interval.json" not in bundle.manifest.files
         spec = spec_of_bundle(bundle)
-        answer = Served(
+        response = Served(
             spec, version, 1, predictor, read_history(station.platform.datasets, spec)
         ).predict(readings().tail(2))  # fmt: skip
-        assert not {"level", "low", "high"} & set(answer)
+        assert not {"level", "low", "high"} & set(response)
 
 
 def test_gates_judge_the_interval_on_the_holdout(tmp_path: Path, ledger: Ledger) -> None:
@@ -116,13 +116,13 @@ def test_gates_judge_the_interval_on_the_holdout(tmp_path: Path, ledger: Ledger)
     )
     trained = station.train()
     assert trained.candidates[0].metrics["validation"]["coverage"] == pytest.approx(0.5, abs=0.05)
-    found = evaluate_model(station.spec, station.platform, station.run())
-    answer = next(gate for gate in found.gates if gate.gate == "metric_at_least_coverage")
-    assert answer.verdict == "fail"
-    assert "coverage 0." in answer.reason
-    assert "% interval" in (Path(found.folder) / "report.md").read_text()
-    assert "50 % interval: " in (Path(found.folder) / "report.html").read_text()
-    assert any(said.startswith("50 % interval: ") for said in station.said)
+    report = evaluate_model(station.spec, station.platform, station.run())
+    response = next(gate for gate in report.gates if gate.gate == "metric_at_least_coverage")
+    assert response.verdict == "fail"
+    assert "coverage 0." in response.reason
+    assert "% interval" in (Path(report.folder) / "report.md").read_text()
+    assert "50 % interval: " in (Path(report.folder) / "report.html").read_text()
+    assert any(line.startswith("50 % interval: ") for line in station.sentences)
 
 
 def test_a_strange_interval_is_refused(station: Station) -> None:

@@ -56,20 +56,20 @@ def test_rollback_works_while_mlflow_is_down(station: Station, tmp_path: Path) -
     second(station, tmp_path)
     station.registry.down = True
     assert back(station) == 1
-    assert any("MLflow does not mirror this yet" in sentence for sentence in station.said)
+    assert any("MLflow does not mirror this yet" in sentence for sentence in station.sentences)
 
 
 def test_a_rollback_decided_under_an_old_revision_changes_nothing(station: Station, tmp_path: Path) -> None:
     second(station, tmp_path)
-    seen = station.platform.ledger.champion_state("station").revision
-    assert back(station, expected_revision=seen) == 1
+    decided_under = station.platform.ledger.champion_state("station").revision
+    assert back(station, expected_revision=decided_under) == 1
     with pytest.raises(LostRaceError):
-        back(station, to=2, expected_revision=seen)
+        back(station, to=2, expected_revision=decided_under)
     assert station.champion() == 1
 
 
 def test_a_drill_finds_the_target_ready_and_moves_nothing(station: Station, tmp_path: Path) -> None:
-    assert "nothing to roll back to" in check_rollback(station.platform, "station", station.run()).words
+    assert "nothing to roll back to" in check_rollback(station.platform, "station", station.run()).sentence
     second(station, tmp_path)
     assert is_due(station.platform, "station", station.now)
     before = station.history()
@@ -107,8 +107,8 @@ def test_a_drill_catches_a_damaged_target_before_anyone_needs_it(
     assert made.problem
     assert alert(station.platform, made, station.run(), station.spec)
     assert not alert(station.platform, made, station.run(), station.spec)
-    [said] = station.platform.ledger.alerts("station", open_only=True)
-    assert said.severity == "critical"
+    [alert_row] = station.platform.ledger.alerts("station", open_only=True)
+    assert alert_row.severity == "critical"
     with pytest.raises(BundleError):
         back(station)
     assert station.champion() == 2
@@ -257,18 +257,18 @@ def test_other_code_is_named_even_when_it_does_not_matter(station: Station) -> N
     made = reproduce(station.platform, "station", 1, replace(station.run(), code_commit="def"))
     assert made.verdict == "equal"
     assert made.reasons == ("the code differs: abc then, def now",)
-    assert "although the code differs" in made.words
+    assert "although the code differs" in made.sentence
 
 
 def rounded(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
     """The model trained again predicts `factor` times the original's predictions."""
-    predictions = module._answers
+    predictions = module._predictions
 
     def other(ours: Any, theirs: Any, rows: Any) -> tuple[Any, Any]:
         original, again = predictions(ours, theirs, rows)
         return original, again * factor
 
-    monkeypatch.setattr(module, "_answers", other)
+    monkeypatch.setattr(module, "_predictions", other)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,9 @@ def test_another_processor_is_named_and_its_rounding_is_allowed_for(
     result = reproduce(station.platform, "station", 1, station.run())
     environment = environment_of(())
     assert result.verdict == verdict
-    assert f"station version 1 (trained on {environment['processor']}, {environment['blas']})" in result.words
+    assert (
+        f"station version 1 (trained on {environment['processor']}, {environment['blas']})" in result.sentence
+    )
     assert f"processor {environment['processor']} then, Another 9 now" in result.reasons
 
 
@@ -307,11 +309,11 @@ def test_another_seed_or_other_data_is_not_equal(station: Station, monkeypatch: 
     monkeypatch.setattr(features, "build", other)
     made = reproduce(station.platform, "station", 1, station.run())
     assert made.verdict == "not_equal"
-    assert "NOT equal" in made.words
+    assert "NOT equal" in made.sentence
     assert "the features built from the recorded readings are not those it was trained on" in made.reasons
 
 
-def test_data_that_is_gone_and_a_damaged_bundle_are_answers(
+def test_data_that_is_gone_and_a_damaged_bundle_are_predictions(
     station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = type(station.platform.datasets).read
@@ -322,7 +324,7 @@ def test_data_that_is_gone_and_a_damaged_bundle_are_answers(
     monkeypatch.setattr(type(station.platform.datasets), "read", gone)
     made = reproduce(station.platform, "station", 1, station.run())
     assert made.verdict == "not_possible"
-    assert "features version 0 is not below here" in made.words
+    assert "features version 0 is not below here" in made.sentence
     monkeypatch.setattr(type(station.platform.datasets), "read", read)
     manifest = station.bundle(1) / "manifest.json"
     body = json.loads(manifest.read_text())
@@ -330,4 +332,4 @@ def test_data_that_is_gone_and_a_damaged_bundle_are_answers(
     manifest.write_text(json.dumps(body))
     made = reproduce(station.platform, "station", 1, station.run())
     assert made.verdict == "not_possible"
-    assert "was altered" in made.words
+    assert "was altered" in made.sentence

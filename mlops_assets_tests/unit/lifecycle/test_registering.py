@@ -26,7 +26,7 @@ def test_a_bundle_that_rots_while_it_is_stored_is_never_registered(
         return digest
 
     monkeypatch.setattr(training, "save_bundle", rotten)
-    monkeypatch.setattr(FakeTracked, "register", lambda *given: registered.append(given))
+    monkeypatch.setattr(FakeTracked, "register", lambda *arguments: registered.append(arguments))
     with pytest.raises(BundleError, match=r"fresh process refused it: .*'profile.json' was altered"):
         station.train()
     assert registered == []

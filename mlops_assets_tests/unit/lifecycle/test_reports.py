@@ -9,7 +9,7 @@ import pytest
 from mlops_assets.errors import SpecError
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle import reports
-from mlops_assets.lifecycle.approvals import answers
+from mlops_assets.lifecycle.approvals import verdicts
 from mlops_assets.model_file import ModelSpec, load_model
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin
 
@@ -21,9 +21,9 @@ def station(tmp_path: Path, ledger: Ledger) -> Station:
     return station
 
 
-def git(folder: Path, *words: str) -> None:
+def git(folder: Path, *arguments: str) -> None:
     own = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
-    subprocess.run(["git", *own, *words], cwd=folder, check=True, capture_output=True)
+    subprocess.run(["git", *own, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def written(station: Station, folder: Path) -> Path:
@@ -33,8 +33,8 @@ def written(station: Station, folder: Path) -> Path:
 
 
 def text_of(station: Station) -> str:
-    found = answers.subject(station.spec, station.platform, station.run())
-    return reports.report(station.spec, station.platform, station.run(), found)[0]
+    result = verdicts.subject(station.spec, station.platform, station.run())
+    return reports.report(station.spec, station.platform, station.run(), result)[0]
 
 
 def test_the_report_needs_only_the_ledger_and_shows_what_people_said(station: Station) -> None:
@@ -44,7 +44,7 @@ def test_the_report_needs_only_the_ledger_and_shows_what_people_said(station: St
     text = text_of(station)
     assert text.startswith("## Waiting for approval: station v2 against champion v1")
     assert f"mlops approve station --evidence {evidence_hash[:16]}" in text
-    answers.answer(station.spec, station.platform, station.run(), "reject", "not now")
+    verdicts.give_verdict(station.spec, station.platform, station.run(), "reject", "not now")
     text = text_of(station)
     assert text.startswith("## Keep the champion: station v2")
     assert "rejected by ann: not now" in text
@@ -57,10 +57,10 @@ def test_the_report_needs_only_the_ledger_and_shows_what_people_said(station: St
 def test_what_if_asks_stored_evidence_under_other_gates(station: Station) -> None:
     station.challenge(rmse=1.2)  # no better than the champion: kept
     stricter = station.with_limit(1.4)
-    found = reports.replay(stricter, station.platform, "station")
-    assert (found.asked, [flip.version for flip in found.flips]) == (2, [1])
-    assert "1 of 2 past decisions would flip" in reports.told(found)[0]
-    assert "v1: promote -> keep" in reports.told(found)[1]
+    result = reports.replay(stricter, station.platform, "station")
+    assert (result.evaluated, [flip.version for flip in result.flips]) == (2, [1])
+    assert "1 of 2 past decisions would flip" in reports.replay_lines(result)[0]
+    assert "v1: promote -> keep" in reports.replay_lines(result)[1]
     assert reports.replay(station.spec, station.platform, "station").flips == ()
 
 

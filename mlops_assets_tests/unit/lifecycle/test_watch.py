@@ -43,13 +43,13 @@ def test_one_request_per_fact_however_often_it_is_seen(ledger: Ledger) -> None:
 
     def tick(days: int) -> bool:
         now = START + days * DAY
-        found = monitor.staleness_triggers(SPEC, platform, now)
-        return monitor.ask_for_retrain(SPEC, platform, found, now) is not None
+        triggers = monitor.staleness_triggers(SPEC, platform, now)
+        return monitor.ask_for_retrain(SPEC, platform, triggers, now) is not None
 
     assert [tick(days) for days in (14, 15, 15, 16, 40)] == [False, True, False, False, False]
-    [asked] = ledger.open_requests("pump")
-    assert monitor.finish_request(platform, "pump", asked.key, succeeded=True, now=START + 41 * DAY)
-    assert not monitor.finish_request(platform, "pump", asked.key, succeeded=False, now=START + 41 * DAY)
+    [request] = ledger.open_requests("pump")
+    assert monitor.finish_request(platform, "pump", request.key, succeeded=True, now=START + 41 * DAY)
+    assert not monitor.finish_request(platform, "pump", request.key, succeeded=False, now=START + 41 * DAY)
     assert not tick(42)  # the run ended without a comparison: the same fact does not ask twice
     second, hash_ = challenger(ledger, START + 43 * DAY)
     ledger.keep("pump", second, evidence_hash=hash_, actor="a", reason="", at=START + 43 * DAY)

@@ -182,16 +182,16 @@ def test_registering_twice_makes_one_version(registry: Registry, bundle: Path) -
 def test_no_run_stays_running_when_training_breaks(
     registry: Registry, error: BaseException, status: str
 ) -> None:
-    held = []
+    runs = []
 
     def train() -> None:
         with registry.training("broken") as tracked:
-            held.append(tracked.run_id)
+            runs.append(tracked.run_id)
             raise error
 
     with pytest.raises(type(error)):
         train()
-    assert registry.client.get_run(held[0]).info.status == status
+    assert registry.client.get_run(runs[0]).info.status == status
 
 
 @pytest.mark.slow

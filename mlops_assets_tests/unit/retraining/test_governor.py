@@ -32,14 +32,14 @@ REPORT = DriftReport(
 )  # fmt: skip
 
 
-def given(trigger: Trigger | None) -> Trigger:
+def required(trigger: Trigger | None) -> Trigger:
     assert trigger is not None
     return trigger
 
 
-DRIFT = given(drift_trigger(REPORT))
-STALE = given(staleness_trigger(SPEC, champion=3, last_compared=NOW - timedelta(days=15), now=NOW))
-WORSE = given(
+DRIFT = required(drift_trigger(REPORT))
+STALE = required(staleness_trigger(SPEC, champion=3, last_compared=NOW - timedelta(days=15), now=NOW))
+WORSE = required(
     performance_trigger(
         champion=3, metric="rmse", before=1.0, after=1.3, window_end=NOW, mature=True, rise=0.15
     )
@@ -48,10 +48,10 @@ ASKED = manual_trigger(by="ann", reason="new sensor", at=NOW)
 
 
 def test_one_request_names_every_reason() -> None:
-    found = [govern(order, State(), SPEC, NOW) for order in permutations((DRIFT, STALE, WORSE))]
-    made = found[0]
+    requests = [govern(order, State(), SPEC, NOW) for order in permutations((DRIFT, STALE, WORSE))]
+    made = requests[0]
     assert made is not None
-    assert found == [made] * 6
+    assert requests == [made] * 6
     assert made.cause == "performance"
     assert made.reason.count(";") == 2
     assert "a moved by PSI 0.70 (limit 0.25) from the training data of version 3" in made.reason

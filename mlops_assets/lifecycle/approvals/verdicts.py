@@ -43,7 +43,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class VerdictResult:
     """An answer as recorded, what became of the challenger, and the retrain a 'defer' asked for."""
 
     approval: Approval
@@ -68,9 +68,9 @@ def subject(
             f"{evidence_hash!r} is too short: give at least {SHORTEST_HASH} characters of the hash"
         )
     for number in versions:
-        for found in platform.ledger.evidence_of(spec.name, number):
-            if evidence_hash is None or found.hash.startswith(evidence_hash):
-                return _subject(spec, platform, run, found.hash, found.at)
+        for target in platform.ledger.evidence_of(spec.name, number):
+            if evidence_hash is None or target.hash.startswith(evidence_hash):
+                return _subject(spec, platform, run, target.hash, target.at)
     what = f"evidence {evidence_hash}" if evidence_hash else "evaluated version"
     where = spec.name if version is None else f"{spec.name} version {version}"
     raise EvidenceError(f"the ledger holds no {what} of {where}; 'mlops report {spec.name}' shows the newest")
@@ -78,25 +78,25 @@ def subject(
 
 def waiting(specs: Sequence[ModelSpec], platform: Platform, run: Run) -> tuple[Subject, ...]:
     """Every challenger that waits for a person, newest first per model, lapsed ones with their problem."""
-    found = [
+    target = [
         _subject(spec, platform, run, evidence[0].hash, evidence[0].at)
         for spec in specs
         for one in platform.ledger.versions(spec.name, "challenger")
         if (evidence := platform.ledger.evidence_of(spec.name, one.version))
     ]
-    return tuple(one for one in found if one.waits or one.problem)
+    return tuple(one for one in target if one.waits or one.problem)
 
 
-def as_it_stands(platform: Platform, found: Subject, now: datetime) -> Evidence:
+def with_verdicts(platform: Platform, target: Subject, now: datetime) -> Evidence:
     """The evidence with people's words in its answers, for showing; its hash stays that of the record."""
-    approval = platform.ledger.approval(found.evidence_hash)
+    approval = platform.ledger.approval(target.evidence_hash)
     gates, _ = promotion.with_people(
-        found.evidence.gates, approval, platform.ledger.waivers(found.model, now), now
+        target.evidence.gates, approval, platform.ledger.waivers(target.model, now), now
     )
-    return replace(found.evidence, gates=gates)
+    return replace(target.evidence, gates=gates)
 
 
-def answer(
+def give_verdict(
     spec: ModelSpec,
     platform: Platform,
     run: Run,
@@ -106,7 +106,7 @@ def answer(
     version: int | None = None,
     evidence_hash: str | None = None,
     expires_at: datetime | None = None,
-) -> Answered:
+) -> VerdictResult:
     """Record a person's answer to one evidence and act on it at once; run.actor is the person.
 
     Raises EvidenceError when the evidence has lapsed (evaluated again, champion moved, model file changed, altered) or
@@ -120,43 +120,43 @@ def answer(
         raise LedgerError(
             f"the comment has {len(comment):,} characters, at most {LONGEST_COMMENT:,} are kept"
         )
-    found = subject(spec, platform, run, version, evidence_hash)
-    known = platform.ledger.approval(found.evidence_hash)
+    target = subject(spec, platform, run, version, evidence_hash)
+    known = platform.ledger.approval(target.evidence_hash)
     if known is None:
-        _require_open(spec, platform, found, verdict, run)
+        _require_open(spec, platform, target, verdict, run)
     if verdict == "approve" and expires_at is None:
         expires_at = run.now() + APPROVAL_LASTS
-    approval = platform.ledger.answer(
-        found.evidence_hash, verdict, actor=run.actor, comment=comment, at=run.now(), expires_at=expires_at
+    approval = platform.ledger.record_verdict(
+        target.evidence_hash, verdict, actor=run.actor, comment=comment, at=run.now(), expires_at=expires_at
     )
-    return Answered(approval, *_act(spec, platform, run, found, approval))
+    return VerdictResult(approval, *_act(spec, platform, run, target, approval))
 
 
-def act_on_answers(spec: ModelSpec, platform: Platform, run: Run) -> tuple[str, ...]:
+def apply_verdicts(spec: ModelSpec, platform: Platform, run: Run) -> tuple[str, ...]:
     """Settle challengers that were answered and not settled, because the process that recorded the answer died in
     between; a sentence each. An approval that came too late keeps the champion."""
-    said = []
+    sentences = []
     for one in platform.ledger.versions(spec.name, "challenger"):
-        for found in platform.ledger.evidence_of(spec.name, one.version)[:1]:
-            approval = platform.ledger.approval(found.hash)
+        for target in platform.ledger.evidence_of(spec.name, one.version)[:1]:
+            approval = platform.ledger.approval(target.hash)
             if approval is None:
                 continue
             who = replace(run, actor=approval.actor)
-            about = _subject(spec, platform, who, found.hash, found.at)
+            about = _subject(spec, platform, who, target.hash, target.at)
             try:
                 record, _ = _act(spec, platform, who, about, approval)
-                said.append(f"{spec.name} version {one.version}: {record.decision.reason}")
+                sentences.append(f"{spec.name} version {one.version}: {record.decision.reason}")
             except EvidenceError as error:
                 platform.ledger.keep(
                     spec.name,
                     one.version,
-                    evidence_hash=found.hash,
+                    evidence_hash=target.hash,
                     actor=approval.actor,
                     reason=str(error),
                     at=run.now(),
                 )
-                said.append(f"{spec.name} version {one.version}: {error}")
-    return tuple(said)
+                sentences.append(f"{spec.name} version {one.version}: {error}")
+    return tuple(sentences)
 
 
 def _subject(spec: ModelSpec, platform: Platform, run: Run, evidence_hash: str, at: datetime) -> Subject:
@@ -183,40 +183,40 @@ def _lapsed(spec: ModelSpec, platform: Platform, evidence: Evidence, evidence_ha
     return None
 
 
-def _require_open(spec: ModelSpec, platform: Platform, found: Subject, verdict: Verdict, run: Run) -> None:
-    if found.problem is not None:
-        raise EvidenceError(f"this evidence has lapsed: {found.problem}")
-    name = f"{spec.name} version {found.evidence.version}"
-    lapsed = _lapsed(spec, platform, found.evidence, found.evidence_hash)
+def _require_open(spec: ModelSpec, platform: Platform, target: Subject, verdict: Verdict, run: Run) -> None:
+    if target.problem is not None:
+        raise EvidenceError(f"this evidence has lapsed: {target.problem}")
+    name = f"{spec.name} version {target.evidence.version}"
+    lapsed = _lapsed(spec, platform, target.evidence, target.evidence_hash)
     champion = platform.ledger.champion(spec.name)
-    if champion is not None and champion.version == found.evidence.version:
+    if champion is not None and champion.version == target.evidence.version:
         raise EvidenceError(f"{name} is the champion already; to take it back: mlops rollback {spec.name}")
     if lapsed is not None:
         raise EvidenceError(f"this evidence has lapsed: {lapsed}")
     if verdict == "approve":
-        given = Approval(found.evidence_hash, verdict, run.actor, "", run.now(), None)
+        assumed = Approval(target.evidence_hash, verdict, run.actor, "", run.now(), None)
         waivers = platform.ledger.waivers(spec.name, run.now())
-        then = promotion.recheck(spec, found.evidence, approval=given, waivers=waivers, now=run.now())
+        then = promotion.recheck(spec, target.evidence, approval=assumed, waivers=waivers, now=run.now())
         if then.outcome != "promote":
             raise EvidenceError(f"an approval would not promote {name}: {then.reason}")
 
 
 def _act(
-    spec: ModelSpec, platform: Platform, run: Run, found: Subject, approval: Approval
+    spec: ModelSpec, platform: Platform, run: Run, target: Subject, approval: Approval
 ) -> tuple[PromotionRecord, RetrainRequest | None]:
-    version = found.evidence.version
+    version = target.evidence.version
     request = None
     if approval.verdict == "defer":
         trigger = Trigger(
             cause="manual",
-            subject=f"deferred {found.evidence_hash}",
+            subject=f"deferred {target.evidence_hash}",
             reason=f"{approval.actor} deferred version {version}: {approval.comment}",
             at=approval.at,
         )
         request = monitor.ask_for_retrain(spec, platform, [trigger], run.now())
     try:
-        record = apply_decision(spec, platform, run, version, found.evidence_hash)
+        record = apply_decision(spec, platform, run, version, target.evidence_hash)
     except MlopsError as error:
         raise type(error)(f"the answer is recorded, but: {error}") from error
-    platform.ledger.acknowledge_alert(waiting_key(found.evidence_hash), approval.actor, run.now())
+    platform.ledger.acknowledge_alert(waiting_key(target.evidence_hash), approval.actor, run.now())
     return record, request
