@@ -250,7 +250,7 @@ def predict(model: str, readings: pl.DataFrame, *, settings: Settings | None = N
         >>> bottles = pl.from_pandas(load_wine(as_frame=True).data.head(2))
         >>> bottles = bottles.rename(lambda name: name.replace("/", "_per_"))
         >>> mlops_assets.predict("wine_classifier", bottles)["prediction"].to_list()
-        ['0', '0']
+        ['class_0', 'class_0']
     """
     return load_champion(model, settings=settings).predict(readings)
 

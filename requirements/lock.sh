@@ -34,6 +34,7 @@ compile pyproject.toml --group build --constraints requirements/all.txt --output
 # shellcheck disable=SC2086
 compile pyproject.toml $tested --group dev --group build --constraints requirements/all.txt \
     --output-file requirements/dev.txt
+compile --group pyproject.toml:docs --output-file requirements/docs.txt
 echo uv | compile - --constraints requirements/all.txt --output-file requirements/uv.txt
 
 if grep -E '^(nvidia-|cuda-|triton|torch==)' requirements/*.txt; then

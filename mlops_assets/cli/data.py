@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from mlops_assets.datasets import Datasets
 
 TABLES = (stages.RAW_READINGS, stages.VALIDATED_DATA, "quarantine", stages.FEATURES, stages.PREDICTIONS)
-TABLE = click.option("--table", default=stages.RAW_READINGS, show_default=True, type=click.Choice(TABLES))
+TABLE = click.option(
+    "--table", default=stages.RAW_READINGS, show_default=True, type=click.Choice((*TABLES, "rescored"))
+)
 
 
 @click.group()

@@ -49,7 +49,8 @@ def format_duration(value: timedelta) -> str:
     return f"{seconds}s"
 
 
-def _parse_share(value: Any) -> Any:
+def parse_share(value: Any) -> Any:
+    """Read a share: `2%` is 0.02; numbers stay as they are."""
     if isinstance(value, str):
         match = _PERCENT.fullmatch(value)
         if match is None:
@@ -106,7 +107,7 @@ Duration = Annotated[
 ]
 Share = Annotated[
     float,
-    BeforeValidator(_parse_share),
+    BeforeValidator(parse_share),
     Field(ge=0.0, le=1.0),
     WithJsonSchema(
         {

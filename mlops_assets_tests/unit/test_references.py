@@ -1,0 +1,88 @@
+"""The generated references are what the code says now, and the commands that the documentation prints are accepted."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from mlops_assets.cli.main import cli
+from tools.references import ROOT, references
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("file", sorted(references()), ids=lambda file: file.name)
+def test_a_generated_reference_is_fresh(file: Path) -> None:
+    assert file.read_text(encoding="utf-8") == references()[file], "run `make references`"
+
+
+def printed_commands() -> Iterator[tuple[str, str]]:
+    """Every `mlops ...` that a page, a shipped file or a sentence of the program prints, with where."""
+    for page in PAGES:
+        if page.name == "cli.md":  # written from the commands themselves
+            continue
+        text = page.read_text(encoding="utf-8")
+        for line in text.splitlines():
+            for code in re.findall(r"`(mlops [^`]+)`", line):
+                yield page.name, code
+            if match := re.match(r"\s*(?:\$ )?(mlops [a-z].*?)(?:\s+#.*)?$", line):
+                yield page.name, match[1]
+    for file in sorted((ROOT / "mlops_assets").rglob("*.py")):
+        for code in re.findall(r"'(mlops [a-z][^'\n]*)'", file.read_text(encoding="utf-8")):
+            yield file.name, code
+
+
+def parsed(words: list[str]) -> None:
+    """Parse the words of a command as `mlops` would, without running it."""
+    command: click.Command = cli
+    context = click.Context(cli, info_name="mlops")
+    while isinstance(command, click.Group) and words:
+        inner = command.get_command(context, words[0])
+        assert inner is not None, f"no command {words[0]!r}"
+        command, words = inner, words[1:]
+        context = click.Context(command, info_name=command.name, parent=context)
+    if isinstance(command, click.Group):
+        return
+    options = {text for param in command.params for text in (*param.opts, *param.secondary_opts)}
+    options |= {"-h", "--help"}
+    unknown = [word for word in words if word.startswith("-") and word.partition("=")[0] not in options]
+    assert not unknown, f"{command.name} has no {unknown}"
+    arguments = [param for param in command.params if isinstance(param, click.Argument)]
+    table = next((param for param in command.params if "--table" in param.opts), None)
+    if table is not None and "--table" in words:
+        value = words[words.index("--table") + 1]
+        if value.islower():
+            table.type.convert(value, table, context)
+    positional = [word for index, word in enumerate(words) if not _is_option(words, index, command)]
+    limit = sum(param.nargs for param in arguments) if all(param.nargs > 0 for param in arguments) else None
+    assert limit is None or len(positional) <= limit, f"{command.name} takes at most {limit} arguments"
+
+
+def _is_option(words: list[str], index: int, command: click.Command) -> bool:
+    if words[index].startswith("-"):
+        return True
+    before = words[index - 1] if index else ""
+    option = next((param for param in command.params if before in param.opts), None)
+    return isinstance(option, click.Option) and not option.is_flag
+
+
+COMMANDS = sorted(set(printed_commands()))
+
+
+@pytest.mark.parametrize(("where", "text"), COMMANDS, ids=[f"{where}: {text}" for where, text in COMMANDS])
+def test_a_printed_command_is_accepted(where: str, text: str) -> None:
+    text = re.sub(r"\{[^}]*\}", "NAME", text).replace("[", "").replace("]", "").replace("...", "")
+    alternatives = re.match(r"mlops ((?:\w+ )?)([\w-]+(?:\\?\|[\w-]+)+)(.*)", text)
+    texts = (
+        [f"mlops {alternatives[1]}{word}{alternatives[3]}" for word in re.split(r"\\?\|", alternatives[2])]
+        if alternatives
+        else [text]
+    )
+    for command in texts:
+        words = shlex.split(command, comments=True)[1:]
+        parsed(words)
