@@ -1,7 +1,7 @@
-"""What rooms hand to each other: frozen records, no behaviour beyond reading and writing themselves.
+"""Records that packages exchange: frozen, without behavior beyond reading and writing themselves.
 
 Records marked *stored* make the round trip through JSON (`to_json`, `from_json`): the ledger and the Dagster layer keep
-them between steps and processes. Frames and matrices live for one step only. Logic belongs in the rooms.
+them between steps and processes. Frames and matrices live for one step only. Logic belongs in the packages.
 """
 
 from mlops_assets.artifacts.data import (

@@ -47,7 +47,7 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """Stored. The answer of one validation rule. `critical` rules stop the run, the others warn.
+    """Stored. The result of one validation rule. `critical` rules stop the run, the others warn.
 
     observed and limit are the numbers compared (None where the rule has none or could not be measured: then
     `passed` is False). samples holds a few offending rows.
@@ -66,7 +66,7 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Rows that may be used, rows set aside (with a column `_reason`), and every rule's answer."""
+    """Rows that may be used, quarantined rows (with a column `_reason`), and every rule's result."""
 
     valid: pl.DataFrame
     quarantine: pl.DataFrame
@@ -74,7 +74,7 @@ class Validation:
 
     @property
     def passed(self) -> bool:
-        """True when something was checked and no critical rule failed."""
+        """Whether something was checked and no critical rule failed."""
         return bool(self.rules) and all(rule.passed or not rule.critical for rule in self.rules)
 
 
@@ -99,7 +99,7 @@ class ColumnProfile:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Stored. The training data as drift is measured against it."""
+    """Stored. Distributions of the training data, the reference of drift."""
 
     rows: int
     columns: dict[str, ColumnProfile]
@@ -116,13 +116,13 @@ class Split:
     digest: str
 
     def part(self, name: Part) -> pl.DataFrame:
-        """The rows of one part."""
+        """Return the rows of one part."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureMatrix:
-    """What an estimator sees: float64 (rows, columns) with names in order."""
+    """Input of an estimator: float64 (rows, columns) with the names of the columns."""
 
     names: tuple[str, ...]
     values: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Records of training: what predicts, what was tried, what was kept."""
+"""Records of training: predictors, candidates, the trained model."""
 
 from __future__ import annotations
 
@@ -19,9 +19,17 @@ from mlops_assets.model_file.training import TargetTransform
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Stored. How far from an answer the truth lies, learnt from `rows` validation rows: between answer - below and
-    answer + above with probability `level`, on the scale that was learnt. entities: (below, above) of those values of
-    the column `entity` that had rows enough of their own."""
+    """Stored. How far the truth lies from a prediction, learned from validation rows.
+
+    The truth lies between prediction - below and prediction + above with probability `level`, on the scale that was
+    learned.
+
+    Attributes:
+        rows: Validation rows that it was learned from.
+        scale: Scale of the target during training.
+        entity: The column whose values have widths of their own.
+        entities: (below, above) of those values that had enough rows.
+    """
 
     level: float
     below: float
