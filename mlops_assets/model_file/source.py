@@ -1,11 +1,15 @@
 """The `source:` and `repairs:` sections: where readings come from, and which defects are repaired on the way in.
 
-Reading itself is `readings`' business. Secrets never stand here: a source names the environment variable of one.
+A source is one class here (its parameters, its docstring for the schema and the docs table) with its line in `SOURCES`,
+and one reader in `readings.sources`. The union of the model file, the JSON schema and the table in docs/readings.md are
+built from the dict. The reader lives higher up because it returns frames, which this layer does not know. Secrets never
+stand here: a source names the environment variable of one.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias, Union
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
@@ -15,6 +19,12 @@ from mlops_assets.model_file.values import Column, Duration, Timezone
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
 Plain = str | int | float | bool
 Simulator = Literal["pump_station", "ad_sales", "cloud_workload"]
+
+
+class SourceParameters(Section):
+    """The keys that every source has."""
+
+    kind: str
 
 
 class Limits(Section):
@@ -30,7 +40,7 @@ class Limits(Section):
     """Objects within objects, in JSON, documents and messages."""
 
 
-class Windowed(Section):
+class Windowed(SourceParameters):
     """What every source may say: how much of the past is read, and how much at most."""
 
     limits: Limits = Limits()
@@ -99,7 +109,7 @@ class FileSource(Windowed):
         return self
 
 
-class SampleSource(Section):
+class SampleSource(SourceParameters):
     """A small public data set that comes with scikit-learn."""
 
     kind: Literal["sample"]
@@ -188,17 +198,53 @@ class KinesisSource(Windowed):
     """Records that are not JSON objects: refuse the read, or drop and count them."""
 
 
-Single = Annotated[
-    SqlSource
-    | FileSource
-    | SampleSource
-    | SimulatedSource
-    | RestSource
-    | MongoSource
-    | KafkaSource
-    | KinesisSource,
-    Field(discriminator="kind"),
-]
+SOURCES: Final[dict[str, type[SourceParameters]]] = {
+    "sql": SqlSource,
+    "file": FileSource,
+    "sample": SampleSource,
+    "simulated": SimulatedSource,
+    "rest": RestSource,
+    "mongo": MongoSource,
+    "kafka": KafkaSource,
+    "kinesis": KinesisSource,
+}
+"""Every single source by the kind that a model file writes; `joined` puts several of them together."""
+
+
+def source_union(sources: Mapping[str, type[SourceParameters]]) -> Any:
+    """Return the type that pydantic reads a source with: the member whose `kind` fits.
+
+    Args:
+        sources: Parameter classes by kind.
+    """
+    members: Any = Union[tuple(sources.values())]  # noqa: UP007 - built at run time
+    return Annotated[members, Field(discriminator="kind")]
+
+
+def source_table(sources: Mapping[str, type[SourceParameters]]) -> str:
+    """Return the Markdown table of docs/readings.md: kind, what it reads, its keys.
+
+    Args:
+        sources: Parameter classes by kind.
+    """
+    rows = [
+        f"| `{kind}` | {(source.__doc__ or '').strip().splitlines()[0].rstrip('.')} | {_keys(source)} |"
+        for kind, source in sources.items()
+    ]
+    return "\n".join(["| kind | reads | keys |", "| --- | --- | --- |", *rows]) + "\n"
+
+
+def _keys(source: type[SourceParameters]) -> str:
+    own = {
+        name: field for name, field in source.model_fields.items() if name not in ("kind", "limits", "window")
+    }
+    return ", ".join(f"`{name}`{'' if field.is_required() else ' (optional)'}" for name, field in own.items())
+
+
+if TYPE_CHECKING:
+    Single: TypeAlias = SourceParameters
+else:
+    Single = source_union(SOURCES)
 
 
 class FlagRule(Section):
@@ -293,7 +339,7 @@ class Join(Section):
         return self
 
 
-class JoinedSource(Section):
+class JoinedSource(SourceParameters):
     """Several sources joined; rows are those of `first`."""
 
     kind: Literal["joined"]
@@ -303,15 +349,7 @@ class JoinedSource(Section):
     join: Annotated[tuple[Join, ...], Field(min_length=1)]
 
 
-Source = Annotated[
-    SqlSource
-    | FileSource
-    | SampleSource
-    | SimulatedSource
-    | RestSource
-    | MongoSource
-    | KafkaSource
-    | KinesisSource
-    | JoinedSource,
-    Field(discriminator="kind"),
-]
+if TYPE_CHECKING:
+    Source: TypeAlias = SourceParameters
+else:
+    Source = source_union({**SOURCES, "joined": JoinedSource})

@@ -1,11 +1,12 @@
-"""The kinds of source and who reads each. A new kind is one file here and one line in `SOURCES`."""
+"""The reader of each kind of source. A new kind is one file here, with a line in `SOURCES` here and in `model_file`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from mlops_assets.model_file.source import SampleSource, Single
+from mlops_assets.errors import SourceError
+from mlops_assets.model_file.source import SourceParameters, Windowed
 from mlops_assets.readings.formats.size import check_size
 from mlops_assets.readings.request import Fetched, Request
 from mlops_assets.readings.sources.files import read_files
@@ -32,7 +33,7 @@ SOURCES: Final[dict[str, Reader]] = {
 """Single sources; `joined` puts several of them side by side."""
 
 
-def fetch(source: Single, request: Request) -> Fetched:
+def fetch(source: SourceParameters, request: Request) -> Fetched:
     """Read one source with the reader of its kind.
 
     Args:
@@ -43,7 +44,11 @@ def fetch(source: Single, request: Request) -> Fetched:
         SourceError: The source cannot be read, or gives more than its limits allow.
         MissingExtraError: The library of this kind of source is not installed.
     """
+    if source.kind not in SOURCES:
+        raise SourceError(
+            f"source kind {source.kind!r} has no reader: add one to SOURCES in {__name__.replace('.', '/')}.py"
+        )
     fetched = SOURCES[source.kind](source, request)
-    if not isinstance(source, SampleSource):
+    if isinstance(source, Windowed):
         check_size(fetched.frame.height, fetched.frame.width, source.limits, fetched.source)
     return fetched

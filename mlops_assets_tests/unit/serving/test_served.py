@@ -68,7 +68,7 @@ def station(tmp_path: Path, ledger: Ledger) -> Station:
 
 def store(station: Station, until: datetime) -> None:
     """The readings that the source has at this instant."""
-    TABLE.filter(pl.col("when") <= until).write_csv(str(station.spec.source.path))  # type: ignore[union-attr]
+    TABLE.filter(pl.col("when") <= until).write_csv(str(station.spec.source.path))  # type: ignore[attr-defined]
 
 
 def read_again(station: Station, until: datetime) -> None:
