@@ -26,6 +26,7 @@ from mlops_assets.artifacts.evidence import (
     Explanation,
     GateResult,
 )
+from mlops_assets.artifacts.labels import class_labels, label_order
 from mlops_assets.artifacts.models import Candidate, Interval, Predictor, TrainedModel
 from mlops_assets.artifacts.stored import digest, from_json, to_json
 from mlops_assets.artifacts.terms import PARTS, QUIET_LOAD, Metrics, Outcome, Part, Verdict
@@ -63,7 +64,9 @@ __all__ = [
     "TrainedModel",
     "Validation",
     "Verdict",
+    "class_labels",
     "digest",
     "from_json",
+    "label_order",
     "to_json",
 ]

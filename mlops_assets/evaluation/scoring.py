@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from mlops_assets.artifacts import Predictor
+from mlops_assets.artifacts import Predictor, class_labels, label_order
 from mlops_assets.errors import DataError, EvidenceError
 from mlops_assets.metrics import Floats, Scored
 from mlops_assets.model_file import ModelSpec
@@ -106,22 +106,10 @@ def numbers(series: pl.Series) -> Floats:
     return np.asarray(cast.fill_null(float("nan")).to_numpy(), dtype=np.float64)
 
 
-def labels(series: pl.Series) -> pl.Series:
-    """Return class labels as text, equal whether they were stored as whole numbers, floats, booleans or text."""
-    if series.dtype.is_float():
-        whole = series.drop_nulls().drop_nans()
-        if (whole == whole.round()).all():
-            return series.fill_nan(None).cast(pl.Int64, strict=False).cast(pl.String)
-        return series.fill_nan(None).cast(pl.String)
-    if series.dtype == pl.Object:
-        return pl.Series([None if item is None else str(item) for item in series.to_list()], dtype=pl.String)
-    return series.cast(pl.String)
-
-
 def codes(series: pl.Series, classes: Sequence[str]) -> Floats:
     """Return labels as indices in `classes`; unknown labels are UNKNOWN, missing ones NaN."""
     code_of = {_plain(name): float(index) for index, name in enumerate(classes)}
-    named = labels(series)
+    named = class_labels(series)
     known = {label: code_of.get(_plain(label), UNKNOWN) for label in named.drop_nulls().unique().to_list()}
     coded = named.replace_strict(known, default=None, return_dtype=pl.Float64)
     return np.asarray(coded.fill_null(float("nan")).to_numpy(), dtype=np.float64)
@@ -129,20 +117,13 @@ def codes(series: pl.Series, classes: Sequence[str]) -> Floats:
 
 def known_classes(spec: ModelSpec, target: pl.Series, *predictors: Predictor) -> tuple[str, ...]:
     """Return every class that the rows or the models know, sorted; the positive one last if the model file names it."""
-    by_text = {_plain(label): label for label in labels(target).drop_nulls().unique().to_list()}
+    by_text = {_plain(label): label for label in class_labels(target).drop_nulls().unique().to_list()}
     by_text |= {_plain(label): label for predictor in predictors for label in predictor.classes}
-    ordered = sorted(by_text.values(), key=_natural)
+    ordered = sorted(by_text.values(), key=label_order)
     positive = spec.evaluation.positive
     if positive is not None:
         ordered.sort(key=lambda label: _plain(label) == _plain(positive))
     return tuple(ordered)
-
-
-def _natural(label: str) -> tuple[bool, float, str]:
-    try:
-        return False, float(label), label
-    except ValueError:
-        return True, 0.0, label
 
 
 def _plain(label: str) -> str:

@@ -126,9 +126,9 @@ def fit_preparation(spec: ModelSpec, train: pl.DataFrame, *, past: bool = False)
     groups = tuple(group for kind in FEATURE_KINDS.values() for group in kind.fit(spec, train))
     grid = computed_names(spec, "grid") if past else ()
     if not numbers and not categories and not grid:
-        raise DataError(
-            f"{spec.name}: no feature is left to train on: {'; '.join(f'{k}: {v}' for k, v in dropped.items())}"
-        )
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())
+        none = "the rows have no columns besides target, timestamp and entity; declare some under 'features'"
+        raise DataError(f"{spec.name}: no feature is left to train on: {reasons or none}")
     timestamp = spec.timestamp if grid else None
     return Preparation(tuple(numbers), tuple(categories), groups, dropped, grid, timestamp)
 

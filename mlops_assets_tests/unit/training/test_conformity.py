@@ -366,3 +366,32 @@ def test_class_labels_are_text_in_natural_order(labels: NDArray[Any], expected: 
 
 def test_errors_are_ours() -> None:
     assert issubclass(TrainingError, MlopsError)
+
+
+@pytest.mark.parametrize("name, problem", CASES)
+def test_no_rows_are_no_predictions(name: str, problem: Problem) -> None:
+    model, matrix = fitted(name, problem), rows(5, 3, problem)
+    empty = FeatureMatrix(matrix.names, matrix.values[:0])
+    assert model.predict(empty).shape == (0,)
+    if model.classes:
+        assert model.predict_proba(empty).shape == (0, len(model.classes))
+
+
+@pytest.mark.parametrize(
+    "name, loss",
+    [
+        (name, loss)
+        for name, parameters in ALGORITHM_CATALOGUE.items()
+        for loss in ("poisson", "gamma")
+        if loss in parameters.number_losses and installed(name)
+    ],
+)
+def test_a_loss_refuses_targets_it_is_not_defined_for(name: str, loss: str) -> None:
+    matrix = rows(100, 1)
+    y = np.abs(target(matrix, "regression")) + 1.0
+    y[[3, 7]] = -1.0
+    model = training.ALGORITHMS[name]("regression", {"loss": loss})
+    with pytest.raises(
+        TrainingError, match=rf"{name}: the loss '{loss}' needs targets .* 2 of 100 training rows"
+    ):
+        model.fit(matrix, y)

@@ -189,10 +189,12 @@ class Algorithm(ABC):
             checked_target = self._target(y_validation, known_only=False)
             known = checked_target >= 0 if self.classes else np.ones(checked_target.shape, dtype=bool)
             checked, checked_target = checked[known], checked_target[known]
+        target = self._target(y)
+        self._check_target(target)
         self._fit(
             FitData(
                 values,
-                self._target(y),
+                target,
                 checked,
                 checked_target,
                 train.names,
@@ -204,18 +206,25 @@ class Algorithm(ABC):
         return self
 
     def predict(self, matrix: FeatureMatrix) -> NDArray[Any]:
-        """Numbers (rows,), or for classification the text label of the most probable class."""
-        prediction = self._predict(self._checked(matrix, "predicting"))
+        """Return numbers (rows,), or for classification the text label of the most probable class.
+
+        A matrix without rows gives an array without rows.
+        """
+        prediction = self._raw_predictions(matrix)
         if not self.classes:
             return invert_target(self.target_transform, prediction)
         labels: NDArray[Any] = np.asarray(self.classes, dtype=np.str_)[np.argmax(prediction, axis=1)]
         return labels
 
     def predict_proba(self, matrix: FeatureMatrix) -> Floats:
-        """Probabilities (rows, classes) in the order of `classes`. Raises TypeError for anything but classification."""
+        """Return probabilities (rows, classes) in the order of `classes`.
+
+        Raises:
+            TypeError: If the problem is not a classification.
+        """
         if not self.classes:
             raise TypeError(f"{self.name} was trained for {self.problem}, which has no probabilities")
-        return self._predict(self._checked(matrix, "predicting"))
+        return self._raw_predictions(matrix)
 
     def dump(self) -> dict[str, bytes]:
         """The model as files: its own, and `algorithm.json` that says how to read them."""
@@ -249,6 +258,13 @@ class Algorithm(ABC):
         except KeyError as error:
             raise BundleError(f"a {cls.name} model needs {error.args[0]!r}, which is not there") from error
         return loaded
+
+    def _raw_predictions(self, matrix: FeatureMatrix) -> Floats:
+        values = self._checked(matrix, "predicting")
+        # Libraries differ on no rows: some refuse them, in words about arrays.
+        return (
+            self._predict(values) if len(values) else np.empty((0, len(self.classes)) if self.classes else 0)
+        )
 
     # --- checks ---------------------------------------------------------------------------------
 
@@ -286,6 +302,20 @@ class Algorithm(ABC):
             self.target_transform, values[:, own], f"{self.name}: the target's past ({when})"
         )
         return scaled
+
+    def _check_target(self, target: Floats) -> None:
+        """Refuse targets that the loss is not defined for, before a library does in its own words."""
+        loss, refused, rule = self.params.get("loss"), 0, ""
+        if loss == "poisson":
+            refused, rule = int((target < 0.0).sum()), "0 or above, with a sum above 0"
+            refused = refused or (target.size if target.sum() <= 0.0 else 0)
+        elif loss == "gamma":
+            refused, rule = int((target <= 0.0).sum()), "above 0"
+        if refused and not self.classes:
+            raise TrainingError(
+                f"{self.name}: the loss {loss!r} needs targets {rule}; {refused} of {target.size} training rows "
+                "break that; keep such rows out with 'min' under validation.columns, or take another loss"
+            )
 
     def _target(self, y: Target, *, known_only: bool = True) -> Floats:
         if self.problem == "classification":

@@ -8,23 +8,24 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mlops_assets.artifacts import class_labels, label_order
 from mlops_assets.errors import TrainingError
 
 _FIX: Final = "drop these rows in 'repairs' (missing_target: drop_row)"
 
 
 def as_labels(target: NDArray[Any] | pl.Series) -> pl.Series:
-    """Labels as a series of text: whole floats without `.0`, booleans as true and false. Raises TrainingError when one
-    is missing."""
-    series = target if isinstance(target, pl.Series) else pl.Series(target.tolist(), strict=False)
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-        whole = series.drop_nulls()
-        if (whole == whole.round()).all():
-            series = series.cast(pl.Int64)
-    if missing := series.null_count():
+    """Return the labels of a target as text.
+
+    Raises:
+        TrainingError: If one is missing.
+    """
+    labels = class_labels(
+        target if isinstance(target, pl.Series) else pl.Series(target.tolist(), strict=False)
+    )
+    if missing := labels.null_count():
         raise TrainingError(f"the target has {missing} missing values; {_FIX}")
-    return series.cast(pl.String)
+    return labels
 
 
 def class_codes(labels: pl.Series, classes: tuple[str, ...], *, known_only: bool) -> NDArray[np.float64]:
@@ -50,12 +51,5 @@ def as_numbers(target: NDArray[Any] | pl.Series) -> NDArray[np.float64]:
 
 
 def in_natural_order(labels: pl.Series) -> tuple[str, ...]:
-    """Each label once: numbers by size, then text."""
-
-    def key(label: str) -> tuple[bool, float, str]:
-        try:
-            return False, float(label), label
-        except ValueError:
-            return True, 0.0, label
-
-    return tuple(sorted(labels.unique().to_list(), key=key))
+    """Return each label once: numbers by size, then text."""
+    return tuple(sorted(labels.unique().to_list(), key=label_order))
