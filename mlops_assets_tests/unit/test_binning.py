@@ -27,7 +27,7 @@ def test_bins_are_closed_on_the_left_and_open_at_both_ends() -> None:
     assert actual_bins(number(*edges), pl.Series("v", values)).proportions == tuple(counted / 1_000)
 
 
-def test_values_nobody_has_seen_have_a_bin_of_their_own() -> None:
+def test_values_that_training_did_not_have_share_a_bin_of_their_own() -> None:
     profile = category(("a", "b"), (0.75, 0.25))
     column = pl.Series("c", ["a", "new", None, "a", "b"])
     assert actual_bins(profile, column).proportions == (0.5, 0.25, 0.25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,3 +95,10 @@ def test_every_method_is_zero_for_equal_and_grows_with_the_distance(name: str) -
     far = method.function(reference, sample_bins(np.full(100, 50.0)))
     assert math.isfinite(far)
     assert far > method.act
+
+
+def test_the_docs_name_every_method_with_its_limits() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "lifecycle.md").read_text(encoding="utf-8")
+    for name, method in DRIFT_METHODS.items():
+        [line] = [line for line in docs.splitlines() if line.startswith(f"| `{name}` |")]
+        assert line.endswith(f"| {method.warn:g}, {method.act:g} |")

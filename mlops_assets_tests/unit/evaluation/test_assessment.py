@@ -1,4 +1,4 @@
-"""A whole evaluation: every part, the same rows for the champion, the naive floor, and errors in words."""
+"""A whole evaluation: every part, the same rows for the champion, the naive baseline, and clear errors."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_missing_predictions_are_counted_and_spoil_the_metrics() -> None:
     assert evaluated.comparisons == ()
 
 
-def test_a_champion_whose_features_are_gone_is_an_error_in_words() -> None:
+def test_a_champion_whose_features_are_gone_is_a_clear_error() -> None:
     with pytest.raises(
         EvidenceError, match=r"the champion cannot be scored, it needs 'gone'.*retire that version"
     ):
@@ -93,7 +93,7 @@ def test_a_champion_whose_features_are_gone_is_an_error_in_words() -> None:
         )
 
 
-def test_an_empty_holdout_judges_nobody() -> None:
+def test_an_empty_holdout_is_refused() -> None:
     split = split_of(pump_frame())
     with pytest.raises(DataError, match="test part is empty"):
         evaluation.evaluate(
@@ -157,7 +157,7 @@ def test_classes_are_compared_by_name_with_the_majority_as_floor() -> None:
     assert all(0 <= float(str(row["difference"])) < 0.4 for row in evaluated.fairness)
 
 
-def test_errors_are_told_per_entity_and_per_period_in_their_order() -> None:
+def test_errors_per_entity_and_per_period_in_their_order() -> None:
     """Pump p1 is worse, and so is every hour of the second of three days."""
     frame = pump_frame(8_640).with_columns(pump_id=pl.col("pump_id").replace({"p0": "p10"}))
     error = pl.when(pl.col("pump_id") == "p1").then(2.0).otherwise(1.0)
@@ -244,7 +244,7 @@ def test_labels_are_the_same_however_they_are_stored(column: pl.Series) -> None:
     assert codes(column, names).tolist() == [0, 1, 1]
 
 
-def test_unknown_and_missing_labels_are_told_apart() -> None:
+def test_unknown_and_missing_labels_differ() -> None:
     evaluated = codes(pl.Series(["a", "z", None]), ("a", "b"))
     assert evaluated[:2].tolist() == [0, -1]
     assert math.isnan(evaluated[2])

@@ -1,4 +1,4 @@
-"""SHAP values add up to the answer, agree with the library, and stay within their budget; pictures are small."""
+"""SHAP values add up to the prediction, agree with the library, and stay within their budget; plots are small."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = ("a", "b", "c")
 
 @dataclass(frozen=True)
 class Fitted:
-    """A library's estimator over three columns; `estimator` answers for a matrix as a bundle's does."""
+    """A library's estimator over three columns; `estimator` predicts from a matrix as a bundle's does."""
 
     native: Any
     classes: tuple[str, ...] = ()
@@ -136,7 +136,7 @@ def test_several_classes_are_explained_by_the_one_predicted(frame: pl.DataFrame)
 
 @dataclass
 class Clock:
-    """Seconds left, of which every row that a model answers for takes `each`, and every call `call`."""
+    """Seconds left, of which every predicted row takes `each`, and every call `call`."""
 
     left: float
     each: float = 0.0
@@ -151,7 +151,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Slow:
-    """A boosted tree, or any other model of a library, whose answers and explanations take time."""
+    """A boosted tree, or any other model of a library, whose predictions and explanations take time."""
 
     native: Any
     clock: Clock
@@ -204,7 +204,7 @@ def test_less_time_explains_fewer_rows_never_others(frame: pl.DataFrame) -> None
 @pytest.mark.parametrize(
     ("each", "call"), [(1e-5, 1e-4), (1e-4, 1e-3), (1e-3, 1e-3), (1e-2, 1e-2), (0.0, 0.05), (0.0, 0.3)]
 )
-def test_permutations_ask_no_more_than_there_is_time_for(
+def test_permutations_predict_no_more_than_the_time_allows(
     each: float, call: float, frame: pl.DataFrame
 ) -> None:
     clock = Clock(5.0, each, call)
@@ -214,7 +214,7 @@ def test_permutations_ask_no_more_than_there_is_time_for(
     assert np.isfinite(result.values).all()
 
 
-def test_a_model_too_slow_for_any_estimate_is_asked_as_little_as_can_be(frame: pl.DataFrame) -> None:
+def test_a_model_too_slow_for_any_estimate_predicts_as_little_as_possible(frame: pl.DataFrame) -> None:
     clock = Clock(1.0, 0.0, 60.0)
     result = in_time(Slow(fitted("neighbours", frame), clock), frame, clock)
     assert result.method.startswith("permutations (estimated against 1 training row), 10 of 150 rows")
@@ -283,7 +283,7 @@ def test_agreement_of_two_rankings(ours: dict[str, float], theirs: dict[str, flo
     assert evaluation.importance_correlation(pair[0], None) is None
 
 
-def test_every_picture_is_a_small_png(frame: pl.DataFrame) -> None:
+def test_every_plot_is_a_small_png(frame: pl.DataFrame) -> None:
     shap = explained(fitted("lightgbm", frame), frame)
     rng = np.random.default_rng(0)
     truth = rng.normal(50, 5, 7_200)

@@ -1,4 +1,4 @@
-"""Metrics of intervals: what they measure, that none is measured without an interval, and who may be judged by them."""
+"""Metrics of intervals: what they measure, that none is measured without an interval, and which gates may use them."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_a_narrower_interval_is_no_regression() -> None:
         ),
     ],
 )
-def test_model_files_that_ask_too_much_of_an_interval(spec: ModelSpec, sentences: list[str]) -> None:
+def test_model_files_that_use_an_interval_wrongly(spec: ModelSpec, sentences: list[str]) -> None:
     assert [sentence for _, sentence in inconsistencies(spec)] == sentences
 
 

@@ -150,6 +150,6 @@ def test_a_class_without_rows_has_no_recall() -> None:
     assert math.isnan(second.challenger["f1"])
 
 
-def test_a_missing_answer_counts_as_not_found() -> None:
+def test_a_missing_prediction_counts_as_missed() -> None:
     scored = Scored(np.array([0.0, 0.0, 1.0]), np.array([0.0, math.nan, -1.0]), None, None, ("a", "b"))
     assert [row.challenger["recall"] for row in class_rows(scored, None)] == [0.5, 0.0]

@@ -98,7 +98,7 @@ def test_a_dead_sensor_is_never_stable() -> None:
         assert worst.reason.startswith(reason)
 
 
-def test_broken_data_never_asks_for_a_retrain() -> None:
+def test_broken_data_never_requests_a_retrain() -> None:
     healthy = frame(seed=1)
     assert drift_trigger(report(healthy.with_columns(a=pl.lit(None, dtype=pl.Float64)))) is None
     moved = drift_trigger(report(healthy.with_columns(b=pl.col("b") + 1.0)))
@@ -168,7 +168,7 @@ def test_text_where_numbers_were_is_unmeasurable() -> None:
     assert [one.level for one in result.features if one.feature == "b"] == ["unmeasurable"]
 
 
-def test_a_new_category_is_seen() -> None:
+def test_a_new_category_is_a_movement() -> None:
     violet = pl.Series("kind", np.random.default_rng(0).choice(["red", "green", "blue", "violet"], 6_000))
     assert report(frame(seed=1).with_columns(violet)).level == "significant"
 

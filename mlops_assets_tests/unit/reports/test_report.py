@@ -125,7 +125,7 @@ def test_evidence_from_before_the_table_of_classes_still_reads() -> None:
     assert from_json(Evidence, stored) == judged()
 
 
-def test_every_candidate_is_told_also_one_that_was_left_out(tmp_path: Path) -> None:
+def test_every_candidate_has_its_row_also_one_that_was_left_out(tmp_path: Path) -> None:
     metrics: Any = {"train": {"rmse": 0.8, "mae": 0.5}, "validation": {"rmse": 0.875, "mae": 0.6}}
     tried = (
         Candidate("ridge", {}, "trained", 1.25, metrics),
@@ -239,7 +239,7 @@ def test_the_page_is_whole_and_needs_nothing_from_outside(champion: ChampionRef)
     assert "nan" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL).lower()
 
 
-def test_the_folder_holds_report_page_pictures_and_evidence(tmp_path: Path) -> None:
+def test_the_folder_contains_report_page_plots_and_evidence(tmp_path: Path) -> None:
     import json
 
     evidence = judged()
