@@ -55,6 +55,7 @@ def _with_broken(records: list[dict[str, object]], name: str, problem: str) -> l
             "last_decision",
             "hold",
             "waivers",
+            "bundles_newer_than_ledger",
             "open_alerts",
             "rollback_to",
             "rollback_checked",

@@ -25,6 +25,9 @@ def print_status(records: Sequence[Record], now: datetime, *, as_json: bool) -> 
         if record["problem"]:
             return str(record["problem"])
         version = f"version {record['champion']}" if record["champion"] else "none"
+        if record["bundles_newer_than_ledger"]:
+            newer = ", ".join(str(number) for number in record["bundles_newer_than_ledger"])
+            version = f"{version} (bundles newer than the ledger: {newer})"
         return f"{version}, ON HOLD" if record["hold"] else version
 
     def decision(record: Record) -> str:

@@ -15,6 +15,7 @@ from mlops_assets.defs.processes import PROCESS_TAG, is_gone
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
 from mlops_assets.lifecycle import alerts
 from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.recovery import bundles
 from mlops_assets.lifecycle.stages import monitor, train_distributed
 from mlops_assets.model_file import ModelSpec
 
@@ -76,6 +77,7 @@ def end_lost_runs(
             alerts.alert_failed_run(platform, run.root_run_id or run.run_id, spec, [reason], now)
             ended += 1
     train_distributed.sweep(platform.settings.model_root, now, LONGEST_RUN)
+    bundles.sweep_unfinished(platform, now, LONGEST_RUN)
     return ended + len(platform.registry.reap(now, LONGEST_RUN))
 
 

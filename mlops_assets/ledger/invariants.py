@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, Text, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB
 
 from mlops_assets.ledger.engine import Store
 from mlops_assets.ledger.moves import champion_state_of, entry
@@ -36,7 +37,7 @@ def invariants(ledger: Store) -> list[str]:
             broken += _status_and_row(champion_state, versions[model])
             broken += _history_and_row(champion_state, lines[model])
             broken += _served_versions(lines[model], versions[model])
-        return broken + list(_evidence(connection))
+        return broken + list(_bundles(connection)) + list(_evidence(connection))
 
 
 def _status_and_row(champion_state: ChampionState, versions: Sequence[ModelVersion]) -> Iterator[str]:
@@ -90,6 +91,29 @@ def _served_versions(lines: Sequence[HistoryEntry], versions: Sequence[ModelVers
     for line in lines:
         if line.version not in status:
             yield f"{line.model}: history line {line.id} is about version {line.version}, which does not exist"
+
+
+def _bundles(connection: Connection) -> Iterator[str]:
+    """Yield versions that share another model's bundle, and those that were judged as another bundle."""
+    other = model_versions.alias()
+    shared = (
+        select(model_versions.c.model, model_versions.c.version, other.c.model.label("other"))
+        .join(other, other.c.bundle_path == model_versions.c.bundle_path)
+        .where(other.c.model < model_versions.c.model)
+    )
+    for row in connection.execute(shared.order_by(model_versions.c.model, model_versions.c.version)):
+        yield f"{row.model}: version {row.version} points to a bundle of the model {row.other}"
+    judged = cast(evidence.c.body, JSONB)["manifest_sha256"].astext
+    of_version = (evidence.c.model == model_versions.c.model) & (
+        evidence.c.version == model_versions.c.version
+    )
+    differing = (
+        select(evidence.c.model, evidence.c.version, evidence.c.hash)
+        .join(model_versions, of_version)
+        .where(judged.is_not(None), judged.is_distinct_from(model_versions.c.manifest_sha256))
+    )
+    for row in connection.execute(differing.order_by(evidence.c.model, evidence.c.version)):
+        yield f"{row.model}: version {row.version} was judged as another bundle (evidence {row.hash[:12]})"
 
 
 def _evidence(connection: Connection) -> Iterator[str]:

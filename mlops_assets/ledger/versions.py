@@ -32,8 +32,12 @@ class Versions(Store):
         data_versions: Mapping[str, Any] | None = None,
         code_commit: str | None = None,
         seed: int | None = None,
+        at_least: int = 1,
     ) -> ModelVersion:
-        """The next version of `model`, as challenger. Numbers start at 1 and are never given twice.
+        """Register the next version of `model`, as challenger. Numbers start at 1 and are never given twice.
+
+        at_least: the smallest number that is free; above 1 where bundles exist that this ledger does not know, for
+        example because it was restored from a backup.
 
         A bundle's folder carries the version's number, so the number comes first: leave bundle_path and
         manifest_sha256 out and give them to `record_bundle` once the bundle is on disk.
@@ -47,7 +51,7 @@ class Versions(Store):
                 insert(versions)
                 .values(
                     model=model,
-                    version=(last or 0) + 1,
+                    version=max((last or 0) + 1, at_least),
                     status="challenger",
                     created_at=utc(at),
                     mlflow_run_id=mlflow_run_id,
@@ -85,6 +89,17 @@ class Versions(Store):
                 .returning(versions)
             ).one()
             return as_version(row)
+
+    def archive_unfinished(self, before: datetime) -> int:
+        """Archive challengers that never got a bundle, because their training was killed; return how many.
+
+        before: only those that were created earlier.
+        """
+        orphan = (versions.c.status == "challenger") & versions.c.bundle_path.is_(None)
+        with self._transaction() as connection:
+            return connection.execute(
+                update(versions).where(orphan, versions.c.created_at < utc(before)).values(status="archived")
+            ).rowcount
 
     def model_version(self, model: str, version: int) -> ModelVersion:
         """One version. Raises LedgerError when there is none, naming those there are."""

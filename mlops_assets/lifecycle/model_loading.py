@@ -39,8 +39,25 @@ def load_version(
             f"the version out of production with 'mlops rollback {model}' or 'mlops retire {model}'"
         )
 
+    _require_own_evidence(platform, model, version, manifest)
     bundle = training.load_bundle(folder, expected_manifest_sha256=manifest, may_unpickle=may_unpickle)
+    if bundle.spec.get("name") != model:
+        raise BundleError(
+            f"{model} version {version} points to the bundle of {bundle.spec.get('name')!r} in {folder}: the "
+            "ledger's row was altered; nothing was loaded"
+        )
     return predictor_of(bundle), bundle
+
+
+def _require_own_evidence(platform: Platform, model: str, version: int, manifest: str) -> None:
+    """Raise BundleError when the version was judged as another bundle than its row names now."""
+    for evidence in platform.ledger.evidence_of(model, version):
+        judged = evidence.body.get("manifest_sha256", manifest)
+        if judged != manifest:
+            raise BundleError(
+                f"{model} version {version}: its evidence is about the bundle {str(judged)[:12]}, the ledger's row "
+                f"names {manifest[:12]}; the row was altered; nothing was loaded"
+            )
 
 
 def spec_of_bundle(bundle: training.LoadedBundle) -> ModelSpec:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from mlops_assets import artifacts
 from mlops_assets.datasets import Datasets
@@ -22,6 +22,9 @@ from mlops_assets.registry import Registry
 from mlops_assets.settings import Settings, Stores
 
 R = TypeVar("R")
+
+BUNDLE_LOADER: Final = "mlops_assets.lifecycle.predictor:open_bundle"
+"""What MLflow calls to load a registered version, outside of this platform too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,9 @@ class Platform:
             stores=stores,
             ledger=Ledger.open(stores.ledger_url),
             datasets=Datasets(settings.data_root),
-            registry=Registry(settings.mlflow_tracking_uri or stores.mlflow_url, settings.artifact_root),
+            registry=Registry(
+                settings.mlflow_tracking_uri or stores.mlflow_url, settings.artifact_root, BUNDLE_LOADER
+            ),
         )
 
     def reports(self, model: str, version: int) -> Path:

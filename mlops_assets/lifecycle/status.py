@@ -12,6 +12,7 @@ from typing import Any
 
 from mlops_assets.lifecycle.approvals.hold import hold_on
 from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.recovery.bundles import unknown_bundles
 from mlops_assets.lifecycle.recovery.rollback_check import RollbackCheck, last_check
 
 
@@ -42,6 +43,7 @@ def status_records(platform: Platform, names: Sequence[str], now: datetime) -> l
                 "open_alerts": len(platform.ledger.alerts(name, open_only=True)),
                 "rollback_to": target,
                 "rollback_checked": _checked(check, target),
+                "bundles_newer_than_ledger": list(unknown_bundles(platform, name)),
                 "problem": None if last or platform.ledger.versions(name) else "never ran",
             }
         )

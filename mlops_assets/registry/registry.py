@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from mlops_assets.artifacts import Evaluation, TrainedModel
 from mlops_assets.errors import ServiceError
@@ -16,9 +16,6 @@ from mlops_assets.registry import reaping
 from mlops_assets.registry.connection import listens, mlflow_client, reaching, without_secret
 from mlops_assets.registry.tracked import Tracked, log, start
 from mlops_assets.registry.values import as_key, named_by_part
-
-LOADER: Final = "mlops_assets.lifecycle.predictor:open_bundle"
-"""Opens a packaged bundle: `module:function`, path in, something with `predict(frame)` out."""
 
 
 def experiment_name(model: str) -> str:
@@ -32,11 +29,13 @@ class Registry:
 
     tracking_uri: a database URL (`postgresql+psycopg2://`) or a server (`http://`). artifact_root: a URI or folder
     that artifacts go below when there is no server to say where.
+    loader: `module:function` that opens a packaged bundle (path in, something with `predict(frame)` out); the package
+    that can do it hands it in.
     """
 
     tracking_uri: str
     artifact_root: str
-    loader: str = LOADER
+    loader: str
     _client: Any = field(default=None, repr=False)
     _experiments: dict[str, str] = field(default_factory=dict, repr=False)
 

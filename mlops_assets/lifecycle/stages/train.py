@@ -18,6 +18,7 @@ from mlops_assets.artifacts import Candidate, Part, Split, TrainedModel, to_json
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, known_record, record_of
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.lifecycle.records import FeaturesRecord, PromotionRecord
+from mlops_assets.lifecycle.recovery.bundles import free_number
 from mlops_assets.lifecycle.stages.candidates import (
     MEASURED,
     Study,
@@ -100,6 +101,7 @@ def register_candidate(
         data_versions={table.table: to_json(table) for table in record.data},
         code_commit=run.code_commit,
         seed=spec.training.seed,
+        at_least=free_number(platform.settings.model_root, spec.name),
     ).version
     folder = platform.settings.model_root / spec.name / str(version)
     manifest = training.save_bundle(

@@ -30,7 +30,10 @@ def used_ledger(ledger: Ledger) -> Iterator[Ledger]:
     """A ledger in which every verb was used; what a test does to its rules is mended afterwards."""
     for number in range(1, 6):
         ledger.new_version("pump", AT, bundle_path=f"b{number}", manifest_sha256=f"{number:064x}")
-    hashes = {n: ledger.record_evidence("pump", n, {"rmse": float(n)}, AT) for n in range(1, 6)}
+    hashes = {
+        n: ledger.record_evidence("pump", n, {"rmse": float(n), "manifest_sha256": f"{n:064x}"}, AT)
+        for n in range(1, 6)
+    }
 
     def promote(version: int) -> None:
         revision = ledger.champion_state("pump").revision
@@ -93,6 +96,17 @@ def test_an_empty_one_neither(ledger: Ledger) -> None:
         (
             "update model_versions set status = 'challenger' where version = 3",
             "decided about but is still a challenger",
+        ),
+        (
+            (
+                "insert into model_versions select 'fan', 1, 'archived', created_at, null, 'b2', manifest_sha256, "
+                "data_versions, null, null from model_versions where version = 2"
+            ),
+            "pump: version 2 points to a bundle of the model fan",
+        ),
+        (
+            "update model_versions set manifest_sha256 = repeat('f', 64) where version = 2",
+            "pump: version 2 was judged as another bundle",
         ),
         ("update history set version = 77 where action = 'kept'", "version 77, which does not exist"),
         (

@@ -18,11 +18,14 @@ import pytest
 from mlops_assets import training
 from mlops_assets.artifacts import Candidate, FeatureMatrix, TrainedModel
 from mlops_assets.errors import ServiceError
+from mlops_assets.lifecycle.platform import BUNDLE_LOADER
 from mlops_assets.registry import Registry, experiment_name
 from mlops_assets.registry.connection import without_secret
 from mlops_assets_tests.stored_bundles import stored
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+LOADER = "fake_loader:open_bundle"
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def champion_state(version: int | None) -> Any:
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     root = tmp_path_factory.mktemp("mlflow")
-    return Registry(f"sqlite:///{root}/mlflow.db", str(root / "artifacts"), loader="fake_loader:open_bundle")
+    return Registry(f"sqlite:///{root}/mlflow.db", str(root / "artifacts"), loader=LOADER)
 
 
 @pytest.fixture
@@ -198,7 +201,7 @@ def test_no_run_stays_running_when_training_breaks(
 def test_runs_of_killed_processes_are_reaped(registry: Registry) -> None:
     code = (
         "import sys, os, signal; from mlops_assets.registry import Registry\n"
-        "r = Registry(sys.argv[1], sys.argv[2])\n"
+        "r = Registry(sys.argv[1], sys.argv[2], sys.argv[1])\n"
         "with r.training('reaped') as t:\n"
         "    print(t.run_id, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -253,7 +256,7 @@ def test_runs_of_a_finished_dagster_run_are_closed(registry: Registry) -> None:
 
 def test_an_address_without_a_server_is_an_error_that_hides_the_password() -> None:
     begun = time.monotonic()
-    lost = Registry("postgresql+psycopg2://me:secret@127.0.0.1:1/none", "unused")
+    lost = Registry("postgresql+psycopg2://me:secret@127.0.0.1:1/none", "unused", LOADER)
     with pytest.raises(ServiceError) as caught:
         lost.experiment("pump")
     assert "secret" not in str(caught.value)
@@ -263,7 +266,7 @@ def test_an_address_without_a_server_is_an_error_that_hides_the_password() -> No
 
 @pytest.mark.slow
 def test_the_same_on_postgresql(postgres_url: str, bundle: Path, tmp_path: Path) -> None:
-    registry = Registry(postgres_url, str(tmp_path / "artifacts"))
+    registry = Registry(postgres_url, str(tmp_path / "artifacts"), LOADER)
     with registry.training("pump") as tracked:
         tracked.register(trained(bundle, tracked.run_id), {"rmse_val": 1.0})
     assert registry.mirror("pump", champion_state(1), [Version(1, "champion")]) > 0
@@ -273,8 +276,8 @@ def test_the_same_on_postgresql(postgres_url: str, bundle: Path, tmp_path: Path)
     ).is_file()
 
 
-def test_the_default_loader_is_there() -> None:
-    module, _, function = Registry("http://unused", "unused").loader.partition(":")
+def test_the_loader_that_the_platform_hands_in_is_there() -> None:
+    module, _, function = BUNDLE_LOADER.partition(":")
     assert callable(getattr(import_module(module), function))
 
 
@@ -285,7 +288,7 @@ def test_a_server_that_is_down_is_noticed_before_mlflow_is_imported(tmp_path: Pa
         "from mlops_assets.errors import ServiceError\n"
         "from mlops_assets.registry import Registry\n"
         "try:\n"
-        f"    registry = Registry('http://me:secret@127.0.0.1:9', {str(tmp_path)!r})\n"
+        f"    registry = Registry('http://me:secret@127.0.0.1:9', {str(tmp_path)!r}, 'unused')\n"
         "    registry.mirror('pump', SimpleNamespace(champion=None), ())\n"
         "except ServiceError as error:\n"
         "    print(error, 'mlflow' in sys.modules)\n"
