@@ -1,32 +1,23 @@
-"""Data docs: the answers on one page, and Great Expectations' own pages beside it, all readable without a network.
+"""Data docs: the results on one page, with Great Expectations' own pages, all readable without a network.
 
-Comes in: answers, validation reports and a folder. Goes out: `index.html` and a page per report, in place of what the
-folder held. The library's pages fetch styles, scripts and a logo from the internet when opened; those references are
-replaced by one style of ours, so that looking at a page tells nobody.
+Comes in: results, validation reports and a folder. Goes out: `index.html` and a page per report, in place of what the
+folder held. The library's pages fetch styles, scripts and a logo from the internet and write some values of the data
+raw; of them, known elements and text are kept.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from mlops_assets.artifacts import RuleResult
+from mlops_assets.validation.safe_html import POLICY, sanitize
 
-_OUTSIDE: Final = re.compile(
-    r"<link\b[^>]*\bhref=[\"']https?://[^>]*>"
-    r"|<img\b[^>]*\bsrc=[\"']https?://[^>]*>"
-    r"|<a\b[^>]*\bhref=[\"']https?://[^>]*>.*?</a>"
-    r"|<script\b[^>]*>.*?</script>"
-    r"|<nav\b[^>]*>.*?</nav>"
-    r"|background:\s*url\([^)]*\)[^;]*;",
-    re.DOTALL | re.IGNORECASE,
-)
-_LINK: Final = re.compile(r"<a\b[^>]*>(.*?)</a>", re.DOTALL)  # to pages of a site we do not build
 _STYLE: Final = """<style>
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; padding: 1.5rem;
   margin: 0 auto !important; max-width: 75rem; }
@@ -42,44 +33,72 @@ ul, ol { padding-left: 1.2rem; } a { color: #0b5cad; }
 
 
 def write_docs(
-    model: str, as_of: datetime, answers: Sequence[RuleResult], reports: Mapping[str, Any], folder: Path
+    model: str, as_of: datetime, results: Sequence[RuleResult], reports: Mapping[str, Any], folder: Path
 ) -> None:
-    """Build the pages beside the folder, then put them in its place."""
+    """Build the pages next to the folder, then replace the folder by them."""
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     for title, report in reports.items():
-        (building / f"{title}.html").write_text(_report(report), encoding="utf-8")
-    (building / "index.html").write_text(_index(model, as_of, answers, list(reports)), encoding="utf-8")
+        (building / f"{title}.html").write_text(_report(title, report), encoding="utf-8")
+    (building / "index.html").write_text(_index(model, as_of, results, list(reports)), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     building.rename(folder)
 
 
-def _report(report: Any) -> str:
-    """Great Expectations' page of one report, without anything fetched from outside, in our style."""
+def _report(title: str, report: Any) -> str:
+    """Great Expectations' page of one report, without scripts or anything fetched from outside, in our style."""
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaPageView
 
-    page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(report))
-    return _LINK.sub(r"\1", _OUTSIDE.sub("", str(page))).replace("</head>", f"{_STYLE}</head>", 1)
+    document = ValidationResultsPageRenderer().render(report)
+    for section in document.sections:
+        section.content_blocks = _escape_raw(section.content_blocks)
+    body = sanitize(str(DefaultJinjaPageView().render(document)))
+    return _page(f"Great Expectations: {title}", body)
 
 
-def _index(model: str, as_of: datetime, answers: Sequence[RuleResult], reports: Sequence[str]) -> str:
-    failed = sum(not answer.passed for answer in answers)
-    rows = "".join(_row(answer) for answer in answers)
-    links = "".join(f'<li><a href="{name}.html">Great Expectations: {name}</a></li>' for name in reports)
+def _escape_raw(content: Any) -> Any:
+    """The library escapes parameters of sentences, but writes headers and cells of tables as they are."""
+    if isinstance(content, str):
+        return escape(content)
+    if isinstance(content, list):
+        return [_escape_raw(item) for item in content]
+    if getattr(content, "content_block_type", None) == "header" and isinstance(content.header, str):
+        content.header = escape(content.header)
+    elif getattr(content, "content_block_type", None) == "header":
+        template = content.header.string_template
+        template["template"] = escape(str(template["template"]))
+    if getattr(content, "table", None):
+        content.table = _escape_raw(content.table)
+    return content
+
+
+def _page(title: str, body: str) -> str:
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(model)}: data quality</title>'
-        f"{_STYLE}</head><body><h1>{escape(model)}: data quality as of {as_of:%Y-%m-%d %H:%M %Z}</h1>"
-        f"<p>{len(answers)} rules, {failed} failed.</p>"
-        "<table><thead><tr><th>Verdict</th><th>On failure</th><th>Rule</th><th>Found</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table><ul>{links}</ul></body></html>\n"
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{POLICY}<title>{escape(title)}</title>'
+        f"{_STYLE}</head><body>{body}</body></html>\n"
     )
 
 
-def _row(answer: RuleResult) -> str:
-    verdict = "passed" if answer.passed else "failed"
-    cells = ("stops the run" if answer.critical else "warns", answer.rule, answer.message)
+def _index(model: str, as_of: datetime, results: Sequence[RuleResult], reports: Sequence[str]) -> str:
+    failed = sum(not result.passed for result in results)
+    rows = "".join(_row(result) for result in results)
+    links = "".join(
+        f'<li><a href="{quote(name)}.html">Great Expectations: {escape(name)}</a></li>' for name in reports
+    )
+    return _page(
+        f"{model}: data quality",
+        f"<h1>{escape(model)}: data quality as of {as_of:%Y-%m-%d %H:%M %Z}</h1>"
+        f"<p>{len(results)} rules, {failed} failed.</p>"
+        "<table><thead><tr><th>Verdict</th><th>On failure</th><th>Rule</th><th>Result</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table><ul>{links}</ul>",
+    )
+
+
+def _row(result: RuleResult) -> str:
+    verdict = "passed" if result.passed else "failed"
+    cells = ("stops the run" if result.critical else "warns", result.rule, result.message)
     return (
         f'<tr><td class="{verdict}">{verdict}</td>'
         + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
