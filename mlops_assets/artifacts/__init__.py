@@ -25,6 +25,7 @@ from mlops_assets.artifacts.evidence import (
     Evidence,
     Explanation,
     GateResult,
+    Rival,
 )
 from mlops_assets.artifacts.labels import class_labels, label_order
 from mlops_assets.artifacts.models import Candidate, Interval, Predictor, TrainedModel
@@ -58,6 +59,7 @@ __all__ = [
     "Profile",
     "Readings",
     "Repair",
+    "Rival",
     "RuleResult",
     "Split",
     "TableVersion",

@@ -52,6 +52,18 @@ class ClassRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Rival:
+    """Stored. A naive baseline on the same rows: paired comparisons of the challenger, and of the champion, with it.
+
+    In these comparisons the field `champion` holds the value of the naive baseline.
+    """
+
+    name: str
+    comparisons: tuple[Comparison, ...]
+    champion_comparisons: tuple[Comparison, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Stored. Everything measured about a challenger, and its champion on the same rows."""
 
@@ -72,6 +84,8 @@ class Evaluation:
     """Test rows that neither model has learned from; None without a champion, or in records of earlier releases."""
     classes: tuple[ClassRow, ...] = ()
     """Classification only."""
+    rivals: tuple[Rival, ...] = ()
+    """Every naive baseline, compared on the metrics of `beats_baseline` gates and on the primary metric."""
     baseline_name: str = ""
     """Where the naive answers come from, in words."""
     warnings: tuple[str, ...] = ()

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from mlops_assets.artifacts import PARTS, Comparison, Evaluation, Metrics, Part, Predictor, Split
+from mlops_assets.artifacts import PARTS, Comparison, Evaluation, Metrics, Part, Predictor, Rival, Split
 from mlops_assets.errors import DataError
 from mlops_assets.evaluation.baseline import Baseline, baseline
 from mlops_assets.evaluation.class_rows import class_rows
-from mlops_assets.evaluation.comparison import clusters_of, compare, spent_confidence
+from mlops_assets.evaluation.comparison import clusters_of, compare, entities_of, spent_confidence
 from mlops_assets.evaluation.fairness import fairness_rows
 from mlops_assets.evaluation.interval_note import interval_note
 from mlops_assets.evaluation.latency import measure_latency
@@ -22,7 +22,7 @@ from mlops_assets.evaluation.scoring import in_order, known_classes, score, trut
 from mlops_assets.evaluation.slices import slice_rows
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.gates import BeatsChampion
+from mlops_assets.model_file.gates import BeatsBaseline, BeatsChampion
 
 DEFAULT_CONFIDENCE = 0.95
 
@@ -98,6 +98,7 @@ def evaluate(
         notes=tuple(notes),
         classes=class_rows(holdout, champion_holdout),
         baseline_name=naive_baseline.name,
+        rivals=_rivals(spec, split, naive_baseline, challenger_parts, champion_parts),
     )
 
 
@@ -165,34 +166,73 @@ def missing(scored: Scored) -> int:
     return int(bad.sum())
 
 
+def _rivals(
+    spec: ModelSpec,
+    split: Split,
+    naive: Baseline,
+    challenger: Mapping[Part, Scored],
+    champion: Mapping[Part, Scored] | None,
+) -> tuple[Rival, ...]:
+    """Every naive baseline, compared on the same rows with the challenger, and with the champion where there is one."""
+    wanted: dict[tuple[Part, str], float] = {("test", spec.evaluation.primary): DEFAULT_CONFIDENCE}
+    for gate in spec.gates:
+        if isinstance(gate, BeatsBaseline):
+            key = (gate.on, gate.metric)
+            wanted[key] = max(gate.confidence or 0.0, wanted.get(key, DEFAULT_CONFIDENCE))
+    return tuple(
+        Rival(
+            name,
+            tuple(_compared(spec, split, challenger, parts, wanted)),
+            tuple(_compared(spec, split, champion, parts, wanted)) if champion else (),
+        )
+        for name, parts in naive.rivals.items()
+    )
+
+
 def _comparisons(
     spec: ModelSpec,
     split: Split,
-    challenger_parts: Mapping[Part, Scored],
-    champion_parts: Mapping[Part, Scored],
+    challenger: Mapping[Part, Scored],
+    champion: Mapping[Part, Scored],
     look: int,
 ) -> list[Comparison]:
-    confidences = {("test", name): DEFAULT_CONFIDENCE for name in measured(spec)}
+    wanted: dict[tuple[Part, str], float] = {("test", name): DEFAULT_CONFIDENCE for name in measured(spec)}
     for gate in spec.gates:
         if isinstance(gate, BeatsChampion) and gate.confidence is not None:
             key = (gate.on, gate.metric)
-            confidences[key] = max(gate.confidence, confidences.get(key, 0.0))
+            wanted[key] = max(gate.confidence, wanted.get(key, 0.0))
+    spent = {key: spent_confidence(confidence, look) for key, confidence in wanted.items()}
+    return _compared(spec, split, challenger, champion, spent)
+
+
+def _compared(
+    spec: ModelSpec,
+    split: Split,
+    challenger: Mapping[Part, Scored],
+    other: Mapping[Part, Scored],
+    wanted: Mapping[tuple[Part, str], float],
+) -> list[Comparison]:
+    """Paired comparisons by part and metric, each with its confidence."""
     comparisons: list[Comparison] = []
     for part in PARTS:
-        names = [(name, confidence) for (on, name), confidence in confidences.items() if on == part]
+        names = [(name, confidence) for (on, name), confidence in wanted.items() if on == part]
         if not names:
             continue
         frame = in_order(spec, split.part(part))
-        clusters = clusters_of(frame, split.strategy, timestamp=spec.timestamp, group=spec.split.group)
+        clusters = clusters_of(
+            frame, split.strategy, timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
+        )
+        entities = entities_of(frame, split.strategy, spec.entity)
         comparisons += [
             compare(
                 name,
-                challenger_parts[part],
-                champion_parts[part],
+                challenger[part],
+                other[part],
                 part=part,
-                confidence=spent_confidence(confidence, look),
+                confidence=confidence,
                 clusters=clusters,
                 ordered=split.strategy == "temporal",
+                entities=entities,
                 seed=spec.training.seed,
             )
             for name, confidence in names

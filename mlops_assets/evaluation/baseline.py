@@ -31,6 +31,7 @@ class Baseline:
     metric: str
     tried: Mapping[str, float]
     parts: Mapping[Part, Scored]
+    rivals: Mapping[str, Mapping[Part, Scored]]
 
     @property
     def note(self) -> str:
@@ -54,7 +55,7 @@ def baseline(spec: ModelSpec, split: Split, classes: tuple[str, ...] = ()) -> Ba
     tried = {name: METRICS[metric].measure(parts["validation"]) for name, parts in by_name.items()}
     sign = -1.0 if METRICS[metric].direction == "higher" else 1.0
     name = min(tried, key=lambda one: sign * tried[one] if math.isfinite(tried[one]) else math.inf)
-    return Baseline(name, metric, tried, by_name[name])
+    return Baseline(name, metric, tried, by_name[name], by_name)
 
 
 def _makers(
@@ -68,8 +69,9 @@ def _makers(
             follows = "what most often follows the previous class"
             makers.append((follows, lambda: naive.previous_label(spec, split, classes)))
         return makers
-    if spec.problem == "regression" or spec.timestamp is None:
-        return [("the mean of the training rows", lambda: naive.mean(spec, split))]
+    mean = ("the mean of the training rows", lambda: naive.mean(spec, split))
+    if spec.timestamp is None or (spec.problem == "regression" and plain):
+        return [mean]
     back = {
         naive.multiple(season, spec.features.horizon): season
         for season in (() if plain else spec.evaluation.seasons)
@@ -78,6 +80,7 @@ def _makers(
     same = back.pop(spec.features.horizon, None) if spec.features.horizon else None
     last = "the last known value" + (f", which is that of {format_duration(same)} before" if same else "")
     return [
+        *([mean] if spec.problem == "regression" else []),
         (last, lambda: naive.last_value(spec, split)),
         *(
             (f"the value {format_duration(reach)} before", _season(spec, split, season))

@@ -127,8 +127,10 @@ def _baseline(spec: ModelSpec) -> Iterator[Finding]:
     if not spec.evaluation.seasons:
         return
     path: Path = ("evaluation", "seasons")
-    if spec.problem != "forecasting":
-        yield path, "is for 'problem: forecasting' only"
+    if spec.problem == "classification":
+        yield path, "is for numbers only; classes have the previous class as a rival"
+    elif spec.timestamp is None:
+        yield path, "needs a 'timestamp'"
     elif spec.evaluation.baseline == "simple":
         yield path, "has no effect under 'baseline: simple'; leave out one of the two"
 

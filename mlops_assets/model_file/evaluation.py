@@ -31,12 +31,13 @@ class EvaluationSpec(Section):
     positive: str | None = None
     """The class that counts as positive where there are two; unset means the one that sorts last."""
     baseline: Literal["auto", "simple"] = "auto"
-    """What a model must beat. `auto`: the best on the validation part of the last known value and the seasons for
-    forecasts; of the most frequent class and what most often follows the entity's previous class where classes are
-    split by time; the mean for other numbers. `simple`: last known value, most frequent class, mean. Choose it where
-    labels arrive so late that the previous one is not known when the next prediction is made."""
+    """What a model must beat, each of them. `auto`: for forecasts the last known value and the seasons; for other
+    numbers the mean and, with a timestamp, the entity's last value and the seasons; for classes the most frequent one
+    and, split by time, what most often follows the entity's previous class. `simple`: last known value for forecasts,
+    mean, most frequent class. Choose it where labels arrive so late that the previous one is not known when the next
+    prediction is made."""
     seasons: tuple[Duration, ...] = ()
-    """Forecasting: lengths of seasons, such as 1d and 7d; the value of the season before is a baseline too."""
+    """Numbers with a timestamp: lengths of seasons, such as 1d and 7d; the value a season before is a rival too."""
     slices: tuple[Column, ...] = ()
     """Columns whose values get metrics of their own."""
     sensitive: tuple[Column, ...] = ()

@@ -27,6 +27,15 @@ class GateParameters(Section):
     """Judges how good a model is by itself; a first champion must pass at least one such gate."""
 
 
+class AbsoluteGate(GateParameters):
+    """A gate that judges how good a model is by itself."""
+
+    absolute: ClassVar[bool] = True
+    protect_failing_champion: bool = False
+    """Whether this gate keeps a champion that fails it too, on the same rows. By default it does not: a challenger
+    that is proven better than such a champion replaces it."""
+
+
 class BeatsChampion(GateParameters):
     """Better than the champion by more than `by`, both scored on the same rows; not applicable while there is none."""
 
@@ -40,20 +49,18 @@ class BeatsChampion(GateParameters):
     on: Part = "test"
 
 
-class MetricAtMost(GateParameters):
+class MetricAtMost(AbsoluteGate):
     """The challenger's metric is finite and not above `limit`."""
 
-    absolute: ClassVar[bool] = True
     kind: Literal["metric_at_most"] = "metric_at_most"
     metric: MetricName
     limit: float
     on: Part = "test"
 
 
-class MetricAtLeast(GateParameters):
+class MetricAtLeast(AbsoluteGate):
     """The challenger's metric is finite and not below `limit`."""
 
-    absolute: ClassVar[bool] = True
     kind: Literal["metric_at_least"] = "metric_at_least"
     metric: MetricName
     limit: float
@@ -89,13 +96,15 @@ class RegressionGuard(GateParameters):
     on: Part = "test"
 
 
-class BeatsBaseline(GateParameters):
-    """Better than the naive baseline, which `evaluation.baseline` and `evaluation.seasons` choose."""
+class BeatsBaseline(AbsoluteGate):
+    """Better than every naive baseline of `evaluation.baseline` and `evaluation.seasons`, and not by chance."""
 
-    absolute: ClassVar[bool] = True
     kind: Literal["beats_baseline"] = "beats_baseline"
     metric: MetricName
     by: Share = 0.0
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] | None = 0.95
+    """Of the paired interval of model minus baseline, which must exclude 0; null leaves the bare rule, which promotes
+    a model of pure noise 40 to 80 % of the time."""
     on: Part = "test"
 
 

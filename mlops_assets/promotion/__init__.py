@@ -5,7 +5,7 @@ Comes in: an `Evidence` record. Goes out: `GateResult`s, a `Decision`. Measuring
 """
 
 from mlops_assets.promotion.approvals import NEVER_WAIVED, waiting, with_people
-from mlops_assets.promotion.decision import decide, evaluate_gates, recheck
+from mlops_assets.promotion.decision import decide, evaluate_gates, failing_champion, recheck
 from mlops_assets.promotion.gates import GATES
 from mlops_assets.promotion.what_if import Flip, what_if
 
@@ -15,6 +15,7 @@ __all__ = [
     "Flip",
     "decide",
     "evaluate_gates",
+    "failing_champion",
     "recheck",
     "waiting",
     "what_if",

@@ -20,11 +20,13 @@ from mlops_assets.artifacts import ChampionRef, Decision, Evidence, GateResult, 
 from mlops_assets.errors import EvidenceError
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file import gates as gate_parameters
-from mlops_assets.model_file.gates import GateParameters, check_names
+from mlops_assets.model_file.gates import AbsoluteGate, GateParameters, check_names
 from mlops_assets.promotion.approvals import PersonVerdict, WaiverRecord, with_people
 from mlops_assets.promotion.gates import GATES
 
 BY: Final = "gates"
+CHAMPION_FAILS: Final = "champion_fails"
+"""Number of a result that is set aside because the champion fails the gate too."""
 VERDICTS: Final = ("pass", "fail", "not_enough_evidence", "not_applicable")
 
 
@@ -55,11 +57,42 @@ def evaluate_gate(name: str, gate: GateParameters, evidence: Evidence) -> GateRe
     kind = gate.kind
     parameters = gate.model_dump(mode="json")
     try:
-        result = GATES[kind](gate, evidence)
+        result = _without_protection(gate, GATES[kind](gate, evidence), evidence)
         return replace(result, gate=name, kind=kind, numbers={**result.numbers, "asked": parameters})
     except Exception as error:  # noqa: BLE001 - a gate that breaks, of ours or a user's, must never let anything through
         reason = f"the gate raised {type(error).__name__}: {error}"
         return GateResult(name, kind, "fail", reason, {"asked": parameters}, hard=True)
+
+
+def _without_protection(gate: GateParameters, result: GateResult, evidence: Evidence) -> GateResult:
+    """The result, set aside where the champion fails this absolute gate too, on the same rows."""
+    measured = evidence.evaluation
+    short = result.verdict in ("fail", "not_enough_evidence") and not result.hard
+    if (
+        not short
+        or not isinstance(gate, AbsoluteGate)
+        or gate.protect_failing_champion
+        or not measured.champion
+    ):
+        return result
+    rivals = tuple(replace(one, comparisons=one.champion_comparisons) for one in measured.rivals)
+    swapped = replace(measured, challenger=measured.champion, rivals=rivals, comparable_rows=None)
+    champion = GATES[gate.kind](gate, replace(evidence, evaluation=swapped))
+    if champion.verdict != "fail" or champion.hard:
+        return result
+    reason = f"{result.reason}; the champion fails this gate too ({champion.reason}), so the gate does not protect it"
+    return replace(
+        result, verdict="not_applicable", reason=reason, numbers={**result.numbers, CHAMPION_FAILS: True}
+    )
+
+
+def failing_champion(results: Iterable[GateResult]) -> tuple[str, ...]:
+    """Return the reasons of the absolute gates that the champion fails on the same rows.
+
+    Args:
+        results: Gate results of one challenger.
+    """
+    return tuple(result.reason for result in results if result.numbers.get(CHAMPION_FAILS) is True)
 
 
 def decide(
@@ -125,6 +158,13 @@ def _decide(
         return Decision("promote", f"first champion; {_count(passed, results)}{remarks}", who)
     if not passed:
         return Decision("keep", "no gate applied, so nothing speaks for the challenger", BY)
+    proven = any(result.kind == "beats_champion" for result in passed)
+    if failing_champion(results) and not proven:
+        return Decision(
+            "keep",
+            "champion and challenger both fail an absolute gate, and no beats_champion gate says which is better",
+            BY,
+        )
     against = next((result.reason for result in passed if result.kind == "beats_champion"), "")
     return Decision("promote", f"{_count(passed, results)}{'; ' + against if against else ''}{remarks}", who)
 

@@ -31,6 +31,7 @@ class AlertKind:
 
 ALERT_KINDS: Final[Mapping[str, AlertKind]] = {
     "run_failed": AlertKind("error", "a run failed", "model"),
+    "champion_fails": AlertKind("error", "the champion fails a gate that judges it by itself", "both"),
     "approval": AlertKind("info", "a version waits for approval", "model"),
     "approval_file": AlertKind("warning", "an approval file was not accepted", "model"),
     "rollback_not_ready": AlertKind("critical", "a rollback would fail", "both"),

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from mlops_assets import evaluation, features, promotion, reports, stages
 from mlops_assets.artifacts import PARTS, ChampionRef, Evidence, Split, TrainedModel, from_json, to_json
 from mlops_assets.errors import EvidenceError
+from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.approvals.hold import hold_on, with_hold
 from mlops_assets.lifecycle.approvals.waivers import waived_gate
 from mlops_assets.lifecycle.champion_features import with_features_of
@@ -84,6 +85,17 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     decision, _ = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, None, run.now())
     shown_gates, _ = promotion.with_people(evidence.gates, None, waivers, run.now())
     evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
+    for reason in promotion.failing_champion(evidence.gates):
+        send_alert(
+            platform,
+            "champion_fails",
+            f"{spec.name} v{reference.version}, in production: {reason}",
+            key=f"champion-fails-{spec.name}-{trained.version}-{reason}",
+            at=run.now(),
+            spec=spec,
+            group=f"champion_fails/{spec.name}/{reference.version}",
+            progress=run.progress,
+        )
     folder = platform.reports(spec.name, trained.version)
     plots = reports.draw_plots(spec, challenger, champion, split, measured, shap)
     history = platform.ledger.history(spec.name, 10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 
 from mlops_assets.artifacts import Comparison, Evidence, GateResult, Part
 from mlops_assets.metrics import METRICS
@@ -22,25 +22,48 @@ from mlops_assets.promotion.gate_results import (
     without_champion,
 )
 
-BEST = {"accuracy": 1.0, "precision": 1.0, "recall": 1.0, "f1": 1.0, "roc_auc": 1.0, "pr_auc": 1.0, "r2": 1.0}
-"""Metrics that cannot exceed a value."""
-
 
 def limit_to_beat(metric: str, champion: float, by: float) -> float:
-    """What a challenger must be strictly better than: champion x (1 - by) for errors (rule C3).
+    """Return what a challenger must be strictly better than: champion x (1 - by) for errors.
 
-    Mirrored for metrics where higher is better, measured by size where the champion is negative, and by distance from
-    nought for metrics such as bias.
+    For metrics with an upper bound `by` is a share of the gap: champion + by x (bound - champion). Otherwise mirrored
+    where higher is better, measured by size where the champion is negative, and by distance from 0 for metrics such
+    as bias.
+
+    Args:
+        metric: Name of the metric.
+        champion: Its value.
+        by: Share of improvement.
+    """
+    bound = METRICS[metric].bound
+    if METRICS[metric].direction == "higher" and bound is not None:
+        return champion + by * (bound - champion)
+    return limit_to_keep(metric, champion, -by)
+
+
+def limit_to_keep(metric: str, champion: float, tolerance: float) -> float:
+    """Return the worst value that is within a tolerance of the champion's: champion x (1 + tolerance) for errors.
+
+    Args:
+        metric: Name of the metric.
+        champion: Its value.
+        tolerance: Share of the champion's size.
     """
     better = METRICS[metric].direction
     if better == "zero":
-        return abs(champion) * (1.0 - by)
+        return abs(champion) * (1.0 + tolerance)
     grow = (better == "higher") == (champion >= 0)
-    return champion * (1.0 + by) if grow else champion * (1.0 - by)
+    return champion * (1.0 - tolerance) if grow else champion * (1.0 + tolerance)
 
 
 def is_beyond(metric: str, challenger: float, limit: float) -> bool:
-    """Strictly better than the limit."""
+    """Return whether a value is strictly better than the limit.
+
+    Args:
+        metric: Name of the metric.
+        challenger: Its value.
+        limit: As from `limit_to_beat`.
+    """
     better = METRICS[metric].direction
     if better == "higher":
         return challenger > limit
@@ -72,8 +95,9 @@ def beats_champion(params: BeatsChampion, evidence: Evidence) -> GateResult:
     )
     if not is_beyond(metric, challenger_value, limit):
         reason = f"{metric} {shown(challenger_value)} is not better than {compared_with}"
-        if limit >= BEST.get(metric, math.inf):
-            reason += f"; no model can be: {metric} ends at {BEST[metric]:g}, so ask for a smaller 'by' or for log_loss"
+        bound = METRICS[metric].bound
+        if METRICS[metric].direction == "higher" and bound is not None and limit >= bound:
+            reason += f"; no model can be: {metric} ends at {bound:g}; compare log_loss"
         return failed(kind, reason, **{key: stored(value) for key, value in numbers.items()})
     better = f"{metric} {shown(challenger_value)} is better than {compared_with}"
     if params.confidence is None:
@@ -85,7 +109,7 @@ def _significant(
     params: BeatsChampion, evidence: Evidence, better: str, numbers: dict[str, float]
 ) -> GateResult:
     kind, confidence = params.kind, params.confidence or 0.0
-    test = _comparison(evidence, params.metric, params.on, confidence)
+    test = mildest_comparison(evidence.evaluation.comparisons, params.metric, params.on, confidence)
     if test is None:
         return hard_failure(
             kind, f"{better}, but no paired test with {percent(confidence)} confidence was made"
@@ -116,15 +140,24 @@ def _significant(
     return inconclusive(kind, reason, **numbers)
 
 
-def _comparison(evidence: Evidence, metric: str, part: Part, confidence: float) -> Comparison | None:
-    """The mildest test that is strict enough."""
+def mildest_comparison(
+    comparisons: Iterable[Comparison], metric: str, part: Part, confidence: float
+) -> Comparison | None:
+    """Return the comparison with the lowest confidence that is high enough; None where there is none.
+
+    Args:
+        comparisons: Recorded comparisons.
+        metric: Name of the metric.
+        part: Part of the split.
+        confidence: The least confidence.
+    """
     fitting = [
         test
-        for test in evidence.evaluation.comparisons
+        for test in comparisons
         if test.metric == metric
         and test.part == part
-        and (sure := finite(test.confidence)) is not None
-        and confidence <= sure < 1.0
+        and (level := finite(test.confidence)) is not None
+        and confidence <= level < 1.0
     ]
     return min(fitting, key=lambda test: test.confidence, default=None)
 
@@ -153,7 +186,7 @@ def regression_guard(params: RegressionGuard, evidence: Evidence) -> GateResult:
                 kind,
                 f"{name} of the {'challenger' if challenger_value is None else 'champion'} is no finite number",
             )
-        limit = limit_to_beat(name, champion_value, -params.tolerance)
+        limit = limit_to_keep(name, champion_value, params.tolerance)
         numbers |= {name: challenger_value, f"{name}_limit": limit}
         if not (
             is_beyond(name, challenger_value, limit)

@@ -17,7 +17,7 @@ from mlops_assets.promotion.gate_results import (
     percent,
     shown,
 )
-from mlops_assets.promotion.gates.champion import is_beyond, limit_to_beat
+from mlops_assets.promotion.gates.champion import is_beyond, limit_to_keep
 
 
 def slice_guard(params: SliceGuard, evidence: Evidence) -> GateResult:
@@ -55,7 +55,7 @@ def slice_guard(params: SliceGuard, evidence: Evidence) -> GateResult:
             if not _within(
                 params.metric,
                 challenger_value,
-                limit_to_beat(params.metric, champion_value, -params.tolerance),
+                limit_to_keep(params.metric, champion_value, params.tolerance),
             ):
                 bad.append(f"{where} {shown(challenger_value)} against {shown(champion_value)}")
     numbers = {"slices": len(large), "bad": len(bad)}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from mlops_assets.artifacts import QUIET_LOAD, Evidence, GateResult
+from dataclasses import replace
+
+from pydantic import JsonValue
+
+from mlops_assets.artifacts import QUIET_LOAD, Evidence, GateResult, Rival
 from mlops_assets.model_file.gates import (
     BeatsBaseline,
     Latency,
@@ -13,6 +17,7 @@ from mlops_assets.model_file.gates import (
     TimeLimit,
 )
 from mlops_assets.promotion.gate_results import (
+    FEWEST_ROWS,
     failed,
     finite,
     hard_failure,
@@ -24,7 +29,7 @@ from mlops_assets.promotion.gate_results import (
     shown,
     stored,
 )
-from mlops_assets.promotion.gates.champion import is_beyond, limit_to_beat
+from mlops_assets.promotion.gates.champion import is_beyond, limit_to_beat, mildest_comparison
 
 
 def metric_at_most(params: MetricAtMost, evidence: Evidence) -> GateResult:
@@ -54,21 +59,64 @@ def metric_at_least(params: MetricAtLeast, evidence: Evidence) -> GateResult:
 
 
 def beats_baseline(params: BeatsBaseline, evidence: Evidence) -> GateResult:
-    """Strictly better than the naive baseline by more than `by`."""
-    ours = metric_on(evidence.evaluation.challenger, params.on, params.metric)
-    if ours is None:
+    """Return whether the model is better than every naive baseline by more than `by`, and not by chance."""
+    kind, metric = params.kind, params.metric
+    value = metric_on(evidence.evaluation.challenger, params.on, metric)
+    if value is None:
         return _unmeasured(params, evidence)
-    naive = metric_on(evidence.evaluation.baseline, params.on, params.metric)
-    if naive is None:
-        reason = f"{params.metric} of the naive baseline is no finite number; gate on another metric"
-        return hard_failure(params.kind, reason)
-    limit = limit_to_beat(params.metric, naive, params.by)
-    numbers = {"challenger": ours, "baseline": naive, "limit": limit}
-    name = f"; it is {evidence.evaluation.baseline_name}" if evidence.evaluation.baseline_name else ""
-    beside = f"{shown(limit)} (naive baseline {shown(naive)}, by {percent(params.by)}{name})"
-    if is_beyond(params.metric, ours, limit):
-        return passed(params.kind, f"{params.metric} {shown(ours)} is better than {beside}", **numbers)
-    return failed(params.kind, f"{params.metric} {shown(ours)} is not better than {beside}", **numbers)
+    if not evidence.evaluation.rivals:
+        return hard_failure(kind, "no naive baseline was compared with the model; evaluate again")
+    results = [_against(params, rival, value) for rival in evidence.evaluation.rivals]
+    for verdict in ("fail", "not_enough_evidence"):
+        short = [result for result in results if result.verdict == verdict]
+        if short:
+            return next((result for result in short if result.hard), short[0])
+    hardest = min(results, key=lambda result: finite(result.numbers.get("improvement")) or 0.0)
+    if len(results) == 1:
+        return hardest
+    return replace(hardest, reason=f"{hardest.reason}, the hardest of {len(results)} naive baselines")
+
+
+def _against(params: BeatsBaseline, rival: Rival, value: float) -> GateResult:
+    """The result against one naive baseline."""
+    kind, metric = params.kind, params.metric
+    test = mildest_comparison(rival.comparisons, metric, params.on, params.confidence or 0.0)
+    naive = None if test is None else finite(test.champion)
+    if test is None or naive is None:
+        problem = "was not compared" if test is None else "is no finite number; gate on another metric"
+        return hard_failure(kind, f"{metric} of the naive baseline ({rival.name}) {problem}")
+    if test.challenger != value:
+        return hard_failure(
+            kind, f"the comparison with {rival.name} rests on another {metric} than the metrics"
+        )
+    limit = limit_to_beat(metric, naive, params.by)
+    numbers: dict[str, JsonValue] = {
+        "challenger": value,
+        "baseline": naive,
+        "limit": limit,
+        "rows": test.rows,
+    }
+    if (improvement := finite(test.improvement)) is not None:
+        numbers["improvement"] = improvement
+    compared_with = (
+        f"{shown(limit)} (naive baseline {shown(naive)}, by {percent(params.by)}; it is {rival.name})"
+    )
+    if not is_beyond(metric, value, limit):
+        return failed(kind, f"{metric} {shown(value)} is not better than {compared_with}", **numbers)
+    better = f"{metric} {shown(value)} is better than {compared_with}"
+    if params.confidence is None:
+        return passed(kind, better, **numbers)
+    if test.rows < FEWEST_ROWS:
+        return inconclusive(kind, f"{better}, but {test.rows} rows are fewer than {FEWEST_ROWS}", **numbers)
+    low, high = finite(test.low), finite(test.high)
+    if low is None or high is None:
+        return inconclusive(kind, f"{better}, but {test.method}", **numbers)
+    numbers |= {"low": low, "high": high, "confidence": test.confidence}
+    between = f"{percent(test.confidence)} interval of the improvement {percent(low)} to {percent(high)}"
+    if low > 0:
+        return passed(kind, f"{better}; {between}", **numbers)
+    reason = f"{better}, but chance is not excluded: {between} on {test.rows:,} rows"
+    return inconclusive(kind, reason, **numbers)
 
 
 def no_missing_predictions(params: NoMissingPredictions, evidence: Evidence) -> GateResult:

@@ -38,13 +38,18 @@ def test_challenger_champion_and_baseline_on_every_part() -> None:
     assert evaluated.champion is not None
     assert evaluated.challenger["test"]["rmse"] == pytest.approx(0.5, rel=0.15)
     assert evaluated.champion["test"]["rmse"] == pytest.approx(1.0, rel=0.15)
-    assert evaluated.baseline["test"]["rmse"] > 3
+    assert evaluated.baseline["test"]["rmse"] > 1
+    assert [rival.name for rival in evaluated.rivals] == [
+        "the mean of the training rows",
+        "the last known value",
+    ]
+    assert evaluated.rivals[0].comparisons[0].champion > 3
     assert {test.metric for test in evaluated.comparisons} == {"rmse", "mae", "mase"}
     assert all(test.low > 0 and test.rows == 200 for test in evaluated.comparisons)
     assert (evaluated.holdout_rows, evaluated.missing_predictions, evaluated.size_bytes) == (200, 0, 7)
     assert evaluated.latency_ms is not None
     assert [(row["value"], row["rows"]) for row in evaluated.slices] == [("p0", 100), ("p1", 100)]
-    assert from_json(Evaluation, to_json(evaluated)) == evaluated
+    assert to_json(from_json(Evaluation, to_json(evaluated))) == to_json(evaluated)
 
 
 def test_a_twin_of_the_champion_is_no_better() -> None:

@@ -206,7 +206,9 @@ def test_simple_leaves_seasons_alone_and_regression_keeps_the_mean() -> None:
     result = baseline(seasonal.model_copy(update={"evaluation": plain}), split_of(hourly(6)))
     assert list(result.tried) == ["the last known value"]
     split = split_of(hourly())
-    result = baseline(spec_with([]), split)
+    simple = spec_with([], evaluation={"primary": "rmse", "baseline": "simple"})
+    result = baseline(simple, split)
+    assert list(result.rivals) == [result.name]
     assert result.name == "the mean of the training rows"
     assert result.parts["test"].predicted == pytest.approx(split.train["y"].mean())
 

@@ -161,7 +161,8 @@ def test_average_precision_influence_is_its_derivative() -> None:
     ("metric", "challenger", "champion", "expected"),
     [
         ("rmse", 0.9, 1.0, 0.1),
-        ("r2", -0.4, -0.5, 0.2),
+        ("r2", -0.4, -0.5, 0.1 / 1.5),
+        ("roc_auc", 0.99, 0.98, 0.5),
         ("r2", 0.6, 0.5, 0.2),
         ("bias", -0.1, 0.2, 0.5),
         ("bias", 0.3, -0.2, -0.5),

@@ -57,7 +57,7 @@ def test_it_goes_through_evaluation_comparison_gates_and_report(quartile: Metric
         evaluation={"primary": name, "also": ["rmse"], "slices": ["pump_id"]},
     )
     measured = evaluation.evaluate(
-        spec, ColumnPredictor("x"), ColumnPredictor("worse"), split_of(pump_frame(2_000)), size_bytes=0
+        spec, ColumnPredictor("x"), ColumnPredictor("worse"), split_of(pump_frame(8_000)), size_bytes=0
     )
     comparison = next(test for test in measured.comparisons if test.metric == name)
     assert 0 < comparison.low < comparison.improvement < comparison.high < 1

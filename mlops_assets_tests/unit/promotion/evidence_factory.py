@@ -21,6 +21,7 @@ from mlops_assets.artifacts import (
     FeatureMatrix,
     Metrics,
     Part,
+    Rival,
     Split,
     TableVersion,
 )
@@ -124,7 +125,26 @@ def evaluation_of(
         "size_bytes": 1_000,
         "explanation": None,
     }
-    return Evaluation(**(fields | changes))
+    fields |= changes
+    fields.setdefault("rivals", (rival_of(fields["challenger"], fields["baseline"], fields["champion"]),))
+    return Evaluation(**fields)
+
+
+def rival_of(
+    challenger: Any, baseline: Any, champion: Any = None, name: str = "the mean", low: float = 0.01
+) -> Rival:
+    """A naive baseline that every metric of it was compared with, on every part."""
+
+    def compared(model: Any) -> tuple[Comparison, ...]:
+        return tuple(
+            Comparison(
+                metric, part, model[part].get(metric), value, 0.5, low, 0.9, 0.95, "paired bootstrap", 7200
+            )
+            for part, values in baseline.items()
+            for metric, value in values.items()
+        )
+
+    return Rival(name, compared(challenger), compared(champion) if champion else ())
 
 
 MISSING = object()

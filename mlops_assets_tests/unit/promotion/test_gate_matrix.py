@@ -13,7 +13,7 @@ from mlops_assets import promotion
 from mlops_assets.artifacts import Evidence
 from mlops_assets.model_file.gates import GATES as GATE_PARAMETERS
 from mlops_assets.promotion.gates import GATES
-from mlops_assets.promotion.gates.champion import is_beyond, limit_to_beat
+from mlops_assets.promotion.gates.champion import is_beyond, limit_to_beat, limit_to_keep
 from mlops_assets_tests.unit.promotion.evidence_factory import MISSING, evaluation_of, evidence_of, spec_with
 
 VALUES: dict[str, Any] = {
@@ -66,6 +66,8 @@ def rule_holds(kind: str, metric: str, ours: Any, theirs: Any) -> bool:
         return False
     margin = 0.02 * abs(theirs)
     if kind == "beats_champion":
+        if metric in ("r2", "roc_auc"):  # a share of the gap to 1
+            margin = 0.02 * (1.0 - theirs)
         return bool(size(ours) > size(theirs) + margin)
     return bool(size(ours) >= size(theirs) - margin * (1 + 1e-12))
 
@@ -95,7 +97,7 @@ def test_the_matrix_has_more_than_a_thousand_combinations() -> None:
 @pytest.mark.parametrize("metric", ["rmse", "r2", "bias"])
 def test_the_boundary_is_strict_to_the_last_bit(metric: str, champion: float) -> None:
     limit = limit_to_beat(metric, champion, 0.02)
-    assert limit == champion * (1.02 if metric == "r2" else 0.98)
+    assert limit == (champion + 0.02 * (1.0 - champion) if metric == "r2" else champion * 0.98)
     towards_better = math.inf if metric == "r2" else 0.0
     assert not is_beyond(metric, limit, limit)
     assert is_beyond(metric, math.nextafter(limit, towards_better), limit)
@@ -105,8 +107,9 @@ def test_the_boundary_is_strict_to_the_last_bit(metric: str, champion: float) ->
 
 
 def test_a_negative_champion_is_beaten_upwards() -> None:
-    assert limit_to_beat("r2", -0.5, 0.02) == pytest.approx(-0.49)
-    assert limit_to_beat("r2", 0.0, 0.02) == 0.0
+    assert limit_to_beat("r2", -0.5, 0.02) == pytest.approx(-0.47)
+    assert limit_to_beat("r2", 0.0, 0.02) == 0.02
+    assert limit_to_keep("r2", -0.5, 0.02) == pytest.approx(-0.51)
     assert not is_beyond("r2", 0.0, 0.0)
 
 
