@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from mlops_assets.evaluation.comparison import clusters_of, compare, entities_of
 from mlops_assets.metrics import Scored
@@ -26,7 +27,7 @@ def panel(entities: int, rows: int, *, own_second: bool) -> pl.DataFrame:
 
 def errors(
     rng: np.random.Generator, frame: pl.DataFrame, rho: float, of_entity: float
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+) -> NDArray[np.float64]:
     """A part that all entities share at a time (AR(1)), a part of each entity's own, and noise."""
     shared = np.zeros(int(frame["k"].n_unique()))
     if rho:
