@@ -118,7 +118,11 @@ def test_every_problem_is_reported_at_once_in_order_of_lines(tmp_path: Path) -> 
         ),
         ("timestamp: day\n", "timestamp: day\nmonitoring: {psi: {warn: .nan}}\n", "monitoring.psi.warn"),
         ("timestamp: day\n", "timestamp: day\nvalidation: {min_rows: '5'}\n", 'got "5"'),
-        ("also: [mae]", "also: [mae], seasons: [1d], baseline: simple", "has no effect under 'baseline: simple'"),
+        (
+            "also: [mae]",
+            "also: [mae], seasons: [1d], baseline: simple",
+            "has no effect under 'baseline: simple'",
+        ),
         ("also: [mae]", "also: [mae], seasons: [0d]", "is not a duration"),
         ("also: [mae]", "also: [mae], baseline: none", "evaluation.baseline"),
     ],
