@@ -70,6 +70,8 @@ def new(
     _keep(file, text)
     click.echo(f"read {facts.rows:,} rows and {len(facts.columns)} columns from {data}")
     click.echo(f"  {facts.problem} of {target}, from {len(facts.of('input'))} inputs")
+    if source.skip_footer:
+        click.echo(f"  left out the last {source.skip_footer} rows of the file: totals or notes")
     if facts.time:
         if facts.time.future:
             click.echo(f"  {facts.time.future:,} rows are dated after today: no run sees them before")

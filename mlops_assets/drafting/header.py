@@ -53,6 +53,8 @@ def _source(source: FileSource) -> Iterator[str]:
     inline = ", ".join(f"{key}: {value}" for key, value in values.items())
     if source.encoding is not None:
         yield "# The encoding is a guess: look at letters with accents."
+    if source.skip_footer:
+        yield f"# The last {source.skip_footer} rows of the file are totals or notes, and left out."
     if names is None:
         yield f"source: {{{inline}}}"
         return

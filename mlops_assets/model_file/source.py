@@ -89,6 +89,8 @@ class FileSource(Windowed):
     """One character; unset means comma (tab for tsv)."""
     skip_lines: Annotated[int, Field(ge=0, le=1_000)] = 0
     """Lines above the header line (rows of a sheet)."""
+    skip_footer: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """Rows below the data that are no data, such as totals and notes (CSV, TSV and Excel); counted."""
     header: bool = True
     """False: the first line is data and columns are named column_1, column_2, ..."""
     names: tuple[Column, ...] | None = None

@@ -17,15 +17,25 @@ from typing import Any, Final
 import polars as pl
 
 from mlops_assets.drafting import LONGEST_NAME
+from mlops_assets.drafting.profile.footer import footer_rows
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import FileSource
-from mlops_assets.readings.formats.encoding import BOMS, Content, first_misfit, guess_encoding, head
+from mlops_assets.readings.formats.encoding import (
+    BOMS,
+    Content,
+    first_misfit,
+    guess_encoding,
+    head,
+    open_stream,
+)
 from mlops_assets.readings.formats.excel import sheet_rows
 from mlops_assets.readings.request import Request
 from mlops_assets.readings.sources.files import form_of, open_file, read_files
 
 SEPARATORS: Final = (",", ";", "\t", "|", "^", "~", ":", " ")
 LOOKED_AT: Final = 1_000_000
+LAST_BYTES: Final = 100_000
+"""Bytes at the end that are examined for a footer."""
 HEADER_LINES: Final = 60
 """Lines at the top among which the header may be."""
 ODD_LINES: Final = 0.01
@@ -126,9 +136,12 @@ def _sheet_heading(content: bytes, plain: FileSource, target: str) -> dict[str, 
         if target in names:
             while names and not names[-1]:
                 names.pop()
+            texts = [["" if cell is None else str(cell) for cell in one] for one in rows[index + 1 :][-220:]]
+            footer = footer_rows(texts)
+            below = {"skip_footer": footer} if footer else {}
             if all(names) and len(set(names)) == len(names):
-                return {"skip_lines": index} if index else {}
-            return {"header": False, "skip_lines": index + 1, "names": _unique(tuple(names))}
+                return ({"skip_lines": index} if index else {}) | below
+            return {"header": False, "skip_lines": index + 1, "names": _unique(tuple(names))} | below
     return {}
 
 
@@ -154,8 +167,25 @@ def _settings(content: Content, target: str, form: str) -> Iterator[dict[str, An
             candidates.append((header.agreement, len(header.names) > 1, -index, separator, header))
     for _, _, _, separator, header in sorted(candidates, key=lambda one: one[:3], reverse=True)[:2]:
         chosen = {} if separator == usual else {"separator": separator}
-        yield {**encoding_setting, **chosen, **_heading(header, separator)}
+        footer = footer_rows(_last_rows(content, encoding or bom_encoding or "utf-8", separator, header))
+        below = {"skip_footer": footer} if footer else {}
+        yield {**encoding_setting, **chosen, **_heading(header, separator), **below}
     yield encoding_setting
+
+
+def _last_rows(content: Content, encoding: str, separator: str, header: Header) -> list[list[str]]:
+    """The last rows below the header; none of one whose bytes cannot be cut anywhere (UTF-16), unless it is short."""
+    with open_stream(content) as stream:
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(max(0, size - LAST_BYTES))
+        text = stream.read().decode(encoding, errors="replace")
+    if size > LAST_BYTES:
+        text = "" if encoding.startswith("utf-16") else text.partition("\n")[2]
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        return [row for row in reader if size > LAST_BYTES or reader.line_num > header.until]
+    except csv.Error:
+        return []
 
 
 def _encoding(content: Content) -> str | None:

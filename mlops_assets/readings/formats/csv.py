@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import Final, Protocol
 
@@ -36,6 +36,24 @@ class Records(Protocol):
     line_num: int
 
     def __iter__(self) -> Iterator[Row]: ...
+
+
+class _WithoutFooter:
+    """All records but the last ones that are not blank."""
+
+    def __init__(self, reader: Records, footer: int) -> None:
+        self._reader, self._footer, self.line_num = reader, footer, 0
+
+    def __iter__(self) -> Iterator[Row]:
+        waiting: deque[tuple[int, Row]] = deque()
+        filled = 0
+        for row in self._reader:
+            waiting.append((self._reader.line_num, row))
+            filled += any(row)
+            while filled > self._footer:
+                self.line_num, first = waiting.popleft()
+                filled -= any(first)
+                yield first
 
 
 def read_delimited(
@@ -68,7 +86,7 @@ def read_delimited(
     body = scan(text.open_stream(preamble.size), separator, len(names))
     if body.blank:
         return pl.DataFrame(), counts
-    if body.is_rectangular and not source.trim:
+    if body.is_rectangular and not source.trim and not source.skip_footer:
         frame, repaired = read_typed(text, preamble, body, names, separator, text_columns, where)
     else:
         frame, repaired = _read_repaired(text, preamble, names, source, text_columns, where)
@@ -128,7 +146,10 @@ def _read_repaired(
     body = Body(is_rectangular=False, has_plain_numbers=False, padded=set(range(len(names))))
     copy = io.BytesIO()
     with text.lines(preamble.size) as lines, io.TextIOWrapper(copy, encoding="utf-8", newline="") as out:
-        reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=bool(padded))
+        reader: Records = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=bool(padded))
+        if source.skip_footer:
+            reader = _WithoutFooter(reader, source.skip_footer)
+            counts["footer_row_left_out", None] = source.skip_footer
         rows = _rows(reader, len(names), preamble.lines, source.ragged, counts, where)
         write = csv.writer(out, lineterminator="\n").writerow
         for row in _trimmed(rows, names, used, counts) if source.trim else rows:

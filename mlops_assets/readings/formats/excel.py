@@ -37,16 +37,18 @@ def read_workbook(
     """
     rows = sheet_rows(content, source, where)[source.skip_lines :]
     filled = [row for row in rows if any(cell is not None for cell in row)]
+    blank = len(rows) - len(filled)
+    filled = filled[: len(filled) - source.skip_footer] if source.skip_footer else filled
     if len(filled) <= source.header:
         raise SourceError(f"{where}: its sheet has no rows below {source.skip_lines} skipped ones")
     width = max(index for row in filled for index, cell in enumerate(row, start=1) if cell is not None)
     check_size(OBJECT_COST * len(filled), width, source.limits, where)
-    blank = len(rows) - len(filled)
     names = _names(filled.pop(0) if source.header else None, source, width, where)
     frame = to_frame((dict(zip(names, row, strict=False)) for row in filled), where, source.limits)
     missing = [name for name in names if name not in frame.columns]
     frame = frame.with_columns(pl.lit(None, dtype=pl.Null).alias(name) for name in missing).select(names)
-    return frame, [Repair("blank_line_skipped", None, blank)] if blank else []
+    counts = (("blank_line_skipped", blank), ("footer_row_left_out", source.skip_footer))
+    return frame, [Repair(name, None, count) for name, count in counts if count]
 
 
 def sheet_rows(content: bytes, source: FileSource, where: str) -> Cells:

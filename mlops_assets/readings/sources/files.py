@@ -102,6 +102,8 @@ def _read_file(
         unpacked(name, _bytes(content, where), where, source.limits) if is_packed(name) else (name, None)
     )
     form = source.format or _form(member, where)
+    if source.skip_footer and form not in ("csv", "tsv", "xlsx"):
+        raise SourceError(f"{where}: source.skip_footer belongs to CSV, TSV and Excel files, not to {form}")
     if form == "tsv" and source.separator is None:
         source = source.model_copy(update={"separator": "\t"})
     local = content if isinstance(content, Path) and content.is_file() and unpacked_bytes is None else None

@@ -57,7 +57,12 @@ def test_separators(tmp_path: Path, separator: str) -> None:
         ("t.csv", text().replace(",", ", "), {"trim": True}),
         ("t.csv", text().replace("\n", ",\n"), {"trim": True}),
         ("t.csv", text().replace("\n", ",\n").replace("y,", "y", 1), {"ragged": "pad"}),
-        ("t.csv", text() + "END\n", {"ragged": "drop"}),
+        ("t.csv", text() + "END\n", {"skip_footer": 1}),
+        ("t.csv", text().replace("\n0.25", "\nBREAK\n0.25"), {"ragged": "drop"}),
+        ("t.csv", text() + "Summe;;1.234.567\n".replace(";", ","), {"skip_footer": 1}),
+        ("t.csv", text() + "Total,k0,3540\n\nGrand total:,,7080\n\n", {"skip_footer": 2}),
+        ("t.csv", text(";") + "\nQuelle: Amt 2026;;\n", {"separator": ";", "skip_footer": 1}),
+        ("t.csv", text(";") + "Quelle: Amt 2026\n", {"separator": ";", "skip_footer": 1}),
     ],
 )
 def test_other_ways_of_writing(

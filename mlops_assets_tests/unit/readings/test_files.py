@@ -146,6 +146,17 @@ def test_short_lines_are_padded(tmp_path: Path) -> None:
     assert counted(read) == {("short_line_padded", None): 1}
 
 
+def test_a_footer_is_left_out_and_lines_are_still_named(tmp_path: Path) -> None:
+    text = "y,x\n1,2\n\n3,4\nSumme,,\n\nSource: somebody\n"
+    read = read_text(tmp_path, text, file={"skip_footer": 2})
+    assert read.frame.rows() == [(1, 2), (3, 4)]
+    assert counted(read)["footer_row_left_out", None] == 2
+    with pytest.raises(SourceError, match="line 5: 3 fields where the header has 2"):
+        read_text(tmp_path, text, file={"skip_footer": 1})
+    with pytest.raises(SourceError, match="skip_footer belongs to CSV"):
+        read_text(tmp_path, '[{"y": 1}]', "a.json", file={"skip_footer": 1})
+
+
 def test_trim(tmp_path: Path) -> None:
     read = read_text(tmp_path, 'y, name ,\n 1, "a,b",\n2,  c,\n', file={"trim": True})
     assert read.frame.to_dict(as_series=False) == {"y": [1, 2], "name": ["a,b", "c"]}
