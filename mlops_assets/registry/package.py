@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlops_assets.registry.connection import quiet
+from mlops_assets.registry.signature import input_example, signature
 
 CODE: Final = Path(__file__).with_name("bundle_model.py")
 
@@ -27,7 +28,7 @@ def package(bundle: Path, loader: str) -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory(prefix="mlops-package-") as name:
         folder = Path(name) / "model"
-        # the first regrets that no signature follows from type hints (the manifest has one), the second that there is
+        # the first regrets that no signature follows from type hints (the bundle has one), the second that there is
         # no pip in this environment to name a version of
         with only_errors("mlflow.pyfunc"), only_errors("mlflow.utils.environment"):
             _save(pyfunc, folder, bundle, loader)
@@ -41,6 +42,8 @@ def _save(pyfunc: Any, folder: Path, bundle: Path, loader: str) -> None:
         artifacts={"bundle": bundle.absolute().as_uri()},
         pip_requirements=requirements(bundle),
         model_config={"loader": loader},
+        signature=signature(bundle),
+        input_example=input_example(bundle),
     )
 
 

@@ -114,6 +114,8 @@ def test_what_does_not_fit_is_named() -> None:
         fitted().apply(frame.with_columns(a=pl.lit(float("inf"))))
     with pytest.raises(DataError, match=r"no feature is left to train on: same: 5.0 in every training row"):
         fit_preparation(plain(inputs=["same"]), frame)
+    with pytest.raises(DataError, match="no feature is left to train on: the rows have no columns besides"):
+        fit_preparation(plain(inputs=[]), frame.select(plain().target))
 
 
 def test_an_empty_frame_gives_an_empty_matrix() -> None:
