@@ -5,19 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from mlops_assets.errors import BundleError
 from mlops_assets.model_file.algorithms.boosting import CatBoostParameters
-from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
-from mlops_assets.training.algorithms.base.boosting import PATIENCE, ROUNDS, library_params
+from mlops_assets.training.algorithms.base.algorithm import FitData, Floats, Progress
+from mlops_assets.training.algorithms.base.boosting import BoostingAlgorithm, library_params
 from mlops_assets.training.algorithms.base.focal_loss import focal_gamma
 from mlops_assets.training.algorithms.base.losses import named_loss
 from mlops_assets.training.algorithms.base.robust_losses import robust_scale
 
-MODEL_FILE: Final = "model.cbm"
 NUMBER_LOSSES: Final = {
     "squared": "RMSE",
     "absolute": "MAE",
@@ -29,30 +27,23 @@ ROBUST: Final = ("huber", "log_cosh")
 """CatBoost bends these at 1, so that its target is brought to a spread of 1 for them."""
 
 
-class CatBoost(Algorithm):
+class CatBoost(BoostingAlgorithm):
     """Gradient boosting on symmetric trees, stopped early on the validation part. One thread: only then it repeats."""
 
     parameters = CatBoostParameters
     modules: ClassVar[tuple[str, ...]] = ("catboost",)
     packages: ClassVar[tuple[str, ...]] = ("catboost",)
-    explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
-    handles_missing: ClassVar[bool] = True
     blocked_imports: ClassVar[tuple[str, ...]] = ("matplotlib", "plotly", "graphviz", "IPython", "ipywidgets")
-    _model: Any = None
+    model_file: ClassVar[str] = "model.cbm"
+    library: ClassVar[str] = "CatBoost"
 
-    @property
-    def native(self) -> Any:
-        """The catboost.CatBoost model."""
-        return self._model
-
-    def _fit(self, data: FitData) -> None:
+    def _train(self, data: FitData, params: dict[str, Any], rounds: int, patience: int) -> Any:
         import catboost
 
-        params = {"n_estimators": ROUNDS, **self.params}
         loss = self._objective(params)
-        patience = int(params.pop("early_stopping_rounds", PATIENCE))
         model = catboost.CatBoost(
             {
+                "n_estimators": rounds,
                 "random_seed": data.seed,
                 "thread_count": 1,
                 "allow_writing_files": False,
@@ -75,7 +66,7 @@ class CatBoost(Algorithm):
         model.fit(
             train,
             eval_set=watched,
-            early_stopping_rounds=(patience or None) if watched is not None else None,
+            early_stopping_rounds=patience or None,
             use_best_model=watched is not None,
             logging_level="Silent",
         )
@@ -88,7 +79,7 @@ class CatBoost(Algorithm):
         # When and by whom it was made is in the manifest; equal trainings give equal bytes.
         model.get_metadata()["train_finish_time"] = ""
         model.get_metadata()["model_guid"] = ""
-        self._model = _loaded(_bytes(model))
+        return model
 
     def _objective(self, params: Mapping[str, Any]) -> str:
         loss = params.get("loss")
@@ -118,16 +109,23 @@ class CatBoost(Algorithm):
             prediction = np.exp(prediction)
         return np.asarray(prediction, dtype=np.float64)
 
-    def _dump(self) -> dict[str, bytes]:
-        return {MODEL_FILE: _bytes(self._model)}
+    def _write(self, model: Any) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="mlops-cbm-") as folder:
+            path = Path(folder) / self.model_file
+            model.save_model(str(path), format="cbm")
+            return path.read_bytes()
 
-    def _load(self, files: Mapping[str, bytes]) -> None:
+    def _read(self, body: bytes) -> Any:
         import catboost
 
-        try:
-            self._model = _loaded(files[MODEL_FILE])
-        except catboost.CatBoostError as error:
-            raise BundleError(f"{MODEL_FILE} is not a CatBoost model: {error}") from error
+        model = catboost.CatBoost()
+        model.load_model(blob=body)
+        return model
+
+    def _errors(self) -> tuple[type[Exception], ...]:
+        import catboost
+
+        return (catboost.CatBoostError,)
 
 
 def _report(model: Any, data: FitData) -> None:
@@ -139,18 +137,3 @@ def _report(model: Any, data: FitData) -> None:
                 by_step.setdefault(step, {})[f"{named.get(part, part)}_{metric}"] = float(number)
     for step, values in by_step.items():
         data.on_progress(Progress(step, values))
-
-
-def _bytes(model: Any) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="mlops-cbm-") as folder:
-        path = Path(folder) / MODEL_FILE
-        model.save_model(str(path), format="cbm")
-        return path.read_bytes()
-
-
-def _loaded(body: bytes) -> Any:
-    import catboost
-
-    model = catboost.CatBoost()
-    model.load_model(blob=body)
-    return model

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from mlops_assets.errors import BundleError
 from mlops_assets.model_file.algorithms.boosting import LightGbmParameters
-from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
+from mlops_assets.training.algorithms.base.algorithm import FitData, Floats, Progress
 from mlops_assets.training.algorithms.base.boosting import (
     CUSTOM,
-    PATIENCE,
-    ROUNDS,
+    BoostingAlgorithm,
     class_probabilities,
     custom_objective,
     library_params,
@@ -23,7 +20,6 @@ from mlops_assets.training.algorithms.base.boosting import (
 from mlops_assets.training.algorithms.base.losses import CustomObjective
 from mlops_assets.training.algorithms.base.robust_losses import robust_scale
 
-MODEL_FILE: Final = "model.txt"
 NUMBER_LOSSES: Final = {
     "squared": "regression",
     "absolute": "regression_l1",
@@ -34,14 +30,12 @@ NUMBER_LOSSES: Final = {
 }
 
 
-class LightGbm(Algorithm):
+class LightGbm(BoostingAlgorithm):
     """Gradient boosting by LightGBM's own interface, deterministic, stopped early on the validation part."""
 
     parameters = LightGbmParameters
     modules: ClassVar[tuple[str, ...]] = ("lightgbm",)
     packages: ClassVar[tuple[str, ...]] = ("lightgbm",)
-    explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
-    handles_missing: ClassVar[bool] = True
     supports_threads: ClassVar[bool] = True
     blocked_imports: ClassVar[tuple[str, ...]] = (
         "pandas",
@@ -53,19 +47,12 @@ class LightGbm(Algorithm):
         "graphviz",
         "cffi",
     )
-    _booster: Any = None
+    model_file: ClassVar[str] = "model.txt"
+    library: ClassVar[str] = "LightGBM"
 
-    @property
-    def native(self) -> Any:
-        """The lightgbm.Booster."""
-        return self._booster
-
-    def _fit(self, data: FitData) -> None:
+    def _train(self, data: FitData, params: dict[str, Any], rounds: int, patience: int) -> Any:
         import lightgbm
 
-        params = dict(self.params)
-        rounds = int(params.pop("n_estimators", ROUNDS))
-        patience = int(params.pop("early_stopping_rounds", PATIENCE))
         custom, objective_params = self._objective(params, data.target)
         params = {
             "verbosity": -1,
@@ -96,12 +83,11 @@ class LightGbm(Algorithm):
             feval=_measure(custom) if custom else None,
             callbacks=callbacks,
         )
-        # Read back from its text: what predicts now is exactly what is stored.
-        self._booster = _read_back(lightgbm, booster, booster.best_iteration or -1)
+        best = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=booster.best_iteration or -1))
         if start:
-            for leaf in range(self._booster.dump_model(num_iteration=1)["tree_info"][0]["num_leaves"]):
-                self._booster.set_leaf_output(0, leaf, self._booster.get_leaf_output(0, leaf) + start)
-            self._booster = _read_back(lightgbm, self._booster, -1)
+            for leaf in range(best.dump_model(num_iteration=1)["tree_info"][0]["num_leaves"]):
+                best.set_leaf_output(0, leaf, best.get_leaf_output(0, leaf) + start)
+        return best
 
     def _objective(
         self, params: dict[str, Any], target: Floats
@@ -124,21 +110,23 @@ class LightGbm(Algorithm):
         return custom, {**objective_params, "objective": _objective_function(custom), "metric": "None"}
 
     def _predict(self, values: Floats) -> Floats:
-        prediction = np.asarray(self._booster.predict(values, num_threads=1), dtype=np.float64)
+        prediction = np.asarray(self._model.predict(values, num_threads=1), dtype=np.float64)
         return class_probabilities(prediction, self.params.get("loss")) if self.classes else prediction
 
-    def _dump(self) -> dict[str, bytes]:
+    def _write(self, model: Any) -> bytes:
         # The number of threads is a matter of this machine, not of the model: stored files stay equal.
-        text = self._booster.model_to_string(num_iteration=-1)
-        return {MODEL_FILE: re.sub(r"\[num_threads: \d+\]", "[num_threads: 1]", text).encode()}
+        text = model.model_to_string(num_iteration=-1)
+        return re.sub(r"\[num_threads: \d+\]", "[num_threads: 1]", text).encode()
 
-    def _load(self, files: Mapping[str, bytes]) -> None:
+    def _read(self, body: bytes) -> Any:
         import lightgbm
 
-        try:
-            self._booster = lightgbm.Booster(model_str=files[MODEL_FILE].decode())
-        except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
-            raise BundleError(f"{MODEL_FILE} is not a LightGBM model: {error}") from error
+        return lightgbm.Booster(model_str=body.decode())
+
+    def _errors(self) -> tuple[type[Exception], ...]:
+        import lightgbm
+
+        return lightgbm.basic.LightGBMError, UnicodeDecodeError
 
 
 def _plain_names(names: tuple[str, ...]) -> list[str]:
@@ -156,10 +144,6 @@ def _report(data: FitData) -> Any:
         )
 
     return after_each
-
-
-def _read_back(lightgbm: Any, booster: Any, rounds: int) -> Any:
-    return lightgbm.Booster(model_str=booster.model_to_string(num_iteration=rounds))
 
 
 def _objective_function(custom: CustomObjective) -> Any:

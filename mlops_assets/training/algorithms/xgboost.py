@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from mlops_assets.errors import BundleError
 from mlops_assets.model_file.algorithms.boosting import XgBoostParameters
-from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats, Progress
+from mlops_assets.training.algorithms.base.algorithm import FitData, Floats, Progress
 from mlops_assets.training.algorithms.base.boosting import (
     CUSTOM,
-    PATIENCE,
-    ROUNDS,
+    BoostingAlgorithm,
     class_probabilities,
     custom_objective,
     library_params,
@@ -21,7 +18,6 @@ from mlops_assets.training.algorithms.base.boosting import (
 )
 from mlops_assets.training.algorithms.base.losses import CustomObjective
 
-MODEL_FILE: Final = "model.ubj"
 NUMBER_LOSSES: Final = {
     "squared": "reg:squarederror",
     "absolute": "reg:absoluteerror",
@@ -32,28 +28,19 @@ NUMBER_LOSSES: Final = {
 }
 
 
-class XgBoost(Algorithm):
+class XgBoost(BoostingAlgorithm):
     """Gradient boosting by xgboost.train with histograms, stopped early on the validation part."""
 
     parameters = XgBoostParameters
     modules: ClassVar[tuple[str, ...]] = ("xgboost",)
     packages: ClassVar[tuple[str, ...]] = ("xgboost",)
-    explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
-    handles_missing: ClassVar[bool] = True
     blocked_imports: ClassVar[tuple[str, ...]] = ("pandas", "sklearn", "matplotlib", "graphviz", "dask")
-    _booster: Any = None
+    model_file: ClassVar[str] = "model.ubj"
+    library: ClassVar[str] = "XGBoost"
 
-    @property
-    def native(self) -> Any:
-        """The xgboost.Booster."""
-        return self._booster
-
-    def _fit(self, data: FitData) -> None:
+    def _train(self, data: FitData, params: dict[str, Any], rounds: int, patience: int) -> Any:
         import xgboost
 
-        params = dict(self.params)
-        rounds = int(params.pop("n_estimators", ROUNDS))
-        patience = int(params.pop("early_stopping_rounds", PATIENCE))
         custom, objective_params = self._objective(params, data.target)
         params = {
             "verbosity": 0,
@@ -64,12 +51,11 @@ class XgBoost(Algorithm):
             **library_params(params),
         }
         train = xgboost.DMatrix(data.train, data.target, nthread=data.threads)
-        parts, stop = [(train, "train")], None
+        parts = [(train, "train")]
         if data.validation is not None:
             parts.append(
                 (xgboost.DMatrix(data.validation, data.validation_target, nthread=data.threads), "validation")
             )
-            stop = patience or None
         booster = xgboost.train(
             params,
             train,
@@ -77,12 +63,11 @@ class XgBoost(Algorithm):
             evals=parts,
             obj=_objective_function(custom) if custom else None,
             custom_metric=_measure(custom) if custom else None,
-            early_stopping_rounds=stop,
+            early_stopping_rounds=patience or None,
             callbacks=[_reporter(xgboost, data)],
             verbose_eval=False,
         )
-        kept = booster[: booster.best_iteration + 1] if stop else booster
-        self._booster = _booster(bytes(kept.save_raw("ubj")))
+        return booster[: booster.best_iteration + 1] if patience else booster
 
     def _objective(
         self, params: dict[str, Any], target: Floats
@@ -109,27 +94,23 @@ class XgBoost(Algorithm):
         return custom, {**objective_params, **plain}
 
     def _predict(self, values: Floats) -> Floats:
-        prediction = np.asarray(self._booster.inplace_predict(values), dtype=np.float64)
+        prediction = np.asarray(self._model.inplace_predict(values), dtype=np.float64)
         return class_probabilities(prediction, self.params.get("loss")) if self.classes else prediction
 
-    def _dump(self) -> dict[str, bytes]:
-        return {MODEL_FILE: bytes(self._booster.save_raw("ubj"))}
+    def _write(self, model: Any) -> bytes:
+        return bytes(model.save_raw("ubj"))
 
-    def _load(self, files: Mapping[str, bytes]) -> None:
+    def _read(self, body: bytes) -> Any:
         import xgboost
 
-        try:
-            self._booster = _booster(files[MODEL_FILE])
-        except xgboost.core.XGBoostError as error:
-            raise BundleError(f"{MODEL_FILE} is not an XGBoost model: {error}") from error
+        booster = xgboost.Booster({"nthread": 1})
+        booster.load_model(bytearray(body))
+        return booster
 
+    def _errors(self) -> tuple[type[Exception], ...]:
+        import xgboost
 
-def _booster(body: bytes) -> Any:
-    import xgboost
-
-    booster = xgboost.Booster({"nthread": 1})
-    booster.load_model(bytearray(body))
-    return booster
+        return (xgboost.core.XGBoostError,)
 
 
 def _reporter(xgboost: Any, data: FitData) -> Any:

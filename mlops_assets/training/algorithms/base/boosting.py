@@ -4,12 +4,14 @@ none, and answers from its scores.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 
-from mlops_assets.errors import TrainingError
+from mlops_assets.errors import BundleError, TrainingError
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData
 from mlops_assets.training.algorithms.base.focal_loss import focal_gamma, focal_loss, softmax
 from mlops_assets.training.algorithms.base.losses import CustomObjective, Floats, named_loss
 from mlops_assets.training.algorithms.base.robust_losses import robust_loss
@@ -22,6 +24,58 @@ ROUNDS: Final = 400
 """Trees, where the model file does not say how many."""
 PATIENCE: Final = 50
 """Trees without a better validation part, after which no more are grown."""
+
+
+class BoostingAlgorithm(Algorithm):
+    """Trees grown one after another, until the validation part has not got better for some of them.
+
+    A subclass trains, writes and reads with its library; how many trees, early stopping, and that what predicts is
+    exactly what is stored are the same for all.
+    """
+
+    explain: ClassVar[Literal["tree", "linear", "other"]] = "tree"
+    handles_missing: ClassVar[bool] = True
+    model_file: ClassVar[str]
+    library: ClassVar[str]
+    """Its name in messages."""
+    _model: Any = None
+
+    @property
+    def native(self) -> Any:
+        """Return the library's fitted model."""
+        return self._model
+
+    @abstractmethod
+    def _train(self, data: FitData, params: dict[str, Any], rounds: int, patience: int) -> Any:
+        """Fit at most `rounds` trees; with a validation part and a patience above 0 stop early."""
+
+    @abstractmethod
+    def _write(self, model: Any) -> bytes: ...
+
+    @abstractmethod
+    def _read(self, body: bytes) -> Any: ...
+
+    @abstractmethod
+    def _errors(self) -> tuple[type[Exception], ...]:
+        """What the library raises for a file that it cannot read."""
+
+    def _fit(self, data: FitData) -> None:
+        params = {name: value for name, value in self.params.items() if value is not None}
+        rounds = int(params.pop("n_estimators", ROUNDS))
+        patience = int(params.pop("early_stopping_rounds", PATIENCE))
+        watched = data.validation is not None and data.validation_target is not None
+        # Read back from its own bytes: what predicts now is exactly what is stored.
+        self._model = self._read(self._write(self._train(data, params, rounds, patience if watched else 0)))
+
+    def _dump(self) -> dict[str, bytes]:
+        return {self.model_file: self._write(self._model)}
+
+    def _load(self, files: Mapping[str, bytes]) -> None:
+        body = files[self.model_file]
+        try:
+            self._model = self._read(body)
+        except self._errors() as error:
+            raise BundleError(f"{self.model_file} is not a model of {self.library}: {error}") from error
 
 
 def objective(
