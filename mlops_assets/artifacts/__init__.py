@@ -26,6 +26,7 @@ from mlops_assets.artifacts.evidence import (
     Explanation,
     GateResult,
     Rival,
+    SequentialTest,
 )
 from mlops_assets.artifacts.labels import class_labels, label_order
 from mlops_assets.artifacts.models import Candidate, Interval, Predictor, TrainedModel
@@ -61,6 +62,7 @@ __all__ = [
     "Repair",
     "Rival",
     "RuleResult",
+    "SequentialTest",
     "Split",
     "TableVersion",
     "TrainedModel",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
@@ -64,6 +65,28 @@ class Rival:
 
 
 @dataclass(frozen=True, slots=True)
+class SequentialTest:
+    """Stored. The state of the test that accumulates over looks, for one champion and one recipe.
+
+    squares and blocks: of the block differences so far, which scale the next one. until: rows before it are used.
+    """
+
+    metric: str
+    recipe: str
+    until: datetime
+    block_seconds: float
+    squares: float
+    blocks: int
+    log_wealth: tuple[float, ...]
+    looks: int
+
+    @property
+    def e_value(self) -> float:
+        """How many times a gambler against 'no better' has multiplied the stake; 40 has probability 2.5 % by chance."""
+        return sum(math.exp(min(one, 700.0)) for one in self.log_wealth) / len(self.log_wealth)
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Stored. Everything measured about a challenger, and its champion on the same rows."""
 
@@ -86,6 +109,8 @@ class Evaluation:
     """Classification only."""
     rivals: tuple[Rival, ...] = ()
     """Every naive baseline, compared on the metrics of `beats_baseline` gates and on the primary metric."""
+    sequential: tuple[SequentialTest, ...] = ()
+    """One per metric of a `beats_champion` gate on the test part; only for splits by time."""
     baseline_name: str = ""
     """Where the naive answers come from, in words."""
     warnings: tuple[str, ...] = ()

@@ -5,12 +5,22 @@ Comes in: loaded models and a split. Goes out: an `Evaluation`. Gates belong to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from mlops_assets.artifacts import PARTS, Comparison, Evaluation, Metrics, Part, Predictor, Rival, Split
+from mlops_assets.artifacts import (
+    PARTS,
+    Comparison,
+    Evaluation,
+    Metrics,
+    Part,
+    Predictor,
+    Rival,
+    SequentialTest,
+    Split,
+)
 from mlops_assets.errors import DataError
 from mlops_assets.evaluation.baseline import Baseline, baseline
 from mlops_assets.evaluation.class_rows import class_rows
@@ -19,6 +29,7 @@ from mlops_assets.evaluation.fairness import fairness_rows
 from mlops_assets.evaluation.interval_note import interval_note
 from mlops_assets.evaluation.latency import measure_latency
 from mlops_assets.evaluation.scoring import in_order, known_classes, score, truth_column
+from mlops_assets.evaluation.sequential import sequential_test
 from mlops_assets.evaluation.slices import slice_rows
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
@@ -54,6 +65,7 @@ def evaluate(
     *,
     size_bytes: int,
     look: int = 1,
+    before: Sequence[SequentialTest] = (),
 ) -> Evaluation:
     """Measure a challenger on every part, with its champion scored again on the same rows.
 
@@ -64,6 +76,7 @@ def evaluate(
         split: The rows of all parts.
         size_bytes: Size of the challenger's bundle.
         look: Number of this comparison with this champion, from 1; the intervals widen with it.
+        before: Accumulated tests after the previous look with this champion and model file.
 
     Raises:
         DataError: If the test part is empty, or a column of slices is missing.
@@ -98,6 +111,7 @@ def evaluate(
         notes=tuple(notes),
         classes=class_rows(holdout, champion_holdout),
         baseline_name=naive_baseline.name,
+        sequential=_sequential(spec, split, challenger_parts, champion_parts, before),
         rivals=_rivals(spec, split, naive_baseline, challenger_parts, champion_parts),
     )
 
@@ -164,6 +178,33 @@ def missing(scored: Scored) -> int:
     if scored.probabilities is not None:
         bad |= ~np.isfinite(scored.probabilities).all(axis=1)
     return int(bad.sum())
+
+
+def _sequential(
+    spec: ModelSpec,
+    split: Split,
+    challenger: Mapping[Part, Scored],
+    champion: Mapping[Part, Scored] | None,
+    before: Sequence[SequentialTest],
+) -> tuple[SequentialTest, ...]:
+    """The accumulated tests of the `beats_champion` gates after this look."""
+    if champion is None or split.strategy != "temporal" or spec.timestamp is None:
+        return ()
+    gates = [gate for gate in spec.gates if isinstance(gate, BeatsChampion) and gate.on == "test"]
+    times = in_order(spec, split.test)[spec.timestamp]
+    recipe = spec.digest()
+    tests = [
+        sequential_test(
+            metric,
+            challenger["test"],
+            champion["test"],
+            times,
+            recipe=recipe,
+            before=next((one for one in before if one.metric == metric and one.recipe == recipe), None),
+        )
+        for metric in dict.fromkeys(gate.metric for gate in gates)
+    ]
+    return tuple(one for one in tests if one is not None)
 
 
 def _rivals(

@@ -13,7 +13,16 @@ from importlib.metadata import version as installed
 from pydantic import JsonValue
 
 from mlops_assets import evaluation, features, promotion, reports, stages
-from mlops_assets.artifacts import PARTS, ChampionRef, Evidence, Split, TrainedModel, from_json, to_json
+from mlops_assets.artifacts import (
+    PARTS,
+    ChampionRef,
+    Evidence,
+    SequentialTest,
+    Split,
+    TrainedModel,
+    from_json,
+    to_json,
+)
 from mlops_assets.errors import EvidenceError
 from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.approvals.hold import hold_on, with_hold
@@ -60,7 +69,15 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
         split = comparable.split
     run.progress(f"measuring version {trained.version} on {split.test.height:,} holdout rows")
     look = _look(spec, platform, reference, trained.version)
-    measured = evaluation.evaluate(spec, challenger, champion, split, size_bytes=bundle.size_bytes, look=look)
+    measured = evaluation.evaluate(
+        spec,
+        challenger,
+        champion,
+        split,
+        size_bytes=bundle.size_bytes,
+        look=look,
+        before=_accumulated(spec, platform, reference, trained.version),
+    )
     if comparable is not None:
         measured = replace(
             measured, notes=(comparable.note, *measured.notes), comparable_rows=comparable.rows
@@ -161,6 +178,20 @@ def _look(spec: ModelSpec, platform: Platform, champion: ChampionRef, version: i
         )
     ]
     return 1 + len({*waiting, *(entry.version for entry in since if entry.action == "kept")})
+
+
+def _accumulated(
+    spec: ModelSpec, platform: Platform, champion: ChampionRef, version: int
+) -> tuple[SequentialTest, ...]:
+    """The tests that accumulate over looks, after the newest earlier look with this champion and this model file."""
+    if champion.version is None:
+        return ()
+    for row in sorted(platform.ledger.versions(spec.name), key=lambda row: row.version, reverse=True):
+        for stored in platform.ledger.evidence_of(spec.name, row.version) if row.version < version else ():
+            earlier = from_json(Evidence, stored.body)
+            if earlier.champion == champion and earlier.spec_digest == spec.digest():
+                return earlier.evaluation.sequential
+    return ()
 
 
 def _metric_rows(measured: evaluation.Evaluation) -> tuple[dict[str, JsonValue], ...]:

@@ -133,6 +133,15 @@ def _significant(
     between = f"{percent(test.confidence)} interval of the improvement {percent(low)} to {percent(high)}"
     if low > 0:
         return passed(kind, f"{better}; {between}", **numbers)
+    accumulated = next((one for one in evidence.evaluation.sequential if one.metric == params.metric), None)
+    if accumulated is not None and params.on == "test":
+        needed, wealth = 2.0 / (1.0 - confidence), finite(accumulated.e_value)
+        numbers |= {"e_value": wealth or 0.0, "looks": float(accumulated.looks)}
+        if wealth is not None and wealth >= needed:
+            evidence_so_far = (
+                f"evidence of {accumulated.looks} looks is {shown(wealth)}, at least {shown(needed)}"
+            )
+            return passed(kind, f"{better}; {evidence_so_far}; {between}", **numbers)
     reason = f"{better}, but chance is not excluded: {between} on {test.rows:,} rows"
     if test.rows_needed:
         numbers["rows_needed"] = float(test.rows_needed)
