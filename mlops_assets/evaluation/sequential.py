@@ -46,7 +46,8 @@ def losses(metric: str, scored: Scored) -> Floats:
     if metric == "log_loss" and scored.probabilities is not None:
         rows = np.arange(scored.truth.size)
         shares = scored.probabilities[rows, np.clip(scored.truth, 0, None).astype(int)]
-        return -np.log(np.clip(shares, 1e-15, 1.0))
+        surprise: Floats = -np.log(np.clip(shares, 1e-15, 1.0))
+        return surprise
     wrong: Floats = (scored.predicted != scored.truth).astype(np.float64)
     return wrong
 

@@ -74,6 +74,9 @@ def test_no_row_counts_twice() -> None:
 
 def test_the_gate_promotes_by_accumulated_evidence() -> None:
     spec = spec_with([{"beats_champion": {"metric": "rmse"}}])
+    state = SequentialTest("rmse", spec.digest(), START, 3600.0, 1.0, 50, (np.log(1e6),), 7)
+    worse = evaluation_of(0.99, 1.0, low=-0.01, sequential=(state,))
+    assert promotion.evaluate_gates(spec, evidence_of(worse, spec))[0].verdict == "fail"
     for wealth, verdict in (
         (39.9, "not_enough_evidence"),
         (40.1, "pass"),
@@ -83,6 +86,4 @@ def test_the_gate_promotes_by_accumulated_evidence() -> None:
         measured = evaluation_of(0.9, 1.0, low=-0.01, sequential=(state,))
         [result] = promotion.evaluate_gates(spec, evidence_of(measured, spec))
         assert result.verdict == verdict, result.reason
-    worse = evaluation_of(0.99, 1.0, low=-0.01, sequential=(state,))
-    assert promotion.evaluate_gates(spec, evidence_of(worse, spec))[0].verdict == "fail"
     assert pytest.approx(40.1) == SequentialTest("m", "r", START, 1.0, 1.0, 1, (np.log(40.1),), 1).e_value
