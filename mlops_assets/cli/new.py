@@ -75,6 +75,12 @@ def new(
     if facts.time:
         if facts.time.future:
             click.echo(f"  {facts.time.future:,} rows are dated after today: no run sees them before")
+        if facts.time.unreadable:
+            first_line = source.skip_lines + (2 if source.header else 1)
+            shown = ", ".join(
+                f"{text!r} in line {row + first_line - 1}" for row, text in facts.time.unreadable[:5]
+            )
+            click.echo(f"  {len(facts.time.unreadable)} rows without a readable time are set aside: {shown}")
         click.echo(f"  time: {facts.time.column}" + (f", entity: {facts.entity}" if facts.entity else ""))
     for column in facts.of("left out"):
         click.echo(f"  left out {column.name}: {column.why}")

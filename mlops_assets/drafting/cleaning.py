@@ -83,6 +83,8 @@ def _clock(time: TimeFacts | None) -> Iterator[str]:
 def _holes(facts: TableFacts) -> Iterator[str]:
     """Values that are none, and rows without a target."""
     sentinels = {column.name: column.sentinels for column in facts.columns if column.sentinels}
+    if facts.time and facts.time.unreadable:
+        sentinels[facts.time.column] = tuple(dict.fromkeys(text for _, text in facts.time.unreadable))
     if facts.rare:
         sentinels[facts.target] = (*sentinels.get(facts.target, ()), *facts.rare)
     if sentinels:

@@ -79,6 +79,8 @@ class TimeFacts:
     """The day after the newest reading."""
     made_of: tuple[str, ...] = ()
     """Columns that make this one, side by side."""
+    unreadable: tuple[tuple[int, str], ...] = ()
+    """Row (from 1) and text of the few values that are no times."""
     days_first: str | None = None
     """The format that reads every value as well, with day and month changed about."""
 

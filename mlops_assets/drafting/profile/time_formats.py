@@ -12,9 +12,10 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.drafting import Unit
+from mlops_assets.drafting.profile.sampling import sample
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import RepairsSpec
-from mlops_assets.readings.cleaning.timestamps import to_instants
+from mlops_assets.readings.cleaning.timestamps import to_instants, unreadable_times
 
 DAYS: Final = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%m-%d-%Y",
@@ -40,8 +41,13 @@ def _shape(form: str) -> re.Pattern[str]:
 
 FORMATS: Final = {day + hour: _shape(day + hour) for day in DAYS for hour in HOURS}
 """Format: what a value in it looks like."""
+_ISO: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DIGITS: Final = re.compile(r"\d")
 NO_FORMAT: Final = "no"
+FEW_UNREADABLE: Final = 0.01
+"""Proportion of values up to which those that are no times are set aside, row by row."""
+MOST_UNREADABLE: Final = 20
+"""Different values that are set aside at most: each is written into the model file."""
 EARLIEST: Final = 1500
 """Years before are numbers read wrongly."""
 _EPOCH_NAME: Final = re.compile(r"(?i)(time|date|epoch|unix|^ts$|_ts$|_at$|_ms$|when)")
@@ -76,6 +82,35 @@ def format_of(column: pl.Series) -> str | None:
         if instants.dt.year().min() >= EARLIEST:  # type: ignore[operator]
             able.append((instants.is_sorted(), form))
     return next((form for ordered, form in able if ordered), able[0][1] if able else NO_FORMAT)
+
+
+def format_of_most(column: pl.Series) -> tuple[str | None, tuple[tuple[int, str], ...]]:
+    """Return the format of a text column in which a few values are no times, and these values with their rows (from 1).
+
+    Args:
+        column: A column that `format_of` does not know a format for.
+
+    Returns:
+        The format as `format_of` gives it, NO_FORMAT where more than a few values read in none.
+    """
+    few = [value.strip() for value in sample(column.drop_nulls()).head(400)]
+    need = (1 - 2 * FEW_UNREADABLE) * len(few)
+    if not few or sum(bool(_DIGITS.search(one)) for one in few) < need:
+        return NO_FORMAT, ()
+    is_iso = sum(bool(_ISO.match(one)) for one in few) >= need
+    forms = [
+        form for form, shape in FORMATS.items() if sum(bool(shape.fullmatch(one)) for one in few) >= need
+    ]
+    hits: list[tuple[int, str | None, pl.Series]] = []
+    for form in ((None,) if is_iso else ()) + tuple(forms):
+        bad = unreadable_times(column, RepairsSpec(timestamp_format=form))
+        if bad.sum() <= FEW_UNREADABLE * len(column) and column.filter(bad).n_unique() <= MOST_UNREADABLE:
+            hits.append((int(bad.sum()), form, bad))
+    if not hits:
+        return NO_FORMAT, ()
+    _, form, bad = min(hits, key=lambda hit: hit[0])
+    texts = column.filter(bad).str.strip_chars().to_list()
+    return form, tuple((row + 1, text) for row, text in zip(bad.arg_true().to_list(), texts, strict=True))
 
 
 def _may_hold_times(column: pl.Series) -> bool:

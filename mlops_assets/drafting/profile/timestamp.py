@@ -16,6 +16,7 @@ from mlops_assets.drafting.profile.time_formats import (
     NO_FORMAT,
     days_first,
     format_of,
+    format_of_most,
     format_of_numbers,
     says_zone,
     unit_of,
@@ -83,10 +84,14 @@ def _as_time(
     unit: Unit | None = None
     if _NO_CLOCK.search(column.name) and not certain:
         return None
+    unreadable: tuple[tuple[int, str], ...] = ()
     if column.dtype == pl.String:
         form = form or format_of(column)
         if form == NO_FORMAT:
-            return None
+            form, unreadable = format_of_most(column)
+            if form == NO_FORMAT:
+                return None
+            column = column.scatter([row - 1 for row, _ in unreadable], None)
     elif column.dtype.is_numeric():
         form = format_of_numbers(column)
         unit = None if form else unit_of(column, certain)
@@ -122,6 +127,7 @@ def _as_time(
         format=form,
         unit=unit,
         days_first=days_first(column, form),
+        unreadable=unreadable,
     ), instants
 
 

@@ -153,34 +153,50 @@ def _from_number(column: pl.Series, spec: RepairsSpec, where: str) -> pl.Series:
 
 
 def _from_text(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Series, tuple[Repair, ...]]:
+    text, naive, aware = _parsed(column, spec)
+    complaint = (
+        "are not ISO 8601; declare repairs.timestamp_format, such as '%d/%m/%Y %H:%M'"
+        if spec.timestamp_format is None
+        else f"do not read as {spec.timestamp_format!r}; correct repairs.timestamp_format"
+    )
+    _refuse_unparsed(text, naive.is_not_null() | aware.is_not_null(), where, complaint)
+    _refuse_distant(text, naive, where)
+    localized, repairs = _localize(naive, spec, where)
+    instants = pl.select(pl.coalesce(localized, aware.cast(UTC_TIME))).to_series().alias(column.name)
+    _refuse_distant(text, instants, where)
+    return instants, repairs
+
+
+def unreadable_times(column: pl.Series, spec: RepairsSpec) -> pl.Series:
+    """Return which values of a text column are no timestamps under these rules; missing ones are none of them.
+
+    Args:
+        column: Timestamps as text.
+        spec: The cleaning steps of the model file: format and zone.
+    """
+    text, naive, aware = _parsed(column, spec)
+    return text.is_not_null() & naive.is_null() & aware.is_null()
+
+
+def _parsed(column: pl.Series, spec: RepairsSpec) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """The text without spaces around it, the times that name no zone, and those that do; null where neither reads."""
     text = column.str.strip_chars()
     text = text.set(text.str.len_chars() == 0, None)
     if spec.timestamp_format is not None:
-        aware = any(code in spec.timestamp_format for code in ("%z", "%#z", "%:z", "%Z", "%+"))
+        has_zone = any(code in spec.timestamp_format for code in ("%z", "%#z", "%:z", "%Z", "%+"))
         more, form = _completed(text, spec.timestamp_format)
-        parsed = more.str.to_datetime(form, time_unit="us", strict=False, time_zone="UTC" if aware else None)
-        _refuse_unparsed(
-            text, parsed, where, f"do not read as {spec.timestamp_format!r}; correct repairs.timestamp_format"
-        )
-        _refuse_distant(text, parsed, where)
-        return (parsed.cast(UTC_TIME), ()) if aware else _localize(parsed, spec, where)
+        zone: Literal["UTC"] | None = "UTC" if has_zone else None
+        parsed = more.str.to_datetime(form, time_unit="us", strict=False, time_zone=zone)
+        other = pl.Series(text.name, [None], dtype=pl.Datetime("us", None if has_zone else "UTC"))
+        other = other.new_from_index(0, len(text))
+        return (text, other, parsed) if has_zone else (text, parsed, other)
     iso = (
         text.str.replace(r"^(\d{4}-\d{2}-\d{2}) +", "${1}T")
         .str.replace(r"(?i)T(.*)Z$", "T${1}+00:00")
         .str.replace(r"^(\d{4}-\d{2}-\d{2})$", "${1}T00:00")
     )
     naive = _first_that_reads(iso, _NAIVE_FORMS, None)
-    localized, repairs = _localize(naive, spec, where)
-    aware_part = _first_that_reads(iso.set(naive.is_not_null(), None), _AWARE_FORMS, "UTC")
-    _refuse_unparsed(
-        text,
-        naive.is_not_null() | aware_part.is_not_null(),
-        where,
-        "are not ISO 8601; declare repairs.timestamp_format, such as '%d/%m/%Y %H:%M'",
-    )
-    instants = pl.select(pl.coalesce(localized, aware_part.cast(UTC_TIME))).to_series().alias(column.name)
-    _refuse_distant(text, instants, where)
-    return instants, repairs
+    return text, naive, _first_that_reads(iso.set(naive.is_not_null(), None), _AWARE_FORMS, "UTC")
 
 
 def _refuse_distant(text: pl.Series, parsed: pl.Series, where: str) -> None:
@@ -214,12 +230,13 @@ def _first_that_reads(text: pl.Series, forms: tuple[str, ...], zone: Literal["UT
     return parsed_values.alias(text.name)
 
 
-def _refuse_unparsed(text: pl.Series, read: pl.Series, where: str, complaint: str) -> None:
-    good = read if read.dtype == pl.Boolean else read.is_not_null()
-    bad = text.filter(text.is_not_null() & ~good)
-    if len(bad):
+def _refuse_unparsed(text: pl.Series, readable: pl.Series, where: str, complaint: str) -> None:
+    bad = text.is_not_null() & ~readable
+    if bad.any():
+        rows = ", ".join(str(row + 1) for row in bad.arg_true().head(3))
         raise SourceError(
-            f"{where}: {len(bad)} values of the timestamp {text.name!r} {complaint}: {examples(bad)}"
+            f"{where}: {int(bad.sum())} values of the timestamp {text.name!r} {complaint}: "
+            f"{examples(text.filter(bad))} (rows {rows}); list values that mean missing in repairs.sentinels"
         )
 
 

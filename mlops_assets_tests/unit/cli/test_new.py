@@ -248,6 +248,25 @@ def test_long_ids_and_mostly_numeric_text_are_declared_as_text(tmp_path: Path) -
     assert readings.frame["device"].n_unique() == 3
 
 
+def test_a_few_bad_times_are_set_aside_with_their_lines(tmp_path: Path) -> None:
+    times = [(START + timedelta(minutes=10 * row)).strftime("%d.%m.%Y %H:%M") for row in range(4_032)]
+    times[0], times[2_000], times[2_001] = "unknown", "31.02.2026 10:00", "unknown"
+    rows = [f"{time},{row % 7}.5,{row % 11}" for row, time in enumerate(times)]
+    (tmp_path / "t.csv").write_text("\n".join(["when,level,x", *rows]) + "\n")
+    made = invoke(tmp_path, "t", "--data", str(tmp_path / "t.csv"), "--target", "level")
+    assert made.exit_code == 0, made.output
+    shown = "'unknown' in line 2, '31.02.2026 10:00' in line 2002, 'unknown' in line 2003"
+    assert f"3 rows without a readable time are set aside: {shown}" in made.output
+    spec, problems = examine(tmp_path / "models" / "t.yaml")
+    assert spec is not None, problems
+    assert (spec.timestamp, spec.repairs.timestamp_format) == ("when", "%d.%m.%Y %H:%M")
+    assert spec.repairs.sentinels["when"] == ("unknown", "31.02.2026 10:00")
+    readings = read(spec, as_of=START + timedelta(days=60), settings=Settings.from_environment({}))
+    assert readings.frame.height == 4_029
+    counts = {(repair.name, repair.column): repair.count for repair in readings.repairs}
+    assert counts["row_without_timestamp_dropped", "when"] == 3
+
+
 def test_a_few_rows_at_one_instant_make_no_entity(tmp_path: Path) -> None:
     seconds = sorted(RNG.integers(0, 400_000, 2_000).tolist())
     frame = pl.DataFrame(

@@ -54,12 +54,15 @@ def test_one_sentinel_is_enough() -> None:
     assert profiled(level=level)[1]["level"].sentinels == (-999,)
 
 
-def test_a_column_of_times_with_another_word_is_no_time() -> None:
+def test_a_column_of_times_with_many_other_words_is_no_time() -> None:
     times = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2025, 1, 1), "1m", eager=True).dt.strftime(
         "%d/%m/%Y %H:%M"
     )[:ROWS]
     assert profiled(when=times)[0].time is not None
-    assert profiled(when=times.scatter(RARE, "soon"))[0].time is None
+    one_bad = profiled(when=times.scatter(RARE, "soon"))[0].time
+    assert one_bad is not None
+    assert one_bad.unreadable == ((RARE + 1, "soon"),), "a few are set aside, row by row"
+    assert profiled(when=times.scatter(range(RARE, RARE + ROWS // 50), "soon"))[0].time is None
 
 
 def test_more_values_than_a_glance_sees() -> None:
