@@ -1,4 +1,4 @@
-"""Records of judging: comparisons, explanations, gate answers, the evidence a decision rests on."""
+"""Records of evaluation: comparisons, explanations, gate results, the evidence a decision rests on."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Evaluation:
     sequential: tuple[SequentialTest, ...] = ()
     """One per metric of a `beats_champion` gate on the test part; only for splits by time."""
     baseline_name: str = ""
-    """Where the naive answers come from, in words."""
+    """Where the naive forecasts come from, in words."""
     warnings: tuple[str, ...] = ()
     """What makes the numbers look better than they will be; no gate, but the report says it first."""
     machine_load: float | None = None
@@ -121,7 +121,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """Stored. A gate's answer: the verdict, one sentence, and the numbers it rests on."""
+    """Stored. The result of a gate: the verdict, one sentence, and the numbers it rests on."""
 
     gate: str
     kind: str
@@ -170,7 +170,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Stored. What is to happen to a challenger, who or what said so, and why in one sentence."""
+    """Stored. What happens to a challenger, who or what decided it, and why in one sentence."""
 
     outcome: Outcome
     reason: str

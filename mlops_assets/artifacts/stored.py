@@ -32,18 +32,22 @@ def _finite(value: Any) -> Any:
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """A stored record as plain JSON values; NaN and infinities become the strings NaN, Infinity, -Infinity."""
+    """Return a stored record as plain JSON values; NaN and infinities become the strings NaN, Infinity, -Infinity."""
     encoded: dict[str, Any] = _finite(_adapter(type(record)).dump_python(record, mode="json"))
     return encoded
 
 
 def from_json(record: type[R], body: Mapping[str, Any]) -> R:
-    """The record again. Raises pydantic's ValidationError when the body is not one."""
+    """Return the record of a JSON body.
+
+    Raises:
+        pydantic.ValidationError: If the body is not such a record.
+    """
     decoded: R = _adapter(record).validate_json(json.dumps(dict(body)))
     return decoded
 
 
 def digest(body: Mapping[str, Any]) -> str:
-    """sha256 of the canonical JSON form: sorted keys, no spaces, UTF-8, no NaN."""
+    """Return the sha256 of the canonical JSON form: sorted keys, no spaces, UTF-8, no NaN."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

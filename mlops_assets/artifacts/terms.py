@@ -1,4 +1,4 @@
-"""Words with a fixed set of values that records share: parts of a split, verdicts, outcomes."""
+"""Terms with a fixed set of values that records share: parts of a split, verdicts, outcomes."""
 
 from __future__ import annotations
 

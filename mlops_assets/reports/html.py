@@ -73,6 +73,8 @@ def html(
         ],
         metrics=_metrics(evidence),
         method_notes=summary.method_notes(evidence),
+        baseline_head=tables.BASELINE_HEAD,
+        baselines=tables.baseline_rows(evidence),
         class_head=tables.class_head(evidence),
         classes=tables.class_rows(evidence),
         slice_head=tables.SLICE_HEAD,

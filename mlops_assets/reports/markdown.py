@@ -47,6 +47,7 @@ def markdown(
         ["### Metrics on the holdout"],
         _metrics(evidence),
         [f"_{_cell(note)}_  " for note in summary.method_notes(evidence)],
+        *_titled("### Compared with naive baselines", tables.BASELINE_HEAD, tables.baseline_rows(evidence)),
         *_titled(
             "### Class by class on the holdout", tables.class_head(evidence), tables.class_rows(evidence)
         ),

@@ -22,6 +22,7 @@ DIRECTIONS: Final = {
     "higher": "higher is better",
     "zero": "nearer to 0 is better",
 }
+BASELINE_HEAD: Final = ("naive baseline", "metric", "challenger", "baseline", "change", "interval")
 CLASS_METRICS: Final = ("precision", "recall", "f1")
 SLICE_HEAD: Final = ("column", "value", "rows", "metric", "challenger", "champion", "change")
 MAX_SLICES: Final = 60
@@ -74,6 +75,21 @@ def metric_rows(evidence: Evidence, part: Part = "test") -> list[MetricRow]:
             sign=_sign(comparisons.get(name)),
         )
         for name, value in (measured.challenger.get(part) or {}).items()
+    ]
+
+
+def baseline_rows(evidence: Evidence) -> list[tuple[str, ...]]:
+    """Return the comparison of the challenger with every naive baseline."""
+    return [
+        (
+            rival.name,
+            comparison.metric,
+            number(comparison.challenger),
+            number(comparison.champion),
+            *_change(comparison),
+        )
+        for rival in evidence.evaluation.rivals
+        for comparison in rival.comparisons
     ]
 
 

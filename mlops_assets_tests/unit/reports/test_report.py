@@ -13,7 +13,17 @@ import pytest
 from jinja2 import UndefinedError
 
 from mlops_assets import promotion, reports
-from mlops_assets.artifacts import Candidate, ChampionRef, ClassRow, Evidence, Explanation, from_json, to_json
+from mlops_assets.artifacts import (
+    Candidate,
+    ChampionRef,
+    ClassRow,
+    Comparison,
+    Evidence,
+    Explanation,
+    Rival,
+    from_json,
+    to_json,
+)
 from mlops_assets.reports import tables
 from mlops_assets.reports.numbers import number
 from mlops_assets.reports.rendering import render
@@ -169,6 +179,18 @@ def test_slices_are_sorted_by_their_loss_against_the_champion_and_marked() -> No
     assert "| pump_id | worst | 12,345 | rmse | 1.31 | 1 | **31 % worse** |" in text
     page = reports.html(SPEC, evidence, decided(evidence), HASH, {})
     assert '<td class="n down">31 % worse</td>' in page
+
+
+def test_every_naive_baseline_has_its_row_in_both_reports() -> None:
+    comparison = Comparison("rmse", "test", 0.9, 3.0, 0.7, 0.65, 0.75, 0.95, "paired bootstrap", 7_200)
+    rivals = (Rival("the value <1d before", (comparison,)),)
+    evidence = judged(evaluation=replace(evaluation_of(0.9, 1.0), rivals=rivals))
+    text = reports.markdown(evidence, decided(evidence), HASH)
+    assert "| the value &lt;1d before | rmse | 0.9 | 3 | 70 % better | +65.00 % to +75.00 % |" in text
+    page = reports.html(SPEC, evidence, decided(evidence), HASH, {})
+    assert '<th scope="row">the value &lt;1d before</th>' in page
+    alone = judged(evaluation=replace(evaluation_of(0.9, 1.0), rivals=()))
+    assert "Compared with naive baselines" not in reports.html(SPEC, alone, decided(alone), HASH, {})
 
 
 @pytest.mark.parametrize(
