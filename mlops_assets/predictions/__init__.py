@@ -5,6 +5,6 @@ against labels is `monitoring`'s and `evaluation`'s business.
 """
 
 from mlops_assets.predictions.labels import Maturity, labelled, maturity
-from mlops_assets.predictions.scoring import pending, score
+from mlops_assets.predictions.scoring import pending, score, window_start
 
-__all__ = ["Maturity", "labelled", "maturity", "pending", "score"]
+__all__ = ["Maturity", "labelled", "maturity", "pending", "score", "window_start"]

@@ -20,14 +20,35 @@ from mlops_assets.model_file import ModelSpec
 UTC_TIME: Final = pl.Datetime("us", "UTC")
 
 
-def pending(spec: ModelSpec, features: pl.DataFrame, last_at: datetime | None) -> pl.DataFrame:
-    """Rows about instants after `last_at`, all rows while there is none or the model has no timestamp.
+def pending(
+    spec: ModelSpec, features: pl.DataFrame, since: datetime | None, predicted: pl.DataFrame
+) -> pl.DataFrame:
+    """Return the rows that this version has not predicted yet, per entity and instant.
 
-    For forecasting a row is about the instant `horizon` later, so rows whose future is not known yet are included.
+    An entity whose readings arrive late is predicted late, whatever instants other entities have reached. For
+    forecasting a row is about the instant `horizon` later, so rows whose future is not known yet are included. Two rows
+    of one entity and instant are both returned.
+
+    Args:
+        spec: The model file.
+        features: Feature rows.
+        since: Rows about instants before this one are not predicted any more; None means all rows. See `window_start`.
+        predicted: The columns entity and at of the predictions of this version since then.
     """
-    if spec.timestamp is None or last_at is None:
+    if spec.timestamp is None or since is None:
         return features
-    return features.filter(pl.col(spec.timestamp) + _ahead(spec) > pl.lit(last_at).cast(UTC_TIME))
+    keys = pl.DataFrame({"entity": _entities(spec, features), "at": _instants(spec, features, since)})
+    keys = keys.with_row_index("row").filter(pl.col("at") >= pl.lit(since).cast(UTC_TIME))
+    known = predicted.select(pl.col("entity").cast(pl.String), pl.col("at").cast(UTC_TIME))
+    return features[keys.join(known, on=["entity", "at"], how="anti", maintain_order="left")["row"]]
+
+
+def window_start(spec: ModelSpec, last_at: datetime | None) -> datetime | None:
+    """Return the first instant that may still be predicted: `monitoring.window` before the newest predicted one.
+
+    None before the first prediction.
+    """
+    return None if last_at is None else last_at - spec.monitoring.window
 
 
 def score(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Final
+
 from mlops_assets import predictions, stages
 from mlops_assets.errors import DataError
 from mlops_assets.lifecycle.champion_features import with_features_of
@@ -9,6 +12,8 @@ from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.records import FeaturesRecord, PredictionsRecord
 from mlops_assets.model_file import ModelSpec
+
+END: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def predict_batch(spec: ModelSpec, platform: Platform, run: Run) -> PredictionsRecord:
@@ -21,7 +26,9 @@ def predict_batch(spec: ModelSpec, platform: Platform, run: Run) -> PredictionsR
     predictor, stored = load_version(platform, spec.name, version)
     frame = platform.datasets.read(built.table)
     frame = with_features_of(predictor, stored, frame, spec=spec, platform=platform, run=run)
-    pending = predictions.pending(spec, frame, platform.ledger.last_prediction(spec.name))
+    since = predictions.window_start(spec, platform.ledger.last_prediction(spec.name))
+    predicted = platform.ledger.predictions(spec.name, since=since or END, until=END, version=version)
+    pending = predictions.pending(spec, frame, since, predicted)
     scored = predictions.score(spec, predictor, pending, version, run.now())
     new_rows = platform.ledger.store_predictions(
         spec.name, version, scored.select("entity", "at", "value", "label"), predicted_at=run.now()

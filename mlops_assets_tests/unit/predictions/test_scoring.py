@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mlops_assets.artifacts import Bounds, FeatureMatrix
 from mlops_assets.errors import DataError
 from mlops_assets.features import build
-from mlops_assets.predictions import pending, score
+from mlops_assets.predictions import pending, score, window_start
 from mlops_assets_tests.unit.features.feature_factory import START, model, readings, wine
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -108,10 +108,43 @@ def test_no_rows() -> None:
     assert score(wine(), Fake(("p", "q"), (0.3, 0.7)), pl.DataFrame({"a": [1.0]}).clear(), 1, NOW).height == 0
 
 
-def test_only_newer_rows_are_pending() -> None:
-    assert pending(model(), table(), None).height == 30
-    assert pending(model(), table(), START + timedelta(hours=6))["at"].unique().len() == 3
-    assert pending(wine(), table(), NOW).height == 30
+def known(scored: pl.DataFrame) -> pl.DataFrame:
+    return scored.select("entity", "at")
+
+
+NONE = known(score(model(), Fake(), table().clear(), 1, NOW))
+
+
+def test_rows_without_a_prediction_of_this_version_are_pending() -> None:
+    since = START + timedelta(hours=6)
+    assert pending(model(), table(), None, NONE).height == 30
+    assert pending(wine(), table(), NOW, NONE).height == 30
+    assert pending(model(), table(), since, NONE).height == 3 * 4
+    scored = score(model(), Fake(), table(), 1, NOW)
+    assert pending(model(), table(), since, known(scored)).height == 0
+
+
+def test_a_late_entity_is_predicted() -> None:
+    """Units 0 and 1 are predicted up to the end, the readings of unit 2 arrive afterwards."""
+    in_time = table().filter(pl.col("unit") != "u2")
+    scored = score(model(), Fake(), in_time, 1, NOW)
+    since = window_start(model(), scored["at"].max())  # type: ignore[arg-type]
+    late = pending(model(), table(), since, known(scored))
+    assert late["unit"].unique().to_list() == ["u2"]
+    assert late.height == 10
+
+
+def test_the_window_is_bounded() -> None:
+    assert window_start(model(), None) is None
+    spec = model(monitoring={"window": "2h"})
+    assert window_start(spec, NOW) == NOW - timedelta(hours=2)
+
+
+def test_two_rows_of_one_instant_are_both_pending_and_scored() -> None:
+    twice = pl.concat([table(), table()])
+    rows = pending(model(), twice, START, NONE)
+    assert rows.height == 60
+    assert score(model(), Fake(), rows, 1, NOW).height == 60
 
 
 def test_a_forecast_is_about_its_horizon() -> None:
@@ -119,6 +152,6 @@ def test_a_forecast_is_about_its_horizon() -> None:
     frame = table(spec=spec)
     scored = score(spec, Fake(), frame, 1, NOW)
     assert scored["at"].to_list() == [at + timedelta(hours=3) for at in frame["at"].to_list()]
-    rest = pending(spec, frame, START + timedelta(hours=9))
-    assert rest["at"].min() == START + timedelta(hours=7)
+    rest = pending(spec, frame, START + timedelta(hours=9), NONE)
+    assert rest["at"].min() == START + timedelta(hours=6)
     assert rest["y"].null_count() == 9
