@@ -7,6 +7,7 @@ in a worker process uses the same stores as the command that started it all.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import mlops_assets
 from mlops_assets.errors import ServiceError
 from mlops_assets.settings import Settings, Stores
 
+OTHERS = (stat.S_IRWXG | stat.S_IRWXO) & ~stat.S_IXOTH
+"""What other users may not do; to pass through a folder shows nothing of it."""
 CODE = Path(mlops_assets.__file__).resolve().parent.parent
 
 
@@ -51,6 +54,22 @@ def environment(settings: Settings, stores: Stores) -> dict[str, str]:
     return {**quiet, **settings.environ, **ours}
 
 
+def make_home(home: Path) -> None:
+    """Create the platform's folder, open to its owner alone; one that is open to others is closed.
+
+    As root PostgreSQL runs as another user, who must pass through (o+x): passing is all that stays allowed then.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if mode & OTHERS and home.stat().st_uid == os.geteuid():
+        home.chmod(mode & ~OTHERS)
+
+
+def open_to_others(home: Path) -> bool:
+    """Return whether other users of this machine can list or change what is in the platform's folder."""
+    return bool(home.exists() and stat.S_IMODE(home.stat().st_mode) & OTHERS)
+
+
 def dagster_home(settings: Settings) -> Path:
     """Return Dagster's folder: configuration, artifacts and captured output. Its records are in the database."""
     return settings.home / "dagster"
@@ -62,8 +81,9 @@ def make_dagster_home(settings: Settings) -> Path:
     Raises:
         ServiceError: That file is missing.
     """
+    make_home(settings.home)
     home = dagster_home(settings)
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     source, target = CODE / "dagster.yaml", home / "dagster.yaml"
     try:
         wanted = source.read_bytes()

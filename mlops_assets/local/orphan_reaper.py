@@ -24,6 +24,7 @@ def start(home: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        umask=0o077,
     )
 
 

@@ -1,12 +1,12 @@
-"""Free ports on this machine's own address.
+"""Ports on this machine's own address, bound before anything is started on them.
 
-Comes in: the port one would like. Goes out: that port, or the next free one.
+Comes in: the port one would like. Goes out: a socket that listens on it, or on the next free one. A child that inherits
+the socket is the only one that can be reached there: no other process can take the port between choosing and using it.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Container
 
 from mlops_assets.errors import ServiceError
 
@@ -14,24 +14,27 @@ HOST = "127.0.0.1"  # never another: `mlops up` serves the person at this machin
 REACH = 100
 
 
-def free_port(wanted: int, taken: Container[int] = ()) -> int:
-    """Return the first free port from `wanted` upwards that is not in `taken`.
+def listen(wanted: int) -> socket.socket:
+    """Return a socket that listens on the first free port from `wanted` upwards; 0 means any.
 
     Raises:
         ServiceError: A hundred ports in a row are in use.
     """
     for port in range(wanted, min(wanted + REACH, 65536)):
-        if port not in taken and _is_free(port):
-            return port
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # as servers do: a connection that lingers after a restart does not occupy the port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+            listener.listen(128)
+        except OSError:
+            listener.close()
+            continue
+        return listener
     raise ServiceError(f"no free port between {wanted} and {min(wanted + REACH, 65536) - 1} on {HOST}")
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
-        # as servers do: a connection that lingers after a restart does not occupy the port
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((HOST, port))
-        except OSError:
-            return False
-    return True
+def port_of(listener: socket.socket) -> int:
+    """Return the port a socket listens on."""
+    port: int = listener.getsockname()[1]
+    return port

@@ -199,6 +199,7 @@ def _run(
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
+        umask=0o077,
         start_new_session=True,  # Ctrl-C is for us to answer
     )
     if done.returncode:

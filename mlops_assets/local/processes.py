@@ -20,10 +20,24 @@ from mlops_assets.local import logs
 
 MARKER = "MLOPS_UP"
 POLL = 0.05
+PRIVATE = 0o077
+"""The umask of every child: what it writes is for its owner only."""
 
 
-def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own, its output appended to the log."""
+def spawn(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a command in a session of its own, its output appended to the log.
+
+    Args:
+        command: Program and arguments.
+        environment: The whole environment.
+        log: Where output goes.
+        pass_fds: Descriptors that the child inherits, such as a socket that listens.
+    """
     output = logs.open_append(log)
     try:
         return subprocess.Popen(
@@ -33,6 +47,8 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
             stdout=output,
             stderr=output,
             start_new_session=True,
+            pass_fds=list(pass_fds),
+            umask=PRIVATE,
         )
     finally:
         os.close(output)
@@ -93,6 +109,18 @@ def sweep(home: Path, grace: float) -> int:
         _signal(process, signal.SIGKILL, unless_in=())
     _wait([], first, 10 if first else 0)
     return len(first)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process and its descendants have used so far."""
+    total = 0.0
+    for process in _family(pid):
+        try:
+            times = process.cpu_times()
+        except (psutil.Error, OSError):
+            continue
+        total += times.user + times.system
+    return total
 
 
 def _family(pid: int) -> list[psutil.Process]:

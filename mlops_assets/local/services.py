@@ -6,24 +6,37 @@ never on command lines, which everybody on the machine can read.
 
 from __future__ import annotations
 
-import http.client
 import json
+import shlex
 import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from mlops_assets.local import processes, sockets
+from mlops_assets import key_files
+from mlops_assets.local import front, processes, sockets
 from mlops_assets.local.environment import dagster_home, environment
-from mlops_assets.local.ports import HOST
+from mlops_assets.local.ports import HOST, listen, port_of
+from mlops_assets.local.probes import gives_definitions, heartbeats, load_error, responds, unix_url
 from mlops_assets.local.supervisor import Service
 from mlops_assets.settings import Settings, Stores
 
 DEFINITIONS = "mlops_assets.definitions"
 LOCATION = "mlops_assets"
+HEARTBEAT_SECONDS = "300"
+DAEMON_SECONDS = 600.0
+"""Age of a daemon's heartbeat from which it is taken for dead; a busy machine delays it by minutes."""
+
+# The webserver knows ports only. A unix socket in a folder of our own is open to nobody else on the machine.
+WEBSERVER = """
+import sys
+import uvicorn
+from dagster_webserver.cli import main
+path, run = sys.argv.pop(1), uvicorn.run
+uvicorn.run = lambda app, **settings: run(app, uds=path, log_level=settings.get("log_level"))
+main()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +48,90 @@ class Ports:
     api: int = 8000
 
 
-def services(settings: Settings, stores: Stores, ports: Ports) -> list[Service]:
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Sockets that listen on those ports. They are this process's own, and inherited by the services behind them."""
+
+    dagster: socket.socket
+    mlflow: socket.socket
+    api: socket.socket
+
+    @classmethod
+    def on(cls, wanted: Ports) -> Listeners:
+        """Listen on the wanted ports, or on the next free ones."""
+        return cls(listen(wanted.dagster), listen(wanted.mlflow), listen(wanted.api))
+
+    @property
+    def ports(self) -> Ports:
+        """Return the ports they listen on."""
+        return Ports(port_of(self.dagster), port_of(self.mlflow), port_of(self.api))
+
+    def close(self) -> None:
+        """Give the ports back."""
+        for listener in (self.dagster, self.mlflow, self.api):
+            listener.close()
+
+
+def services(settings: Settings, stores: Stores, listeners: Listeners) -> list[Service]:
     """Return every service, in the order in which a person reads about them."""
+    ports = listeners.ports
+    session_key = key_files.create_key(settings.home, key_files.FRONT)
     tracking = settings.mlflow_tracking_uri or f"http://{HOST}:{ports.mlflow}"
     base = {
         **environment(settings, stores),
         "MLFLOW_TRACKING_URI": tracking,
         "MLOPS_HOST": HOST,
+        # a busy machine keeps the code server's heartbeat waiting for longer than Dagster's 30 seconds
+        "DAGSTER_GRPC_PROXY_HEARTBEAT_TTL_SECONDS": HEARTBEAT_SECONDS,
         processes.MARKER: str(settings.home),
     }
+    if settings.mlflow_tracking_uri is None:
+        base["MLFLOW_TRACKING_TOKEN"] = session_key.read_text(encoding="utf-8").strip()
     logs = settings.home / "logs"
     code = code_socket(settings)
-    sockets.make(code.parent)
+    run = code.parent
+    sockets.make(run)
     code.unlink(missing_ok=True)
     workspace = _write_workspace(settings, code)
     parts = [
         _code_server(base, logs, code),
-        _webserver(base, logs, workspace, ports.dagster),
-        _daemon(base, logs, workspace, ports.dagster),
-        _prediction_api(base, logs, ports.api),
+        _webserver(base, logs, workspace, run, ports.dagster),
+        _daemon(base, logs, workspace, run),
+        _prediction_api(base, logs, listeners.api),
     ]
+    gates = [_gate(listeners.dagster, run / "web.sock", "Dagster")]
     if settings.mlflow_tracking_uri is None:
-        parts.insert(0, _mlflow(settings, stores, base, logs, ports.mlflow))
-    return parts
+        parts.insert(0, _mlflow(settings, stores, base, logs, run, ports.mlflow))
+        gates.append(_gate(listeners.mlflow, run / "mlflow.sock", "MLflow"))
+    return [_front(base, logs, front.Plan(str(session_key), tuple(gates))), *parts]
 
 
-def _mlflow(settings: Settings, stores: Stores, base: Mapping[str, str], logs: Path, port: int) -> Service:
+def _gate(listener: socket.socket, backend: Path, title: str) -> front.Gate:
+    return front.Gate(listener.fileno(), port_of(listener), str(backend), title)
+
+
+def _front(base: Mapping[str, str], logs: Path, plan: front.Plan) -> Service:
+    """Describe the program that asks for the session key before it passes a request on."""
+
+    def works(_: float) -> bool:
+        return all(responds(f"http://{HOST}:{gate.port}{front.HEALTH}") for gate in plan.gates)
+
+    return Service(
+        name="front",
+        title="Sign-in for Dagster and MLflow",
+        command=(sys.executable, "-m", front.__name__, plan.as_argument()),
+        environment=base,
+        log=logs / "front.log",
+        ready=works,
+        works=works,
+        wave=1,
+        pass_fds=tuple(gate.descriptor for gate in plan.gates),
+    )
+
+
+def _mlflow(
+    settings: Settings, stores: Stores, base: Mapping[str, str], logs: Path, run: Path, port: int
+) -> Service:
     """Describe the MLflow server; one worker is enough for one person.
 
     Artifacts have plain file addresses, the same for clients of this server and for those that use the database; the
@@ -78,14 +149,21 @@ def _mlflow(settings: Settings, stores: Stores, base: Mapping[str, str], logs: P
         # background jobs are for language models: three more processes
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    own.pop("MLFLOW_TRACKING_URI", None)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN"):
+        own.pop(name, None)
+    path = run / "mlflow.sock"
+    health = unix_url(path, "/health")
     return Service(
         name="mlflow",
         title="MLflow",
-        command=(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
+        command=(
+            *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
+            *("--uvicorn-opts", f"--uds {shlex.quote(str(path))}"),
+        ),
         environment=own,
         log=logs / "mlflow.log",
-        ready=lambda _: responds(f"http://{HOST}:{port}/health"),
+        ready=lambda _: responds(health),
+        works=lambda _: responds(health),
         address=f"http://{HOST}:{port}",
         wave=1,
     )
@@ -94,26 +172,25 @@ def _mlflow(settings: Settings, stores: Stores, base: Mapping[str, str], logs: P
 def _code_server(base: Mapping[str, str], logs: Path, code: Path) -> Service:
     """Describe the code server: it loads the model files for webserver and daemon, and starts the runs."""
     arguments = ["-m", "dagster", "code-server", "start", "--socket", str(code), "--module-name", DEFINITIONS]
+    arguments += ["--location-name", LOCATION, "--use-python-environment-entry-point"]
     return Service(
         name="dagster-code",
         title="Dagster code location",
-        command=(
-            sys.executable,
-            *arguments,
-            "--location-name",
-            LOCATION,
-            "--use-python-environment-entry-point",
-        ),
+        command=(sys.executable, *arguments),
         environment=base,
         log=logs / "dagster-code.log",
-        ready=lambda _: listens(code),
+        ready=lambda _: gives_definitions(code),
+        works=lambda _: gives_definitions(code),
     )
 
 
-def _webserver(base: Mapping[str, str], logs: Path, workspace: Path, port: int) -> Service:
+def _webserver(base: Mapping[str, str], logs: Path, workspace: Path, run: Path, port: int) -> Service:
+    path = run / "web.sock"
+    info = unix_url(path, "/server_info")
     arguments = [
-        "-m",
-        "dagster_webserver",
+        "-c",
+        WEBSERVER,
+        str(path),
         "--host",
         HOST,
         "--port",
@@ -127,35 +204,47 @@ def _webserver(base: Mapping[str, str], logs: Path, workspace: Path, port: int) 
         command=(sys.executable, *arguments),
         environment=base,
         log=logs / "dagster-webserver.log",
-        ready=lambda _: responds(f"http://{HOST}:{port}/server_info"),
+        ready=lambda _: responds(info),
+        works=lambda _: responds(info),
         address=f"http://{HOST}:{port}",
         needs=("dagster-code",),
-        remark=lambda: load_error(f"http://{HOST}:{port}/graphql"),
+        remark=lambda: load_error(unix_url(path, "/graphql")),
     )
 
 
-def _daemon(base: Mapping[str, str], logs: Path, workspace: Path, port: int) -> Service:
+def _daemon(base: Mapping[str, str], logs: Path, workspace: Path, run: Path) -> Service:
+    graphql, info = (unix_url(run / "web.sock", route) for route in ("/graphql", "/server_info"))
+
+    def works(now: float) -> bool | None:
+        # the webserver knows the heartbeats; without it nothing can be said about the daemon
+        return heartbeats(graphql, now - DAEMON_SECONDS) if responds(info) else None
+
     return Service(
         name="dagster-daemon",
         title="Dagster daemon (schedules, sensors, run queue)",
         command=(sys.executable, "-m", "dagster._daemon", "run", "--workspace", str(workspace)),
         environment=base,
         log=logs / "dagster-daemon.log",
-        ready=lambda began: heartbeats(f"http://{HOST}:{port}/graphql", began),
+        ready=lambda began: heartbeats(graphql, began),
+        works=works,
         needs=("dagster-code",),
     )
 
 
-def _prediction_api(base: Mapping[str, str], logs: Path, port: int) -> Service:
+def _prediction_api(base: Mapping[str, str], logs: Path, listener: socket.socket) -> Service:
+    health = f"http://{HOST}:{port_of(listener)}/health"
+    descriptor = listener.fileno()
     return Service(
         name="api",
         title="Prediction API",
         command=(sys.executable, "-m", "mlops_assets.serving"),
-        environment={**base, "MLOPS_API_PORT": str(port)},
+        environment={**base, "MLOPS_API_FD": str(descriptor)},
         log=logs / "api.log",
-        ready=lambda _: responds(f"http://{HOST}:{port}/health"),
-        address=f"http://{HOST}:{port}",
+        ready=lambda _: responds(health),
+        works=lambda _: responds(health),
+        address=f"http://{HOST}:{port_of(listener)}",
         wave=1,
+        pass_fds=(descriptor,),
     )
 
 
@@ -170,66 +259,3 @@ def _write_workspace(settings: Settings, code: Path) -> Path:
     server = {"socket": str(code), "host": "localhost", "location_name": LOCATION}
     path.write_text(json.dumps({"load_from": [{"grpc_server": server}]}) + "\n")
     return path
-
-
-def responds(url: str) -> bool:
-    """Return whether the address responds with 200."""
-    return _http(url) is not None
-
-
-def listens(path: Path) -> bool:
-    """Return whether something accepts connections on the unix socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
-        trial.settimeout(2)
-        try:
-            trial.connect(str(path))
-        except OSError:
-            return False
-    return True
-
-
-def heartbeats(graphql: str, since: float) -> bool:
-    """Return whether every required daemon has sent a heartbeat since then; the webserver knows."""
-    data = _graphql(
-        graphql, "{instance{daemonHealth{allDaemonStatuses{daemonType required healthy lastHeartbeatTime}}}}"
-    )
-    if data is None:
-        return False
-    needed = [each for each in data["instance"]["daemonHealth"]["allDaemonStatuses"] if each["required"]]
-    return bool(needed) and all((each["lastHeartbeatTime"] or 0) >= since for each in needed)
-
-
-def load_error(graphql: str) -> str | None:
-    """Return why Dagster could not load the model files, in one line; None when it could."""
-    query = (
-        "{workspaceOrError{... on Workspace{locationEntries{name locationOrLoadError{__typename "
-        "... on PythonError{message errorChain{error{message}}}}}}}}"
-    )
-    data = _graphql(graphql, query)
-    for entry in data["workspaceOrError"].get("locationEntries", []) if data else []:
-        problem = entry["locationOrLoadError"]
-        if problem and problem["__typename"] == "PythonError":
-            causes = [problem["message"], *(each["error"]["message"] for each in problem["errorChain"] or [])]
-            return f"but the model files do not load: {causes[-1].strip()}"
-    return None
-
-
-def _graphql(url: str, query: str) -> Any | None:
-    response = _http(url, json.dumps({"query": query}))
-    return None if response is None else json.loads(response).get("data")
-
-
-def _http(url: str, body: str | None = None, timeout: float = 5.0) -> bytes | None:
-    """Return the body of a 200 response, else None. No proxy: the address is always this machine."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or HOST, parts.port, timeout=timeout)
-    try:
-        headers = {"Content-Type": "application/json"}
-        connection.request("GET" if body is None else "POST", parts.path or "/", body, headers)
-        response = connection.getresponse()
-        content = response.read()
-        return content if response.status == 200 else None
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()

@@ -11,22 +11,29 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlops_assets.errors import ServiceError
 from mlops_assets.local import logs, processes
+
+MEASURED = 5.0
+"""Seconds over which the CPU time of a service is measured."""
+WORKING = 0.1
+"""Share of one core from which a service is taken to be working."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """One part of the platform.
 
-    ready: asked with the time of its start (epoch seconds) until it answers True. needs: names that must be ready
-    first. remark: asked once when it is ready; a sentence the person should read. patience: seconds it may take to be
-    ready. wave: services of a lower wave are stopped first.
+    ready: called with the time of its start (epoch seconds) until it returns True. works: called with the time, again
+    and again from then on; False when it does not do its work, None when that cannot be said. needs: names that must
+    be ready first. remark: called once when it is ready; a sentence the person should read. patience: seconds it may
+    take to be ready without using the CPU. wave: services of a lower wave are stopped first. pass_fds: descriptors it
+    inherits.
     """
 
     name: str
@@ -38,16 +45,20 @@ class Service:
     address: str | None = None
     needs: tuple[str, ...] = ()
     remark: Callable[[], str | None] = lambda: None
+    works: Callable[[float], bool | None] = lambda _: None
     patience: float = 180.0
     wave: int = 0
+    pass_fds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """When to start a service again.
 
-    After `first` seconds, then twice as long, at most `longest`; not after `deaths` deaths within `window` seconds.
-    grace: seconds between TERM and KILL.
+    After `first` seconds, then twice as long, at most `longest`; not after `deaths` deaths within `window` seconds, nor
+    after as many starts in a row that took too long. grace: seconds between TERM and KILL. check: seconds between two
+    checks that a service does its work, `idle` seconds of which it may fail before it is started again. A service that
+    uses the CPU is waited for `busy` times as long: a busy machine is slow, not broken.
     """
 
     first: float = 0.5
@@ -56,6 +67,9 @@ class Policy:
     window: float = 300.0
     grace: float = 10.0
     tick: float = 0.2
+    check: float = 15.0
+    idle: float = 60.0
+    busy: float = 5.0
 
 
 @dataclass(slots=True)
@@ -69,9 +83,16 @@ class _Part:
     ready: bool = False
     given_up: bool = False
     not_before: float = 0.0
-    deaths: deque[float] = field(default_factory=deque)
-    question: Future[bool] | None = None
+    deaths: list[float] = field(default_factory=list)
+    failed_starts: int = 0
+    question: Future[bool | None] | None = None
     log_from: int = 0
+    ready_at: float = 0.0
+    worked_at: float = 0.0
+    next_check: float = 0.0
+    cpu: float = 0.0
+    progress_at: float = 0.0
+    problem: str = ""
 
 
 class Supervisor:
@@ -83,6 +104,7 @@ class Supervisor:
         self._parts = {service.name: _Part(service) for service in services}
         self._echo = echo
         self._policy = policy or Policy()
+        self._watch_problem = ""
         self._questions = ThreadPoolExecutor(max_workers=max(1, len(services)), thread_name_prefix="ready")
 
     def run(
@@ -108,7 +130,7 @@ class Supervisor:
         trimmed = time.monotonic()
         try:
             while not stop_requested():
-                watch()
+                self._watch(watch)
                 self.turn(time.monotonic())
                 if not reported_ready and all(self._settled(part) for part in self._parts.values()):
                     reported_ready = True
@@ -123,17 +145,44 @@ class Supervisor:
         return not any(part.given_up for part in self._parts.values())
 
     def turn(self, now: float) -> None:
-        """Check every service once and do what is due."""
+        """Check every service once and do what is due; an error about one is reported and ends nothing."""
         for part in self._parts.values():
             if part.given_up:
                 continue
-            if part.process is None:
-                if now >= part.not_before and all(self._parts[name].ready for name in part.service.needs):
-                    self._start(part, now)
-            elif (code := part.process.poll()) is not None:
-                self._died(part, now, _words(code))
-            elif not part.ready:
-                self._ask(part, now)
+            try:
+                self._turn(part, now)
+                part.problem = ""
+            except Exception as error:  # noqa: BLE001 whatever it is, the other services must go on being watched
+                self._report(part, f"{part.service.title} cannot be watched: {type(error).__name__}: {error}")
+
+    def _turn(self, part: _Part, now: float) -> None:
+        if part.process is None:
+            if now >= part.not_before and all(self._parts[name].ready for name in part.service.needs):
+                self._start(part, now)
+        elif (code := part.process.poll()) is not None:
+            self._died(part, now, _end_of(code))
+        elif not part.ready:
+            self._ask(part, now)
+        else:
+            self._check(part, now)
+
+    def _watch(self, watch: Callable[[], None]) -> None:
+        try:
+            watch()
+            self._watch_problem = ""
+        except ServiceError:
+            raise  # nothing can go on
+        except Exception as error:  # noqa: BLE001 the database is looked at again at the next turn
+            sentence = f"The database cannot be watched: {type(error).__name__}: {error}"
+            if sentence != self._watch_problem:
+                self._watch_problem = sentence
+                self._echo(sentence)
+
+    def _report(self, part: _Part, sentence: str) -> None:
+        """Say a sentence once, not at every turn."""
+        if part.problem != sentence:
+            part.problem = sentence
+            self._echo(sentence)
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
         """Stop every service, wave after wave."""
@@ -160,9 +209,13 @@ class Supervisor:
 
     def _start(self, part: _Part, now: float) -> None:
         part.began, part.began_at, part.question = now, time.time(), None
-        part.log_from = logs.size(part.service.log)
+        part.log_from, part.cpu, part.progress_at = logs.size(part.service.log), 0.0, now
+        part.next_check = now + self._policy.check
+        service = part.service
         try:
-            part.process = processes.spawn(part.service.command, part.service.environment, part.service.log)
+            part.process = processes.spawn(
+                service.command, service.environment, service.log, service.pass_fds
+            )
         except OSError as error:
             self._died(part, now, str(error))
 
@@ -172,37 +225,74 @@ class Supervisor:
             is_ready = part.question.exception() is None and part.question.result()
             part.question = None
             if is_ready:
-                part.ready = True
+                part.ready, part.ready_at, part.worked_at = True, now, now
+                part.next_check = now + self._policy.check
                 where = f": {service.address}" if service.address else ""
                 self._echo(f"{service.title} is ready{where}  ({now - part.began:.0f} s)")
                 if remark := service.remark():
                     self._echo(f"  {remark}")
                 return
-        if part.process is not None and now - part.began > service.patience:
-            processes.stop([part.process], self._policy.grace)
-            self._died(part, now, f"was not ready after {service.patience:.0f} s")
+        self._note_progress(part, now)
+        if self._is_over(part, now, part.began, service.patience):
+            self._died(part, now, f"was not ready after {now - part.began:.0f} s")
         elif part.question is None:
             part.question = self._questions.submit(service.ready, part.began_at)
+
+    def _check(self, part: _Part, now: float) -> None:
+        """Check that a service that was ready still does its work; start it again when it does not."""
+        if part.question is not None:
+            if not part.question.done():
+                return
+            error, part.next_check = part.question.exception(), now + self._policy.check
+            works = False if error else part.question.result()
+            part.question = None
+            if works is not False:
+                part.worked_at = part.progress_at = now
+            elif self._is_over(part, now, part.worked_at, self._policy.idle):
+                self._died(part, now, f"runs but has not done its work for {now - part.worked_at:.0f} s")
+        elif now >= part.next_check:
+            self._note_progress(part, now)
+            part.question = self._questions.submit(part.service.works, time.time())
+
+    def _note_progress(self, part: _Part, now: float) -> None:
+        """Note that the service used the CPU, in steps long enough to tell work from waiting."""
+        if part.process is None or now - part.progress_at < MEASURED:
+            return
+        cpu = processes.cpu_seconds(part.process.pid)
+        if cpu - part.cpu > WORKING * (now - part.progress_at):
+            part.progress_at = now
+        part.cpu = cpu
+
+    def _is_over(self, part: _Part, now: float, since: float, patience: float) -> bool:
+        """Return whether patience with a service has ended: sooner for one that does not use the CPU."""
+        waited = now - since
+        return waited > patience * self._policy.busy or (
+            waited > patience and now - part.progress_at > patience
+        )
 
     def _died(self, part: _Part, now: float, how: str) -> None:
         service, policy = part.service, self._policy
         if part.process is not None:
             # its children may still hold its port
             processes.stop([part.process], policy.grace)
+        if part.ready and now - part.ready_at > policy.window:
+            part.failed_starts = 0
+        slow = not part.ready and now - part.began > part.service.patience
         part.process, part.ready, part.question = None, False, None
-        part.deaths.append(now)
-        while part.deaths and now - part.deaths[0] > policy.window:
-            part.deaths.popleft()
+        # a start that takes minutes to fail counts until one succeeds: the window is shorter than a few of them
+        part.failed_starts += slow
+        part.deaths = [at for at in part.deaths if now - at <= policy.window] + ([] if slow else [now])
+        deaths = len(part.deaths) + part.failed_starts
         log_tail = logs.tail(service.log, since=part.log_from)
         end = f" The end of {service.log}:\n{log_tail}" if log_tail else ""
-        if len(part.deaths) >= policy.deaths:
+        if deaths >= policy.deaths:
             part.given_up = True
             self._echo(
-                f"GIVEN UP: {service.title} {how}, {len(part.deaths)} times within {policy.window:.0f} s. "
-                f"Stop with Ctrl-C, mend the cause, start again.{end}"
+                f"GIVEN UP: {service.title} {how}, {deaths} times in a row. "
+                f"Stop with Ctrl-C, fix the cause, start again.{end}"
             )
             return
-        delay = min(policy.first * 2 ** (len(part.deaths) - 1), policy.longest)
+        delay = min(policy.first * 2 ** (deaths - 1), policy.longest)
         part.not_before = now + delay
         self._echo(f"{service.title} {how}; starting it again in {delay:g} s.{end}")
 
@@ -211,5 +301,5 @@ class Supervisor:
             logs.trim(part.service.log)
 
 
-def _words(code: int) -> str:
+def _end_of(code: int) -> str:
     return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"

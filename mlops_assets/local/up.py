@@ -18,10 +18,9 @@ from types import FrameType
 
 from mlops_assets import key_files
 from mlops_assets.errors import ServiceError
-from mlops_assets.local import cluster, databases, locks, orphan_reaper, postgres, processes, runs
-from mlops_assets.local.environment import environment
-from mlops_assets.local.ports import free_port
-from mlops_assets.local.services import Ports, code_socket, services
+from mlops_assets.local import cluster, databases, front, locks, orphan_reaper, postgres, processes, runs
+from mlops_assets.local.environment import environment, make_home
+from mlops_assets.local.services import Listeners, Ports, code_socket, services
 from mlops_assets.local.supervisor import Policy, Supervisor
 from mlops_assets.settings import Settings, Stores
 
@@ -54,7 +53,8 @@ def run_up(
         with suppress(OSError):
             echo(line)
 
-    settings.home.mkdir(parents=True, exist_ok=True)
+    os.umask(processes.PRIVATE)
+    make_home(settings.home)
     # one name for it, by which leftovers are found
     settings = replace(settings, home=settings.home.resolve())
     with _alone(settings.home), _signals() as signals:
@@ -77,12 +77,18 @@ def _run(
     settings: Settings, stores: Stores, signals: Signals, echo: Echo, wanted: Ports, policy: Policy | None
 ) -> bool:
     key = key_files.create_key(settings.home, key_files.API)
-    parts = services(settings, stores, choose_ports(wanted, echo))
+    listeners = listen_on(wanted, echo)
+    parts = services(settings, stores, listeners)
+    session = key_files.read_key(settings, key_files.FRONT)
     address_file = settings.home / "addresses.json"
 
     def ready() -> None:
         addresses = {part.name: part.address for part in parts if part.address}
         address_file.write_text(json.dumps(addresses, indent=2) + "\n")
+        for name, title in (("dagster-webserver", "Dagster"), ("mlflow", "MLflow")):
+            if name in addresses:
+                echo(f"{title}: {addresses[name]}/?{front.PARAMETER}={session}")
+        echo("These links sign this browser in; nobody else on this machine can use either without them")
         echo(f"The key of the prediction API is in {key}. Try it:")
         echo(f'  curl -H "x-api-key: $(cat {shlex.quote(str(key))})" {addresses["api"]}/models')
         echo("Ctrl-C stops everything")
@@ -97,6 +103,7 @@ def _run(
     finally:
         processes.sweep(settings.home, grace=2)  # what left its service's group
         address_file.unlink(missing_ok=True)
+        listeners.close()
         orphan_reaper.dismiss(reaper)
 
 
@@ -113,20 +120,18 @@ def _fail_orphans(settings: Settings, stores: Stores, echo: Echo) -> None:
         echo(f"Marked {ended} runs as failed: their processes ended with 'mlops up'")
 
 
-def choose_ports(wanted: Ports, echo: Echo) -> Ports:
-    """Return the wanted ports, or the next free ones, with a sentence for each that differs."""
-    taken: set[int] = set()
-
-    def choose(title: str, port: int) -> int:
-        free = free_port(port, taken)
-        taken.add(free)
-        if free != port:
-            echo(f"Port {port} is in use; {title} listens on {free}")
-        return free
-
-    return Ports(
-        choose("Dagster", wanted.dagster), choose("MLflow", wanted.mlflow), choose("the API", wanted.api)
-    )
+def listen_on(wanted: Ports, echo: Echo) -> Listeners:
+    """Listen on the wanted ports, or on the next free ones, with a sentence for each that differs."""
+    listeners = Listeners.on(wanted)
+    ports = listeners.ports
+    for title, before, after in (
+        ("Dagster", wanted.dagster, ports.dagster),
+        ("MLflow", wanted.mlflow, ports.mlflow),
+        ("the API", wanted.api, ports.api),
+    ):
+        if before and after != before:
+            echo(f"Port {before} is in use; {title} listens on {after}")
+    return listeners
 
 
 def _database_watch(settings: Settings, echo: Echo) -> Callable[[], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import uvicorn
 
@@ -16,7 +17,7 @@ from mlops_assets.settings import Settings, Stores
 if __name__ == "__main__":
     settings = Settings.from_environment(os.environ)
     champions = Champions(Platform.open(settings, Stores.from_environment(os.environ)))
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(champions, key_files.read_key(settings, key_files.API)),
         host=settings.host,
         port=int(os.environ.get("MLOPS_API_PORT", "8000")),
@@ -27,3 +28,6 @@ if __name__ == "__main__":
         log_level="warning",
         server_header=False,
     )
+    # a socket that listens already, inherited from `mlops up`: nobody else can have taken its port
+    inherited = os.environ.get("MLOPS_API_FD")
+    uvicorn.Server(config).run([socket.socket(fileno=int(inherited))] if inherited else None)

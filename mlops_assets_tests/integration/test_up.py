@@ -135,8 +135,15 @@ def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: U
     addresses = up.addresses()
     assert set(addresses) == {"mlflow", "dagster-webserver", "api"}
     key = (up.home / "api_key").read_text().strip()
-    assert get(f"{addresses['mlflow']}/health") == (200, "OK")
-    assert get(f"{addresses['dagster-webserver']}/server_info")[0] == 200
+    session = (up.home / "front_key").read_text().strip()
+    signed_in = {"Authorization": f"Bearer {session}"}
+    # another user of the machine gets nothing from Dagster and MLflow, the owner of the key everything
+    assert get(f"{addresses['mlflow']}/health")[0] == 401
+    assert get(f"{addresses['dagster-webserver']}/server_info")[0] == 401
+    assert get(f"{addresses['mlflow']}/health", **signed_in) == (200, "OK")
+    assert get(f"{addresses['dagster-webserver']}/server_info", **signed_in)[0] == 200
+    assert f"{addresses['dagster-webserver']}/?session={session}" in up.said()
+    assert up.home.stat().st_mode & 0o066 == 0
     assert get(f"{addresses['api']}/health")[0] == 200
     assert get(f"{addresses['api']}/models")[0] == 401
     assert get(f"{addresses['api']}/models", **{"x-api-key": key})[0] == 200
@@ -161,7 +168,12 @@ def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: U
     up.of("mlflow server").kill()
     up.wait_for("MLflow was killed by signal 9; starting it again")
     up.wait_for("MLflow is ready", times=2)
-    assert get(f"{addresses['mlflow']}/health") == (200, "OK")
+    assert get(f"{addresses['mlflow']}/health", **signed_in) == (200, "OK")
+
+    # the process behind the code server's proxy, which stays alive and calls itself healthy
+    up.of("api grpc").suspend()
+    up.wait_for("Dagster code location runs but has not done its work", patience=400)
+    up.wait_for("Dagster code location is ready", times=2)
 
     server = locks.signature(up.home / "postgres" / "server.lock")
     assert server is not None

@@ -7,30 +7,25 @@ import pytest
 
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import sockets
-from mlops_assets.local.ports import HOST, free_port
+from mlops_assets.local.ports import HOST, listen, port_of
 
 
-@pytest.fixture
-def listener() -> socket.socket:
-    return socket.create_server((HOST, 0))
+def test_a_free_port_is_taken_and_a_used_one_passed_over() -> None:
+    with listen(0) as first, listen(port_of(first)) as second:
+        assert port_of(second) > port_of(first)
+        assert first.getsockname()[0] == HOST
 
 
-def test_a_free_port_is_kept_and_a_used_one_passed_over(listener: socket.socket) -> None:
-    with listener:
-        used = listener.getsockname()[1]
-        assert free_port(used) > used
-    free = free_port(22_000)
-    assert free_port(free) == free
-
-
-def test_a_port_that_is_promised_already_is_passed_over() -> None:
-    first = free_port(20_000)
-    assert free_port(20_000, {first}) > first
+def test_a_port_is_ours_from_the_moment_it_is_chosen() -> None:
+    with listen(0) as ours, socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="in use"):
+            other.bind((HOST, port_of(ours)))
 
 
 def test_the_end_of_the_numbers_is_an_error() -> None:
-    with pytest.raises(ServiceError, match="no free port between 65530 and 65535"):
-        free_port(65530, range(65536))
+    with listen(65535), pytest.raises(ServiceError, match="no free port between 65535 and 65535"):
+        listen(65535)
 
 
 def test_a_short_plain_folder_is_used_as_it_is() -> None:

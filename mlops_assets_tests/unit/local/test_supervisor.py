@@ -7,14 +7,17 @@ import signal
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from mlops_assets.errors import ServiceError
 from mlops_assets.local import processes
+from mlops_assets.local import supervisor as supervisor_module
 from mlops_assets.local.supervisor import Policy, Service, Supervisor
 from mlops_assets_tests import waiting
 
@@ -152,7 +155,7 @@ def test_it_waits_twice_as_long_each_time_then_gives_up_and_shows_the_log(stage:
     waits = [line.split("again in ")[1].split(" s")[0] for line in stage.said if "again in" in line]
     assert waits == ["0.05", "0.1", "0.15"]
     last = stage.said[-1]
-    assert "Web ended with exit code 7, 4 times within 60 s" in last
+    assert "Web ended with exit code 7, 4 times in a row" in last
     assert last.endswith("    the port is taken")
     assert last.count("the port is taken") == 1  # of this life, not of the three before
     supervisor.turn(time.monotonic() + 1000)
@@ -250,11 +253,121 @@ def test_run_stops_lower_waves_first_and_reports_what_was_given_up(stage: Stage)
     assert processes.marked(stage.home) == []
 
 
-def test_run_stops_everything_when_its_watch_fails(stage: Stage) -> None:
+def test_an_unexpected_error_of_the_watch_is_named_once_and_ends_nothing(stage: Stage) -> None:
+    turns: list[int] = []
+
+    def fails() -> None:
+        turns.append(1)
+        raise RuntimeError("unexpected")
+
+    supervisor = stage.supervise(stage.service("web", WORKS))
+    assert supervisor.run(lambda: stage.heard("Web is ready")() and len(turns) > 5, watch=fails)
+    assert sum("cannot be watched: RuntimeError: unexpected" in line for line in stage.said) == 1
+    assert processes.marked(stage.home) == []
+
+
+def test_run_stops_everything_when_nothing_can_go_on(stage: Stage) -> None:
     def fails() -> None:
         if stage.heard("Web is ready")():
-            raise RuntimeError("unexpected")
+            raise ServiceError("the home was removed")
 
-    with pytest.raises(RuntimeError, match="unexpected"):
+    with pytest.raises(ServiceError, match="the home was removed"):
         stage.supervise(stage.service("web", WORKS)).run(lambda: False, watch=fails)
     assert processes.marked(stage.home) == []
+
+
+WORKING = replace(QUICK, check=0.02, idle=0.2, busy=100.0)
+
+
+def test_what_runs_but_does_no_work_is_started_again(stage: Stage) -> None:
+    """A process that is alive proves nothing: the service is asked for work, again and again."""
+    works = [True]
+    supervisor = stage.supervise(stage.service("web", WORKS, works=lambda _: works[0]), policy=WORKING)
+    stage.until(supervisor, stage.heard("Web is ready"))
+    first = supervisor.pid("web")
+    assert first is not None
+    works[0] = False
+    stage.until(supervisor, stage.heard("runs but has not done its work"))
+    works[0] = True
+    stage.until(supervisor, lambda: supervisor.pid("web") not in (None, first))
+    assert not alive(first)
+    supervisor.stop()
+
+
+def test_a_stopped_process_is_started_again(stage: Stage) -> None:
+    pids: list[int] = []
+    web = stage.service("web", WORKS, works=lambda _: all(is_running(pid) for pid in pids[-1:]))
+    supervisor = stage.supervise(web, policy=WORKING)
+    stage.until(supervisor, stage.heard("Web is ready"))
+    first = supervisor.pid("web")
+    assert first is not None
+    pids.append(first)
+    os.kill(first, signal.SIGSTOP)
+    stage.until(supervisor, lambda: supervisor.pid("web") not in (None, first))
+    assert not alive(first)
+    supervisor.stop()
+
+
+def is_running(pid: int) -> bool:
+    return psutil.Process(pid).status() != psutil.STATUS_STOPPED
+
+
+def test_a_probe_that_cannot_say_restarts_nothing(stage: Stage) -> None:
+    asked: list[float] = []
+
+    def works(now: float) -> bool | None:
+        asked.append(now)
+        return None
+
+    supervisor = stage.supervise(stage.service("web", WORKS, works=works), policy=WORKING)
+    stage.until(supervisor, stage.heard("Web is ready"))
+    first = supervisor.pid("web")
+    stage.until(supervisor, lambda: len(asked) > 12)
+    assert supervisor.pid("web") == first
+    supervisor.stop()
+
+
+BUSY = """
+    import time
+    while True: sum(range(1000))
+"""
+
+
+def test_patience_follows_the_cpu_of_a_service(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that works towards being ready is waited for; one that sleeps is not."""
+    monkeypatch.setattr(supervisor_module, "MEASURED", 0.05)
+    monkeypatch.setattr(supervisor_module, "WORKING", 0.001)
+    policy = replace(QUICK, busy=1e6)
+    never: dict[str, object] = {"ready": lambda _: False, "patience": 0.6}
+    supervisor = stage.supervise(
+        stage.service("busy", BUSY, **never), stage.service("asleep", WORKS, **never), policy=policy
+    )
+    stage.until(supervisor, stage.heard("GIVEN UP: Asleep was not ready"), patience=30)
+    assert not stage.heard("Busy was not ready")()
+    supervisor.stop()
+
+
+def test_deaths_are_counted_in_a_row_however_slowly_they_come(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that needs minutes to fail is given up too."""
+    supervisor = stage.supervise(
+        stage.service("slow", WORKS, ready=lambda _: False, patience=0.05), policy=replace(QUICK, window=0.01)
+    )
+    stage.until(supervisor, stage.heard("GIVEN UP: Slow was not ready"))
+    supervisor.stop()
+
+
+def test_an_error_about_one_service_ends_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = stage.supervise(stage.service("bad", WORKS), stage.service("good", WORKS))
+    spawn = processes.spawn
+
+    def failing(command: Sequence[str], *more: Any) -> Any:
+        if "'bad'" in command[-1] or "/bad" in command[-1]:
+            raise MemoryError
+        return spawn(command, *more)
+
+    monkeypatch.setattr(processes, "spawn", failing)
+    stage.until(supervisor, stage.heard("Good is ready"))
+    assert sum("Bad cannot be watched: MemoryError" in line for line in stage.said) == 1
+    supervisor.stop()

@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 
 from mlops_assets.errors import ServiceError
-from mlops_assets.key_files import API, create_key
-from mlops_assets.local import locks, orphan_reaper, processes
+from mlops_assets.key_files import API, FRONT, create_key
+from mlops_assets.local import locks, orphan_reaper, probes, processes
+from mlops_assets.local.environment import make_home, open_to_others
 from mlops_assets.local.ports import HOST
-from mlops_assets.local.services import Ports, heartbeats, listens, load_error, responds, services
-from mlops_assets.local.up import choose_ports, run_up
+from mlops_assets.local.probes import gives_definitions, heartbeats, load_error, responds
+from mlops_assets.local.services import Listeners, Ports, services
+from mlops_assets.local.up import listen_on, run_up
 from mlops_assets.settings import Settings, Stores
 from mlops_assets_tests.waiting import wait_until
 
@@ -75,7 +77,9 @@ def test_another_port_is_chosen_and_named(tmp_path: Path) -> None:
     said: list[str] = []
     with socket.create_server((HOST, 0)) as busy:
         used = busy.getsockname()[1]
-        ports = choose_ports(Ports(dagster=used, mlflow=used, api=21_000), said.append)
+        listeners = listen_on(Ports(dagster=used, mlflow=used, api=21_000), said.append)
+        ports = listeners.ports
+        listeners.close()
     assert len({ports.dagster, ports.mlflow, ports.api, used}) == 4
     assert said[:2] == [
         f"Port {used} is in use; Dagster listens on {ports.dagster}",
@@ -111,15 +115,28 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
-def test_no_password_is_on_a_command_line_and_all_bind_this_machine_only(settings: Settings) -> None:
-    parts = services(settings, STORES, Ports())
+@pytest.fixture
+def listeners() -> Iterator[Listeners]:
+    """Any three ports."""
+    listeners = Listeners.on(Ports(0, 0, 0))
+    yield listeners
+    listeners.close()
+
+
+def test_no_password_is_on_a_command_line_and_all_bind_this_machine_only(
+    settings: Settings, listeners: Listeners
+) -> None:
+    parts = services(settings, STORES, listeners)
+    session = create_key(settings.home, FRONT).read_text().strip()
     for part in parts:
         assert PASSWORD not in " ".join(part.command)
+        assert session not in " ".join(part.command)
         assert part.environment[processes.MARKER] == str(settings.home)
         assert part.environment["MLOPS_HOST"] == HOST
         assert "0.0.0.0" not in " ".join(part.command)
         assert part.address is None or HOST in part.address
     assert {part.name for part in parts} == {
+        "front",
         "mlflow",
         "dagster-code",
         "dagster-webserver",
@@ -128,16 +145,20 @@ def test_no_password_is_on_a_command_line_and_all_bind_this_machine_only(setting
     }
 
 
-def test_runs_log_to_the_server_and_the_server_to_the_database(settings: Settings) -> None:
-    parts = {part.name: part.environment for part in services(settings, STORES, Ports(mlflow=5055))}
-    assert parts["dagster-code"]["MLFLOW_TRACKING_URI"] == f"http://{HOST}:5055"
+def test_runs_log_to_the_server_and_the_server_to_the_database(
+    settings: Settings, listeners: Listeners
+) -> None:
+    parts = {part.name: part.environment for part in services(settings, STORES, listeners)}
+    assert parts["dagster-code"]["MLFLOW_TRACKING_URI"] == f"http://{HOST}:{listeners.ports.mlflow}"
+    session = create_key(settings.home, FRONT).read_text().strip()
+    assert parts["dagster-code"]["MLFLOW_TRACKING_TOKEN"] == session
     assert parts["mlflow"]["MLFLOW_BACKEND_STORE_URI"] == STORES.mlflow_url
     assert "MLFLOW_TRACKING_URI" not in parts["mlflow"]
 
 
-def test_an_mlflow_server_elsewhere_needs_none_here(settings: Settings) -> None:
+def test_an_mlflow_server_elsewhere_needs_none_here(settings: Settings, listeners: Listeners) -> None:
     environ = {**settings.environ, "MLFLOW_TRACKING_URI": "https://mlflow.example"}
-    parts = services(Settings.from_environment(environ), STORES, Ports())
+    parts = services(Settings.from_environment(environ), STORES, listeners)
     assert "mlflow" not in {part.name for part in parts}
     assert {part.environment["MLFLOW_TRACKING_URI"] for part in parts} == {"https://mlflow.example"}
 
@@ -150,14 +171,38 @@ def test_ready_means_200(tmp_path: Path) -> None:
     assert not responds(url)
 
 
-def test_a_socket_is_ready_when_somebody_listens(tmp_path: Path) -> None:
+def test_a_code_server_that_only_accepts_connections_does_not_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "GRPC_SECONDS", 0.2)
     path = tmp_path / "s"
-    assert not listens(path)
+    assert not gives_definitions(path)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
-        assert not listens(path)
         server.listen()
-        assert listens(path)
+        assert not gives_definitions(path)
+
+
+def test_the_home_is_its_owner_s_alone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    make_home(home)
+    assert home.stat().st_mode & 0o777 == 0o700
+    assert not open_to_others(home)
+    home.chmod(0o755)
+    assert open_to_others(home)
+    make_home(home)
+    assert not open_to_others(home)
+
+
+def test_what_a_child_writes_is_its_owner_s_alone(tmp_path: Path) -> None:
+    code = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text('x')"
+    command = [sys.executable, "-S", "-c", code, str(tmp_path / "file")]
+    before = os.umask(0o022)
+    try:
+        assert processes.spawn(command, os.environ, tmp_path / "log").wait(60) == 0
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
 
 
 def beat(at: float | None, *, required: bool = True) -> dict[str, Any]:
