@@ -27,6 +27,7 @@ def status(model: str | None, as_json: bool) -> None:
     """
     from mlops_assets.ledger import invariants
     from mlops_assets.lifecycle.status import status_records
+    from mlops_assets.local.environment import open_to_others
 
     with open_platform() as platform:
         if model:
@@ -41,6 +42,10 @@ def status(model: str | None, as_json: bool) -> None:
         violations = invariants(platform.ledger)
     for sentence in violations:
         click.secho(f"broken: {sentence}", fg="red", err=True)
+    if open_to_others(platform.settings.home):
+        click.secho(
+            f"other users of this machine can read {platform.settings.home}: chmod 700 it", fg="red", err=True
+        )
     sys.exit(1 if violations else 0)
 
 

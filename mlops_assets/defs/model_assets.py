@@ -11,7 +11,7 @@ from mlops_assets import __version__, stages
 from mlops_assets.artifacts import TrainedModel, digest
 from mlops_assets.defs import checks, display
 from mlops_assets.defs.failures import plain_failures
-from mlops_assets.defs.resources import mlflow_key, mlflow_parent, run_of
+from mlops_assets.defs.resources import mlflow_key, mlflow_parent, pool_of, run_of
 from mlops_assets.defs.training_steps import in_steps
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.records import (
@@ -192,6 +192,7 @@ def _asset(
         resource_defs=tracked,
         retry_policy=retries,
         output_required=False,
+        pool=pool_of(spec.name),
         op_tags={"mlops/stage": name},
     )
 

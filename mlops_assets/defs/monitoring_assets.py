@@ -8,7 +8,7 @@ import dagster as dg
 from mlops_assets import stages
 from mlops_assets.defs import display
 from mlops_assets.defs.failures import plain_failures
-from mlops_assets.defs.resources import run_of
+from mlops_assets.defs.resources import pool_of, run_of
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.stages import data, monitor
 from mlops_assets.model_file import ModelSpec
@@ -60,6 +60,7 @@ def _report_asset(
         kinds=kinds,
         deps=[dg.AssetKey([spec.name, upstream])],
         required_resource_keys={"platform"},
+        pool=pool_of(spec.name),
     )
     def materialize(context: dg.AssetExecutionContext) -> Iterator[Any]:
         platform: Platform = context.resources.platform.open()

@@ -38,6 +38,11 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self._platform
 
 
+def pool_of(model: str) -> str:
+    """Return the pool of a model's assets: one run at a time, whoever launched it (`dagster.yaml` sets the limit)."""
+    return f"mlops_{model}"
+
+
 def mlflow_key(model: str) -> str:
     """Return the resource key of a model's parent MLflow run."""
     return f"{model}_mlflow"

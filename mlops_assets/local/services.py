@@ -118,7 +118,7 @@ def _front(base: Mapping[str, str], logs: Path, plan: front.Plan) -> Service:
 
     return Service(
         name="front",
-        title="Sign-in for Dagster and MLflow",
+        title="Sign-in",
         command=(sys.executable, "-m", front.__name__, plan.as_argument()),
         environment=base,
         log=logs / "front.log",

@@ -1,0 +1,34 @@
+"""Runs of one model are never two at once, whoever launches them: every asset of a model is in the model's pool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import yaml
+from dagster._core.instance.config import PoolGranularity
+
+from mlops_assets.defs.model_defs import assets_of
+from mlops_assets.defs.resources import pool_of
+from mlops_assets.local.environment import CODE
+from mlops_assets.model_file import read_folder
+
+SPECS = read_folder(Path(CODE) / "models").specs
+
+
+def test_every_asset_is_in_the_pool_of_its_model() -> None:
+    for spec in SPECS:
+        for steps in (False, True):
+            for asset in assets_of(spec, None, candidate_steps=steps):
+                if isinstance(asset, dg.AssetsDefinition):
+                    assert asset.node_def.pools == {pool_of(spec.name)}
+    assert len({pool_of(spec.name) for spec in SPECS}) == len(SPECS) > 1
+
+
+def test_the_instance_lets_one_run_into_a_pool_and_tries_a_launch_again() -> None:
+    settings = yaml.safe_load((Path(CODE) / "dagster.yaml").read_text())
+    pools = settings["concurrency"]["pools"]
+    assert (PoolGranularity(pools["granularity"]), pools["default_limit"]) == (PoolGranularity.RUN, 1)
+    coordinator = settings["run_coordinator"]["config"]
+    assert coordinator["max_user_code_failure_retries"] == 2
+    assert 2 * coordinator["user_code_failure_retry_delay"] <= 300
