@@ -1,12 +1,14 @@
-"""Prediction intervals by split conformal prediction (Lei, G'Sell, Rinaldo, Tibshirani & Wasserman 2018), whatever the
-algorithm: how far the truth lay from the answers on rows that the algorithm was not fitted on.
+"""Prediction intervals by split conformal prediction, for any algorithm.
+
+The interval comes from the residuals on rows that the algorithm was not fitted on (Lei, G'Sell, Rinaldo, Tibshirani &
+Wasserman 2018).
 
 Comes in: truth and answers of the validation part. Goes out: an `Interval`, later applied to any answers. The truth of
 a new row lies inside with at least the level asked for, as long as new rows come from where the validation rows came
 from. Two things loosen that: the validation part also chose the candidate (and stopped it early), which flatters a
 little; and a series that drifts. The coverage measured on the holdout says how much.
 
-Distances are taken on the scale that was learnt, so that the bounds of a model of logarithms are shares of its answer.
+Distances are taken on the scale that was learned, so that the bounds of a model of logarithms are shares of its answer.
 They are signed: an error that leans to one side makes an interval that does. Where rows are about entities and one has
 validation rows enough, it has distances of its own (Mondrian conformal prediction, Vovk et al. 2005), for a noisy
 service and a quiet one do not share an error.
@@ -38,10 +40,19 @@ def calibrate(
     scale: TargetTransform = "none",
     entity: pl.Series | None = None,
 ) -> Interval | None:
-    """The interval that held `level` of these rows, widened for there being only so many (all arrays (rows,)).
+    """Return the interval that covered `level` of these rows, widened because there are only so many.
 
-    entity: the column that says what each row is about. None, no interval rather than a wrong one, when the rows are
-    too few for the level (19 for 90 %, 39 for 95 %, 199 for 99 %) or one of them has no finite distance.
+    Args:
+        level: The probability that the truth lies inside.
+        truth: Validation targets (rows,).
+        predictions: Their predictions (rows,).
+        scale: The scale that residuals are taken on.
+        entity: The column that says which entity each row is about.
+
+    Returns:
+        None, no interval rather than a wrong one, when the rows are too few for the level (19 for 90 %, 39 for
+        95 %, 199 for
+        99 %) or one of them has no finite residual.
     """
     with np.errstate(all="ignore"):
         residuals = TRANSFORMS[scale](np.asarray(truth, dtype=np.float64)) - TRANSFORMS[scale](
@@ -61,8 +72,11 @@ def calibrate(
 
 
 def _distances(level: float, residuals: Floats) -> tuple[float, float] | None:
-    """How far below and above an answer the truth lies: of n signed distances the k-th smallest and the k-th largest,
-    k = floor((n + 1) (1 - level) / 2), so that either side misses with at most (1 - level) / 2; None where k is 0."""
+    """How far below and above an answer the truth lies.
+
+    Of n signed distances the k-th smallest and the k-th largest, k = floor((n + 1) (1 - level) / 2), so that
+    either side misses with at most (1 - level) / 2; None where k is 0.
+    """
     k = math.floor((residuals.size + 1) * (1.0 - level) / 2.0 + 1e-9)
     if k < 1:
         return None
@@ -71,8 +85,13 @@ def _distances(level: float, residuals: Floats) -> tuple[float, float] | None:
 
 
 def bounds(interval: Interval, predictions: NDArray[Any], entity: pl.Series | None = None) -> Bounds:
-    """The interval around answers (rows,). entity: the column `interval.entity` of the same rows; unknown entities have
-    the distances of all. A row without two finite bounds has NaN for both."""
+    """Return the interval around predictions (rows,). A row without two finite bounds has NaN for both.
+
+    Args:
+        interval: What `calibrate` returned.
+        predictions: Predictions (rows,).
+        entity: The column `interval.entity` of the same rows; unknown entities have the distances of all.
+    """
     centre = np.asarray(predictions, dtype=np.float64)
     below, above = (np.full(centre.shape, distance) for distance in (interval.below, interval.above))
     if entity is not None and interval.entities:

@@ -1,4 +1,6 @@
-"""Every algorithm by the name a model file uses. To add one: a file here, a line here, a line in `spec.training`.
+"""Every algorithm by the name a model file uses.
+
+To add one: a class of its parameters in `model_file.algorithms`, a file here, and a line here.
 
 The classes import their libraries when they fit or load, so that this dict costs nothing.
 """

@@ -28,7 +28,10 @@ ROBUST: Final = ("huber", "log_cosh")
 
 
 class CatBoost(BoostingAlgorithm):
-    """Gradient boosting on symmetric trees, stopped early on the validation part. One thread: only then it repeats."""
+    """Gradient boosting on symmetric trees, stopped early on the validation part.
+
+    One thread: only then it repeats.
+    """
 
     parameters = CatBoostParameters
     modules: ClassVar[tuple[str, ...]] = ("catboost",)

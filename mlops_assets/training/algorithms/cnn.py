@@ -1,4 +1,7 @@
-"""A convolutional network over time: each layer looks twice as far back as the one before; the newest step goes on."""
+"""A convolutional network over time.
+
+Each layer looks twice as far back as the one before; the newest step goes on.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,11 @@
-"""Classes by likeness: a network places rows so that those of a class lie together, and the nearest class is it.
+"""Classes by likeness.
 
-The network that reads a row (or its recent past) gives `dimensions` numbers instead of a class. It is trained with a
-triplet loss: each row nearer to its own class than to any other, by `margin`. The mean of a class' training rows is its
+A network places rows so that those of a class lie together, and the nearest class is it.
+
+The network that reads a row (or its recent past) gives `dimensions` numbers instead of a class. It is trained
+with a
+triplet loss: each row nearer to its own class than to any other, by `margin`. The mean of a class' training
+rows is its
 prototype, and a row's probabilities are a softmax of minus its squared distances to them (Snell, Swersky and Zemel
 2017), divided by the temperature that makes the log loss of the validation part smallest.
 """
@@ -79,8 +83,11 @@ class Embedding(Gru):
 
 
 def _temperature(squares: Floats, truth: Floats) -> float:
-    """The best of `TEMPERATURES` by log loss. Targets are drawn in by one row in all, as Platt (1999) does: few rows
-    that all happen to be right are no reason to be certain."""
+    """The best of `TEMPERATURES` by log loss.
+
+    Targets are drawn in by one row in all, as Platt (1999) does: few rows that all happen to be right are no
+    reason to be certain.
+    """
     rows, classes = squares.shape
     doubt = 1.0 / (rows + 2.0)
     wanted = np.full(squares.shape, doubt / (classes - 1))

@@ -24,9 +24,9 @@ class Linear(ScikitAlgorithm):
         return LinearRegression(**self.params)
 
     def runs_inline(self, rows: int, columns: int) -> bool:
-        """A direct solution, whose cost is known beforehand."""
+        """Return whether the solver is closed-form and its known cost small."""
         return not self.params.get("positive") and operations(rows, columns) <= INLINE_OPERATIONS
 
     def coefficients(self) -> tuple[Floats, Floats]:
-        """Weights (1, features) and intercept (1,)."""
+        """Return weights (1, features) and intercept (1,)."""
         return np.atleast_2d(self.native.coef_), np.atleast_1d(self.native.intercept_)

@@ -1,4 +1,4 @@
-"""Logistic regression on standardised columns, for two classes or more."""
+"""Logistic regression on standardized columns, for two classes or more."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ class Logistic(ScikitAlgorithm):
         )
 
     def coefficients(self) -> tuple[Floats, Floats]:
-        """Weights and intercepts of the log-odds: one output for two classes, one per class for more."""
+        """Return weights and intercepts of the log-odds: one output for two classes, one per class for more."""
         return in_original_units(self.native)

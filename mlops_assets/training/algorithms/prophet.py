@@ -20,8 +20,10 @@ CUSTOM: Final = ("ahead", "every", "regressors")
 
 
 class Prophet(Algorithm):
-    """Fitted on the instants that are forecast, stored as Prophet's own JSON. `regressors` are columns of the row that
-    are known for that instant."""
+    """Fitted on the instants that are forecast, stored as Prophet's own JSON.
+
+    `regressors` are columns of the row that are known for that instant.
+    """
 
     parameters = ProphetParameters
     modules: ClassVar[tuple[str, ...]] = ("prophet",)
@@ -35,7 +37,7 @@ class Prophet(Algorithm):
 
     @property
     def native(self) -> Any:
-        """The prophet.Prophet model."""
+        """Return the prophet.Prophet model."""
         return self._model
 
     def _fit(self, data: FitData) -> None:

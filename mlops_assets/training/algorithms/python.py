@@ -4,10 +4,10 @@
 algorithms: [{python: {estimator: "shop.models:Robust", params: {depth: 3}, trusted: [shop.models.Node]}}]
 ```
 
-It is stored by skops, so that loading it builds only scikit-learn's types, the estimator, and those named in `trusted`.
-With `pickle: true` an estimator that skops cannot store becomes a pickle, which is read under the conditions that
-`training.pickles` names. A model depends on the version of the package that provides its class; without one, on the
-class's source.
+It is stored by skops, so that loading it builds only scikit-learn's types, the estimator, and those named in
+`trusted`. With `pickle: true` an estimator that skops cannot store becomes a pickle, which is read under the
+conditions that `bundles.pickle_policy` names. A model depends on the version of the package that provides its
+class; without one, on the class's source.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Python(ScikitAlgorithm):
             return super()._load(files)
         if self.params.get("pickle") is not True:
             raise BundleError(f"{PICKLE_FILE} is a pickle, which this model may not be")
-        estimator = pickle.loads(files[PICKLE_FILE])  # noqa: S301 - by permission, see `training.pickles`
+        estimator = pickle.loads(files[PICKLE_FILE])  # noqa: S301 - by permission, see `bundles.pickle_policy`
         if not isinstance(estimator, self._kind):
             raise BundleError(
                 f"{PICKLE_FILE} holds a {type(estimator).__name__}, not a {self._kind.__name__}"
@@ -93,7 +93,7 @@ class Python(ScikitAlgorithm):
         return None
 
     def requirements(self) -> tuple[tuple[str, ...], dict[str, str]]:
-        """scikit-learn, and the package of the estimator; or, where it has none, the hash of its module's source."""
+        """Return scikit-learn and the estimator's distribution, or the hash of its source where it has none."""
         modules = sorted({self._kind.__module__, str(self.params["estimator"]).partition(":")[0]})
         distributions = {module: distributions_of(module) for module in modules}
         packages = {*self.packages, *(name for names in distributions.values() for name in names)}

@@ -1,7 +1,8 @@
 """A forecast step by step: any tabular algorithm learns one step ahead and goes on from its own answers.
 
 ```yaml
-features: {horizon: 7d, history: {every: 1d, steps: 56, columns: [ad_spend, price, ad_spend_planned, price_planned]}}
+features: {horizon: 7d, history: {every: 1d, steps: 56, columns: [ad_spend, price, ad_spend_planned,
+price_planned]}}
 training:
   algorithms:
     - recursive:
@@ -11,15 +12,18 @@ training:
         exogenous: {ad_spend: ad_spend_planned, price: price_planned}
 ```
 
-It is trained on the windows that rows carry: the `lags` values before a row's instant, and the exogenous values at that
-instant, say what the target is then. So every row is one example, and several entities are learnt together.
+It is trained on the windows that rows carry: the `lags` values before a row's instant, and the exogenous values
+at that
+instant, say what the target is then. So every row is one example, and several entities are learned together.
 
 What an exogenous channel will be at the steps on the way: its planned column is looked up in its own past, where
 `features.history` keeps that; a planned column without one says it for the last step only, before which the channel
 stays what it is. A channel without a plan stays what it is throughout.
 
-The row's other columns are not used: they belong to the row's instant, not to the steps after it. Where the season is,
-each step is told by waves of the day (for steps shorter than one), the week and the year, in UTC, as far as training
+The row's other columns are not used: they belong to the row's instant, not to the steps after it. Where the
+season is,
+each step is told by waves of the day (for steps shorter than one), the week and the year, in UTC, as far as
+training
 saw two of them.
 """
 
@@ -56,7 +60,7 @@ HARMONICS: Final = 3
 
 
 class Recursive(Algorithm):
-    """One step, again and again. What it learnt is the inner algorithm's; means stand in for what is not known."""
+    """One step, again and again. What it learned is the inner algorithm's; means stand in for what is not known."""
 
     parameters = RecursiveParameters
     modules: ClassVar[tuple[str, ...]] = ("numpy",)
@@ -73,11 +77,11 @@ class Recursive(Algorithm):
 
     @property
     def native(self) -> Any:
-        """The algorithm inside, which sees other columns than a row has."""
+        """Return the algorithm inside, which takes other columns than a row has."""
         return self._inner
 
     def requirements(self) -> tuple[tuple[str, ...], dict[str, str]]:
-        """Those of the algorithm inside."""
+        """Return those of the algorithm inside."""
         return self._inner.requirements()
 
     # --- learning one step ----------------------------------------------------------------------

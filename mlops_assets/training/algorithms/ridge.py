@@ -1,4 +1,4 @@
-"""Least squares with shrunken weights, on standardised columns so that `alpha` means the same for each."""
+"""Least squares with shrunken weights, on standardized columns so that `alpha` means the same for each."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Ridge(ScikitAlgorithm):
         return standardized(Model(**{"random_state": data.seed, **self.params}))
 
     def runs_inline(self, rows: int, columns: int) -> bool:
-        """A direct solution, whose cost is known beforehand."""
+        """Return whether the solver is closed-form and its known cost small."""
         direct = self.params.get("solver", "auto") in DIRECT and not self.params.get("positive")
         return direct and operations(rows, columns) <= INLINE_OPERATIONS
 
     def coefficients(self) -> tuple[Floats, Floats]:
-        """Weights (1, features) and intercept (1,), in the units of the matrix."""
+        """Return weights (1, features) and intercept (1,), in the units of the matrix."""
         return in_original_units(self.native)

@@ -16,8 +16,10 @@ MODEL_FILE: Final = "model.json"
 
 
 class SeasonalNaive(Algorithm):
-    """The newest known point that lies a whole number of seasons before the instant forecast; where it is missing the
-    one a season earlier, and so on; the training mean where the window has none."""
+    """The newest known point that lies a whole number of seasons before the instant forecast.
+
+    Where it is missing the one a season earlier, and so on; the training mean where the window has none.
+    """
 
     parameters = SeasonalNaiveParameters
     modules: ClassVar[tuple[str, ...]] = ("numpy",)
@@ -29,11 +31,11 @@ class SeasonalNaive(Algorithm):
 
     @property
     def native(self) -> Any:
-        """The model is one number: the mean that stands in where nothing is known."""
+        """Return the mean, which is predicted where nothing is known."""
         return self._mean
 
     def runs_inline(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - a mean
-        """Nothing is searched for."""
+        """Return True: nothing is searched for."""
         return True
 
     def _fit(self, data: FitData) -> None:

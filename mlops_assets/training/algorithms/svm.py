@@ -1,4 +1,7 @@
-"""Support vectors on standardised columns. Its time grows with the square of the rows and more: mind the time limit."""
+"""Support vectors on standardized columns.
+
+Its time grows with the square of the rows and more: mind the time limit.
+"""
 
 from __future__ import annotations
 

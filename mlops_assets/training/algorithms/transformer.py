@@ -12,7 +12,7 @@ from mlops_assets.training.algorithms.base.torch_algorithm import DeepAlgorithm
 
 
 class Transformer(DeepAlgorithm):
-    """An encoder with `heads` heads and sinusoidal positions (Vaswani et al. 2017), normalised before each layer."""
+    """An encoder with `heads` heads and sinusoidal positions (Vaswani et al. 2017), normalized before each layer."""
 
     parameters = TransformerParameters
 

@@ -1,6 +1,9 @@
-"""Fitted models on their way from the step that fitted them to the step that chooses: files, and their hashes.
+"""Fitted models on their way from the step that fitted them to the step that chooses.
 
-What lies in the folder counts only with the hashes that were recorded elsewhere; a folder appears whole or not at all.
+Files, and their hashes.
+
+What lies in the folder counts only with the hashes that were recorded elsewhere; a folder appears whole or not
+at all.
 """
 
 from __future__ import annotations
@@ -15,14 +18,18 @@ from mlops_assets.training.bundles.save import write_atomically
 
 
 def store_fit(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
-    """Write the files, in place of what an earlier attempt left; the sha256 of each by name."""
+    """Write the files, replacing what an earlier attempt left, and return the sha256 of each by name."""
     shutil.rmtree(folder, ignore_errors=True)
     write_atomically(folder, files)
     return {name: sha256(body) for name, body in files.items()}
 
 
 def read_fit(folder: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:
-    """The files as they were stored. Raises BundleError when one is gone or altered."""
+    """Return the files as they were stored.
+
+    Raises:
+        BundleError: If one is missing or was changed.
+    """
     bodies = {}
     for name, digest in hashes.items():
         try:

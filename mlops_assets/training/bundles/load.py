@@ -1,6 +1,9 @@
-"""Reading a bundle: every byte is checked before anything is built from it, then the model proves itself on its sample.
+"""Reading a bundle.
 
-Comes in: a folder and, from the ledger, the sha256 of its manifest. Goes out: a `LoadedBundle`, or a BundleError that
+Every byte is checked before anything is built from it, then the model proves itself on its sample.
+
+Comes in: a folder and, from the ledger, the sha256 of its manifest. Goes out: a `LoadedBundle`, or a
+BundleError that
 says what is wrong. Files are read once and used from memory, so that what was checked is what is loaded.
 """
 
@@ -33,8 +36,10 @@ TOLERANCE: Final = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class LoadedBundle:
-    """A model that passed every check. preparation, spec, profile and interval (None: the model has
-    none) are JSON as their rooms wrote it."""
+    """A model that passed every check. preparation, spec, profile and interval (None.
+
+    The model has none) are JSON as their packages wrote it.
+    """
 
     algorithm: Algorithm
     preparation: dict[str, Any]
@@ -53,10 +58,18 @@ class LoadedBundle:
 def load_bundle(
     folder: Path, *, expected_manifest_sha256: str | None, may_unpickle: MayUnpickle = never
 ) -> LoadedBundle:
-    """Check and load. None as hash trusts the manifest as it stands: never for serving, and never for a pickle.
+    """Check a bundle and load its model.
 
-    may_unpickle is asked about the estimator of a bundle that holds a pickle; by default none is read (see `pickles`).
-    Raises BundleError.
+    Args:
+        folder: The bundle.
+        expected_manifest_sha256: The hash that the ledger recorded. None trusts the manifest as it is: never
+            for serving, and
+            never for a pickle.
+        may_unpickle: Returns why an estimator may not be unpickled; by default none may (see `pickle_policy`).
+
+    Raises:
+        BundleError: If a file is missing or changed, a version does not fit, or the sample is predicted
+            differently.
     """
     manifest, digest, files = _checked(folder, expected_manifest_sha256, may_unpickle)
     _compatible(manifest, folder)
@@ -85,7 +98,11 @@ def load_bundle(
 
 
 def read_profile(folder: Path, *, expected_manifest_sha256: str | None) -> dict[str, Any]:
-    """The profile alone, checked against the manifest; no model is loaded. Raises BundleError."""
+    """Return the profile alone, checked against the manifest; no model is loaded.
+
+    Raises:
+        BundleError: If it is missing or was changed.
+    """
     manifest, _ = _manifest(folder, expected_manifest_sha256)
     return _content({PROFILE: _file(folder, PROFILE, manifest)}, PROFILE, folder)
 

@@ -43,12 +43,12 @@ class Manifest:
 
 
 def sha256(body: bytes) -> str:
-    """The digest that manifests hold."""
+    """Return the digest that manifests hold."""
     return hashlib.sha256(body).hexdigest()
 
 
 def write(manifest: Manifest) -> bytes:
-    """The manifest as JSON, equal bytes for equal content."""
+    """Return the manifest as JSON, equal bytes for equal content."""
     body: dict[str, Any] = {
         "format": FORMAT,
         "algorithm": manifest.algorithm,
@@ -66,7 +66,11 @@ def write(manifest: Manifest) -> bytes:
 
 
 def read(body: bytes, where: str) -> Manifest:
-    """The manifest again. Raises BundleError when it is not one."""
+    """Return the manifest from its JSON.
+
+    Raises:
+        BundleError: If it is not one.
+    """
     try:
         content = json.loads(body)
         if content["format"] != FORMAT:
@@ -131,7 +135,11 @@ def blas_kernels() -> str:
 
 
 def installed_version(package: str) -> str:
-    """Version of a package, whichever of its distributions is installed. Raises PackageNotFoundError."""
+    """Return the version of a package, whichever of its distributions is installed.
+
+    Raises:
+        PackageNotFoundError: If none is.
+    """
     for name in OTHER_NAMES.get(package, ()):
         with contextlib.suppress(PackageNotFoundError):
             return version(name)
@@ -139,7 +147,7 @@ def installed_version(package: str) -> str:
 
 
 def incompatible(trained: Mapping[str, Any], packages: Iterable[str]) -> list[str]:
-    """Packages whose major or minor version is not the one a model was trained with, each as a clause."""
+    """Return the packages whose major or minor version is not the one that trained a model, each as a clause."""
     recorded = []
     for name in packages:
         then, now = str(trained.get("packages", {}).get(name, "an unknown version")), installed_version(name)

@@ -1,8 +1,11 @@
 """A fitted algorithm as an ONNX file that any runtime can ask, and the proof that it answers alike.
 
-Comes in: a fitted algorithm and sample rows. Goes out: the file's bytes, equal for equal trainings. Its input `columns`
-is float32 (rows, columns), in the order of the bundle's signature: the preparation (scaling, categories, gaps) is not
-in it. Numbers come out as `prediction` (rows, 1) in the target's own units; classes as `label`, the place in the list
+Comes in: a fitted algorithm and sample rows. Goes out: the file's bytes, equal for equal trainings. Its input
+`columns`
+is float32 (rows, columns), in the order of the bundle's signature: the preparation (scaling, categories, gaps)
+is not
+in it. Numbers come out as `prediction` (rows, 1) in the target's own units; classes as `label`, the place in
+the list
 of classes, and `probabilities` (rows, classes). The file's metadata names columns and classes.
 """
 
@@ -36,17 +39,18 @@ OUTPUTS: Final = {"variable": "prediction", "predictions": "prediction"}
 
 
 def require_onnx(algorithms: Iterable[str]) -> None:
-    """Raise MissingExtraError unless everything that writes and asks ONNX files of these is installed."""
+    """Raise MissingExtraError unless everything that writes and runs ONNX files of these algorithms is installed."""
     others = ("onnxmltools",) if any(name in BOOSTED for name in algorithms) else ()
     if not all(find_spec(library) for library in LIBRARIES + others):
         raise MissingExtraError("'onnx: true'", "onnx")
 
 
 def as_onnx(algorithm: Algorithm, sample: FeatureMatrix) -> bytes:
-    """The file, after ONNX Runtime answered the sample as the algorithm does.
+    """Return the ONNX file, after ONNX Runtime predicted the sample as the algorithm does.
 
-    Raises TrainingError when it cannot be converted, or answers otherwise: who asked for an ONNX file is not given a
-    model without one, or with a wrong one. Raises MissingExtraError without the extra.
+    Raises:
+        TrainingError: If it cannot be converted, or predicts something else.
+        MissingExtraError: If the extra is not installed.
     """
     require_onnx([algorithm.name])
     fix = f"; leave {algorithm.name} (or this loss of it) out of 'algorithms', or set 'onnx: false'"
@@ -62,7 +66,7 @@ def as_onnx(algorithm: Algorithm, sample: FeatureMatrix) -> bytes:
 
 
 def run_onnx(body: bytes, rows: FeatureMatrix) -> dict[str, NDArray[Any]]:
-    """What an ONNX file answers, by the name of its outputs."""
+    """Return the outputs of an ONNX file by name."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -169,7 +173,7 @@ def _rename(graph: Any, names: dict[str, str] | None = None) -> None:
 
 
 def _append_expm1(graph: Any) -> None:
-    """Bring a prediction that was learnt as log(1 + target) back into the target's units."""
+    """Bring a prediction that was learned as log(1 + target) back into the target's units."""
     import onnx
 
     [prediction] = graph.output

@@ -1,8 +1,10 @@
 """Which pickles may be read, and why all others may not.
 
-A pickle can run any code while it is read. One is read only where a model file gave leave to store that estimator so
-(`python: {pickle: true}`), where a hash recorded in the ledger vouches for its every byte, and where the model file in
-force still gives leave. All this is asked before a byte of it is interpreted.
+A pickle can run any code while it is read. One is read only where a model file permitted it to store that
+estimator so
+(`python: {pickle: true}`), where a hash recorded in the ledger vouches for its every byte, and where the model
+file in
+force still permits it. All this is asked before a byte of it is interpreted.
 """
 
 from __future__ import annotations
@@ -19,12 +21,12 @@ MayUnpickle = Callable[[str], str]
 
 
 def never(_estimator: str) -> str:
-    """Nobody has given leave."""
+    """Return the refusal of a caller that permits no pickles."""
     return "whoever opens this bundle reads no pickles"
 
 
 def refusal(name: str, manifest: Manifest, vouched: bool, may_unpickle: MayUnpickle) -> str:
-    """Why the file of this name must not be read; '' where it may be."""
+    """Return why the file of this name must not be read; '' where it may be."""
     if not name.lower().endswith(PICKLES):
         return ""
     what = f"{name!r} is a pickle or may hold one, which can run any code"

@@ -1,7 +1,7 @@
 """Writing a bundle: the whole of a model in one folder that appears at once or not at all.
 
 Comes in: a fitted algorithm and all that predicting, watching and auditing it needs. Goes out: the sha256 of its
-manifest, which vouches for every other file. Numbering versions and pointing to them is the ledger's business.
+manifest, which vouches for every other file. Numbering versions and pointing to them is for the ledger.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def save_bundle(
     """Write `folder` (its parent may be missing) and return the sha256 of its manifest.
 
     sample: some rows as the algorithm sees them; its answers to them are stored and asked again at every load.
-    interval: of predictions, where the model has one. onnx: put `model.onnx` beside the native files. Equal trainings
+    interval: of predictions, where the model has one. onnx: put `model.onnx` next to the native files. Equal trainings
     give equal bytes. Raises BundleError when `folder` holds something else already, TrainingError as `as_onnx`.
     """
     files = {
@@ -82,7 +82,7 @@ def save_bundle(
 
 
 def sample_record(algorithm: Algorithm, sample: FeatureMatrix) -> dict[str, Any]:
-    """Rows and what the algorithm answers to them; gaps are null."""
+    """Return rows and their predictions; gaps are null."""
     return {
         "names": list(sample.names),
         "rows": [[None if np.isnan(value) else float(value) for value in row] for row in sample.values],
@@ -109,9 +109,10 @@ def _json(content: Any) -> bytes:
 
 
 def write_atomically(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a folder that is there whole or not at all, whenever this process is killed.
+    """Write a folder that exists whole or not at all, whenever this process is killed.
 
-    Raises BundleError when it is there already with another manifest.
+    Raises:
+        BundleError: If it exists already with another manifest.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a save that was killed

@@ -10,7 +10,7 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cores(quota: Path = _QUOTA) -> int:
-    """At least 1. A container with a quota of 1.5 CPUs counts as 2."""
+    """Return how many cores this process may use, at least 1. A container with a quota of 1.5 CPUs counts as 2."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     try:
         limit, period = quota.read_text().split()
@@ -20,10 +20,11 @@ def usable_cores(quota: Path = _QUOTA) -> int:
 
 
 def idle_cores() -> int:
-    """Usable cores less those that were busy over the last minute, at least 1.
+    """Return the usable cores less those that were busy over the last minute, at least 1.
 
-    Threads of one fit wait for each other after every step: one core that is taken away stalls them all, so that two
-    threads on a crowded machine are many times slower than one.
+    Threads of one fit wait for each other after every step: one core that is taken away stalls them all, so
+    that two threads
+    on a crowded machine are many times slower than one.
     """
     usable = usable_cores()
     try:

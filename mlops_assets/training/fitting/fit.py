@@ -1,11 +1,11 @@
 """Fitting under a time limit: every candidate in a process of its own, which is killed when its time is up.
 
-Comes in: choices from the model file and matrices. Goes out: one `Fitted` per choice, in the same order; a candidate
-that fails or runs out of time is an answer, not an exception. Choosing the best is `lifecycle`'s business.
+Comes in: choices from the model file and matrices. Goes out: one `Fitted` per choice, in the same order; a
+candidate that fails or runs out of time is an answer, not an exception. Choosing the best is for `lifecycle`.
 
 Why a process: a native library that hangs, or eats the memory, can be ended in no other way without taking the run
-with it. What it costs, and why it is kept warm, stands in `workers`. Only direct solutions of known, small cost
-(`is_quick`) are fitted here.
+with it. What it costs, and why it is kept warm, is explained in `worker_pool`. Only direct solutions of known,
+small cost (`is_quick`) are fitted here.
 """
 
 from __future__ import annotations
@@ -59,22 +59,24 @@ class Fitted:
 
     @property
     def overfitted(self) -> bool | None:
-        """Whether it learnt its rows by heart; None when its history does not tell."""
+        """Return whether the model overfitted; None if no validation loss was recorded."""
         return overfitted(self.history)
 
     @property
     def algorithm(self) -> str:
-        """Name of the algorithm."""
+        """Return the name of the algorithm."""
         return self.choice.name
 
 
 def ignore_step(_algorithm: str, _progress: Progress) -> None:
-    """Listen to no progress."""
+    """Ignore progress: the callback where nobody listens."""
 
 
 def prefetch(spec: ModelSpec) -> None:
-    """Start the processes that a training will need, so that they import while something else is done: one per library,
-    also where fitting needs none, since whichever wins is verified in one."""
+    """Start the processes that a training will need, so that they import while something else is done.
+
+    One per library, also where fitting needs none, since whichever wins is verified in one.
+    """
     worker_pool.start_early(
         {one.name for one in spec.training.algorithms if ALGORITHMS[one.name].missing() is None}
     )
@@ -92,7 +94,7 @@ def fit(
     past: Past | None = None,
     on_progress: OnStep = ignore_step,
 ) -> Fitted:
-    """`fit_all` for one choice."""
+    """Fit one choice as `fit_all` does."""
     [fitted] = fit_all(
         spec,
         train,
@@ -120,15 +122,26 @@ def fit_all(
     on_progress: OnStep = ignore_step,
     cores: int | None = None,
 ) -> tuple[Fitted, ...]:
-    """Fit every choice (default: those of the model file), side by side where there are cores.
+    """Fit every choice, side by side where there are cores.
 
-    deadline_seconds bounds all of them together; whatever still runs then is ended and marked `timed_out`.
-    past: the training and validation rows for algorithms that read the past, with its columns; the others see
-    `train` and `validation`, and so do all without it.
-    cores defaults to those that this process may use and nobody else keeps busy; candidates share them.
-    on_progress may be called from several threads.
-    One whose library is not installed has failed. Raises TrainingError for a parameter or problem an algorithm does not
-    have, before anything is fitted.
+    Args:
+        spec: The model file.
+        train: Training rows.
+        y_train: Their targets.
+        validation: Validation rows.
+        y_validation: Their targets.
+        deadline_seconds: Bounds all fits together; whatever still runs then is ended and marked `timed_out`.
+        choices: What to fit; by default the algorithms of the model file.
+        past: Training and validation rows for algorithms that use the history, with its columns; None for `train` and
+            `validation`.
+        on_progress: Called after each step of an iterative fit, from several threads.
+        cores: Shared by the candidates; by default those that this process may use and nobody else keeps busy.
+
+    Returns:
+        One `Fitted` per choice, in order. One whose library is not installed has failed.
+
+    Raises:
+        TrainingError: If an algorithm does not have a parameter or solve the problem, before anything is fitted.
     """
     candidates = tuple(spec.training.algorithms if choices is None else choices)
     fitted: dict[int, Fitted] = {}
@@ -178,13 +191,20 @@ def fit_all(
 
 
 def configure(spec: ModelSpec, choice: AlgorithmChoice) -> Algorithm:
-    """The algorithm with its parameters, not fitted. Raises TrainingError and MissingExtraError."""
+    """Return the algorithm with its parameters, not fitted.
+
+    Raises:
+        TrainingError: If it refuses them.
+        MissingExtraError: If its library is not installed.
+    """
     return ALGORITHMS[choice.name](spec.problem, complete_params(spec, choice))
 
 
 def complete_params(spec: ModelSpec, choice: AlgorithmChoice) -> dict[str, Any]:
-    """The choice's parameters, and those that the model file says elsewhere: how many steps of `features.history` the
-    forecast lies ahead, and how many seconds a step is."""
+    """Return the choice's parameters, and those that the model file sets elsewhere.
+
+    They are how many steps of `features.history` the forecast lies ahead, and the seconds of a step.
+    """
     history, horizon = spec.features.history, spec.features.horizon
     known: dict[str, Any] = {}
     if history is not None:

@@ -1,4 +1,4 @@
-"""Whether a fit went on learning its training rows by heart after it had stopped getting better on others."""
+"""Whether a fit went on learning its training rows too closely after it had stopped getting better on others."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ WORSE: Final = 0.05
 
 
 def overfitted(history: Sequence[Progress]) -> bool | None:
-    """True when the validation loss ended more than 5 % above its lowest while the training loss kept falling.
+    """Return whether the validation loss ended more than 5 % above its lowest while the training loss kept falling.
 
-    Looks at the first loss that was reported for both parts; None when there is none.
+    It uses the first loss that was reported for both parts; None when there is none.
     """
     known = set.intersection(*(set(progress.values) for progress in history)) if history else set()
     losses = sorted(name.removeprefix("validation_") for name in known if name.startswith("validation_"))

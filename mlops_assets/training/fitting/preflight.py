@@ -16,22 +16,23 @@ from mlops_assets.training.fitting.fit import configure
 
 
 def missing_libraries(algorithms: Iterable[str]) -> dict[str, MissingExtraError]:
-    """Those whose libraries are not here, with what to say of each."""
+    """Return the algorithms whose libraries are not installed, with the error that names the extra."""
     missing = {name: ALGORITHMS[name].missing() for name in algorithms}
     return {name: error for name, error in missing.items() if error is not None}
 
 
 def format_missing(absent: Mapping[str, MissingExtraError]) -> str:
-    """One calm sentence for all of them."""
+    """Return one sentence for all algorithms that are not installed."""
     extras = ",".join(sorted({error.extra for error in absent.values()}))
     return f"left out, not installed: {', '.join(absent)}; pip install 'mlops-assets[{extras}]'"
 
 
 def check(spec: ModelSpec) -> None:
-    """Find out before anything is fitted what would end the whole training.
+    """Check before anything is fitted what would end the whole training.
 
-    Raises TrainingError for a parameter or problem that an algorithm does not have, MissingExtraError for a search
-    without Optuna and for ONNX files without the libraries that write them.
+    Raises:
+        TrainingError: If an algorithm does not have a parameter or solve the problem.
+        MissingExtraError: For a search without Optuna, and for ONNX files without the libraries that write them.
     """
     for choice in spec.training.algorithms:
         if ALGORITHMS[choice.name].missing() is None:

@@ -1,7 +1,10 @@
-"""Search for better parameters with Optuna: bounded in trials and time, resumable, hopeless trials cut short.
+"""Search for better parameters with Optuna.
 
-Comes in: a model file with `training.search`, matrices, and a function that says how good a model is (lower is better).
-Goes out: the best fit of each algorithm searched, and every trial. What 'good' means is `lifecycle`'s business.
+Bounded in trials and time, resumable, hopeless trials cut short.
+
+Comes in: a model file with `training.search`, matrices, and a function that says how good a model is (lower is
+better).
+Goes out: the best fit of each algorithm searched, and every trial. What 'good' means is for `lifecycle`.
 """
 
 from __future__ import annotations
@@ -67,9 +70,25 @@ def search(
 ) -> tuple[SearchResult, ...]:
     """Try parameter sets of every algorithm that the model file gives a space; none without `training.search`.
 
-    journal: a file in which trials are remembered, so that a search that was interrupted goes on under the same
-    `study` (name it after the data and the model file). Trials run one after the other, so that a seed repeats them.
-    An algorithm whose library is not installed has one trial, which failed. Raises MissingExtraError without Optuna.
+    Trials run one after the other, so that a seed repeats them. An algorithm whose library is not installed has
+    one trial,
+    which failed.
+
+    Args:
+        spec: The model file.
+        train: Training rows.
+        y_train: Their targets.
+        validation: Validation rows.
+        y_validation: Their targets.
+        score: How bad a model is; lower is better.
+        deadline_seconds: Bounds the search.
+        past: As for `fit_all`.
+        journal: A file that records trials, so that an interrupted search continues.
+        study: Its name in the journal: name it after the data and the model file.
+        on_trial: Called after each trial.
+
+    Raises:
+        MissingExtraError: If Optuna is not installed.
     """
     search_spec = spec.training.search
     if search_spec is None:
@@ -117,7 +136,7 @@ def search(
 
 
 def suggested(trial: Any, space: dict[str, SearchedRange | SearchedChoice]) -> dict[str, Any]:
-    """One parameter set from a space."""
+    """Return one parameter set from a space."""
     params: dict[str, Any] = {}
     for name, values in sorted(space.items()):
         if isinstance(values, SearchedChoice):

@@ -1,7 +1,7 @@
-"""The process that fits run in, from its own side: a door of the program, never imported by another module.
+"""The process that fits run in, from its own side: an entry point of the program, never imported by another module.
 
 It reads one line of JSON per order from its input and answers in lines of JSON: progress, then how it ended. A job
-folder holds task.json, which names two folders beside it that jobs share (values.npy, names.json, target.arrow). The
+folder holds task.json, which names two folders next to it that tasks share (values.npy, names.json, target.arrow). The
 fitted model is written to model/ below the job folder, as the files that `Algorithm.dump` gives. Nothing is pickled.
 An order that names a bundle instead asks whether it loads here and answers as it did when it was stored.
 """
@@ -26,7 +26,7 @@ GRACE_SECONDS = 10
 
 
 def main() -> None:
-    """Serve jobs until the input ends or nothing was asked for some minutes."""
+    """Run tasks until the input ends or none came for some minutes."""
     # Before any library reads them: threads that wait must sleep, or a crowded machine crawls.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.path[:] = json.loads(sys.argv[1])

@@ -1,7 +1,11 @@
-"""The processes that fits run in, from the side that asks: started when needed, kept for the next, killed when late.
+"""The processes that fits run in, from the side that asks.
 
-Comes in: an algorithm's name and a job folder (see `worker` for what lies in it), or a bundle to verify. Goes out: how
-it ended. A process costs its imports once: 0.5 s for LightGBM, 1.6 s for scikit-learn, so that it stays for later fits
+Started when needed, kept for the next, killed when late.
+
+Comes in: an algorithm's name and a job folder (see `worker` for what lies in it), or a bundle to verify. Goes
+out: how
+it ended. A process costs its imports once: 0.5 s for LightGBM, 1.6 s for scikit-learn, so that it stays for
+later fits
 of the same library and leaves by itself after some idle minutes, or at once when this process ends.
 """
 
@@ -73,18 +77,26 @@ class _Worker:
 def run_task(
     algorithm: str, task_folder: Path, end: float, on_progress: Callable[[Progress], None]
 ) -> Outcome:
-    """Have a job done before the monotonic instant `end`; when late, its process is killed with all it started."""
+    """Run a task until the monotonic instant `end`; when late, its process is killed with all it started."""
     if end - time.monotonic() <= 0:
         return Outcome("timed_out", f"{algorithm}: no time was left to start")
     return _run(algorithm, {"folder": str(task_folder)}, task_folder, end, on_progress)
 
 
 def verify(algorithm: str, bundle: Path, manifest_sha256: str, pickled: Iterable[str] = ()) -> None:
-    """Have a stored bundle loaded, and its sample answered, by a process that knows of it only what lies on disk.
+    """Load a stored bundle and predict its sample in another process, which knows only what lies on disk.
 
-    The answers in the sample were given by this process, so that two processes agree on what the files mean before
-    anything trusts them. pickled: import paths of estimators that may be unpickled. Raises BundleError with what is
-    wrong with it.
+    The predictions in the sample were made by this process, so that two processes agree on what the files mean before
+    anything trusts them.
+
+    Args:
+        algorithm: Its name.
+        bundle: The folder.
+        manifest_sha256: The hash of its manifest.
+        pickled: Import paths of estimators that may be unpickled.
+
+    Raises:
+        BundleError: If the other process refused it.
     """
     task = {
         "algorithm": algorithm,
@@ -135,7 +147,7 @@ def start_early(algorithms: Iterable[str]) -> None:
 
 
 def kill_busy(folder: Path) -> None:
-    """End every fit whose job lies below `folder`."""
+    """End every fit whose task lies below `folder`."""
     for task_folder, worker in list(_busy.items()):
         if task_folder.is_relative_to(folder):
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -2,7 +2,7 @@
 
 Comes in: a matrix with named columns and a target. Goes out: predictions, or the model as named files of bytes. A
 subclass holds only what is particular to its library; names, labels, missing values and the scale that a target is
-learnt on are settled here.
+learned on are settled here.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ OnProgress = Callable[[Progress], None]
 
 
 def ignore_progress(_progress: Progress) -> None:
-    """Listen to no progress."""
+    """Ignore progress: the callback where nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitData:
-    """What a subclass fits on: checked values, and targets as they are learnt (classes as their positions)."""
+    """What a subclass fits on: checked values, and targets as they are learned (classes as their positions)."""
 
     train: Floats
     target: Floats
@@ -88,8 +88,12 @@ class Algorithm(ABC):
             cls.name = cls.parameters.name
 
     def __init__(self, problem: Problem, params: Mapping[str, Any] | None = None) -> None:
-        """Raises TrainingError for a problem this algorithm does not solve or a parameter it does not have,
-        MissingExtraError when its library is not installed."""
+        """Check problem and parameters.
+
+        Raises:
+            TrainingError: If the algorithm does not solve the problem or refuses a parameter.
+            MissingExtraError: If its library is not installed.
+        """
         self.problem = problem
         self.params = dict(params or {})
         self.feature_names: tuple[str, ...] = ()
@@ -106,7 +110,7 @@ class Algorithm(ABC):
 
     @classmethod
     def missing(cls) -> MissingExtraError | None:
-        """What to say when its library is not installed; None when it is."""
+        """Return the error that names the extra when the library is not installed, or None when it is."""
         if all(find_spec(module) for module in cls.modules):
             return None
         return MissingExtraError(f"the algorithm {cls.name!r}", cls.parameters.extra or "training")
@@ -122,7 +126,7 @@ class Algorithm(ABC):
     @property
     @abstractmethod
     def native(self) -> Any:
-        """The library's own fitted object."""
+        """Return the library's own fitted object."""
 
     @abstractmethod
     def _fit(self, data: FitData) -> None: ...
@@ -138,15 +142,22 @@ class Algorithm(ABC):
     def _load(self, files: Mapping[str, bytes]) -> None: ...
 
     def requirements(self) -> tuple[tuple[str, ...], dict[str, str]]:
-        """Distributions whose version this model depends on; and modules of none, with the sha256 of their source."""
+        """Return the distributions whose version this model depends on.
+
+        Modules that belong to no distribution come second, with the sha256 of their source.
+        """
         return self.packages, {}
 
     def coefficients(self) -> tuple[Floats, Floats]:
-        """For `linear`: weights (outputs, features) and intercepts (outputs,) in the units of the matrix."""
+        """Return weights (outputs, features) and intercepts (outputs,) in the units of the matrix.
+
+        Raises:
+            NotImplementedError: If the algorithm is not linear.
+        """
         raise NotImplementedError(f"{self.name} is not linear")
 
     def runs_inline(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - most are not, whatever the size
-        """Whether fitting is one direct computation of about a second at most, which needs no process to be ended."""
+        """Return whether a fit is one closed-form computation of about a second, which needs no process of its own."""
         return False
 
     # --- what everybody calls -------------------------------------------------------------------
@@ -163,9 +174,23 @@ class Algorithm(ABC):
         target_transform: TargetTransform = "none",
         on_progress: OnProgress = ignore_progress,
     ) -> Self:
-        """Learn. Neither matrix nor target is written to. Raises TrainingError for what cannot be learnt from.
+        """Fit the model. Neither the matrix nor the target is changed.
 
-        target_transform: the scale that the target is learnt on; answers come back in its own units.
+        Args:
+            train: Training rows.
+            y: Their targets: numbers, or labels of any type.
+            validation: Rows that early stopping uses; None or no rows for none.
+            y_validation: Their targets.
+            seed: Decides everything that is drawn.
+            threads: How many threads the library may use, if it supports them.
+            target_transform: The scale that the target is learned on; predictions come back in its own units.
+            on_progress: Called after each step of an iterative fit.
+
+        Returns:
+            This object.
+
+        Raises:
+            TrainingError: If the rows, targets or parameters cannot be learned from.
         """
         if target_transform != "none" and self.problem == "classification":
             raise TrainingError(
@@ -227,7 +252,7 @@ class Algorithm(ABC):
         return self._raw_predictions(matrix)
 
     def dump(self) -> dict[str, bytes]:
-        """The model as files: its own, and `algorithm.json` that says how to read them."""
+        """Return the model as files: its own, and `algorithm.json` that says how to read them."""
         if self._files is not None:
             return dict(self._files)
         description = {
@@ -242,7 +267,15 @@ class Algorithm(ABC):
 
     @classmethod
     def load(cls, files: Mapping[str, bytes], *, keep: bool = False) -> Self:
-        """The model again; `keep` holds the files for `dump`. Raises BundleError for what `dump` never wrote."""
+        """Read a model from its files.
+
+        Args:
+            files: What `dump` returned, by name.
+            keep: Keep the files in memory, so that `dump` returns the same bytes.
+
+        Raises:
+            BundleError: If the files are not what `dump` writes.
+        """
         try:
             description = json.loads(files[DESCRIPTION])
             loaded = cls(description["problem"], description["params"])
@@ -251,7 +284,7 @@ class Algorithm(ABC):
             loaded.target_transform = description.get("target_transform", "none")
             if loaded.target_transform not in TRANSFORMS:
                 raise BundleError(
-                    f"a {cls.name} model was learnt on an unknown scale {loaded.target_transform!r}"
+                    f"a {cls.name} model was learned on an unknown scale {loaded.target_transform!r}"
                 )
             loaded._load(files)
             loaded._files = dict(files) if keep else None
@@ -292,8 +325,11 @@ class Algorithm(ABC):
         return self._transform_own_history(values, when)
 
     def _transform_own_history(self, values: Floats, when: str) -> Floats:
-        """The target's own past on the scale of the target: whoever reads on from one to the other compares like with
-        like. Other columns, lags and windows of the target among them, stay as they are."""
+        """The target's own past on the scale of the target.
+
+        Whoever reads on from one to the other compares like with like. Other columns, lags and windows of the
+        target among them, stay as they are.
+        """
         if self.target_transform == "none" or not (self.uses_history and self.problem == "forecasting"):
             return values
         own = list(next(iter(layout(self.feature_names).past.values()), ()))

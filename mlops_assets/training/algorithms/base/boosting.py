@@ -1,5 +1,6 @@
-"""The part common to boosting libraries: how long they go on, which loss they are told, one of ours where they have
-none, and answers from its scores.
+"""The part common to boosting libraries.
+
+How long they go on, which loss they are told, a custom one where they have none, and answers from its scores.
 """
 
 from __future__ import annotations
@@ -88,11 +89,19 @@ def objective(
     more: str,
     share: str,
 ) -> tuple[str, dict[str, Any]]:
-    """The name in the table of losses, and what the library is told of it and of how many classes there are.
+    """Return the name in the table of losses, and the library parameters for the loss and the classes.
 
-    classes: how many, 0 for numbers. numbers: the library's losses for numbers. two, more: its objectives for two and
-    for more classes. share: its name for the share below a quantile, which is the median where `params` do not say.
-    Raises TrainingError for a loss that is not there.
+    Args:
+        algorithm: Its name, for messages.
+        params: What the model file sets.
+        classes: How many classes there are; 0 for numbers.
+        numbers: The library's names of losses for numbers.
+        two: The library's objective for two classes.
+        more: The library's objective for more classes.
+        share: The library's name for the quantile of a quantile loss; the median where `params` do not set it.
+
+    Raises:
+        TrainingError: If the algorithm does not have the loss.
     """
     known, default = (CLASS_LOSSES, "cross_entropy") if classes else (numbers, "squared")
     named = named_loss(algorithm, params.get("loss"), known, default)
@@ -103,9 +112,15 @@ def objective(
 
 
 def custom_objective(algorithm: str, params: Mapping[str, Any], target: Floats) -> CustomObjective:
-    """The loss that `params` name. target: of the training rows.
+    """Return the custom objective that `params` name.
 
-    Raises TrainingError for a parameter that would be ignored with it, and for a focus below 0.
+    Args:
+        algorithm: Its name, for messages.
+        params: What the model file sets.
+        target: The training targets.
+
+    Raises:
+        TrainingError: If a parameter has no effect with it, or the gamma of the focal loss is below 0.
     """
     name = str(params.get("loss"))
     if name != "focal":
@@ -118,12 +133,12 @@ def custom_objective(algorithm: str, params: Mapping[str, Any], target: Floats) 
 
 
 def library_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters that the library itself understands."""
+    """Return the parameters that the library itself knows."""
     return {name: value for name, value in params.items() if name not in ("loss", "focus")}
 
 
 def class_probabilities(prediction: Floats, loss: object) -> Floats:
-    """Probabilities (rows, classes): of scores, when the loss is one of ours, else of what the library answers."""
+    """Return probabilities (rows, classes), of a custom objective by softmax of its scores."""
     if loss == "focal":
         return softmax(prediction)
     return np.column_stack((1.0 - prediction, prediction)) if prediction.ndim == 1 else prediction

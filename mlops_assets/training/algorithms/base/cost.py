@@ -9,5 +9,5 @@ INLINE_OPERATIONS: Final = 2e9
 
 
 def operations(rows: int, columns: int) -> float:
-    """Multiplications of one factorisation of a matrix."""
+    """Return the multiplications of one factorization of a matrix."""
     return float(rows) * min(rows, columns) * columns

@@ -13,7 +13,7 @@ LONGEST = 2_000
 
 
 def format_error(error: Exception) -> str:
-    """Our own errors as they are; those of libraries with their kind and place."""
+    """Return an error as one sentence: our own as they are, those of libraries with type, file and line."""
     if isinstance(error, MlopsError):
         return str(error)
     last = traceback.extract_tb(error.__traceback__)[-1]
@@ -21,5 +21,5 @@ def format_error(error: Exception) -> str:
 
 
 def format_warnings(raised: Iterable[warnings.WarningMessage]) -> str:
-    """Each warning once."""
+    """Return warnings as one text, each once."""
     return "; ".join(sorted({f"{one.category.__name__}: {one.message}" for one in raised}))[:LONGEST]

@@ -1,10 +1,14 @@
-"""The focal loss (Lin et al. 2017): cross entropy in which rows that are already answered well weigh little.
+"""The focal loss (Lin et al. 2017).
+
+Cross entropy in which rows that are already answered well weigh little.
 
 With p the share given to the true class, a row costs -(1 - p)^focus log p; a focus of 0 is cross entropy. Boosting
-needs its first and second derivative by the scores, worked out here once for sigmoid and softmax alike: two classes are
+needs its first and second derivative by the scores, worked out here once for sigmoid and softmax alike: two
+classes are
 a softmax over the scores 0 and s.
 
-The shares of a model trained so are less sure of themselves than cross entropy would make them: a focal loss is not a
+The shares of a model trained so are less sure of themselves than cross entropy would make them: a focal loss is
+not a
 proper scoring rule. It is for finding a rare class, not for stating its probability.
 """
 
@@ -25,7 +29,7 @@ SMALLEST: Final = 1e-15
 
 
 def focal_loss(gamma: float) -> CustomObjective:
-    """The loss for a boosting library; targets are positions of classes."""
+    """Return the focal loss as a custom objective; targets are class codes."""
     return CustomObjective(
         "focal",
         lambda scores, truth: _gradient_hessian(scores, truth, gamma),
@@ -34,7 +38,11 @@ def focal_loss(gamma: float) -> CustomObjective:
 
 
 def focal_gamma(algorithm: str, params: Mapping[str, Any]) -> float:
-    """The exponent of the focal loss. Raises TrainingError for one below 0."""
+    """Return the exponent of the focal loss.
+
+    Raises:
+        TrainingError: If it is below 0.
+    """
     value = params.get("focus")
     gamma = DEFAULT_GAMMA if value is None else float(value)
     if not (np.isfinite(gamma) and gamma >= 0.0):
@@ -43,21 +51,24 @@ def focal_gamma(algorithm: str, params: Mapping[str, Any]) -> float:
 
 
 def softmax(scores: Floats) -> Floats:
-    """Probabilities (rows, classes) of scores (rows,) for two classes, or (rows, classes)."""
+    """Return probabilities (rows, classes) of scores (rows,) for two classes, or (rows, classes)."""
     return np.exp(_log_shares(scores))
 
 
 def losses(scores: Floats, truth: Floats, gamma: float) -> Floats:
-    """What each row costs, shape (rows,)."""
+    """Return the loss of each row, shape (rows,)."""
     log_own = _log_shares(scores)[np.arange(len(truth)), _codes(truth)]
     return np.asarray(-((-np.expm1(log_own)) ** gamma) * log_own)
 
 
 def derivatives(scores: Floats, truth: Floats, gamma: float) -> tuple[Floats, Floats, Floats]:
-    """First derivative, second derivative and a curvature, of the scores' shape; of several classes the diagonal.
+    """Return gradient, second derivative and a curvature, of the scores' shape.
 
-    The curvature is the second derivative without the parts that are negative: not below it, never below 0, and equal
-    near the answer, so that a Newton step with it does not overshoot where the loss is not convex.
+    Of several classes the diagonal.
+
+    The curvature is the second derivative without its negative parts: not below it, never below 0, and equal
+    near the truth,
+    so that a Newton step with it does not overshoot where the loss is not convex.
     """
     log_all = _log_shares(scores)
     share, code = np.exp(log_all), _codes(truth)

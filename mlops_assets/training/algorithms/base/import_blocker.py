@@ -1,4 +1,4 @@
-"""Imports without what a library would import beside itself and we never use: seconds of every process that fits."""
+"""Imports without what a library would import besides and we never use: seconds of every process that fits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def block_imports(modules: tuple[str, ...]) -> Iterator[None]:
-    """Let imports of these modules fail meanwhile, unless they are there: libraries then skip what we do not use."""
+    """Make imports of these modules fail within the context, unless they are loaded.
+
+    Libraries then skip what we do not use.
+    """
     hidden = [name for name in modules if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is how Python spells 'not importable'
     try:

@@ -1,6 +1,9 @@
-"""What a linear state space model with fixed parameters makes of a window of its series: an affine function of it.
+"""What a linear state space model with fixed parameters makes of a window of its series.
 
-Comes in: the matrices of a model. Goes out: one weight per point of the window and per state it begins with. The gains
+An affine function of it.
+
+Comes in: the matrices of a model. Goes out: one weight per point of the window and per state it begins with.
+The gains
 of the Kalman filter depend on which points are known, not on what they are, so that filtering and forecasting once
 gives the forecast of every row (Durbin and Koopman, Time Series Analysis by State Space Methods, 2012, chapter 4).
 """
@@ -17,23 +20,28 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class StateSpace:
-    """y = design . state; state' = transition . state + noise. Shapes (k,), (k, k), (k, k) for the covariance of the
-    noise."""
+    """y = design . state; state' = transition . state + noise.
+
+    Shapes (k,), (k, k), (k, k) for the covariance of the noise.
+    """
 
     design: Floats
     transition: Floats
     process_covariance: Floats
 
     def predict_covariance(self, covariance: Floats) -> Floats:
-        """The covariance of a state one step later."""
+        """Return the covariance of a state one step later."""
         moved: Floats = self.transition @ covariance @ self.transition.T + self.process_covariance
         return moved
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Weights of the window's points, oldest first, and of the state expected at its first point, (window,) and (k,);
-    the variance of the forecast's error."""
+    """A forecast as an affine function of a window.
+
+    points, start: weights of the window's points, oldest first, (window,), and of the state expected at its first
+    point, (k,). variance: of the forecast's error.
+    """
 
     points: Floats
     start: Floats
@@ -41,8 +49,14 @@ class Forecast:
 
 
 def forecast(system: StateSpace, covariance: Floats, known: NDArray[np.bool_], horizon: int) -> Forecast:
-    """How the point `ahead` steps after the window is forecast from its known points, and from a state before the first
-    of them whose covariance is `spread`."""
+    """Return the weights by which a window's known points, and the state before them, forecast a later point.
+
+    Args:
+        system: The model.
+        covariance: Covariance (k, k) of the state before the first point.
+        known: Which points of the window are known, oldest first.
+        horizon: Steps from the last point of the window to the forecast.
+    """
     size, width = known.size, system.design.size
     design: Floats = system.design
     transition: Floats = system.transition

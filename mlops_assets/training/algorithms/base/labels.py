@@ -29,7 +29,13 @@ def as_labels(target: NDArray[Any] | pl.Series) -> pl.Series:
 
 
 def class_codes(labels: pl.Series, classes: tuple[str, ...], *, known_only: bool) -> NDArray[np.float64]:
-    """The position of each label in `classes`; of an unknown one -1, or an error when there must be none."""
+    """Return the index of each label in `classes`.
+
+    Args:
+        labels: Labels as text.
+        classes: The known classes.
+        known_only: Raise for an unknown label; otherwise its code is -1.
+    """
     codes = [float(code) for code in range(len(classes))]
     unknown = {} if known_only else {"default": -1.0}
     encoded = labels.replace_strict(list(classes), codes, return_dtype=pl.Float64, **unknown)
@@ -37,7 +43,11 @@ def class_codes(labels: pl.Series, classes: tuple[str, ...], *, known_only: bool
 
 
 def as_numbers(target: NDArray[Any] | pl.Series) -> NDArray[np.float64]:
-    """The target as float64 of its own. Raises TrainingError for text, missing and infinite values."""
+    """Return the target as a float64 array of its own.
+
+    Raises:
+        TrainingError: If it holds text, missing or infinite values.
+    """
     raw = target.to_numpy() if isinstance(target, pl.Series) else target
     try:
         numbers = np.array(raw, dtype=np.float64)

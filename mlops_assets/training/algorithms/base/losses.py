@@ -1,5 +1,6 @@
-"""Losses by the name a model file uses, translated to the name a library has for them, or written here where it has
-none that is fit to use.
+"""Losses by the name a model file uses.
+
+They are translated to the library's own name, or written here where the library has none that is fit to use.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class CustomObjective:
-    """A loss that a boosting library is handed. Scores are what the trees add up to: (rows,), or (rows, classes).
+    """A loss that a boosting library is handed.
 
-    steps: from scores and targets to the gradient and a curvature above 0, of the scores' shape. mean: the loss itself,
+    Scores are what the trees add up to: (rows,), or (rows, classes).
+
+    steps: from scores and targets to the gradient and a curvature above 0, of the scores' shape. mean: the loss
+    itself,
     what early stopping looks at. start: the score that the first tree begins from.
     """
 
@@ -33,7 +37,11 @@ class CustomObjective:
 def named_loss(
     algorithm: str, loss: object, known: Mapping[str, str], default: str, problem: str = "this problem"
 ) -> str:
-    """The library's name of a loss. Raises TrainingError for a loss it does not have."""
+    """Return the library's name of a loss.
+
+    Raises:
+        TrainingError: If the algorithm does not have it.
+    """
     wanted = default if loss is None else str(loss)
     if wanted not in known:
         raise TrainingError(f"{algorithm}: no loss {wanted!r} for {problem}{near_and_all(wanted, known)}")

@@ -11,8 +11,10 @@ from mlops_assets.training.bundles.manifest import sha256
 
 
 def distributions_of(module: str) -> tuple[str, ...]:
-    """The distributions that provide a module's top-level package; of several (a namespace), those that hold the
-    module's file. None for plain files on the path."""
+    """Return the distributions that provide a module's top-level package; none for plain files on the path.
+
+    Of several (a namespace), those that hold the module's file.
+    """
     names = sorted(set(packages_distributions().get(module.partition(".")[0], ())))
     if len(names) < 2:
         return tuple(names)
@@ -21,13 +23,13 @@ def distributions_of(module: str) -> tuple[str, ...]:
 
 
 def source_of(module: str) -> str | None:
-    """sha256 of a module's source; None when it has no file (built in, or gone)."""
+    """Return the sha256 of a module's source; None when it has no file (built in, or deleted)."""
     file = _file(module)
     return sha256(file.read_bytes()) if file else None
 
 
 def changed(sources: Mapping[str, str]) -> list[str]:
-    """Modules whose source is not the one a model was trained with, each as a clause."""
+    """Return the modules whose source differs from the one a model was trained with, each as a clause."""
     return [
         f"the source of {module} is not the one that trained it"
         for module, digest in sorted(sources.items())

@@ -1,8 +1,12 @@
-"""Losses that far outliers hardly move: Huber's (1964) and log-cosh, squared near the truth and linear far from it.
+"""Losses that far outliers hardly move.
+
+Huber's (1964) and log-cosh, squared near the truth and linear far from it.
 
 Where they bend is one spread of the training target (its interquartile range over 1.349, which is the standard
-deviation of a normal one): the same name means the same thing whatever the units, and a target in thousands is learnt
-as well as one in fractions. That is why the boosting libraries' own versions are not taken as they are: they bend at 1,
+deviation of a normal one): the same name means the same thing whatever the units, and a target in thousands is
+learned
+as well as one in fractions. That is why the boosting libraries' own versions are not taken as they are: they
+bend at 1,
 and with a target of 700 +- 200 they end up nowhere near it.
 """
 
@@ -19,13 +23,13 @@ NORMAL: Final = 1.349
 
 
 def robust_scale(target: Floats) -> float:
-    """Interquartile range over 1.349; the standard deviation where that is 0, and 1 where both are."""
+    """Return the interquartile range over 1.349; the standard deviation where that is 0, and 1 where both are."""
     low, high = np.quantile(target, [0.25, 0.75])
     return float((high - low) / NORMAL) or float(target.std()) or 1.0
 
 
 def robust_loss(name: str, target: Floats) -> CustomObjective:
-    """`huber` or `log_cosh` for a boosting library, begun at the median of the training target."""
+    """Return `huber` or `log_cosh` as a custom objective that starts at the median of the training target."""
     scale = robust_scale(target)
     derivatives, losses = {"huber": (_huber_steps, _huber), "log_cosh": (_log_cosh_steps, _log_cosh)}[name]
     return CustomObjective(

@@ -41,13 +41,13 @@ class ScikitAlgorithm(Algorithm):
 
     @classmethod
     def import_library(cls) -> None:
-        """scikit-learn and skops."""
+        """Import scikit-learn and skops."""
         _skops()
         super().import_library()
 
     @property
     def native(self) -> Any:
-        """The fitted scikit-learn estimator or pipeline."""
+        """Return the fitted scikit-learn estimator or pipeline."""
         return self._estimator
 
     @abstractmethod
@@ -79,7 +79,7 @@ def _skops() -> Any:
 
 
 def limit_threads(threads: int) -> Any:
-    """Hold BLAS and OpenMP to `threads` while the context lasts: a crowded machine is slower with more."""
+    """Limit BLAS and OpenMP to `threads` within the context: a crowded machine is slower with more."""
     return _thread_pools(len(sys.modules)).limit(limits=threads)
 
 
@@ -92,7 +92,11 @@ def _thread_pools(_modules: int) -> Any:
 
 
 def load_skops(body: bytes, trusted: tuple[str, ...]) -> Any:
-    """Build the object in a skops file. Raises BundleError when it asks for a type that is not on the list."""
+    """Build the object in a skops file.
+
+    Raises:
+        BundleError: If it needs a type that is not trusted; nothing is built then.
+    """
     skops = _skops()
     try:
         unknown = sorted(set(skops.get_untrusted_types(data=body)) - set(trusted))
@@ -106,7 +110,7 @@ def load_skops(body: bytes, trusted: tuple[str, ...]) -> Any:
 
 
 def repeatable(body: bytes) -> bytes:
-    """The same skops file with numbered objects instead of addresses, and no time of day."""
+    """Return the same skops file with numbered objects instead of addresses, and without the time of day."""
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     schema = json.loads(members.pop("schema.json"))
@@ -141,7 +145,7 @@ def repeatable(body: bytes) -> bytes:
 
 
 def _without_padding(body: bytes) -> bytes:
-    """The same array with nought in the gaps between the fields of its records, where memory left what it held."""
+    """The same array with zero in the gaps between the fields of its records, where memory left what it held."""
     array = np.load(io.BytesIO(body), allow_pickle=False)
     if array.dtype.names is None:
         return body

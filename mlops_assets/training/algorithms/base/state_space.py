@@ -1,4 +1,6 @@
-"""The part common to ARIMA, SARIMAX and exponential smoothing: fitted by statsmodels, answered by a Kalman filter here.
+"""The part common to ARIMA, SARIMAX and exponential smoothing.
+
+Fitted by statsmodels, answered by a Kalman filter here.
 
 Parameters are fitted once, on the training series. A forecast goes on from there without fitting again: the filter
 starts from the state that training had reached where the row's window begins, and runs over the window. With fixed
@@ -35,7 +37,7 @@ from mlops_assets.training.algorithms.base.windows import (
 MODEL_FILE: Final = "model.npz"
 PARAMETERS_FILE: Final = "parameters.json"
 DIFFUSE: Final = 1e6
-"""Variance of what nothing is known about, in standardised units; statsmodels' own choice."""
+"""Variance of what nothing is known about, in standardized units; statsmodels' own choice."""
 MAX_STEPS: Final = 200
 RESTARTS: Final = ("powell", "lbfgs", "powell", "lbfgs")
 LIKELIHOOD_TOLERANCE: Final = 0.01
@@ -56,9 +58,12 @@ LONGEST: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """A fitted model of the standardised series. centre and width: of the target, then of each exogenous channel;
-    states: what was expected at each training point and the one after, from the points before; spread: covariance of
-    the last of them; first: seconds since 1970 of the first point (1,)."""
+    """A fitted model of the standardized series. centre and width.
+
+    Of the target, then of each exogenous channel; states: what was expected at each training point and the one
+    after, from the points before; spread: covariance of the last of them; first: seconds since 1970 of the
+    first point (1,).
+    """
 
     design: Floats
     transition: Floats
@@ -80,23 +85,23 @@ class StateSpaceAlgorithm(Algorithm):
     handles_missing: ClassVar[bool] = True
     uses_history: ClassVar[bool] = True
     estimates: dict[str, float]
-    """As statsmodels names them, of the standardised series."""
+    """As statsmodels names them, of the standardized series."""
     _fitted: _Fitted
     _system: StateSpace
 
     @abstractmethod
     def _model(self, series: Floats, others: Floats) -> Any:
-        """The statsmodels model of a standardised series and its exogenous columns (points, columns)."""
+        """The statsmodels model of a standardized series and its exogenous columns (points, columns)."""
 
     @classmethod
     def import_library(cls) -> None:
-        """statsmodels' state space models."""
+        """Import statsmodels' state space models."""
         import statsmodels.tsa.statespace.exponential_smoothing
         import statsmodels.tsa.statespace.sarimax  # noqa: F401
 
     @property
     def native(self) -> Any:
-        """The state space system; no statsmodels object is kept."""
+        """Return the state space system; no statsmodels object is kept."""
         return self._system
 
     def _fit(self, data: FitData) -> None:
@@ -209,8 +214,11 @@ class StateSpaceAlgorithm(Algorithm):
         return np.asarray(fitted.center[0] + fitted.scale[0] * future)
 
     def _starts(self, values: Floats, time: int | None, steps: int) -> tuple[Floats, NDArray[np.int64]]:
-        """For each row the state expected where its window begins, and how many points lie between that and the end of
-        training: 0 for a window that begins before, UNKNOWN where training had not seen much yet (the state is 0)."""
+        """Return for each row the state expected where its window begins, and the points since the end of training.
+
+        The number of points is 0 for a window that begins before that end, and UNKNOWN where training had not
+        seen enough yet; the state is then 0.
+        """
         states = self._fitted.states
         last = len(states) - 1
         if time is None:
@@ -268,7 +276,11 @@ class StateSpaceAlgorithm(Algorithm):
 
 
 def season_of(who: str, params: Mapping[str, Any]) -> int:
-    """Points of a season, 7 when unset. Raises TrainingError for one that no state space can hold in time."""
+    """Return the points of a season, 7 when unset.
+
+    Raises:
+        TrainingError: If it is too long to fit in time.
+    """
     season = int(params.get("season", 7))
     if season > LONGEST_SEASON:
         raise TrainingError(

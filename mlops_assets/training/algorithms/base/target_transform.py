@@ -1,7 +1,7 @@
-"""The scale that a target is learnt on: its own units, or the logarithm of 1 + target.
+"""The scale that a target is learned on: its own units, or the logarithm of 1 + target.
 
 Comes in: targets or answers as float64. Goes out: the same on the other scale. A new scale is a line in
-both dicts and in `spec.training.TargetTransform`.
+both dicts and in `model_file.training.TargetTransform`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,16 @@ INVERSES: Final[dict[TargetTransform, Callable[[Floats], Floats]]] = {"none": _u
 
 
 def transform_target(transform: TargetTransform, target: Floats, what: str = "the target") -> Floats:
-    """Values as they are learnt; NaN stays. Raises TrainingError, naming `what`, for values without a logarithm."""
+    """Return values on the scale that is learned; NaN stays.
+
+    Args:
+        transform: Name of the scale.
+        target: Values in the target's units.
+        what: How messages name the values.
+
+    Raises:
+        TrainingError: If a value has no logarithm.
+    """
     if transform == "log1p" and (refused := int((target <= -1.0).sum())):
         raise TrainingError(
             f"{what} has {refused} of {target.size} values of -1 or less, which have no log1p; keep such rows out with "
@@ -37,6 +46,9 @@ def transform_target(transform: TargetTransform, target: Floats, what: str = "th
 
 
 def invert_target(transform: TargetTransform, values: Floats) -> Floats:
-    """The way back. What is too large for a float is infinite, which no gate and no batch of predictions lets pass."""
+    """Return values in the target's units.
+
+    What is too large for a float becomes infinite, which no gate and no batch of predictions accepts.
+    """
     with np.errstate(over="ignore"):
         return INVERSES[transform](values)

@@ -1,6 +1,6 @@
 """The part common to networks on PyTorch: windows and plain columns in, numbers or classes out, stopped early.
 
-A network reads the recent past (`features.history`) step by step and sees the row's plain columns beside what it made
+A network reads the recent past (`features.history`) step by step and takes the row's plain columns with what it made
 of it; without a past, the row itself is a sequence of one step. It scales by itself, with what it saw in training.
 Weights are stored as plain arrays. Seeded fits repeat exactly on a CPU; on a GPU, used when there is one, they repeat
 as far as its libraries do.
@@ -50,8 +50,11 @@ DEFAULTS: Final[dict[str, Any]] = {
 
 
 class DeepAlgorithm(Algorithm):
-    """A network around an encoder of sequences. Early stopping looks at the validation part, or holds back the last
-    `validation` share of the training rows when it is given none."""
+    """A network around an encoder of sequences.
+
+    Early stopping looks at the validation part, or holds back the last `validation` share of the training rows
+    when it is given none.
+    """
 
     modules: ClassVar[tuple[str, ...]] = ("torch",)
     packages: ClassVar[tuple[str, ...]] = ("torch",)
@@ -67,7 +70,7 @@ class DeepAlgorithm(Algorithm):
 
     @property
     def native(self) -> Any:
-        """The torch module."""
+        """Return the torch module."""
         return self._network
 
     def _options(self) -> dict[str, Any]:

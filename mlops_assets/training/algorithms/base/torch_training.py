@@ -25,7 +25,7 @@ TRIPLET_ROWS: Final = 128
 
 
 def network_loss(name: str, gamma: float) -> Loss:
-    """The loss of that name. Numbers are learnt standardised, so that `huber` bends at one standard deviation."""
+    """Return the loss of that name. Numbers are learned standardized: `huber` bends at one standard deviation."""
     import torch
     from torch.nn import functional
 
@@ -49,11 +49,15 @@ def network_loss(name: str, gamma: float) -> Loss:
 
 
 def triplet_loss(margin: float) -> Loss:
-    """Every vector nearer to its own class than to any other, by `margin`: the mean over all triplets (row, another of
-    its class, one of another class) of a batch that are not there yet (Hermans, Beyer and Leibe 2017, 'batch all').
+    """Return the triplet loss: every vector nearer to its own class than to any other, by `margin`.
 
-    Not the hardest triplet of each row alone: that puts every row into one point where classes begin interleaved.
-    Larger batches are taken apart into pieces of `COMPARED` rows, as triplets grow with the third power.
+    It is the mean over all triplets (row, another of its class, one of another class) of a batch that do not
+    satisfy this yet
+    (Hermans, Beyer and Leibe 2017, 'batch all'). The hardest triplet of each row alone would pull all rows into
+    one point
+    where classes start interleaved. Larger batches are split into groups of `TRIPLET_ROWS` rows, as triplets
+    grow with the
+    third power.
     """
     import torch
 
@@ -76,11 +80,15 @@ def triplet_loss(margin: float) -> Loss:
 
 
 def network_class() -> Any:
+    """Return the class of all networks; torch is imported here."""
     import torch
     from torch import nn
 
     class Network(nn.Module):  # type: ignore[misc,name-defined,unused-ignore]
-        """Encoder, then a hidden layer beside the plain columns; a straight line from the newest step to the answer."""
+        """Encoder, then a hidden layer that also takes the plain columns.
+
+        A straight line from the newest step to the answer.
+        """
 
         def __init__(self, encoder: Any, hidden: Any, out: Any, line: Any, dropout: float) -> None:
             super().__init__()
@@ -106,9 +114,20 @@ def train_network(
     on_progress: OnProgress,
     validation_batch: int = VALIDATION_BATCH,
 ) -> Any:
-    """Adam until the loss of the rows held back has not fallen for `patience` epochs; the best weights come back.
+    """Train with Adam until the validation loss has not fallen for `patience` epochs, and restore the best weights.
 
-    watched_together: how many rows held back are looked at at once, for a loss that compares rows with each other.
+    Args:
+        network: The network, on its device.
+        train: Sequences, plain columns and targets as tensors.
+        validation_part: The same of the validation rows; may be empty.
+        loss: The loss.
+        options: Epochs, batch, patience and learning rate.
+        seed: Decides the order of batches.
+        on_progress: Called after each epoch.
+        validation_batch: Validation rows per evaluation, for a loss that compares rows with each other.
+
+    Raises:
+        TrainingError: If the loss became NaN.
     """
     import torch
 
@@ -156,7 +175,7 @@ def _over_pieces(network: Any, part: tuple[Any, ...], loss: Loss, rows_at_once: 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch on one thread meanwhile: sums in the same order, and no thread waits for a busy core."""
+    """Limit torch to one thread within the context: sums in the same order, and no thread waits for a busy core."""
     import torch
 
     before = torch.get_num_threads()
@@ -169,7 +188,10 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[Any]:
-    """Torch with its chance set, on one thread and with repeatable operations; given back as it was."""
+    """Seed torch within the context, on one thread and with repeatable operations.
+
+    Restore its settings afterwards.
+    """
     import torch
 
     strict = torch.are_deterministic_algorithms_enabled()

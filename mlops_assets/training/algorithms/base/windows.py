@@ -1,8 +1,8 @@
 """The recent past inside a matrix: which columns are steps of which channel, and the series that rows were cut from.
 
-Comes in: a matrix whose columns carry names of `spec.features.past_column`. Goes out: windows, and for the training
-rows of one series the series itself. A row holds what was known at its instant, so that an answer depends on its row
-alone: the same in training, in a backtest, in serving and when a stored sample is replayed.
+Comes in: a matrix whose columns carry names of `model_file.features.history_column`. Goes out: windows, and for
+the training rows of one series the series itself. A row holds what was known at its instant, so that an answer
+depends on its row alone: the same in training, in a backtest, in serving and when a stored sample is replayed.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Layout:
 
     @property
     def steps(self) -> int:
-        """Length of the windows; 0 without a past."""
+        """Return the length of the windows; 0 without a history."""
         return min((len(indices) for indices in self.past.values()), default=0)
 
 
 def layout(names: tuple[str, ...]) -> Layout:
-    """Read a matrix' names."""
+    """Return what the names of a matrix say about its columns."""
     indices: dict[str, dict[int, int]] = {}
     plain = []
     for position, name in enumerate(names):
@@ -51,23 +51,27 @@ def layout(names: tuple[str, ...]) -> Layout:
 
 
 def horizon_steps(params: Mapping[str, Any]) -> int:
-    """Steps of the grid from a row's instant to the instant forecast, 1 when unset."""
+    """Return the steps from a row's instant to the instant forecast, 1 when unset."""
     return int(params.get("ahead", 1))
 
 
 def step_seconds(params: Mapping[str, Any]) -> float:
-    """Seconds of a step, 1 when unset."""
+    """Return the seconds of a step, 1 when unset."""
     return float(params.get("every", 1.0))
 
 
 def window(values: Floats, channel: tuple[int, ...]) -> Floats:
-    """Shape (rows, steps), oldest first."""
+    """Return the steps of a channel, shape (rows, steps), oldest first."""
     steps: Floats = values[:, list(channel)]
     return steps
 
 
 def main_channel(who: str, column_layout: Layout) -> str:
-    """The target's own channel, the first. Raises TrainingError without a past."""
+    """Return the target's own channel, the first.
+
+    Raises:
+        TrainingError: If there is no history.
+    """
     if not column_layout.past:
         raise TrainingError(
             f"{who}: there is no past to forecast from; add 'features.history' to the model file"
@@ -88,9 +92,18 @@ class Series:
 def reconstruct_series(
     who: str, values: Floats, target: Floats, column_layout: Layout, every: float, ahead: int
 ) -> Series:
-    """The series that training rows of one entity were cut from, up to the last target; rows in any order.
+    """Return the series that training rows of one entity were cut from, up to the last target.
 
-    every: seconds between two points. Rows that lie between the points that lead to the newest row are left out.
+    Args:
+        who: The algorithm, for messages.
+        values: The matrix, rows in any order.
+        target: The targets (rows,).
+        column_layout: Where in the matrix the history is.
+        every: Seconds between two points; rows that lie between the points that lead to the newest row are left out.
+        ahead: Steps from a row's instant to its target.
+
+    Raises:
+        TrainingError: If the rows have no time, or no known target.
     """
     if column_layout.time is None:
         raise TrainingError(
@@ -128,9 +141,12 @@ def reconstruct_series(
 def exogenous_columns(
     who: str, spec: object, names: tuple[str, ...], column_layout: Layout
 ) -> dict[str, str]:
-    """Channel -> the column that holds its value at the instant forecast; a channel alone keeps its last value.
+    """Return for each channel the column that holds its value at the instant forecast.
 
-    Raises TrainingError for a channel or column that is not there.
+    A channel without such a column keeps its last value.
+
+    Raises:
+        TrainingError: If a channel or column does not exist.
     """
     wanted: Mapping[str, Any]
     if spec is None:
