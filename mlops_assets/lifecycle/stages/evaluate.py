@@ -1,12 +1,13 @@
-"""From a challenger to evidence: measure it beside the champion on the same rows, ask every gate, write the report.
+"""Evaluation of a challenger: read it and the champion, build the evidence, record it, write the report.
 
-Goes out: a `ReportRecord` and, in the ledger, the hashed evidence a promotion rests on. Moving or keeping the champion
-is `promote`'s business, which asks the gates again; a refusal is written down at once.
+Goes out: a `ReportRecord` and, in the ledger, the hashed evidence a promotion rests on. What the evidence says is in
+`evidence`; moving or keeping the champion is the task of `promote`, which evaluates the gates again.
 """
 
 from __future__ import annotations
 
 import platform as machine
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed
 
@@ -18,12 +19,12 @@ from mlops_assets.artifacts import (
     ChampionRef,
     Evidence,
     SequentialTest,
-    Split,
     TrainedModel,
     from_json,
     to_json,
 )
 from mlops_assets.errors import EvidenceError
+from mlops_assets.ledger import Waiver
 from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.approvals.hold import hold_on, with_hold
 from mlops_assets.lifecycle.approvals.waivers import waived_gate
@@ -31,8 +32,8 @@ from mlops_assets.lifecycle.champion_features import with_features_of
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
+from mlops_assets.lifecycle.stages.evidence import Contest, build_evidence
 from mlops_assets.lifecycle.stages.promote import apply_decision
-from mlops_assets.lifecycle.stages.shap_budget import explain_both
 from mlops_assets.lifecycle.unseen_rows import comparable_rows
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.training import LoadedBundle
@@ -41,100 +42,40 @@ LIBRARIES = ("dagster", "lightgbm", "mlflow", "numpy", "polars", "scikit-learn",
 
 
 def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecord:
-    """Judge the latest challenger. Raises EvidenceError when it was trained on other features."""
+    """Judge the latest challenger: read, build the evidence, record it, write the report.
+
+    Raises:
+        EvidenceError: When the challenger was trained on other features.
+    """
     trained = record_of(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
     built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
-    if built.table.content_hash not in {table.content_hash for table in trained.data}:
-        raise EvidenceError(
-            f"{spec.name}: the features changed after version {trained.version} was trained; "
-            "materialise trained_model again"
-        )
-    frame = platform.datasets.read(built.table)
-    flattering = features.alike_neighbours(spec, frame)
-    champion_state = platform.ledger.champion_state(spec.name)
-    current_champion = champion_state.champion
-    reference = ChampionRef(current_champion.version if current_champion else None, champion_state.revision)
-    champion = champion_bundle = None
-    if current_champion is not None:
-        champion, champion_bundle = load_version(platform, spec.name, current_champion.version)
-        frame = with_features_of(champion, champion_bundle, frame, spec=spec, platform=platform, run=run)
-    split = features.split(spec, frame, columns=built.table.columns)
-    if split.digest != trained.split_digest:
-        raise EvidenceError(f"{spec.name}: the split is not the one version {trained.version} was trained on")
-    challenger, bundle = load_version(platform, spec.name, trained.version)
-    comparable = None
-    full_split = split
-    if champion_bundle is not None and current_champion is not None:
-        comparable = comparable_rows(spec, split, current_champion.version, champion_bundle)
-        split = comparable.split
-    run.progress(f"measuring version {trained.version} on {split.test.height:,} holdout rows")
-    look = _look(spec, platform, reference, trained.version)
-    measured = evaluation.evaluate(
-        spec,
-        challenger,
-        champion,
-        split,
-        size_bytes=bundle.size_bytes,
-        look=look,
-        before=_accumulated(spec, platform, reference, trained.version),
-    )
-    if comparable is not None:
-        measured = replace(
-            measured, notes=(comparable.note, *measured.notes), comparable_rows=comparable.rows
-        )
-    warnings = ((flattering,) if flattering else ()) + stored_as(bundle)
-    for warning in warnings:
-        run.progress(f"warning: {warning}")
-    for note in measured.notes:
-        run.progress(note)
-    run.progress("explaining it with SHAP")
-    shap, theirs = explain_both(spec, challenger, champion, split, trained.seconds)
-    measured = replace(
-        measured,
-        explanation=evaluation.ranking(shap),
-        champion_explanation=evaluation.ranking(theirs) if theirs else None,
-        warnings=warnings,
-    )
-    evidence = _evidence(spec, platform, run, trained, reference, full_split, measured)
-    evidence = replace(evidence, gates=promotion.evaluate_gates(spec, evidence))
-    waivers = platform.ledger.waivers(spec.name, run.now())
-    decision = promotion.decide(spec, evidence.gates, reference, waivers=waivers, now=run.now())
-    decision, _ = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, None, run.now())
-    shown_gates, _ = promotion.with_people(evidence.gates, None, waivers, run.now())
+    contest = _contest(spec, platform, run, trained, built)
+    run.progress(f"measuring version {trained.version} on {contest.split.test.height:,} holdout rows")
+    evidence, shap = build_evidence(spec, contest, run.progress)
     evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
-    for reason in promotion.failing_champion(evidence.gates):
-        send_alert(
-            platform,
-            "champion_fails",
-            f"{spec.name} v{reference.version}, in production: {reason}",
-            key=f"champion-fails-{spec.name}-{trained.version}-{reason}",
-            at=run.now(),
-            spec=spec,
-            group=f"champion_fails/{spec.name}/{reference.version}",
-            progress=run.progress,
-        )
+    _alert_of_champion(spec, platform, run, evidence)
+    waivers = platform.ledger.waivers(spec.name, run.now())
+    decision = promotion.decide(spec, evidence.gates, contest.reference, waivers=waivers, now=run.now())
+    decision, _ = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, None, run.now())
     folder = platform.reports(spec.name, trained.version)
-    plots = reports.draw_plots(spec, challenger, champion, split, measured, shap)
-    history = platform.ledger.history(spec.name, 10)
-    in_force = tuple(f"the gate {waived_gate(one)}" for one in waivers)
-    shown = replace(
-        evidence, gates=shown_gates, evaluation=replace(measured, warnings=(*measured.warnings, *in_force))
+    plots = reports.draw_plots(
+        spec, contest.challenger, contest.champion, contest.split, evidence.evaluation, shap
     )
     reports.write_report(
         folder,
         spec,
-        shown,
+        _with_waivers(evidence, waivers, run),
         decision,
         evidence_hash,
         plots,
-        history,
+        platform.ledger.history(spec.name, 10),
         recorded=evidence,
         candidates=trained.candidates,
     )
-    platform.registry.log_evaluation(trained, measured, folder)
+    platform.registry.log_evaluation(trained, evidence.evaluation, folder)
     run.progress(f"the gates say {decision.outcome}: {decision.reason}")
     if decision.outcome == "refuse":
-        # the failing check ends the run here, before anybody else could write it down
+        # the failing check ends the run here, before `production_model` could ask promotion to write it down
         apply_decision(spec, platform, run, trained.version, evidence_hash)
     record = ReportRecord(
         model=spec.name,
@@ -142,7 +83,7 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
         evidence_hash=evidence_hash,
         decision=decision,
         gates=evidence.gates,
-        metrics=_metric_rows(measured),
+        metrics=_metric_rows(evidence.evaluation),
         folder=str(folder),
         plots=tuple(plots),
         features=built.table,
@@ -150,6 +91,73 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     )
     keep_record(platform, spec, stages.EVALUATION_REPORT, run, record)
     return record
+
+
+def _alert_of_champion(spec: ModelSpec, platform: Platform, run: Run, evidence: Evidence) -> None:
+    """Send an alert for each gate that the champion in production fails itself."""
+    champion = evidence.champion.version
+    for reason in promotion.failing_champion(evidence.gates):
+        send_alert(
+            platform,
+            "champion_fails",
+            f"{spec.name} v{champion}, in production: {reason}",
+            key=f"champion-fails-{spec.name}-{evidence.version}-{reason}",
+            at=run.now(),
+            spec=spec,
+            group=f"champion_fails/{spec.name}/{champion}",
+            progress=run.progress,
+        )
+
+
+def _contest(
+    spec: ModelSpec, platform: Platform, run: Run, trained: TrainedModel, built: FeaturesRecord
+) -> Contest:
+    """Read challenger, champion and the rows they are compared on."""
+    if built.table.content_hash not in {table.content_hash for table in trained.data}:
+        raise EvidenceError(
+            f"{spec.name}: the features changed after version {trained.version} was trained; "
+            "materialise trained_model again"
+        )
+    frame = platform.datasets.read(built.table)
+    optimistic = features.alike_neighbours(spec, frame)
+    state = platform.ledger.champion_state(spec.name)
+    reference = ChampionRef(state.champion.version if state.champion else None, state.revision)
+    champion = champion_bundle = None
+    if state.champion is not None:
+        champion, champion_bundle = load_version(platform, spec.name, state.champion.version)
+        frame = with_features_of(champion, champion_bundle, frame, spec=spec, platform=platform, run=run)
+    split = features.split(spec, frame, columns=built.table.columns)
+    if split.digest != trained.split_digest:
+        raise EvidenceError(f"{spec.name}: the split is not the one version {trained.version} was trained on")
+    challenger, bundle = load_version(platform, spec.name, trained.version)
+    comparable = None
+    if champion_bundle is not None and state.champion is not None:
+        comparable = comparable_rows(spec, split, state.champion.version, champion_bundle)
+    validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
+    return Contest(
+        trained=trained,
+        challenger=challenger,
+        champion=champion,
+        reference=reference,
+        split=comparable.split if comparable else split,
+        full_split=split,
+        size_bytes=bundle.size_bytes,
+        analysis=_analysis_number(spec, platform, reference, trained.version),
+        accumulated=_accumulated(spec, platform, reference, trained.version),
+        comparable=comparable,
+        warnings=((optimistic,) if optimistic else ()) + stored_as(bundle),
+        critical_quality_failures=sum(rule.critical and not rule.passed for rule in validated.rules),
+        environment={"python": machine.python_version(), **{name: installed(name) for name in LIBRARIES}},
+        code_commit=run.code_commit,
+    )
+
+
+def _with_waivers(evidence: Evidence, waivers: Sequence[Waiver], run: Run) -> Evidence:
+    """Return the evidence as a report shows it: waived gates as such, waivers in force on top."""
+    gates, _ = promotion.with_people(evidence.gates, None, waivers, run.now())
+    in_force = tuple(f"the gate {waived_gate(one)}" for one in waivers)
+    warnings = (*evidence.evaluation.warnings, *in_force)
+    return replace(evidence, gates=gates, evaluation=replace(evidence.evaluation, warnings=warnings))
 
 
 def stored_as(bundle: LoadedBundle) -> tuple[str, ...]:
@@ -163,7 +171,7 @@ def stored_as(bundle: LoadedBundle) -> tuple[str, ...]:
     return (warning,)
 
 
-def _look(spec: ModelSpec, platform: Platform, champion: ChampionRef, version: int) -> int:
+def _analysis_number(spec: ModelSpec, platform: Platform, champion: ChampionRef, version: int) -> int:
     """How many challengers have been compared with this champion, `version` included; those that wait count too."""
     since = [
         entry for entry in platform.ledger.history(spec.name, None) if entry.revision == champion.revision
@@ -205,47 +213,4 @@ def _metric_rows(measured: evaluation.Evaluation) -> tuple[dict[str, JsonValue],
         }
         for part in PARTS
         for name, value in measured.challenger[part].items()
-    )
-
-
-def _evidence(
-    spec: ModelSpec,
-    platform: Platform,
-    run: Run,
-    trained: TrainedModel,
-    champion: ChampionRef,
-    split: Split,
-    measured: evaluation.Evaluation,
-) -> Evidence:
-    validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
-    return Evidence(
-        model=spec.name,
-        version=trained.version,
-        algorithm=trained.algorithm,
-        spec_digest=trained.spec_digest,
-        manifest_sha256=trained.manifest_sha256,
-        data=trained.data,
-        champion=champion,
-        split={
-            "strategy": split.strategy,
-            "digest": split.digest,
-            "train": split.train.height,
-            "validation": split.validation.height,
-            "test": split.test.height,
-        },
-        evaluation=measured,
-        training_rows=trained.rows,
-        min_rows=spec.validation.min_rows,
-        training_seconds=trained.seconds,
-        time_limit_seconds=spec.training.time_limit.total_seconds(),
-        critical_quality_failures=sum(rule.critical and not rule.passed for rule in validated.rules),
-        gates=(),
-        environment={"python": machine.python_version(), **{name: installed(name) for name in LIBRARIES}},
-        code_commit=run.code_commit,
-        seed=trained.seed,
-        as_of=trained.as_of,
-        importance_correlation=evaluation.importance_correlation(
-            measured.explanation, measured.champion_explanation
-        ),
-        leakage=features.leakage(spec, split),
     )

@@ -7,9 +7,7 @@ does it all; where there are workers, `steps` does the same with the same functi
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -28,6 +26,7 @@ from mlops_assets.lifecycle.stages.candidates import (
     fit_candidates,
 )
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.registry import Tracked
 
 SAMPLE_ROWS = 20
 
@@ -50,11 +49,10 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
         tracked.describe(*description(spec, record, frame, run))
         study = study_of(spec, platform, record)
         fits = fit_candidates(spec, split, preparation, started, run, study)
-        candidates = [log_candidate(tracked, fit) for fit in fits]
+        candidates = tuple(log_candidate(tracked, fit) for fit in fits)
         best = best_of(spec, fits).predictor
-        model = register_candidate(
-            spec, platform, run, tracked, record, split, frame.height, candidates, best, started
-        )
+        result = TrainingResult(record, split, frame.height, candidates, best, started)
+        model = register_candidate(spec, platform, run, tracked, result)
     return keep_model(spec, platform, run, model)
 
 
@@ -77,22 +75,32 @@ def study_of(spec: ModelSpec, platform: Platform, record: FeaturesRecord) -> Stu
     )
 
 
-def register_candidate(
-    spec: ModelSpec,
-    platform: Platform,
-    run: Run,
-    tracked: Any,
-    record: FeaturesRecord,
-    split: Split,
-    rows: int,
-    candidates: Sequence[Candidate],
-    best: BundlePredictor,
-    started: float,
-) -> TrainedModel:
-    """Make the best candidate a whole bundle under a version of its own, verified and registered.
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """Every candidate of one training has ended, and one is the best.
 
-    rows: of the feature table. started: the monotonic instant at which the training began.
+    Attributes:
+        features: The feature table that it was trained on.
+        split: The rows of training, validation and test.
+        rows: Rows of the feature table.
+        candidates: All candidates, with their MLflow runs.
+        best: The best candidate's predictor.
+        started: The monotonic instant at which the training began.
     """
+
+    features: FeaturesRecord
+    split: Split
+    rows: int
+    candidates: tuple[Candidate, ...]
+    best: BundlePredictor
+    started: float
+
+
+def register_candidate(
+    spec: ModelSpec, platform: Platform, run: Run, tracked: Tracked, result: TrainingResult
+) -> TrainedModel:
+    """Save the best candidate as a bundle under a version of its own, verify it and register it in MLflow."""
+    record, split, best = result.features, result.split, result.best
     run.progress(f"best candidate on the validation part: {best.algorithm}")
     version = platform.ledger.new_version(
         spec.name,
@@ -127,17 +135,17 @@ def register_candidate(
         bundle=str(folder),
         manifest_sha256=manifest,
         data=record.data,
-        rows=rows,
+        rows=result.rows,
         split_digest=split.digest,
-        seconds=time.monotonic() - started,
-        candidates=tuple(candidates),
+        seconds=time.monotonic() - result.started,
+        candidates=result.candidates,
         spec_digest=spec.digest(),
         code_commit=run.code_commit,
         seed=spec.training.seed,
         as_of=record.as_of,
         mlflow_run_id=tracked.run_id,
     )
-    tracked.register(model, _logged(candidates[best_index(spec, candidates)]))
+    tracked.register(model, _logged(result.candidates[best_index(spec, result.candidates)]))
     return model
 
 
@@ -150,7 +158,7 @@ def keep_model(spec: ModelSpec, platform: Platform, run: Run, model: TrainedMode
     return model
 
 
-def log_candidate(tracked: Any, fit: Trained | Candidate, task: str | None = None) -> Candidate:
+def log_candidate(tracked: Tracked, fit: Trained | Candidate, task: str | None = None) -> Candidate:
     """The candidate with the MLflow run it was logged to, losses at every step included. task: see `Tracked`."""
     if isinstance(fit, Candidate):
         return replace(fit, mlflow_run_id=tracked.candidate(fit, task=task))

@@ -23,6 +23,7 @@ from mlops_assets.lifecycle.predictor import BundlePredictor, calibrated
 from mlops_assets.lifecycle.records import FeaturesRecord
 from mlops_assets.lifecycle.stages.candidates import Task, Trained, best_index, fit_candidates, tasks_of
 from mlops_assets.lifecycle.stages.train import (
+    TrainingResult,
     description,
     keep_model,
     log_candidate,
@@ -111,16 +112,14 @@ def finish_training(spec: ModelSpec, platform: Platform, run: Run) -> TrainedMod
     tracked = platform.registry.reopen(spec.name, opened.mlflow_run_id)
     with platform.registry.ending(tracked):
         fits = [_stored(spec, platform, run, opened, task) for task in tasks]
-        candidates = [fit.candidate for fit in fits]
+        candidates = tuple(fit.candidate for fit in fits)
         best_position = best_index(spec, candidates)
         rows, split = _rows(spec, platform, opened)
         best = calibrated(
             spec, _predictor(folder / tasks[best_position].name, fits[best_position]), split.validation
         )
-        began = _began(opened, run)
-        model = register_candidate(
-            spec, platform, run, tracked, opened.features, split, rows, candidates, best, began
-        )
+        result = TrainingResult(opened.features, split, rows, candidates, best, _began(opened, run))
+        model = register_candidate(spec, platform, run, tracked, result)
     keep_model(spec, platform, run, model)
     shutil.rmtree(folder, ignore_errors=True)
     return model

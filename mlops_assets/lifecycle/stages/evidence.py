@@ -1,0 +1,143 @@
+"""Evidence about a challenger: a pure function of the model file, champion, challenger and rows.
+
+Comes in: a `Contest`. Goes out: `Evidence` with the results of all gates. Nothing is read or written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from mlops_assets import evaluation, features, promotion
+from mlops_assets.artifacts import (
+    ChampionRef,
+    Evaluation,
+    Evidence,
+    Predictor,
+    SequentialTest,
+    Split,
+    TrainedModel,
+)
+from mlops_assets.lifecycle.stages.shap_budget import explain_both
+from mlops_assets.lifecycle.unseen_rows import Comparable
+from mlops_assets.model_file import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """A challenger, the champion, and all that is known about both before they are compared.
+
+    Attributes:
+        trained: The challenger's training.
+        challenger: Its predictor.
+        champion: The champion's predictor; None for a first champion.
+        reference: Version and revision of the champion.
+        split: The rows that both are measured on.
+        full_split: The split that the challenger was trained with.
+        size_bytes: Size of the challenger's bundle.
+        analysis: Number of this comparison with the same champion, from 1: repeated tests share the error rate.
+        accumulated: Tests that earlier comparisons with this champion began.
+        comparable: Rows of the holdout that the champion was not trained on; None for a first champion.
+        warnings: What makes the numbers look better than they will be.
+        critical_quality_failures: Critical validation rules that failed.
+        environment: Versions of Python and the libraries.
+        code_commit: Commit of the code.
+    """
+
+    trained: TrainedModel
+    challenger: Predictor
+    champion: Predictor | None
+    reference: ChampionRef
+    split: Split
+    full_split: Split
+    size_bytes: int
+    analysis: int
+    accumulated: tuple[SequentialTest, ...]
+    comparable: Comparable | None
+    warnings: tuple[str, ...]
+    critical_quality_failures: int
+    environment: Mapping[str, str]
+    code_commit: str
+
+
+def build_evidence(
+    spec: ModelSpec, contest: Contest, progress: Callable[[str], None] = lambda _sentence: None
+) -> tuple[Evidence, evaluation.ShapValues]:
+    """Measure and explain a challenger, and evaluate all gates of the model file on the result.
+
+    Args:
+        spec: The model file.
+        contest: Challenger, champion and rows.
+        progress: Called with one sentence per step.
+
+    Returns:
+        The evidence, and the SHAP values that its ranking rests on, for plots.
+    """
+    measured, shap = _measure(spec, contest, progress)
+    trained, split = contest.trained, contest.full_split
+    evidence = Evidence(
+        model=spec.name,
+        version=trained.version,
+        algorithm=trained.algorithm,
+        spec_digest=trained.spec_digest,
+        manifest_sha256=trained.manifest_sha256,
+        data=trained.data,
+        champion=contest.reference,
+        split={
+            "strategy": split.strategy,
+            "digest": split.digest,
+            "train": split.train.height,
+            "validation": split.validation.height,
+            "test": split.test.height,
+        },
+        evaluation=measured,
+        training_rows=trained.rows,
+        min_rows=spec.validation.min_rows,
+        training_seconds=trained.seconds,
+        time_limit_seconds=spec.training.time_limit.total_seconds(),
+        critical_quality_failures=contest.critical_quality_failures,
+        gates=(),
+        environment=dict(contest.environment),
+        code_commit=contest.code_commit,
+        seed=trained.seed,
+        as_of=trained.as_of,
+        importance_correlation=evaluation.importance_correlation(
+            measured.explanation, measured.champion_explanation
+        ),
+        leakage=features.leakage(spec, split),
+    )
+    return replace(evidence, gates=promotion.evaluate_gates(spec, evidence)), shap
+
+
+def _measure(
+    spec: ModelSpec, contest: Contest, progress: Callable[[str], None]
+) -> tuple[Evaluation, evaluation.ShapValues]:
+    measured = evaluation.evaluate(
+        spec,
+        contest.challenger,
+        contest.champion,
+        contest.split,
+        size_bytes=contest.size_bytes,
+        look=contest.analysis,
+        before=contest.accumulated,
+    )
+    if contest.comparable is not None:
+        notes = (contest.comparable.note, *measured.notes)
+        measured = replace(measured, notes=notes, comparable_rows=contest.comparable.rows)
+    for warning in contest.warnings:
+        progress(f"warning: {warning}")
+    for note in measured.notes:
+        progress(note)
+    progress("explaining it with SHAP")
+    shap, champion_shap = explain_both(
+        spec, contest.challenger, contest.champion, contest.split, contest.trained.seconds
+    )
+    return (
+        replace(
+            measured,
+            explanation=evaluation.ranking(shap),
+            champion_explanation=evaluation.ranking(champion_shap) if champion_shap else None,
+            warnings=contest.warnings,
+        ),
+        shap,
+    )
