@@ -42,7 +42,7 @@ def _past(facts: TableFacts, time: TimeFacts) -> Iterator[str]:
         target = scalar(facts.target)
         yield f"  lags: {{columns: [{target}], steps: {listed(steps)}}}"
         yield f"  rolling: {{columns: [{target}], windows: {listed(windows)}, statistics: [mean, std]}}"
-    elif facts.own_past:
+    elif facts.own_past or (facts.problem == "regression" and facts.is_series):
         season = 12 // time.months if time.months else 0
         steps = [1, 2, 3, *([season] if season > 3 and facts.rows > 5 * season else [])]
         yield f"  lags: {{columns: [{scalar(facts.target)}], steps: {listed(steps)}}} # readings, not hours"

@@ -34,8 +34,8 @@ def entity_of(table: pl.DataFrame, instants: pl.Series, target: str) -> tuple[st
         target: The column to predict.
 
     Returns:
-        One column, or two; none where time alone identifies rows, or where every column leaves more than a tenth of the
-        repeated instants.
+        One column, or two, with a telling name rather than without, text rather than numbers, then few values; none
+        where time alone identifies rows, or where every column leaves more than a tenth of the repeated instants.
     """
     repeats = _repeats(instants)
     if repeats <= FEW_REPEATS * table.height:
@@ -43,16 +43,17 @@ def entity_of(table: pl.DataFrame, instants: pl.Series, target: str) -> tuple[st
     allowed = min(0.01 * table.height, 0.1 * repeats)
     nameable = [name for name in table.columns if name != target and _is_name(table[name])]
     for many in (1, 2):
-        candidates: list[tuple[int, int, tuple[str, ...]]] = []
+        candidates: list[tuple[int, int, int, tuple[str, ...]]] = []
         for names in combinations(nameable[:MANY_NAMES], many):
             unnamed = sum(not named_entity(name) for name in names)
             if many == 2 and (unnamed or repeats < table.height // 2):
                 continue
             pairs = table.select(names).with_columns(instants.alias(" instant"))
             if table.height - pairs.n_unique() <= allowed:
-                candidates.append((unnamed, table.select(names).n_unique(), names))
+                measures = sum(table[name].dtype != pl.String for name in names)
+                candidates.append((unnamed, measures, table.select(names).n_unique(), names))
         if candidates:
-            return min(candidates)[2]
+            return min(candidates)[3]
     return ()
 
 

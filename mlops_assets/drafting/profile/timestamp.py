@@ -28,6 +28,8 @@ from mlops_assets.readings.cleaning.timestamps import to_instants
 
 _NO_CLOCK: Final = re.compile(r"(?i)(birth|born|dob$|expir|due(_|$)|deadline|valid_(to|until))")
 """Dates that say nothing about when the row was taken."""
+NEARLY_ALL: Final = 0.98
+"""Proportion of the different instants of another column with which a column with a time zone is preferred."""
 REGULAR_MONTHS: Final = 0.9
 """Share of steps that must be as many months for readings to keep to the calendar."""
 
@@ -62,7 +64,10 @@ def time_of(frame: pl.DataFrame, target: str, requested: str | None) -> tuple[Ti
             candidates.append(
                 (parsed[1].n_unique() // 2, -frame.width, replace(parsed[0], made_of=parts), parsed[1])
             )
-    best = max(candidates, key=lambda one: one[:2], default=None)
+    most = max((count for count, *_ in candidates), default=0)
+    # A local clock repeats an hour a year: a column that names its zone wins where both say nearly the same.
+    zoned = [one for one in candidates if one[2].zoned and one[0] >= NEARLY_ALL * most]
+    best = max(zoned or candidates, key=lambda one: one[:2], default=None)
     return (best[2], best[3]) if best else None
 
 

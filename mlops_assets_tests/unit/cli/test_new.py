@@ -248,6 +248,29 @@ def test_long_ids_and_mostly_numeric_text_are_declared_as_text(tmp_path: Path) -
     assert readings.frame["device"].n_unique() == 3
 
 
+def test_an_entity_is_a_name_rather_than_a_measure(tmp_path: Path) -> None:
+    grades = {"alpha": 2.0, "beta": 4.0, "gamma": 6.0, "delta": 7.0}
+    parts = [
+        series(100).with_columns(grade=pl.lit(grade), line=pl.lit(line)) for line, grade in grades.items()
+    ]
+    assert drafted(tmp_path, pl.concat(parts), "level").entity == "line"
+
+
+def test_a_timestamp_with_a_zone_wins_over_a_local_clock(tmp_path: Path) -> None:
+    local = series(400, x=RNG.random(400)).select(
+        pl.col("when").dt.replace_time_zone(None).alias("clock"), pl.col("when").alias("utc"), "level", "x"
+    )
+    assert drafted(tmp_path, local, "level").timestamp == "utc"
+
+
+def test_a_series_with_other_columns_keeps_its_own_past(tmp_path: Path) -> None:
+    frame = series(400, **{name: RNG.random(400) for name in "abcd"})
+    spec = drafted(tmp_path, frame, "level")
+    assert spec.problem == "regression"
+    assert spec.features.lags is not None
+    assert spec.features.lags.columns == ("level",)
+
+
 def test_a_few_bad_times_are_set_aside_with_their_lines(tmp_path: Path) -> None:
     times = [(START + timedelta(minutes=10 * row)).strftime("%d.%m.%Y %H:%M") for row in range(4_032)]
     times[0], times[2_000], times[2_001] = "unknown", "31.02.2026 10:00", "unknown"
