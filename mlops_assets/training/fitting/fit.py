@@ -5,7 +5,7 @@ candidate that fails or runs out of time is an answer, not an exception. Choosin
 
 Why a process: a native library that hangs, or eats the memory, can be ended in no other way without taking the run
 with it. What it costs, and why it is kept warm, is explained in `worker_pool`. Only direct solutions of known,
-small cost (`is_quick`) are fitted here.
+small cost (`runs_inline`) are fitted here.
 """
 
 from __future__ import annotations

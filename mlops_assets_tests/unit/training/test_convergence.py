@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.training.algorithms.base.state_space import RESTARTS
+from mlops_assets.training.algorithms.logistic import Logistic
 from mlops_assets.training.algorithms.sarimax import Sarimax
 
 
@@ -76,3 +78,26 @@ def test_a_likelihood_that_is_not_a_number_never_reads_as_converged() -> None:
     model = Model([float("nan")] * (1 + len(RESTARTS)))
     with pytest.warns(UserWarning, match="did not converge"):
         maximize(model)
+
+
+def classes() -> tuple[FeatureMatrix, Any]:
+    values = np.random.default_rng(0).normal(size=(400, 3))
+    noise = np.random.default_rng(1).normal(size=400)
+    return FeatureMatrix(("a", "b", "c"), values), np.where(
+        values @ [3.0, -2.0, 1.0] + noise > 0, "yes", "no"
+    )
+
+
+def test_a_logistic_regression_that_stops_early_is_fitted_by_a_second_optimizer() -> None:
+    matrix, labels = classes()
+    few = Logistic("classification", {"max_iter": 6}).fit(matrix, labels)
+    many = Logistic("classification").fit(matrix, labels)
+    np.testing.assert_allclose(few.predict_proba(matrix), many.predict_proba(matrix), atol=1e-3)
+    assert few.native.named_steps["model"].solver == "newton-cholesky"
+
+
+def test_a_solver_of_the_model_file_stays_and_its_warning_is_reported() -> None:
+    from sklearn.exceptions import ConvergenceWarning
+
+    with pytest.warns(ConvergenceWarning):
+        Logistic("classification", {"max_iter": 2, "solver": "lbfgs"}).fit(*classes())

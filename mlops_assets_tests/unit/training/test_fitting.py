@@ -182,7 +182,7 @@ def test_cores(tmp_path: Path) -> None:
     assert 1 <= idle_cores() <= usable_cores()
 
 
-def test_warming_up_starts_what_the_next_fit_uses() -> None:
+def test_prefetching_starts_what_the_next_fit_uses() -> None:
     worker_pool._close_all()
     training.prefetch(spec(AlgorithmChoice(name="svm"), AlgorithmChoice(name="random_forest")))
     training.prefetch(spec(AlgorithmChoice(name="svm")))
@@ -192,13 +192,13 @@ def test_warming_up_starts_what_the_next_fit_uses() -> None:
     assert [process.pid for process in fitting_processes()] == [warmed]
 
 
-def test_warming_up_also_starts_what_verifies_a_model_that_is_fitted_here() -> None:
+def test_prefetching_also_starts_what_verifies_a_model_that_is_fitted_here() -> None:
     worker_pool._close_all()
     training.prefetch(spec(AlgorithmChoice(name="ridge"), AlgorithmChoice(name="linear")))
     assert len(fitting_processes()) == 1
 
 
-def test_a_direct_solution_of_known_cost_needs_no_process() -> None:
+def test_a_closed_form_fit_of_known_cost_needs_no_process() -> None:
     worker_pool._close_all()
     ridge, linear = fit(AlgorithmChoice(name="ridge"), AlgorithmChoice(name="linear"))
     assert (ridge.status, linear.status) == ("trained", "trained")
@@ -217,7 +217,7 @@ def test_a_direct_solution_of_known_cost_needs_no_process() -> None:
         ([], None),
     ],
 )
-def test_learning_by_heart_is_noticed(losses: list[tuple[float, float]], expected: bool | None) -> None:
+def test_overfitting_is_detected(losses: list[tuple[float, float]], expected: bool | None) -> None:
     history = [
         Progress(step, {"train_l2": train, "validation_l2": validation})
         for step, (train, validation) in enumerate(losses)
