@@ -81,12 +81,12 @@ def fitted(kind: str, frame: pl.DataFrame) -> Any:
         "lightgbm": LGBMRegressor(n_estimators=20, verbose=-1, n_jobs=1),
         "forest": RandomForestRegressor(10, random_state=0),
         "ridge": Ridge(),
-        "neighbours": KNeighborsRegressor(),
+        "neighbors": KNeighborsRegressor(),
     }
     return models[kind].fit(frame.select(NAMES).to_numpy()[:400], frame["y"].to_numpy()[:400])
 
 
-@pytest.mark.parametrize("kind", ["lightgbm", "forest", "ridge", "neighbours"])
+@pytest.mark.parametrize("kind", ["lightgbm", "forest", "ridge", "neighbors"])
 def test_values_add_up_to_the_prediction(kind: str, frame: pl.DataFrame) -> None:
     native = fitted(kind, frame)
     result = explained(native, frame)
@@ -95,7 +95,7 @@ def test_values_add_up_to_the_prediction(kind: str, frame: pl.DataFrame) -> None
     ranked = evaluation.ranking(result)
     assert ranked.ranking[0][0] == "a"
     assert ranked.rows == 40
-    assert ("estimated" in ranked.method) == (kind == "neighbours")
+    assert ("estimated" in ranked.method) == (kind == "neighbors")
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_values_add_up_to_the_prediction(kind: str, frame: pl.DataFrame) -> None
     [
         ("ridge", "exact linear SHAP, in units of log1p(y)"),
         ("lightgbm", "exact tree SHAP (lightgbm), in units of log1p(y)"),
-        ("neighbours", "permutations (estimated)"),
+        ("neighbors", "permutations (estimated)"),
     ],
 )
 def test_values_of_a_logarithm_say_so(kind: str, expected_method: str, frame: pl.DataFrame) -> None:
     result = explained(fitted(kind, frame), frame, target_transform="log1p")
     assert result.method == f"{expected_method}, 40 rows"
-    assert result.unit == ("" if kind == "neighbours" else ", in units of log1p(y)")
+    assert result.unit == ("" if kind == "neighbors" else ", in units of log1p(y)")
 
 
 def test_boosted_trees_explain_themselves_as_the_library_does(frame: pl.DataFrame) -> None:
@@ -190,7 +190,7 @@ def test_as_many_rows_are_explained_as_there_is_time_for(each: float, rows: Any,
 
 
 def test_less_time_explains_fewer_rows_never_others(frame: pl.DataFrame) -> None:
-    for kind, slow in (("lightgbm", SlowTrees), ("neighbours", Slow)):
+    for kind, slow in (("lightgbm", SlowTrees), ("neighbors", Slow)):
         native = fitted(kind, frame)
         whole = in_time(native, frame, Clock(1e6))
         clock = Clock(5.0, *((0.05, 0.0) if kind == "lightgbm" else (0.0003, 0.0001)))
@@ -208,7 +208,7 @@ def test_permutations_predict_no_more_than_the_time_allows(
     each: float, call: float, frame: pl.DataFrame
 ) -> None:
     clock = Clock(5.0, each, call)
-    result = in_time(Slow(fitted("neighbours", frame), clock), frame, clock)
+    result = in_time(Slow(fitted("neighbors", frame), clock), frame, clock)
     assert clock.left >= 0
     assert len(result.values) >= MIN_ROWS
     assert np.isfinite(result.values).all()
@@ -216,13 +216,13 @@ def test_permutations_predict_no_more_than_the_time_allows(
 
 def test_a_model_too_slow_for_any_estimate_predicts_as_little_as_possible(frame: pl.DataFrame) -> None:
     clock = Clock(1.0, 0.0, 60.0)
-    result = in_time(Slow(fitted("neighbours", frame), clock), frame, clock)
+    result = in_time(Slow(fitted("neighbors", frame), clock), frame, clock)
     assert result.method.startswith("permutations (estimated against 1 training row), 10 of 150 rows")
     assert clock.left >= 1 - 60 * (3 + len(NAMES))
 
 
 def test_permutations_of_a_fast_model_use_every_row(frame: pl.DataFrame) -> None:
-    result = in_time(fitted("neighbours", frame), frame, Clock(1.0), 200)
+    result = in_time(fitted("neighbors", frame), frame, Clock(1.0), 200)
     assert result.method == "permutations (estimated), 200 rows"
 
 
@@ -263,7 +263,7 @@ def test_blocks_smaller_than_the_least_number_of_rows_still_explain_that_many(fr
     trees = fitted("lightgbm", frame)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explainer_module, "MAX_VALUES", 8)
-        result = in_time(fitted("neighbours", frame), frame, Clock(1e6), 30)
+        result = in_time(fitted("neighbors", frame), frame, Clock(1e6), 30)
         assert len(result.values) == 30
         assert len(explained(trees, frame).values) == 40
 
