@@ -166,6 +166,9 @@ class Evidence:
     as_of: datetime
     importance_correlation: float | None = None
     leakage: tuple[str, ...] = ()
+    """Proofs that the target leaks into the features."""
+    suspicions: tuple[str, ...] = ()
+    """What only a person can tell from a leak."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from mlops_assets.features.reference import profile
 from mlops_assets.features.row_identity import SeenRows
 from mlops_assets.features.serving import online, recent
 from mlops_assets.features.splitting import seen_rows, split
+from mlops_assets.features.suspicions import suspicions
 
 __all__ = [
     "FEATURE_KINDS",
@@ -41,4 +42,5 @@ __all__ = [
     "seen_rows",
     "sliding",
     "split",
+    "suspicions",
 ]

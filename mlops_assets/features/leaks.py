@@ -19,6 +19,10 @@ from mlops_assets.model_file import ModelSpec
 DISGUISE: Final = 0.9999
 """Absolute rank correlation of a feature with the target from which the two say the same."""
 SAMPLE_ROWS: Final = 20_000
+FEWEST_OF_A_CLASS: Final = 50
+"""Rows of each class below which several values per class are no proof."""
+FEWEST_VALUES: Final = 25
+"""Different values below which equal order is no proof: a few steps of a scale agree by chance."""
 
 
 def leakage(spec: ModelSpec, split: Split) -> tuple[str, ...]:
@@ -96,7 +100,8 @@ def _disguised(spec: ModelSpec, split: Split) -> Iterator[str]:
         if rows.height < 30:
             continue
         correlation = rows.select(pl.corr("feature", "target")).item()
-        if correlation is not None and abs(correlation) >= DISGUISE:
+        distinct = min(rows["feature"].n_unique(), rows["target"].n_unique())
+        if distinct >= FEWEST_VALUES and correlation is not None and abs(correlation) >= DISGUISE:
             yield f"feature {name!r} is the target in disguise: rank correlation {correlation:.5f}"
 
 
@@ -105,6 +110,8 @@ def _names_the_class(column: pl.Series, target: pl.Series) -> str | None:
     rows = pl.DataFrame({"feature": column.cast(pl.String), "target": target.cast(pl.String)}).drop_nulls()
     values, classes = rows["feature"].n_unique(), rows["target"].n_unique()
     if rows.height < 30 or values < classes or values > max(2 * classes, 10) or classes < 2:
+        return None
+    if values > classes and int(rows["target"].value_counts()["count"].to_numpy().min()) < FEWEST_OF_A_CLASS:
         return None
     pairs = rows.unique().height
     return (

@@ -163,7 +163,7 @@ class DataQuality(GateParameters):
 
 
 class Leakage(GateParameters):
-    """Nothing of the answer leaks into the features, as far as the leakage checks can see."""
+    """No proof that the target leaks into the features (refuses), and no suspicion (a person must approve)."""
 
     kind: Literal["leakage"] = "leakage"
 

@@ -40,7 +40,7 @@ class WaiverRecord(Protocol):
     def expires_at(self) -> datetime: ...
 
 
-SETTLED_BY_PEOPLE = ("approval", "importance_shift")
+SETTLED_BY_PEOPLE = ("approval", "importance_shift", "leakage")
 """Gates that wait for a person when they answer 'not enough evidence'."""
 
 

@@ -105,6 +105,7 @@ def build_evidence(
             measured.explanation, measured.champion_explanation
         ),
         leakage=features.leakage(spec, split),
+        suspicions=features.suspicions(spec, split),
     )
     return replace(evidence, gates=promotion.evaluate_gates(spec, evidence)), shap
 

@@ -36,9 +36,11 @@ def data_quality(params: DataQuality, evidence: Evidence) -> GateResult:
 
 
 def leakage(params: Leakage, evidence: Evidence) -> GateResult:
-    """No leakage check has found anything."""
+    """Return a hard failure for a proof of leakage, 'not enough evidence' for a suspicion: a person must say."""
     if evidence.leakage:
-        return hard_failure(params.kind, f"the answer leaks into the features: {'; '.join(evidence.leakage)}")
+        return hard_failure(params.kind, f"the target leaks into the features: {'; '.join(evidence.leakage)}")
+    if evidence.suspicions:
+        return inconclusive(params.kind, f"{'; '.join(evidence.suspicions)} A person must approve")
     return passed(params.kind, "no leakage check found anything")
 
 

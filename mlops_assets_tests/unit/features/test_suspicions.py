@@ -1,0 +1,108 @@
+"""A column that explains the target almost alone asks a person; clean tables and pairs of good columns do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mlops_assets import promotion
+from mlops_assets.features import build, leakage, split, suspicions
+from mlops_assets_tests.unit.features.feature_factory import wine
+from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, evidence_of, spec_with
+
+RNG = np.random.default_rng(0)
+ROWS = 2_000
+SIGNAL = np.cumsum(RNG.normal(size=ROWS))
+CLASSES = RNG.choice(["no", "yes"], ROWS, p=[0.8, 0.2])
+
+
+def found(target: Any, leak: Any, problem: str = "regression") -> tuple[str, ...]:
+    numbers = {
+        "problem": problem,
+        "training": {"algorithms": [{"name": "ridge"}]},
+        "evaluation": {"primary": "rmse"},
+    }
+    spec = wine(**(numbers if problem == "regression" else {}))
+    frame = pl.DataFrame({"y": target, "leak": leak, "a": RNG.normal(size=ROWS), "b": RNG.normal(size=ROWS)})
+    made = split(spec, build(spec, frame))
+    assert leakage(spec, made) == ()
+    return suspicions(spec, made)
+
+
+LEAKS: list[tuple[str, Any]] = [
+    ("target of the next row", np.roll(SIGNAL, -1)),
+    ("centered rolling mean", np.convolve(SIGNAL, np.ones(5) / 5, mode="same")),
+    ("square", SIGNAL**2 * np.sign(SIGNAL) + 30 * RNG.normal(size=ROWS)),
+    ("rounded", np.round(SIGNAL)),
+]
+
+
+@pytest.mark.parametrize(("name", "leak"), LEAKS)
+def test_a_leak_of_numbers_is_suspected(name: str, leak: Any) -> None:
+    [sentence] = found(SIGNAL, leak)
+    assert sentence.startswith("column 'leak' alone explains 9"), name
+
+
+def test_a_leak_of_classes_is_suspected() -> None:
+    score = np.where(CLASSES == "yes", RNG.normal(6, 1, ROWS), RNG.normal(0, 1, ROWS))
+    [sentence] = found(CLASSES, score, "classification")
+    assert "column 'leak' alone explains 9" in sentence
+
+
+def test_few_values_are_no_proof_until_each_class_has_rows_enough() -> None:
+    for rows, proofs in ((120, 0), (600, 1)):
+        labels = RNG.choice(["no", "yes"], rows, p=[0.7, 0.3])
+        code = np.where(labels == "yes", RNG.choice(["u", "v"], rows), RNG.choice(["w", "x", "z"], rows))
+        spec = wine()
+        made = split(spec, build(spec, pl.DataFrame({"y": labels, "code": code, "a": RNG.normal(size=rows)})))
+        assert len(leakage(spec, made)) == proofs
+
+
+def test_skill_is_no_suspicion() -> None:
+    assert found(SIGNAL, SIGNAL + SIGNAL.std() * RNG.normal(size=ROWS)) == ()
+    assert found(CLASSES, RNG.normal(size=ROWS), "classification") == ()
+
+
+def test_two_columns_that_both_explain_are_physics() -> None:
+    spec = wine(
+        problem="regression", training={"algorithms": [{"name": "ridge"}]}, evaluation={"primary": "rmse"}
+    )
+    flow = RNG.normal(size=ROWS)
+    frame = pl.DataFrame(
+        {"y": flow + 0.1 * RNG.normal(size=ROWS), "a": flow, "b": flow + 0.1 * RNG.normal(size=ROWS)}
+    )
+    assert suspicions(spec, split(spec, build(spec, frame))) == ()
+
+
+def test_a_suspicion_asks_a_person_and_a_proof_refuses() -> None:
+    spec = spec_with(["leakage", {"metric_at_most": {"metric": "rmse", "limit": 5.0}}])
+    for changes, verdict, outcome in (
+        ({}, "pass", "promote"),
+        ({"suspicions": ("column 'x' ...?",)}, "not_enough_evidence", "keep"),
+        ({"leakage": ("rows of train are in test",)}, "fail", "refuse"),
+    ):
+        evidence = evidence_of(evaluation_of(0.9, 1.0), spec, **changes)
+        gates = promotion.evaluate_gates(spec, evidence)
+        assert gates[0].verdict == verdict
+        assert promotion.decide(spec, gates, evidence.champion).outcome == outcome
+        assert promotion.waiting(gates, None, (), None) == (outcome == "keep")
+
+
+@pytest.mark.parametrize("name", ["load_iris", "load_breast_cancer", "load_diabetes", "load_digits"])
+def test_clean_public_tables_are_neither_refused_nor_suspected(name: str) -> None:
+    from sklearn import datasets
+
+    table = getattr(datasets, name)(as_frame=True)
+    problem = "regression" if name == "load_diabetes" else "classification"
+    changes = {
+        "problem": problem,
+        "training": {"algorithms": [{"name": "ridge"}]},
+        "evaluation": {"primary": "rmse"},
+    }
+    spec = wine(**(changes if problem == "regression" else {}))
+    frame = pl.from_pandas(table.data).with_columns(y=pl.Series(table.target))
+    made = split(spec, build(spec, frame))
+    assert (leakage(spec, made), suspicions(spec, made)) == ((), ())
