@@ -62,10 +62,10 @@ def _explained(column: pl.Series, target: NDArray[np.float64], classes: bool) ->
     for made, judged in ((half == 0, half == 1), (half == 1, half == 0)):
         if classes:
             size = int(target.max()) + 1
-            counts = np.zeros((BINS + 2, size))
-            np.add.at(counts, (bins[made], target[made].astype(int)), 1)
-            overall = counts.sum(axis=0)
-            best = np.where(counts.sum(axis=1) > 0, counts.argmax(axis=1), overall.argmax())
+            table = np.zeros((BINS + 2, size))
+            np.add.at(table, (bins[made], target[made].astype(int)), 1)
+            overall = table.sum(axis=0)
+            best = np.where(table.sum(axis=1) > 0, table.argmax(axis=1), overall.argmax())
             left += float((best[bins[judged]] != target[judged]).sum())
             total += float((overall.argmax() != target[judged]).sum())
         else:
