@@ -292,8 +292,8 @@ def line(spec: ModelSpec, platform: Platform, shown: str, known: str, as_of: dat
     """Live one life and say how it went."""
     from mlops_assets.defs.execution import materialize
 
-    began, said = time.monotonic(), list[str]()
-    finished = materialize(spec, as_of=as_of, actor="benchmark", progress=said.append, reuse=False)
+    began, message = time.monotonic(), list[str]()
+    finished = materialize(spec, as_of=as_of, actor="benchmark", progress=message.append, reuse=False)
     seconds = time.monotonic() - began
     record = known_record(platform, spec, EVALUATION_REPORT, ReportRecord)
     if record is None:

@@ -45,8 +45,8 @@ def main() -> None:
                 one = timed(COMMANDS[what], _environment(folder, size), folder / "home")
                 if number:  # the first compiles what is imported
                     taken[what, size].append(one)
-        for (what, size), found in taken.items():
-            wall, cpu = (statistics.median(getattr(one, part) for one in found) for part in ("wall", "cpu"))
+        for (what, size), result in taken.items():
+            wall, cpu = (statistics.median(getattr(one, part) for one in result) for part in ("wall", "cpu"))
             print(f"{what:32}{size:>5} models{wall:>8.2f} s wall{cpu:>8.2f} s CPU")
         slowest = statistics.median(one.wall for one in taken[VALIDATE, chosen.models])
         print(f"{chosen.models} models {'within' if slowest < LIMIT else 'OVER'} {LIMIT:.0f} s")

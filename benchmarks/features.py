@@ -182,15 +182,15 @@ def main() -> None:
         subprocess.run(
             [sys.executable, "-m", "benchmarks.features", "--make", str(rows), str(file)], check=True
         )
-        found: dict[str, dict[str, float]] = {}
+        result: dict[str, dict[str, float]] = {}
         for turn in range(ROUNDS):
-            for way in ways if turn == 0 else [way for way in ways if way != "pandas"]:
-                one = _in_a_process(way, file)
-                found[way] = {key: min(value, found.get(way, one)[key]) for key, value in one.items()}
-        for way, one in found.items():
-            ratios = {key: one[key] / found[ways[0]][key] for key in ("wall", "cpu")}
+            for method in ways if turn == 0 else [method for method in ways if method != "pandas"]:
+                one = _in_a_process(method, file)
+                result[method] = {key: min(value, result.get(method, one)[key]) for key, value in one.items()}
+        for method, one in result.items():
+            ratios = {key: one[key] / result[ways[0]][key] for key in ("wall", "cpu")}
             print(
-                f"{way:20} {one['columns']:4.0f} columns x {one['rows']:,.0f} rows  "
+                f"{method:20} {one['columns']:4.0f} columns x {one['rows']:,.0f} rows  "
                 f"wall {one['wall']:7.2f} s ({ratios['wall']:5.2f})  cpu {one['cpu']:7.2f} s ({ratios['cpu']:5.2f})  "
                 f"peak {one['peak_gb']:5.2f} GB",
                 flush=True,
@@ -200,8 +200,8 @@ def main() -> None:
 def _in_a_process(way: str, file: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.features", "--measure", way, str(file)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    answer: dict[str, float] = json.loads(done.stdout)
-    return answer
+    response: dict[str, float] = json.loads(done.stdout)
+    return response
 
 
 if __name__ == "__main__":

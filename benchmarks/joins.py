@@ -44,10 +44,10 @@ def make(rows: int, folder: Path) -> None:
         | {f"f{number:02d}": chance.normal(size=rows) for number in range(COLUMNS)}
     )
     facts.unique(["unit", "at"]).sort("at").write_parquet(folder / "facts.parquet")
-    asked = pl.DataFrame(
+    requested = pl.DataFrame(
         {"at": instants(rows), "unit": pl.Series(chance.integers(0, ENTITIES, rows)).cast(pl.String)}
     )
-    asked.unique(["unit", "at"]).sample(fraction=1.0, shuffle=True, seed=1).write_parquet(
+    requested.unique(["unit", "at"]).sample(fraction=1.0, shuffle=True, seed=1).write_parquet(
         folder / "questions.parquet"
     )
 
@@ -56,16 +56,16 @@ def ours(folder: Path) -> Callable[[], pl.DataFrame]:
     """`features.asof_join`: checks, order of the questions kept."""
     from mlops_assets.features import asof_join
 
-    facts, asked = _frames(folder)
-    return lambda: asof_join(asked, facts, on="at", by=["unit"])
+    facts, requested = _frames(folder)
+    return lambda: asof_join(requested, facts, on="at", by=["unit"])
 
 
 def by_hand(folder: Path) -> Callable[[], pl.DataFrame]:
     """What a careful person writes with polars: sort both, join, put the rows back in the order asked."""
-    facts, asked = _frames(folder)
+    facts, requested = _frames(folder)
 
     def run() -> pl.DataFrame:
-        left = asked.with_row_index("order").sort("at")
+        left = requested.with_row_index("order").sort("at")
         right = facts.sort("at")
         joined = left.join_asof(right, on="at", by="unit", strategy="backward", check_sortedness=False)
         return joined.sort("order").drop("order")
@@ -78,7 +78,7 @@ def feast(folder: Path) -> Callable[[], pl.DataFrame]:
     from mlops_assets.features.store import FeatureStore
     from mlops_assets.model_file import ModelSpec
 
-    facts, asked = _frames(folder)
+    facts, requested = _frames(folder)
     spec = ModelSpec.model_validate(
         {
             "name": "joins",
@@ -96,7 +96,7 @@ def feast(folder: Path) -> Callable[[], pl.DataFrame]:
     )
     store = FeatureStore(spec, folder / "feast")
     store.apply(facts.with_columns(target=0.0))
-    return lambda: store.historical(asked)
+    return lambda: store.historical(requested)
 
 
 WAYS: Final[dict[str, Callable[[Path], Callable[[], pl.DataFrame]]]] = {
@@ -156,16 +156,16 @@ def _table(rows: int, ways: tuple[str, ...]) -> bool:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make(rows, folder)
-        found = {way: _in_a_process(way, folder) for way in ways}
-    base = found[ways[0]]
+        result = {method: _in_a_process(method, folder) for method in ways}
+    base = result[ways[0]]
     print(f"{rows:,} questions, {rows:,} facts of {ENTITIES} entities, {COLUMNS} columns")
-    for way, one in found.items():
+    for method, one in result.items():
         print(
-            f"  {way:16} wall {one['wall']:8.3f} s ({one['wall'] / base['wall']:6.2f})  "
+            f"  {method:16} wall {one['wall']:8.3f} s ({one['wall'] / base['wall']:6.2f})  "
             f"cpu {one['cpu']:8.3f} s ({one['cpu'] / base['cpu']:6.2f})  peak {one['peak_gb']:5.2f} GB",
             flush=True,
         )
-    equal = len({one["same"] for one in found.values()}) == 1
+    equal = len({one["same"] for one in result.values()}) == 1
     print("  rows: the same" if equal else "  rows: DIFFERENT")
     return equal
 
@@ -177,8 +177,8 @@ def _frames(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _in_a_process(way: str, folder: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.joins", "--way", way, "--folder", str(folder)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    response: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return response
 
 
 if __name__ == "__main__":

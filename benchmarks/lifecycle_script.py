@@ -95,7 +95,7 @@ def check(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
         "quarantined": good.height >= 0.95 * frame.height,
         **{f"missing_{name}": facts[f"missing_{name}"] <= 0.05 for name in used},
     }
-    if broken := [name for name, held in passed.items() if not held]:
+    if broken := [name for name, kept in passed.items() if not kept]:
         raise SystemExit(f"rules broken: {broken}")
     return good
 
@@ -167,13 +167,13 @@ def fit_lightgbm(parts: dict[str, Part]) -> Any:
 
 def measure(model: Any, parts: dict[str, Part]) -> dict[str, float]:
     """rmse, mae and r2 of every part."""
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for part, (values, truth) in parts.items():
-        said = model.predict(values)
-        found[f"rmse_{part}"] = float(root_mean_squared_error(truth, said))
-        found[f"mae_{part}"] = float(mean_absolute_error(truth, said))
-        found[f"r2_{part}"] = float(r2_score(truth, said))
-    return found
+        message = model.predict(values)
+        result[f"rmse_{part}"] = float(root_mean_squared_error(truth, message))
+        result[f"mae_{part}"] = float(mean_absolute_error(truth, message))
+        result[f"r2_{part}"] = float(r2_score(truth, message))
+    return result
 
 
 def explain(model: Any, parts: dict[str, Part], package: bool) -> tuple[Floats, Floats, Floats]:
@@ -185,11 +185,11 @@ def explain(model: Any, parts: dict[str, Part], package: bool) -> tuple[Floats, 
         import shap
 
         if isinstance(model, lightgbm.Booster):
-            found = shap.TreeExplainer(model)(rows)
+            result = shap.TreeExplainer(model)(rows)
         else:
             scaler, linear = model[0], model[1]
-            found = shap.LinearExplainer(linear, scaler.transform(train))(scaler.transform(rows))
-        return np.asarray(found.values), rows, np.broadcast_to(found.base_values, SHAP_ROWS)
+            result = shap.LinearExplainer(linear, scaler.transform(train))(scaler.transform(rows))
+        return np.asarray(result.values), rows, np.broadcast_to(result.base_values, SHAP_ROWS)
     if isinstance(model, lightgbm.Booster):
         flat = np.asarray(model.predict(rows, pred_contrib=True))
         return flat[:, :-1], rows, flat[:, -1]
@@ -210,7 +210,7 @@ def draw(
 ) -> None:
     """Seven pictures as PNG files."""
     values, truth = parts["test"]
-    said = model.predict(values)
+    message = model.predict(values)
     thin = np.linspace(0, len(truth) - 1, 1_200).astype(int)
     pushes, inputs, base = shap
     top = np.argsort(np.abs(pushes).mean(axis=0))[-12:]
@@ -220,48 +220,48 @@ def draw(
     _save(figure, folder / "metrics.png")
 
     figure, axes = _figure("Predicted against actual")
-    axes.scatter(truth[thin], said[thin], s=9, alpha=0.35)
+    axes.scatter(truth[thin], message[thin], s=9, alpha=0.35)
     axes.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color="red")
     _save(figure, folder / "predicted_vs_actual.png")
 
     figure, axes = _figure("Error over time")
     when = np.array(frame[TIME].tail(len(truth)).to_list())
-    axes.scatter(when[thin], (said - truth)[thin], s=6, alpha=0.3)
+    axes.scatter(when[thin], (message - truth)[thin], s=6, alpha=0.3)
     window = len(truth) // 50
-    axes.plot(when[thin], np.convolve(said - truth, np.ones(window) / window, mode="same")[thin])
+    axes.plot(when[thin], np.convolve(message - truth, np.ones(window) / window, mode="same")[thin])
     figure.autofmt_xdate(rotation=25)
     _save(figure, folder / "residuals.png")
 
     figure, axes = _figure("What moves the predictions")
-    axes.barh([names[place] for place in top], np.abs(pushes).mean(axis=0)[top])
+    axes.barh([names[index] for index in top], np.abs(pushes).mean(axis=0)[top])
     _save(figure, folder / "feature_importance.png")
 
     figure, axes = _figure("SHAP summary")
     shown = np.linspace(0, len(pushes) - 1, 300).astype(int)
     rng = np.random.default_rng(0)
-    for height, place in enumerate(top):
-        low, high = np.percentile(inputs[shown, place], [5, 95])
-        shade = np.clip((inputs[shown, place] - low) / ((high - low) or 1.0), 0, 1)
+    for height, index in enumerate(top):
+        low, high = np.percentile(inputs[shown, index], [5, 95])
+        shade = np.clip((inputs[shown, index] - low) / ((high - low) or 1.0), 0, 1)
         spread = rng.uniform(-0.3, 0.3, len(shown))
-        axes.scatter(pushes[shown, place], height + spread, c=shade, cmap="viridis", s=9)
-    axes.set_yticks(range(len(top)), [names[place] for place in top])
+        axes.scatter(pushes[shown, index], height + spread, c=shade, cmap="viridis", s=9)
+    axes.set_yticks(range(len(top)), [names[index] for index in top])
     _save(figure, folder / "shap_summary.png")
 
     figure, axes = _figure("One prediction taken apart")
     level = float(base[-1])
-    for height, place in enumerate(top[::-1]):
-        axes.barh(height, pushes[-1, place], left=level, color="red" if pushes[-1, place] > 0 else "blue")
-        level += pushes[-1, place]
-    axes.set_yticks(range(len(top)), [f"{names[place]} = {inputs[-1, place]:.4g}" for place in top[::-1]])
+    for height, index in enumerate(top[::-1]):
+        axes.barh(height, pushes[-1, index], left=level, color="red" if pushes[-1, index] > 0 else "blue")
+        level += pushes[-1, index]
+    axes.set_yticks(range(len(top)), [f"{names[index]} = {inputs[-1, index]:.4g}" for index in top[::-1]])
     _save(figure, folder / "shap_waterfall.png")
 
     figure, axes = _figure("One prediction: what raises and what lowers it")
     for sign in (1, -1):
         edge = float(base[-1] + pushes[-1].sum())
-        for place in top[::-1]:
-            if sign * pushes[-1, place] > 0:
-                axes.barh(0, -pushes[-1, place], left=edge, edgecolor="white")
-                edge -= pushes[-1, place]
+        for index in top[::-1]:
+            if sign * pushes[-1, index] > 0:
+                axes.barh(0, -pushes[-1, index], left=edge, edgecolor="white")
+                edge -= pushes[-1, index]
     _save(figure, folder / "shap_force.png")
 
 
@@ -324,8 +324,8 @@ def main() -> None:
             model, name="model", registered_model_name="plain_script", pip_requirements=requirements
         )
     values = np.concatenate([part[0] for part in parts.values()])
-    answers = table.select(TIME, UNIT).with_columns(prediction=pl.Series(model.predict(values)))
-    answers.write_parquet(chosen.folder / "plain_predictions.parquet")
+    responses = table.select(TIME, UNIT).with_columns(prediction=pl.Series(model.predict(values)))
+    responses.write_parquet(chosen.folder / "plain_predictions.parquet")
     print(f"{best}: rmse {metrics['rmse_validation']:.4g} on validation, {metrics['rmse_test']:.4g} on test")
 
 

@@ -109,8 +109,8 @@ def main() -> None:
 def _in_a_process(work: str, rows: int) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.scaling", "--work", work, "--measure", str(rows)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    response: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return response
 
 
 if __name__ == "__main__":

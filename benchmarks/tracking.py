@@ -110,10 +110,10 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     warnings.simplefilter("ignore")
     values = np.random.default_rng(0).normal(size=(1_000, 20))
-    matrix = FeatureMatrix(tuple(f"x{place}" for place in range(20)), values)
+    matrix = FeatureMatrix(tuple(f"x{index}" for index in range(20)), values)
     model = training.ALGORITHMS["ridge"]("regression", {"alpha": 1.0}).fit(matrix, values[:, 0] * 2)
     sample = FeatureMatrix(matrix.names, values[:20])
-    given = [f"{name}=={version(name)}" for name in ("scikit-learn", "skops", "numpy")]
+    provided = [f"{name}=={version(name)}" for name in ("scikit-learn", "skops", "numpy")]
     with tempfile.TemporaryDirectory(prefix="mlops-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         uri = f"sqlite:///{folder}/mlflow.db"
@@ -121,22 +121,22 @@ def main() -> None:
         ways = {
             "ours": ours(registry, model, sample, folder / "bundles"),
             "log_model, requirements inferred": theirs(uri, model.native, None),
-            "log_model, requirements given": theirs(uri, model.native, given),
+            "log_model, requirements given": theirs(uri, model.native, provided),
         }
         print(machine())
-        taken: dict[str, list[Taken]] = {way: [] for way in ways}
+        taken: dict[str, list[Taken]] = {method: [] for method in ways}
         for number in range(rounds + 1):
-            for way, log in ways.items():
+            for method, log in ways.items():
                 one = timed(log, number + 1)
                 if number:
-                    taken[way].append(one)
-    for way, found in taken.items():
+                    taken[method].append(one)
+    for method, result in taken.items():
         wall, cpu = (
-            statistics.median(kind) for kind in zip(*((one.wall, one.cpu) for one in found), strict=True)
+            statistics.median(kind) for kind in zip(*((one.wall, one.cpu) for one in result), strict=True)
         )
-        line = f"{way:34}{wall:>8.2f} s{cpu:>8.2f} s CPU"
-        if way != "ours":
-            pairs = list(zip(taken["ours"], found, strict=True))
+        line = f"{method:34}{wall:>8.2f} s{cpu:>8.2f} s CPU"
+        if method != "ours":
+            pairs = list(zip(taken["ours"], result, strict=True))
             walls = statistics.median(a.wall / b.wall for a, b in pairs)
             cpus = statistics.median(a.cpu / b.cpu for a, b in pairs)
             line += f"   ours / this: wall {walls:.2f}, CPU {cpus:.2f}"

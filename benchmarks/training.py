@@ -135,9 +135,9 @@ def _lightgbm(rows: Rows) -> Any:
         "force_row_wise": True,
     }
     train = lightgbm.Dataset(rows.train.values, rows.y, params=params)
-    held = lightgbm.Dataset(rows.validation.values, rows.y_validation, reference=train)
+    kept = lightgbm.Dataset(rows.validation.values, rows.y_validation, reference=train)
     stop = lightgbm.early_stopping(50, verbose=False)
-    return lightgbm.train(params, train, 200, valid_sets=[held], callbacks=[stop])
+    return lightgbm.train(params, train, 200, valid_sets=[kept], callbacks=[stop])
 
 
 def _xgboost(rows: Rows) -> Any:
@@ -151,9 +151,9 @@ def _xgboost(rows: Rows) -> Any:
         "tree_method": "hist",
     }
     train = xgboost.DMatrix(rows.train.values, rows.y, nthread=1)
-    held = xgboost.DMatrix(rows.validation.values, rows.y_validation, nthread=1)
+    kept = xgboost.DMatrix(rows.validation.values, rows.y_validation, nthread=1)
     return xgboost.train(
-        params, train, 200, evals=[(held, "held")], early_stopping_rounds=50, verbose_eval=False
+        params, train, 200, evals=[(kept, "held")], early_stopping_rounds=50, verbose_eval=False
     )
 
 
@@ -169,9 +169,9 @@ def _catboost(rows: Rows) -> Any:
             "n_estimators": 200,
         }
     )
-    held = Pool(rows.validation.values, rows.y_validation)
+    kept = Pool(rows.validation.values, rows.y_validation)
     return model.fit(
-        Pool(rows.train.values, rows.y), eval_set=held, early_stopping_rounds=50, logging_level="Silent"
+        Pool(rows.train.values, rows.y), eval_set=kept, early_stopping_rounds=50, logging_level="Silent"
     )
 
 
@@ -245,14 +245,14 @@ PEERS: Final[dict[str, Peer]] = {
 
 def table(rows: int, problem: str) -> Rows:
     """A target with a slope, a bend and an interaction; for forecasts one daily series with a weekly wave."""
-    chance, held = np.random.default_rng(SEED), max(200, rows // 5)
+    chance, kept = np.random.default_rng(SEED), max(200, rows // 5)
     if problem == "forecasting":
-        return _series(rows, held, chance)
-    values = chance.normal(size=(rows + held, COLUMNS))
+        return _series(rows, kept, chance)
+    values = chance.normal(size=(rows + kept, COLUMNS))
     number = values[:, 0] * 2 + np.abs(values[:, 1]) + values[:, 2] * values[:, 3]
     number += 0.5 * chance.normal(size=len(values))
     y = number if problem == "regression" else (number > 0.8).astype(np.int64)
-    names = tuple(f"x{place}" for place in range(COLUMNS))
+    names = tuple(f"x{index}" for index in range(COLUMNS))
     return Rows(FeatureMatrix(names, values[:rows]), y[:rows], FeatureMatrix(names, values[rows:]), y[rows:])
 
 
@@ -300,8 +300,8 @@ def timed(work: Callable[[], Any]) -> tuple[Taken, Any]:
     """What `work` took, in this process and in those it has, and its answer."""
     gc.collect()
     wall, cpu = time.perf_counter(), _cpu()
-    answer = work()
-    return Taken(time.perf_counter() - wall, _cpu() - cpu), answer
+    response = work()
+    return Taken(time.perf_counter() - wall, _cpu() - cpu), response
 
 
 def _cpu() -> float:
@@ -323,8 +323,8 @@ class Fitted:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        found: tuple[str, ...] = self.estimator.classes
-        return found
+        result: tuple[str, ...] = self.estimator.classes
+        return result
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -335,8 +335,8 @@ class Fitted:
         return FeatureMatrix(self.feature_names, features.select(self.feature_names).to_numpy())
 
     def predict(self, features: pl.DataFrame) -> NDArray[Any]:
-        answer: NDArray[Any] = self.estimator.predict(self.matrix(features))
-        return answer
+        response: NDArray[Any] = self.estimator.predict(self.matrix(features))
+        return response
 
     def probabilities(self, features: pl.DataFrame) -> Floats | None:
         return self.estimator.predict_proba(self.matrix(features)) if self.classes else None
@@ -401,8 +401,8 @@ def explain(spec: ModelSpec, model: Any, rows: Rows, fit_seconds: float) -> tupl
         return evaluation.explain(spec, Fitted(model), frames[0], frames[1], lambda: end - time.monotonic())
 
     with quiet():
-        taken, found = timed(work)
-    return f"{len(found.values)} rows, {found.method.split(',')[0]}", taken
+        taken, result = timed(work)
+    return f"{len(result.values)} rows, {result.method.split(',')[0]}", taken
 
 
 @contextlib.contextmanager

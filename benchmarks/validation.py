@@ -95,22 +95,22 @@ def theirs(rows: int) -> dict[str, Any]:
     batch = Batch(spec, frame, END, tuple(frame.columns), {})
     pandas = expectations._pandas(batch)
     del frame
-    asked = [q for rule in rules(spec) for q in expectations.questions(rule, batch)]
+    requested = [q for rule in rules(spec) for q in expectations.questions(rule, batch)]
 
     def verdicts() -> dict[str, bool]:
-        results, _ = expectations._ask("bench", pandas, asked, {})
-        return {name: all(bool(result.success) for result in found) for name, found in results.items()}
+        results, _ = expectations._ask("bench", pandas, requested, {})
+        return {name: all(bool(result.success) for result in matches) for name, matches in results.items()}
 
     return {**measured(verdicts), "import_cpu": imported}
 
 
 def measured(verdicts: Callable[[], dict[str, bool]]) -> dict[str, Any]:
     walls, cpus = [], []
-    found: dict[str, bool] = {}
+    result: dict[str, bool] = {}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(3):
         wall, cpu = time.perf_counter(), time.process_time()
-        found = verdicts()
+        result = verdicts()
         walls.append(time.perf_counter() - wall)
         cpus.append(time.process_time() - cpu)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -119,7 +119,7 @@ def measured(verdicts: Callable[[], dict[str, bool]]) -> dict[str, Any]:
         "cpu": min(cpus),
         "before_mb": before / 1024,
         "peak_mb": peak / 1024,
-        "verdicts": found,
+        "verdicts": result,
     }
 
 
@@ -133,8 +133,8 @@ def main() -> None:
     if chosen.side:
         print(json.dumps({"ours": ours, "theirs": theirs}[chosen.side](chosen.rows)))
         return
-    found = {side: _in_a_process(side, chosen.rows) for side in ("ours", "theirs")}
-    a, b = found["ours"], found["theirs"]
+    result = {side: _in_a_process(side, chosen.rows) for side in ("ours", "theirs")}
+    a, b = result["ours"], result["theirs"]
     print(
         f"validation of {chosen.rows:,} rows, {len(a['verdicts'])} rules ours, {len(b['verdicts'])} of them theirs"
     )
@@ -146,16 +146,16 @@ def main() -> None:
         f"{'ratio':26}{b['wall'] / a['wall']:>9.1f}{b['cpu'] / a['cpu']:>9.1f}{b['peak_mb'] / a['peak_mb']:>9.1f}"
     )
     print(f"import of Great Expectations: {b['import_cpu']:.1f} s CPU, not counted above")
-    apart = {name for name, passed in b["verdicts"].items() if a["verdicts"][name] != passed}
-    print("verdicts: " + ("the same" if not apart else f"DIFFERENT for {', '.join(sorted(apart))}"))
-    sys.exit(1 if apart else 0)
+    difference = {name for name, passed in b["verdicts"].items() if a["verdicts"][name] != passed}
+    print("verdicts: " + ("the same" if not difference else f"DIFFERENT for {', '.join(sorted(difference))}"))
+    sys.exit(1 if difference else 0)
 
 
 def _in_a_process(side: str, rows: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.validation", "--side", side, "--rows", str(rows)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    response: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return response
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def _rows_apart(old: pl.DataFrame, new: pl.DataFrame, both: list[str], retyped: 
         columns = [pl.col(name).cast(pl.String) if name in retyped else pl.col(name) for name in both]
         return frame.lazy().select(columns).group_by(both).len("_count")
 
-    apart = (
+    difference = (
         pl.concat(
             [counted(old), counted(new).with_columns(-pl.col("_count").cast(pl.Int64))],
             how="vertical_relaxed",
@@ -91,7 +91,7 @@ def _rows_apart(old: pl.DataFrame, new: pl.DataFrame, both: list[str], retyped: 
         )
         .collect()
     )
-    removed, added = apart.row(0)
+    removed, added = difference.row(0)
     return int(removed), int(added)
 
 

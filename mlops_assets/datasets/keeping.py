@@ -72,12 +72,12 @@ def tag(
 
     def with_tag(newest: pl.DataFrame | None) -> pl.DataFrame:
         known = pl.DataFrame(schema=_TAGS_SCHEMA) if newest is None else newest
-        given = next((tag for tag in _parse(known) if tag.name == name), None)
-        if given is None:
+        provided = next((tag for tag in _parse(known) if tag.name == name), None)
+        if provided is None:
             return pl.concat([known, _rows(wanted)])
-        if given.versions != wanted.versions:
+        if provided.versions != wanted.versions:
             raise DataError(
-                f"the tag {name!r} of {model} was given by {given.author} on {given.at:%Y-%m-%d}; tags never move"
+                f"the tag {name!r} of {model} was given by {provided.author} on {provided.at:%Y-%m-%d}; tags never move"
             )
         return known
 
@@ -171,10 +171,10 @@ def verify(folder: Path) -> tuple[TableVersion, ...]:
     for version in versions:
         file = folder / f"{version.table}.parquet"
         try:
-            found = content_hash(pl.read_parquet(file))
+            result = content_hash(pl.read_parquet(file))
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
-        if found != version.content_hash:
+        if result != version.content_hash:
             raise DataError(f"{file} holds other rows than {version.table} version {version.version}")
     return versions
 
@@ -191,9 +191,9 @@ def _rows(tag: Tag) -> pl.DataFrame:
 
 
 def _parse(frame: pl.DataFrame) -> list[Tag]:
-    found: dict[str, Tag] = {}
+    result: dict[str, Tag] = {}
     for row in frame.iter_rows(named=True):
         version = from_json(TableVersion, json.loads(row["record"]))
-        earlier = found[row["tag"]].versions if row["tag"] in found else ()
-        found[row["tag"]] = Tag(row["tag"], (*earlier, version), row["author"], row["at"])
-    return list(found.values())
+        earlier = result[row["tag"]].versions if row["tag"] in result else ()
+        result[row["tag"]] = Tag(row["tag"], (*earlier, version), row["author"], row["at"])
+    return list(result.values())

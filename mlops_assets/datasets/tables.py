@@ -111,15 +111,15 @@ class Datasets:
         When another writer came first, `change` is asked again with that writer's rows. Raises DataError as `write`.
         """
         for attempt in range(ATTEMPTS):
-            seen = self._open(model, table)
-            newest = next(_commits(model, table, seen), None) if seen is not None else None
+            known = self._open(model, table)
+            newest = next(_commits(model, table, known), None) if known is not None else None
             frame = storable(change(self.read(newest.version) if newest and reads else None))
             if not frame.width:
                 raise DataError(f"{model}/{table}: a frame without columns cannot become a table")
             digest = content_hash(frame)
             if newest is not None and newest.version.content_hash == digest:
                 return newest.version
-            number = 0 if seen is None else seen.version() + 1
+            number = 0 if known is None else known.version() + 1
             metadata = {
                 "version": str(number),
                 "content_hash": digest,
@@ -131,7 +131,7 @@ class Datasets:
                 "code_commit": code_commit,
                 "author": author,
             }
-            if self._commit(model, table, seen, frame, metadata):
+            if self._commit(model, table, known, frame, metadata):
                 return TableVersion(model, table, number, digest, frame.height, tuple(frame.columns))
             time.sleep(random.uniform(0, 0.01 * (attempt + 1)))
         raise DataError(
@@ -186,9 +186,9 @@ class Datasets:
             frame = self._scan(delta).select(version.columns).collect()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
-        if verify and (found := content_hash(frame)) != version.content_hash:
+        if verify and (result := content_hash(frame)) != version.content_hash:
             raise DataError(
-                f"{name} holds other rows than were written: hash {found[:12]}, expected {version.content_hash[:12]}"
+                f"{name} holds other rows than were written: hash {result[:12]}, expected {version.content_hash[:12]}"
             )
         return frame
 
@@ -290,33 +290,33 @@ def _commits(model: str, table: str, delta: DeltaTable, limit: int | None = None
     A commit's number is the one we wrote into it. delta-rs counts down from the version it has open, and is off when
     another writer came in between.
     """
-    found: list[int] = []
+    result: list[int] = []
     # Reading one entry is enough nearly always; the whole log costs a file each.
     for depth in (1, None):
         for entry in delta.history(depth):
-            if limit is not None and len(found) >= limit:
+            if limit is not None and len(result) >= limit:
                 return
             number = int(entry.get(_PREFIX + "version", -1))
-            if number >= 0 and (not found or number < found[-1]):
-                found.append(number)
+            if number >= 0 and (not result or number < result[-1]):
+                result.append(number)
                 yield _commit_of(model, table, entry)
 
 
 def _commit_of(model: str, table: str, entry: Mapping[str, Any]) -> Commit:
-    told = {key.removeprefix(_PREFIX): value for key, value in entry.items() if key.startswith(_PREFIX)}
+    reported = {key.removeprefix(_PREFIX): value for key, value in entry.items() if key.startswith(_PREFIX)}
     version = TableVersion(
         model=model,
         table=table,
-        version=int(told["version"]),
-        content_hash=told["content_hash"],
-        rows=int(told["rows"]),
-        columns=tuple(json.loads(told["columns"])),
+        version=int(reported["version"]),
+        content_hash=reported["content_hash"],
+        rows=int(reported["rows"]),
+        columns=tuple(json.loads(reported["columns"])),
     )
     return Commit(
         version=version,
-        operation=told["operation"],
-        at=datetime.fromisoformat(told["at"]),
-        run_id=told["run_id"],
-        code_commit=told["code_commit"],
-        author=told["author"],
+        operation=reported["operation"],
+        at=datetime.fromisoformat(reported["at"]),
+        run_id=reported["run_id"],
+        code_commit=reported["code_commit"],
+        author=reported["author"],
     )

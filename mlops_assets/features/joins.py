@@ -57,8 +57,8 @@ def asof_join(
         facts = facts.sort(on, maintain_order=True)
         facts = facts if max_age is None else facts.with_columns(pl.col(on).alias(_EVENT))
     # Among facts of one instant polars takes the last, and the sort above keeps their order.
-    asked = left.with_row_index(_ORDER).sort(on)
-    joined = asked.join_asof(facts, on=on, by=keys or None, strategy="backward", check_sortedness=False)
+    requested = left.with_row_index(_ORDER).sort(on)
+    joined = requested.join_asof(facts, on=on, by=keys or None, strategy="backward", check_sortedness=False)
     joined = joined.sort(_ORDER)
     added = [name for name in right.columns if name not in (on, *keys)]
     if max_age is not None:

@@ -55,12 +55,12 @@ def _shared_groups(spec: ModelSpec, split: Split) -> Iterator[str]:
     group = spec.split.group
     if group is None or group not in split.train.columns:
         return
-    seen: dict[object, str] = {}
+    known: dict[object, str] = {}
     shared = {
         value
         for part in PARTS
         for value in split.part(part)[group].unique().to_list()
-        if seen.setdefault(value, part) != part
+        if known.setdefault(value, part) != part
     }
     if shared:
         yield f"{len(shared):,} values of {group!r} are in more than one part"

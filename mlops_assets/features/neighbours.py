@@ -27,11 +27,11 @@ def alike_neighbours(spec: ModelSpec, frame: pl.DataFrame) -> str | None:
     target = with_target(spec, frame)[spec.target]
     if len(target) < FEWEST_ROWS:
         return None
-    found = _classes(target) if spec.problem == "classification" else _numbers(target)
-    if found is None:
+    result = _classes(target) if spec.problem == "classification" else _numbers(target)
+    if result is None:
         return None
-    mend = "split by time" if spec.timestamp else "give a timestamp"
-    return f"rows that follow each other are alike ({found}): {mend}, a random split flatters the model"
+    fix = "split by time" if spec.timestamp else "give a timestamp"
+    return f"rows that follow each other are alike ({result}): {fix}, a random split flatters the model"
 
 
 def _classes(target: pl.Series) -> str | None:

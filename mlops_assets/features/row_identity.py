@@ -45,8 +45,8 @@ class SeenRows:
             if spec.timestamp is None or spec.timestamp not in frame.columns:
                 return None
             times = frame[spec.timestamp].dt.epoch("us").to_numpy()
-            seen: NDArray[np.bool_] = times <= int((self.until - _EPOCH).total_seconds() * 1_000_000)
-            return seen
+            known: NDArray[np.bool_] = times <= int((self.until - _EPOCH).total_seconds() * 1_000_000)
+            return known
         if not set(self.identity) <= set(frame.columns):
             return None
         return np.isin(fingerprints(frame, self.identity), self.fingerprints)

@@ -60,13 +60,13 @@ class FeatureStore:
         Tags of every view: the model file's digest and `made_from`, the table versions from raw readings to this one.
         Tags of every feature: the columns it is made from and the profile's statistics.
         """
-        found = catalogue(self.spec, table.columns, profile)
+        result = catalogue(self.spec, table.columns, profile)
         keys = [self._timestamp, self._entity]
-        table.select(*keys, *(one.name for one in found if one.name not in keys)).write_parquet(
+        table.select(*keys, *(one.name for one in result if one.name not in keys)).write_parquet(
             self._source_file
         )
-        self._feast.apply(self._definitions(table.schema, found, made_from))
-        return found
+        self._feast.apply(self._definitions(table.schema, result, made_from))
+        return result
 
     def materialize(self, table: pl.DataFrame) -> int:
         """Put each entity's newest row into the online store; answers the number of entities.
@@ -106,8 +106,8 @@ class FeatureStore:
             entity_df=frame, features=self._feast.get_feature_service(f"{self.spec.name}_{service}")
         )
         joined = pl.from_pandas(job.to_df()).rename({"event_timestamp": self._timestamp})
-        found = joined.with_columns(pl.col(self._timestamp).cast(asked.schema[self._timestamp]))
-        return asked.join(found, on=keys, how="left").sort(keys)
+        result = joined.with_columns(pl.col(self._timestamp).cast(asked.schema[self._timestamp]))
+        return asked.join(result, on=keys, how="left").sort(keys)
 
     def listed(self) -> tuple[dict[str, Any], ...]:
         """Every registered feature: view, name, type, description, and the tags of the view and its own."""
@@ -137,9 +137,9 @@ class FeatureStore:
         return self.folder / f"{self.spec.name}.parquet"
 
     def _families(self, table: pl.DataFrame) -> dict[str, list[str]]:
-        found = catalogue(self.spec, table.columns)
+        result = catalogue(self.spec, table.columns)
         grouped = {
-            family: [one.name for one in found if one.family == family and one.name != self._entity]
+            family: [one.name for one in result if one.family == family and one.name != self._entity]
             for family in FAMILIES
         }
         return {family: names for family, names in grouped.items() if names}
@@ -209,11 +209,11 @@ def online_store(url: str) -> dict[str, Any]:
     password, query = unquote(parts.password or ""), parse_qs(parts.query)
     name = unquote(parts.path.strip("/"))
     if scheme in ("redis", "rediss"):
-        words = [f"{parts.hostname or 'localhost'}:{parts.port or 6379}", f"db={name or 0}"]
-        words += [f"username={unquote(parts.username)}"] if parts.username else []
-        words += [f"password={password}"] if password else []
-        words += ["ssl=true"] if scheme == "rediss" else []
-        return {"type": "redis", "connection_string": ",".join(words)}
+        text = [f"{parts.hostname or 'localhost'}:{parts.port or 6379}", f"db={name or 0}"]
+        text += [f"username={unquote(parts.username)}"] if parts.username else []
+        text += [f"password={password}"] if password else []
+        text += ["ssl=true"] if scheme == "rediss" else []
+        return {"type": "redis", "connection_string": ",".join(text)}
     if scheme in ("postgres", "postgresql"):
         return {
             "type": "postgres",

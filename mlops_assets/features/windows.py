@@ -116,8 +116,8 @@ def _with_cells(first: Ints, last: Ints, block: Ints, starts: Ints, lengths: Int
     cell = np.empty(len(first) + 1, dtype=np.int64)
     begin = 0
     for shelf in shelves:
-        held = shelf >= 0
-        cell[shelf[held]] = begin + np.flatnonzero(held)
+        kept = shelf >= 0
+        cell[shelf[kept]] = begin + np.flatnonzero(kept)
         begin += shelf.size
     filled = last >= first
     end, start = np.maximum(last, 0), np.minimum(first, len(first) - 1)
@@ -153,13 +153,13 @@ def running(over: Window, values: Floats, wanted: Collection[str]) -> dict[str, 
 
     An empty window gives NaN, and 0 for count; std is the sample standard deviation, NaN below two values.
     """
-    asked = RUNNING.intersection(wanted)
-    found: dict[str, Floats] = {name: np.empty(len(values)) for name in sorted(asked)}
+    requested = RUNNING.intersection(wanted)
+    result: dict[str, Floats] = {name: np.empty(len(values)) for name in sorted(requested)}
     if not len(values):
-        return found
+        return result
     present = np.isfinite(values)
     whole = bool(present.all())
-    kept = {part for name in asked for part in NEEDS[name]} | (set() if whole else {"count"})
+    kept = {part for name in requested for part in NEEDS[name]} | (set() if whole else {"count"})
     heads = _scan(over, values, present, kept, backwards=False)
     tails = _scan(over, values, present, kept, backwards=True)
     for begin in range(0, len(values), CELLS):
@@ -168,9 +168,9 @@ def running(over: Window, values: Floats, wanted: Collection[str]) -> dict[str, 
         tail: Parts = {name: cells[over.tail[rows]] for name, cells in tails.items()}
         if whole:
             head["count"], tail["count"] = over.head_rows[rows], over.tail_rows[rows]
-        for name, column in _joined(head, tail, asked):
-            found[name][rows] = column
-    return found
+        for name, column in _joined(head, tail, requested):
+            result[name][rows] = column
+    return result
 
 
 def _joined(head: Parts, tail: Parts, asked: frozenset[str]) -> Iterator[tuple[str, Floats]]:
@@ -185,11 +185,13 @@ def _joined(head: Parts, tail: Parts, asked: frozenset[str]) -> Iterator[tuple[s
         if "mean" in asked:
             yield "mean", (head["sum"] + tail["sum"]) / count
         if "std" in asked:
-            apart = head["sum"] / np.maximum(head["count"], 1.0) - tail["sum"] / np.maximum(
+            difference = head["sum"] / np.maximum(head["count"], 1.0) - tail["sum"] / np.maximum(
                 tail["count"], 1.0
             )
             squares = (
-                head["squares"] + tail["squares"] + apart * apart * (head["count"] * tail["count"] / count)
+                head["squares"]
+                + tail["squares"]
+                + difference * difference * (head["count"] * tail["count"] / count)
             )
             yield "std", np.where(count > 1.0, np.sqrt(squares / (count - 1.0)), np.nan)
         if "min" in asked:
@@ -212,10 +214,10 @@ def _scan(
     for shelf in over.shelves:
         region = slice(begin, begin + shelf.size)
         begin += shelf.size
-        held = present[shelf]
-        held &= shelf >= 0
-        found = values[shelf]
-        for name, scanned in _scanned(found[:, turn], held[:, turn], kept):
+        holdout_part = present[shelf]
+        holdout_part &= shelf >= 0
+        result = values[shelf]
+        for name, scanned in _scanned(result[:, turn], holdout_part[:, turn], kept):
             made[name][region].reshape(shelf.shape)[:, turn] = scanned
     return made
 

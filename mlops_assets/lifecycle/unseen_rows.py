@@ -41,14 +41,14 @@ def comparable_rows(spec: ModelSpec, split: Split, version: int, bundle: LoadedB
         bundle: The champion's.
     """
     total = split.test.height
-    seen = features.SeenRows.from_json(bundle.seen).mask(spec, split.test) if bundle.seen else None
-    if seen is None:
+    known = features.SeenRows.from_json(bundle.seen).mask(spec, split.test) if bundle.seen else None
+    if known is None:
         note = (
             f"champion v{version} does not record which rows it has learned from: no comparison with it counts; "
             f"'mlops retire {spec.name}' lets the absolute gates decide"
         )
         return Comparable(split, 0, note)
-    count = int(np.count_nonzero(seen))
+    count = int(np.count_nonzero(known))
     if not count:
         return Comparable(
             split, total, f"champion v{version} has learned from none of the {total:,} test rows"
@@ -57,4 +57,4 @@ def comparable_rows(spec: ModelSpec, split: Split, version: int, bundle: LoadedB
     rows = total - count
     if rows < FEWEST_ROWS:
         return Comparable(split, rows, note)
-    return Comparable(replace(split, test=split.test.filter(pl.Series(~seen))), rows, note)
+    return Comparable(replace(split, test=split.test.filter(pl.Series(~known))), rows, note)

@@ -21,8 +21,8 @@ def _pattern(value: str) -> str:
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from None
     except pl.exceptions.ComputeError as error:
-        said = [line for line in str(error).splitlines() if line.startswith("error: ")]
-        reason = said[0].removeprefix("error: ") if said else "the engine of polars refuses it"
+        message = [line for line in str(error).splitlines() if line.startswith("error: ")]
+        reason = message[0].removeprefix("error: ") if message else "the engine of polars refuses it"
         raise ValueError(f"not a regular expression we can use: {reason}") from None
     return value
 

@@ -63,18 +63,18 @@ def score(
 
     Raises DataError when an answer is missing or not finite: nothing of such a batch is used.
     """
-    answers = np.asarray(predictor.predict(features)) if features.height else np.empty(0)
+    responses = np.asarray(predictor.predict(features)) if features.height else np.empty(0)
     shares = predictor.probabilities(features) if features.height else None
-    bounds = predictor.bounds(features, answers) if features.height else None
+    bounds = predictor.bounds(features, responses) if features.height else None
     classes = predictor.classes
-    if len(answers) != features.height:
-        raise DataError(f"{spec.name}: {len(answers)} answers for {features.height} rows")
+    if len(responses) != features.height:
+        raise DataError(f"{spec.name}: {len(responses)} answers for {features.height} rows")
     if classes:
         chances = np.zeros((0, len(classes))) if shares is None else shares
         values = chances.max(axis=1) if len(chances) else np.empty(0)
-        labels: list[str] | None = [str(label) for label in answers.tolist()]
+        labels: list[str] | None = [str(label) for label in responses.tolist()]
     else:
-        chances, values, labels = np.zeros((features.height, 0)), answers.astype(np.float64), None
+        chances, values, labels = np.zeros((features.height, 0)), responses.astype(np.float64), None
     bad = ~np.isfinite(values) | ~np.isfinite(chances).all(axis=1) if len(values) == len(chances) else None
     if bad is None or len(values) != features.height or bad.any():
         count = features.height if bad is None else int(bad.sum())
@@ -92,7 +92,7 @@ def score(
             "low": _bound(bounds.low if bounds else None, features.height),
             "high": _bound(bounds.high if bounds else None, features.height),
             "label": pl.Series(labels if labels is not None else [None] * features.height, dtype=pl.String),
-            **{f"p_{label}": pl.Series(chances[:, place]) for place, label in enumerate(classes)},
+            **{f"p_{label}": pl.Series(chances[:, index]) for index, label in enumerate(classes)},
         }
     )
 

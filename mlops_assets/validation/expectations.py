@@ -71,23 +71,23 @@ def run(
     declared = rules(spec)
     sample = frame if frame.height <= max_rows else frame.sample(max_rows, seed=0)
     measured = {
-        answer.rule: answer for answer in validate(spec, frame, as_of=as_of, reference=reference).rules
+        response.rule: response for response in validate(spec, frame, as_of=as_of, reference=reference).rules
     }
     batch = Batch(spec, sample, as_of, used_columns(spec, frame.columns), misfits(spec, frame.schema))
-    asked = [
+    requested = [
         question for rule in declared if rule.kind not in _MEASURED for question in questions(rule, batch)
     ]
-    numbers = {name: answer for name, answer in measured.items() if name in _MEASURED}
-    results, reports = _ask(spec.name, _pandas(batch), asked, numbers)
+    numbers = {name: response for name, response in measured.items() if name in _MEASURED}
+    results, reports = _ask(spec.name, _pandas(batch), requested, numbers)
     note = "" if sample is frame else f" (on a sample of {max_rows:,} of {frame.height:,} rows)"
-    answers = tuple(
+    responses = tuple(
         _judged(measured[rule.name], results.get(rule.name, []))
         if rule.kind in _MEASURED
         else _answer(rule, results.get(rule.name, []), frame.height, note)
         for rule in declared
     )
-    write_docs(spec.name, as_of, answers, reports, docs_dir)
-    return answers
+    write_docs(spec.name, as_of, responses, reports, docs_dir)
+    return responses
 
 
 def questions(rule: Rule, batch: Batch) -> Iterator[Question]:
@@ -96,12 +96,12 @@ def questions(rule: Rule, batch: Batch) -> Iterator[Question]:
     None when a column is absent or of a wrong type: then nothing can be asked, which is a failure.
     """
     if rule.kind in _BATCH_QUESTIONS:
-        asked = _BATCH_QUESTIONS[rule.kind](batch)
+        requested = _BATCH_QUESTIONS[rule.kind](batch)
     elif rule.column is None or batch.why_not(rule.column):
         return
     else:
-        asked = iter([_column_question(rule.kind, rule.column, batch)])
-    for expectation, arguments in asked:
+        requested = iter([_column_question(rule.kind, rule.column, batch)])
+    for expectation, arguments in requested:
         yield Question(rule.name, expectation, arguments)
 
 
@@ -188,8 +188,8 @@ def _column_question(kind: str, column: str, batch: Batch) -> tuple[str, dict[st
         return "ExpectColumnValuesToBeBetween", {"column": column, **bounds}
     if kind == "pattern":
         return "ExpectColumnValuesToMatchRegex", {"column": column, "regex": rf"\A(?:{declared.pattern})\Z"}
-    held = kind_of(batch.schema[column])
-    allowed = [value for value in declared.values or () if comparable(value, held)]
+    kept = kind_of(batch.schema[column])
+    allowed = [value for value in declared.values or () if comparable(value, kept)]
     return "ExpectColumnValuesToBeInSet", {"column": column, "value_set": allowed}
 
 
@@ -209,16 +209,20 @@ def _measurements(numbers: Mapping[str, RuleResult]) -> tuple[pd.DataFrame, list
     """One row of numbers, and what is asked of each: to be there, and on the right side of its limit."""
     import pandas as pd
 
-    asked = []
+    requested = []
     known = {
-        name: answer for name, answer in numbers.items() if answer.observed is not None or not answer.passed
+        name: response
+        for name, response in numbers.items()
+        if response.observed is not None or not response.passed
     }
-    for name, answer in known.items():
-        asked.append(Question(name, "ExpectColumnValuesToNotBeNull", {"column": name}))
-        arguments = {"column": name, _MEASURED[name]: answer.limit}
-        if answer.limit is not None:
-            asked.append(Question(name, "ExpectColumnValuesToBeBetween", arguments))
-    return pd.DataFrame({name: [answer.observed] for name, answer in known.items()}, dtype="float64"), asked
+    for name, response in known.items():
+        requested.append(Question(name, "ExpectColumnValuesToNotBeNull", {"column": name}))
+        arguments = {"column": name, _MEASURED[name]: response.limit}
+        if response.limit is not None:
+            requested.append(Question(name, "ExpectColumnValuesToBeBetween", arguments))
+    return pd.DataFrame(
+        {name: [response.observed] for name, response in known.items()}, dtype="float64"
+    ), requested
 
 
 def _ask(
@@ -227,7 +231,7 @@ def _ask(
     """Run the suite over the rows and the one over the measurements: results by rule, and the two reports."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     facts, judged = _measurements(numbers)
-    found: dict[str, list[Any]] = {}
+    matches: dict[str, list[Any]] = {}
     reports: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's own use of pandas
@@ -252,8 +256,8 @@ def _ask(
             )
             reports[title] = definition.run(batch_parameters={"dataframe": table}, result_format="SUMMARY")
             for result in reports[title].results:
-                found.setdefault(result.expectation_config.meta["rule"], []).append(result)
-    return found, reports
+                matches.setdefault(result.expectation_config.meta["rule"], []).append(result)
+    return matches, reports
 
 
 def _judged(measured: RuleResult, results: Sequence[Any]) -> RuleResult:
@@ -293,8 +297,8 @@ def _answer(rule: Rule, results: Sequence[Any], rows: int, note: str) -> RuleRes
 
 def _in_words(result: Any) -> str:
     config = result.expectation_config
-    told = ", ".join(
+    reported = ", ".join(
         f"{key} {value}" for key, value in config.kwargs.items() if key != "batch_id" and value is not None
     )
     count = result.result.get("unexpected_count")
-    return f"{config.type} ({told}) failed" + (f" for {count:,} values" if count else "")
+    return f"{config.type} ({reported}) failed" + (f" for {count:,} values" if count else "")

@@ -72,27 +72,27 @@ def misfits(spec: ModelSpec, schema: Mapping[str, pl.DataType]) -> dict[str, str
     A number column may hold whole numbers; 'integer' accepts a float column here, whose values the rows decide.
     A column without any value fits every kind: that it is empty is another rule's matter.
     """
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for column, kind, why in wanted_kinds(spec):
-        if column in schema and column not in found and not _fits(schema[column], kind):
-            found[column] = f"{column!r} holds {schema[column]}, not {_WORDS[kind]} ({why})"
+        if column in schema and column not in result and not _fits(schema[column], kind):
+            result[column] = f"{column!r} holds {schema[column]}, not {_WORDS[kind]} ({why})"
     for column in used_columns(spec, schema):
         if (
-            column not in found
+            column not in result
             and kind_of(schema[column]) is None
             and not isinstance(schema[column], pl.Null)
         ):
-            found[column] = (
+            result[column] = (
                 f"{column!r} holds {schema[column]}, which no model can use; make plain columns of it in the source, "
                 "or list it under features.exclude"
             )
-    return found
+    return result
 
 
 def _fits(dtype: pl.DataType, kind: Kind) -> bool:
-    held = kind_of(dtype)
-    if isinstance(dtype, pl.Null) or held == kind:
+    kept = kind_of(dtype)
+    if isinstance(dtype, pl.Null) or kept == kind:
         return True
     if kind == "number":
-        return held == "integer"
+        return kept == "integer"
     return kind == "integer" and dtype.is_float()

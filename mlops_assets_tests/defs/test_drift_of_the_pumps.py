@@ -46,53 +46,53 @@ def pumps(folder: Path) -> ModelSpec:
 @pytest.mark.slow
 def test_drifting_pumps(local_platform: LocalPlatform, tmp_path: Path) -> None:
     spec = pumps(tmp_path)
-    told: list[str] = []
+    reported: list[str] = []
 
     def run_lifecycle(at: datetime, job: str) -> None:
-        finished = materialize(spec, as_of=at, actor="tester", progress=told.append, reuse=True, job=job)
+        finished = materialize(spec, as_of=at, actor="tester", progress=reported.append, reuse=True, job=job)
         assert finished.success, finished.failures
 
-    told.append(f"### {CHANGE:%d %B}: a champion from ten days of sound readings")
+    reported.append(f"### {CHANGE:%d %B}: a champion from ten days of sound readings")
     run_lifecycle(CHANGE, "lifecycle")
     run_lifecycle(CHANGE, "drift")
     week_later = CHANGE + timedelta(days=8)
     with dg.DagsterInstance.get() as instance:
         assert not tick(spec, "drift_sensor", instance).run_requests
-        told.append("drift sensor: nothing to ask for")
-        told.append(f"### {week_later:%d %B}: flow meters read 35 % high, demand is up by 30 %")
+        reported.append("drift sensor: nothing to ask for")
+        reported.append(f"### {week_later:%d %B}: flow meters read 35 % high, demand is up by 30 %")
         run_lifecycle(week_later, "drift")
         report = known_record(local_platform.platform, spec, stages.DRIFT_REPORT, DriftReport)
         assert report is not None
         assert report.level == "significant"
-        told += [
+        reported += [
             f"PSI {f.value:.3f} {f.level}: {f.feature}" for f in report.features[:8] if f.value is not None
         ]
-        answer = tick(spec, "drift_sensor", instance)
-        [request] = answer.run_requests
-        [marker] = answer.asset_events
-        told.append(
+        response = tick(spec, "drift_sensor", instance)
+        [request] = response.run_requests
+        [marker] = response.asset_events
+        reported.append(
             f"drift sensor: one run request, key {request.tags['mlops/request']}: {marker.description}"
         )
-        found = stale(spec)
-        told.append(f"the graph: {found}")
-        assert found["trained_model"] == "STALE"
+        matches = stale(spec)
+        reported.append(f"the graph: {matches}")
+        assert matches["trained_model"] == "STALE"
         assert tick(spec, "drift_sensor", instance).run_requests == []
-        told.append("a second tick: nothing")
+        reported.append("a second tick: nothing")
         result = launch(
             spec, request._replace(tags={**request.tags, "mlops/as_of": week_later.isoformat()}), instance
         )
         assert result.success
         close_requests([spec], local_platform.platform, instance, datetime.now(UTC))
         for entry in local_platform.platform.ledger.history(spec.name, 1):
-            told.append(f"verdict: version {entry.version} {entry.action}: {entry.reason}")
+            reported.append(f"verdict: version {entry.version} {entry.action}: {entry.reason}")
         [closed] = local_platform.platform.ledger.retrain_requests(spec.name)
-        told.append(f"the request: {closed.state} by run {closed.run_id}; the graph: {stale(spec)}")
+        reported.append(f"the request: {closed.state} by run {closed.run_id}; the graph: {stale(spec)}")
         assert closed.state == "done"
         assert stale(spec)["trained_model"] == "FRESH"
         assert tick(spec, "drift_sensor", instance).run_requests == []
-        told.append("a third tick, after the retrain: nothing")
-    if place := os.environ.get("MLOPS_TABLES"):
-        lines = [line if line.startswith("#") else f"- {line}" for line in told]
-        (Path(place) / "drift.md").write_text(
+        reported.append("a third tick, after the retrain: nothing")
+    if index := os.environ.get("MLOPS_TABLES"):
+        lines = [line if line.startswith("#") else f"- {line}" for line in reported]
+        (Path(index) / "drift.md").write_text(
             "# Drift injected into the pump readings\n\n" + "\n".join(lines) + "\n"
         )

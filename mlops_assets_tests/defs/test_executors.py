@@ -44,7 +44,7 @@ def test_the_asset_is_the_same_in_one_step_and_in_many() -> None:
     assert one.get_all_asset_keys() == many.get_all_asset_keys()
     assert one.asset_check_keys == many.asset_check_keys
     single, several = one.get(KEY), many.get(KEY)
-    for said in (
+    for message in (
         "code_version",
         "parent_keys",
         "child_keys",
@@ -55,7 +55,7 @@ def test_the_asset_is_the_same_in_one_step_and_in_many() -> None:
         "is_executable",
         "is_materializable",
     ):
-        assert getattr(single, said) == getattr(several, said), said
+        assert getattr(single, message) == getattr(several, message), message
 
 
 def test_the_setting_is_read_and_a_wrong_one_is_told() -> None:

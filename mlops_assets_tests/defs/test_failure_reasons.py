@@ -57,9 +57,9 @@ def event(kind: str, data: Any, step: str | None, message: str | None) -> dg.Dag
 @pytest.mark.parametrize("kind", TYPES)
 def test_every_shape_of_an_event_gives_a_sentence(kind: str) -> None:
     for failure, shape, step, message in product(ERRORS, SHAPES, STEPS, MESSAGES):
-        found = reasons(sentences([event(kind, shape(failure), step, message)]))
-        assert found
-        assert all(one.strip() for one in found), (failure, step, message)
+        result = reasons(sentences([event(kind, shape(failure), step, message)]))
+        assert result
+        assert all(one.strip() for one in result), (failure, step, message)
 
 
 def test_a_run_that_never_started_a_step_names_the_innermost_error() -> None:

@@ -32,13 +32,13 @@ def stale(spec: ModelSpec) -> dict[str, str]:
 
 def data_versions(spec: ModelSpec) -> dict[str, str | None]:
     with dg.DagsterInstance.get() as instance:
-        found = {}
+        result = {}
         for stage in stages.STAGES:
             event = instance.get_latest_materialization_event(dg.AssetKey([spec.name, stage]))
             assert event is not None
             assert event.asset_materialization is not None
-            found[stage] = (event.asset_materialization.tags or {}).get("dagster/data_version")
-        return found
+            result[stage] = (event.asset_materialization.tags or {}).get("dagster/data_version")
+        return result
 
 
 def tick(spec: ModelSpec, name: str, instance: dg.DagsterInstance) -> Any:
@@ -51,11 +51,11 @@ def tick(spec: ModelSpec, name: str, instance: dg.DagsterInstance) -> Any:
         definitions=definitions,
         sensor_name=name,
     )
-    answer = sensor.evaluate_tick(context)
-    for event in answer.asset_events:
+    response = sensor.evaluate_tick(context)
+    for event in response.asset_events:
         assert isinstance(event, dg.AssetMaterialization)
         instance.report_runless_asset_event(event)
-    return answer
+    return response
 
 
 def launch(
@@ -102,9 +102,9 @@ def test_a_changed_model_file_shows_where_it_matters(local_platform: LocalPlatfo
     other = local_platform.model(
         name=spec.name, training={"algorithms": [{"ridge": {"alpha": 5.0}}], "time_limit": "5m"}
     )
-    found = stale(other)
-    assert found["trained_model"] == "STALE"
-    assert {found[stage] for stage in ("raw_readings", "validated_data", "features")} == {"FRESH"}
+    result = stale(other)
+    assert result["trained_model"] == "STALE"
+    assert {result[stage] for stage in ("raw_readings", "validated_data", "features")} == {"FRESH"}
 
 
 def test_drift_asks_once_and_the_retrain_clears_the_mark(local_platform: LocalPlatform) -> None:
@@ -128,9 +128,9 @@ def test_drift_asks_once_and_the_retrain_clears_the_mark(local_platform: LocalPl
         assert report is not None
         assert (report.level, report.features[0].feature) == ("significant", "x")
 
-        answer = tick(spec, "drift_sensor", instance)
-        [request] = answer.run_requests
-        [marker] = answer.asset_events
+        response = tick(spec, "drift_sensor", instance)
+        [request] = response.run_requests
+        [marker] = response.asset_events
         assert marker.asset_key.path == [spec.name, "retrain_request"]
         assert "x moved by PSI" in str(marker.description)
         assert stale(spec)["trained_model"] == "STALE"
@@ -179,8 +179,8 @@ def test_status_sensors_close_the_request_of_a_run(local_platform: LocalPlatform
                     resources={"platform": PlatformResource()},
                 )
                 sensors[name](context.for_run_failure() if name == "failed_run_alert" else context)
-    [asked] = local_platform.platform.ledger.retrain_requests(spec.name)
-    assert (asked.state, asked.run_id) == ("failed", run.run_id)
+    [requested] = local_platform.platform.ledger.retrain_requests(spec.name)
+    assert (requested.state, requested.run_id) == ("failed", run.run_id)
     [alert] = local_platform.platform.ledger.alerts(spec.name)
     assert (alert.kind, alert.key) == ("run_failed", f"run-{run.run_id}")
     assert "401" in alert.message

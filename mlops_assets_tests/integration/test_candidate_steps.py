@@ -92,7 +92,7 @@ def train_in_steps(spec: ModelSpec, job: Callable[[], dg.JobDefinition] = traini
             }
             outputs = {
                 str(event.step_key).removeprefix(prefix): {
-                    name: found.value for name, found in event.step_output_data.metadata.items()
+                    name: matches.value for name, matches in event.step_output_data.metadata.items()
                 }
                 for event in events
                 if event.event_type_value == "STEP_OUTPUT"
@@ -109,8 +109,8 @@ def test_every_candidate_is_a_step_and_the_champion_is_the_same(
         meeting("Synchronized", tmp_path, "first", "second"),
         meeting("Breaking", tmp_path, "second", "first"),
     ]
-    asked = local_platform.model(training={"algorithms": candidates, "time_limit": "10m"})
-    spec = alone(local_platform, tmp_path, asked, monkeypatch)
+    requested = local_platform.model(training={"algorithms": candidates, "time_limit": "10m"})
+    spec = alone(local_platform, tmp_path, requested, monkeypatch)
     done = train_in_steps(spec)
     assert (done.success, done.failed) == (True, {})
     assert done.succeeded == {"open", "ridge", "python", "python_2", "choose"}
@@ -157,8 +157,8 @@ def test_a_step_that_is_killed_leaves_nothing_half_done(
     local_platform: LocalPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candidates = [{"ridge": {}}, meeting("Synchronized", tmp_path, "victim", "go")]
-    asked = local_platform.model(training={"algorithms": candidates, "time_limit": "10m"})
-    spec = alone(local_platform, tmp_path, asked, monkeypatch)
+    requested = local_platform.model(training={"algorithms": candidates, "time_limit": "10m"})
+    spec = alone(local_platform, tmp_path, requested, monkeypatch)
 
     def kill() -> None:
         wait_for(tmp_path / "victim")

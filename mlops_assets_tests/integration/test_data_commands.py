@@ -37,8 +37,8 @@ def test_versions_come_back_byte_equal(
     assert first is not None
     assert second is not None
     assert (second.version, second.content_hash != first.content_hash) == (first.version + 1, True)
-    for words in (("log", spec.name), ("diff", spec.name, str(first.version), str(second.version))):
-        done = mlops(monkeypatch, "data", *words)
+    for text in (("log", spec.name), ("diff", spec.name, str(first.version), str(second.version))):
+        done = mlops(monkeypatch, "data", *text)
         assert (done.code, done.err) == (0, "")
 
     # what model version 1 was made from, and the tag, by hash: also after newer data came

@@ -45,8 +45,8 @@ def prepared(name: str, folder: Path) -> tuple[ModelSpec, Split]:
         spec = spec.model_copy(
             update={"source": FileSource(kind="file", path=str(file), window=source.window)}
         )
-    found = readings.read(spec, as_of=AS_OF, settings=Settings.from_environment({}))
-    judged = validation.validate(spec, found.frame, as_of=AS_OF)
+    result = readings.read(spec, as_of=AS_OF, settings=Settings.from_environment({}))
+    judged = validation.validate(spec, result.frame, as_of=AS_OF)
     assert judged.passed, [rule.message for rule in judged.rules if not rule.passed]
     return spec, features.split(spec, features.build(spec, judged.valid))
 
@@ -80,9 +80,9 @@ def best_of(spec: ModelSpec, split: Split) -> Evaluation:
 def test_an_example_passes_its_own_gates(name: str, tmp_path: Path) -> None:
     spec, split = prepared(name, tmp_path)
     assert features.leakage(spec, split) == ()
-    found = best_of(spec, split)
-    ours, naive = found.challenger["test"], found.baseline["test"]
-    assert found.missing_predictions == 0
+    result = best_of(spec, split)
+    ours, naive = result.challenger["test"], result.baseline["test"]
+    assert result.missing_predictions == 0
     for gate in spec.gates:
         if isinstance(gate, MetricAtMost):
             assert ours[gate.metric] <= gate.limit, gate

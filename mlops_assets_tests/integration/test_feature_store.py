@@ -47,8 +47,8 @@ def redis(folder: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    words = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--requirepass", "pw"]
-    process = subprocess.Popen([server, *words], cwd=folder, stdout=subprocess.PIPE, text=True)
+    text = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--requirepass", "pw"]
+    process = subprocess.Popen([server, *text], cwd=folder, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         for line in process.stdout:
@@ -107,13 +107,13 @@ def _applied_put_online_and_asked(
         1,
         f"error: {spec.name}: nothing was applied yet; run 'mlops features apply {spec.name}' first\n",
     )
-    for command, said in (("apply", "features in"), ("materialize", "features of 2 entities are online")):
+    for command, message in (("apply", "features in"), ("materialize", "features of 2 entities are online")):
         done = mlops(monkeypatch, "features", command, spec.name)
         assert (done.code, done.err) == (0, "")
-        assert said in done.out
+        assert message in done.out
 
-    answer = mlops(monkeypatch, "features", "get", spec.name, "p 2", "p-1", "stranger", "--json")
-    rows = {row.pop("unit"): row for row in json.loads(answer.out)}
+    response = mlops(monkeypatch, "features", "get", spec.name, "p 2", "p-1", "stranger", "--json")
+    rows = {row.pop("unit"): row for row in json.loads(response.out)}
     newest = table.sort("at").unique("unit", keep="last")
     for row in newest.to_dicts():
         online = rows[row["unit"]]

@@ -38,7 +38,8 @@ def test_a_pickled_champion_is_warned_of_and_goes_with_its_permission(local_plat
             )
             assert text.index("stored as a pickle") < text.index("Gates")
         assert any(
-            said.startswith("warning: this model is stored as a pickle") for said in local_platform.sentences
+            message.startswith("warning: this model is stored as a pickle")
+            for message in local_platform.sentences
         )
         own["python"]["pickle"] = False
         file.write_text(yaml.safe_dump({**body, "training": training}))
@@ -60,8 +61,8 @@ def test_the_onnx_file_answers_as_the_champion_does(local_platform: LocalPlatfor
     predictor, bundle = load_version(local_platform.platform, spec.name, 1)
     row = local_platform.platform.ledger.model_version(spec.name, 1)
     fresh = pl.DataFrame({"x": [0.5, -1.0], "z": [0.0, 2.0]})
-    answers = run_onnx((Path(str(row.bundle_path)) / "model.onnx").read_bytes(), predictor.matrix(fresh))
-    np.testing.assert_allclose(answers["prediction"][:, 0], predictor.predict(fresh), rtol=1e-4)
+    responses = run_onnx((Path(str(row.bundle_path)) / "model.onnx").read_bytes(), predictor.matrix(fresh))
+    np.testing.assert_allclose(responses["prediction"][:, 0], predictor.predict(fresh), rtol=1e-4)
     assert "model.onnx" in bundle.manifest.files
     copies = list(local_platform.settings.home.rglob("model.onnx"))
     assert len(copies) == 2, "the bundle and MLflow's copy"

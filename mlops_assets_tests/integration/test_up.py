@@ -68,13 +68,13 @@ class Up:
 
     def addresses(self) -> dict[str, str]:
         """Where the services are, as written for other commands."""
-        found: dict[str, str] = json.loads((self.home / "addresses.json").read_text())
-        return found
+        result: dict[str, str] = json.loads((self.home / "addresses.json").read_text())
+        return result
 
     def of(self, words: str) -> psutil.Process:
         """The uppermost process of ours with these words on its command line."""
-        found = [each for each in processes.marked(self.home) if words in " ".join(each.cmdline())]
-        return min(found, key=lambda each: each.create_time())
+        result = [each for each in processes.marked(self.home) if words in " ".join(each.cmdline())]
+        return min(result, key=lambda each: each.create_time())
 
 
 def variables(home: Path) -> dict[str, str]:
@@ -91,23 +91,23 @@ def get(url: str, **headers: str) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=patience(30))
     try:
         connection.request("GET", parts.path, headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        response = connection.getresponse()
+        return response.status, response.read().decode()
     finally:
         connection.close()
 
 
 def survivors(home: Path) -> list[str]:
     """Processes of this home, its PostgreSQL included."""
-    found = []
+    result = []
     for process in [*processes.marked(home), *psutil.process_iter()]:
         try:
             line = " ".join(process.cmdline())
             if process.pid != os.getpid() and (str(home) in line or process in processes.marked(home)):
-                found.append(line)
+                result.append(line)
         except psutil.Error:
             continue
-    return found
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -259,9 +259,9 @@ def test_a_first_migration_that_was_killed_is_begun_anew_and_other_peoples_table
         if mark:
             assert databases.mark(connection, "mlops_dagster", mark)
         connection.close()
-    said: list[str] = []
-    postgres.prepare(settings, said.append)
-    assert said == ["Migrating the databases (once per version, some seconds)"]
+    message: list[str] = []
+    postgres.prepare(settings, message.append)
+    assert message == ["Migrating the databases (once per version, some seconds)"]
     counted = {}
     for url in (stores.dagster_url, stores.ledger_url):
         connection = databases.connect(url)
@@ -271,8 +271,8 @@ def test_a_first_migration_that_was_killed_is_begun_anew_and_other_peoples_table
         connection.close()
     assert "run_id" in counted[stores.dagster_url]
     assert counted[stores.ledger_url] == {"x"}
-    postgres.prepare(settings, said.append)
-    assert len(said) == 1
+    postgres.prepare(settings, message.append)
+    assert len(message) == 1
     assert postgres.release(settings)
     shutil.rmtree(home)
 
@@ -311,8 +311,8 @@ def test_runs_whose_worker_is_gone_are_failed_and_no_others() -> None:
             text=True,
             check=True,
         )
-        found: dict[str, str] = json.loads(done.stdout)
-        return found
+        result: dict[str, str] = json.loads(done.stdout)
+        return result
 
     assert runs.fail_orphans(settings, stores, socket, "gone") == 0
     before = statuses()

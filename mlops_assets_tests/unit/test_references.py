@@ -84,5 +84,5 @@ def test_a_printed_command_is_accepted(where: str, text: str) -> None:
         else [text]
     )
     for command in texts:
-        words = shlex.split(command, comments=True)[1:]
-        parsed(words)
+        arguments = shlex.split(command, comments=True)[1:]
+        parsed(arguments)

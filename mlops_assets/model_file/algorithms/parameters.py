@@ -135,7 +135,7 @@ def _bounds(schema: Mapping[str, Any]) -> str:
         ("maximum", "up to"),
         ("exclusiveMaximum", "below"),
     )
-    words = [f"{word} {schema[key]:g}" for key, word in signs if key in schema]
-    if words == [f"from {schema.get('minimum', 0):g}"]:
+    text = [f"{word} {schema[key]:g}" for key, word in signs if key in schema]
+    if text == [f"from {schema.get('minimum', 0):g}"]:
         return f" of {schema['minimum']:g} or above"
-    return f" {' '.join(words)}" if words else ""
+    return f" {' '.join(text)}" if text else ""

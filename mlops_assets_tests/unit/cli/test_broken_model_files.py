@@ -154,7 +154,7 @@ def test_the_whole_file_is_valid(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_broken(folder: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    (old, new), line, key, words = BROKEN[what]
+    (old, new), line, key, text = BROKEN[what]
     assert old in WHOLE
     file = folder / "pump.yaml"
     file.write_text(WHOLE.replace(old, new, 1))
@@ -164,7 +164,7 @@ def test_broken(folder: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> Non
         assert printed.code != 0
         assert "Traceback" not in printed.all
         assert f"models/pump.yaml:{line}: {key}" in printed.err, printed.err
-        assert words in printed.err, printed.err
+        assert text in printed.err, printed.err
     assert not (folder.parent / "home").exists()  # nothing was started for it
 
 
@@ -186,9 +186,9 @@ def test_a_misspelt_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture(scope="module", autouse=True)
 def _write_table() -> object:
     yield
-    if place := os.environ.get("MLOPS_TABLES"):
+    if index := os.environ.get("MLOPS_TABLES"):
         rows = "\n".join(f"|{what}|`{' / '.join(text.split(chr(10)))}`|" for what, text in table.items())
-        (Path(place) / "model_files.md").write_text(f"|model file|message|\n|---|---|\n{rows}\n")
+        (Path(index) / "model_files.md").write_text(f"|model file|message|\n|---|---|\n{rows}\n")
 
 
 def test_a_missing_extra_is_a_warning_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,8 +198,8 @@ def test_a_missing_extra_is_a_warning_with_its_line(tmp_path: Path, monkeypatch:
     file = tmp_path / "pump.yaml"
     file.write_text(WHOLE.replace("ridge: {alpha: 1.0}", "ridge: {alpha: 1.0}\n    - catboost: {}"))
     monkeypatch.setenv("MLOPS_MODELS", str(tmp_path))
-    for words in ((), (str(file),)):
-        printed = mlops(monkeypatch, "validate", *words)
+    for text in ((), (str(file),)):
+        printed = mlops(monkeypatch, "validate", *text)
         assert printed.code == 0
         assert "valid" in printed.out
         [warning] = printed.err.splitlines()
@@ -211,12 +211,14 @@ def test_a_pickle_is_warned_of_and_valid(tmp_path: Path, monkeypatch: pytest.Mon
     file = tmp_path / "pump.yaml"
     own = "python:\n        estimator: shop.models:Robust\n        pickle: true"
     file.write_text(WHOLE.replace("ridge: {alpha: 1.0}", own))
-    said = mlops(monkeypatch, "validate", str(file))
-    assert (said.code, "is valid" in said.out) == (0, True)
-    assert f"warning: {file}:16: training.algorithms[0].python.pickle: shop.models:Robust may be" in said.err
-    assert "loading it runs code" in said.err
+    message = mlops(monkeypatch, "validate", str(file))
+    assert (message.code, "is valid" in message.out) == (0, True)
+    assert (
+        f"warning: {file}:16: training.algorithms[0].python.pickle: shop.models:Robust may be" in message.err
+    )
+    assert "loading it runs code" in message.err
     monkeypatch.setenv("MLOPS_MODELS", str(tmp_path))
     assert "warning: " in mlops(monkeypatch, "validate").err
     file.write_text(WHOLE.replace("ridge: {alpha: 1.0}", own.replace("true", "1")))
-    said = mlops(monkeypatch, "validate", str(file))
-    assert (said.code, "'pickle' must be true or false, not 1" in said.err) == (1, True)
+    message = mlops(monkeypatch, "validate", str(file))
+    assert (message.code, "'pickle' must be true or false, not 1" in message.err) == (1, True)

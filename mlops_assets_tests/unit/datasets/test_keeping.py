@@ -32,10 +32,10 @@ def test_a_difference_names_rows_columns_and_values(datasets: Datasets) -> None:
         .vstack(pl.DataFrame({"v": [9.0], "s": ["c"], "n": pl.Series([1], dtype=pl.Int32)}))
     )
     after = datasets.write("m", "t", changed, **BY)
-    found = diff(datasets, before, after)
-    assert (found.columns_removed, found.columns_added) == (("at",), ("n",))
-    assert (found.rows_removed, found.rows_added, found.same, found.reordered) == (1, 2, False, False)
-    [value, text] = found.changed
+    result = diff(datasets, before, after)
+    assert (result.columns_removed, result.columns_added) == (("at",), ("n",))
+    assert (result.rows_removed, result.rows_added, result.same, result.reordered) == (1, 2, False, False)
+    [value, text] = result.changed
     assert (value.name, value.missing_before, value.missing_after) == ("v", 1 / 3, 0.0)
     assert (value.mean_before, value.mean_after) == (1.5, 4.5)
     assert (text.name, text.mean_before) == ("s", None)
@@ -43,8 +43,8 @@ def test_a_difference_names_rows_columns_and_values(datasets: Datasets) -> None:
 
 def test_rows_that_only_moved_are_told_apart_from_new_rows(datasets: Datasets) -> None:
     before = datasets.write("m", "t", FRAME, **BY)
-    found = diff(datasets, before, datasets.write("m", "t", FRAME.reverse(), **BY))
-    assert (found.reordered, found.rows_added, found.rows_removed, found.same) == (True, 0, 0, False)
+    result = diff(datasets, before, datasets.write("m", "t", FRAME.reverse(), **BY))
+    assert (result.reordered, result.rows_added, result.rows_removed, result.same) == (True, 0, 0, False)
     assert diff(datasets, before, before).same
     doubled = datasets.write("m", "t", pl.concat([FRAME, FRAME.head(1)]), **BY)
     assert diff(datasets, before, doubled).rows_added == 1
@@ -53,19 +53,19 @@ def test_rows_that_only_moved_are_told_apart_from_new_rows(datasets: Datasets) -
 def test_a_changed_type_is_a_change(datasets: Datasets) -> None:
     before = datasets.write("m", "t", pl.DataFrame({"a": [1, 2]}), **BY)
     after = datasets.write("m", "t", pl.DataFrame({"a": ["1", "3"]}), **BY)
-    found = diff(datasets, before, after)
-    assert (found.rows_removed, found.rows_added, found.changed[0].type_after) == (1, 1, "String")
+    result = diff(datasets, before, after)
+    assert (result.rows_removed, result.rows_added, result.changed[0].type_after) == (1, 1, "String")
 
 
 def test_tags_stay_where_they_were_put(datasets: Datasets) -> None:
     first = datasets.write("m", "t", FRAME, **BY)
     other = datasets.write("m", "u", FRAME.head(1), **BY)
-    given = tag(datasets, "m", "dataset-v1.0", [first, other], author="someone", at=AT)
+    provided = tag(datasets, "m", "dataset-v1.0", [first, other], author="someone", at=AT)
     second = datasets.write("m", "t", FRAME.head(2), **BY)
     tag(datasets, "m", "dataset-v1.1", [second], author="another", at=AT)
-    assert tagged(datasets, "m", "dataset-v1.0") == given
+    assert tagged(datasets, "m", "dataset-v1.0") == provided
     assert [entry.name for entry in tags(datasets, "m")] == ["dataset-v1.0", "dataset-v1.1"]
-    assert tag(datasets, "m", "dataset-v1.0", [first, other], author="late", at=AT) == given
+    assert tag(datasets, "m", "dataset-v1.0", [first, other], author="late", at=AT) == provided
     with pytest.raises(DataError, match=r"given by someone on 2025-03-01; tags never move"):
         tag(datasets, "m", "dataset-v1.0", [second], author="late", at=AT)
     with pytest.raises(DataError, match=r"did you mean 'dataset-v1\.0'"):

@@ -166,11 +166,11 @@ def test_a_version_that_is_gone_or_altered_is_not_read(datasets: Datasets, tmp_p
 def test_two_writers_on_the_same_table_never_mix(datasets: Datasets, tmp_path: Path) -> None:
     """The slower of two writers that saw the same version must start again, not add to what the faster one wrote."""
     datasets.write("pump", "t", FRAME.clear(), **BY)
-    seen = datasets._open("pump", "t")
-    assert seen is not None
+    known = datasets._open("pump", "t")
+    assert known is not None
     datasets.write("pump", "t", FRAME.head(1), **BY)
     metadata = {"version": "1", "content_hash": "x"}
-    assert not datasets._commit("pump", "t", seen, FRAME, metadata)
+    assert not datasets._commit("pump", "t", known, FRAME, metadata)
     newest = datasets.latest("pump", "t")
     assert newest is not None
     assert datasets.read(newest).equals(FRAME.head(1))

@@ -55,9 +55,9 @@ def test_online_rows_have_the_same_past() -> None:
     frame = readings(60)
     cut = START + timedelta(hours=50)
     earlier, later = frame.filter(pl.col("at") < cut), frame.filter(pl.col("at") >= cut)
-    answer = online(SPEC, recent(SPEC, earlier), later).sort("unit", "at")
+    response = online(SPEC, recent(SPEC, earlier), later).sort("unit", "at")
     expected = build(SPEC, frame).filter(pl.col("at") >= cut).sort("unit", "at")
-    assert_frame_equal(answer.select(GRID), expected.select(GRID), check_exact=True)
+    assert_frame_equal(response.select(GRID), expected.select(GRID), check_exact=True)
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,5 @@ def test_contradictions_are_named(changes: dict[str, object], words: str) -> Non
         body[key] = {**body[key], **value} if isinstance(value, dict) else value
     if isinstance(body["features"]["history"], dict):
         body["features"]["history"] = {"every": "1h", "steps": 5, **body["features"]["history"]}
-    found = [sentence for _, sentence in inconsistencies(model(**body))]
-    assert any(words in sentence for sentence in found), found
+    result = [sentence for _, sentence in inconsistencies(model(**body))]
+    assert any(words in sentence for sentence in result), result

@@ -35,8 +35,8 @@ def test_a_late_fact_is_not_known_before_it_arrives_and_never_replaces_a_newer_o
             "seen": [day(1), day(4), day(6)],
         }
     )
-    asked = pl.DataFrame({"at": [day(1), day(3, 12), day(4), day(7)]})
-    joined = asof_join(asked, facts, on="at", available="seen")
+    requested = pl.DataFrame({"at": [day(1), day(3, 12), day(4), day(7)]})
+    joined = asof_join(requested, facts, on="at", available="seen")
     assert joined["price"].to_list() == [10.0, 10.0, 30.0, 30.0]
     assert joined.columns == ["at", "price", "seen"]
 

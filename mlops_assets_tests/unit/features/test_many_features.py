@@ -51,8 +51,8 @@ def test_more_than_150_features_equal_online_and_without_leaks() -> None:
     assert len(preparation.names) + len(preparation.dropped) == len(names) + 2
     newest = frame.filter(frame["timestamp"] > FIRST_RUN[1] - timedelta(minutes=10))
     history = recent(SPEC, frame.filter(frame["timestamp"] <= FIRST_RUN[1] - timedelta(minutes=10)))
-    answer = online(SPEC, history, newest.drop("scaling_event"))
+    response = online(SPEC, history, newest.drop("scaling_event"))
     expected = newest.select("timestamp", "service_id").join(
         built, on=["timestamp", "service_id"], how="left"
     )
-    np.testing.assert_array_equal(preparation.apply(answer).values, preparation.apply(expected).values)
+    np.testing.assert_array_equal(preparation.apply(response).values, preparation.apply(expected).values)

@@ -19,10 +19,10 @@ def chain(stay: float) -> pl.DataFrame:
 
 
 def test_classes_that_stay_are_alike() -> None:
-    said = alike_neighbours(wine(), chain(0.9))
-    assert said is not None
-    assert said.startswith("rows that follow each other are alike (9")
-    assert said.endswith("give a timestamp, a random split flatters the model")
+    message = alike_neighbours(wine(), chain(0.9))
+    assert message is not None
+    assert message.startswith("rows that follow each other are alike (9")
+    assert message.endswith("give a timestamp, a random split flatters the model")
 
 
 @pytest.mark.parametrize("stay", [0.5, 0.6, 0.1])
@@ -49,9 +49,9 @@ def numbers(correlation: float) -> pl.DataFrame:
 
 def test_numbers_that_drift_are_alike() -> None:
     spec = wine(problem="regression", training={"algorithms": ["ridge"]}, evaluation={"primary": "rmse"})
-    said = alike_neighbours(spec, numbers(0.9))
-    assert said is not None
-    assert "correlates by 0." in said
+    message = alike_neighbours(spec, numbers(0.9))
+    assert message is not None
+    assert "correlates by 0." in message
     assert alike_neighbours(spec, numbers(0.2)) is None
     assert alike_neighbours(spec, numbers(0.9).sort("y")) is None, "sorted by the target: no time in it"
     assert alike_neighbours(spec, numbers(0.9)[:40]) is None, "too few rows to tell"
@@ -61,6 +61,6 @@ def test_numbers_that_drift_are_alike() -> None:
 def test_a_split_by_time_flatters_nobody() -> None:
     drifting = build(model(), readings(300)).with_columns(y=pl.int_range(pl.len()).cast(pl.Float64) % 100)
     assert alike_neighbours(model(), drifting) is None
-    said = alike_neighbours(model(split={"strategy": "random"}), drifting)
-    assert said is not None
-    assert "split by time" in said
+    message = alike_neighbours(model(split={"strategy": "random"}), drifting)
+    assert message is not None
+    assert "split by time" in message

@@ -47,13 +47,13 @@ def test_a_thousand_rows_are_equal_to_the_last_bit() -> None:
         history = pl.concat([recent(spec, earlier), between.join(rows, on=["at", "unit"], how="anti")])
         shuffled = rows.sample(fraction=1.0, shuffle=True, seed=3)
         sent = shuffled.select(sorted(rows.columns, reverse=True)).drop("y")
-        answer = online(spec, history, sent.with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")))
+        response = online(spec, history, sent.with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")))
         expected = shuffled.select("at", "unit").join(
             batch, on=["at", "unit"], how="left", maintain_order="left"
         )
-        assert_frame_equal(answer.select(names), expected.select(names), check_exact=True)
-        np.testing.assert_array_equal(preparation.apply(answer).values, preparation.apply(expected).values)
-        compared += answer.height
+        assert_frame_equal(response.select(names), expected.select(names), check_exact=True)
+        np.testing.assert_array_equal(preparation.apply(response).values, preparation.apply(expected).values)
+        compared += response.height
     assert compared == 1_000
 
 
@@ -62,10 +62,10 @@ def test_features_of_the_target_are_equal_when_its_past_is_known() -> None:
     batch = build(SPEC, frame)
     names = feature_names(SPEC, batch.columns)
     for row in frame.filter(pl.col("at") > CUT).sample(40, seed=5).iter_slices(1):
-        answer = online(SPEC, recent(SPEC, frame.filter(pl.col("at") < row["at"][0])), row.drop("y"))
+        response = online(SPEC, recent(SPEC, frame.filter(pl.col("at") < row["at"][0])), row.drop("y"))
         expected = row.select("at", "unit").join(batch, on=["at", "unit"], how="left")
         assert_frame_equal(
-            answer.select("at", "unit", *names), expected.select("at", "unit", *names), check_exact=True
+            response.select("at", "unit", *names), expected.select("at", "unit", *names), check_exact=True
         )
 
 
@@ -83,9 +83,9 @@ def test_a_reading_already_known_is_not_counted_twice() -> None:
 
 def test_an_entity_never_seen_has_no_past() -> None:
     row = readings(1, units=1).with_columns(unit=pl.lit("new")).drop("y")
-    answer = online(SPEC, recent(SPEC, readings(50)), row)
-    assert answer["a_lag_1"].to_list() == [None]
-    assert answer["y_count_6h"].to_list() == [0.0]
+    response = online(SPEC, recent(SPEC, readings(50)), row)
+    assert response["a_lag_1"].to_list() == [None]
+    assert response["y_count_6h"].to_list() == [0.0]
 
 
 @pytest.mark.parametrize(

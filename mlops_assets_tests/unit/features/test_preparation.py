@@ -43,11 +43,11 @@ def fitted(**features: Any) -> Preparation:
 
 
 def test_filling_and_what_is_left_out() -> None:
-    found = fitted()
-    assert found.names == ("a", "flag", "kind=green", "kind=red")
-    assert found.inputs == ("a", "flag", "kind")
-    assert found.dropped == {"empty": "missing in every training row", "same": "5.0 in every training row"}
-    matrix = found.apply(build(plain(), TRAIN))
+    result = fitted()
+    assert result.names == ("a", "flag", "kind=green", "kind=red")
+    assert result.inputs == ("a", "flag", "kind")
+    assert result.dropped == {"empty": "missing in every training row", "same": "5.0 in every training row"}
+    matrix = result.apply(build(plain(), TRAIN))
     assert matrix.values[:, 0].tolist() == [1.0, 3.0, 3.0, 8.0]
     assert matrix.values[:, 2:].tolist() == [[0, 1], [1, 0], [0, 1], [0, 0]]
 
@@ -82,8 +82,8 @@ def test_target_encoding_leans_on_the_overall_mean() -> None:
 def test_group_statistics_of_training_rows() -> None:
     grouped = [{"by": "kind", "columns": ["a"], "statistics": ["mean", "count"]}]
     matrix = fitted(grouped=grouped).apply(build(plain(grouped=grouped), TRAIN))
-    place = matrix.names.index("a_mean_by_kind")
-    assert matrix.values[:, place].tolist() == [2.0, 4.0, 2.0, 4.0]
+    index = matrix.names.index("a_mean_by_kind")
+    assert matrix.values[:, index].tolist() == [2.0, 4.0, 2.0, 4.0]
     assert matrix.values[:, matrix.names.index("a_count_by_kind")].tolist() == [2.0, 0.0, 2.0, 0.0]
 
 
@@ -124,24 +124,24 @@ def test_an_empty_frame_gives_an_empty_matrix() -> None:
 
 def test_a_wide_row_costs_no_more_questions_than_a_narrow_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """polars makes schema and names anew at each asking: asked once per column, they were nine tenths of an answer."""
-    asked: list[str] = []
+    requested: list[str] = []
     for what in ("schema", "columns"):
         true = getattr(pl.DataFrame, what).fget
 
         def counted(frame: pl.DataFrame, what: str = what, true: Any = true) -> Any:
-            asked.append(what)
+            requested.append(what)
             return true(frame)
 
         monkeypatch.setattr(pl.DataFrame, what, property(counted))
     counts = []
     for width in (5, 200):
-        rows = {f"a{place}": np.arange(60.0) + place for place in range(width)} | {"y": np.arange(60.0)}
+        rows = {f"a{index}": np.arange(60.0) + index for index in range(width)} | {"y": np.arange(60.0)}
         frame = pl.DataFrame(rows)
         spec = plain()
         prepared = fit_preparation(spec, build(spec, frame))
-        asked.clear()
+        requested.clear()
         prepared.apply(build(spec, frame.head(1)))
-        counts.append(len(asked))
+        counts.append(len(requested))
     assert counts[0] == counts[1]
 
 
@@ -149,12 +149,12 @@ def test_profile_of_itself_has_no_divergence() -> None:
     frame = build(model(), readings(500)).with_columns(
         rare=pl.lit(3.0), few=(pl.col("a") > 50).cast(pl.Float64)
     )
-    found = from_json(Profile, to_json(profile(frame, ("a", "b", "kind", "rare", "few"))))
-    for name, column in found.columns.items():
+    result = from_json(Profile, to_json(profile(frame, ("a", "b", "kind", "rare", "few"))))
+    for name, column in result.columns.items():
         assert sum(expected_bins(column).proportions) == pytest.approx(1.0)
         assert psi(expected_bins(column), actual_bins(column, frame[name])) == pytest.approx(0.0, abs=1e-12)
-    assert len(found.columns["a"].shares) == 10
-    assert found.columns["a"].missing == pytest.approx(0.1, abs=0.03)
+    assert len(result.columns["a"].shares) == 10
+    assert result.columns["a"].missing == pytest.approx(0.1, abs=0.03)
 
 
 @pytest.mark.parametrize("value", [2.9, 3.1])

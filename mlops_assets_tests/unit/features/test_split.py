@@ -19,11 +19,11 @@ def classes(rows: int = 60) -> pl.DataFrame:
 
 
 def test_by_time_no_instant_straddles_and_shares_hold() -> None:
-    found = split(model(), build(model(), readings(100)))
-    assert found.strategy == "temporal"
-    assert [found.part(name).height for name in PARTS] == [210, 45, 45]
-    assert found.train["at"].max() < found.validation["at"].min()  # type: ignore[operator]
-    assert found.validation["at"].max() < found.test["at"].min()  # type: ignore[operator]
+    result = split(model(), build(model(), readings(100)))
+    assert result.strategy == "temporal"
+    assert [result.part(name).height for name in PARTS] == [210, 45, 45]
+    assert result.train["at"].max() < result.validation["at"].min()  # type: ignore[operator]
+    assert result.validation["at"].max() < result.test["at"].min()  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,11 @@ def test_by_time_no_instant_straddles_and_shares_hold() -> None:
 )
 def test_a_gap_and_a_horizon_are_left_out(changes: dict[str, Any]) -> None:
     spec = model(**changes)
-    found = split(spec, build(spec, readings(100)))
+    result = split(spec, build(spec, readings(100)))
     for one, other in (("train", "validation"), ("validation", "test")):
-        reach, begin = found.part(one)["at"].max(), found.part(other)["at"].min()  # type: ignore[arg-type]
+        reach, begin = result.part(one)["at"].max(), result.part(other)["at"].min()  # type: ignore[arg-type]
         assert begin - reach == timedelta(hours=6)  # type: ignore[operator]
-    assert leakage(spec, found) == ()
+    assert leakage(spec, result) == ()
 
 
 def test_rows_without_target_are_in_no_part() -> None:
@@ -47,8 +47,8 @@ def test_rows_without_target_are_in_no_part() -> None:
         .then(float("nan"))
         .otherwise("y")
     )
-    found = split(model(), frame)
-    assert sum(found.part(name).height for name in PARTS) == 100
+    result = split(model(), frame)
+    assert sum(result.part(name).height for name in PARTS) == 100
     with pytest.raises(DataError, match="no row has a value of the target 'y'"):
         split(model(), frame.with_columns(y=pl.lit(None, dtype=pl.Float64)))
 
@@ -82,16 +82,16 @@ def test_the_digest_knows_a_changed_target_and_a_moved_row() -> None:
 
 def test_stratified_keeps_shares_and_gives_each_part_a_rare_class() -> None:
     rare = pl.concat([classes(), pl.DataFrame({"y": ["rare"] * 3, "a": [0.1, 0.2, 0.3]})])
-    found = split(wine(), rare)
-    assert found.strategy == "stratified"
+    result = split(wine(), rare)
+    assert result.strategy == "stratified"
     for name in PARTS:
-        assert found.part(name).filter(y="rare").height == 1
+        assert result.part(name).filter(y="rare").height == 1
 
 
 def test_groups_stay_whole() -> None:
     spec = model(split={"strategy": "group", "group": "unit"})
-    found = split(spec, build(spec, readings(50, units=10)))
-    units = [set(found.part(name)["unit"].to_list()) for name in PARTS]
+    result = split(spec, build(spec, readings(50, units=10)))
+    units = [set(result.part(name)["unit"].to_list()) for name in PARTS]
     assert not units[0] & units[1] | units[0] & units[2] | units[1] & units[2]
     many = split(spec, build(spec, readings(2, units=2_000)))
     shares = [many.part(name)["unit"].n_unique() / 2_000 for name in PARTS]
@@ -124,17 +124,17 @@ def leaky(split_: Split, **changes: pl.DataFrame) -> Split:
 
 def test_leaks_are_found() -> None:
     spec = model()
-    found = split(spec, build(spec, readings(100)))
-    assert leakage(spec, found) == ()
-    shared = leakage(spec, leaky(found, train=pl.concat([found.train, found.test.head(2)])))
+    result = split(spec, build(spec, readings(100)))
+    assert leakage(spec, result) == ()
+    shared = leakage(spec, leaky(result, train=pl.concat([result.train, result.test.head(2)])))
     assert any("2 rows of train are in test too" in sentence for sentence in shared)
     assert any("train reaches to" in sentence for sentence in shared)
     disguised = leaky(
-        found, **{name: found.part(name).with_columns(b=pl.col("y").exp() / 3) for name in PARTS}
+        result, **{name: result.part(name).with_columns(b=pl.col("y").exp() / 3) for name in PARTS}
     )
     assert any("feature 'b' is the target in disguise" in sentence for sentence in leakage(spec, disguised))
     grouped = model(split={"strategy": "group", "group": "unit"})
-    assert any("3 values of 'unit'" in sentence for sentence in leakage(grouped, found))
+    assert any("3 values of 'unit'" in sentence for sentence in leakage(grouped, result))
 
 
 def test_a_feature_that_names_the_class_is_found() -> None:

@@ -23,14 +23,14 @@ SPEC = model(features={**EVERYTHING, "inputs": ["a", "b", "kind"]})
 def test_the_catalogue_names_family_lineage_and_statistics() -> None:
     table = build(SPEC, readings(50))
     names = feature_names(SPEC, table.columns)
-    found = {one.name: one for one in catalogue(SPEC, table.columns, profile(table, names))}
-    assert tuple(found) == names
-    assert found["a_mean_6h"].sources == ("a",)
-    assert found["a_mean_6h"].description == "mean of a over 6h"
-    assert found["a_per_b"].family == "pairs"
-    assert found["at_hour_sin"].description == "hour sin of at in Europe/Berlin"
-    assert found["kind"].family == "inputs"
-    assert found["a"].mean == pytest.approx(50, abs=2)
+    result = {one.name: one for one in catalogue(SPEC, table.columns, profile(table, names))}
+    assert tuple(result) == names
+    assert result["a_mean_6h"].sources == ("a",)
+    assert result["a_mean_6h"].description == "mean of a over 6h"
+    assert result["a_per_b"].family == "pairs"
+    assert result["at_hour_sin"].description == "hour sin of at in Europe/Berlin"
+    assert result["kind"].family == "inputs"
+    assert result["a"].mean == pytest.approx(50, abs=2)
 
 
 def test_a_store_needs_time_and_entity(tmp_path: Path) -> None:
@@ -75,10 +75,10 @@ def test_feast_answers_what_the_table_says(tmp_path: Path) -> None:
 
     later = table.select(pl.col("at") + timedelta(minutes=20), "unit").sample(40, seed=1)
     before_any = table.select(pl.col("at").min() - timedelta(days=1), pl.col("unit").first())
-    asked = pl.concat([later, before_any])
-    theirs = store.historical(asked)
+    requested = pl.concat([later, before_any])
+    theirs = store.historical(requested)
     assert theirs.height == 41
-    ours = asof_join(asked, table.select("at", "unit", *names), on="at", by=["unit"]).sort("at", "unit")
+    ours = asof_join(requested, table.select("at", "unit", *names), on="at", by=["unit"]).sort("at", "unit")
     assert_frame_equal(theirs.select(names), ours.select(names), check_dtypes=False, check_exact=True)
 
     changed = model(features={**EVERYTHING, "inputs": ["a", "b", "kind"], "timezone": "UTC"})

@@ -38,8 +38,8 @@ def test_without_a_server_in_the_settings_the_embedded_one_is_handed_down(tmp_pa
 
 
 def test_telemetry_is_off_and_threads_wait_quietly_unless_the_person_says_otherwise(tmp_path: Path) -> None:
-    given = {"MLOPS_HOME": str(tmp_path), "OMP_WAIT_POLICY": "active", "KEPT": "yes"}
-    child = environment(Settings.from_environment(given), Stores.on(EMBEDDED))
+    provided = {"MLOPS_HOME": str(tmp_path), "OMP_WAIT_POLICY": "active", "KEPT": "yes"}
+    child = environment(Settings.from_environment(provided), Stores.on(EMBEDDED))
     assert child["DAGSTER_DISABLE_TELEMETRY"] == "yes"
     assert child["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert child["GX_ANALYTICS_ENABLED"] == "false"
@@ -58,29 +58,29 @@ def test_dagster_home_holds_the_file_of_the_repository_and_follows_it(tmp_path: 
     settings = Settings.from_environment({"MLOPS_HOME": str(tmp_path)})
     home = make_dagster_home(settings)
     assert home == dagster_home(settings)
-    found = yaml.safe_load((home / "dagster.yaml").read_text())
-    assert found["storage"] == {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}}
-    assert found["telemetry"] == {"enabled": False}
+    result = yaml.safe_load((home / "dagster.yaml").read_text())
+    assert result["storage"] == {"postgres": {"postgres_url": {"env": "DAGSTER_POSTGRES_URL"}}}
+    assert result["telemetry"] == {"enabled": False}
     (home / "dagster.yaml").write_text("an older one")
     make_dagster_home(settings)
-    assert yaml.safe_load((home / "dagster.yaml").read_text()) == found
+    assert yaml.safe_load((home / "dagster.yaml").read_text()) == result
     assert [path.name for path in home.iterdir()] == ["dagster.yaml"]
 
 
 def test_every_variable_that_dagster_yaml_asks_for_is_given(tmp_path: Path) -> None:
     settings = Settings.from_environment({"MLOPS_HOME": str(tmp_path)})
-    asked: set[str] = set()
+    requested: set[str] = set()
 
     def look(part: object) -> None:
         if isinstance(part, dict):
             if set(part) == {"env"}:
-                asked.add(str(part["env"]))
+                requested.add(str(part["env"]))
             for value in part.values():
                 look(value)
 
     look(yaml.safe_load((make_dagster_home(settings) / "dagster.yaml").read_text()))
-    assert asked >= {"DAGSTER_POSTGRES_URL", "DAGSTER_HOME"}
-    assert asked <= set(environment(settings, Stores.on(EMBEDDED)))
+    assert requested >= {"DAGSTER_POSTGRES_URL", "DAGSTER_HOME"}
+    assert requested <= set(environment(settings, Stores.on(EMBEDDED)))
 
 
 def test_a_process_without_addresses_says_what_to_do() -> None:

@@ -21,12 +21,12 @@ time.sleep(60)
 
 def test_an_exclusive_lock_excludes_everybody(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    held = locks.acquire(path)
-    assert held is not None
+    kept = locks.acquire(path)
+    assert kept is not None
     assert locks.acquire(path) is None
     assert locks.acquire(path, shared=True) is None
     assert locks.is_held(path)
-    os.close(held)
+    os.close(kept)
     assert not locks.is_held(path)
 
 

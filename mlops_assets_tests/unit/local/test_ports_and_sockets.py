@@ -34,10 +34,10 @@ def test_a_short_plain_folder_is_used_as_it_is() -> None:
 
 @pytest.mark.parametrize("folder", ["/srv/" + "x" * 100, "/srv/a b", "/srv/a%20b", "/srv/é"])
 def test_other_folders_get_a_short_one_that_depends_on_them_alone(folder: str) -> None:
-    found = sockets.folder(Path(folder), "code.sock")
-    assert found.parent == Path("/tmp")
-    assert found == sockets.folder(Path(folder), "other.sock")
-    assert found != sockets.folder(Path(folder + "2"), "code.sock")
+    result = sockets.folder(Path(folder), "code.sock")
+    assert result.parent == Path("/tmp")
+    assert result == sockets.folder(Path(folder), "other.sock")
+    assert result != sockets.folder(Path(folder + "2"), "code.sock")
 
 
 def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ def test_a_spec_survives_its_own_json(tmp_path: Path) -> None:
 
 def test_every_problem_is_reported_at_once_in_order_of_lines(tmp_path: Path) -> None:
     text = GOOD.replace("target:", "tarjet:").replace("5m", "5 minutes").replace("lightgbm", "ligthgbm")
-    found = messages(tmp_path, text)
-    assert found == [
+    result = messages(tmp_path, text)
+    assert result == [
         "1 target: is required",
         "5 tarjet: unknown key; did you mean 'target'?",
         "8 training.algorithms[1].name: unknown algorithm 'ligthgbm'; did you mean 'lightgbm'?",
@@ -128,8 +128,8 @@ def test_every_problem_is_reported_at_once_in_order_of_lines(tmp_path: Path) -> 
     ],
 )
 def test_each_mistake_is_named_with_its_mend(tmp_path: Path, old: str, new: str, expected: str) -> None:
-    found = messages(tmp_path, GOOD.replace(old, new))
-    assert any(expected in message for message in found), found
+    result = messages(tmp_path, GOOD.replace(old, new))
+    assert any(expected in message for message in result), result
 
 
 @pytest.mark.parametrize(
@@ -171,11 +171,16 @@ def test_classes_have_no_logarithm(tmp_path: Path) -> None:
 def test_algorithms_and_losses_that_onnx_has_not_are_told_with_the_mend(tmp_path: Path) -> None:
     text = GOOD.replace("time_limit: 5m", "onnx: true")
     own = "algorithms: [{python: {estimator: a.b:C}}, {lightgbm: {loss: log_cosh}}, "
-    told = messages(tmp_path, text.replace("algorithms: [", own))
-    assert len(told) == 2
-    assert "training.algorithms[0]: 'python' cannot be written as ONNX; these can: linear, ridge, " in told[0]
-    assert told[0].endswith("leave it out, or set 'onnx: false'")
-    assert "training.algorithms[1]: 'lightgbm' with the loss 'log_cosh' cannot be written as ONNX" in told[1]
+    reported = messages(tmp_path, text.replace("algorithms: [", own))
+    assert len(reported) == 2
+    assert (
+        "training.algorithms[0]: 'python' cannot be written as ONNX; these can: linear, ridge, "
+        in reported[0]
+    )
+    assert reported[0].endswith("leave it out, or set 'onnx: false'")
+    assert (
+        "training.algorithms[1]: 'lightgbm' with the loss 'log_cosh' cannot be written as ONNX" in reported[1]
+    )
     assert load_model(write(tmp_path, text)).training.onnx
 
 

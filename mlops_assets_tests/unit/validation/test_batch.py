@@ -118,14 +118,14 @@ def test_a_broken_row_is_set_aside_with_its_reason(
 ) -> None:
     frame = readings(**defect)
     validation = check(frame)
-    found = failed(validation)
-    assert list(found) == [rule]
-    assert (found[rule].failed_rows, found[rule].observed, found[rule].critical) == (1, observed, False)
-    assert found[rule].samples[0]["row"] == 7
+    result = failed(validation)
+    assert list(result) == [rule]
+    assert (result[rule].failed_rows, result[rule].observed, result[rule].critical) == (1, observed, False)
+    assert result[rule].samples[0]["row"] == 7
     assert validation.quarantine["_reason"].to_list() == [rule]
     assert validation.quarantine.drop("_reason").equals(frame[7:8])
     assert validation.passed, "one bad row in two hundred is set aside, not a reason to stop"
-    assert from_json(RuleResult, to_json(found[rule])) == found[rule]
+    assert from_json(RuleResult, to_json(result[rule])) == result[rule]
 
 
 def test_an_infinite_value_out_of_range_has_both_reasons() -> None:
@@ -179,20 +179,20 @@ def test_five_percent_is_not_below_five_percent() -> None:
 
 
 def test_a_column_of_nothing_fails_by_name() -> None:
-    found = failed(check(readings(flow=pl.lit(None, dtype=pl.Float64))))
-    assert set(found) == {"empty_columns", "missing"}
-    assert "'flow'" in found["empty_columns"].message
+    result = failed(check(readings(flow=pl.lit(None, dtype=pl.Float64))))
+    assert set(result) == {"empty_columns", "missing"}
+    assert "'flow'" in result["empty_columns"].message
 
 
 def test_a_target_that_never_varies_or_is_absent() -> None:
     assert set(failed(check(readings(y=pl.lit(1.0))))) == {"target_present"}
-    found = failed(check(readings().rename({"y": "yy"})))
-    assert set(found) == {"columns_present", "target_present"}
-    assert "near: 'yy'" in found["columns_present"].message
+    result = failed(check(readings().rename({"y": "yy"})))
+    assert set(result) == {"columns_present", "target_present"}
+    assert "near: 'yy'" in result["columns_present"].message
 
 
 def test_a_wrong_type_fails_its_column_and_every_rule_that_needs_it() -> None:
-    found = failed(check(readings(flow=pl.col("flow").cast(pl.String), at=pl.col("at").cast(pl.String))))
+    result = failed(check(readings(flow=pl.col("flow").cast(pl.String), at=pl.col("at").cast(pl.String))))
     assert {
         "column_types",
         "range_flow",
@@ -200,23 +200,23 @@ def test_a_wrong_type_fails_its_column_and_every_rule_that_needs_it() -> None:
         "unique_rows",
         "freshness",
         "completeness",
-    } <= set(found)
-    assert "'flow' holds String, not numbers" in found["column_types"].message
+    } <= set(result)
+    assert "'flow' holds String, not numbers" in result["column_types"].message
 
 
 def test_whole_numbers_may_come_as_floats_but_not_broken() -> None:
     assert failed(check(readings(**{"serial no": pl.col("serial no").cast(pl.Float64)}))) == {}
-    found = failed(check(readings(**{"serial no": pl.col("serial no") + 0.5})))
-    assert set(found) == {"column_types"}
+    result = failed(check(readings(**{"serial no": pl.col("serial no") + 0.5})))
+    assert set(result) == {"column_types"}
 
 
 def test_a_silent_day_of_one_unit_shows_in_completeness() -> None:
     frame = readings().filter(
         ~((pl.col("unit") == "b") & (pl.col("at").dt.date() == (START + timedelta(days=1)).date()))
     )
-    [found] = failed(check(frame)).values()
-    assert (found.rule, found.observed, found.critical) == ("completeness", 0.0, True)
-    assert "2025-03-02 of b: 0 of 24" in found.message
+    [result] = failed(check(frame)).values()
+    assert (result.rule, result.observed, result.critical) == ("completeness", 0.0, True)
+    assert "2025-03-02 of b: 0 of 24" in result.message
 
 
 def test_drift_is_measured_against_the_reference_and_only_then() -> None:

@@ -79,9 +79,9 @@ def test_the_pages_tell_what_failed_and_fetch_nothing(tmp_path: Path) -> None:
     frame = readings(flow=pl.when(at(7)).then(100.5).otherwise("flow"))
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "yesterday.html").touch()
-    answers = expectations.run(model(), frame, tmp_path / "docs", as_of=AS_OF)
-    assert [rule.rule for rule in answers] == list(rule_names(model()))
-    assert [rule.rule for rule in answers if not rule.passed] == ["range_flow"]
+    responses = expectations.run(model(), frame, tmp_path / "docs", as_of=AS_OF)
+    assert [rule.rule for rule in responses] == list(rule_names(model()))
+    assert [rule.rule for rule in responses if not rule.passed] == ["range_flow"]
     pages = {page.name: page.read_text() for page in (tmp_path / "docs").iterdir()}
     assert set(pages) == {"index.html", "readings.html", "measurements.html"}
     assert "range_flow" in pages["index.html"]
@@ -92,6 +92,6 @@ def test_the_pages_tell_what_failed_and_fetch_nothing(tmp_path: Path) -> None:
 
 
 def test_a_sample_says_that_it_is_one(tmp_path: Path) -> None:
-    answers = expectations.run(model(), readings(), tmp_path / "docs", as_of=AS_OF, max_rows=150)
-    assert "on a sample of 150 of 196 rows" in {rule.rule: rule.message for rule in answers}["finite"]
-    assert {rule.rule: rule.observed for rule in answers}["min_rows"] == 196
+    responses = expectations.run(model(), readings(), tmp_path / "docs", as_of=AS_OF, max_rows=150)
+    assert "on a sample of 150 of 196 rows" in {rule.rule: rule.message for rule in responses}["finite"]
+    assert {rule.rule: rule.observed for rule in responses}["min_rows"] == 196

@@ -25,8 +25,8 @@ def test_machine_temperature_twelve_times_stand_twice(public_data: Path) -> None
     validation = _check(
         frame, datetime(2014, 2, 20, tzinfo=UTC), target="value", timestamp="timestamp", validation=rules
     )
-    found = failed(validation)
-    assert {name: rule.failed_rows for name, rule in found.items()} == {"unique_rows": 12, "time_order": 1}
+    result = failed(validation)
+    assert {name: rule.failed_rows for name, rule in result.items()} == {"unique_rows": 12, "time_order": 1}
     first = validation.quarantine["timestamp"].min()
     assert first == datetime(2014, 1, 7, 2, tzinfo=UTC).replace(tzinfo=None)
     assert validation.passed
@@ -41,10 +41,10 @@ def test_electricity_is_whole_in_utc_and_broken_on_the_wall_clock(public_data: P
     clock = frame.with_columns(
         pl.col("Time").dt.convert_time_zone("Australia/Melbourne").dt.replace_time_zone(None)
     )
-    found = failed(_check(clock, as_of + timedelta(days=1), **shape))
-    assert (found["unique_rows"].failed_rows, found["time_order"].failed_rows) == (6, 3)
-    assert "46 of 48 readings" in found["completeness"].message
-    assert "3 of 1,094 days fall short" in found["completeness"].message
+    result = failed(_check(clock, as_of + timedelta(days=1), **shape))
+    assert (result["unique_rows"].failed_rows, result["time_order"].failed_rows) == (6, 3)
+    assert "46 of 48 readings" in result["completeness"].message
+    assert "3 of 1,094 days fall short" in result["completeness"].message
 
 
 def test_flights_are_unsorted_text_in_time_with_missing_delays(public_data: Path) -> None:
@@ -65,9 +65,9 @@ def test_flights_are_unsorted_text_in_time_with_missing_delays(public_data: Path
     assert "'time_hour' holds String" in failed(_check(frame, as_of, **shape))["column_types"].message
     parsed = frame.with_columns(pl.col("time_hour").str.to_datetime(time_zone="UTC"))
     validation = _check(parsed, as_of, **shape)
-    found = failed(validation)
-    assert set(found) == {"time_order", "pattern_tailnum"}
-    assert found["time_order"].failed_rows == 28_031
+    result = failed(validation)
+    assert set(result) == {"time_order", "pattern_tailnum"}
+    assert result["time_order"].failed_rows == 28_031
     assert validation.passed, "3.3 % missing delays are below 5 %"
     missing = _by_name(validation)["missing"]
     assert missing.message.startswith("Worst column 'arr_delay' misses 3.3")
@@ -113,13 +113,13 @@ def test_hospital_typos_are_found_where_the_form_of_a_value_is_known(public_data
         evaluation={"primary": "f1"},
         validation={"columns": columns},
     )
-    found = failed(validation)
+    result = failed(validation)
     assert not validation.passed
-    assert "quarantined" in found
-    cells = {name: rule.failed_rows for name, rule in found.items() if rule.column is not None}
+    assert "quarantined" in result
+    cells = {name: rule.failed_rows for name, rule in result.items() if rule.column is not None}
     assert cells["values_State"] == 26
     assert cells["values_EmergencyService"] == 27
-    for rule in found.values():
+    for rule in result.values():
         if rule.column is not None:
             broken = validation.quarantine.filter(pl.col("_reason").str.split("; ").list.contains(rule.rule))[
                 rule.column
