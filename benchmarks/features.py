@@ -163,9 +163,9 @@ WAYS: Final[dict[str, Callable[[Path], Callable[[], Any]]]] = {
 }
 
 
-def measure(way: str, file: Path) -> dict[str, float]:
+def measure(method: str, file: Path) -> dict[str, float]:
     """Wall and CPU seconds of one way, and peak memory of this process in GB."""
-    run = WAYS[way](file)
+    run = WAYS[method](file)
     wall, cpu = time.perf_counter(), time.process_time()
     made = run()
     spent = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
@@ -197,8 +197,8 @@ def main() -> None:
             )
 
 
-def _in_a_process(way: str, file: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.features", "--measure", way, str(file)]
+def _in_a_process(method: str, file: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.features", "--measure", method, str(file)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     response: dict[str, float] = json.loads(done.stdout)
     return response

@@ -106,14 +106,14 @@ WAYS: Final[dict[str, Callable[[Path], Callable[[], pl.DataFrame]]]] = {
 }
 
 
-def measure(way: str, folder: Path) -> dict[str, Any]:
+def measure(method: str, folder: Path) -> dict[str, Any]:
     """Best wall and CPU seconds, peak GB of the process, and a hash that is equal for equal rows."""
     from mlops_assets.datasets import content_hash
 
-    run = WAYS[way](folder)
+    run = WAYS[method](folder)
     walls, cpus = [], []
     made = pl.DataFrame()
-    for _ in range(1 if way == "Feast" else 3):
+    for _ in range(1 if method == "Feast" else 3):
         wall, cpu = time.perf_counter(), time.process_time()
         made = run()
         walls.append(time.perf_counter() - wall)
@@ -174,8 +174,8 @@ def _frames(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     return pl.read_parquet(folder / "facts.parquet"), pl.read_parquet(folder / "questions.parquet")
 
 
-def _in_a_process(way: str, folder: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.joins", "--way", way, "--folder", str(folder)]
+def _in_a_process(method: str, folder: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.joins", "--way", method, "--folder", str(folder)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     response: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return response

@@ -256,11 +256,11 @@ def table(rows: int, problem: str) -> Rows:
     return Rows(FeatureMatrix(names, values[:rows]), y[:rows], FeatureMatrix(names, values[rows:]), y[rows:])
 
 
-def _series(rows: int, held: int, chance: np.random.Generator) -> Rows:
-    steps, count = 16, rows + held + 17
+def _series(rows: int, test_rows: int, chance: np.random.Generator) -> Rows:
+    steps, count = 16, rows + test_rows + 17
     power = chance.normal(size=count)
     sales = 100 + 20 * np.sin(np.arange(count) * 2 * np.pi / SEASON) + 5 * power + chance.normal(size=count)
-    at = np.arange(steps, steps + rows + held)
+    at = np.arange(steps, steps + rows + test_rows)
     columns = [power[at + 1]]
     columns += [channel[at - back] for channel in (sales, power) for back in range(steps)]
     past = [history_column(name, back) for name in ("sales", "power") for back in range(steps)]

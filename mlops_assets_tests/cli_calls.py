@@ -24,11 +24,11 @@ class Printed:
         return self.out + self.err
 
 
-def mlops(monkeypatch: pytest.MonkeyPatch, *words: str) -> Printed:
-    """`mlops WORDS`. An exception that is not an exit is the test's to fail on: a person would see a traceback."""
+def mlops(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Printed:
+    """`mlops ARGUMENTS`. An exception that is not an exit is the test's to fail on: a person would see a traceback."""
     from mlops_assets.cli import main
 
-    monkeypatch.setattr(sys, "argv", ["mlops", *words])
+    monkeypatch.setattr(sys, "argv", ["mlops", *arguments])
     out, err, code = io.StringIO(), io.StringIO(), 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:

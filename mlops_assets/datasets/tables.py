@@ -251,7 +251,7 @@ class Datasets:
         self,
         model: str,
         table: str,
-        seen: DeltaTable | None,
+        latest: DeltaTable | None,
         frame: pl.DataFrame,
         metadata: Mapping[str, str],
     ) -> bool:
@@ -262,7 +262,7 @@ class Datasets:
         # No retries inside delta-rs: it would let an overwrite slip on top of rows it has not seen.
         properties = CommitProperties({_PREFIX + k: v for k, v in metadata.items()}, max_commit_retries=0)
         try:
-            if seen is None:
+            if latest is None:
                 write_deltalake(
                     self.location(model, table),
                     frame,
@@ -273,12 +273,12 @@ class Datasets:
                 )
             else:
                 write_deltalake(
-                    seen, frame, mode="overwrite", schema_mode="overwrite", commit_properties=properties
+                    latest, frame, mode="overwrite", schema_mode="overwrite", commit_properties=properties
                 )
         except CommitFailedError:
             return False
         except DeltaError as error:
-            if seen is None and self._open(model, table) is not None:
+            if latest is None and self._open(model, table) is not None:
                 return False
             raise DataError(f"{model}/{table} could not be written: {error}") from None
         return True

@@ -95,19 +95,19 @@ class FeatureStore:
         )
         return pl.DataFrame(rows.to_dict(), strict=False)
 
-    def historical(self, asked: pl.DataFrame, service: str = "training") -> pl.DataFrame:
+    def historical(self, keys_and_times: pl.DataFrame, service: str = "training") -> pl.DataFrame:
         """Feast's own point-in-time join for rows of entity and timestamp, in the order of time, then entity.
 
         Feast leaves out rows before an entity's first fact; here they come back, with nulls, as from `asof_join`.
         """
         keys = [self._timestamp, self._entity]
-        frame = asked.select(keys).unique().rename({self._timestamp: "event_timestamp"}).to_pandas()
+        frame = keys_and_times.select(keys).unique().rename({self._timestamp: "event_timestamp"}).to_pandas()
         job = self._feast.get_historical_features(
             entity_df=frame, features=self._feast.get_feature_service(f"{self.spec.name}_{service}")
         )
         joined = pl.from_pandas(job.to_df()).rename({"event_timestamp": self._timestamp})
-        result = joined.with_columns(pl.col(self._timestamp).cast(asked.schema[self._timestamp]))
-        return asked.join(result, on=keys, how="left").sort(keys)
+        result = joined.with_columns(pl.col(self._timestamp).cast(keys_and_times.schema[self._timestamp]))
+        return keys_and_times.join(result, on=keys, how="left").sort(keys)
 
     def listed(self) -> tuple[dict[str, Any], ...]:
         """Every registered feature: view, name, type, description, and the tags of the view and its own."""
@@ -145,7 +145,7 @@ class FeatureStore:
         return {family: names for family, names in grouped.items() if names}
 
     def _definitions(
-        self, schema: pl.Schema, found: Sequence[Feature], made_from: Sequence[TableVersion]
+        self, schema: pl.Schema, features: Sequence[Feature], made_from: Sequence[TableVersion]
     ) -> list[Any]:
         feast = _feast()
         spec = self.spec
@@ -163,7 +163,7 @@ class FeatureStore:
         tags = {"model_file": self._digest, "data": _lineage(made_from)}
         views, pushes = [], []
         for family in FAMILIES:
-            members = [one for one in found if one.family == family and one.name != self._entity]
+            members = [one for one in features if one.family == family and one.name != self._entity]
             if not members:
                 continue
             push = feast.PushSource(name=f"{spec.name}_{family}_push", batch_source=batch)

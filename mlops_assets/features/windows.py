@@ -173,18 +173,18 @@ def running(over: Window, values: Floats, wanted: Collection[str]) -> dict[str, 
     return result
 
 
-def _joined(head: Parts, tail: Parts, asked: frozenset[str]) -> Iterator[tuple[str, Floats]]:
+def _joined(head: Parts, tail: Parts, statistics: frozenset[str]) -> Iterator[tuple[str, Floats]]:
     """Two parts as one window. Their spread together is their own spreads and the distance between their means (Chan et
     al.)."""
     count = head["count"] + tail["count"]
-    if "count" in asked:
+    if "count" in statistics:
         yield "count", count
     with np.errstate(invalid="ignore", divide="ignore"):
-        if "sum" in asked:
+        if "sum" in statistics:
             yield "sum", np.where(count > 0.0, head["sum"] + tail["sum"], np.nan)
-        if "mean" in asked:
+        if "mean" in statistics:
             yield "mean", (head["sum"] + tail["sum"]) / count
-        if "std" in asked:
+        if "std" in statistics:
             difference = head["sum"] / np.maximum(head["count"], 1.0) - tail["sum"] / np.maximum(
                 tail["count"], 1.0
             )
@@ -194,9 +194,9 @@ def _joined(head: Parts, tail: Parts, asked: frozenset[str]) -> Iterator[tuple[s
                 + difference * difference * (head["count"] * tail["count"] / count)
             )
             yield "std", np.where(count > 1.0, np.sqrt(squares / (count - 1.0)), np.nan)
-        if "min" in asked:
+        if "min" in statistics:
             yield "min", np.where(count > 0.0, np.minimum(head["min"], tail["min"]), np.nan)
-        if "max" in asked:
+        if "max" in statistics:
             yield "max", np.where(count > 0.0, np.maximum(head["max"], tail["max"]), np.nan)
 
 
@@ -222,31 +222,33 @@ def _scan(
     return made
 
 
-def _scanned(numbers: Floats, held: NDArray[np.bool_], kept: Collection[str]) -> Iterator[tuple[str, Floats]]:
-    """Along the second axis, from the first column to each; what is not `held` does not count."""
+def _scanned(
+    numbers: Floats, present: NDArray[np.bool_], kept: Collection[str]
+) -> Iterator[tuple[str, Floats]]:
+    """Along the second axis, from the first column to each; what is not `present` does not count."""
     if "sum" in kept:
-        sums = np.cumsum(np.where(held, numbers, 0.0), axis=1)
+        sums = np.cumsum(np.where(present, numbers, 0.0), axis=1)
         yield "sum", sums
         if "squares" in kept:
-            yield "squares", _squares(numbers, sums, held)
+            yield "squares", _squares(numbers, sums, present)
     if "count" in kept:
-        yield "count", np.cumsum(held, axis=1, dtype=np.float64)
+        yield "count", np.cumsum(present, axis=1, dtype=np.float64)
     if "min" in kept:
-        yield "min", np.minimum.accumulate(np.where(held, numbers, np.inf), axis=1)
+        yield "min", np.minimum.accumulate(np.where(present, numbers, np.inf), axis=1)
     if "max" in kept:
-        yield "max", np.maximum.accumulate(np.where(held, numbers, -np.inf), axis=1)
+        yield "max", np.maximum.accumulate(np.where(present, numbers, -np.inf), axis=1)
 
 
-def _squares(numbers: Floats, sums: Floats, held: NDArray[np.bool_]) -> Floats:
+def _squares(numbers: Floats, sums: Floats, present: NDArray[np.bool_]) -> Floats:
     """Sums of squared distances from the mean so far: each number adds d^2 n / (n + 1), where d is its distance from
     the mean of the n before it (Welford 1962)."""
-    counts = np.cumsum(held, axis=1, dtype=np.float64)
-    before = counts - held
+    counts = np.cumsum(present, axis=1, dtype=np.float64)
+    before = counts - present
     growth = np.zeros_like(sums)
     np.divide(sums[:, :-1], np.maximum(before[:, 1:], 1.0), out=growth[:, 1:])
     np.subtract(numbers, growth, out=growth)
     growth *= growth
     growth *= before / np.maximum(counts, 1.0)
-    growth[~held] = 0.0
+    growth[~present] = 0.0
     summed: Floats = np.cumsum(growth, axis=1)
     return summed

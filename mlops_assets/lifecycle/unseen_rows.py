@@ -41,7 +41,7 @@ def comparable_rows(spec: ModelSpec, split: Split, version: int, bundle: LoadedB
         bundle: The champion's.
     """
     total = split.test.height
-    known = features.SeenRows.from_json(bundle.seen).mask(spec, split.test) if bundle.seen else None
+    known = features.SeenRows.from_json(bundle.seen_rows).mask(spec, split.test) if bundle.seen_rows else None
     if known is None:
         note = (
             f"champion v{version} does not record which rows it has learned from: no comparison with it counts; "

@@ -226,7 +226,7 @@ def _measurements(numbers: Mapping[str, RuleResult]) -> tuple[pd.DataFrame, list
 
 
 def _ask(
-    model: str, rows: pd.DataFrame, asked: Sequence[Question], numbers: Mapping[str, RuleResult]
+    model: str, rows: pd.DataFrame, questions: Sequence[Question], numbers: Mapping[str, RuleResult]
 ) -> tuple[dict[str, list[Any]], dict[str, Any]]:
     """Run the suite over the rows and the one over the measurements: results by rule, and the two reports."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -241,7 +241,7 @@ def _ask(
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         source = context.data_sources.add_pandas(model)
-        for title, table, suite in (("readings", rows, asked), ("measurements", facts, judged)):
+        for title, table, suite in (("readings", rows, questions), ("measurements", facts, judged)):
             name = f"{model} {title}"
             expectations = [
                 getattr(gx.expectations, item.expectation)(**item.arguments, meta={"rule": item.rule})

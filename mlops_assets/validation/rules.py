@@ -133,9 +133,9 @@ def _row(kind: str, description: str, column: str | None = None) -> Rule:
     return Rule(name, kind, column, critical=False, about_rows=True, description=description)
 
 
-def _uniquely_named(found: Iterable[Rule], taken: set[str]) -> Iterator[Rule]:
+def _uniquely_named(rules: Iterable[Rule], taken: set[str]) -> Iterator[Rule]:
     """Two columns may look alike once their names are plain: the second becomes name_2."""
-    for rule in found:
+    for rule in rules:
         name, number = rule.name, 2
         while name in taken:
             name, number = f"{rule.name}_{number}", number + 1

@@ -55,25 +55,27 @@ class Up:
                 start_new_session=True,
             )
 
-    def said(self) -> str:
+    def printed(self) -> str:
         """Everything so far."""
         return self.output.read_text()
 
-    def wait_for(self, words: str, times: int = 1, patience: float = 240) -> None:
+    def wait_for(self, text: str, times: int = 1, patience: float = 240) -> None:
         """Until it has said so."""
         wait_until(
-            lambda: self.said().count(words) >= times or self.process.poll() is not None, patience, self.said
+            lambda: self.printed().count(text) >= times or self.process.poll() is not None,
+            patience,
+            self.printed,
         )
-        assert self.said().count(words) >= times, self.said()
+        assert self.printed().count(text) >= times, self.printed()
 
     def addresses(self) -> dict[str, str]:
         """Where the services are, as written for other commands."""
         result: dict[str, str] = json.loads((self.home / "addresses.json").read_text())
         return result
 
-    def of(self, words: str) -> psutil.Process:
+    def of(self, text: str) -> psutil.Process:
         """The uppermost process of ours with these words on its command line."""
-        result = [each for each in processes.marked(self.home) if words in " ".join(each.cmdline())]
+        result = [each for each in processes.marked(self.home) if text in " ".join(each.cmdline())]
         return min(result, key=lambda each: each.create_time())
 
 
@@ -130,8 +132,8 @@ def up(home: Path) -> Iterator[Up]:
 
 
 def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: Up) -> None:
-    assert "GIVEN UP" not in up.said()
-    assert "do not load" not in up.said()
+    assert "GIVEN UP" not in up.printed()
+    assert "do not load" not in up.printed()
     addresses = up.addresses()
     assert set(addresses) == {"mlflow", "dagster-webserver", "api"}
     key = (up.home / "api_key").read_text().strip()
@@ -142,7 +144,7 @@ def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: U
     assert get(f"{addresses['dagster-webserver']}/server_info")[0] == 401
     assert get(f"{addresses['mlflow']}/health", **signed_in) == (200, "OK")
     assert get(f"{addresses['dagster-webserver']}/server_info", **signed_in)[0] == 200
-    assert f"{addresses['dagster-webserver']}/?session={session}" in up.said()
+    assert f"{addresses['dagster-webserver']}/?session={session}" in up.printed()
     assert up.home.stat().st_mode & 0o066 == 0
     assert get(f"{addresses['api']}/health")[0] == 200
     assert get(f"{addresses['api']}/models")[0] == 401
@@ -183,7 +185,7 @@ def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: U
 
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(60) == 0
-    assert up.said().rstrip().endswith("Everything has stopped")
+    assert up.printed().rstrip().endswith("Everything has stopped")
     assert survivors(up.home) == []
     assert not (up.home / "addresses.json").exists()
 
@@ -204,7 +206,7 @@ def test_a_home_that_is_removed_ends_it_without_leftovers(up: Up) -> None:
     # renamed, because deleting races with a server that still writes
     (up.home / "postgres").rename(up.home.with_name(f"{up.home.name}-removed"))
     assert up.process.wait(60) == 1
-    assert "was removed while 'mlops up' ran on it" in up.said()
+    assert "was removed while 'mlops up' ran on it" in up.printed()
     shutil.rmtree(up.home.with_name(f"{up.home.name}-removed"))
     wait_until(lambda: not survivors(up.home), why=lambda: "\n".join(survivors(up.home)))
 

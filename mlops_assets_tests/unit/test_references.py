@@ -37,36 +37,36 @@ def printed_commands() -> Iterator[tuple[str, str]]:
             yield file.name, code
 
 
-def parsed(words: list[str]) -> None:
+def parsed(arguments: list[str]) -> None:
     """Parse the words of a command as `mlops` would, without running it."""
     command: click.Command = cli
     context = click.Context(cli, info_name="mlops")
-    while isinstance(command, click.Group) and words:
-        inner = command.get_command(context, words[0])
-        assert inner is not None, f"no command {words[0]!r}"
-        command, words = inner, words[1:]
+    while isinstance(command, click.Group) and arguments:
+        inner = command.get_command(context, arguments[0])
+        assert inner is not None, f"no command {arguments[0]!r}"
+        command, arguments = inner, arguments[1:]
         context = click.Context(command, info_name=command.name, parent=context)
     if isinstance(command, click.Group):
         return
     options = {text for param in command.params for text in (*param.opts, *param.secondary_opts)}
     options |= {"-h", "--help"}
-    unknown = [word for word in words if word.startswith("-") and word.partition("=")[0] not in options]
+    unknown = [word for word in arguments if word.startswith("-") and word.partition("=")[0] not in options]
     assert not unknown, f"{command.name} has no {unknown}"
-    arguments = [param for param in command.params if isinstance(param, click.Argument)]
+    positions = [param for param in command.params if isinstance(param, click.Argument)]
     table = next((param for param in command.params if "--table" in param.opts), None)
-    if table is not None and "--table" in words:
-        value = words[words.index("--table") + 1]
+    if table is not None and "--table" in arguments:
+        value = arguments[arguments.index("--table") + 1]
         if value.islower():
             table.type.convert(value, table, context)
-    positional = [word for index, word in enumerate(words) if not _is_option(words, index, command)]
-    limit = sum(param.nargs for param in arguments) if all(param.nargs > 0 for param in arguments) else None
+    positional = [word for index, word in enumerate(arguments) if not _is_option(arguments, index, command)]
+    limit = sum(param.nargs for param in positions) if all(param.nargs > 0 for param in positions) else None
     assert limit is None or len(positional) <= limit, f"{command.name} takes at most {limit} arguments"
 
 
-def _is_option(words: list[str], index: int, command: click.Command) -> bool:
-    if words[index].startswith("-"):
+def _is_option(arguments: list[str], index: int, command: click.Command) -> bool:
+    if arguments[index].startswith("-"):
         return True
-    before = words[index - 1] if index else ""
+    before = arguments[index - 1] if index else ""
     option = next((param for param in command.params if before in param.opts), None)
     return isinstance(option, click.Option) and not option.is_flag
 

@@ -123,7 +123,7 @@ def register_candidate(
         code_commit=run.code_commit,
         seed=spec.training.seed,
         interval=to_json(best.interval) if best.interval else None,
-        seen=features.seen_rows(spec, split).to_json(),
+        seen_rows=features.seen_rows(spec, split).to_json(),
         onnx=spec.training.onnx,
     )
     # Its own process looks at it first: what cannot be loaded again is never registered anywhere.

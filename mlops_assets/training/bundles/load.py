@@ -51,7 +51,7 @@ class LoadedBundle:
     manifest: Manifest
     manifest_sha256: str
     size_bytes: int
-    seen: dict[str, Any] | None = None
+    seen_rows: dict[str, Any] | None = None
     """Which rows shaped the model, as `features.SeenRows` wrote it."""
 
 
@@ -93,7 +93,7 @@ def load_bundle(
         manifest=manifest,
         manifest_sha256=digest,
         size_bytes=sum(size for _, size in manifest.files.values()),
-        seen=_content(files, SEEN, folder) if SEEN in files else None,
+        seen_rows=_content(files, SEEN, folder) if SEEN in files else None,
     )
 
 

@@ -44,7 +44,7 @@ def save_bundle(
     code_commit: str,
     seed: int,
     interval: Mapping[str, Any] | None = None,
-    seen: Mapping[str, Any] | None = None,
+    seen_rows: Mapping[str, Any] | None = None,
     onnx: bool = False,
 ) -> str:
     """Write `folder` (its parent may be missing) and return the sha256 of its manifest.
@@ -55,7 +55,7 @@ def save_bundle(
     """
     files = {
         **({} if interval is None else {INTERVAL: _json(interval)}),
-        **({} if seen is None else {SEEN: _json(seen)}),
+        **({} if seen_rows is None else {SEEN: _json(seen_rows)}),
         **algorithm.dump(),
         **({ONNX_FILE: as_onnx(algorithm, sample)} if onnx else {}),
         PREPARATION: _json(preparation),

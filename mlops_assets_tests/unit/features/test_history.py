@@ -61,7 +61,7 @@ def test_online_rows_have_the_same_past() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes, words",
+    "changes, message",
     [
         ({"features": {"horizon": "90m"}}, "whole number"),
         (
@@ -79,11 +79,11 @@ def test_online_rows_have_the_same_past() -> None:
         ),
     ],
 )
-def test_contradictions_are_named(changes: dict[str, object], words: str) -> None:
+def test_contradictions_are_named(changes: dict[str, object], message: str) -> None:
     body = SPEC.model_dump(mode="json")
     for key, value in changes.items():
         body[key] = {**body[key], **value} if isinstance(value, dict) else value
     if isinstance(body["features"]["history"], dict):
         body["features"]["history"] = {"every": "1h", "steps": 5, **body["features"]["history"]}
     result = [sentence for _, sentence in inconsistencies(model(**body))]
-    assert any(words in sentence for sentence in result), result
+    assert any(message in sentence for sentence in result), result

@@ -16,8 +16,8 @@ from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, ev
 RANDOM: dict[str, Any] = {"strategy": "random"}
 
 
-def bundle(seen: Any) -> Any:
-    return SimpleNamespace(seen=seen)
+def bundle(seen_rows: Any) -> Any:
+    return SimpleNamespace(seen_rows=seen_rows)
 
 
 def test_rows_that_shaped_the_champion_are_left_out() -> None:

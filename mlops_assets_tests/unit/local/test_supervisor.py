@@ -70,7 +70,7 @@ class Stage:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def service(self, name: str, script: str, **more: object) -> Service:
         """A service that is ready when its script has written the file of its name."""
@@ -88,19 +88,19 @@ class Stage:
 
     def supervise(self, *services: Service, policy: Policy = QUICK) -> Supervisor:
         """A supervisor over the services; whatever it leaves is ended after the test."""
-        return Supervisor(services, self.said.append, policy)
+        return Supervisor(services, self.messages.append, policy)
 
     def until(self, supervisor: Supervisor, condition: Callable[[], bool], patience: float = 15) -> None:
         """Turn until the condition holds."""
         end = time.monotonic() + waiting.patience(patience)
         while not condition():
-            assert time.monotonic() < end, self.said
+            assert time.monotonic() < end, self.messages
             supervisor.turn(time.monotonic())
             time.sleep(0.01)
 
-    def heard(self, words: str) -> Callable[[], bool]:
+    def heard(self, text: str) -> Callable[[], bool]:
         """A condition: a sentence with these words was said."""
-        return lambda: any(words in line for line in self.said)
+        return lambda: any(text in line for line in self.messages)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_it_says_when_a_service_is_ready_and_where(stage: Stage) -> None:
         stage.service("web", WORKS, address="http://here:1", remark=lambda: "but slow")
     )
     stage.until(supervisor, stage.heard("Web is ready: http://here:1"))
-    assert stage.said[-1] == "  but slow"
+    assert stage.messages[-1] == "  but slow"
     supervisor.stop()
     assert processes.marked(stage.home) == []
 
@@ -144,7 +144,7 @@ def test_a_killed_service_comes_back(stage: Stage) -> None:
     assert first is not None
     os.kill(first, signal.SIGKILL)
     stage.until(supervisor, stage.heard("Web was killed by signal 9; starting it again in 0.05 s"))
-    stage.until(supervisor, lambda: sum("Web is ready" in line for line in stage.said) == 2)
+    stage.until(supervisor, lambda: sum("Web is ready" in line for line in stage.messages) == 2)
     assert supervisor.pid("web") not in (None, first)
     supervisor.stop()
 
@@ -152,9 +152,9 @@ def test_a_killed_service_comes_back(stage: Stage) -> None:
 def test_it_waits_twice_as_long_each_time_then_gives_up_and_shows_the_log(stage: Stage) -> None:
     supervisor = stage.supervise(stage.service("web", FAILS), policy=replace(QUICK, deaths=4, longest=0.15))
     stage.until(supervisor, stage.heard("GIVEN UP"))
-    waits = [line.split("again in ")[1].split(" s")[0] for line in stage.said if "again in" in line]
+    waits = [line.split("again in ")[1].split(" s")[0] for line in stage.messages if "again in" in line]
     assert waits == ["0.05", "0.1", "0.15"]
-    last = stage.said[-1]
+    last = stage.messages[-1]
     assert "Web ended with exit code 7, 4 times in a row" in last
     assert last.endswith("    the port is taken")
     assert last.count("the port is taken") == 1  # of this life, not of the three before
@@ -174,7 +174,7 @@ def test_deaths_long_ago_are_forgotten(stage: Stage) -> None:
         supervisor.turn(now)
         now += QUICK.window + 1
     assert not stage.heard("GIVEN UP")()
-    assert all("in 0.05 s" in line for line in stage.said)
+    assert all("in 0.05 s" in line for line in stage.messages)
     supervisor.stop()
 
 
@@ -262,7 +262,7 @@ def test_an_unexpected_error_of_the_watch_is_named_once_and_ends_nothing(stage: 
 
     supervisor = stage.supervise(stage.service("web", WORKS))
     assert supervisor.run(lambda: stage.heard("Web is ready")() and len(turns) > 5, watch=fails)
-    assert sum("cannot be watched: RuntimeError: unexpected" in line for line in stage.said) == 1
+    assert sum("cannot be watched: RuntimeError: unexpected" in line for line in stage.messages) == 1
     assert processes.marked(stage.home) == []
 
 
@@ -313,16 +313,16 @@ def is_running(pid: int) -> bool:
 
 
 def test_a_probe_that_cannot_say_restarts_nothing(stage: Stage) -> None:
-    asked: list[float] = []
+    requested: list[float] = []
 
     def works(now: float) -> bool | None:
-        asked.append(now)
+        requested.append(now)
         return None
 
     supervisor = stage.supervise(stage.service("web", WORKS, works=works), policy=WORKING)
     stage.until(supervisor, stage.heard("Web is ready"))
     first = supervisor.pid("web")
-    stage.until(supervisor, lambda: len(asked) > 12)
+    stage.until(supervisor, lambda: len(requested) > 12)
     assert supervisor.pid("web") == first
     supervisor.stop()
 
@@ -369,5 +369,5 @@ def test_an_error_about_one_service_ends_nothing(stage: Stage, monkeypatch: pyte
 
     monkeypatch.setattr(processes, "spawn", failing)
     stage.until(supervisor, stage.heard("Good is ready"))
-    assert sum("Bad cannot be watched: MemoryError" in line for line in stage.said) == 1
+    assert sum("Bad cannot be watched: MemoryError" in line for line in stage.messages) == 1
     supervisor.stop()

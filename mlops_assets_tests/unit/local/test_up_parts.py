@@ -74,28 +74,28 @@ def test_a_key_that_was_never_written_is_written(tmp_path: Path) -> None:
 
 
 def test_another_port_is_chosen_and_named(tmp_path: Path) -> None:
-    said: list[str] = []
+    message: list[str] = []
     with socket.create_server((HOST, 0)) as busy:
         used = busy.getsockname()[1]
-        listeners = listen_on(Ports(dagster=used, mlflow=used, api=21_000), said.append)
+        listeners = listen_on(Ports(dagster=used, mlflow=used, api=21_000), message.append)
         ports = listeners.ports
         listeners.close()
     assert len({ports.dagster, ports.mlflow, ports.api, used}) == 4
-    assert said[:2] == [
+    assert message[:2] == [
         f"Port {used} is in use; Dagster listens on {ports.dagster}",
         f"Port {used} is in use; MLflow listens on {ports.mlflow}",
     ]
 
 
 def test_a_second_up_on_the_same_home_is_refused(tmp_path: Path) -> None:
-    held = locks.acquire(tmp_path / "up.lock")
-    assert held is not None
-    locks.sign(held)
-    said: list[str] = []
+    kept = locks.acquire(tmp_path / "up.lock")
+    assert kept is not None
+    locks.sign(kept)
+    message: list[str] = []
     with pytest.raises(ServiceError, match=rf"already runs on .* \(process {os.getpid()}\)"):
-        run_up(Settings.from_environment({"MLOPS_HOME": str(tmp_path)}), echo=said.append)
-    os.close(held)
-    assert said == []
+        run_up(Settings.from_environment({"MLOPS_HOME": str(tmp_path)}), echo=message.append)
+    os.close(kept)
+    assert message == []
 
 
 def test_a_server_that_does_not_answer_ends_it_without_its_password_shown(tmp_path: Path) -> None:

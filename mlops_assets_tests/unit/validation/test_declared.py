@@ -11,7 +11,7 @@ from mlops_assets.model_file.validation import ColumnRules, ValidationSpec
 
 
 @pytest.mark.parametrize(
-    ("column", "words"),
+    ("column", "message"),
     [
         ({"min": 2.0, "max": 1.0}, "no value could pass"),
         ({"pattern": "("}, "not a regular expression"),
@@ -22,8 +22,8 @@ from mlops_assets.model_file.validation import ColumnRules, ValidationSpec
         ({"max_missing": 1.5}, "less than or equal to 1"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(column: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValidationError, match=words):
+def test_what_cannot_be_meant_is_refused(column: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         ColumnRules.model_validate(column, strict=False)
 
 
