@@ -84,7 +84,6 @@ def _flags(read: dict[str, Read]) -> dict[str, str]:
 
 
 def _exclusion_reason(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> str:
-    rows = max(1, len(values))
     if not 1 <= len(facts.name) <= LONGEST_NAME:
         return f"its name has {len(facts.name)} letters, where 1 to {LONGEST_NAME} can be written"
     if facts.kind == "time":
@@ -99,6 +98,12 @@ def _exclusion_reason(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> s
         )
     if facts.missing > MANY_MISSING:
         return f"missing in {facts.missing:.0%} of rows"
+    return _reason_of_values(facts, values, is_flag)
+
+
+def _reason_of_values(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> str:
+    """For a column that has values enough: flags, predictions, dates, names and ids are no inputs."""
+    rows = max(1, len(values))
     if is_flag:
         return "looks like a quality flag; see repairs.flags"
     if _PREDICTION_NAME.search(facts.name):

@@ -83,27 +83,34 @@ def free_name(name: str, taken: list[str]) -> str:
     return name
 
 
-def _as_time(
-    column: pl.Series, *, certain: bool, form: str | None = None
-) -> tuple[TimeFacts, pl.Series] | None:
-    unit: Unit | None = None
-    if _NO_CLOCK.search(column.name) and not certain:
-        return None
-    unreadable: tuple[tuple[int, str], ...] = ()
+def _writing(
+    column: pl.Series, certain: bool, form: str | None
+) -> tuple[str | None, Unit | None, tuple[tuple[int, str], ...]]:
+    """Format, unit and unreadable values of a column of times; NO_FORMAT for any other column."""
     if column.dtype == pl.String:
         form = form or format_of(column)
         if form == NO_FORMAT:
             form, unreadable = format_of_most(column)
-            if form == NO_FORMAT:
-                return None
-            column = column.scatter([row - 1 for row, _ in unreadable], None)
-    elif column.dtype.is_numeric():
+            return form, None, unreadable
+        return form, None, ()
+    if column.dtype.is_numeric():
         form = format_of_numbers(column)
         unit = None if form else unit_of(column, certain)
-        if form is None and unit is None:
-            return None
-    elif not isinstance(column.dtype, pl.Datetime) and column.dtype != pl.Date:
+        return (form if form or unit else NO_FORMAT), unit, ()
+    is_time = isinstance(column.dtype, pl.Datetime) or column.dtype == pl.Date
+    return (form if is_time else NO_FORMAT), None, ()
+
+
+def _as_time(
+    column: pl.Series, *, certain: bool, form: str | None = None
+) -> tuple[TimeFacts, pl.Series] | None:
+    if _NO_CLOCK.search(column.name) and not certain:
         return None
+    form, unit, unreadable = _writing(column, certain, form)
+    if form == NO_FORMAT:
+        return None
+    if unreadable:
+        column = column.scatter([row - 1 for row, _ in unreadable], None)
     rules = RepairsSpec(timestamp_format=form, timestamp_unit=unit)
     try:
         instants, _ = to_instants(column, rules, "the table")

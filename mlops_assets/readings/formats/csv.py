@@ -35,7 +35,9 @@ class Records(Protocol):
 
     line_num: int
 
-    def __iter__(self) -> Iterator[Row]: ...
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the rows."""
+        ...
 
 
 class _WithoutFooter:
@@ -45,6 +47,7 @@ class _WithoutFooter:
         self._reader, self._footer, self.line_num = reader, footer, 0
 
     def __iter__(self) -> Iterator[Row]:
+        """Yield a record once enough filled ones follow it."""
         waiting: deque[tuple[int, Row]] = deque()
         filled = 0
         for row in self._reader:

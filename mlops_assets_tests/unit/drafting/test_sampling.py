@@ -54,7 +54,7 @@ def test_one_sentinel_is_enough() -> None:
     assert profiled(level=level)[1]["level"].sentinels == (-999,)
 
 
-def test_a_column_of_times_with_many_other_words_is_no_time() -> None:
+def test_a_column_of_times_with_many_other_values_is_no_time() -> None:
     times = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2025, 1, 1), "1m", eager=True).dt.strftime(
         "%d/%m/%Y %H:%M"
     )[:ROWS]
