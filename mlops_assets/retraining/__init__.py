@@ -4,7 +4,7 @@ Comes in: triggers, and what the ledger knows of earlier requests. Goes out: a `
 key, or None. Recording the request, once, is the ledger's business; running it the graph's.
 """
 
-from mlops_assets.retraining.governor import State, govern
+from mlops_assets.retraining.governor import FailedTries, State, failed_tries, govern
 from mlops_assets.retraining.request import Cause, RetrainRequest, Trigger
 from mlops_assets.retraining.triggers import (
     drift_trigger,
@@ -15,10 +15,12 @@ from mlops_assets.retraining.triggers import (
 
 __all__ = [
     "Cause",
+    "FailedTries",
     "RetrainRequest",
     "State",
     "Trigger",
     "drift_trigger",
+    "failed_tries",
     "govern",
     "manual_trigger",
     "performance_trigger",

@@ -16,7 +16,10 @@ from mlops_assets.retraining.request import Trigger
 
 
 def drift_trigger(report: DriftReport) -> Trigger | None:
-    """Significant movement against the training data of one champion, which is one fact however long it lasts."""
+    """Return a trigger for features that moved significantly against the training data of one champion.
+
+    The same features are one fact however long they stay moved; another feature is another fact.
+    """
     if report.level != "significant" or report.version is None:
         return None
     # Missing and impossible values are broken data, which a retrain would only learn.
@@ -27,7 +30,7 @@ def drift_trigger(report: DriftReport) -> Trigger | None:
     more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""
     return Trigger(
         cause="drift",
-        subject=f"version {report.version}",
+        subject=f"version {report.version}: {', '.join(sorted(feature.feature for feature in moved))}",
         reason=(
             f"drift: {worst.feature} moved by {DRIFT_METHODS[worst.method].label} {worst.value:.2f}{more} "
             f"(limit {worst.statistics[worst.method].act:g}) from the training data of version {report.version}"

@@ -73,6 +73,7 @@ def ask_for_retrain(
             running=bool(platform.ledger.open_requests(spec.name)),
             last_requested=earlier[0].requested_at if earlier else None,
             known_keys=[request.key for request in earlier],
+            failed=retraining.failed_tries([(one.key, one.state, one.finished_at) for one in earlier]),
         ),
         spec,
         now,

@@ -14,6 +14,7 @@ from mlops_assets.retraining import (
     State,
     Trigger,
     drift_trigger,
+    failed_tries,
     govern,
     manual_trigger,
     performance_trigger,
@@ -127,3 +128,44 @@ def test_only_a_true_rise_asks(before: float, after: float) -> None:
         )
         is None
     )
+
+
+def test_another_feature_that_moves_is_another_fact() -> None:
+    statistics = {"psi": DriftStatistic(7.5, 0.1, 0.25)}
+    more = required(
+        drift_trigger(
+            replace(
+                REPORT, features=(*REPORT.features, FeatureDrift("c", "significant", statistics=statistics))
+            )
+        )
+    )
+    first = govern([DRIFT], State(), SPEC, NOW)
+    assert first is not None
+    second = govern([more], State(known_keys=[first.key]), SPEC, NOW)
+    assert second is not None
+    assert second.key != first.key
+
+
+def test_a_failed_try_is_repeated_with_back_off() -> None:
+    first = govern([DRIFT], State(), SPEC, NOW)
+    assert first is not None
+    log = [(first.key, "failed", NOW)]
+    waits = []
+    for number in range(2, 9):
+        keys, last = [key for key, _, _ in log], log[0][2]
+        for hours in range(100):
+            state = State(known_keys=keys, last_requested=last, failed=failed_tries(log))
+            if made := govern([DRIFT], state, SPEC, last + timedelta(hours=hours)):
+                assert made.key == f"{first.key}~{number}"
+                waits.append(hours)
+                log.insert(0, (made.key, "failed", last + timedelta(hours=hours)))
+                break
+    assert waits == [1, 2, 4, 8, 16]
+
+
+def test_a_try_that_succeeded_is_not_repeated() -> None:
+    first = govern([DRIFT], State(), SPEC, NOW)
+    assert first is not None
+    log = [(f"{first.key}~2", "done", NOW), (first.key, "failed", NOW)]
+    state = State(known_keys=[key for key, _, _ in log], failed=failed_tries(log))
+    assert govern([DRIFT], state, SPEC, NOW + timedelta(days=30)) is None
