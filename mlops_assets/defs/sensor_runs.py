@@ -41,12 +41,19 @@ def for_each_model(specs: Sequence[ModelSpec], platform: Platform, run: Run, tur
             sentence = turn(spec, platform, run)
         except MlopsError as error:
             sentence = f"{spec.name}: {error}"
-        except Exception as error:  # noqa: BLE001 - an error of one model must not end the turn of the others
+        except BaseException as error:
+            if not _is_failure(error):
+                raise
             sentence = f"{spec.name}: {type(error).__name__}: {error}"
             _report(platform, spec, sentence, run)
         if sentence:
             sentences.append(sentence)
     return sentences
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Return whether an error is a failure and no request to stop; a panic of polars is no Exception."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def _report(platform: Platform, spec: ModelSpec, sentence: str, run: Run) -> None:

@@ -16,8 +16,9 @@ from mlops_assets.defs.failures import failure_reasons
 from mlops_assets.defs.housekeeping import housekeeping
 from mlops_assets.defs.recovery import mlflow_mirror_sensor, rollback_check_sensor
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
+from mlops_assets.defs.sensor_runs import for_each_model, sensor_run
 from mlops_assets.lifecycle import alerts
-from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.stages import monitor
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.retraining import RetrainRequest, Trigger
@@ -59,16 +60,20 @@ def _retrain_sensor(
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
-    def ask(platform: PlatformResource) -> dg.SensorResult | dg.SkipReason:
+    def ask(
+        context: dg.SensorEvaluationContext, platform: PlatformResource
+    ) -> dg.SensorResult | dg.SkipReason:
         now = datetime.now(UTC)
-        opened = platform.open()
-        requests = [
-            (spec, retrain)
-            for spec in specs
-            if (retrain := monitor.ask_for_retrain(spec, opened, find(spec, opened, now), now))
-        ]
+        requests: list[tuple[ModelSpec, RetrainRequest]] = []
+
+        def turn(spec: ModelSpec, platform: Platform, _: Run) -> None:
+            retrain = monitor.ask_for_retrain(spec, platform, find(spec, platform, now), now)
+            if retrain:
+                requests.append((spec, retrain))
+
+        problems = for_each_model(specs, platform.open(), sensor_run(context.log.info), turn)
         if not requests:
-            return dg.SkipReason("nothing has moved, or it was requested already")
+            return dg.SkipReason("; ".join(problems) or "nothing has moved, or it was requested already")
         return dg.SensorResult(
             run_requests=[
                 request(spec, LIFECYCLE_JOB, now.isoformat(), retrain.key) for spec, retrain in requests

@@ -1,53 +1,49 @@
-"""A sensor gives every model its turn, whatever one of them raises."""
+"""A sensor's tick gives every model its turn, whatever happens in another's."""
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
-from typing import cast
+from typing import Any
 
 import pytest
 
-from mlops_assets.defs.sensor_runs import for_each_model, sensor_run
-from mlops_assets.errors import LedgerError
-from mlops_assets.ledger import Ledger
-from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.model_file import ModelSpec
+from mlops_assets.defs import sensor_runs
+from mlops_assets.errors import DataError
 
 
-def spec_named(name: str) -> ModelSpec:
-    body = {
-        "name": name,
-        "description": "d",
-        "owners": ["a@example.com"],
-        "problem": "regression",
-        "target": "y",
-        "source": {"kind": "sample", "name": "diabetes"},
-        "training": {"algorithms": ["ridge"]},
-        "evaluation": {"primary": "rmse"},
-    }
-    return ModelSpec.model_validate_json(json.dumps(body))
+class PanicException(BaseException):
+    """What polars raises when it panics: not an Exception."""
+
+
+SPECS: Any = [SimpleNamespace(name=name) for name in ("a", "b", "c")]
+
+
+def turns(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[str]]:
+    monkeypatch.setattr(sensor_runs, "_report", lambda *_: None)
+    visited: list[str] = []
+
+    def turn(spec: Any, platform: Any, run: Any) -> None:
+        visited.append(spec.name)
+        if spec.name == "b":
+            raise error
+
+    platform: Any = None
+    sentences = sensor_runs.for_each_model(SPECS, platform, sensor_runs.sensor_run(print), turn)
+    return visited, sentences
 
 
 @pytest.mark.parametrize(
-    "error, kinds", [(MemoryError("no memory"), ["sensor_failed"]), (LedgerError("no"), [])]
+    "error", [DataError("gone"), OSError("full"), MemoryError("full"), PanicException("panic")]
 )
-def test_an_error_of_one_model_is_named_and_the_others_get_their_turn(
-    ledger: Ledger, error: Exception, kinds: list[str]
+def test_an_error_of_one_model_keeps_no_other_from_its_turn(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    platform = cast(Platform, SimpleNamespace(ledger=ledger, settings=SimpleNamespace(environ={})))
-    turns = []
+    visited, sentences = turns(error, monkeypatch)
+    assert visited == ["a", "b", "c"]
+    assert len(sentences) == 1
+    assert str(error) in sentences[0]
 
-    def turn(spec: ModelSpec, _platform: Platform, _run: Run) -> str | None:
-        turns.append(spec.name)
-        if spec.name == "bad":
-            raise error
-        return f"{spec.name} done"
 
-    specs = [spec_named(name) for name in ("first", "bad", "last")]
-    for _ in range(2):
-        first, bad, last = for_each_model(specs, platform, sensor_run(lambda _sentence: None), turn)
-        assert (first, last) == ("first done", "last done")
-        assert bad.startswith("bad: ")
-    assert turns == ["first", "bad", "last"] * 2
-    assert [alert.kind for alert in ledger.alerts()] == kinds
+def test_a_request_to_stop_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        turns(KeyboardInterrupt(), monkeypatch)
