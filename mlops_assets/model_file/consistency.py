@@ -7,13 +7,17 @@ checked by `readings` and `validation`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE, unknown_loss
 from mlops_assets.model_file.document import Path
+from mlops_assets.model_file.gates import BeatsBaseline, BeatsChampion, MetricAtLeast, MetricAtMost
 from mlops_assets.model_file.model import ModelSpec
 from mlops_assets.model_file.training import SearchedChoice
 
+SMALLEST_TEST_SHARE: Final = 0.01
+UNREACHABLE_LIMIT: Final = 1e15
 Finding = tuple[Path, str]
 NEEDS_HISTORY = "add 'history' to 'features', such as {every: 1d, steps: 56}"
 
@@ -46,6 +50,31 @@ def risks(spec: ModelSpec) -> Iterator[Finding]:
     if (limits := spec.monitoring.psi) is not None:
         key = f"drift: {{method: psi, warn: {limits.warn:g}, act: {limits.act:g}}}"
         yield ("monitoring", "psi"), f"is read until the next release; write '{key}' instead"
+    yield from _gates_that_cannot_fail(spec)
+
+
+def _gates_that_cannot_fail(spec: ModelSpec) -> Iterator[Finding]:
+    """Gates that a bad model passes too, and a test part too small to fail anything."""
+    if spec.split.test < SMALLEST_TEST_SHARE:
+        yield ("split", "test"), f"{spec.split.test:.2%} of the rows judge every model; write 10% or more"
+    for index, gate in enumerate(spec.gates):
+        path: Path = ("gates", index, gate.kind)
+        if getattr(gate, "on", "test") == "train":
+            yield (*path, "on"), "the model was fitted on these rows and looks good on them; write 'on: test'"
+        if isinstance(gate, BeatsChampion | BeatsBaseline) and gate.confidence is None:
+            yield (*path, "confidence"), "null lets chance promote; leave it out for a paired test at 0.95"
+        if isinstance(gate, MetricAtMost | MetricAtLeast) and abs(gate.limit) >= UNREACHABLE_LIMIT:
+            yield (*path, "limit"), f"no model exceeds {gate.limit:g}; write a limit that a bad model exceeds"
+        if (
+            (
+                isinstance(gate, MetricAtLeast)
+                and METRICS[gate.metric].direction == "higher"
+                and gate.limit <= 0.0
+            )
+            and METRICS[gate.metric].bound == 1.0
+            and gate.metric != "r2"
+        ):
+            yield (*path, "limit"), f"{gate.metric} is never below {gate.limit:g}; write a higher limit"
 
 
 def _algorithms(spec: ModelSpec) -> Iterator[Finding]:

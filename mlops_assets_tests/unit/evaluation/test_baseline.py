@@ -130,7 +130,7 @@ def classification(**evaluated: Any) -> ModelSpec:
     return spec_with([], problem="classification", evaluation={"primary": "accuracy", **evaluated})
 
 
-def test_classes_that_follow_each_other_are_told_by_the_previous_one_of_the_same_entity() -> None:
+def test_classes_that_follow_each_other_are_predicted_by_the_previous_one_of_the_entity() -> None:
     spec, frame = classification(), sticky()
     split = split_of(frame)
     result = baseline(spec, split, ("a", "b"))
@@ -193,7 +193,7 @@ def test_classes_without_memory_are_left_to_the_most_frequent() -> None:
 
 
 @pytest.mark.parametrize(("primary", "best"), [("log_loss", min), ("roc_auc", max)])
-def test_which_way_is_better_decides(primary: str, best: Any) -> None:
+def test_the_direction_of_the_metric_decides(primary: str, best: Any) -> None:
     result = baseline(classification(primary=primary), split_of(sticky()), ("a", "b"))
     assert all(math.isfinite(value) for value in result.tried.values())
     assert result.tried[result.name] == best(result.tried.values())

@@ -131,7 +131,7 @@ def test_mcnemar_is_the_exact_binomial_test(won: int, lost: int) -> None:
 
 
 @pytest.mark.parametrize(("won", "sure"), [(5, False), (6, True)])
-def test_accuracy_on_few_rows_is_held_to_the_exact_test(won: int, sure: bool) -> None:
+def test_accuracy_on_few_rows_takes_the_exact_test(won: int, sure: bool) -> None:
     truth = np.zeros(40)
     ours = Scored(truth, truth, None, None, ("no", "yes"))
     theirs = Scored(truth, (np.arange(40) < won).astype(float), None, None, ("no", "yes"))

@@ -96,7 +96,7 @@ def test_without_time_an_entity_is_a_cluster_and_few_are_named() -> None:
     assert "for these 4 entities only" in test.method
 
 
-def test_a_better_model_of_a_panel_is_found() -> None:
+def test_a_better_model_of_a_panel_is_promoted() -> None:
     rng = np.random.default_rng(5)
     frame = panel(20, 40, own_second=True)
     shared = errors(rng, frame, 0.5, 1.0)

@@ -88,23 +88,23 @@ def test_a_model_knows_its_own_rows_again() -> None:
     spec = wine(split={"strategy": "random"})
     made = split(spec, table(1_000))
     record = SeenRows.from_json(json.loads(json.dumps(seen_rows(spec, made).to_json())))
-    assert _seen(record, spec, made) == {"train": 1.0, "validation": 1.0, "test": 0.0}
+    assert _learned_shares(record, spec, made) == {"train": 1.0, "validation": 1.0, "test": 0.0}
     reseeded = split(wine(split={"strategy": "random", "seed": 7}), table(1_000))
-    assert 0.7 < _seen(record, spec, reseeded)["test"] < 1.0
+    assert 0.7 < _learned_shares(record, spec, reseeded)["test"] < 1.0
     assert record.mask(spec, made.test.drop("a")) is None
 
 
-def test_by_time_a_model_has_seen_all_up_to_its_last_row() -> None:
+def test_by_time_a_model_knows_all_up_to_its_last_row() -> None:
     spec = model()
     frame = build(spec, readings(100))
     made = split(spec, frame.filter(pl.col("at") < frame["at"].max()))
     record = SeenRows.from_json(seen_rows(spec, made).to_json())
-    assert _seen(record, spec, made) == {"train": 1.0, "validation": 1.0, "test": 0.0}
+    assert _learned_shares(record, spec, made) == {"train": 1.0, "validation": 1.0, "test": 0.0}
     moved = split(model(split={"train": "20%", "validation": "20%", "test": "60%"}), frame)
-    assert 0.5 < _seen(record, spec, moved)["test"] < 1.0
+    assert 0.5 < _learned_shares(record, spec, moved)["test"] < 1.0
     assert record.mask(wine(), table(3)) is None
 
 
-def _seen(record: SeenRows, spec: ModelSpec, made: Split) -> dict[str, float]:
+def _learned_shares(record: SeenRows, spec: ModelSpec, made: Split) -> dict[str, float]:
     masks = {name: record.mask(spec, made.part(name)) for name in PARTS}
     return {name: float(np.mean(mask)) for name, mask in masks.items() if mask is not None}

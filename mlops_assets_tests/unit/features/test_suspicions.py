@@ -19,7 +19,7 @@ SIGNAL = np.cumsum(RNG.normal(size=ROWS))
 CLASSES = RNG.choice(["no", "yes"], ROWS, p=[0.8, 0.2])
 
 
-def found(target: Any, leak: Any, problem: str = "regression") -> tuple[str, ...]:
+def suspected(target: Any, leak: Any, problem: str = "regression") -> tuple[str, ...]:
     numbers = {
         "problem": problem,
         "training": {"algorithms": [{"name": "ridge"}]},
@@ -42,13 +42,13 @@ LEAKS: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("name", "leak"), LEAKS)
 def test_a_leak_of_numbers_is_suspected(name: str, leak: Any) -> None:
-    [sentence] = found(SIGNAL, leak)
+    [sentence] = suspected(SIGNAL, leak)
     assert sentence.startswith("column 'leak' alone explains 9"), name
 
 
 def test_a_leak_of_classes_is_suspected() -> None:
     score = np.where(CLASSES == "yes", RNG.normal(6, 1, ROWS), RNG.normal(0, 1, ROWS))
-    [sentence] = found(CLASSES, score, "classification")
+    [sentence] = suspected(CLASSES, score, "classification")
     assert "column 'leak' alone explains 9" in sentence
 
 
@@ -62,8 +62,8 @@ def test_few_values_are_no_proof_until_each_class_has_rows_enough() -> None:
 
 
 def test_skill_is_no_suspicion() -> None:
-    assert found(SIGNAL, SIGNAL + SIGNAL.std() * RNG.normal(size=ROWS)) == ()
-    assert found(CLASSES, RNG.normal(size=ROWS), "classification") == ()
+    assert suspected(SIGNAL, SIGNAL + SIGNAL.std() * RNG.normal(size=ROWS)) == ()
+    assert suspected(CLASSES, RNG.normal(size=ROWS), "classification") == ()
 
 
 def test_two_columns_that_both_explain_are_physics() -> None:

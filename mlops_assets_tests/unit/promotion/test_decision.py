@@ -72,7 +72,7 @@ def test_a_record_that_contradicts_itself_is_refused() -> None:
     assert outcome_of(SPEC, named_without_measures).outcome == "refuse"
 
 
-def test_a_gate_that_breaks_answers_no_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gate_that_raises_is_a_hard_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(params: Any, evidence: Evidence) -> Any:
         raise ZeroDivisionError("a user's gate")
 

@@ -138,7 +138,7 @@ def test_one_missing_prediction_refuses(absent: Any, rows: int, outcome: str) ->
 @pytest.mark.parametrize(
     ("taken", "outcome"), [(99.9, "promote"), (100.0, "keep"), (None, "refuse"), (math.nan, "refuse")]
 )
-def test_slow_answers_keep_the_champion(taken: Any, outcome: str) -> None:
+def test_slow_predictions_keep_the_champion(taken: Any, outcome: str) -> None:
     assert (
         decided(["latency", at_most(5.0)], evaluation=replace(evaluation_of(0.9, 1.0), latency_ms=taken))
         == outcome
