@@ -17,6 +17,7 @@ from mlops_assets.errors import SourceError
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.source import JoinedSource
 from mlops_assets.readings.cleaning import rows, steps
+from mlops_assets.readings.cleaning.step import need
 from mlops_assets.readings.failures import reported_as_source_error
 from mlops_assets.readings.mixed_types import refuse_mixed_types
 from mlops_assets.readings.request import Fetched, Request, examples, text_columns
@@ -64,7 +65,7 @@ def _cleaned(
     rules, start, as_of = spec.repairs, request.start, request.as_of
     frame, repairs = steps.apply_steps(fetched.frame, rules, where)
     for column, named_as in _named(spec):
-        steps.need(frame, column, named_as, where)
+        need(frame, column, named_as, where)
     frame, step_repairs = rows.to_utc_timestamps(frame, spec.timestamp, rules, where)
     repairs += step_repairs
     if spec.timestamp is not None:
@@ -80,7 +81,7 @@ def _cleaned(
         repairs += step_repairs
     frame = rows.choose(frame, rules, where)
     for column, named_as in _named(spec):
-        steps.need(frame, column, f"{named_as}, but removed by repairs.select or repairs.drop", where)
+        need(frame, column, f"{named_as}, but removed by repairs.select or repairs.drop", where)
     if frame.is_empty() and since is None:
         span = f" between {start} and {as_of}" if start else f" up to {as_of}"
         raise SourceError(

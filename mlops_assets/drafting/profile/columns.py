@@ -9,7 +9,7 @@ import polars as pl
 
 from mlops_assets.drafting import ColumnFacts, Kind, Writing
 from mlops_assets.drafting.profile.sampling import more_than, sample
-from mlops_assets.readings.cleaning.steps import EXACT_IN_FLOAT, SIGNS
+from mlops_assets.readings.cleaning.types import EXACT_IN_FLOAT, SIGNS
 from mlops_assets.readings.mixed_types import odd_values
 
 MISSING_MARKERS: Final = (

@@ -15,7 +15,8 @@ from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import Join, JoinedSource, RepairsSpec, Single
 from mlops_assets.readings.cleaning.rows import choose, drop_duplicates, to_utc_timestamps
-from mlops_assets.readings.cleaning.steps import apply_steps, need
+from mlops_assets.readings.cleaning.step import need
+from mlops_assets.readings.cleaning.steps import apply_steps
 from mlops_assets.readings.request import Fetched, Request, text_columns
 from mlops_assets.readings.sources.registry import fetch
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import SqlSource
 from mlops_assets.model_file.suggestion import did_you_mean
-from mlops_assets.readings.cleaning.steps import EXACT_IN_FLOAT
+from mlops_assets.readings.cleaning.types import EXACT_IN_FLOAT
 from mlops_assets.readings.request import Fetched, Request
 from mlops_assets.readings.sources.databases import display_url, open_database, readings_url
 
