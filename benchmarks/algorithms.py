@@ -48,8 +48,11 @@ PRICES: Final = [f"price{number}" for number in range(1, 12)]
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """One data set as a model file would ask for it. body: without name, source, algorithm; algorithms: each gets a
-    life of its own; rows: from the stored columns to those of the model."""
+    """One data set as a model file would ask for it. body.
+
+    Without name, source, algorithm; algorithms: each gets a life of its own; rows: from the stored columns to
+    those of the model.
+    """
 
     file: str
     rows: Callable[[pl.DataFrame], pl.DataFrame]

@@ -23,8 +23,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    """Hear every signal. Whoever started us in the background (`nohup`, `&` in a script) left some of them ignored, and
-    that is inherited: programs that tests start and stop would never stop."""
+    """Hear every signal.
+
+    Whoever started us in the background (`nohup`, `&` in a script) left some of them ignored, and that is
+    inherited: programs that tests start and stop would never stop.
+    """
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

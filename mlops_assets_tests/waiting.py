@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 
 def patience(seconds: float) -> float:
-    """`seconds` of an idle machine as seconds of this one now: times the processes that share each core, and 3 at least
-    as a load average follows late."""
+    """`seconds` of an idle machine as seconds of this one now.
+
+    Times the processes that share each core, and 3 at least as a load average follows late.
+    """
     try:
         load = os.getloadavg()[0] / (os.cpu_count() or 1)
     except OSError:

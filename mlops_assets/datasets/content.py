@@ -45,8 +45,10 @@ _KEPT: Final[dict[Any, str]] = {
 
 
 def storable(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same rows in types that Delta keeps: unsigned integers wider and signed, categories and clock times as text,
-    instants in whole microseconds (UTC where they carry a zone), a column of nothing as text.
+    """The same rows in types that Delta keeps.
+
+    Unsigned integers wider and signed, categories and clock times as text, instants in whole microseconds
+    (UTC where they carry a zone), a column of nothing as text.
 
     Raises DataError, naming the column, for nested types and for integers beyond 64 bits.
     """

@@ -93,7 +93,7 @@ class Datasets:
             reads=False,
         )
 
-    def change(
+    def change(  # noqa: PLR0913
         self,
         model: str,
         table: str,

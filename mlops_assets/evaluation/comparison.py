@@ -134,7 +134,7 @@ def _codes(values: pl.Series) -> NDArray[np.int64]:
     return (values.rank("dense").cast(pl.Int64).fill_null(0) - 1).to_numpy().clip(min=0)
 
 
-def compare(
+def compare(  # noqa: PLR0913
     metric: str,
     challenger: Scored,
     champion: Scored,
@@ -195,7 +195,7 @@ def _few_of_a_class(metric: str, scored: Scored) -> str | None:
     )
 
 
-def _interval(
+def _interval(  # noqa: PLR0913
     metric: str,
     challenger: Scored,
     champion: Scored,

@@ -72,7 +72,7 @@ def _unmeasured(column: str, measure: str, reason: str) -> dict[str, JsonValue]:
 
 
 def _by_group(scored: Scored, groups: Any) -> Any:
-    """fairlearn's frame of every rate that has a meaning, per group."""
+    """Fairlearn's frame of every rate that has a meaning, per group."""
     from fairlearn import metrics as fairlearn
 
     rates: dict[str, Any] = {"accuracy": _accuracy}

@@ -39,8 +39,10 @@ class Fold:
 def k_fold(
     spec: ModelSpec, frame: pl.DataFrame, folds: int = 5, *, embargo: timedelta = NONE
 ) -> tuple[Fold, ...]:
-    """Each row validates once. By time, blocks follow each other and training may lie on both sides, apart by the model
-    file's gap (a forecast's horizon at least) and `embargo`; else by class, by group or at random, as the file splits.
+    """Each row validates once.
+
+    By time, blocks follow each other and training may lie on both sides, apart by the model file's gap (a
+    forecast's horizon at least) and `embargo`; else by class, by group or at random, as the file splits.
 
     Raises DataError when a fold would be empty.
     """

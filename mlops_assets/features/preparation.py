@@ -62,8 +62,10 @@ class Preparation:
         return (*made, *self.past, *((TIME,) if self.timestamp else ()))
 
     def apply(self, frame: pl.DataFrame) -> FeatureMatrix:
-        """The matrix, float64, shape (rows, len(names)). Raises DataError for a missing column, text where numbers
-        were, or an infinite value."""
+        """The matrix, float64, shape (rows, len(names)).
+
+        Raises DataError for a missing column, text where numbers were, or an infinite value.
+        """
         there = set(frame.columns)
         if missing := [name for name in self.inputs if name not in there]:
             listed = "; ".join(

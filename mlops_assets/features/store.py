@@ -27,8 +27,9 @@ EVER: Final = timedelta(0)
 
 
 class FeatureStore:
-    """One model's features in Feast: a view per family, services `<model>_training` and `<model>_inference`, one push
-    source per view.
+    """One model's features in Feast.
+
+    A view per family, services `<model>_training` and `<model>_inference`, one push source per view.
 
     online is Feast's own section `online_store`, such as `online_store` below makes; unset means SQLite in the folder.
     """

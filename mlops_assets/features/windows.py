@@ -110,8 +110,11 @@ def window(on: Line, length: timedelta, *, including: bool) -> Window:
 
 
 def _with_cells(first: Ints, last: Ints, block: Ints, starts: Ints, lengths: Ints) -> Window:
-    """A window begins in the block before the row's own, or at the start of that; it ends in the row's own block, or at
-    the end of the one before. So it is the tail of one block, the head of the next, or both."""
+    """A window begins in the block before the row's own, or at the start of that.
+
+    It ends in the row's own block, or at the end of the one before. So it is the tail of one block, the head
+    of the next, or both.
+    """
     shelves = _shelves(starts, lengths)
     cell = np.empty(len(first) + 1, dtype=np.int64)
     begin = 0
@@ -174,8 +177,10 @@ def running(over: Window, values: Floats, wanted: Collection[str]) -> dict[str, 
 
 
 def _joined(head: Parts, tail: Parts, statistics: frozenset[str]) -> Iterator[tuple[str, Floats]]:
-    """Two parts as one window. Their spread together is their own spreads and the distance between their means (Chan et
-    al.)."""
+    """Two parts as one window.
+
+    Their spread together is their own spreads and the distance between their means (Chan et al.).
+    """
     count = head["count"] + tail["count"]
     if "count" in statistics:
         yield "count", count
@@ -240,8 +245,10 @@ def _scanned(
 
 
 def _squares(numbers: Floats, sums: Floats, present: NDArray[np.bool_]) -> Floats:
-    """Sums of squared distances from the mean so far: each number adds d^2 n / (n + 1), where d is its distance from
-    the mean of the n before it (Welford 1962)."""
+    """Sums of squared distances from the mean so far.
+
+    Each number adds d^2 n / (n + 1), where d is its distance from the mean of the n before it (Welford 1962).
+    """
     counts = np.cumsum(present, axis=1, dtype=np.float64)
     before = counts - present
     growth = np.zeros_like(sums)

@@ -34,8 +34,9 @@ class Approvals(Store):
         at: datetime,
         expires_at: datetime | None = None,
     ) -> Approval:
-        """Record approve, reject or defer for exactly this evidence. The same answer by the same person again is
-        accepted as the first one.
+        """Record approve, reject or defer for exactly this evidence.
+
+        The same answer by the same person again is accepted as the first one.
 
         Raises EvidenceError for an unknown or altered hash, LostRaceError when somebody answered differently
         first, LedgerError without an actor.

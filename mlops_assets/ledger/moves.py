@@ -59,8 +59,11 @@ def move(
     evidence_hash: str | None,
     at: datetime,
 ) -> ChampionState:
-    """Swap the champion for `version` (None: for nobody) if the revision is still the one of `before`, and set both
-    versions' statuses. Raises LostRaceError when it is not."""
+    """Swap the champion for `version` (None.
+
+    For nobody) if the revision is still the one of `before`, and set both versions' statuses. Raises
+    LostRaceError when it is not.
+    """
     model = before.model
     values = {
         "version": version,

@@ -82,8 +82,10 @@ def retention_role(role: str) -> tuple[str, ...]:
 
 
 def mlflow_role(role: str) -> tuple[str, ...]:
-    """SQL for MLflow's database, after MLflow has made its tables: everything it does, but no run, metric,
-    parameter or model version is ever deleted, nor marked as deleted."""
+    """SQL for MLflow's database, after MLflow has made its tables.
+
+    Everything it does, but no run, metric, parameter or model version is ever deleted, nor marked as deleted.
+    """
     name = _quoted(role)
     return (
         *_fresh(name),

@@ -21,7 +21,7 @@ from mlops_assets.ledger.schema import model_versions as versions
 class Versions(Store):
     """The verbs on model versions."""
 
-    def new_version(
+    def new_version(  # noqa: PLR0913
         self,
         model: str,
         at: datetime,
@@ -74,9 +74,11 @@ class Versions(Store):
         manifest_sha256: str,
         mlflow_run_id: str | None = None,
     ) -> ModelVersion:
-        """Say where the finished bundle is and what its manifest hashes to. Written once: a second, different
-        answer raises LedgerError; the same one is accepted again, so that a retried step may repeat
-        itself."""
+        """Say where the finished bundle is and what its manifest hashes to.
+
+        Written once: a second, different answer raises LedgerError; the same one is accepted again, so that a
+        retried step may repeat itself.
+        """
         values: dict[str, Any] = {"bundle_path": bundle_path, "manifest_sha256": manifest_sha256}
         if mlflow_run_id is not None:
             values["mlflow_run_id"] = mlflow_run_id

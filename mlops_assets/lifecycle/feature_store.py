@@ -22,8 +22,10 @@ from mlops_assets.settings import Settings
 
 
 def apply(spec: ModelSpec, platform: Platform) -> tuple[dict[str, Any], ...]:
-    """Register the newest feature table's features; answers what `registered` then does. Raises DataError when none
-    was built yet."""
+    """Register the newest feature table's features; answers what `registered` then does.
+
+    Raises DataError when none was built yet.
+    """
     record = _newest(spec, platform)
     table = platform.datasets.read(record.table)
     store = open_store(spec, platform.settings)
@@ -43,8 +45,11 @@ def get(spec: ModelSpec, settings: Settings, entities: Sequence[str]) -> pl.Data
 
 
 def registered(spec: ModelSpec, settings: Settings) -> tuple[dict[str, Any], ...]:
-    """What was applied: one record per feature with description, sources, statistics, and the table versions it came
-    from. Raises DataError when nothing was."""
+    """What was applied.
+
+    One record per feature with description, sources, statistics, and the table versions it came from. Raises
+    DataError when nothing was.
+    """
     records = open_store(spec, settings).listed()
     if not records:
         raise DataError(f"{spec.name}: nothing was applied yet; run 'mlops features apply {spec.name}' first")

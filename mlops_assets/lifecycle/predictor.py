@@ -62,8 +62,10 @@ class BundlePredictor:
 
 
 def calibrated(spec: ModelSpec, predictor: BundlePredictor, validation: pl.DataFrame) -> BundlePredictor:
-    """The predictor with the interval that the model file asks for; without one where it asks for none, for classes,
-    and where the validation part does not suffice."""
+    """The predictor with the interval that the model file asks for.
+
+    Without one where it asks for none, for classes, and where the validation part does not suffice.
+    """
     level = spec.training.interval
     if level is None or predictor.classes or validation.is_empty():
         return predictor

@@ -27,8 +27,10 @@ _SECRET: Final = re.compile(r"//[^/@]*@")
 
 
 def listens(tracking_uri: str, patience: float = 1.0) -> bool:
-    """False when a server is named and nothing accepts connections there: known at once, where MLflow's client would
-    try again and again. True for databases."""
+    """False when a server is named and nothing accepts connections there.
+
+    Known at once, where MLflow's client would try again and again. True for databases.
+    """
     parts = urlsplit(tracking_uri)
     if parts.scheme not in ("http", "https"):
         return True
@@ -51,8 +53,10 @@ def mlflow_client(tracking_uri: str) -> Any:
 
 
 def quiet() -> None:
-    """Import MLflow without telemetry, without its warnings about itself, and impatient: a server that is down is
-    noticed within a minute."""
+    """Import MLflow without telemetry, without its warnings about itself, and impatient.
+
+    A server that is down is noticed within a minute.
+    """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():

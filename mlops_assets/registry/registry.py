@@ -74,8 +74,11 @@ class Registry:
             yield tracked
 
     def begin(self, model: str, parent: str | None = None, *, ours: bool = False) -> Tracked:
-        """Start the run of a training. ours: this process will end it, and takes it along when it dies; else several
-        processes write to it, one after the other or at once, and `ending` ends it."""
+        """Start the run of a training. ours.
+
+        This process will end it, and takes it along when it dies; else several processes write to it, one
+        after the other or at once, and `ending` ends it.
+        """
         experiment = self.experiment(model)
         with reaching(self.tracking_uri, "start a run"):
             run_id = start(self.client, experiment, f"train {model}", parent, ours=ours)

@@ -36,7 +36,7 @@ def as_key(name: str) -> str:
 
 
 def named_by_part(metrics: Mapping[Part, Mapping[str, float]]) -> dict[str, float]:
-    """rmse of train, validation and test as rmse_train, rmse_val, rmse_test; r2 on validation also as r2_score."""
+    """Rmse of train, validation and test as rmse_train, rmse_val, rmse_test; r2 on validation also as r2_score."""
     named = {
         f"{name}{SUFFIX[part]}": value for part, values in metrics.items() for name, value in values.items()
     }

@@ -13,7 +13,7 @@ from mlops_assets.reports.html import html
 from mlops_assets.reports.markdown import markdown
 
 
-def write_report(
+def write_report(  # noqa: PLR0913
     folder: Path,
     spec: ModelSpec,
     evidence: Evidence,

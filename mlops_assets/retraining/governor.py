@@ -56,8 +56,9 @@ class State:
 def govern(
     triggers: Sequence[Trigger], state: State, spec: ModelSpec, now: datetime
 ) -> RetrainRequest | None:
-    """At most one request for all reasons. A person's wish passes the cooldown and rejected data, nothing passes a
-    retrain that is already under way.
+    """At most one request for all reasons.
+
+    A person's wish passes the cooldown and rejected data, nothing passes a retrain that is already under way.
 
     The key is made of the causes and their subjects alone: the same facts give the same key at any time, in any order.
     """

@@ -16,8 +16,11 @@ CAUSES: Final[tuple[Cause, ...]] = ("manual", "performance", "drift", "staleness
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Stored. One reason to train again. subject names what exactly it is about: two triggers with the same cause and
-    subject are the same fact seen twice (a champion's drift, its age, one manual call)."""
+    """Stored.
+
+    One reason to train again. subject names what exactly it is about: two triggers with the same cause and
+    subject are the same fact seen twice (a champion's drift, its age, one manual call).
+    """
 
     cause: Cause
     subject: str

@@ -117,8 +117,10 @@ def hospital(folder: Path, **limits: Any) -> ModelSpec:
 
 
 def test_every_typo_in_a_column_with_a_rule_is_reported(public_data: Path) -> None:
-    """The known typos put an x in place of a character. 346 of the 509 lie in the 12 columns that have a form to check;
-    names, streets, towns and sentences have none."""
+    """The known typos put an x in place of a character.
+
+    346 of the 509 lie in the 12 columns that have a form to check; names, streets, towns and sentences have none.
+    """
     frame = pl.read_parquet(public_data / "holoclean_hospital.parquet")
     result, failed = validated(hospital(public_data, max_quarantined="100%"))
     wrong = {column: frame[column].str.contains("x") for column in HOSPITAL}

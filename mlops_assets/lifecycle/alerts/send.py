@@ -36,7 +36,7 @@ class _Message:
     group: str
 
 
-def send_alert(
+def send_alert(  # noqa: PLR0913
     platform: Platform,
     kind: str,
     message: str,

@@ -133,8 +133,10 @@ def give_verdict(
 
 
 def apply_verdicts(spec: ModelSpec, platform: Platform, run: Run) -> tuple[str, ...]:
-    """Settle challengers that were answered and not settled, because the process that recorded the answer died in
-    between; a sentence each. An approval that came too late keeps the champion."""
+    """Decide about challengers whose verdict was recorded but not acted on, and return a sentence each.
+
+    The process that recorded the verdict died in between. An approval that came too late keeps the champion.
+    """
     sentences = []
     for one in platform.ledger.versions(spec.name, "challenger"):
         for target in platform.ledger.evidence_of(spec.name, one.version)[:1]:

@@ -31,8 +31,11 @@ class Mirrored:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """writes: what had to be written. tampered: the ledger had not moved since MLflow last showed it, so somebody else
-    changed MLflow."""
+    """writes.
+
+    What had to be written. tampered: the ledger had not moved since MLflow last showed it, so somebody else
+    changed MLflow.
+    """
 
     model: str
     writes: int

@@ -39,9 +39,12 @@ Verdict = Literal["equal", "within_tolerance", "not_equal", "not_possible"]
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """Stored. largest_difference is relative, over `rows` answers of sample and holdout (0 when equal, None when
-    nothing could be compared). reasons: what differs from then, whether or not it mattered. trained_on: the machine
-    that made the original, empty where its bundle does not say."""
+    """The result of a reproduction, as stored.
+
+    largest_difference is relative, over `rows` predictions of sample and holdout (0 when equal, None when nothing could
+    be compared). reasons: what differs from then, whether or not it mattered. trained_on: the machine that made the
+    original, empty where its bundle does not say.
+    """
 
     model: str
     version: int
@@ -75,8 +78,10 @@ class Reproduction:
 
 
 def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reproduction:
-    """Train again what was recorded and compare. Raises LedgerError for an unknown version; what is damaged or gone is
-    an answer, not an error."""
+    """Train again what was recorded and compare.
+
+    Raises LedgerError for an unknown version; what is damaged or gone is an answer, not an error.
+    """
     began = time.perf_counter()
     row = platform.ledger.model_version(model, version)
     reasons: list[str] = []

@@ -128,8 +128,10 @@ def _again(
 
 
 def _keys(spec: ModelSpec, rows: int, at: datetime | None) -> dict[str, pl.Expr]:
-    """entity and at of feature rows, as `predictions.score` names them; `at` is when rows without a timestamp were
-    predicted."""
+    """Entity and at of feature rows, as `predictions.score` names them.
+
+    `at` is when rows without a timestamp were predicted.
+    """
     if spec.timestamp is None:
         entity = pl.col(spec.entity) if spec.entity else pl.int_range(rows)
         return {"entity": entity.cast(pl.String), "at": pl.repeat(at, rows, dtype=pl.Datetime("us", "UTC"))}

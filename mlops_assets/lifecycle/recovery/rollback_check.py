@@ -58,8 +58,10 @@ class RollbackCheck:
 
 
 def check_rollback(platform: Platform, model: str, run: Run) -> RollbackCheck:
-    """Try the version a rollback would go to, keep the result, and raise an alert when it failed. Never raises for a
-    damaged target; ServiceError when the ledger does not answer."""
+    """Try the version a rollback would go to, keep the result, and raise an alert when it failed.
+
+    Never raises for a damaged target; ServiceError when the ledger does not answer.
+    """
     version = platform.ledger.rollback_target(model)
     made = (
         RollbackCheck(

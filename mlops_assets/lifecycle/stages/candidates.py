@@ -77,10 +77,12 @@ def fit_candidates(
     study: Study | None = None,
     tasks: Sequence[Task] | None = None,
 ) -> list[Trained | Candidate]:
-    """Fit and measure every candidate of the model file, or these tasks of it, within what is left of its time limit
-    since the monotonic instant `started`; then, where the file asks for a search, the best parameters found in what is
-    left of it. Algorithms that read the past get a preparation of their own, kept by their predictor. One whose library
-    is not installed has failed, and is named once."""
+    """Fit and measure every candidate of the model file, or these tasks of it.
+
+    The time limit counts from the monotonic instant `started`. Where the file asks for a search, the best parameters
+    found in the remaining time follow. Algorithms that use history get a preparation of their own, kept by their
+    predictor. One whose library is not installed has failed, and is named once.
+    """
     tasks_to_fit = tasks_of(spec) if tasks is None else tuple(tasks)
     absent = training.missing_libraries(dict.fromkeys(task.algorithm for task in tasks_to_fit))
     reading = any(

@@ -29,8 +29,10 @@ def explain_both(
     training_seconds: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[evaluation.ShapValues, evaluation.ShapValues | None]:
-    """SHAP values of challenger and champion for the same rows of the holdout; each gets half of the time, and a
-    challenger without a champion all of it."""
+    """SHAP values of challenger and champion for the same rows of the holdout.
+
+    Each gets half of the time, and a challenger without a champion all of it.
+    """
     each = seconds_for_shap(training_seconds) / (2 if champion else 1)
 
     def explained(predictor: Predictor) -> evaluation.ShapValues:

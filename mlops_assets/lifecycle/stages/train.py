@@ -57,8 +57,10 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
 
 
 def to_train_on(spec: ModelSpec, platform: Platform, run: Run) -> FeaturesRecord | None:
-    """The features to train on, or None when there is nothing to do: `run.reuse`, and nothing changed since a
-    challenger was judged. Raises what `training.check` raises."""
+    """The features to train on, or None when there is nothing to do.
+
+    `run.reuse`, and nothing changed since a challenger was judged. Raises what `training.check` raises.
+    """
     record = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
     if run.reuse and (known := _judged_already(spec, platform, record)) is not None:
         run.progress(f"nothing changed since version {known} was judged: not trained again")
@@ -203,8 +205,10 @@ def _logged(candidate: Candidate) -> dict[str, float]:
 
 
 def _judged_already(spec: ModelSpec, platform: Platform, record: FeaturesRecord) -> int | None:
-    """The latest challenger when it came from these features and this model file, and was promoted, kept, or asks for a
-    person's answer."""
+    """Return the latest challenger if it came from these features and this model file and was decided.
+
+    It was promoted, kept, or waits for an approval.
+    """
     known = known_record(platform, spec, stages.TRAINED_MODEL, TrainedModel)
     same = known is not None and record.table.content_hash in {table.content_hash for table in known.data}
     if known is None or not same or known.spec_digest != spec.digest():

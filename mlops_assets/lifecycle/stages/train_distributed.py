@@ -102,8 +102,11 @@ def fit_one(spec: ModelSpec, platform: Platform, run: Run, task: Task) -> Candid
 
 
 def finish_training(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel:
-    """Choose the best of all candidates and register it. Raises TrainingError when one is not recorded or none can be
-    used, BundleError when the best one's files are not those it was stored as."""
+    """Choose the best of all candidates and register it.
+
+    Raises TrainingError when one is not recorded or none can be used, BundleError when the best one's files
+    are not those it was stored as.
+    """
     opened = _opened(spec, platform, run)
     made = own_record(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
     if made is not None and made.mlflow_run_id == opened.mlflow_run_id:

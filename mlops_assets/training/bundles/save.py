@@ -32,7 +32,7 @@ PROFILE: Final = "profile.json"
 SAMPLE: Final = "sample.json"
 
 
-def save_bundle(
+def save_bundle(  # noqa: PLR0913
     folder: Path,
     *,
     algorithm: Algorithm,

@@ -82,7 +82,7 @@ def prefetch(spec: ModelSpec) -> None:
     )
 
 
-def fit(
+def fit(  # noqa: PLR0913
     spec: ModelSpec,
     choice: AlgorithmChoice,
     train: FeatureMatrix,
@@ -109,7 +109,7 @@ def fit(
     return fitted
 
 
-def fit_all(
+def fit_all(  # noqa: PLR0913
     spec: ModelSpec,
     train: FeatureMatrix,
     y_train: Target,

@@ -54,7 +54,7 @@ class _PrunedError(Exception):
     """Raised in the middle of a fit to end it; the process that fits is killed."""
 
 
-def search(
+def search(  # noqa: PLR0913
     spec: ModelSpec,
     train: FeatureMatrix,
     y_train: Target,

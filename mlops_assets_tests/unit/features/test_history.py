@@ -63,10 +63,10 @@ def test_online_rows_have_the_same_past() -> None:
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"features": {"horizon": "90m"}}, "whole number"),
+        ({"features": {"horizon": "90m"}}, "must be a multiple"),
         (
             {"problem": "regression", "features": {"horizon": None, "history": {"columns": []}}},
-            "must say which",
+            "must name the columns",
         ),
         (
             {"problem": "regression", "features": {"horizon": None, "history": {"columns": ["y"]}}},

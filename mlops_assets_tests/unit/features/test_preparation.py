@@ -123,7 +123,7 @@ def test_an_empty_frame_gives_an_empty_matrix() -> None:
 
 
 def test_a_wide_row_costs_no_more_questions_than_a_narrow_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """polars makes schema and names anew at each asking: asked once per column, they were nine tenths of an answer."""
+    """Polars makes schema and names anew at each asking: asked once per column, they were nine tenths of an answer."""
     requested: list[str] = []
     for what in ("schema", "columns"):
         true = getattr(pl.DataFrame, what).fget

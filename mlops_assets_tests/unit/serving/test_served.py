@@ -30,7 +30,7 @@ DAYS = 30
 
 
 def table() -> pl.DataFrame:
-    """y is ten times the f of the reading before, plus x; two units, a reading an hour, some days beyond NOW."""
+    """Y is ten times the f of the reading before, plus x; two units, a reading an hour, some days beyond NOW."""
     rng = np.random.default_rng(5)
     hours = 24 * DAYS
     start = NOW - timedelta(days=DAYS - 10)
