@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,16 +49,19 @@ def load_error(graphql: str) -> str | None:
     return None
 
 
-def gives_definitions(path: Path) -> bool:
+def gives_definitions(target: str) -> bool:
     """Return whether the code location gives its definitions out.
 
     The code server is a proxy: it accepts connections and calls itself healthy while the process behind it, which has
     the definitions, is dead. So it is asked for them, without Dagster's own client, which takes seconds to import.
+
+    Args:
+        target: `unix:` with the path of a socket, or `host:port`.
     """
     import grpc
 
     options = [("grpc.max_receive_message_length", -1)]
-    with grpc.insecure_channel(f"unix:{path}", options=options) as channel:
+    with grpc.insecure_channel(target, options=options) as channel:
         method = channel.unary_unary("/api.DagsterApi/ListRepositories")
         try:
             method(b"", timeout=GRPC_SECONDS)
@@ -109,3 +113,8 @@ def _http(url: str, body: str | None = None, timeout: float = 5.0) -> bytes | No
         return None
     finally:
         connection.close()
+
+
+if __name__ == "__main__":
+    # the health check of a code location in a container
+    sys.exit(0 if gives_definitions(sys.argv[1]) else 1)

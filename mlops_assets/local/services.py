@@ -179,8 +179,8 @@ def _code_server(base: Mapping[str, str], logs: Path, code: Path) -> Service:
         command=(sys.executable, *arguments),
         environment=base,
         log=logs / "dagster-code.log",
-        ready=lambda _: gives_definitions(code),
-        works=lambda _: gives_definitions(code),
+        ready=lambda _: gives_definitions(f"unix:{code}"),
+        works=lambda _: gives_definitions(f"unix:{code}"),
     )
 
 

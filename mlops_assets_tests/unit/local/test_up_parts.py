@@ -176,11 +176,11 @@ def test_a_code_server_that_only_accepts_connections_does_not_work(
 ) -> None:
     monkeypatch.setattr(probes, "GRPC_SECONDS", 0.2)
     path = tmp_path / "s"
-    assert not gives_definitions(path)
+    assert not gives_definitions(f"unix:{path}")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
-        assert not gives_definitions(path)
+        assert not gives_definitions(f"unix:{path}")
 
 
 def test_the_home_is_its_owner_s_alone(tmp_path: Path) -> None:
