@@ -168,7 +168,7 @@ def _acquire(algorithm: str) -> _Worker:
         [
             sys.executable,
             "-c",
-            "from mlops_assets.training.fitting.worker_main import main; main()",
+            _START_WORKER,
             json.dumps(sys.path),
         ],
         stdin=subprocess.PIPE,
