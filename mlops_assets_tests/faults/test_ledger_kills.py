@@ -95,7 +95,7 @@ def arguments_of(ledger: Ledger, verb: str) -> dict[str, Any]:
             return {"model": M, "expected_revision": revision, **attribution}
         case "keep" | "refuse":
             return {"model": M, "version": version, "evidence_hash": hash_, **attribution}
-        case "answer":
+        case "record_verdict":
             return {"evidence_hash": hash_, "verdict": "approve", "actor": "ann", "comment": ""}
         case "retire":
             return {"model": M, **attribution}
@@ -115,7 +115,7 @@ def look(ledger: Ledger, arguments: dict[str, Any]) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
-@pytest.mark.parametrize("verb", ["promote", "rollback", "keep", "refuse", "retire", "answer"])
+@pytest.mark.parametrize("verb", ["promote", "rollback", "keep", "refuse", "retire", "record_verdict"])
 def test_killed_at_every_point(ledger: Ledger, ledger_url: str, victims: Run, verb: str, signal: str) -> None:
     for _ in range(3):
         promote(ledger)
@@ -140,7 +140,7 @@ def test_killed_at_every_point(ledger: Ledger, ledger_url: str, victims: Run, ve
         assert invariants(ledger) == []
         assert between in (before, after)
         assert after != before
-        assert after[1] == before[1] + (verb != "answer")  # type: ignore[operator]
+        assert after[1] == before[1] + (verb != "record_verdict")  # type: ignore[operator]
 
 
 def test_killed_at_random_moments(ledger: Ledger, ledger_url: str, victims: Run) -> None:

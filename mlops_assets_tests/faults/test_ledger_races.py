@@ -77,7 +77,7 @@ def one_round(ledger: Ledger, started: list[Racer], how: str) -> list[str]:
     revisions = [racer.hear() for racer in started]
     assert len(set(revisions)) == 1
     for racer, (version, hash_), revision in zip(started, challengers, revisions, strict=True):
-        racer.tell(do=how, model=M, version=version, hash_=hash_, revisions=revision)
+        racer.tell(do=how, model=M, version=version, hash_=hash_, expected=revision)
     return [racer.hear() for racer in started]
 
 
