@@ -4,14 +4,14 @@ Comes in: usable readings. Goes out: a feature table, its split into parts, what
 (`Preparation`), and the profile that drift is measured against. Fitting models is `training`'s business.
 """
 
+from mlops_assets.features.autocorrelation import autocorrelation_warning
 from mlops_assets.features.building import build
 from mlops_assets.features.catalogue import catalogue
 from mlops_assets.features.columns import clock_names, computed_names, feature_names
 from mlops_assets.features.folds import Fold, expanding, k_fold, sliding
 from mlops_assets.features.joins import asof_join
 from mlops_assets.features.kinds import FEATURE_KINDS, Feature
-from mlops_assets.features.leaks import leakage
-from mlops_assets.features.neighbours import alike_neighbours
+from mlops_assets.features.leakage import leakage
 from mlops_assets.features.preparation import Preparation, fit_preparation
 from mlops_assets.features.reference import profile
 from mlops_assets.features.row_identity import SeenRows
@@ -25,8 +25,8 @@ __all__ = [
     "Fold",
     "Preparation",
     "SeenRows",
-    "alike_neighbours",
     "asof_join",
+    "autocorrelation_warning",
     "build",
     "catalogue",
     "clock_names",

@@ -1,4 +1,4 @@
-"""Point-in-time join: beside each row, what was known of another table at that row's instant, and nothing later.
+"""Point-in-time join: for each row, what was known of another table at that row's instant, and nothing later.
 
 Comes in: two frames. Goes out: the left one with columns of the right. Reading the tables is `readings`' business.
 """

@@ -1,4 +1,4 @@
-"""What really happened beside what was predicted, and how much of it is known yet.
+"""What really happened compared with what was predicted, and how much of it is known yet.
 
 Comes in: predictions and readings. Goes out: predictions with their truth, and the share that has one. Metrics over
 them are `evaluation`'s business; that immature ones ask for nothing is `retraining`'s.

@@ -119,7 +119,7 @@ def _contest(
             "materialise trained_model again"
         )
     frame = platform.datasets.read(built.table)
-    optimistic = features.alike_neighbours(spec, frame)
+    optimistic = features.autocorrelation_warning(spec, frame)
     state = platform.ledger.champion_state(spec.name)
     reference = ChampionRef(state.champion.version if state.champion else None, state.revision)
     champion = champion_bundle = None

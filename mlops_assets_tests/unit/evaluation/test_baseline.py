@@ -235,4 +235,4 @@ def test_the_price_of_half_an_hour_ago_is_the_floor_for_elec2(public_data: Path)
     untimed = spec_with(
         [], problem="classification", timestamp=None, entity=None, evaluation={"primary": "accuracy"}
     )
-    assert "85% have the class of the row before" in str(features.alike_neighbours(untimed, prices))
+    assert "85% have the class of the row before" in str(features.autocorrelation_warning(untimed, prices))

@@ -132,7 +132,7 @@ def test_leaks_are_found() -> None:
     disguised = leaky(
         result, **{name: result.part(name).with_columns(b=pl.col("y").exp() / 3) for name in PARTS}
     )
-    assert any("feature 'b' is the target in disguise" in sentence for sentence in leakage(spec, disguised))
+    assert any("feature 'b' is a proxy of the target" in sentence for sentence in leakage(spec, disguised))
     grouped = model(split={"strategy": "group", "group": "unit"})
     assert any("3 values of 'unit'" in sentence for sentence in leakage(grouped, result))
 
@@ -141,6 +141,6 @@ def test_a_feature_that_names_the_class_is_found() -> None:
     frame = classes().with_columns(code=pl.col("y").replace_strict({"c0": 7, "c1": 8, "c2": 9}))
     spec = wine()
     assert any(
-        "'code' is the target in disguise" in one for one in leakage(spec, split(spec, build(spec, frame)))
+        "'code' is a proxy of the target" in one for one in leakage(spec, split(spec, build(spec, frame)))
     )
     assert leakage(spec, split(spec, build(spec, classes()))) == ()

@@ -1,4 +1,4 @@
-"""Ways in which a split may flatter a model: rows in two parts, training on the future, the target in disguise.
+"""Leakage checks of a split: rows in two parts, training on the future, proxies of the target.
 
 Comes in: the model file and a split. Goes out: one sentence per finding; a gate refuses a challenger that has any.
 """
@@ -16,7 +16,7 @@ from mlops_assets.features.columns import feature_names
 from mlops_assets.features.splitting import purge, strategy
 from mlops_assets.model_file import ModelSpec
 
-DISGUISE: Final = 0.9999
+PROXY_CORRELATION: Final = 0.9999
 """Absolute rank correlation of a feature with the target from which the two say the same."""
 SAMPLE_ROWS: Final = 20_000
 FEWEST_OF_A_CLASS: Final = 50
@@ -31,7 +31,7 @@ def leakage(spec: ModelSpec, split: Split) -> tuple[str, ...]:
         *_shared_rows(spec, split),
         *_shared_groups(spec, split),
         *_future(spec, split),
-        *_disguised(spec, split),
+        *_proxies(spec, split),
     )
 
 
@@ -79,7 +79,7 @@ def _future(spec: ModelSpec, split: Split) -> Iterator[str]:
             yield f"{one} reaches to {reach}, which is not before {other} begins ({begin}) by the gap"
 
 
-def _disguised(spec: ModelSpec, split: Split) -> Iterator[str]:
+def _proxies(spec: ModelSpec, split: Split) -> Iterator[str]:
     """Features that order the rows as the target does, or that name its class."""
     frame = split.train
     if frame.height > SAMPLE_ROWS:
@@ -101,8 +101,8 @@ def _disguised(spec: ModelSpec, split: Split) -> Iterator[str]:
             continue
         correlation = rows.select(pl.corr("feature", "target")).item()
         distinct = min(rows["feature"].n_unique(), rows["target"].n_unique())
-        if distinct >= FEWEST_VALUES and correlation is not None and abs(correlation) >= DISGUISE:
-            yield f"feature {name!r} is the target in disguise: rank correlation {correlation:.5f}"
+        if distinct >= FEWEST_VALUES and correlation is not None and abs(correlation) >= PROXY_CORRELATION:
+            yield f"feature {name!r} is a proxy of the target: rank correlation {correlation:.5f}"
 
 
 def _names_the_class(column: pl.Series, target: pl.Series) -> str | None:
@@ -115,7 +115,7 @@ def _names_the_class(column: pl.Series, target: pl.Series) -> str | None:
         return None
     pairs = rows.unique().height
     return (
-        f"feature {column.name!r} is the target in disguise: each value has one class"
+        f"feature {column.name!r} is a proxy of the target: each value has one class"
         if pairs == values
         else None
     )

@@ -20,7 +20,7 @@ itself one row on)."""
 FEWEST_ROWS: Final = 50
 
 
-def alike_neighbours(spec: ModelSpec, frame: pl.DataFrame) -> str | None:
+def autocorrelation_warning(spec: ModelSpec, frame: pl.DataFrame) -> str | None:
     """A sentence when the split is random and the target of a row says much about the target of the next."""
     if strategy(spec) not in ("random", "stratified"):
         return None
