@@ -2,12 +2,10 @@
 
 A network places rows so that those of a class lie together, and the nearest class is it.
 
-The network that reads a row (or its recent past) gives `dimensions` numbers instead of a class. It is trained
-with a
-triplet loss: each row nearer to its own class than to any other, by `margin`. The mean of a class' training
-rows is its
-prototype, and a row's probabilities are a softmax of minus its squared distances to them (Snell, Swersky and Zemel
-2017), divided by the temperature that makes the log loss of the validation part smallest.
+The network that reads a row (or its recent past) gives `dimensions` numbers instead of a class. It is trained with
+a triplet loss: each row nearer to its own class than to any other, by `margin`. The mean of a class' training rows
+is its prototype, and a row's probabilities are a softmax of minus its squared distances to them (Snell, Swersky and
+Zemel 2017), divided by the temperature that makes the log loss of the validation part smallest.
 """
 
 from __future__ import annotations

@@ -12,19 +12,16 @@ training:
         exogenous: {ad_spend: ad_spend_planned, price: price_planned}
 ```
 
-It is trained on the windows that rows carry: the `lags` values before a row's instant, and the exogenous values
-at that
-instant, say what the target is then. So every row is one example, and several entities are learned together.
+It is trained on the windows that rows carry: the `lags` values before a row's instant, and the exogenous values at
+that instant, say what the target is then. So every row is one example, and several entities are learned together.
 
 What an exogenous channel will be at the steps on the way: its planned column is looked up in its own past, where
 `features.history` keeps that; a planned column without one says it for the last step only, before which the channel
 stays what it is. A channel without a plan stays what it is throughout.
 
-The row's other columns are not used: they belong to the row's instant, not to the steps after it. Where the
-season is,
-each step is told by waves of the day (for steps shorter than one), the week and the year, in UTC, as far as
-training
-saw two of them.
+The row's other columns are not used: they belong to the row's instant, not to the steps after it. Where the season
+is, each step is told by waves of the day (for steps shorter than one), the week and the year, in UTC, as far as
+training saw two of them.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 Every byte is checked before anything is built from it, then the model proves itself on its sample.
 
-Comes in: a folder and, from the ledger, the sha256 of its manifest. Goes out: a `LoadedBundle`, or a
-BundleError that
-says what is wrong. Files are read once and used from memory, so that what was checked is what is loaded.
+Comes in: a folder and, from the ledger, the sha256 of its manifest. Goes out: a `LoadedBundle`, or a BundleError
+that says what is wrong. Files are read once and used from memory, so that what was checked is what is loaded.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """Which pickles may be read, and why all others may not.
 
-A pickle can run any code while it is read. One is read only where a model file permitted it to store that
-estimator so
-(`python: {pickle: true}`), where a hash recorded in the ledger vouches for its every byte, and where the model
-file in
-force still permits it. All this is asked before a byte of it is interpreted.
+A pickle can run any code while it is read. One is read only where a model file permitted it to store that estimator
+so (`python: {pickle: true}`), where a hash recorded in the ledger vouches for its every byte, and where the model
+file in force still permits it. All this is asked before a byte of it is interpreted.
 """
 
 from __future__ import annotations

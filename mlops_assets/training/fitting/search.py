@@ -3,8 +3,7 @@
 Bounded in trials and time, resumable, hopeless trials cut short.
 
 Comes in: a model file with `training.search`, matrices, and a function that says how good a model is (lower is
-better).
-Goes out: the best fit of each algorithm searched, and every trial. What 'good' means is for `lifecycle`.
+better). Goes out: the best fit of each algorithm searched, and every trial. What 'good' means is for `lifecycle`.
 """
 
 from __future__ import annotations

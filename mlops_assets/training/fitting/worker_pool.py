@@ -2,11 +2,9 @@
 
 Started when needed, kept for the next, killed when late.
 
-Comes in: an algorithm's name and a job folder (see `worker` for what lies in it), or a bundle to verify. Goes
-out: how
-it ended. A process costs its imports once: 0.5 s for LightGBM, 1.6 s for scikit-learn, so that it stays for
-later fits
-of the same library and leaves by itself after some idle minutes, or at once when this process ends.
+Comes in: an algorithm's name and a job folder (see `worker` for what lies in it), or a bundle to verify. Goes out:
+how it ended. A process costs its imports once: 0.5 s for LightGBM, 1.6 s for scikit-learn, so that it stays for
+later fits of the same library and leaves by itself after some idle minutes, or at once when this process ends.
 """
 
 from __future__ import annotations

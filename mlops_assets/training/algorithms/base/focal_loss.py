@@ -3,13 +3,11 @@
 Cross entropy in which rows that are already answered well weigh little.
 
 With p the share given to the true class, a row costs -(1 - p)^focus log p; a focus of 0 is cross entropy. Boosting
-needs its first and second derivative by the scores, worked out here once for sigmoid and softmax alike: two
-classes are
-a softmax over the scores 0 and s.
+needs its first and second derivative by the scores, worked out here once for sigmoid and softmax alike: two classes
+are a softmax over the scores 0 and s.
 
-The shares of a model trained so are less sure of themselves than cross entropy would make them: a focal loss is
-not a
-proper scoring rule. It is for finding a rare class, not for stating its probability.
+The shares of a model trained so are less sure of themselves than cross entropy would make them: a focal loss is not
+a proper scoring rule. It is for finding a rare class, not for stating its probability.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What a linear state space model with fixed parameters makes of a window of its series.
+"""Forecast weights of a linear state space model with fixed parameters.
 
-An affine function of it.
+A forecast is an affine function of the window of the series.
 
-Comes in: the matrices of a model. Goes out: one weight per point of the window and per state it begins with.
-The gains
-of the Kalman filter depend on which points are known, not on what they are, so that filtering and forecasting once
-gives the forecast of every row (Durbin and Koopman, Time Series Analysis by State Space Methods, 2012, chapter 4).
+Comes in: the matrices of a model. Goes out: one weight per point of the window and per state it begins with. The
+gains of the Kalman filter depend on which points are known, not on what they are, so that filtering and forecasting
+once gives the forecast of every row (Durbin and Koopman, Time Series Analysis by State Space Methods, 2012, chapter
+4).
 """
 
 from __future__ import annotations

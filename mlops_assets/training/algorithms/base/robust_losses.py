@@ -4,10 +4,8 @@ Huber's (1964) and log-cosh, squared near the truth and linear far from it.
 
 Where they bend is one spread of the training target (its interquartile range over 1.349, which is the standard
 deviation of a normal one): the same name means the same thing whatever the units, and a target in thousands is
-learned
-as well as one in fractions. That is why the boosting libraries' own versions are not taken as they are: they
-bend at 1,
-and with a target of 700 +- 200 they end up nowhere near it.
+learned as well as one in fractions. That is why the boosting libraries' own versions are not taken as they are:
+they bend at 1, and with a target of 700 +- 200 they end up nowhere near it.
 """
 
 from __future__ import annotations
