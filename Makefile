@@ -1,7 +1,9 @@
 # Every target does its own set-up; a second call of the same target finds it done.
-# `make PYTHON=python3.12 ...` chooses the interpreter, `make VENV=folder ...` the environment.
+# `make PYTHON=python3.12 ...` chooses the interpreter, `make VENV=folder ...` the environment,
+# `make WORKERS=8 test` how many tests run side by side.
 
 VENV ?= .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 CODE := mlops_assets mlops_assets_tests
 DEFAULT := $(VENV)/.installed-default
@@ -23,7 +25,7 @@ up: $(DEFAULT) ## Start database, MLflow, Dagster and the prediction API; Ctrl-C
 	@$(BIN)/mlops up
 
 test: $(DEV) ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 quick: $(DEV) ## Run the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow" mlops_assets_tests/unit
