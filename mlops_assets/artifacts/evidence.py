@@ -117,6 +117,8 @@ class Evaluation:
     """What makes the numbers look better than they will be; no gate, but the report says it first."""
     machine_load: float | None = None
     """How busy the machine was while latency was measured: wall time by processor time of a fixed loop, 1 if quiet."""
+    primary: str = ""
+    """The model file's primary metric; empty in records of earlier releases."""
 
 
 @dataclass(frozen=True, slots=True)

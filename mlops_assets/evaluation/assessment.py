@@ -103,6 +103,7 @@ def evaluate(
         holdout_rows=split.test.height,
         missing_predictions=missing(holdout),
         latency_ms=latency.milliseconds if latency else None,
+        primary=spec.evaluation.primary,
         machine_load=latency.load if latency else None,
         size_bytes=size_bytes,
         explanation=None,

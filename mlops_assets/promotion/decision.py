@@ -16,12 +16,13 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from mlops_assets.artifacts import ChampionRef, Decision, Evidence, GateResult, to_json
+from mlops_assets.artifacts import ChampionRef, Decision, Evaluation, Evidence, GateResult, to_json
 from mlops_assets.errors import EvidenceError
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file import gates as gate_parameters
 from mlops_assets.model_file.gates import AbsoluteGate, GateParameters, check_names
 from mlops_assets.promotion.approvals import PersonVerdict, WaiverRecord, with_people
+from mlops_assets.promotion.gate_results import metric_on
 from mlops_assets.promotion.gates import GATES
 
 BY: Final = "gates"
@@ -56,12 +57,21 @@ def evaluate_gate(name: str, gate: GateParameters, evidence: Evidence) -> GateRe
     """
     kind = gate.kind
     parameters = gate.model_dump(mode="json")
+    if (reason := _without_primary(evidence.evaluation)) is not None:
+        return GateResult(name, kind, "fail", reason, {"asked": parameters}, hard=True)
     try:
         result = _without_protection(gate, GATES[kind](gate, evidence), evidence)
         return replace(result, gate=name, kind=kind, numbers={**result.numbers, "asked": parameters})
     except Exception as error:  # noqa: BLE001 - a gate that breaks, of ours or a user's, must never let anything through
         reason = f"the gate raised {type(error).__name__}: {error}"
         return GateResult(name, kind, "fail", reason, {"asked": parameters}, hard=True)
+
+
+def _without_primary(measured: Evaluation) -> str | None:
+    """Why no gate may pass: a model without its primary metric was not measured, whatever the gates look at."""
+    if not measured.primary or metric_on(measured.challenger, "test", measured.primary) is not None:
+        return None
+    return f"the primary metric {measured.primary} of the challenger is not a finite number"
 
 
 def _without_protection(gate: GateParameters, result: GateResult, evidence: Evidence) -> GateResult:

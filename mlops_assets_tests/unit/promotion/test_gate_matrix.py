@@ -165,6 +165,15 @@ def test_a_test_that_was_not_made_or_rests_on_other_numbers_refuses() -> None:
     assert decided([gate], evaluation=replace(measured, comparisons=weaker)) == "refuse"
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, None])
+def test_a_primary_metric_that_is_no_number_refuses_whatever_the_gates_ask(value: Any) -> None:
+    measured = replace(evaluation_of(0.9, 1.0), primary="mae")
+    with_primary = {part: {**metrics, "mae": value} for part, metrics in measured.challenger.items()}
+    assert decided([at_most(5.0)], evaluation=replace(measured, challenger=with_primary)) == "refuse"
+    known = {part: {**metrics, "mae": 0.5} for part, metrics in measured.challenger.items()}
+    assert decided([at_most(5.0)], evaluation=replace(measured, challenger=known)) == "promote"
+
+
 def test_every_gate_of_the_model_file_has_a_function() -> None:
     assert GATE_PARAMETERS.keys() == GATES.keys()
 
