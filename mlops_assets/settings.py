@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
+
+POSTGRES_DRIVER: Final = "postgresql+psycopg2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,15 @@ def database_on(server_url: str, name: str) -> str:
 
 
 def with_driver(url: str) -> str:
-    """A bare `postgresql://` means another driver in each SQLAlchemy release: name the one this project installs."""
+    """Return an address of PostgreSQL with the driver this project installs, any other address unchanged.
+
+    A bare `postgresql://` means another driver in each SQLAlchemy release.
+    """
     scheme, separator, rest = url.partition("://")
-    return f"postgresql+psycopg2{separator}{rest}" if scheme in ("postgres", "postgresql") else url
+    return f"{POSTGRES_DRIVER}{separator}{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+def without_driver(url: str) -> str:
+    """Return an address as the driver itself reads it: the inverse of `with_driver`."""
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql{separator}{rest}" if scheme == POSTGRES_DRIVER else url

@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from mlops_assets.errors import LedgerError, ServiceError
+from mlops_assets.settings import with_driver
 
 LOCK_TIMEOUT = "15s"  # a promoter that hangs must not make every other one hang
 IDLE_TIMEOUT = "60s"  # the server ends the transaction of a process that was frozen in the middle of one
@@ -24,13 +25,11 @@ LOCK_NOT_AVAILABLE = "55P03"
 def normalised(url: str | URL) -> URL:
     """The URL with the driver this project installs. Raises LedgerError when it is not a PostgreSQL address."""
     try:
-        parsed = make_url(url)
+        parsed = make_url(with_driver(url) if isinstance(url, str) else url)
     except ArgumentError:
         raise LedgerError(
             "the ledger's address is not a database URL; expected postgresql://user:password@host:5432/database"
         ) from None
-    if parsed.drivername in ("postgres", "postgresql"):
-        parsed = parsed.set(drivername="postgresql+psycopg2")
     if parsed.get_backend_name() != "postgresql":
         raise LedgerError(
             f"the ledger needs PostgreSQL, the address given is for {parsed.get_backend_name()}"

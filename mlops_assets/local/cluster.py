@@ -18,6 +18,7 @@ from urllib.parse import quote
 import mlops_assets
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import data_folder, database_watchdog, databases, locks, logs, sockets
+from mlops_assets.settings import POSTGRES_DRIVER
 
 START_TIMEOUT = 90.0  # a server that was killed replays its log first
 LINGER = 2.0  # seconds a server outlives its last user: the next command finds it warm
@@ -51,7 +52,7 @@ class Cluster:
     @property
     def url(self) -> str:
         """Return the server's address; its host is the socket's folder."""
-        return f"postgresql+psycopg2://{data_folder.USER}@/?host={quote(str(self.sockets))}&port={database_watchdog.PORT}"
+        return f"{POSTGRES_DRIVER}://{data_folder.USER}@/?host={quote(str(self.sockets))}&port={database_watchdog.PORT}"
 
 
 def start(folder: Path) -> str:

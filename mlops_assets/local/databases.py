@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mlops_assets.errors import ServiceError
-from mlops_assets.settings import database_on
+from mlops_assets.settings import database_on, without_driver
 
 __all__ = [
     "Connection",
@@ -50,8 +50,7 @@ def connect(url: str) -> Connection:
     """
     import psycopg2
 
-    plain = url.replace("postgresql+psycopg2://", "postgresql://", 1)
-    connection = psycopg2.connect(plain, connect_timeout=10, application_name="mlops_local")
+    connection = psycopg2.connect(without_driver(url), connect_timeout=10, application_name="mlops_local")
     connection.autocommit = True
     return connection
 

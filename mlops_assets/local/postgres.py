@@ -21,7 +21,7 @@ import mlops_assets
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import cluster, databases
 from mlops_assets.local.environment import environment, make_dagster_home
-from mlops_assets.settings import Settings, Stores, with_driver
+from mlops_assets.settings import POSTGRES_DRIVER, Settings, Stores, with_driver
 
 if TYPE_CHECKING:
     from mlops_assets.local.databases import Connection
@@ -55,7 +55,7 @@ def server_url(settings: Settings) -> str:
     if settings.database_url is None:
         return cluster.start(settings.home / "postgres")
     url = with_driver(settings.database_url)
-    if urlsplit(url).scheme != "postgresql+psycopg2":
+    if urlsplit(url).scheme != POSTGRES_DRIVER:
         raise ServiceError(
             f"MLOPS_DATABASE_URL must be a PostgreSQL server (postgresql://user:password@host:5432), "
             f"not {databases.shown(url)}"

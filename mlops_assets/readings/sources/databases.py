@@ -13,11 +13,9 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from mlops_assets.errors import MissingExtraError, SourceError
-from mlops_assets.settings import Settings
+from mlops_assets.settings import Settings, with_driver
 
 _DRIVERS: Final = {
-    "postgresql": "postgresql+psycopg2",
-    "postgres": "postgresql+psycopg2",
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
 }
@@ -59,7 +57,7 @@ def open_database(url: str, origin: str) -> sa.Engine:
         SourceError: The URL is none, or names an unknown database.
         MissingExtraError: The driver is not installed.
     """
-    parsed = _parsed(url, origin)
+    parsed = _parsed(with_driver(url), origin)
     if parsed.drivername in _DRIVERS:
         parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
     dialect = parsed.get_backend_name()
