@@ -4,7 +4,6 @@ Comes in: a `Predictor` and feature rows. Goes out: frames for the predictions t
 against labels is `monitoring`'s and `evaluation`'s business.
 """
 
-from mlops_assets.predictions.labels import Maturity, labelled, maturity
 from mlops_assets.predictions.scoring import pending, score, window_start
 
-__all__ = ["Maturity", "labelled", "maturity", "pending", "score", "window_start"]
+__all__ = ["pending", "score", "window_start"]

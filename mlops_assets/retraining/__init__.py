@@ -8,8 +8,6 @@ from mlops_assets.retraining.governor import FailedTries, State, failed_tries, g
 from mlops_assets.retraining.request import Cause, RetrainRequest, Trigger
 from mlops_assets.retraining.triggers import (
     drift_trigger,
-    manual_trigger,
-    performance_trigger,
     staleness_trigger,
 )
 
@@ -22,7 +20,5 @@ __all__ = [
     "drift_trigger",
     "failed_tries",
     "govern",
-    "manual_trigger",
-    "performance_trigger",
     "staleness_trigger",
 ]

@@ -1,6 +1,6 @@
 """Facts that ask for a retrain, from the reports and dates that show them.
 
-Comes in: a drift report, dates, a measured rise. Goes out: a `Trigger`, or None where there is no reason. Whether a
+Comes in: a drift report, dates. Goes out: a `Trigger`, or None where there is no reason. Whether a
 reason suffices is the governor's to say.
 """
 
@@ -62,31 +62,3 @@ def staleness_trigger(
         at=now,
         detail={"last_compared": last_compared.isoformat()},
     )
-
-
-def performance_trigger(
-    *,
-    champion: int,
-    metric: str,
-    before: float,
-    after: float,
-    window_end: datetime,
-    mature: bool,
-    rise: float,
-) -> Trigger | None:
-    """An error that rose by more than the share `rise` from one window to the next. NaN is no evidence either way."""
-    if not after > before * (1.0 + rise) or before < 0.0:
-        return None
-    return Trigger(
-        cause="performance",
-        subject=f"version {champion} {metric} {window_end.date().isoformat()}",
-        reason=f"performance: {metric} of version {champion} rose from {before:.4g} to {after:.4g}",
-        at=window_end,
-        detail={"metric": metric, "before": before, "after": after},
-        mature=mature,
-    )
-
-
-def manual_trigger(*, by: str, reason: str, at: datetime) -> Trigger:
-    """A person asks. Every call is a fact of its own."""
-    return Trigger("manual", f"{by} at {at.isoformat()}", f"{by}: {reason}", at, {"by": by})

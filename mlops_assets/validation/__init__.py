@@ -6,6 +6,6 @@ The verdicts come from one polars pass (`batch`); Great Expectations answers the
 """
 
 from mlops_assets.validation.batch import validate
-from mlops_assets.validation.rules import Rule, rule_names, rules
+from mlops_assets.validation.rules import Rule, rules
 
-__all__ = ["Rule", "rule_names", "rules", "validate"]
+__all__ = ["Rule", "rules", "validate"]

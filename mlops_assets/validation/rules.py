@@ -36,11 +36,6 @@ def rules(spec: ModelSpec) -> tuple[Rule, ...]:
     return tuple(_uniquely_named(_rules(spec), taken))
 
 
-def rule_names(spec: ModelSpec) -> tuple[str, ...]:
-    """The names alone: letters, digits and underscores, each once."""
-    return tuple(rule.name for rule in rules(spec))
-
-
 def named_columns(spec: ModelSpec) -> tuple[str, ...]:
     """Columns that must exist because the model file names them, each once, in the order of the file."""
     names: list[str | None] = [spec.target, spec.timestamp, spec.entity, *source_columns(spec.features)]

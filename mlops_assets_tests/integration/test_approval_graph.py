@@ -8,12 +8,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from mlops_assets.artifacts import from_json
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.recovery import reproduction
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.defs.sensors import sensors
 from mlops_assets.lifecycle.approvals.files import folder
-from mlops_assets.lifecycle.recovery.reproduce import last_reproduction
+from mlops_assets.lifecycle.recovery.reproduce import RECORD, Reproduction
 from mlops_assets.lifecycle.recovery.rollback import roll_back
 from mlops_assets.lifecycle.recovery.rollback_check import last_check
 from mlops_assets.model_file import ModelSpec
@@ -104,8 +105,9 @@ def test_a_champion_that_moved_while_mlflow_was_away_is_not_tampering(
 
     job, _ = reproduction([spec])
     assert job.execute_in_process(resources={"platform": PlatformResource()}).success
-    proof = last_reproduction(local_platform.platform, spec.name)
-    assert proof is not None
+    body = local_platform.platform.ledger.get_record(f"{spec.name}/{RECORD}")
+    assert body is not None
+    proof = from_json(Reproduction, body)
     assert proof.verdict == "equal", proof.sentence
 
 

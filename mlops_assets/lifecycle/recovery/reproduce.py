@@ -141,12 +141,6 @@ def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reprodu
     return conclude(verdict, difference, rows, same)
 
 
-def last_reproduction(platform: Platform, model: str) -> Reproduction | None:
-    """The newest proof of a model, or None."""
-    body = platform.ledger.get_record(f"{model}/{RECORD}")
-    return None if body is None else from_json(Reproduction, body)
-
-
 def _other_libraries(bundle: training.LoadedBundle) -> list[str]:
     then, now = bundle.manifest.environment, environment_of(bundle.manifest.packages)
     differences = [

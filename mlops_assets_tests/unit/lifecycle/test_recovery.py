@@ -13,11 +13,11 @@ import polars as pl
 import pytest
 
 from mlops_assets import training
-from mlops_assets.artifacts import TableVersion
+from mlops_assets.artifacts import TableVersion, from_json
 from mlops_assets.errors import BundleError, DataError, LedgerError, LostRaceError
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.recovery import reproduce as module
-from mlops_assets.lifecycle.recovery.reproduce import last_reproduction, reproduce
+from mlops_assets.lifecycle.recovery.reproduce import RECORD, Reproduction, reproduce
 from mlops_assets.lifecycle.recovery.rescore import rescore
 from mlops_assets.lifecycle.recovery.rollback import roll_back
 from mlops_assets.lifecycle.recovery.rollback_check import alert, check_rollback, is_due, last_check
@@ -213,7 +213,9 @@ def test_a_version_is_made_again_byte_for_byte(station: Station) -> None:
     made = reproduce(station.platform, "station", 1, station.run())
     assert (made.verdict, made.reasons, made.largest_difference, made.same_bytes) == ("equal", (), 0.0, True)
     assert made.rows > 20
-    assert last_reproduction(station.platform, "station") == made
+    body = station.platform.ledger.get_record(f"station/{RECORD}")
+    assert body is not None
+    assert from_json(Reproduction, body) == made
     assert list(station.statuses()) == [1]
 
 

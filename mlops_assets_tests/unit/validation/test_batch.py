@@ -11,7 +11,7 @@ import pytest
 
 from mlops_assets.artifacts import ColumnProfile, Profile, RuleResult, Validation, from_json, to_json
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.validation import rule_names, rules, validate
+from mlops_assets.validation import rules, validate
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 END = START + timedelta(days=4)
@@ -73,7 +73,7 @@ def at(position: int) -> pl.Expr:
 
 def check(frame: pl.DataFrame, spec: ModelSpec | None = None, reference: Profile | None = None) -> Validation:
     validation = validate(spec or model(), frame, as_of=END + timedelta(hours=1), reference=reference)
-    assert [rule.rule for rule in validation.rules] == list(rule_names(spec or model()))
+    assert [rule.rule for rule in validation.rules] == [rule.name for rule in rules(spec or model())]
     assert validation.valid.height + validation.quarantine.height == frame.height
     return validation
 
@@ -233,7 +233,7 @@ def test_drift_is_measured_against_the_reference_and_only_then() -> None:
 
 def test_names_are_plain_unique_and_known_before_data() -> None:
     spec = model(validation={"columns": {"a b": {"min": 0}, "a-b": {"min": 0}, "a_b": {"max": 1}}})
-    names = rule_names(spec)
+    names = tuple(rule.name for rule in rules(spec))
     assert [name for name in names if name.startswith("range")] == ["range_a_b", "range_a_b_2", "range_a_b_3"]
     assert len(set(names)) == len(names)
     assert [rule.name for rule in rules(spec)] == list(names)
@@ -241,7 +241,9 @@ def test_names_are_plain_unique_and_known_before_data() -> None:
 
 def test_without_a_timestamp_there_are_no_rules_about_time() -> None:
     spec = model(timestamp=None, entity=None, validation={"freshness": None, "completeness": None})
-    assert not {"freshness", "time_order", "unique_rows", "keys_present"} & set(rule_names(spec))
+    assert not {"freshness", "time_order", "unique_rows", "keys_present"} & {
+        rule.name for rule in rules(spec)
+    }
     assert check(readings(), spec).passed
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.artifacts import ColumnProfile, Profile
-from mlops_assets.validation import expectations, rule_names, validate
+from mlops_assets.validation import expectations, rules, validate
 from mlops_assets_tests.unit.validation.test_batch import END, at, model, readings
 
 AS_OF = END + timedelta(hours=1)
@@ -80,7 +80,7 @@ def test_the_pages_tell_what_failed_and_fetch_nothing(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "yesterday.html").touch()
     responses = expectations.run(model(), frame, tmp_path / "docs", as_of=AS_OF)
-    assert [rule.rule for rule in responses] == list(rule_names(model()))
+    assert [rule.rule for rule in responses] == [rule.name for rule in rules(model())]
     assert [rule.rule for rule in responses if not rule.passed] == ["range_flow"]
     pages = {page.name: page.read_text() for page in (tmp_path / "docs").iterdir()}
     assert set(pages) == {"index.html", "readings.html", "measurements.html"}
