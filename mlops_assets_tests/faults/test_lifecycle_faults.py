@@ -125,8 +125,12 @@ def test_killed_at_random_moments_of_a_promotion(local_platform: LocalPlatform, 
         for round_ in range(KILLS):
             before = local_platform.platform.ledger.champion_state(spec.name)
             delay = chance.uniform(0, takes)
+            began = time.monotonic()
             victim.tell(verb="make", source=1, repeat=3, delay=delay)
-            victim.reply()
+            if (
+                victim.reply()["exit"] == 0
+            ):  # done before the kill: the machine is faster now than when it was measured
+                takes = min(takes, time.monotonic() - began)
             assert invariants(local_platform.platform.ledger) == [], (
                 f"round {round_}, killed after {delay:.3f} s"
             )

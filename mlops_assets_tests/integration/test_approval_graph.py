@@ -59,7 +59,7 @@ def test_an_approval_file_promotes_and_mlflow_shows_it_and_stays_true(local_plat
     assert tags(local_platform, spec.name, 1) | {"human_approved": "true", "promoted": "true"} == tags(
         local_platform, spec.name, 1
     )
-    assert tick([spec], "approval_file_sensor").skip_message == "no new answers"
+    assert tick([spec], "approval_file_sensor").skip_message == "no new verdicts"
 
     assert "MLflow shows" in tick([spec], "mlflow_mirror_sensor").skip_message
     client = local_platform.platform.registry.client
