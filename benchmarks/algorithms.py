@@ -1,4 +1,4 @@
-"""Algorithms on real data: the measured error of each beside the baseline's, and what the gates made of it.
+"""Algorithms on real data: the measured error of each compared with the baseline's, and what the gates made of it.
 
     python -m benchmarks.algorithms [--data ../shared/data] [--only orange_juice vic_elec ...]
 

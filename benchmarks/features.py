@@ -1,4 +1,4 @@
-"""Features of 50 series, this project beside polars written by hand per series and beside pandas.
+"""Features of 50 series, this project compared with hand-written polars per series and with pandas.
 
 `python -m benchmarks.features [rows] [way ...]`: 24 lags per metric and windows of 6 h, 24 h and 7 d over four metrics,
 160 columns and more. Every way runs in a process of its own, one after the other, on the same file; its own work is

@@ -1,10 +1,10 @@
-"""Point-in-time join: this project beside polars `join_asof` written by hand and beside Feast's offline store.
+"""Point-in-time join: this project compared with hand-written polars `join_asof` and Feast's offline store.
 
     python -m benchmarks.joins [--rows 1000000] [--feast-rows 10000]
 
 `rows` questions (entity, instant) of 50 entities against `rows` facts with 20 columns. Every way runs in a process of
 its own on the same files; its own work is timed (best of three, Feast once), not its imports. Feast is measured at a
-size of its own, beside ours at that size, because its join holds every pair of question and earlier fact in memory.
+smaller size, with ours at that size, because its join holds every pair of question and earlier fact in memory.
 All ways must give the same rows.
 """
 
@@ -61,7 +61,7 @@ def ours(folder: Path) -> Callable[[], pl.DataFrame]:
 
 
 def by_hand(folder: Path) -> Callable[[], pl.DataFrame]:
-    """What a careful person writes with polars: sort both, join, put the rows back in the order asked."""
+    """What a careful person writes with polars: sort both, join, restore the requested row order."""
     facts, requested = _frames(folder)
 
     def run() -> pl.DataFrame:

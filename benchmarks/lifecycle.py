@@ -1,4 +1,4 @@
-"""One whole life of the pump model beside a plain script that does the same work without a platform.
+"""One lifecycle run of the pump model compared with a plain script that does the same work without a platform.
 
     python -m benchmarks.lifecycle [--rounds 3] [--home FOLDER]
 

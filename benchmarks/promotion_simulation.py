@@ -2,7 +2,7 @@
 
 A/A: two equally good models on holdouts of 200, 1,000 and 7,200 rows, with independent and with autocorrelated
 errors (AR(1), phi 0.9), 2 % asked for. A/B: the challenger's RMSE is truly 10 % lower. Year: 52 weekly looks at one
-stream whose holdouts overlap. The bare rule `new < champion x 0.98` stands beside the test in the same run.
+stream whose holdouts overlap. The bare rule `new < champion x 0.98` is compared with the test in the same run.
 
     python -m benchmarks.promotion_simulation [--repeats 1000]
 """

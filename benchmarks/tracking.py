@@ -1,4 +1,4 @@
-"""What it costs to log a trained model: our tracked run beside `mlflow.sklearn.log_model`, local SQLite and files.
+"""The cost of logging a model: our tracked run compared with `mlflow.sklearn.log_model`, SQLite and local files.
 
     python -m benchmarks.tracking [--rounds 3]
 

@@ -1,4 +1,4 @@
-"""Every algorithm that is installed: `training.fit` beside the bare library call, and what explaining it costs.
+"""Every algorithm that is installed: `training.fit` compared with the bare library call, and what explaining it costs.
 
     python -m benchmarks.training [--rows 2000 100000] [--seconds 15] [--only NAME ...]
 

@@ -1,4 +1,4 @@
-"""Validation in one polars pass beside Great Expectations on pandas: the same rules over the same rows.
+"""Validation in one polars pass compared with Great Expectations on pandas: the same rules over the same rows.
 
     python -m benchmarks.validation [--rows 1000000]
 
@@ -86,7 +86,7 @@ def ours(rows: int) -> dict[str, Any]:
 
 
 def theirs(rows: int) -> dict[str, Any]:
-    """Great Expectations on a pandas frame that is already there; only the questions asked of rows, no pages."""
+    """Great Expectations on a pandas frame that is already there; only the expectations about rows, no HTML pages."""
     began = time.process_time()
     import great_expectations  # noqa: F401
 

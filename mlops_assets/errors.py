@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class MlopsError(Exception):
-    """Something a user can mend: the message says what is wrong, where, and how to mend it."""
+    """An error that a user can fix: the message says what is wrong, where, and how to fix it."""
 
 
 class SpecError(MlopsError):

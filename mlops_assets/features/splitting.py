@@ -40,7 +40,7 @@ def split(spec: ModelSpec, frame: pl.DataFrame, *, columns: Sequence[str] | None
     """Return the rows with a target in three parts, by the shares of `split:`.
 
     temporal: parts follow each other, one instant never straddles two, and `gap` (at least a forecast's horizon) is
-    left out before each later part. random, stratified and group: a row (or group) keeps its part for ever. Its part
+    left out before each later part. random, stratified and group: a row (or group) always keeps its part. The part
     follows from a keyed hash of its identity (see `row_identity`) and from no other row, so growth, order and
     duplicates move nothing; shares hold on average. Only where chance leaves a part without rows, or without rows of a
     class, the row nearest to it moves.

@@ -1,7 +1,7 @@
 """One way to write a record down, so that equal records have equal bytes and one hash.
 
 Comes in: dictionaries of plain values. Goes out: canonical JSON text, its sha256, and the way back.
-What a record must contain is the business of the room that makes it.
+What a record must contain is decided by the package that creates it.
 
 The text is ASCII JSON with sorted keys and no spaces. JSON has no NaN and no infinities, and a record of a
 refused model must be able to say that its metric was NaN: they are written as `{"$number": "NaN"}`,

@@ -1,7 +1,7 @@
 """Evidence: what a decision rested on, stored under its own hash and never changed.
 
 Comes in: a body of plain values. Goes out: its sha256, and later the same body, checked. What belongs in the
-body is decided by the room that makes it; the ledger only adds the model and version it is about, so that one
+body is decided by the package that creates it; the ledger only adds the model and version it is about, so that one
 model's evidence can never stand for another's.
 """
 

@@ -47,7 +47,7 @@ def with_features_of(
     keys = [name for name in (spec.timestamp, spec.entity, spec.target) if name is not None]
     if not made.select(keys).equals(frame.select(keys)):
         raise EvidenceError(
-            f"{spec.name}: the champion's features are not about the same rows; materialise features again"
+            f"{spec.name}: the champion's features are not about the same rows; materialize features again"
         )
     return frame.hstack(made.select(lacking))
 

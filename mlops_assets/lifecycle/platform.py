@@ -85,7 +85,7 @@ def record_of(platform: Platform, spec: ModelSpec, stage: str, run_id: str | Non
     body = platform.ledger.get_record(f"{spec.name}/{stage}", run_id)
     if body is None:
         raise DataError(
-            f"{spec.name}: '{stage}' has never been materialised; run 'mlops run {spec.name}' first"
+            f"{spec.name}: '{stage}' has never been materialized; run 'mlops run {spec.name}' first"
         )
     return artifacts.from_json(record, body)
 

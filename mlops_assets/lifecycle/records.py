@@ -1,4 +1,4 @@
-"""What each stage leaves behind for the next, beside the records rooms already have. All of them are stored."""
+"""Records that each stage passes to the next, in addition to the packages' own records. All of them are stored."""
 
 from __future__ import annotations
 

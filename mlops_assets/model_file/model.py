@@ -32,28 +32,43 @@ class ModelSpec(Section):
     name: Name
     """Lower-case letters, digits and underscores; also the asset group, the MLflow experiment and the API path."""
     description: Annotated[str, Field(min_length=1, max_length=2_000)]
+    """What the model predicts, in one or two sentences; shown in Dagster, MLflow and the reports."""
     owners: Annotated[tuple[Owner, ...], Field(min_length=1)]
     """E-mail addresses, or teams as `team:name`."""
     problem: Problem
+    """What is predicted: a number (regression), a class (classification) or a future value (forecasting)."""
     target: Column
+    """The column to predict."""
     timestamp: Column | None = None
     """When a reading was taken; without it there is no freshness, no lag and no split by time."""
     entity: Column | None = None
     """What a reading is about (a pump, a shop); lags and windows never cross entities."""
     source: Source
+    """Where the readings come from; `kind` selects the source."""
     repairs: RepairsSpec = RepairsSpec()
+    """The cleaning steps that a run may apply to the readings; it counts each of them."""
     validation: ValidationSpec = ValidationSpec()
+    """Rules that the readings must meet before training."""
     features: FeaturesSpec = FeaturesSpec()
+    """How feature columns are computed from the readings."""
     split: SplitSpec = SplitSpec()
+    """How rows are divided into training, validation and test parts."""
     training: TrainingSpec
+    """The algorithms to train, their parameters and limits."""
     evaluation: EvaluationSpec
+    """The metrics, baselines, slices and sensitive columns to measure."""
     gates: tuple[Gate, ...] = ()
     """A model file without gates never promotes by itself."""
     rollout: RolloutSpec = RolloutSpec()
+    """How a promoted model takes over from the champion."""
     monitoring: MonitoringSpec = MonitoringSpec()
+    """What is watched in production: drift, performance and freshness."""
     schedules: SchedulesSpec = SchedulesSpec()
+    """When the model is retrained, monitored and used for batch predictions."""
     alerts: AlertsSpec = AlertsSpec()
+    """Where alerts are sent."""
     waivers: WaiversSpec = WaiversSpec()
+    """Who may set a failed gate aside."""
 
     def digest(self) -> str:
         """Return the sha256 of the canonical JSON form: equal for two files that mean the same."""

@@ -24,5 +24,5 @@ class SplitSpec(Section):
     """Time left out between the parts, so that windows do not overlap; a forecast's horizon is always left out."""
     key: Annotated[tuple[Column, ...], Field(strict=False)] = ()
     """Columns that say which row a row is (random and stratified); unset means timestamp and entity, else the whole
-    row. A row keeps its part for ever, whatever rows are added."""
+    row. A row always keeps its part, whatever rows are added."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42

@@ -145,14 +145,15 @@ class TrainingSpec(Section):
     """All are trained on the same rows; the best on the validation part, by the primary metric, is the challenger."""
     search: SearchSpec | None = None
     target_transform: TargetTransform = "none"
-    """`log1p` learns log(1 + target) and answers in the target's units again, for numbers above -1 that span orders of
+    """`log1p` learns log(1 + target) and predicts in the target's own units, for numbers above -1 that span orders of
     magnitude. Errors then count as shares, and with a squared error the answer is about the median, not the mean."""
     interval: Annotated[Share, Field(gt=0.0, lt=1.0)] | None = 0.9
     """Every number comes with bounds between which the truth lies with this probability, whatever the algorithm, learnt
     from the validation part (split conformal prediction); null for none. Classes have probabilities instead."""
     onnx: bool = False
-    """The stored model comes with `model.onnx`, which answers alike; a candidate that wins and cannot be written so is
-    refused. Its inputs are the columns of the bundle's signature, after the preparation (scaling, categories, gaps)."""
+    """The stored model comes with `model.onnx`, whose predictions are checked; a winning candidate that
+    cannot be exported is refused. Its inputs are the columns of the bundle's signature, after the
+    preparation (scaling, categories, gaps)."""
     time_limit: Duration = Field(default="30m", validate_default=True)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
 

@@ -1,7 +1,7 @@
-"""What MLflow runs to load a packaged bundle. MLflow copies this file beside the model and executes the copy.
+"""What MLflow runs to load a packaged bundle. MLflow copies this file next to the model and executes the copy.
 
 The bundle is opened by a function named in the package's model_config ("module:function", path in, predictor out), so
-that this room needs to know nothing about the rooms above it.
+that this package needs to know nothing about the packages above it.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Trained:
     predictor: BundlePredictor
     history: tuple[training.Progress, ...] = ()
     overfitted: bool | None = None
-    """Whether it learnt its rows by heart; None where its history does not tell."""
+    """Whether the model overfitted; None if no validation loss was recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def _contest(
     if built.table.content_hash not in {table.content_hash for table in trained.data}:
         raise EvidenceError(
             f"{spec.name}: the features changed after version {trained.version} was trained; "
-            "materialise trained_model again"
+            "materialize trained_model again"
         )
     frame = platform.datasets.read(built.table)
     optimistic = features.autocorrelation_warning(spec, frame)

@@ -28,7 +28,7 @@ def promote_model(spec: ModelSpec, platform: Platform, run: Run) -> PromotionRec
     latest = record_of(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
     if latest.version != report.version:
         raise EvidenceError(
-            f"{spec.name}: version {latest.version} has no evaluation yet; materialise evaluation_report first"
+            f"{spec.name}: version {latest.version} has no evaluation yet; materialize evaluation_report first"
         )
     record = apply_decision(spec, platform, run, report.version, report.evidence_hash)
     keep_record(platform, spec, stages.PRODUCTION_MODEL, run, record)
@@ -60,7 +60,7 @@ def apply_decision(
         if champion_state.revision != evidence.champion.revision:
             raise EvidenceError(
                 f"{spec.name}: the champion changed since version {version} was compared with it; "
-                "materialise evaluation_report again"
+                "materialize evaluation_report again"
             )
         load_version(platform, spec.name, version)
         champion = platform.ledger.promote(

@@ -146,7 +146,7 @@ def _opened(spec: ModelSpec, platform: Platform, run: Run) -> OpenTraining:
     opened = own_record(platform, spec, OPEN, run.id, OpenTraining)
     if opened is None:
         raise TrainingError(
-            f"{spec.name}: no training was opened in this run; materialise trained_model whole"
+            f"{spec.name}: no training was opened in this run; materialize trained_model whole"
         )
     if opened.spec_digest != spec.digest():
         raise TrainingError(f"{spec.name}: the model file changed while it was trained; train again")

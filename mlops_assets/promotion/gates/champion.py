@@ -1,4 +1,4 @@
-"""Gates that hold the challenger beside the champion, both scored on the same rows."""
+"""Gates that compare the challenger with the champion, both scored on the same rows."""
 
 from __future__ import annotations
 

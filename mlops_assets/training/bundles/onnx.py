@@ -1,4 +1,4 @@
-"""A fitted algorithm as an ONNX file that any runtime can ask, and the proof that it answers alike.
+"""A fitted algorithm as an ONNX file that any runtime can load, and the check that its predictions agree.
 
 Comes in: a fitted algorithm and sample rows. Goes out: the file's bytes, equal for equal trainings. Its input
 `columns`
