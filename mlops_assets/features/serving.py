@@ -21,8 +21,8 @@ _ROW: Final = "__row"
 def recent(spec: ModelSpec, readings: pl.DataFrame) -> pl.DataFrame:
     """Return the readings that features of later rows may read.
 
-    Per entity these are the longest window before its newest reading and the most steps back; none where features
-    read their own row alone.
+    Per entity these are the longest window before its newest reading, that reading, and the most steps back before it;
+    none where features read their own row alone.
     """
     if spec.timestamp is None or spec.timestamp not in readings.columns:
         return readings.clear()
@@ -35,7 +35,9 @@ def recent(spec: ModelSpec, readings: pl.DataFrame) -> pl.DataFrame:
     from_end = pl.len() - pl.int_range(pl.len())
     if spec.entity is not None:
         newest, from_end = newest.over(spec.entity), from_end.over(spec.entity)
-    return ordered.filter((pl.col(spec.timestamp) >= newest - reach.duration) | (from_end <= reach.readings))
+    # A row at the newest instant takes the place of the newest reading, and its steps back begin one reading earlier.
+    most = reach.readings + 1
+    return ordered.filter((pl.col(spec.timestamp) >= newest - reach.duration) | (from_end <= most))
 
 
 def online(spec: ModelSpec, recent: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

@@ -122,17 +122,20 @@ def check_look_back(spec: ModelSpec, key: str, monkeypatch: pytest.MonkeyPatch) 
     names = columns_of(spec, key)
     expected = build(spec, frame).filter(pl.col("at") == cut).select("unit", *names)
 
-    def serve() -> pl.DataFrame:
-        history = recent(spec, frame.filter(pl.col("at") < cut))
+    def serve(kept: pl.Expr) -> pl.DataFrame:
+        history = recent(spec, frame.filter(kept))
         return online(spec, history, frame.filter(pl.col("at") == cut)).select("unit", *names)
 
-    assert_frame_equal(serve(), expected, check_exact=True)
+    earlier, known = pl.col("at") < cut, pl.col("at") <= cut
+    assert_frame_equal(serve(earlier), expected, check_exact=True)
+    assert_frame_equal(serve(known), expected, check_exact=True)
     hour = timedelta(hours=1)
     # A window is counted from the newest stored reading, one step before the row, and may exclude its own start.
     less_time = max(stated.duration - 2 * hour - MICROSECOND, timedelta(0))
-    shorter = [LookBack(less_time, stated.readings)] if stated.duration else []
-    shorter += [LookBack(stated.duration, stated.readings - 1)] if stated.readings else []
-    for less in shorter:
+    shorter = [(LookBack(less_time, stated.readings), earlier)] if stated.duration else []
+    # A step is counted from the row: one reading less is missed by a row at the newest stored reading.
+    shorter += [(LookBack(stated.duration, stated.readings - 1), known)] if stated.readings else []
+    for less, kept in shorter:
         with monkeypatch.context() as patched:
             patched.setattr(type(kind), "look_back", lambda self, spec, less=less: less)
-            assert not serve().equals(expected), f"{key}: {stated} is more than its values read"
+            assert not serve(kept).equals(expected), f"{key}: {stated} is more than its values read"

@@ -81,6 +81,19 @@ def test_a_reading_already_known_is_not_counted_twice() -> None:
     assert_frame_equal(online(SPEC, frame, again), online(SPEC, frame.head(99), again))
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_row_at_the_newest_reading_has_the_lags_of_the_batch(steps: int) -> None:
+    """Lags alone: no window keeps further readings that would hide a missing step."""
+    spec = model(features={"inputs": ["a", "b"], "lags": {"columns": ["a"], "steps": [steps]}})
+    frame = readings(100)
+    newest = frame.filter(pl.col("at") == pl.col("at").max().over("unit"))
+    lag = f"a_lag_{steps}"
+    response = online(spec, recent(spec, frame), newest.drop("y")).select("at", "unit", lag)
+    expected = newest.select("at", "unit").join(build(spec, frame), on=["at", "unit"], how="left")
+    assert expected[lag].null_count() < expected.height
+    assert_frame_equal(response, expected.select("at", "unit", lag), check_exact=True, check_row_order=False)
+
+
 def test_an_entity_never_seen_has_no_past() -> None:
     row = readings(1, units=1).with_columns(unit=pl.lit("new")).drop("y")
     response = online(SPEC, recent(SPEC, readings(50)), row)
