@@ -40,16 +40,12 @@ class State:
         running: A request is open or its run has not ended.
         last_requested: When the newest request was made, whatever became of it.
         known_keys: Keys of earlier requests.
-        last_data: Content hash of the newest training data.
-        rejected_data: Hashes whose challenger was refused or kept: the same data again would give the same result.
         failed: Facts whose newest request failed.
     """
 
     running: bool = False
     last_requested: datetime | None = None
     known_keys: Collection[str] = ()
-    last_data: str | None = None
-    rejected_data: Collection[str] = ()
     failed: Mapping[str, FailedTries] = field(default_factory=dict)
 
 
@@ -58,7 +54,7 @@ def govern(
 ) -> RetrainRequest | None:
     """At most one request for all reasons.
 
-    A person's wish passes the cooldown and rejected data, nothing passes a retrain that is already under way.
+    A person's wish passes the cooldown, nothing passes a retrain that is already under way.
 
     The key is made of the causes and their subjects alone: the same facts give the same key at any time, in any order.
     """
@@ -75,7 +71,7 @@ def govern(
     asked_by_person = any(one.cause == "manual" for one in fresh)
     is_retry = all(key(spec.name, [one]) in repeated for one in fresh)
     cooling = _cooling(state, spec, now) and not is_retry  # a failed try waits for its own back-off
-    if not asked_by_person and (cooling or state.last_data in set(state.rejected_data)):
+    if cooling and not asked_by_person:
         return None
     ordered = tuple(sorted(fresh, key=lambda one: (CAUSES.index(one.cause), one.subject)))
     first = ordered[0]
