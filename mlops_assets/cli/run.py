@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime
 
@@ -9,6 +10,7 @@ import click
 
 from mlops_assets.cli.context import actor, exit_with, model_spec, now, prepare_stores, settings
 from mlops_assets.cli.options import MODEL, Instant
+from mlops_assets.settings import Stores
 
 
 @click.command(name="run")
@@ -48,10 +50,21 @@ def up() -> None:
 
 
 @click.command()
-def migrate() -> None:
+@click.option(
+    "--roles",
+    is_flag=True,
+    help="Also create or update the roles mlops_app, mlops_retention and mlops_mlflow; their passwords come from "
+    "MLOPS_APP_PASSWORD, MLOPS_RETENTION_PASSWORD and MLOPS_MLFLOW_PASSWORD.",
+)
+def migrate(roles: bool) -> None:
     """Bring every database to the version that this program needs; other commands do it by themselves."""
     prepare_stores()
     click.echo("every database is at the version this program needs")
+    if roles:
+        from mlops_assets.ledger.roles import apply_all
+
+        names = apply_all(Stores.from_environment(os.environ), os.environ)
+        click.echo(f"roles created or updated: {', '.join(names)}")
 
 
 COMMANDS = (run_model, demo, up, migrate)

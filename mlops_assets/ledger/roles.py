@@ -8,11 +8,13 @@ versions, evidence, history, approvals or waivers, whatever code runs in them.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from sqlalchemy import URL, text
 
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger.engine import Store, make_engine
+from mlops_assets.settings import Stores
 
 # Rows that programs may change, and of model_versions only what the triggers allow to be written once.
 CHANGING = {
@@ -26,6 +28,13 @@ CHANGING = {
 }
 ADDED_TO = (*CHANGING, "history", "evidence", "approvals", "waivers", "model_performance", "predictions")
 EVENTS = ("predictions", "asset_records", "alerts_log")  # what a retention policy may remove
+
+PASSWORDS = {
+    "mlops_app": "MLOPS_APP_PASSWORD",
+    "mlops_retention": "MLOPS_RETENTION_PASSWORD",
+    "mlops_mlflow": "MLOPS_MLFLOW_PASSWORD",
+}
+"""Roles and the environment variables of their passwords."""
 
 # MLflow's tables that hold what happened. Deleting a run or a model version there is an UPDATE, so a trigger is
 # needed too.
@@ -100,12 +109,43 @@ def mlflow_role(role: str) -> tuple[str, ...]:
 def apply(url: str | URL, statements: tuple[str, ...]) -> None:
     """Carry the statements out in one transaction, as the tables' owner. Safe to repeat after an upgrade.
 
-    The role is made without a password and cannot log in: `alter role NAME login password ...` is the operator's
-    step, so that no secret passes through here.
+    The role is made without a password and cannot log in before `allow_login`.
     """
     with Store(make_engine(url)) as store, store._transaction() as connection:
         for statement in statements:
             connection.execute(text(statement.replace(":", "\\:")))
+
+
+def allow_login(url: str | URL, role: str, password: str) -> None:
+    """Let a role log in with this password; an earlier one is replaced."""
+    with Store(make_engine(url)) as store, store._transaction() as connection:
+        connection.execute(
+            text(f"alter role {_quoted(role)} login password :password"), {"password": password}
+        )
+
+
+def apply_all(stores: Stores, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Create or update the three roles, with passwords from the environment.
+
+    Args:
+        stores: Addresses of the databases, as the owner of the tables.
+        environ: Holds the variables of `PASSWORDS`.
+
+    Returns:
+        The names of the roles.
+
+    Raises:
+        LedgerError: A password is missing (nothing was changed then), or the server refused.
+    """
+    missing = [variable for variable in PASSWORDS.values() if not environ.get(variable)]
+    if missing:
+        raise LedgerError(f"no password for the roles: set {', '.join(missing)}")
+    apply(stores.ledger_url, application_role("mlops_app"))
+    apply(stores.ledger_url, retention_role("mlops_retention"))
+    apply(stores.mlflow_url, mlflow_role("mlops_mlflow"))
+    for role, variable in PASSWORDS.items():
+        allow_login(stores.ledger_url, role, environ[variable])
+    return tuple(PASSWORDS)
 
 
 def _fresh(name: str) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ from typing import Any
 
 import polars as pl
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import create_engine, event, make_url, text
 
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger import Ledger, Performance, SensorAlert, roles
 from mlops_assets.ledger.schema import metadata
+from mlops_assets.settings import Stores
 
 AT = datetime(2026, 3, 1, 2, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)
@@ -120,6 +121,29 @@ def test_the_retention_role_removes_events_and_nothing_else(ledger: Ledger, ledg
                 retention._transaction() as connection,
             ):
                 connection.execute(text(f"delete from {table}"))
+
+
+def test_without_every_password_no_role_is_touched() -> None:
+    stores = Stores("unused", "unused", "unused", "unused")
+    with pytest.raises(LedgerError, match=r"set MLOPS_RETENTION_PASSWORD, MLOPS_MLFLOW_PASSWORD$"):
+        roles.apply_all(stores, {"MLOPS_APP_PASSWORD": "a", "MLOPS_MLFLOW_PASSWORD": ""})
+
+
+def test_all_roles_are_applied_twice_and_can_log_in(
+    ledger_url: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        roles, "mlflow_role", lambda role: roles._fresh(roles._quoted(role))
+    )  # no MLflow tables here
+    stores = Stores(ledger_url, "unused", postgres_url, "unused")
+    passwords = dict.fromkeys(roles.PASSWORDS.values(), "it's: 50 %")
+    for _ in range(2):
+        assert roles.apply_all(stores, passwords) == ("mlops_app", "mlops_retention", "mlops_mlflow")
+    for role in roles.PASSWORDS:
+        engine = create_engine(make_url(ledger_url).set(username=role, password="it's: 50 %"))
+        with engine.connect() as connection:
+            assert connection.execute(text("select current_user")).scalar() == role
+        engine.dispose()
 
 
 def test_role_names_are_checked() -> None:
