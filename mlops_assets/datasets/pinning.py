@@ -58,7 +58,7 @@ def tag(
     run_id: str = "",
     code_commit: str = "",
 ) -> Tag:
-    """Name the versions for good, beside the tables and as durable as they are; the same again changes nothing.
+    """Name the versions permanently, next to the tables and as durable as they are; a repeated call changes nothing.
 
     Raises DataError for a name already given to other versions, a name that is no plain word, or no versions.
     """

@@ -1,6 +1,6 @@
 """Writing and reading versions of tables.
 
-Comes in: a frame and who wrote it. Goes out: the `TableVersion` it is, which reads back row for row for ever.
+Comes in: a frame and who wrote it. Goes out: its `TableVersion`, which always reads back the same rows.
 One write is one Delta commit on top of the version it saw: readers meet the old rows or the new ones, two writers
 never mix, and a writer that dies leaves at most a file that no version names.
 """

@@ -1,4 +1,4 @@
-"""Which process a run lives in, written on the run itself, so that anybody on the machine can see that it has died.
+"""The process that executes a run, recorded on the run itself, so that anybody on the machine can see that it has died.
 
 Dagster's default launcher cannot tell a crashed worker from a busy one, and nothing watches a run of a terminal.
 """

@@ -22,7 +22,7 @@ from mlops_assets.model_file.values import format_duration
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The naive answers beside the truth of every part; `name` says in words where they come from.
+    """The naive predictions and the true values of every part; `name` says in words where they come from.
 
     tried: every naive answer that was weighed, with its `metric` on the validation part.
     """
@@ -44,7 +44,7 @@ class Baseline:
 
 
 def baseline(spec: ModelSpec, split: Split, classes: tuple[str, ...] = ()) -> Baseline:
-    """The best naive answers on the validation part; the first, simplest one when there is no telling.
+    """The best naive predictions on the validation part; the first, simplest one when there is no telling.
 
     Numbers are weighed by MAE, classes by the primary metric. classes: those of the problem, in the order of codes.
     """
@@ -61,7 +61,7 @@ def baseline(spec: ModelSpec, split: Split, classes: tuple[str, ...] = ()) -> Ba
 def _makers(
     spec: ModelSpec, classes: tuple[str, ...], split: Split
 ) -> list[tuple[str, Callable[[], naive.Naive]]]:
-    """Names and makers of the naive answers that have a meaning here, the simplest first."""
+    """Names and functions of the naive baselines that apply here, the simplest first."""
     plain = spec.evaluation.baseline == "simple"
     if spec.problem == "classification":
         makers = [("the most frequent class", lambda: naive.majority(spec, split, classes))]

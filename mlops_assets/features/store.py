@@ -1,4 +1,4 @@
-"""The feature store: Feast's definitions generated from a model file, its online store filled and asked.
+"""The feature store: Feast's definitions generated from a model file, and its online store written and read.
 
 Comes in: the model file and a feature table built by `build`. Goes out: a Feast repository below a folder, and rows
 from its online store. Offline joins stay with `asof_join`, which gives the same rows in a fraction of time and memory;
@@ -56,7 +56,7 @@ class FeatureStore:
     def apply(
         self, table: pl.DataFrame, made_from: Sequence[TableVersion] = (), profile: Profile | None = None
     ) -> tuple[Feature, ...]:
-        """Keep the table as the offline source and register what the model file implies; answers what was registered.
+        """Keep the table as the offline source and register what the model file implies; return what was registered.
 
         Tags of every view: the model file's digest and `made_from`, the table versions from raw readings to this one.
         Tags of every feature: the columns it is made from and the profile's statistics.
@@ -70,7 +70,7 @@ class FeatureStore:
         return result
 
     def materialize(self, table: pl.DataFrame) -> int:
-        """Put each entity's newest row into the online store; answers the number of entities.
+        """Put each entity's newest row into the online store; return the number of entities.
 
         Raises DataError when another model file, or none, was applied: its features may have other meanings.
         """
@@ -85,7 +85,7 @@ class FeatureStore:
         return newest.height
 
     def get(self, entities: Sequence[str], service: str = "inference") -> pl.DataFrame:
-        """Online features, one row per entity in the order asked; null for an entity or value that is not there."""
+        """Online features, one row per entity in the requested order; null for an entity or value that is not there."""
         if not self._views():
             raise DataError(
                 f"{self.spec.name}: nothing was applied yet; run 'mlops features apply {self.spec.name}' first"

@@ -89,7 +89,7 @@ class Champions(Store):
     def refuse(
         self, model: str, version: int, *, evidence_hash: str, actor: str, reason: str, at: datetime
     ) -> HistoryEntry:
-        """Something is wrong with the challenger: mark it refused for ever, write it down, leave the champion."""
+        """Something is wrong with the challenger: mark it refused permanently, record it, leave the champion."""
         return self._decline(model, version, "refused", evidence_hash, actor, reason, at)
 
     def rollback(

@@ -60,7 +60,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One trained model for ever. `bundle_path` and `manifest_sha256` are None until the bundle is recorded."""
+    """One trained model, never deleted. `bundle_path` and `manifest_sha256` are None until the bundle is recorded."""
 
     model: str
     version: int
@@ -151,7 +151,7 @@ class Performance:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A person's answer to one evidence hash; one per hash, for ever."""
+    """A person's answer to one evidence hash; one per hash, never changed."""
 
     evidence_hash: str
     verdict: Verdict

@@ -30,7 +30,7 @@ def with_features_of(
     platform: Platform,
     run: Run,
 ) -> pl.DataFrame:
-    """The feature table, and beside it the columns that only this model's own definition makes; rows stay as they are.
+    """The feature table with the columns that only this model's own definition creates; rows stay as they are.
 
     Raises EvidenceError when the two model files do not speak of the same rows and the same target.
     """

@@ -1,4 +1,4 @@
-"""The feature store of one model: its newest feature table registered, put online, and asked.
+"""The feature store of one model: its newest feature table is registered, written online and read.
 
 Comes in: the model file, the platform. Goes out: what was registered, rows from the online store. Building features
 belongs to the stage `features`; what Feast is told is `features.store`'s business.
@@ -22,7 +22,7 @@ from mlops_assets.settings import Settings
 
 
 def apply(spec: ModelSpec, platform: Platform) -> tuple[dict[str, Any], ...]:
-    """Register the newest feature table's features; answers what `registered` then does.
+    """Register the newest feature table's features; return what `registered` then returns.
 
     Raises DataError when none was built yet.
     """
@@ -34,13 +34,13 @@ def apply(spec: ModelSpec, platform: Platform) -> tuple[dict[str, Any], ...]:
 
 
 def materialize(spec: ModelSpec, platform: Platform) -> int:
-    """Put each entity's newest features online; answers how many entities."""
+    """Put each entity's newest features online; return the number of entities."""
     table = platform.datasets.read(_newest(spec, platform).table)
     return open_store(spec, platform.settings).materialize(table)
 
 
 def get(spec: ModelSpec, settings: Settings, entities: Sequence[str]) -> pl.DataFrame:
-    """Online features, one row per entity in the order asked. Needs neither database nor feature table."""
+    """Online features, one row per entity in the requested order. Needs neither database nor feature table."""
     return open_store(spec, settings).get(entities)
 
 

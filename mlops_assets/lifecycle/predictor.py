@@ -19,7 +19,7 @@ from mlops_assets.model_file import ModelSpec
 
 @dataclass(frozen=True, slots=True)
 class BundlePredictor:
-    """The `Predictor` over a preparation and a fitted algorithm, with the interval of its answers where it has one."""
+    """The `Predictor` over a preparation and a fitted algorithm, with its prediction interval if it has one."""
 
     preparation: features.Preparation
     estimator: Any

@@ -1,4 +1,4 @@
-"""The gate report of a challenger as it stands now, and a model file beside another version of itself.
+"""The gate report of a challenger as it stands now, and a model file compared with another version of it.
 
 Comes in: a model, recorded evidence, a git ref. Goes out: Markdown. Everything comes from the ledger; the pictures are
 linked where the evaluation left them. Needs neither Dagster nor MLflow.

@@ -2,7 +2,7 @@
 
 A gate is one class here (its parameters, its docstring for the schema and the docs table) with its entry in `GATES`,
 and one function in `promotion.gates`. The union of the model file, the JSON schema and the table in docs/gates.md are
-built from the dict. The function lives higher up because it reads an evidence record, which this layer does not know.
+built from the dict. The function is there because it reads an evidence record, which this layer does not know.
 """
 
 from __future__ import annotations

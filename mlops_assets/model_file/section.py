@@ -1,7 +1,7 @@
 """The parent of every part of a model file: frozen, strict, and closed to unknown keys.
 
 Parts of one kind that are written `- name: {...}` (gates, algorithms) are unfolded here. Values with a
-syntax of their own (durations, percentages) live in `values`; reading the file lives in `loader`.
+syntax of their own (durations, percentages) are in `values`; `loader` reads the file.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A source is one class here (its parameters, its docstring for the schema and the docs table) with its line in `SOURCES`,
 and one reader in `readings.sources`. The union of the model file, the JSON schema and the table in docs/readings.md are
-built from the dict. The reader lives higher up because it returns frames, which this layer does not know. Secrets never
+built from the dict. The reader is there because it returns frames, which this layer does not know. Secrets never
 stand here: a source names the environment variable of one.
 """
 

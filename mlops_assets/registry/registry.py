@@ -1,4 +1,4 @@
-"""`Registry`: the door to MLflow. Connects when first asked, never at import or construction."""
+"""`Registry`: the interface to MLflow. Connects on first use, never at import or construction."""
 
 from __future__ import annotations
 

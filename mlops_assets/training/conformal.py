@@ -3,7 +3,7 @@
 The interval comes from the residuals on rows that the algorithm was not fitted on (Lei, G'Sell, Rinaldo, Tibshirani &
 Wasserman 2018).
 
-Comes in: truth and answers of the validation part. Goes out: an `Interval`, later applied to any answers. The truth of
+Comes in: targets and predictions (validation part). Goes out: an `Interval`, applied later. The truth of
 a new row lies inside with at least the level asked for, as long as new rows come from where the validation rows came
 from. Two things loosen that: the validation part also chose the candidate (and stopped it early), which flatters a
 little; and a series that drifts. The coverage measured on the holdout says how much.

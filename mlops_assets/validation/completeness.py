@@ -20,7 +20,7 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class WorstDay:
-    """The day with the smallest share of its readings; `short` of `days` days fall below the limit asked for."""
+    """The day with the smallest share of its readings; `short` of `days` days fall below the required limit."""
 
     day: date
     entity: str | None

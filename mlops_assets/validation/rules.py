@@ -31,7 +31,7 @@ class Rule:
 
 
 def rules(spec: ModelSpec) -> tuple[Rule, ...]:
-    """Every rule the model file implies, in the order in which `validate` answers."""
+    """Every rule the model file implies, in the order in which `validate` reports them."""
     taken: set[str] = set()
     return tuple(_uniquely_named(_rules(spec), taken))
 

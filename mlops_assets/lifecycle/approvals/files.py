@@ -1,4 +1,4 @@
-"""Answers merged through code review: `approvals/<model>.yaml` beside the models folder, read again and again.
+"""Answers merged through code review: `approvals/<model>.yaml` next to the models folder, read repeatedly.
 
 Comes in: files. Goes out: one line per file; the answers themselves go through `people.answer`. A file is strict YAML:
 
@@ -54,7 +54,7 @@ class FileResult:
 
 
 def folder(settings: Settings) -> Path:
-    """`approvals` beside the models folder, or where MLOPS_APPROVALS says."""
+    """`approvals` next to the models folder, or where MLOPS_APPROVALS says."""
     return Path(settings.environ.get(VARIABLE) or settings.models.parent / "approvals")
 
 

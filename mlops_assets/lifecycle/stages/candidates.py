@@ -57,7 +57,7 @@ class Study:
 
 
 def tasks_of(spec: ModelSpec) -> tuple[Task, ...]:
-    """Every candidate that the model file asks for, in the order in which they stand beside each other."""
+    """Every candidate that the model file asks for, in the order of the model file."""
     occurrences: Counter[str] = Counter()
     collected = []
     for choice in spec.training.algorithms:

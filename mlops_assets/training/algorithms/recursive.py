@@ -1,4 +1,4 @@
-"""A forecast step by step: any tabular algorithm learns one step ahead and goes on from its own answers.
+"""A forecast step by step: any tabular algorithm learns one step ahead and continues from its own predictions.
 
 ```yaml
 features: {horizon: 7d, history: {every: 1d, steps: 56, columns: [ad_spend, price, ad_spend_planned,

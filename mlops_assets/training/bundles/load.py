@@ -30,7 +30,7 @@ from mlops_assets.training.bundles.save import INTERVAL, PREPARATION, PROFILE, S
 
 LARGEST_MANIFEST: Final = 16 * 2**20
 TOLERANCE: Final = 1e-6
-"""Relative difference allowed between stored and repeated answers: another processor may round differently."""
+"""Relative difference allowed between stored and repeated predictions: another processor may round differently."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ LIBRARIES: Final = ("onnx", "onnxruntime", "skl2onnx")
 BOOSTED: Final = ("lightgbm", "xgboost")
 """Algorithms that onnxmltools converts."""
 TOLERANCE: Final = 1e-4
-"""Largest relative difference from our own answers: ONNX computes with 32 bits, where we have 64."""
+"""Largest relative difference from our own predictions: ONNX computes with 32 bits, where we have 64."""
 INPUT: Final = "columns"
 OUTPUTS: Final = {"variable": "prediction", "predictions": "prediction"}
 """What converters call a number, and what it is called here."""

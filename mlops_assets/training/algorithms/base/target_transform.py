@@ -1,6 +1,6 @@
 """The scale that a target is learned on: its own units, or the logarithm of 1 + target.
 
-Comes in: targets or answers as float64. Goes out: the same on the other scale. A new scale is a line in
+Comes in: targets or predictions as float64. Goes out: the same on the other scale. A new scale is a line in
 both dicts and in `model_file.training.TargetTransform`.
 """
 
