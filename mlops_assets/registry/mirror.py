@@ -43,11 +43,7 @@ def mirror(
     approved: Mapping[int, bool] | None = None,
 ) -> int:
     """Write what differs; the number of writes. approved: people's answers, for the versions that have one."""
-    known = {
-        int(registered.tags[VERSION_TAG]): registered
-        for registered in client.search_model_versions(f"name = '{model}'", max_results=1_000)
-        if VERSION_TAG in registered.tags
-    }
+    known = registered_versions(client, model)
     if not known:
         return 0
     champion = champion_state.champion.version if champion_state.champion is not None else None
@@ -71,6 +67,15 @@ def mirror(
             client.set_tag(registered.run_id, "status", version.status)
             writes += 2
     return writes
+
+
+def registered_versions(client: Any, model: str) -> dict[int, Any]:
+    """Return MLflow's entries of a model by the version of the ledger that they show."""
+    return {
+        int(registered.tags[VERSION_TAG]): registered
+        for registered in client.search_model_versions(f"name = '{model}'", max_results=1_000)
+        if VERSION_TAG in registered.tags
+    }
 
 
 def _human_approved(client: Any, model: str, registered: Any, approval_tag: str | None) -> int:

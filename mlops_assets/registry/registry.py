@@ -137,6 +137,11 @@ class Registry:
         with reaching(self.tracking_uri, f"mirror the champion of {model}"):
             return mirroring.mirror(self.client, model, champion_state, versions, approved)
 
+    def has_version(self, model: str, version: int) -> bool:
+        """Return whether MLflow has the ledger's version of the model. Raises ServiceError."""
+        with reaching(self.tracking_uri, f"look for version {version} of {model}"):
+            return version in mirroring.registered_versions(self.client, model)
+
     def leave(self) -> None:
         """End the run that is active in this process, so that the next one in it starts its own."""
         import mlflow

@@ -49,6 +49,7 @@ def reconcile(platform: Platform, spec: ModelSpec, run: Run) -> Reconciled:
     body = platform.ledger.get_record(f"{model}/{RECORD}", RECORD_RUN, exact=True)
     before = None if body is None else from_json(Mirrored, body).ledger_digest
     writes = sync_mlflow(platform, model)
+    _check_champion_version(platform, spec, run)
     tampered = writes > 0 and before == now
     if tampered:
         send_alert(
@@ -63,6 +64,22 @@ def reconcile(platform: Platform, spec: ModelSpec, run: Run) -> Reconciled:
     if before != now:
         platform.ledger.put_record(f"{model}/{RECORD}", RECORD_RUN, to_json(Mirrored(now)), run.now())
     return Reconciled(model, writes, tampered)
+
+
+def _check_champion_version(platform: Platform, spec: ModelSpec, run: Run) -> None:
+    champion = platform.ledger.champion(spec.name)
+    if champion is None or platform.registry.has_version(spec.name, champion.version):
+        close_alert(platform, "mlflow_version_missing", spec.name, run.now())
+        return
+    send_alert(
+        platform,
+        "mlflow_version_missing",
+        f"MLflow has no version for the champion of {spec.name}, version {champion.version} in the ledger; "
+        f"predictions go on from its bundle, but MLflow's alias cannot show it",
+        key=f"mlflow-missing-{spec.name}-{champion.version}-{run.now():%Y-%m-%d}",
+        spec=spec,
+        at=run.now(),
+    )
 
 
 def check_ledger(platform: Platform, run: Run) -> tuple[str, ...]:

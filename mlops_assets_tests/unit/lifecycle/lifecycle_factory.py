@@ -48,6 +48,10 @@ class FakeRegistry:
 
     mirrored: list[tuple[int | None, Mapping[int, bool]]] = field(default_factory=list)
     down: bool = False
+    deleted: set[int] = field(default_factory=set)
+
+    def has_version(self, _model: str, version: int) -> bool:
+        return version not in self.deleted
 
     @contextmanager
     def training(self, *_: object) -> Iterator[FakeTracked]:
