@@ -73,6 +73,8 @@ class Candidate:
     metrics: dict[Part, Metrics]
     message: str = ""
     mlflow_run_id: str | None = None
+    cross_validation: Metrics | None = None
+    """Mean of each metric over the folds of `split.cross_validation`; None without, and where a fold was not fitted."""
 
 
 @dataclass(frozen=True, slots=True)

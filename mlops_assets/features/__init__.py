@@ -8,7 +8,7 @@ from mlops_assets.features.autocorrelation import autocorrelation_warning
 from mlops_assets.features.building import build
 from mlops_assets.features.catalogue import catalogue
 from mlops_assets.features.columns import clock_names, computed_names, feature_names
-from mlops_assets.features.folds import Fold, expanding, k_fold, sliding
+from mlops_assets.features.folds import Fold, expanding, folds_of, k_fold, sliding
 from mlops_assets.features.joins import asof_join
 from mlops_assets.features.kinds import FEATURE_KINDS, Feature
 from mlops_assets.features.leakage import leakage
@@ -34,6 +34,7 @@ __all__ = [
     "expanding",
     "feature_names",
     "fit_preparation",
+    "folds_of",
     "k_fold",
     "leakage",
     "online",

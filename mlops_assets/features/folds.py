@@ -9,7 +9,7 @@ left out after one (what happened in it lingers): Lopez de Prado, Advances in Fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -103,6 +103,27 @@ def sliding(
             for start, (begin, end) in zip(starts, blocks, strict=True)
         ),
     )
+
+
+METHODS: Final[dict[str, Callable[[ModelSpec, pl.DataFrame, int], tuple[Fold, ...]]]] = {
+    "k_fold": k_fold,
+    "expanding": expanding,
+    "sliding": sliding,
+}
+
+
+def folds_of(spec: ModelSpec, frame: pl.DataFrame) -> tuple[Fold, ...]:
+    """Return the folds that `split.cross_validation` of the model file asks for; none where it asks for none.
+
+    Args:
+        spec: The model file.
+        frame: The rows that training may look at.
+
+    Raises:
+        DataError: A fold would be empty.
+    """
+    settings = spec.split.cross_validation
+    return METHODS[settings.method](spec, frame, settings.folds) if settings is not None else ()
 
 
 def _times(spec: ModelSpec, frame: pl.DataFrame) -> Rows:

@@ -240,6 +240,9 @@ def _split(spec: ModelSpec) -> Iterator[Finding]:
         yield ("split",), "train, validation and test must add up to 1"
     if min(split.train, split.validation, split.test) <= 0:
         yield ("split",), "train, validation and test must each be above 0"
+    folds = split.cross_validation
+    if folds is not None and folds.method != "k_fold" and spec.timestamp is None:
+        yield ("split", "cross_validation", "method"), f"{folds.method} needs a 'timestamp' in the model file"
     if split.strategy == "temporal" and spec.timestamp is None:
         yield ("split", "strategy"), "temporal needs a 'timestamp' in the model file"
     if split.strategy == "stratified" and (spec.timestamp is not None or spec.problem != "classification"):

@@ -10,6 +10,19 @@ from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.values import Column, Duration, Share
 
 
+class CrossValidationSpec(Section):
+    """Candidates are ranked by the mean of the primary metric over folds of the training and validation rows.
+
+    Every candidate is fitted once more per fold. The test part stays apart: it judges the winner alone.
+    """
+
+    method: Literal["k_fold", "expanding", "sliding"] = "k_fold"
+    """k_fold: every row validates once. expanding: train on all rows before each block of time. sliding: train on a
+    window of constant length before it."""
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    """How many folds; each costs one more fit per candidate."""
+
+
 class SplitSpec(Section):
     """Shares of rows per part; by time wherever there is a timestamp."""
 
@@ -20,6 +33,8 @@ class SplitSpec(Section):
     test: Share = 0.15
     group: Column | None = None
     """Column whose values are never divided between two parts (strategy: group)."""
+    cross_validation: CrossValidationSpec | None = None
+    """Rank candidates over several folds; unset means by the one validation part."""
     gap: Duration | None = None
     """Time left out between the parts, so that windows do not overlap; a forecast's horizon is always left out."""
     key: Annotated[tuple[Column, ...], Field(strict=False)] = ()

@@ -177,6 +177,8 @@ def candidate_rows(candidates: Sequence[Candidate], metric: str) -> list[tuple[s
             number(candidate.metrics.get(part, {}).get(metric)) for part in ("train", "validation")
         )
         result = candidate.status.replace("_", " ")
+        if candidate.cross_validation is not None:
+            result = f"{result}; {number(candidate.cross_validation.get(metric))} over the folds"
         if candidate.message:
             result = f"{result}: {candidate.message}"
         rows.append((candidate.algorithm, train, validation, f"{candidate.seconds:.1f}", result))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from mlops_assets.artifacts import Candidate, Part, Split
 from mlops_assets.errors import TrainingError
 from mlops_assets.lifecycle.platform import Run
 from mlops_assets.lifecycle.predictor import BundlePredictor, calibrated
+from mlops_assets.lifecycle.stages.cross_validation import cross_validate
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.training import AlgorithmChoice
@@ -84,6 +85,52 @@ def fit_candidates(
     predictor. One whose library is not installed has failed, and is named once.
     """
     tasks_to_fit = tasks_of(spec) if tasks is None else tuple(tasks)
+    fits = _fit(spec, split, preparation, started, run, study, tasks_to_fit)
+    return fits if spec.split.cross_validation is None else _cross_validated(spec, split, started, run, fits)
+
+
+def _cross_validated(
+    spec: ModelSpec, split: Split, started: float, run: Run, fits: list[Trained | Candidate]
+) -> list[Trained | Candidate]:
+    """The candidates with their means over the folds, each fitted with the parameters that it has."""
+    trained = [one for one in fits if isinstance(one, Trained)]
+    tasks = [
+        Task(
+            one.candidate.algorithm,
+            one.candidate.algorithm,
+            AlgorithmChoice(name=one.candidate.algorithm, params=one.candidate.params),
+        )
+        for one in trained
+    ]
+    quiet = replace(run, progress=lambda _sentence: None)
+
+    def fit_fold(part: Split) -> list[Candidate]:
+        fold = _fit(spec, part, features.fit_preparation(spec, part.train), started, quiet, None, tasks)
+        return [one.candidate if isinstance(one, Trained) else one for one in fold]
+
+    means = iter(cross_validate(spec, split, fit_fold) if trained else ())
+    primary = spec.evaluation.primary
+    results: list[Trained | Candidate] = []
+    for one in fits:
+        if not isinstance(one, Trained):
+            results.append(one)
+            continue
+        mean = next(means)
+        reached = "a fold was not fitted" if mean is None else f"{primary} {mean[primary]:.4g} over the folds"
+        run.progress(f"{one.candidate.algorithm}: {reached}")
+        results.append(replace(one, candidate=replace(one.candidate, cross_validation=mean)))
+    return results
+
+
+def _fit(
+    spec: ModelSpec,
+    split: Split,
+    preparation: features.Preparation,
+    started: float,
+    run: Run,
+    study: Study | None,
+    tasks_to_fit: Sequence[Task],
+) -> list[Trained | Candidate]:
     absent = training.missing_libraries(dict.fromkeys(task.algorithm for task in tasks_to_fit))
     reading = any(
         training.ALGORITHMS[task.algorithm].uses_history
@@ -140,17 +187,25 @@ def best_index(spec: ModelSpec, candidates: Sequence[Candidate]) -> int:
     ranked = [
         (order(value), index)
         for index, one in enumerate(candidates)
-        if one.status == "trained" and (value := one.metrics["validation"][primary]) == value
+        if one.status == "trained" and (value := _ranked_by(spec, one)) == value
     ]
     if ranked:
         return min(ranked)[1]
+    where = "on the validation part" if spec.split.cross_validation is None else "over the folds"
     reasons = [
-        f"{one.algorithm} has no {primary} on the validation part"
+        f"{one.algorithm} has no {primary} {where}"
         if one.status == "trained"
         else f"{one.algorithm} {one.status.replace('_', ' ')}: {one.message}"
         for one in candidates
     ]
     raise TrainingError(f"{spec.name}: no candidate can be used: {'; '.join(reasons)}")
+
+
+def _ranked_by(spec: ModelSpec, candidate: Candidate) -> float:
+    """The primary metric that ranks a trained candidate; NaN where cross-validation could not measure it."""
+    if spec.split.cross_validation is None:
+        return candidate.metrics["validation"][spec.evaluation.primary]
+    return (candidate.cross_validation or {}).get(spec.evaluation.primary, float("nan"))
 
 
 def best_of(spec: ModelSpec, fits: Sequence[Trained | Candidate]) -> Trained:

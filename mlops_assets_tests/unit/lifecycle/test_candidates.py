@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
 from mlops_assets import features, training
 from mlops_assets.artifacts import Candidate, Split
 from mlops_assets.errors import TrainingError
 from mlops_assets.lifecycle.platform import Run
-from mlops_assets.lifecycle.stages.candidates import Study, Trained, best_of, fit_candidates, tasks_of
+from mlops_assets.lifecycle.stages.candidates import (
+    Study,
+    Trained,
+    best_index,
+    best_of,
+    fit_candidates,
+    tasks_of,
+)
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.consistency import inconsistencies
+from mlops_assets.model_file.split import SplitSpec
 from mlops_assets.simulators.ad_sales import ad_sales
 
 END = datetime(2025, 6, 1, tzinfo=UTC)
@@ -66,6 +77,34 @@ def test_algorithms_that_read_the_past_keep_a_preparation_of_their_own() -> None
     assert naive.predictor.estimator.feature_names[-2:] == ("sales@-27", "@time")
     assert naive.predictor.predict(split.test).tolist() == split.test["sales@0"].to_list(), "7 days before"
     assert best_of(spec, fits) is ridge
+
+
+@pytest.mark.parametrize("method", ["k_fold", "expanding", "sliding"])
+def test_cross_validation_ranks_candidates_by_the_mean_over_folds(method: str) -> None:
+    folds_of_three = SplitSpec.model_validate({"cross_validation": {"method": method, "folds": 3}})
+    spec = model().model_copy(update={"split": folds_of_three})
+    split, sentences = parts(spec), list[str]()
+    preparation = features.fit_preparation(spec, split.train)
+    fits = fit_candidates(spec, split, preparation, time.monotonic(), run(sentences))
+    ridge, naive = (one for one in fits if isinstance(one, Trained))
+    rows = pl.concat([split.train, split.validation])
+    by_hand = []
+    for fold in features.folds_of(spec, rows):
+        actual, week_before = rows[fold.validation].select("sales", "sales@0").to_numpy().T
+        by_hand.append(float(np.abs(actual - week_before).sum() / actual.sum()))
+    assert len(by_hand) == 3
+    means = [
+        one.candidate.cross_validation["wape"] for one in (ridge, naive) if one.candidate.cross_validation
+    ]
+    assert means[1] == pytest.approx(np.mean(by_hand), rel=1e-9)
+    assert best_of(spec, fits) is fits[int(np.argmin(means))]
+    assert sum("over the folds" in sentence for sentence in sentences) == 2
+    worse = replace(
+        ridge.candidate, cross_validation={"wape": 9.0}
+    )  # the one validation part no longer ranks
+    assert best_index(spec, [worse, naive.candidate]) == 1
+    unmeasured = replace(ridge.candidate, cross_validation=None)
+    assert best_index(spec, [unmeasured, naive.candidate]) == 1
 
 
 def test_what_is_not_installed_is_left_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
