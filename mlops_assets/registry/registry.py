@@ -74,10 +74,13 @@ class Registry:
             yield tracked
 
     def begin(self, model: str, parent: str | None = None, *, ours: bool = False) -> Tracked:
-        """Start the run of a training. ours.
+        """Start the MLflow run of a training.
 
-        This process will end it, and takes it along when it dies; else several processes write to it, one
-        after the other or at once, and `ending` ends it.
+        Args:
+            model: Name of the model; it names the experiment.
+            parent: MLflow run that it nests below.
+            ours: This process ends the run, also when it dies. Otherwise several processes write to it, and `ending`
+                ends it.
         """
         experiment = self.experiment(model)
         with reaching(self.tracking_uri, "start a run"):
@@ -85,7 +88,7 @@ class Registry:
         return self.reopen(model, run_id)
 
     def reopen(self, model: str, run_id: str) -> Tracked:
-        """A training that another process began."""
+        """Return a training that another process began."""
         return Tracked(self.client, self.tracking_uri, model, self.experiment(model), run_id, self.loader)
 
     @contextmanager

@@ -16,10 +16,9 @@ CAUSES: Final[tuple[Cause, ...]] = ("manual", "performance", "drift", "staleness
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Stored.
+    """One reason to train again; stored.
 
-    One reason to train again. subject names what exactly it is about: two triggers with the same cause and
-    subject are the same fact seen twice (a champion's drift, its age, one manual call).
+    Two triggers with the same cause and subject are the same fact (a champion's drift, its age, one manual call).
     """
 
     cause: Cause

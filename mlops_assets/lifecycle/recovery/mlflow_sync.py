@@ -31,10 +31,12 @@ class Mirrored:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """writes.
+    """What one reconciliation did.
 
-    What had to be written. tampered: the ledger had not moved since MLflow last showed it, so somebody else
-    changed MLflow.
+    Attributes:
+        model: Name of the model.
+        writes: How many values had to be written to MLflow.
+        tampered: The ledger had not moved since MLflow last showed it, so somebody else changed MLflow.
     """
 
     model: str

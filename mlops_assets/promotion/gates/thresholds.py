@@ -120,7 +120,7 @@ def _against(params: BeatsBaseline, rival: Rival, value: float) -> GateResult:
 
 
 def no_missing_predictions(params: NoMissingPredictions, evidence: Evidence) -> GateResult:
-    """Every holdout row was answered with a finite number (S0.25); the holdout is not empty."""
+    """Every holdout row has a finite prediction, and the holdout is not empty."""
     absent, rows = finite(evidence.evaluation.missing_predictions), finite(evidence.evaluation.holdout_rows)
     if absent is None or rows is None or rows < 1 or absent < 0:
         return hard_failure(params.kind, "the predictions on the holdout were not counted")
@@ -131,7 +131,7 @@ def no_missing_predictions(params: NoMissingPredictions, evidence: Evidence) -> 
 
 
 def min_rows(params: MinRows, evidence: Evidence) -> GateResult:
-    """Enough valid readings went in (S0.26)."""
+    """Enough valid readings went in."""
     rows, least = (
         finite(evidence.training_rows),
         finite(params.rows if params.rows is not None else evidence.min_rows),
@@ -148,7 +148,7 @@ def min_rows(params: MinRows, evidence: Evidence) -> GateResult:
 
 
 def time_limit(params: TimeLimit, evidence: Evidence) -> GateResult:
-    """Training ended in less than the limit (S0.27)."""
+    """Training ended in less than the limit."""
     taken = finite(evidence.training_seconds)
     limit = finite(params.limit.total_seconds() if params.limit is not None else evidence.time_limit_seconds)
     if taken is None or limit is None or taken < 0:
