@@ -78,7 +78,7 @@ class Stores:
 
     @classmethod
     def on(cls, server_url: str, readings_url: str | None = None) -> Stores:
-        """The databases of this project on one server; a database named in `server_url` is not used."""
+        """Return the databases of this project on one server; a database named in `server_url` is not used."""
         return cls(
             ledger_url=database_on(server_url, "mlops_ledger"),
             dagster_url=database_on(server_url, "mlops_dagster"),
@@ -90,7 +90,7 @@ class Stores:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Stores:
-        """The databases a child process of `mlops` was given. Raises ValueError when it was given none."""
+        """Return the databases a child process of `mlops` was given. Raises ValueError when it was given none."""
         server = environ.get("MLOPS_DATABASE_URL")
         if not server:
             raise ValueError(
@@ -101,7 +101,7 @@ class Stores:
 
 
 def database_on(server_url: str, name: str) -> str:
-    """The address of the database `name` on a server, with the driver this project installs."""
+    """Return the address of the database `name` on a server, with the driver this project installs."""
     parts = urlsplit(server_url)
     query = f"?{parts.query}" if parts.query else ""
     return with_driver(f"{parts.scheme}://{parts.netloc}/{name}{query}")

@@ -55,5 +55,5 @@ def run_two_weeks(settings: Settings, spec: ModelSpec, now: datetime) -> bool:
 
 
 def _midnight(now: datetime) -> datetime:
-    """The second week ends at the midnight before the first demo."""
+    """Return the second week ends at the midnight before the first demo."""
     return now.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -100,7 +100,7 @@ def _print_results(spec: ModelSpec, platform: Platform, run_id: str, *, unchange
 
 
 def _print_unchanged(spec: ModelSpec, platform: Platform) -> None:
-    """Data and model file are those of an earlier challenger: print how that one was decided."""
+    """Print how an earlier challenger of the same data and model file was decided."""
     champion = platform.ledger.champion(spec.name)
     for entry in platform.ledger.history(spec.name, 1):
         click.echo(

@@ -45,7 +45,7 @@ _KEPT: Final[dict[Any, str]] = {
 
 
 def storable(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same rows in types that Delta keeps.
+    """Return the same rows in types that Delta keeps.
 
     Unsigned integers wider and signed, categories and clock times as text, instants in whole microseconds
     (UTC where they carry a zone), a column of nothing as text.
@@ -119,6 +119,6 @@ def _add(sha: Any, column: pl.Series) -> None:
 
 
 def _little(values: Any) -> Any:
-    """The array's own memory, in an order that every machine writes alike."""
+    """Return the array's own memory, in an order that every machine writes alike."""
     array = np.ascontiguousarray(values)
     return array.astype(array.dtype.newbyteorder("<"), copy=False).data

@@ -162,7 +162,10 @@ def checkout(datasets: Datasets, versions: Sequence[TableVersion], folder: Path)
 
 
 def verify(folder: Path) -> tuple[TableVersion, ...]:
-    """The versions a checked-out folder holds. Raises DataError for files that are not what the manifest says."""
+    """Return the versions a checked-out folder holds.
+
+    Raises DataError for files that are not what the manifest says.
+    """
     try:
         body: list[dict[str, Any]] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         versions = tuple(from_json(TableVersion, entry) for entry in body)

@@ -149,7 +149,10 @@ class Datasets:
         author: str,
         at: datetime,
     ) -> TableVersion:
-        """The newest rows and these below them, as a new version; every column must be in both or in neither."""
+        """Return the newest rows and these below them, as a new version.
+
+        Every column must be in both or in neither.
+        """
 
         def with_rows(newest: pl.DataFrame | None) -> pl.DataFrame:
             if newest is None:
@@ -193,13 +196,13 @@ class Datasets:
         return frame
 
     def latest(self, model: str, table: str) -> TableVersion | None:
-        """The newest version, or None when the table was never written."""
+        """Return the newest version, or None when the table was never written."""
         delta = self._open(model, table)
         newest = next(_commits(model, table, delta), None) if delta is not None else None
         return newest.version if newest else None
 
     def version(self, model: str, table: str, number: int) -> TableVersion:
-        """The version of that number. Raises DataError when there is none."""
+        """Return the version of that number. Raises DataError when there is none."""
         for commit in self.log(model, table):
             if commit.version.version == number:
                 return commit.version
@@ -208,7 +211,7 @@ class Datasets:
         raise DataError(f"{model}/{table} has no version {number}; {known}")
 
     def log(self, model: str, table: str, limit: int | None = None) -> list[Commit]:
-        """The table's versions, newest first; empty when it was never written."""
+        """Return the table's versions, newest first; empty when it was never written."""
         delta = self._open(model, table)
         return list(_commits(model, table, delta, limit)) if delta is not None else []
 

@@ -99,7 +99,10 @@ def _schedule(spec: ModelSpec, job: str, name: str, cron: str) -> dg.ScheduleDef
 
 
 def model_of(run: dg.DagsterRun) -> str | None:
-    """The model a run is about: by its tag, else by its assets (a run asked for in the UI); None for several."""
+    """Return the model a run is about: by its tag, else by its assets.
+
+    A run launched in the UI has no tag. None for several models.
+    """
     if MODEL_TAG in run.tags:
         return run.tags[MODEL_TAG]
     models = {key.path[0] for key in run.asset_selection or ()}

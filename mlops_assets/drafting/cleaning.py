@@ -38,7 +38,7 @@ def repairs_section(facts: TableFacts) -> Iterator[str]:
 
 
 def _names(facts: TableFacts) -> Iterator[str]:
-    """New names for columns that are called like a computed feature."""
+    """Return new names for columns that are called like a computed feature."""
     if facts.renamed:
         pairs = ", ".join(f"{scalar(old)}: {scalar(new)}" for old, new in facts.renamed)
         yield f"rename: {{{pairs}}} # the features compute columns of the old names"
@@ -114,7 +114,10 @@ def _copies(facts: TableFacts) -> Iterator[str]:
 
 
 def _kept(facts: TableFacts) -> Iterator[str]:
-    """What becomes of columns that no table of ours can keep: lists and records, and names that nobody could write."""
+    """Return what becomes of columns that no table of ours can keep.
+
+    Those are lists and records, and names that nobody could write.
+    """
     unwritable = [column.name for column in facts.columns if not 1 <= len(column.name) <= LONGEST_NAME]
     odd = [
         column.name for column in facts.columns if column.kind == "other" and column.name not in unwritable

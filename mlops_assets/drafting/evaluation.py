@@ -54,7 +54,7 @@ def _metrics(facts: TableFacts) -> tuple[str, tuple[str, ...]]:
 
 
 def _positive(facts: TableFacts) -> tuple[str, str]:
-    """The class that counts as positive, and why. Which of two classes of equal size is rarer is chance."""
+    """Return the class that counts as positive, and why. Which of two classes of equal size is rarer is chance."""
     (common, common_rows), (rare, rare_rows) = facts.classes
     if rare_rows < CLEARLY_RARER * (common_rows + rare_rows):
         return rare, "the rarer class"

@@ -188,7 +188,7 @@ def _sequential(
     champion: Mapping[Part, Scored] | None,
     before: Sequence[SequentialTest],
 ) -> tuple[SequentialTest, ...]:
-    """The accumulated tests of the `beats_champion` gates after this look."""
+    """Return the accumulated tests of the `beats_champion` gates after this look."""
     if champion is None or split.strategy != "temporal" or spec.timestamp is None:
         return ()
     gates = [gate for gate in spec.gates if isinstance(gate, BeatsChampion) and gate.on == "test"]

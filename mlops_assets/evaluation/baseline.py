@@ -44,7 +44,7 @@ class Baseline:
 
 
 def baseline(spec: ModelSpec, split: Split, classes: tuple[str, ...] = ()) -> Baseline:
-    """The best naive predictions on the validation part; the first, simplest one when there is no telling.
+    """Return the best naive predictions on the validation part; the first, simplest one when there is no telling.
 
     Numbers are weighed by MAE, classes by the primary metric. classes: those of the problem, in the order of codes.
     """

@@ -66,7 +66,7 @@ def relative_improvement(metric: str, challenger: float, champion: float) -> flo
 
 
 def _scale(metric: str, champion: float) -> float:
-    """What a gain is a share of."""
+    """Return what a gain is a share of."""
     known = METRICS[metric]
     return abs(champion if known.direction != "higher" or known.bound is None else known.bound - champion)
 
@@ -332,7 +332,10 @@ def _rows_needed(point: float, low: float, rows: int) -> int | None:
 def _with_mcnemar(
     challenger: Scored, champion: Scored, low: float, high: float, confidence: float, method: str
 ) -> tuple[float, float, str]:
-    """The interval, widened to 0 where the exact test of McNemar (1947) on the rows of disagreement sees chance."""
+    """Return the interval, widened to 0 where an exact test sees chance.
+
+    The test is McNemar's (1947) on the rows of disagreement.
+    """
     challenger_value, champion_value = (scored.predicted == scored.truth for scored in (challenger, champion))
     won, lost = (
         int((challenger_value & ~champion_value).sum()),

@@ -128,7 +128,7 @@ def _explain_in_time(explainer: Explainer, rows: Floats, seconds_left: Callable[
 
 
 def _unit(spec: ModelSpec, predictor: Predictor, native: Any) -> str:
-    """What exact values add up to, where that is not the prediction itself."""
+    """Return what exact values add up to, where that is not the prediction itself."""
     if predictor.classes:
         return ", in log-odds" if _in_log_odds(native) else ""
     scale = getattr(predictor.estimator, "target_transform", "none")

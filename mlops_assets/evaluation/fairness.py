@@ -106,7 +106,7 @@ def _measured(column: str, measure: str, by_group: Any) -> dict[str, JsonValue]:
 
 
 def _ratio(lowest: float, highest: float) -> float:
-    """Groups that all have a rate of 0 are equal."""
+    """Return the ratio of the rates; groups that all have a rate of 0 are equal."""
     return 1.0 if lowest == highest == 0 else lowest / highest if highest else math.nan
 
 

@@ -30,13 +30,13 @@ Naive = dict[Part, NaivePrediction]
 
 
 def mean(spec: ModelSpec, split: Split) -> Naive:
-    """The mean of the training part."""
+    """Return the mean of the training part."""
     middle = _mean(spec, split)
     return {part: NaivePrediction(np.full(split.part(part).height, middle)) for part in PARTS}
 
 
 def last_value(spec: ModelSpec, split: Split) -> Naive:
-    """Persistence: the target's value at the row's own instant, or the last one known where that is missing.
+    """Return the target's value at the row's own instant, or the last one known where that is missing.
 
     The rows' own targets lie `horizon` ahead and were not known then. A frame that does not carry the value of now is
     given the target of the row before. Where nothing was known, the mean of the training part.
@@ -45,13 +45,13 @@ def last_value(spec: ModelSpec, split: Split) -> Naive:
 
 
 def multiple(season: timedelta, horizon: timedelta | None) -> timedelta:
-    """The shortest whole number of seasons that reaches back from the instant forecast to one already known."""
+    """Return the shortest whole number of seasons that reaches back to an instant already known."""
     ahead = horizon or timedelta(0)
     return season * max(1, -(-ahead // season))
 
 
 def season_before(spec: ModelSpec, split: Split, season: timedelta) -> Naive:
-    """The value of the same entity a whole number of seasons before the instant forecast; else the last one known.
+    """Return the value of the same entity a whole number of seasons before; else the last one known.
 
     A row at t forecasts t + horizon; the answer is the newest value at t + horizon - k x season that was known at t.
     """
@@ -68,13 +68,13 @@ def season_before(spec: ModelSpec, split: Split, season: timedelta) -> Naive:
 
 
 def majority(spec: ModelSpec, split: Split, classes: tuple[str, ...]) -> Naive:
-    """The most frequent class of the training part, with the training shares as probabilities."""
+    """Return the most frequent class of the training part, with the training shares as probabilities."""
     shares = _shares(codes(truth_column(spec, split.train), classes), len(classes))
     return {part: _most_probable(np.tile(shares, (split.part(part).height, 1))) for part in PARTS}
 
 
 def previous_label(spec: ModelSpec, split: Split, classes: tuple[str, ...]) -> Naive:
-    """What most often follows the previous class of the same entity: a Markov chain of first order.
+    """Return what most often follows the previous class of the same entity: a Markov chain of first order.
 
     Shares given the previous class are counted on the training part; one row with the shares of all is added to each
     count, so that what never happened is not impossible. The previous class is that of the last earlier instant, the
@@ -111,7 +111,7 @@ def _per_entity(spec: ModelSpec, value: pl.Expr) -> pl.Expr:
 
 
 def _stacked(spec: ModelSpec, split: Split, columns: list[str]) -> pl.DataFrame:
-    """The three parts one below the other, with `part_` and `row_` to take them apart again."""
+    """Return the three parts one below the other, with `part_` and `row_` to take them apart again."""
     parts = [in_order(spec, split.part(part)).select(columns) for part in PARTS]
     marked = [part.with_columns(part_=pl.lit(index)) for index, part in enumerate(parts)]
     return pl.concat(marked, how="vertical_relaxed").with_row_index("row_")
@@ -152,6 +152,6 @@ def _shares(observed: Floats, classes: int) -> Floats:
 
 
 def _most_probable(shares: Floats) -> NaivePrediction:
-    """The most probable class of each row; NaN where nothing is known."""
+    """Return the most probable class of each row; NaN where nothing is known."""
     known = np.isfinite(shares).all(axis=1)
     return NaivePrediction(np.where(known, np.nan_to_num(shares).argmax(axis=1), float("nan")), shares)

@@ -110,7 +110,7 @@ def _permute(
     orders: Sequence[Sequence[int]],
     features: Sequence[Sequence[int]],
 ) -> ShapArrays:
-    """base: the predictions for the background (background rows, outputs)."""
+    """Start from the predictions for the background (`base`: background rows, outputs)."""
     count = rows.shape[0]
     total = np.zeros((count, base.shape[1], len(features)))
     target = np.tile(rows, (background.shape[0], 1))

@@ -21,7 +21,7 @@ FEWEST_ROWS: Final = 50
 
 
 def autocorrelation_warning(spec: ModelSpec, frame: pl.DataFrame) -> str | None:
-    """A sentence when the split is random and the target of a row says much about the target of the next."""
+    """Return a sentence when the split is random and the target of a row says much about the target of the next."""
     if strategy(spec) not in ("random", "stratified"):
         return None
     target = with_target(spec, frame)[spec.target]

@@ -88,7 +88,7 @@ def label(spec: ModelSpec, ordered: pl.DataFrame) -> list[pl.Series]:
 def _select(
     spec: ModelSpec, frame: pl.DataFrame, names: Sequence[str], features: Collection[str]
 ) -> pl.DataFrame:
-    """The named columns, features in the precision of the model file."""
+    """Return the named columns, features in the precision of the model file."""
     dtype = pl.Float32() if spec.features.precision == "float32" else pl.Float64()
     schema = frame.schema
     casts = {name for name in features if schema[name].is_float() and schema[name] != dtype}

@@ -62,7 +62,7 @@ class Group:
     otherwise: float
 
     def apply(self, column: pl.Series) -> Floats:
-        """The statistic of each row's group."""
+        """Return the statistic of each row's group."""
         return _looked_up(column, self.values, self.numbers, self.otherwise)
 
 

@@ -134,7 +134,7 @@ def _times(spec: ModelSpec, frame: pl.DataFrame) -> Rows:
 
 
 def _blocks(spec: ModelSpec, frame: pl.DataFrame, folds: int, first: float) -> Iterator[tuple[int, int]]:
-    """Validation blocks as [begin, end) in microseconds, equal numbers of instants after the first share."""
+    """Yield validation blocks as [begin, end) in microseconds, equal numbers of instants after the first share."""
     instants = np.unique(_times(spec, frame))
     if folds < 1 or not 0.0 <= first < 1.0 or len(instants) < folds + (first > 0):
         raise DataError(f"{spec.name}: {len(instants)} instants do not suffice for {folds} folds")

@@ -106,7 +106,7 @@ def _proxies(spec: ModelSpec, split: Split) -> Iterator[str]:
 
 
 def _names_the_class(column: pl.Series, target: pl.Series) -> str | None:
-    """A feature with few values, each of which occurs with one class only, and as many of them as classes."""
+    """Return a feature with few values, each of which occurs with one class only, and as many of them as classes."""
     rows = pl.DataFrame({"feature": column.cast(pl.String), "target": target.cast(pl.String)}).drop_nulls()
     values, classes = rows["feature"].n_unique(), rows["target"].n_unique()
     if rows.height < 30 or values < classes or values > max(2 * classes, 10) or classes < 2:

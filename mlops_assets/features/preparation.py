@@ -62,7 +62,7 @@ class Preparation:
         return (*made, *self.past, *((TIME,) if self.timestamp else ()))
 
     def apply(self, frame: pl.DataFrame) -> FeatureMatrix:
-        """The matrix, float64, shape (rows, len(names)).
+        """Return the matrix, float64, shape (rows, len(names)).
 
         Raises DataError for a missing column, text where numbers were, or an infinite value.
         """

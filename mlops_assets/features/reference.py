@@ -36,7 +36,7 @@ def profile(frame: pl.DataFrame, names: Sequence[str], bins: int = BINS) -> Prof
 
 
 def column_profile(column: pl.Series, bins: int = BINS) -> ColumnProfile:
-    """The distribution of one column. Without a single value: no edges, no values, no shares."""
+    """Return the distribution of one column. Without a single value: no edges, no values, no shares."""
     if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
         return _numbers(column.cast(pl.Float64).fill_nan(None), bins)
     return _categories(column.cast(pl.String))

@@ -132,7 +132,7 @@ def draws(prints: Fingerprints, seed: int) -> NDArray[np.float64]:
 
 
 def _text(series: pl.Series) -> pl.Series:
-    """A column as text that says the same for equal values: numbers by their bits, instants in microseconds."""
+    """Return a column as text that says the same for equal values: numbers by their bits, instants in microseconds."""
     if series.dtype.is_temporal():
         series = series.dt.epoch("us") if isinstance(series.dtype, pl.Datetime) else series.cast(pl.Int64)
         return series.cast(pl.String).fill_null("\x00")

@@ -28,7 +28,10 @@ OUT: Final = -1
 
 
 def strategy(spec: ModelSpec) -> Strategy:
-    """The model file's, else by time where there is a timestamp, by class for classes, at random for numbers."""
+    """Return the model file's strategy, else the usual one.
+
+    By time where there is a timestamp, by class for classes, at random for numbers.
+    """
     if spec.split.strategy is not None:
         return spec.split.strategy
     if spec.timestamp is not None:
@@ -170,7 +173,10 @@ def _drawn(spec: ModelSpec, frame: pl.DataFrame, columns: Sequence[str]) -> NDAr
 
 
 def _without_gaps(spec: ModelSpec, drawn: NDArray[np.float64]) -> PartCodes:
-    """The part of each draw; where at least three different draws leave a part empty, the nearest one moves there."""
+    """Return the part of each draw.
+
+    Where at least three different draws leave a part empty, the nearest one moves there.
+    """
     edges = np.cumsum([spec.split.train, spec.split.validation])
     values, member = np.unique(drawn, return_inverse=True)
     codes = np.searchsorted(edges, values, side="right").astype(np.int8)

@@ -73,7 +73,7 @@ class Window:
 
 
 def line(times: Ints, entities: pl.Series | None) -> Line:
-    """The line of a sorted frame; `entities` is None where there is only one series."""
+    """Return the line of a sorted frame; `entities` is None where there is only one series."""
     rows = len(times)
     if entities is None or rows == 0:
         return Line(times, np.array([0, rows], dtype=np.int64))
@@ -82,7 +82,7 @@ def line(times: Ints, entities: pl.Series | None) -> Line:
 
 
 def pieces(on: Line) -> Iterator[tuple[slice, Line]]:
-    """The line cut between entities into pieces of about PIECE rows, one at least; an entity is never cut."""
+    """Yield the line cut between entities into pieces of about PIECE rows, one at least; an entity is never cut."""
     first, ends = 0, on.starts[1:]
     while first == 0 or first < len(ends):
         begin = on.starts[first]
@@ -110,7 +110,7 @@ def window(on: Line, length: timedelta, *, including: bool) -> Window:
 
 
 def _with_cells(first: Ints, last: Ints, block: Ints, starts: Ints, lengths: Ints) -> Window:
-    """A window begins in the block before the row's own, or at the start of that.
+    """Return a window begins in the block before the row's own, or at the start of that.
 
     It ends in the row's own block, or at the end of the one before. So it is the tail of one block, the head
     of the next, or both.
@@ -245,7 +245,7 @@ def _scanned(
 
 
 def _squares(numbers: Floats, sums: Floats, present: NDArray[np.bool_]) -> Floats:
-    """Sums of squared distances from the mean so far.
+    """Compute sums of squared distances from the mean so far.
 
     Each number adds d^2 n / (n + 1), where d is its distance from the mean of the n before it (Welford 1962).
     """

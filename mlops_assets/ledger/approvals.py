@@ -72,7 +72,7 @@ class Approvals(Store):
         return won
 
     def approval(self, evidence_hash: str) -> Approval | None:
-        """The answer to this evidence, expired or not, or None."""
+        """Return the answer to this evidence, expired or not, or None."""
         with self._transaction() as connection:
             row = connection.execute(
                 select(approvals).where(approvals.c.evidence_hash == evidence_hash)
@@ -80,7 +80,7 @@ class Approvals(Store):
         return None if row is None else _approval(row)
 
     def approvals_of(self, model: str) -> dict[int, Approval]:
-        """The newest answer about each version of a model that was answered."""
+        """Return the newest answer about each version of a model that was answered."""
         query = (
             select(evidence.c.version, *approvals.c)
             .join(evidence, evidence.c.hash == approvals.c.evidence_hash)

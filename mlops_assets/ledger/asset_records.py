@@ -35,7 +35,7 @@ class AssetRecords(Store):
     def get_record(
         self, asset: str, run_id: str | None = None, *, exact: bool = False
     ) -> dict[str, Any] | None:
-        """The record of this run, else (unless `exact`) the asset's latest one, else None."""
+        """Return the record of this run, else (unless `exact`) the asset's latest one, else None."""
         of_this_run = records.c.run_id == (run_id or "")
         query = (
             select(cast(records.c.body, Text))

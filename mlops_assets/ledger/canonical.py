@@ -26,7 +26,7 @@ NAMES_OF_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math
 
 
 def canonical_text(record: Mapping[str, Any]) -> str:
-    """The one text of this record. Raises EvidenceError with the path of a value that cannot be written."""
+    """Return the one text of this record. Raises EvidenceError with the path of a value that cannot be written."""
     return json.dumps(
         encode(record, "record"), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
@@ -38,7 +38,7 @@ def digest(text: str) -> str:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """The record back from its text, non-finite numbers as floats."""
+    """Return the record back from its text, non-finite numbers as floats."""
     record = json.loads(text, object_hook=_decode_object)
     if not isinstance(record, dict):
         raise EvidenceError(f"a stored record is a {type(record).__name__}, expected a JSON object")

@@ -28,16 +28,19 @@ class Champions(Store):
     """The verbs that decide about, move, and read the champion."""
 
     def champion_state(self, model: str) -> ChampionState:
-        """The champion and the revision in one look. Take it before comparing and hand its revision to `promote`."""
+        """Return the champion and the revision in one look.
+
+        Take it before comparing and hand its revision to `promote`.
+        """
         with self._transaction() as connection:
             return champion_state_of(connection, model)
 
     def champion(self, model: str) -> Champion | None:
-        """The version in production, or None."""
+        """Return the version in production, or None."""
         return self.champion_state(model).champion
 
     def champions(self) -> tuple[Champion, ...]:
-        """The champions of all models that have one, by name."""
+        """Return the champions of all models that have one, by name."""
         with self._transaction() as connection:
             names = connection.scalars(select(champion.c.model).order_by(champion.c.model)).all()
             row = [champion_state_of(connection, name).champion for name in names]
@@ -83,7 +86,7 @@ class Champions(Store):
     def keep(
         self, model: str, version: int, *, evidence_hash: str, actor: str, reason: str, at: datetime
     ) -> HistoryEntry:
-        """The challenger did not earn it: archive it, write it down, leave the champion alone."""
+        """Return the challenger did not earn it: archive it, write it down, leave the champion alone."""
         return self._decline(model, version, "kept", evidence_hash, actor, reason, at)
 
     def refuse(
@@ -125,7 +128,10 @@ class Champions(Store):
             return after.champion
 
     def rollback_target(self, model: str) -> int | None:
-        """The version a rollback would go to now, None when there is none. For checking it before it is needed."""
+        """Return the version a rollback would go to now, None when there is none.
+
+        For checking it before it is needed.
+        """
         with self._transaction() as connection:
             return last_served(connection, model)
 

@@ -23,7 +23,10 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 
 def normalised(url: str | URL) -> URL:
-    """The URL with the driver this project installs. Raises LedgerError when it is not a PostgreSQL address."""
+    """Return the URL with the driver this project installs.
+
+    Raises LedgerError when it is not a PostgreSQL address.
+    """
     try:
         parsed = make_url(with_driver(url) if isinstance(url, str) else url)
     except ArgumentError:
@@ -38,7 +41,10 @@ def normalised(url: str | URL) -> URL:
 
 
 def make_engine(url: str | URL) -> Engine:
-    """A small pool that notices a server that was restarted; frozen clients lose their locks after a minute."""
+    """Open a small pool that notices a server that was restarted.
+
+    Frozen clients lose their locks after a minute.
+    """
     engine = create_engine(
         normalised(url),
         isolation_level="READ COMMITTED",  # after waiting for a lock, a verb must see what the winner wrote
@@ -61,7 +67,7 @@ def make_engine(url: str | URL) -> Engine:
 
 
 def utc(at: datetime, what: str = "the time") -> datetime:
-    """The instant in UTC. A time without a zone means something else on each machine and is refused."""
+    """Return the instant in UTC. A time without a zone means something else on each machine and is refused."""
     if at.tzinfo is None:
         raise LedgerError(f"{what} has no time zone: {at.isoformat()}; give a time in UTC")
     return at.astimezone(UTC)
@@ -91,7 +97,7 @@ class Store:
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
-        """A transaction that only reads and sees one instant, for checks across tables."""
+        """Yield a transaction that only reads and sees one instant, for checks across tables."""
         with self._transaction() as connection:
             connection.execute(text("set transaction isolation level repeatable read, read only"))
             yield connection

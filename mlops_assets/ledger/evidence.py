@@ -50,7 +50,7 @@ class EvidenceStore(Store):
         return hash_
 
     def evidence(self, hash_: str) -> Evidence:
-        """The evidence of this hash. Raises EvidenceError when there is none or its body was altered."""
+        """Return the evidence of this hash. Raises EvidenceError when there is none or its body was altered."""
         with self._transaction() as connection:
             return require_evidence(connection, hash_)
 
@@ -66,7 +66,7 @@ class EvidenceStore(Store):
 
 
 def require_evidence(connection: Connection, hash_: str) -> Evidence:
-    """The evidence, its text hashed again. Raises EvidenceError when missing or altered."""
+    """Return the evidence, its text hashed again. Raises EvidenceError when missing or altered."""
     row = connection.execute(
         select(
             evidence.c.model, evidence.c.version, evidence.c.at, cast(evidence.c.body, Text).label("body")
@@ -82,7 +82,7 @@ def require_evidence(connection: Connection, hash_: str) -> Evidence:
 
 
 def require_evidence_about(connection: Connection, hash_: str, model: str, version: int) -> Evidence:
-    """The evidence, which must be about exactly this version. Raises EvidenceError otherwise."""
+    """Return the evidence, which must be about exactly this version. Raises EvidenceError otherwise."""
     recorded = require_evidence(connection, hash_)
     if (recorded.model, recorded.version) != (model, version):
         raise EvidenceError(

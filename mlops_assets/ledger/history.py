@@ -15,7 +15,7 @@ class History(Store):
     """Reading what was decided, by whom, when, why, on which evidence."""
 
     def history(self, model: str, limit: int | None = 50) -> tuple[HistoryEntry, ...]:
-        """The newest `limit` entries of `model`, newest first; None for all."""
+        """Return the newest `limit` entries of `model`, newest first; None for all."""
         with self._transaction() as connection:
             return entries(connection, model, limit=limit)
 
@@ -31,5 +31,5 @@ def entries(
 
 
 def serving_order_of(connection: Connection, model: str) -> ServingOrder:
-    """The model's versions in the order they served."""
+    """Return the model's versions in the order they served."""
     return serving_order(reversed(entries(connection, model)))

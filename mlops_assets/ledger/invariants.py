@@ -53,7 +53,7 @@ def _status_and_row(champion_state: ChampionState, versions: Sequence[ModelVersi
 
 
 def _history_and_row(champion_state: ChampionState, lines: Sequence[HistoryEntry]) -> Iterator[str]:
-    """The moves of the history lead, step by step and without a gap, to the champion row."""
+    """Yield the moves of the history lead, step by step and without a gap, to the champion row."""
     model, moves = champion_state.model, [one for one in lines if one.action in MOVES]
     revisions = [one.revision for one in moves]
     if revisions != list(range(1, champion_state.revision + 1)):
@@ -79,7 +79,7 @@ def _history_and_row(champion_state: ChampionState, lines: Sequence[HistoryEntry
 
 
 def _served_versions(lines: Sequence[HistoryEntry], versions: Sequence[ModelVersion]) -> Iterator[str]:
-    """A version that was refused is marked so, and one that served is not a challenger any more."""
+    """Yield a version that was refused is marked so, and one that served is not a challenger any more."""
     status = {one.version: one.status for one in versions}
     refused = {one.version for one in lines if one.action == "refused"}
     decided = {one.version for one in lines}

@@ -34,7 +34,7 @@ def migrate(url: str | URL) -> str:
 
 
 def schema_revision(connection: Connection) -> str | None:
-    """The schema's revision, None when the database holds no ledger."""
+    """Return the schema's revision, None when the database holds no ledger."""
     if connection.execute(text("select to_regclass('alembic_version')")).scalar() is None:
         return None
     current = connection.execute(text("select version_num from alembic_version")).scalar()

@@ -29,7 +29,7 @@ class Attribution:
 
     @classmethod
     def by(cls, actor: str, reason: str, at: datetime) -> Attribution:
-        """Checked: a name and a zoned time are there. Raises LedgerError."""
+        """Check that a name and a zoned time are there. Raises LedgerError."""
         if not actor.strip():
             raise LedgerError("a decision needs the name of who or what made it")
         return cls(actor, reason, utc(at))
@@ -41,7 +41,7 @@ def lock(connection: Connection, model: str) -> None:
 
 
 def champion_state_of(connection: Connection, model: str) -> ChampionState:
-    """The champion and the revision as this transaction sees them."""
+    """Return the champion and the revision as this transaction sees them."""
     row = connection.execute(select(champion).where(champion.c.model == model)).one_or_none()
     if row is None:
         return ChampionState(model, 0, None)
@@ -117,7 +117,7 @@ def write(
 
 
 def entry(row: object) -> HistoryEntry:
-    """A row of the history as a record."""
+    """Return a row of the history as a record."""
     fields = row._mapping  # type: ignore[attr-defined]
     return HistoryEntry(**{**fields, "at": utc(fields["at"])})
 

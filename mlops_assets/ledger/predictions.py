@@ -84,7 +84,7 @@ class Predictions(Store):
         return pl.DataFrame(rows, schema=RESULT, orient="row")
 
     def last_prediction(self, model: str) -> datetime | None:
-        """The newest instant predicted for, of any version; None when there is none."""
+        """Return the newest instant predicted for, of any version; None when there is none."""
         with self._transaction() as connection:
             newest = connection.scalar(select(func.max(table.c.at)).where(table.c.model == model))
         return None if newest is None else utc(newest)

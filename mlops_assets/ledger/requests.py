@@ -68,11 +68,11 @@ class RetrainRequests(Store):
                 raise LedgerError(f"the retrain request '{key}' of model '{model}' {state_now}")
 
     def open_requests(self, model: str | None = None) -> tuple[RetrainRequest, ...]:
-        """Requests that are open or running, oldest first."""
+        """Return requests that are open or running, oldest first."""
         return self._select(model, requests.c.state.in_(("open", "running")), newest_first=False, limit=None)
 
     def retrain_requests(self, model: str, limit: int = 50) -> tuple[RetrainRequest, ...]:
-        """The newest requests of a model in any state: what a cooldown and a budget are counted from."""
+        """Return the newest requests of a model in any state: what a cooldown and a budget are counted from."""
         return self._select(model, None, newest_first=True, limit=limit)
 
     def _select(

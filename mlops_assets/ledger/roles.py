@@ -70,7 +70,7 @@ end $$
 
 
 def application_role(role: str) -> tuple[str, ...]:
-    """SQL for the ledger's database: read everything, add everywhere, change only what moves, delete nothing."""
+    """Return SQL for the ledger's database: read everything, add everywhere, change only what moves, delete nothing."""
     name = _quoted(role)
     return (
         *_fresh(name),
@@ -81,7 +81,7 @@ def application_role(role: str) -> tuple[str, ...]:
 
 
 def retention_role(role: str) -> tuple[str, ...]:
-    """SQL for the ledger's database: read, and delete only event rows and caches."""
+    """Return SQL for the ledger's database: read, and delete only event rows and caches."""
     name = _quoted(role)
     return (
         *_fresh(name),
@@ -91,7 +91,7 @@ def retention_role(role: str) -> tuple[str, ...]:
 
 
 def mlflow_role(role: str) -> tuple[str, ...]:
-    """SQL for MLflow's database, after MLflow has made its tables.
+    """Return SQL for MLflow's database, after MLflow has made its tables.
 
     Everything it does, but no run, metric, parameter or model version is ever deleted, nor marked as deleted.
     """
@@ -149,7 +149,7 @@ def apply_all(stores: Stores, environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _fresh(name: str) -> tuple[str, ...]:
-    """The role, made if it is new, with every right on this schema taken away."""
+    """Return the role, made if it is new, with every right on this schema taken away."""
     return (
         CREATE_ROLE.format(name=name, literal=name.strip('"')),
         f"grant usage on schema public to {name}",

@@ -11,7 +11,10 @@ from mlops_assets.ledger.schema import history, model_versions
 
 
 def last_served(connection: Connection, model: str) -> int | None:
-    """The version to return to: the last that served, was not rolled back from since, and was never refused."""
+    """Return the version to return to.
+
+    The last that served, was not rolled back from since, and was never refused.
+    """
     return serving_order_of(connection, model).target(_refused(connection, model))
 
 
@@ -40,7 +43,7 @@ def choose(connection: Connection, before: ChampionState, to_version: int | None
 
 
 def evidence_of_promotion(connection: Connection, model: str, version: int) -> str:
-    """The evidence that last made this version champion. Raises LedgerError when it never was."""
+    """Return the evidence that last made this version champion. Raises LedgerError when it never was."""
     hash_ = connection.scalar(
         select(history.c.evidence_hash)
         .where(history.c.model == model, history.c.version == version, history.c.action == "promoted")

@@ -26,7 +26,7 @@ class ServingOrder:
     ever: frozenset[int]
 
     def target(self, unusable: Set[int] = frozenset()) -> int | None:
-        """The version to roll back to, skipping those in `unusable`; None when there is none.
+        """Return the version to roll back to, skipping those in `unusable`; None when there is none.
 
         From a champion in service that is the one before it; after a retirement the one that was retired.
         """

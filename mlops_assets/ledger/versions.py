@@ -123,7 +123,7 @@ class Versions(Store):
 
 
 def require_version(connection: Connection, model: str, version: int) -> ModelVersion:
-    """The version. Raises LedgerError when it does not exist."""
+    """Return the version. Raises LedgerError when it does not exist."""
     query = select(versions).where(versions.c.model == model, versions.c.version == version)
     row = connection.execute(query).one_or_none()
     if row is not None:
@@ -141,7 +141,7 @@ def set_status(connection: Connection, model: str, version: int, status: Status)
 
 
 def as_version(row: Row[Any]) -> ModelVersion:
-    """A row of model_versions as a record."""
+    """Return a row of model_versions as a record."""
     return ModelVersion(
         model=row.model,
         version=row.version,

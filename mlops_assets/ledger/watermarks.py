@@ -26,7 +26,7 @@ class Watermarks(Store):
             )
 
     def watermark(self, model: str, source: str) -> str | None:
-        """What was remembered, or None."""
+        """Return what was remembered, or None."""
         with self._transaction() as connection:
             return connection.scalar(
                 select(watermarks.c.value).where(watermarks.c.model == model, watermarks.c.source == source)

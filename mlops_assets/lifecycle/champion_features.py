@@ -30,7 +30,7 @@ def with_features_of(
     platform: Platform,
     run: Run,
 ) -> pl.DataFrame:
-    """The feature table with the columns that only this model's own definition creates; rows stay as they are.
+    """Return the feature table with the columns that only this model's own definition creates; rows stay as they are.
 
     Raises EvidenceError when the two model files do not speak of the same rows and the same target.
     """
@@ -53,6 +53,6 @@ def with_features_of(
 
 
 def _about(body: Mapping[str, Any]) -> tuple[object, ...]:
-    """What a prediction is about, from a model file's JSON form."""
+    """Return what a prediction is about, from a model file's JSON form."""
     named = (body.get(key) for key in ("problem", "target", "timestamp", "entity"))
     return (*named, body.get("features", {}).get("horizon"))

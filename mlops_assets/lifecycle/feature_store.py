@@ -45,7 +45,7 @@ def get(spec: ModelSpec, settings: Settings, entities: Sequence[str]) -> pl.Data
 
 
 def registered(spec: ModelSpec, settings: Settings) -> tuple[dict[str, Any], ...]:
-    """What was applied.
+    """Return what was applied.
 
     One record per feature with description, sources, statistics, and the table versions it came from. Raises
     DataError when nothing was.
@@ -57,7 +57,7 @@ def registered(spec: ModelSpec, settings: Settings) -> tuple[dict[str, Any], ...
 
 
 def open_store(spec: ModelSpec, settings: Settings) -> FeatureStore:
-    """The model's store: definitions below `home`, online values where the setting says."""
+    """Return the model's store: definitions below `home`, online values where the setting says."""
     online = online_store(settings.online_store) if settings.online_store else None
     return FeatureStore(spec, folder(settings, spec.name), online)
 

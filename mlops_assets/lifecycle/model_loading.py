@@ -20,7 +20,7 @@ from mlops_assets.model_file import ModelSpec, find_model, stored_model
 def load_version(
     platform: Platform, model: str, version: int
 ) -> tuple[BundlePredictor, training.LoadedBundle]:
-    """A model version, verified against its manifest hash before it is read.
+    """Return a model version, verified against its manifest hash before it is read.
 
     A version stored as a pickle is read only while the model file in force, the one in the models folder now, still
     allows that estimator; where there is no such file, or it cannot be read, nobody allows it. So a permission that is
@@ -61,7 +61,10 @@ def _require_own_evidence(platform: Platform, model: str, version: int, manifest
 
 
 def spec_of_bundle(bundle: training.LoadedBundle) -> ModelSpec:
-    """The model file as it was when the version was trained. Raises BundleError when this code no longer reads it."""
+    """Return the model file as it was when the version was trained.
+
+    Raises BundleError when this code no longer reads it.
+    """
     try:
         return stored_model(bundle.spec)
     except ValidationError as error:
@@ -71,7 +74,7 @@ def spec_of_bundle(bundle: training.LoadedBundle) -> ModelSpec:
 
 
 def champion_profile(spec: ModelSpec, platform: Platform) -> Profile | None:
-    """The training profile stored with the champion, or None while there is none."""
+    """Return the training profile stored with the champion, or None while there is none."""
     champion = platform.ledger.champion(spec.name)
     if champion is None:
         return None

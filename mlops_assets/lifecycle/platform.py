@@ -81,7 +81,7 @@ def keep_record(platform: Platform, spec: ModelSpec, stage: str, run: Run, recor
 
 
 def record_of(platform: Platform, spec: ModelSpec, stage: str, run_id: str | None, record: type[R]) -> R:
-    """The record a stage left in this run, or else its latest. Raises DataError when it never ran."""
+    """Return the record a stage left in this run, or else its latest. Raises DataError when it never ran."""
     body = platform.ledger.get_record(f"{spec.name}/{stage}", run_id)
     if body is None:
         raise DataError(
@@ -91,20 +91,23 @@ def record_of(platform: Platform, spec: ModelSpec, stage: str, run_id: str | Non
 
 
 def own_record(platform: Platform, spec: ModelSpec, stage: str, run_id: str, record: type[R]) -> R | None:
-    """The record a stage left in exactly this run, or None."""
+    """Return the record a stage left in exactly this run, or None."""
     body = platform.ledger.get_record(f"{spec.name}/{stage}", run_id, exact=True)
     return None if body is None else artifacts.from_json(record, body)
 
 
 def known_record(platform: Platform, spec: ModelSpec, stage: str, record: type[R]) -> R | None:
-    """The latest record a stage left in any run, or None."""
+    """Return the latest record a stage left in any run, or None."""
     body = platform.ledger.get_record(f"{spec.name}/{stage}")
     return None if body is None else artifacts.from_json(record, body)
 
 
 @cache
 def code_commit(folder: Path) -> str:
-    """The git commit the code runs from, with `-dirty` when files differ from it; `unknown` outside a checkout."""
+    """Return the git commit the code runs from.
+
+    With `-dirty` when files differ from it; `unknown` outside a checkout.
+    """
 
     def git(*arguments: str) -> str:
         done = subprocess.run(

@@ -53,7 +53,7 @@ class BundlePredictor:
         return np.asarray(self.estimator.predict_proba(self.matrix(frame))) if self.classes else None
 
     def bounds(self, frame: pl.DataFrame, predictions: NDArray[Any]) -> Bounds | None:
-        """The interval around predictions to these rows, or None for a model without one."""
+        """Return the interval around predictions to these rows, or None for a model without one."""
         if self.interval is None:
             return None
         column = self.interval.entity
@@ -62,7 +62,7 @@ class BundlePredictor:
 
 
 def calibrated(spec: ModelSpec, predictor: BundlePredictor, validation: pl.DataFrame) -> BundlePredictor:
-    """The predictor with the interval that the model file asks for.
+    """Return the predictor with the interval that the model file asks for.
 
     Without one where it asks for none, for classes, and where the validation part does not suffice.
     """
@@ -92,5 +92,8 @@ def predictor_of(bundle: training.LoadedBundle) -> BundlePredictor:
 
 
 def open_bundle(folder: Path) -> BundlePredictor:
-    """The predictor in a bundle that stands alone, as MLflow holds it: checked against its own manifest only."""
+    """Return the predictor in a bundle that stands alone, as MLflow holds it.
+
+    It is checked against its own manifest only.
+    """
     return predictor_of(training.load_bundle(folder, expected_manifest_sha256=None))

@@ -47,7 +47,7 @@ class Replay:
 
 
 def report(spec: ModelSpec, platform: Platform, run: Run, result: Subject) -> tuple[str, Decision]:
-    """The report as Markdown with people's words in it, and the decision it shows.
+    """Return the report as Markdown with people's words in it, and the decision it shows.
 
     Evidence that lapsed (the model file changed, say) is reported by its own gates, with the reason on top.
     """
@@ -88,7 +88,7 @@ def replay(changed: ModelSpec, platform: Platform, model: str) -> Replay:
 
 
 def against(spec: ModelSpec, platform: Platform, ref: str) -> str:
-    """What changed in the model file since a git ref, and which past decisions that would flip, as Markdown.
+    """Return what changed in the model file since a git ref, and which past decisions that would flip, as Markdown.
 
     Raises SpecError when the ref is unknown or the file there cannot be read.
     """
@@ -108,7 +108,7 @@ def against(spec: ModelSpec, platform: Platform, ref: str) -> str:
 
 
 def replay_lines(result: Replay) -> list[str]:
-    """A replay as lines of Markdown."""
+    """Return a replay as lines of Markdown."""
     if not result.evaluated and not result.unreadable:
         return ["No past decision is recorded here, so none can be asked again."]
     count = f"{len(result.flips)} of {result.evaluated} past decisions would flip under these gates"
@@ -128,14 +128,14 @@ def changes(before: ModelSpec, after: ModelSpec) -> tuple[Change, ...]:
 
 
 def file_of(models: Path, name: str) -> Path:
-    """The file that holds a model. Raises SpecError when none does."""
+    """Return the file that holds a model. Raises SpecError when none does."""
     if result := find_model(models, name):
         return result[0]
     raise SpecError(f"no file in {models} holds the model {name!r}")
 
 
 def model_at(file: Path, ref: str) -> ModelSpec | None:
-    """The model file as it was at a git ref; None when there was none. Raises SpecError for an unknown ref."""
+    """Return the model file as it was at a git ref; None when there was none. Raises SpecError for an unknown ref."""
     here = file.resolve().parent
     if _git(here, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}") is None:
         raise SpecError(f"git knows no commit {ref!r} in {here}; in continuous integration, fetch it first")

@@ -124,7 +124,7 @@ def release(folder: Path, timeout: float = 60.0) -> bool:
 
 
 def _start(cluster: Cluster) -> None:
-    """Called under `start.lock`, while the server accepts no connection: it is down, or still starting."""
+    """Recover under `start.lock`, while the server accepts no connection: it is down, or still starting."""
     child = None
     if not locks.is_held(cluster.folder / "server.lock"):
         data_folder.prepare(cluster.data)

@@ -83,7 +83,7 @@ def _largest_first(feature: FeatureDrift) -> tuple[int, float, str]:
 
 
 def _deciding(spec: ModelSpec, names: Collection[str], computed: Collection[str]) -> frozenset[str]:
-    """Readings themselves, without those expected to move; computed features only where the model has nothing else.
+    """Select readings themselves, without those expected to move; computed features only without them.
 
     A computed feature repeats the movement of its column. And a day's mean has one independent value a day: over a week
     its PSI is about 1 from chance alone, (bins - 1) / values.
@@ -97,7 +97,7 @@ def _deciding(spec: ModelSpec, names: Collection[str], computed: Collection[str]
 
 
 def _with_corrected_p(features: list[FeatureDrift]) -> list[FeatureDrift]:
-    """The same features with `p_corrected` for all that were measured together."""
+    """Return the same features with `p_corrected` for all that were measured together."""
     p_values = {feature.feature: feature.details["p"] for feature in features if "p" in feature.details}
     by_feature = holm_corrected(p_values)
     return [

@@ -86,7 +86,7 @@ def _worst(statistics: dict[str, DriftStatistic]) -> tuple[Level, str]:
 
 
 def _method(monitoring: MonitoringSpec, reference: ColumnProfile) -> str:
-    """The method of the model file; PSI for categories where that method needs bins in order."""
+    """Return the method of the model file; PSI for categories where that method needs bins in order."""
     name = monitoring.drift_limits.method
     return "psi" if DRIFT_METHODS[name].orders_bins and reference.kind == "category" else name
 
@@ -94,7 +94,7 @@ def _method(monitoring: MonitoringSpec, reference: ColumnProfile) -> str:
 def _movement(
     monitoring: MonitoringSpec, method: str, expected: Bins, actual: Bins
 ) -> dict[str, DriftStatistic]:
-    """The value of the chosen method, which decides, and of the others that can measure the column."""
+    """Return the value of the chosen method, which decides, and of the others that can measure the column."""
     statistics: dict[str, DriftStatistic] = {}
     chosen = monitoring.drift_limits
     warn, act = (

@@ -54,7 +54,7 @@ def window_start(spec: ModelSpec, last_at: datetime | None) -> datetime | None:
 def score(
     spec: ModelSpec, predictor: Predictor, features: pl.DataFrame, version: int, at: datetime
 ) -> pl.DataFrame:
-    """The champion's answer for every row, predicted at `at`.
+    """Return the champion's answer for every row, predicted at `at`.
 
     entity is text, '' without entities; `at` is the row's instant (plus the horizon for forecasting), or the time of
     the prediction where the model has none, and then entity is the row's number. value is the predicted number, or the

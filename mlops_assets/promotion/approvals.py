@@ -54,7 +54,7 @@ def with_people(
     waivers: Sequence[WaiverRecord],
     now: datetime | None,
 ) -> tuple[tuple[GateResult, ...], str]:
-    """The answers after people spoke, and what to add to the reason (empty when nobody did)."""
+    """Return the answers after people spoke, and what to add to the reason (empty when nobody did)."""
     remarks: list[str] = []
     standing: list[GateResult] = []
     for result in results:
@@ -71,7 +71,7 @@ def waiting(
     waivers: Sequence[WaiverRecord],
     now: datetime | None,
 ) -> bool:
-    """True when nothing but a person's answer is missing, and nobody has answered."""
+    """Return whether nothing but a person's verdict is missing, and nobody has given one."""
     standing, _ = with_people(results, None, waivers, now)
     short = [one for one in standing if one.verdict not in ("pass", "not_applicable")]
     asks = all(one.kind in SETTLED_BY_PEOPLE and one.verdict == "not_enough_evidence" for one in short)
@@ -105,5 +105,5 @@ def _with_verdict(result: GateResult, approval: PersonVerdict, now: datetime | N
 
 
 def _holds(expires_at: datetime | None, now: datetime | None) -> bool:
-    """An expiry that cannot be held against a time has passed."""
+    """Return an expiry that cannot be held against a time has passed."""
     return expires_at is None or (now is not None and now < expires_at)

@@ -75,7 +75,7 @@ def _without_primary(measured: Evaluation) -> str | None:
 
 
 def _without_protection(gate: GateParameters, result: GateResult, evidence: Evidence) -> GateResult:
-    """The result, set aside where the champion fails this absolute gate too, on the same rows."""
+    """Return the result, set aside where the champion fails this absolute gate too, on the same rows."""
     measured = evidence.evaluation
     short = result.verdict in ("fail", "not_enough_evidence") and not result.hard
     if (

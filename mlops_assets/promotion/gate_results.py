@@ -16,7 +16,10 @@ from mlops_assets.artifacts import Evidence, GateResult, Metrics, Part
 
 
 def finite(value: object) -> float | None:
-    """The value as a finite float, or None for everything else: missing, NaN, infinite, text, true, too large."""
+    """Return the value as a finite float, or None for everything else.
+
+    That is missing, NaN, infinite, text, true, or too large.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -27,12 +30,12 @@ def finite(value: object) -> float | None:
 
 
 def metric_on(metrics: Mapping[Part, Metrics] | None, part: Part, metric: str) -> float | None:
-    """A metric of one part, or None when it is not a finite number."""
+    """Return a metric of one part, or None when it is not a finite number."""
     return finite(((metrics or {}).get(part) or {}).get(metric))
 
 
 def stored(value: object) -> JsonValue:
-    """A number as it may stand in a record; what is no finite number becomes its name."""
+    """Return a number as it may stand in a record; what is no finite number becomes its name."""
     number = finite(value)
     if number is not None:
         return number
@@ -40,12 +43,12 @@ def stored(value: object) -> JsonValue:
 
 
 def raw(metrics: Mapping[Part, Metrics] | None, part: Part, metric: str) -> Any:
-    """What stands in the record for a metric, whatever it is."""
+    """Return what stands in the record for a metric, whatever it is."""
     return ((metrics or {}).get(part) or {}).get(metric, "missing")
 
 
 def passed(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
-    """The question is answered yes."""
+    """Return the question is answered yes."""
     return GateResult("", kind, "pass", reason, numbers)
 
 
@@ -60,12 +63,12 @@ def hard_failure(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
 
 
 def inconclusive(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
-    """The rows do not suffice to answer: the champion stays."""
+    """Return the rows do not suffice to answer: the champion stays."""
     return GateResult("", kind, "not_enough_evidence", reason, numbers)
 
 
 def not_applicable(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
-    """The question has no meaning here; neither pass nor fail."""
+    """Return the question has no meaning here; neither pass nor fail."""
     return GateResult("", kind, "not_applicable", reason, numbers)
 
 
@@ -91,7 +94,7 @@ def few_comparable_rows(kind: str, evidence: Evidence) -> GateResult | None:
 
 
 def without_champion(kind: str, evidence: Evidence) -> GateResult | None:
-    """The answer of every gate that needs a champion where there is none, or where the record contradicts itself."""
+    """Return the result of a gate that needs a champion where there is none, or where the record contradicts itself."""
     known, measured = evidence.champion.version is not None, evidence.evaluation.champion is not None
     if known and not measured:
         return hard_failure(kind, f"champion v{evidence.champion.version} was not measured on these rows")
@@ -101,10 +104,10 @@ def without_champion(kind: str, evidence: Evidence) -> GateResult | None:
 
 
 def shown(value: float) -> str:
-    """A number for a sentence."""
+    """Return a number for a sentence."""
     return f"{value:.4g}"
 
 
 def percent(share: float) -> str:
-    """A share for a sentence."""
+    """Return a share for a sentence."""
     return f"{100 * share:.3g} %"

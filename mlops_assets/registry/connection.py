@@ -27,7 +27,7 @@ _SECRET: Final = re.compile(r"//[^/@]*@")
 
 
 def listens(tracking_uri: str, patience: float = 1.0) -> bool:
-    """False when a server is named and nothing accepts connections there.
+    """Return False when a server is named and nothing accepts connections there.
 
     Known at once, where MLflow's client would try again and again. True for databases.
     """
@@ -43,7 +43,7 @@ def listens(tracking_uri: str, patience: float = 1.0) -> bool:
 
 
 def mlflow_client(tracking_uri: str) -> Any:
-    """An MlflowClient for tracking and registry at one address (a database URL, or http)."""
+    """Return an MlflowClient for tracking and registry at one address (a database URL, or http)."""
     quiet()
     from mlflow import MlflowClient
     from mlflow.store.db import utils
@@ -80,5 +80,5 @@ def reaching(tracking_uri: str, what: str) -> Iterator[None]:
 
 
 def without_secret(text: str) -> str:
-    """The text without users and passwords in addresses."""
+    """Return the text without users and passwords in addresses."""
     return _SECRET.sub("//", text)

@@ -22,7 +22,7 @@ CODE: Final = Path(__file__).with_name("bundle_model.py")
 
 @contextmanager
 def package(bundle: Path, loader: str) -> Iterator[Path]:
-    """A temporary folder in MLflow's model format that holds a copy of the bundle."""
+    """Yield a temporary folder in MLflow's model format that holds a copy of the bundle."""
     quiet()
     from mlflow import pyfunc
 
@@ -60,7 +60,7 @@ def only_errors(name: str) -> Iterator[None]:
 
 
 def requirements(bundle: Path) -> list[str]:
-    """This project and the packages of the manifest, each with its version."""
+    """List this project and the packages of the manifest, each with its version."""
     manifest = json.loads((bundle / "manifest.json").read_text())
     pinned = [f"{name}=={number}" for name, number in sorted(manifest["environment"]["packages"].items())]
     try:

@@ -19,7 +19,7 @@ from mlops_assets.registry.values import as_key, named_by_part
 
 
 def experiment_name(model: str) -> str:
-    """The experiment of a model: `pump_efficiency_model`."""
+    """Return the experiment of a model: `pump_efficiency_model`."""
     return f"{model}_model"
 
 
@@ -57,7 +57,7 @@ class Registry:
         return self._experiments[model]
 
     def parent_config(self, model: str) -> dict[str, Any]:
-        """Configuration of dagster-mlflow's resource, so that its run lies in the model's experiment."""
+        """Return the configuration of dagster-mlflow's resource, so that its run lies in the model's experiment."""
         self.experiment(model)
         return {
             "experiment_name": experiment_name(model),
@@ -68,7 +68,10 @@ class Registry:
 
     @contextmanager
     def training(self, model: str, parent: str | None = None) -> Iterator[Tracked]:
-        """A run for one training, nested under `parent`. It ends FINISHED, FAILED or KILLED as the block does."""
+        """Open a run for one training, nested under `parent`.
+
+        It ends FINISHED, FAILED or KILLED as the block does.
+        """
         tracked = self.begin(model, parent, ours=True)
         with self.ending(tracked):
             yield tracked

@@ -26,12 +26,12 @@ def as_text(value: Any) -> str:
 
 
 def as_bool(text: str | None) -> bool:
-    """A boolean tag, however it was written: True, true, TRUE."""
+    """Return a boolean tag, however it was written: True, true, TRUE."""
     return (text or "").strip().lower() == "true"
 
 
 def as_key(name: str) -> str:
-    """A name MLflow accepts."""
+    """Return a name MLflow accepts."""
     return _REFUSED.sub("_", name)[:250] or "_"
 
 

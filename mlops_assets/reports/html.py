@@ -95,7 +95,7 @@ def html(
 
 
 def _tiles(evidence: Evidence) -> list[tuple[str, str]]:
-    """The numbers below the headline, each with its label."""
+    """Return the numbers below the headline, each with its label."""
     rows = tables.metric_rows(evidence)
     tiles = [(row.challenger, f"{row.metric}, champion {row.champion}") for row in rows[:2]]
     if rows and rows[0].change != NOTHING:

@@ -224,7 +224,7 @@ def history_rows(history: Sequence[Any]) -> list[tuple[str, ...]]:
 
 
 def _change(comparison: Comparison | None) -> tuple[str, str]:
-    """The change in words and its interval."""
+    """Return the change in words and its interval."""
     if comparison is None or finite(comparison.improvement) is None:
         return NOTHING, NOTHING
     change = _change_in_words(comparison.improvement)

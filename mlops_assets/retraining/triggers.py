@@ -43,7 +43,7 @@ def drift_trigger(report: DriftReport) -> Trigger | None:
 def staleness_trigger(
     spec: ModelSpec, *, champion: int | None, last_compared: datetime | None, now: datetime
 ) -> Trigger | None:
-    """A champion that has not been compared with a challenger for longer than `monitoring.stale_after`.
+    """Return a champion that has not been compared with a challenger for longer than `monitoring.stale_after`.
 
     Counted from the last comparison, promoted or kept, and not from the champion's birth: a champion that nothing beats
     would otherwise ask again every day. Each comparison that is overdue is one fact.

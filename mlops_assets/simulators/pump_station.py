@@ -204,7 +204,7 @@ def _slow(days: NDArray[np.int64], seed: int, stream: int, *, lanes: int = 1, pe
 
 
 def _demand(clock: Array, days: NDArray[np.int64], seed: int) -> Array:
-    """What the town takes, m3/h: two peaks a day, less at weekends, more in summer, weather and chance."""
+    """Return what the town takes, m3/h: two peaks a day, less at weekends, more in summer, weather and chance."""
     hour = (clock % 1) * 24
     peaks = 0.42 * np.exp(-(((hour - 7.5) / 1.8) ** 2)) + 0.34 * np.exp(-(((hour - 19.5) / 2.4) ** 2))
     night = 0.45 * np.exp(-(((hour - 3) / 2.5) ** 2)) + 0.45 * np.exp(-(((hour - 27) / 2.5) ** 2))

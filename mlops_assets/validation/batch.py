@@ -83,7 +83,7 @@ def _measure(batch: Batch, masks: Mapping[str, pl.Expr]) -> dict[str, Any]:
 
 
 def _separate(frame: pl.DataFrame, positions: Mapping[str, pl.Series]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Valid rows, and quarantined rows with the names of the rules they break."""
+    """Return valid rows, and quarantined rows with the names of the rules they break."""
     broken_by = pl.concat(
         [
             pl.DataFrame({"_row": pl.Series([], dtype=pl.UInt32), REASON: pl.Series([], dtype=pl.String)}),

@@ -46,7 +46,7 @@ def _time_order(rule: Rule, measured: Measurements) -> RuleResult:
 
 
 def _freshness(rule: Rule, measured: Measurements) -> RuleResult:
-    """Readings from after the run do not count: one clock set wrong would make stale data look fresh."""
+    """Return readings from after the run do not count: one clock set wrong would make stale data look fresh."""
     batch, limit = measured.batch, measured.batch.spec.validation.freshness
     assert limit is not None
     if reason := batch.why_not(batch.spec.timestamp):

@@ -75,7 +75,7 @@ def _empty_columns(rule: Rule, measured: Measurements) -> RuleResult:
 
 
 def _missing(rule: Rule, measured: Measurements) -> RuleResult:
-    """The column furthest above its own limit decides; the share over all columns follows."""
+    """Return the column furthest above its own limit decides; the share over all columns follows."""
     batch = measured.batch
     if not batch.used:
         return rule_result(rule, passed=False, message="Nothing was checked: no column is used")

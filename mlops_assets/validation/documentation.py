@@ -59,7 +59,7 @@ def _report(title: str, report: Any) -> str:
 
 
 def _escape_raw(content: Any) -> Any:
-    """The library escapes parameters of sentences, but writes headers and cells of tables as they are."""
+    """Return the library escapes parameters of sentences, but writes headers and cells of tables as they are."""
     if isinstance(content, str):
         return escape(content)
     if isinstance(content, list):

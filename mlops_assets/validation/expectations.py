@@ -91,7 +91,7 @@ def run(
 
 
 def questions(rule: Rule, batch: Batch) -> Iterator[Question]:
-    """The expectations that together ask what the rule asks of the rows.
+    """Yield the expectations that together ask what the rule asks of the rows.
 
     None when a column is absent or of a wrong type: then nothing can be asked, which is a failure.
     """
@@ -131,7 +131,7 @@ def _missing(batch: Batch) -> _Asked:
 
 
 def _finite(batch: Batch) -> _Asked:
-    """A row count stands in where no column could hold an infinity, so that something is asked."""
+    """Return a row count stands in where no column could hold an infinity, so that something is asked."""
     names = floats(batch)
     for name in names:
         yield (

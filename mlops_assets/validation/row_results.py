@@ -56,7 +56,7 @@ def row_result(
 
 
 def _extreme(rule: Rule, measured: Measurements) -> tuple[float | None, float | None]:
-    """The value furthest outside the range, or nearest to its end, and the end it is compared with."""
+    """Return the value furthest outside the range, or nearest to its end, and the end it is compared with."""
     assert rule.column is not None
     declared = measured.batch.spec.validation.columns[rule.column]
     low, high = measured.values[f"low:{rule.column}"], measured.values[f"high:{rule.column}"]

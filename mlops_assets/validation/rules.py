@@ -54,7 +54,7 @@ def used_columns(spec: ModelSpec, available: Iterable[str]) -> tuple[str, ...]:
 
 
 def missing_limit(spec: ModelSpec, column: str) -> float:
-    """The share of missing values that this column must stay below: its own limit, else the section's."""
+    """Return the share of missing values that this column must stay below: its own limit, else the section's."""
     declared = spec.validation.columns.get(column)
     own = declared.max_missing if declared else None
     return spec.validation.max_missing if own is None else own

@@ -25,7 +25,7 @@ _WORDS: Final[dict[Kind, str]] = {
 
 
 def kind_of(dtype: pl.DataType) -> Kind | None:
-    """The kind of a polars type; None for nested and other types that no rule understands."""
+    """Return the kind of a polars type; None for nested and other types that no rule understands."""
     if dtype.is_integer():
         return "integer"
     if dtype.is_numeric():
@@ -62,7 +62,7 @@ def wanted_kinds(spec: ModelSpec) -> Iterator[tuple[str, Kind, str]]:
 
 
 def value_kind(value: str | int | float | bool) -> Kind:
-    """The kind of a value written in a model file; a whole number may stand for any number."""
+    """Return the kind of a value written in a model file; a whole number may stand for any number."""
     return "boolean" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
 
 

@@ -84,7 +84,10 @@ def missing_markers(frame: pl.DataFrame) -> tuple[str, ...]:
 
 
 def _odd_markers(values: pl.Series) -> set[str] | None:
-    """The few words of a column of numbers that neither are numbers nor known to mean missing; None for texts."""
+    """Return the few words of a column of numbers that neither are numbers nor known to mean missing.
+
+    None for texts.
+    """
     sampled = sample(values)
     if len(_non_numbers(sampled.unique())) > ODD_MARKERS:
         return None

@@ -77,7 +77,7 @@ def _clock_format(column: pl.Series) -> str | None:
 
 
 def _day_format(column: pl.Series) -> str | None:
-    """The format in which `combine` writes a column of days, None for any other column."""
+    """Return the format in which `combine` writes a column of days, None for any other column."""
     if column.dtype == pl.Date:
         return "%Y-%m-%d"
     if isinstance(column.dtype, pl.Datetime):

@@ -150,7 +150,7 @@ def _all_of(content: Content) -> bytes:
 
 
 def _settings(content: Content, target: str, form: str) -> Iterator[dict[str, Any]]:
-    """Settings worth a try, best first; at last the plain reading, for its message."""
+    """Yield settings worth a try, best first; at last the plain reading, for its message."""
     encoding = _encoding(content)
     encoding_setting = {"encoding": encoding} if encoding else {}
     sample = head(content, LOOKED_AT + 1)
@@ -174,7 +174,10 @@ def _settings(content: Content, target: str, form: str) -> Iterator[dict[str, An
 
 
 def _last_rows(content: Content, encoding: str, separator: str, header: Header) -> list[list[str]]:
-    """The last rows below the header; none of one whose bytes cannot be cut anywhere (UTF-16), unless it is short."""
+    """Return the last rows below the header.
+
+    None of a file whose bytes cannot be cut anywhere (UTF-16), unless it is short.
+    """
     with open_stream(content) as stream:
         size = stream.seek(0, io.SEEK_END)
         stream.seek(max(0, size - LAST_BYTES))
@@ -226,7 +229,7 @@ def _records(text: str, separator: str, whole: bool) -> Rows:
 
 
 def _header(rows: Rows, target: str) -> Header | None:
-    """The first row at the top that names the target."""
+    """Return the first row at the top that names the target."""
     for index, (until, fields) in enumerate(rows[:HEADER_LINES]):
         names = tuple(field.strip().strip('"') for field in fields)
         if target in (*names, *fields, *_unique(names)):
@@ -254,7 +257,10 @@ def _agreement(below: tuple[tuple[str, ...], ...], width: int) -> float:
 
 
 def _heading(header: Header, separator: str) -> dict[str, Any]:
-    """Settings for the lines above the data: what to skip, and names where those of the file cannot be used."""
+    """Return settings for the lines above the data.
+
+    They say what to skip, and names where those of the file cannot be used.
+    """
     if not header.names:
         padded = any(row[0] != row[0].strip() for row in header.below) and separator != " "
         return {"header": False} | ({"trim": True} if padded else {})
@@ -277,7 +283,10 @@ def _heading(header: Header, separator: str) -> dict[str, Any]:
 
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, shortened to what a model file allows, blank ones numbered by column, repeated ones from 2."""
+    """Return the names, shortened to what a model file allows.
+
+    Blank ones are numbered by column, repeated ones from 2.
+    """
     unique: dict[str, None] = {}
     counts: Counter[str] = Counter()
     for index, name in enumerate(names, start=1):

@@ -72,7 +72,7 @@ def _names_class(column: pl.Series, labels: pl.Series) -> str:
 
 
 def _separates_classes(column: pl.Series, labels: pl.Series) -> str:
-    """A number that orders two classes without a miss."""
+    """Return a number that orders two classes without a miss."""
     if not column.dtype.is_numeric():
         return ""
     rows = pl.DataFrame({"a": column.rank(), "b": labels}).drop_nulls()
@@ -88,7 +88,7 @@ def _separates_classes(column: pl.Series, labels: pl.Series) -> str:
 
 
 def _follows(column: pl.Series, labels: pl.Series) -> str:
-    """A value that comes with one rare class only, again and again."""
+    """Return a value that comes with one rare class only, again and again."""
     rows = pl.DataFrame({"a": column.cast(pl.String), "b": labels}).drop_nulls()
     if not 2 <= rows["a"].n_unique() <= 20:
         return ""

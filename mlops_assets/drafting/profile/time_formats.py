@@ -34,7 +34,7 @@ _CODES: Final = {
 
 
 def _shape(form: str) -> re.Pattern[str]:
-    """What a time in this format looks like, to see quickly which formats are worth trying."""
+    """Return what a time in this format looks like, to see quickly which formats are worth trying."""
     parts = re.split(r"(%\.f|%[A-Za-z])", form)
     return re.compile("".join(_CODES.get(part, re.escape(part)) for part in parts))
 
@@ -114,7 +114,7 @@ def format_of_most(column: pl.Series) -> tuple[str | None, tuple[tuple[int, str]
 
 
 def _may_hold_times(column: pl.Series) -> bool:
-    """False where the first value is a time in no format: then no other value is examined."""
+    """Return False where the first value is a time in no format: then no other value is examined."""
     index = column.is_not_null().arg_max()
     first = None if index is None else column[index]
     if first is None or not _DIGITS.search(first):

@@ -188,7 +188,10 @@ def stepped(facts: TimeFacts, instants: pl.Series, entity: pl.Series | None) -> 
 
 
 def _months(alone: pl.DataFrame, own: pl.Series) -> int | None:
-    """The usual step in months, where readings keep to the calendar: 1, 3 or 12 from the same day to the same day."""
+    """Return the usual step in months, where readings keep to the calendar.
+
+    1, 3 or 12 from the same day to the same day.
+    """
     when = pl.col("time")
     month = when.dt.year().cast(pl.Int64) * 12 + when.dt.month()
     late = (when.dt.day() >= 28) & (when.dt.offset_by("1d").dt.day() == 1)

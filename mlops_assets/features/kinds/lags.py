@@ -94,7 +94,7 @@ class Differences(FeatureKind):
 
 
 def _position(line: Line) -> pl.Expr:
-    """The number of earlier readings of the same entity, for each row."""
+    """Return the number of earlier readings of the same entity, for each row."""
     return pl.lit(pl.Series(np.arange(len(line.times)) - np.repeat(line.starts[:-1], np.diff(line.starts))))
 
 

@@ -120,7 +120,7 @@ def read(file: Path) -> ApprovalFile:
 
 
 def alert_about(read: FileResult, platform: Platform, run: Run) -> bool:
-    """An alert for a file that was not accepted, once per content of the file. True for the first."""
+    """Return an alert for a file that was not accepted, once per content of the file. True for the first."""
     try:
         content = read.file.read_text(encoding="utf-8", errors="replace")
     except OSError:

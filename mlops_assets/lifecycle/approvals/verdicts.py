@@ -58,7 +58,7 @@ def subject(
     version: int | None = None,
     evidence_hash: str | None = None,
 ) -> Subject:
-    """The evidence that is meant: by hash (or its first 12 characters), else the newest of a version, else the newest.
+    """Return the evidence that is meant: by hash (or its first 12 characters), else the newest.
 
     Raises EvidenceError when the hash is unknown, altered, ambiguous or another version's.
     """
@@ -88,7 +88,7 @@ def waiting(specs: Sequence[ModelSpec], platform: Platform, run: Run) -> tuple[S
 
 
 def with_verdicts(platform: Platform, target: Subject, now: datetime) -> Evidence:
-    """The evidence with people's words in its answers, for showing; its hash stays that of the record."""
+    """Return the evidence with people's words in its answers, for showing; its hash stays that of the record."""
     approval = platform.ledger.approval(target.evidence_hash)
     gates, _ = promotion.with_people(
         target.evidence.gates, approval, platform.ledger.waivers(target.model, now), now

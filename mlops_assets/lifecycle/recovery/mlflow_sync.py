@@ -85,7 +85,7 @@ def _check_champion_version(platform: Platform, spec: ModelSpec, run: Run) -> No
 
 
 def check_ledger(platform: Platform, run: Run) -> tuple[str, ...]:
-    """The ledger's own rules, checked across its tables: an alert for each that is broken, once a day."""
+    """Return the ledger's own rules, checked across its tables: an alert for each that is broken, once a day."""
     broken = tuple(invariants(platform.ledger))
     for sentence in broken:
         send_alert(

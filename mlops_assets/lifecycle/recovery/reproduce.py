@@ -164,7 +164,7 @@ def _machine(environment: Mapping[str, Any]) -> str:
 def _features(
     spec: ModelSpec, platform: Platform, tables: dict[str, TableVersion]
 ) -> tuple[pl.DataFrame, list[str]]:
-    """The features as recorded, and whether today's code builds the same from the recorded readings."""
+    """Return the features as recorded, and whether today's code builds the same from the recorded readings."""
     for name in (stages.FEATURES, stages.VALIDATED_DATA):
         if name not in tables:
             raise DataError(f"it is not recorded which version of '{name}' it was trained on")
@@ -192,7 +192,7 @@ def _trained(spec: ModelSpec, winner: Any, split: Split, run: Run) -> BundlePred
 
 
 def _predictions(ours: Any, theirs: Any, inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """What both say to the same rows: probabilities for classes, else numbers."""
+    """Return what both say to the same rows: probabilities for classes, else numbers."""
     if isinstance(ours, BundlePredictor) and isinstance(theirs, BundlePredictor):
         return _of(ours, inputs), _of(theirs, inputs)
     ask = "predict_proba" if ours.classes else "predict"

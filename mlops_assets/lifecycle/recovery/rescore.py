@@ -102,7 +102,10 @@ def _again(
     made: pl.DataFrame,
     run: Run,
 ) -> pl.DataFrame:
-    """The champion's answers for the keys in `made`, from the readings each batch was made from, else from others."""
+    """Return the champion's predictions for the keys in `made`.
+
+    From the readings each batch was made from, else from others.
+    """
     columns = {
         "entity": pl.String(),
         "at": pl.Datetime("us", "UTC"),
@@ -148,7 +151,7 @@ def _keys(spec: ModelSpec, rows: int, at: datetime | None) -> dict[str, pl.Expr]
 def _readings(
     spec: ModelSpec, platform: Platform, made: pl.DataFrame
 ) -> Iterator[tuple[TableVersion, datetime | None]]:
-    """Validated tables to look in: those of the batches themselves, newest first, then every other version.
+    """Yield validated tables to look in: those of the batches themselves, newest first, then every other version.
 
     Where the model has no timestamp a row is known by its number in its batch, so only that batch's table will do.
     """

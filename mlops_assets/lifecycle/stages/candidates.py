@@ -92,7 +92,7 @@ def fit_candidates(
 def _cross_validated(
     spec: ModelSpec, split: Split, started: float, run: Run, fits: list[Trained | Candidate]
 ) -> list[Trained | Candidate]:
-    """The candidates with their means over the folds, each fitted with the parameters that it has."""
+    """Return the candidates with their means over the folds, each fitted with the parameters that it has."""
     trained = [one for one in fits if isinstance(one, Trained)]
     tasks = [
         Task(
@@ -202,21 +202,21 @@ def best_index(spec: ModelSpec, candidates: Sequence[Candidate]) -> int:
 
 
 def _ranked_by(spec: ModelSpec, candidate: Candidate) -> float:
-    """The primary metric that ranks a trained candidate; NaN where cross-validation could not measure it."""
+    """Return the primary metric that ranks a trained candidate; NaN where cross-validation could not measure it."""
     if spec.split.cross_validation is None:
         return candidate.metrics["validation"][spec.evaluation.primary]
     return (candidate.cross_validation or {}).get(spec.evaluation.primary, float("nan"))
 
 
 def best_of(spec: ModelSpec, fits: Sequence[Trained | Candidate]) -> Trained:
-    """The best of what was fitted here. Raises TrainingError as `best_place` does."""
+    """Return the best of what was fitted here. Raises TrainingError as `best_place` does."""
     winner = fits[best_index(spec, [one.candidate if isinstance(one, Trained) else one for one in fits])]
     assert isinstance(winner, Trained)
     return winner
 
 
 def _searching(spec: ModelSpec, algorithms: Sequence[str]) -> ModelSpec:
-    """The model file with a search for these algorithms alone."""
+    """Return the model file with a search for these algorithms alone."""
     search = spec.training.search
     if search is not None:
         spaces = {name: space for name, space in search.spaces.items() if name in algorithms}
@@ -247,7 +247,7 @@ def _predictor(
 
 
 def _loss(spec: ModelSpec, split: Split, predictor: BundlePredictor) -> float:
-    """The primary metric on the validation part, turned so that less is better."""
+    """Return the primary metric on the validation part, turned so that less is better."""
     return _order(spec)(evaluation.measure(spec, predictor, split.validation)[spec.evaluation.primary])
 
 

@@ -161,7 +161,7 @@ def _with_waivers(evidence: Evidence, waivers: Sequence[Waiver], run: Run) -> Ev
 
 
 def stored_as(bundle: LoadedBundle) -> tuple[str, ...]:
-    """What to know of how a model is stored before it is trusted."""
+    """Return what to know of how a model is stored before it is trusted."""
     if bundle.manifest.pickled is None:
         return ()
     warning = (
@@ -191,7 +191,10 @@ def _analysis_number(spec: ModelSpec, platform: Platform, champion: ChampionRef,
 def _accumulated(
     spec: ModelSpec, platform: Platform, champion: ChampionRef, version: int
 ) -> tuple[SequentialTest, ...]:
-    """The tests that accumulate over looks, after the newest earlier look with this champion and this model file."""
+    """Return the tests that accumulate over looks.
+
+    After the newest earlier look with this champion and this model file.
+    """
     if champion.version is None:
         return ()
     for row in sorted(platform.ledger.versions(spec.name), key=lambda row: row.version, reverse=True):

@@ -47,7 +47,7 @@ def drift_triggers(spec: ModelSpec, platform: Platform, _now: datetime) -> list[
 
 
 def staleness_triggers(spec: ModelSpec, platform: Platform, now: datetime) -> list[Trigger]:
-    """A champion that was last compared with a challenger longer ago than `monitoring.stale_after`."""
+    """Return a champion that was last compared with a challenger longer ago than `monitoring.stale_after`."""
     champion = platform.ledger.champion(spec.name)
     compared = [e.at for e in platform.ledger.history(spec.name, None) if e.action in ("promoted", "kept")]
     return _some(

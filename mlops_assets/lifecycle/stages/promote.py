@@ -86,7 +86,7 @@ def apply_decision(
 def decision_on(
     spec: ModelSpec, platform: Platform, evidence: Evidence, evidence_hash: str, run: Run
 ) -> tuple[Decision, bool]:
-    """What the gates and people say of recorded evidence now, and whether only a person's answer is missing.
+    """Return what the gates and people say of recorded evidence now, and whether only a person's answer is missing.
 
     A person's no counts also where no gate asked for one. Raises EvidenceError as `promotion.recheck`.
     """
@@ -139,7 +139,10 @@ def _supersede(platform: Platform, run: Run, model: str, version: int) -> None:
 
 
 def stored_evidence(platform: Platform, evidence_hash: str, version: int) -> Evidence:
-    """The evidence as recorded, its hash verified by the ledger. Raises EvidenceError when it is another version's."""
+    """Return the evidence as recorded, its hash verified by the ledger.
+
+    Raises EvidenceError when it is another version's.
+    """
     evidence = from_json(Evidence, platform.ledger.evidence(evidence_hash).body)
     if evidence.version != version:
         raise EvidenceError(

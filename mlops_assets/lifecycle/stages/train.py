@@ -57,7 +57,7 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
 
 
 def to_train_on(spec: ModelSpec, platform: Platform, run: Run) -> FeaturesRecord | None:
-    """The features to train on, or None when there is nothing to do.
+    """Return the features to train on, or None when there is nothing to do.
 
     `run.reuse`, and nothing changed since a challenger was judged. Raises what `training.check` raises.
     """
@@ -161,7 +161,10 @@ def keep_model(spec: ModelSpec, platform: Platform, run: Run, model: TrainedMode
 
 
 def log_candidate(tracked: Tracked, fit: Trained | Candidate, task: str | None = None) -> Candidate:
-    """The candidate with the MLflow run it was logged to, losses at every step included. task: see `Tracked`."""
+    """Return the candidate with the MLflow run it was logged to, losses at every step included.
+
+    task: see `Tracked`.
+    """
     if isinstance(fit, Candidate):
         return replace(fit, mlflow_run_id=tracked.candidate(fit, task=task))
     steps = [(progress.step, progress.values) for progress in fit.history]
@@ -172,7 +175,7 @@ def log_candidate(tracked: Tracked, fit: Trained | Candidate, task: str | None =
 def description(
     spec: ModelSpec, record: FeaturesRecord, frame: pl.DataFrame, run: Run
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """What MLflow is told of a training before it starts: params, then tags."""
+    """Return what MLflow is told of a training before it starts: params, then tags."""
     times = frame[spec.timestamp].sort() if spec.timestamp else None
     params: dict[str, object] = {
         "model_type": spec.problem,

@@ -67,7 +67,7 @@ def reproducible(params: Reproducible, evidence: Evidence) -> GateResult:
 
 
 def importance_shift(params: ImportanceShift, evidence: Evidence) -> GateResult:
-    """The challenger looks at much the same features as the champion."""
+    """Return the challenger looks at much the same features as the champion."""
     if (outcome := without_champion(params.kind, evidence)) is not None:
         return outcome
     if evidence.importance_correlation is None:
@@ -87,12 +87,12 @@ def importance_shift(params: ImportanceShift, evidence: Evidence) -> GateResult:
 
 
 def approval(params: Approval, evidence: Evidence) -> GateResult:
-    """Always waits: a person's answer binds to the hash of the evidence, so it cannot stand inside it."""
+    """Wait always: a person's verdict binds to the hash of the evidence, so it cannot stand inside it."""
     return inconclusive(params.kind, f"waits for a person to approve version {evidence.version}")
 
 
 def python(params: PythonGate, evidence: Evidence) -> GateResult:
-    """A user's own function; what it raises, and any answer but true or false, refuses."""
+    """Return a user's own function; what it raises, and any answer but true or false, refuses."""
     module, _, name = params.function.partition(":")
     try:
         user_function = getattr(import_module(module), name)

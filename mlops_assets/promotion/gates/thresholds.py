@@ -33,7 +33,7 @@ from mlops_assets.promotion.gates.champion import is_beyond, limit_to_beat, mild
 
 
 def metric_at_most(params: MetricAtMost, evidence: Evidence) -> GateResult:
-    """The metric is finite and not above the limit."""
+    """Return the metric is finite and not above the limit."""
     value = metric_on(evidence.evaluation.challenger, params.on, params.metric)
     if value is None:
         return _unmeasured(params, evidence)
@@ -46,7 +46,7 @@ def metric_at_most(params: MetricAtMost, evidence: Evidence) -> GateResult:
 
 
 def metric_at_least(params: MetricAtLeast, evidence: Evidence) -> GateResult:
-    """The metric is finite and not below the limit."""
+    """Return the metric is finite and not below the limit."""
     value = metric_on(evidence.evaluation.challenger, params.on, params.metric)
     if value is None:
         return _unmeasured(params, evidence)
@@ -78,7 +78,7 @@ def beats_baseline(params: BeatsBaseline, evidence: Evidence) -> GateResult:
 
 
 def _against(params: BeatsBaseline, rival: Rival, value: float) -> GateResult:
-    """The result against one naive baseline."""
+    """Return the result against one naive baseline."""
     kind, metric = params.kind, params.metric
     test = mildest_comparison(rival.comparisons, metric, params.on, params.confidence or 0.0)
     naive = None if test is None else finite(test.champion)

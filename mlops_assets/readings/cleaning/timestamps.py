@@ -179,7 +179,10 @@ def unreadable_times(column: pl.Series, spec: RepairsSpec) -> pl.Series:
 
 
 def _parsed(column: pl.Series, spec: RepairsSpec) -> tuple[pl.Series, pl.Series, pl.Series]:
-    """The text without spaces around it, the times that name no zone, and those that do; null where neither reads."""
+    """Return the text without spaces around it, the times that name no zone, and those that do.
+
+    Null where neither reads.
+    """
     text = column.str.strip_chars()
     text = text.set(text.str.len_chars() == 0, None)
     if spec.timestamp_format is not None:
@@ -206,7 +209,7 @@ def _refuse_distant(text: pl.Series, parsed: pl.Series, where: str) -> None:
 
 
 def _completed(text: pl.Series, form: str) -> tuple[pl.Series, str]:
-    """What a format leaves open, filled with the first of it: a month's first day, an hour's first minute."""
+    """Return what a format leaves open, filled with the first of it: a month's first day, an hour's first minute."""
     bare = re.sub(r"%(?:[-_0#:.]|\d)*", "%", form)
     codes = {bare[at + 1] for at, letter in enumerate(bare[:-1]) if letter == "%"}
     for wanted, otherwise, code, first in (

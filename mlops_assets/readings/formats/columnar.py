@@ -62,7 +62,7 @@ def read_parquet_of_window(path: Path, source: FileSource, request: Request, whe
 
 
 def _window(schema: pl.Schema, request: Request) -> pl.Expr | None:
-    """The rows of the window and those without a time; None where the file cannot tell."""
+    """Return the rows of the window and those without a time; None where the file cannot tell."""
     kind = schema.get(request.timestamp) if request.timestamp else None
     if request.start is None or request.timestamp is None or not isinstance(kind, pl.Datetime):
         return None
@@ -73,7 +73,7 @@ def _window(schema: pl.Schema, request: Request) -> pl.Expr | None:
 
 
 def _collected(rows: pl.LazyFrame, window: pl.Expr | None, limits: Limits, where: str) -> pl.DataFrame:
-    """The rows, once their number, which stands in the file's footer, is within the limits."""
+    """Return the rows, once their number, which stands in the file's footer, is within the limits."""
     width = len(rows.collect_schema())
     check_size(1, width, limits, where)
     total = rows.select(pl.len()).collect().item()
@@ -133,7 +133,7 @@ def read_avro(content: bytes, source: FileSource, where: str, _text: frozenset[s
 
 
 def _within(records: Any, limits: Limits, where: str) -> Iterator[Any]:
-    """The records, as long as their values are within the limit: a small block may unpack to a huge one."""
+    """Yield the records, as long as their values are within the limit: a small block may unpack to a huge one."""
     cells = 0
     for record in records:
         cells += len(record) if isinstance(record, dict) else 1

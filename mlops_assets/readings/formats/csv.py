@@ -139,7 +139,7 @@ def _header(text: Text, source: FileSource, separator: str, where: str) -> tuple
 def _read_repaired(
     text: Text, preamble: Preamble, names: Row, source: FileSource, text_columns: frozenset[str], where: str
 ) -> tuple[pl.DataFrame, list[Repair]]:
-    """The data written anew, line by line, every record with as many fields as there are names."""
+    """Return the data written anew, line by line, every record with as many fields as there are names."""
     separator = source.separator or ","
     counts: RepairCounts = Counter()
     padded = _padded_quotes(text, preamble, separator) if source.trim else 0

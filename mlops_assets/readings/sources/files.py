@@ -132,7 +132,7 @@ def _bytes(content: bytes | Path, where: str) -> bytes:
 
 
 def _delimited_of_file(path: Path, source: FileSource, request: Request, where: str) -> Parsed:
-    """A local file, which is not taken into memory as it is."""
+    """Return a local file, which is not taken into memory as it is."""
     try:
         if not head(path).strip() and not path.read_bytes().strip():
             raise SourceError(f"{where} is empty")

@@ -118,5 +118,5 @@ def by_slice(
 
 
 def _number(value: Any) -> float:
-    """A stored number; NaN for what was not measured."""
+    """Return a stored number; NaN for what was not measured."""
     return float(value) if isinstance(value, int | float | str) else float("nan")

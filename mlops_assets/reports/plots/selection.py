@@ -84,7 +84,7 @@ def draw_plots(
 
 
 def _forecast(spec: ModelSpec, scored: Scored, frame: pl.DataFrame, when: list[Any] | None) -> bytes:
-    """The forecast of one entity where there are several: lines that jump between entities show nothing."""
+    """Return the forecast of one entity where there are several: lines that jump between entities show nothing."""
     if spec.entity is None or frame.is_empty():
         return plots.forecast(scored, when, spec.target)
     entity = frame[spec.entity][-1]

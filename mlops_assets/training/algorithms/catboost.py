@@ -96,7 +96,7 @@ class CatBoost(BoostingAlgorithm):
         return named_loss(self.name, loss, {"cross_entropy": "Logloss", "focal": focal}, "cross_entropy")
 
     def _level(self, target: Floats) -> tuple[float, float, float]:
-        """What is taken from the target, what it is divided by, and the score that the first tree begins from."""
+        """Return what is taken from the target, what it is divided by, and the score of the first tree."""
         loss = None if self.classes else self.params.get("loss")
         if loss in ROBUST:
             return float(np.median(target)), robust_scale(target), 0.0

@@ -81,7 +81,7 @@ class Embedding(Gru):
 
 
 def _temperature(squares: Floats, truth: Floats) -> float:
-    """The best of `TEMPERATURES` by log loss.
+    """Return the best of `TEMPERATURES` by log loss.
 
     Targets are drawn in by one row in all, as Platt (1999) does: few rows that all happen to be right are no
     reason to be certain.

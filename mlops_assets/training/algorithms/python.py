@@ -44,7 +44,7 @@ class Python(ScikitAlgorithm):
     _pickled: bool = False
 
     def __init__(self, problem: Problem, params: Mapping[str, Any] | None = None) -> None:
-        """Raises TrainingError when the import path does not lead to a class with fit and predict."""
+        """Import the estimator; raise TrainingError when the path does not lead to a class with fit and predict."""
         super().__init__(problem, params)
         module, _, name = str(self.params.get("estimator", "")).partition(":")
         if not module or not name:

@@ -122,7 +122,7 @@ class Recursive(Algorithm):
         )
 
     def _examples(self, values: Floats, column_layout: Layout) -> tuple[Floats, Floats]:
-        """What was before each row's instant and at it, and the target then; rows that do not know it left out."""
+        """Return what was before each row's instant and at it, and the target then, for rows that know it."""
         past = window(values, column_layout.past[main_channel(self.name, column_layout)])
         others = [
             _filled(window(values, column_layout.past[name]))[:, -1]

@@ -193,7 +193,7 @@ def _searched(
 
 
 def _best_known(study: Any) -> Any:
-    """The best trial that an earlier run may have left, or None."""
+    """Return the best trial that an earlier run may have left, or None."""
     from optuna.trial import TrialState
 
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

@@ -325,7 +325,7 @@ class Algorithm(ABC):
         return self._transform_own_history(values, when)
 
     def _transform_own_history(self, values: Floats, when: str) -> Floats:
-        """The target's own past on the scale of the target.
+        """Return the target's own past on the scale of the target.
 
         Whoever reads on from one to the other compares like with like. Other columns, lags and windows of the
         target among them, stay as they are.

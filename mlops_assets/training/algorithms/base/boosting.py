@@ -58,7 +58,7 @@ class BoostingAlgorithm(Algorithm):
 
     @abstractmethod
     def _errors(self) -> tuple[type[Exception], ...]:
-        """What the library raises for a file that it cannot read."""
+        """Return what the library raises for a file that it cannot read."""
 
     def _fit(self, data: FitData) -> None:
         params = {name: value for name, value in self.params.items() if value is not None}

@@ -52,7 +52,7 @@ class ScikitAlgorithm(Algorithm):
 
     @abstractmethod
     def _estimator_for(self, data: FitData) -> Any:
-        """The estimator, not yet fitted."""
+        """Return the estimator, not yet fitted."""
 
     def _fit(self, data: FitData) -> None:
         estimator = self._estimator_for(data)
@@ -85,7 +85,10 @@ def limit_threads(threads: int) -> Any:
 
 @lru_cache(maxsize=1)
 def _thread_pools(_modules: int) -> Any:
-    """The pools of the process. Looking for them takes 4 ms, so it is done again only when something was imported."""
+    """Return the pools of the process.
+
+    Looking for them takes 4 ms, so it is done again only when something was imported.
+    """
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
@@ -145,7 +148,7 @@ def repeatable(body: bytes) -> bytes:
 
 
 def _without_padding(body: bytes) -> bytes:
-    """The same array with zero in the gaps between the fields of its records, where memory left what it held."""
+    """Return the same array with zero in the gaps between the fields of its records, where memory left what it held."""
     array = np.load(io.BytesIO(body), allow_pickle=False)
     if array.dtype.names is None:
         return body

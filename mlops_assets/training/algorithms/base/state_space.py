@@ -91,7 +91,7 @@ class StateSpaceAlgorithm(Algorithm):
 
     @abstractmethod
     def _model(self, series: Floats, others: Floats) -> Any:
-        """The statsmodels model of a standardized series and its exogenous columns (points, columns)."""
+        """Return the statsmodels model of a standardized series and its exogenous columns (points, columns)."""
 
     @classmethod
     def import_library(cls) -> None:
@@ -234,7 +234,7 @@ class StateSpaceAlgorithm(Algorithm):
         return column_layout, gaps.astype(np.int64)
 
     def _weights(self, gap: int, known: NDArray[np.bool_]) -> Forecast:
-        """The same for all rows of a kind; kinds are few, and come back with every call."""
+        """Return the same for all rows of a kind; kinds are few, and come back with every call."""
         kind = gap, known.tobytes()
         if kind not in self._weights_cache:
             if len(self._weights_cache) >= CACHED_WEIGHTS:

@@ -66,7 +66,7 @@ class DeepAlgorithm(Algorithm):
 
     @abstractmethod
     def _encoder(self, width: int, options: Mapping[str, Any]) -> Any:
-        """A torch module from (rows, steps, width) to (rows, units)."""
+        """Return a torch module from (rows, steps, width) to (rows, units)."""
 
     @property
     def native(self) -> Any:
@@ -177,7 +177,7 @@ class DeepAlgorithm(Algorithm):
         return np.asarray((target - level) / width, dtype=np.float32)
 
     def _outputs(self, values: Floats) -> Floats:
-        """What the network gives, shape (rows, numbers)."""
+        """Return what the network gives, shape (rows, numbers)."""
         import torch
 
         sequence, plain = self._scaled(values)
