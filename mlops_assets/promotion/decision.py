@@ -57,10 +57,10 @@ def evaluate_gate(name: str, gate: GateParameters, evidence: Evidence) -> GateRe
     """
     kind = gate.kind
     parameters = gate.model_dump(mode="json")
-    if (reason := _without_primary(evidence.evaluation)) is not None:
-        return GateResult(name, kind, "fail", reason, {"asked": parameters}, hard=True)
     try:
         result = _without_protection(gate, GATES[kind](gate, evidence), evidence)
+        if not result.hard and (unmeasured := _without_primary(evidence.evaluation)) is not None:
+            result = replace(result, verdict="fail", reason=unmeasured, hard=True)
         return replace(result, gate=name, kind=kind, numbers={**result.numbers, "asked": parameters})
     except Exception as error:  # noqa: BLE001 - a gate that breaks, of ours or a user's, must never let anything through
         reason = f"the gate raised {type(error).__name__}: {error}"

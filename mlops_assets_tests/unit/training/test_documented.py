@@ -22,7 +22,7 @@ PROBLEMS = {
 def table() -> dict[str, list[str]]:
     """The first table of the page: by name, the cells after it."""
     lines = PAGE.read_text().splitlines()
-    begin = lines.index("| algorithm | problems | extra | gaps | past | SHAP | stored as |")
+    begin = lines.index("| algorithm | problems | extra | missing values | history | SHAP | stored as |")
     rows_of = {}
     for line in lines[begin + 2 :]:
         if not line.startswith("|"):
