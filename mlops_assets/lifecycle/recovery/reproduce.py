@@ -186,7 +186,8 @@ def _other_split(platform: Platform, model: str, version: int, split: Split) -> 
 def _trained(spec: ModelSpec, winner: Any, split: Split, run: Run) -> BundlePredictor:
     choice = AlgorithmChoice(name=winner.name, params=winner.params)
     alone = spec.training.model_copy(update={"algorithms": (choice,), "search": None})
-    only = spec.model_copy(update={"training": alone})
+    unranked = spec.split.model_copy(update={"cross_validation": None})  # one candidate needs no rank
+    only = spec.model_copy(update={"training": alone, "split": unranked})
     preparation = features.fit_preparation(only, split.train)
     return best_of(only, fit_candidates(only, split, preparation, time.monotonic(), run)).predictor
 
