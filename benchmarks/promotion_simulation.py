@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops_assets.evaluation.comparison import compare, spent_confidence
+from mlops_assets.evaluation.comparison import compare
+from mlops_assets.evaluation.sequential import spent_confidence
 from mlops_assets.metrics import Scored
 
 Floats = NDArray[np.float64]

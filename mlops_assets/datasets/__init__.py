@@ -4,10 +4,11 @@ Comes in: frames, and who wrote them. Goes out: `TableVersion`s, and exactly the
 What the rows mean, and whether they are good, is for the packages above.
 """
 
+from mlops_assets.datasets.commits import Commit
 from mlops_assets.datasets.content import content_hash, storable
 from mlops_assets.datasets.difference import ColumnChange, Difference, diff
 from mlops_assets.datasets.pinning import Tag, checkout, restore, tag, tagged, tags, verify
-from mlops_assets.datasets.tables import Commit, Datasets
+from mlops_assets.datasets.tables import Datasets
 
 __all__ = [
     "ColumnChange",

@@ -11,15 +11,15 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 import polars as pl
 
 from mlops_assets.artifacts import TableVersion
+from mlops_assets.datasets.commits import COMMIT_PREFIX, Commit, commits_of
 from mlops_assets.datasets.content import content_hash, storable
 from mlops_assets.errors import DataError
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 ATTEMPTS: Final = 30
-_PREFIX: Final = "mlops."
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}")
 _UNSAFE: Final = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\^|`]")
 """In a folder's name: delta-rs takes `%20` for a space, a backslash for a slash, and panics on the others."""
@@ -38,18 +37,6 @@ _KEEP_FOR_EVER: Final = {
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One entry of a table's log: the version, and who or what made it, when and from which code."""
-
-    version: TableVersion
-    operation: str
-    at: datetime
-    run_id: str
-    code_commit: str
-    author: str
 
 
 class Datasets:
@@ -112,7 +99,7 @@ class Datasets:
         """
         for attempt in range(ATTEMPTS):
             known = self._open(model, table)
-            newest = next(_commits(model, table, known), None) if known is not None else None
+            newest = next(commits_of(model, table, known), None) if known is not None else None
             frame = storable(change(self.read(newest.version) if newest and reads else None))
             if not frame.width:
                 raise DataError(f"{model}/{table}: a frame without columns cannot become a table")
@@ -198,7 +185,7 @@ class Datasets:
     def latest(self, model: str, table: str) -> TableVersion | None:
         """Return the newest version, or None when the table was never written."""
         delta = self._open(model, table)
-        newest = next(_commits(model, table, delta), None) if delta is not None else None
+        newest = next(commits_of(model, table, delta), None) if delta is not None else None
         return newest.version if newest else None
 
     def version(self, model: str, table: str, number: int) -> TableVersion:
@@ -213,7 +200,7 @@ class Datasets:
     def log(self, model: str, table: str, limit: int | None = None) -> list[Commit]:
         """Return the table's versions, newest first; empty when it was never written."""
         delta = self._open(model, table)
-        return list(_commits(model, table, delta, limit)) if delta is not None else []
+        return list(commits_of(model, table, delta, limit)) if delta is not None else []
 
     def location(self, model: str, table: str) -> str:
         """Address of the Delta table. Raises DataError for names that are no plain words."""
@@ -263,7 +250,9 @@ class Datasets:
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         # No retries inside delta-rs: it would let an overwrite slip on top of rows it has not seen.
-        properties = CommitProperties({_PREFIX + k: v for k, v in metadata.items()}, max_commit_retries=0)
+        properties = CommitProperties(
+            {COMMIT_PREFIX + k: v for k, v in metadata.items()}, max_commit_retries=0
+        )
         try:
             if latest is None:
                 write_deltalake(
@@ -285,41 +274,3 @@ class Datasets:
                 return False
             raise DataError(f"{model}/{table} could not be written: {error}") from None
         return True
-
-
-def _commits(model: str, table: str, delta: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
-    """Our own commits, newest first; maintenance by other tools changes no rows and is passed over.
-
-    A commit's number is the one we wrote into it. delta-rs counts down from the version it has open, and is off when
-    another writer came in between.
-    """
-    result: list[int] = []
-    # Reading one entry is enough nearly always; the whole log costs a file each.
-    for depth in (1, None):
-        for entry in delta.history(depth):
-            if limit is not None and len(result) >= limit:
-                return
-            number = int(entry.get(_PREFIX + "version", -1))
-            if number >= 0 and (not result or number < result[-1]):
-                result.append(number)
-                yield _commit_of(model, table, entry)
-
-
-def _commit_of(model: str, table: str, entry: Mapping[str, Any]) -> Commit:
-    reported = {key.removeprefix(_PREFIX): value for key, value in entry.items() if key.startswith(_PREFIX)}
-    version = TableVersion(
-        model=model,
-        table=table,
-        version=int(reported["version"]),
-        content_hash=reported["content_hash"],
-        rows=int(reported["rows"]),
-        columns=tuple(json.loads(reported["columns"])),
-    )
-    return Commit(
-        version=version,
-        operation=reported["operation"],
-        at=datetime.fromisoformat(reported["at"]),
-        run_id=reported["run_id"],
-        code_commit=reported["code_commit"],
-        author=reported["author"],
-    )

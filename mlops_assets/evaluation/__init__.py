@@ -6,8 +6,10 @@ Fitting belongs to `training`; whether the numbers are good enough is decided in
 
 from mlops_assets.artifacts import Evaluation
 from mlops_assets.evaluation.assessment import evaluate, measure
-from mlops_assets.evaluation.comparison import compare, relative_improvement, spent_confidence
+from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.explanation import ShapValues, explain, importance_correlation, ranking
+from mlops_assets.evaluation.improvement import relative_improvement
+from mlops_assets.evaluation.sequential import spent_confidence
 
 __all__ = [
     "Evaluation",

@@ -24,12 +24,13 @@ from mlops_assets.artifacts import (
 from mlops_assets.errors import DataError
 from mlops_assets.evaluation.baseline import Baseline, baseline
 from mlops_assets.evaluation.class_rows import class_rows
-from mlops_assets.evaluation.comparison import clusters_of, compare, entities_of, spent_confidence
+from mlops_assets.evaluation.clusters import clusters_of, entities_of
+from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.fairness import fairness_rows
 from mlops_assets.evaluation.interval_note import interval_note
 from mlops_assets.evaluation.latency import measure_latency
 from mlops_assets.evaluation.scoring import in_order, known_classes, score, truth_column
-from mlops_assets.evaluation.sequential import sequential_test
+from mlops_assets.evaluation.sequential import sequential_test, spent_confidence
 from mlops_assets.evaluation.slices import slice_rows
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec

@@ -111,3 +111,17 @@ def _block_seconds(rows: pl.DataFrame) -> float:
     step = float(np.median(np.diff(instants))) / 1e6 if instants.size > 1 else 1.0
     length = block_length(rows["gain"].to_numpy() - float(rows["gain"].to_numpy().mean()))
     return max(1.0, math.ceil(LENGTH_FACTOR * length)) * max(step, 1e-3)
+
+
+def spent_confidence(confidence: float, look: int) -> float:
+    """Return the two-sided confidence of the `look`-th comparison (from 1) with the same champion.
+
+    Repeated testing inflates the false-positive rate, so alpha is spent over looks: look k may err with probability
+    (1 - confidence) / (k (k + 1)), which adds up to 1 - confidence over any number of looks. The first look has
+    `confidence` itself.
+
+    Args:
+        confidence: Two-sided, for all looks together.
+        look: Number of this comparison.
+    """
+    return 1.0 - 2.0 * (1.0 - confidence) / (look * (look + 1))

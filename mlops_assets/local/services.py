@@ -19,7 +19,7 @@ from mlops_assets.local import front, processes, sockets
 from mlops_assets.local.environment import dagster_home, environment
 from mlops_assets.local.ports import HOST, listen, port_of
 from mlops_assets.local.probes import gives_definitions, heartbeats, load_error, responds, unix_url
-from mlops_assets.local.supervisor import Service
+from mlops_assets.local.supervised import Service
 from mlops_assets.settings import Settings, Stores
 
 DEFINITIONS = "mlops_assets.definitions"

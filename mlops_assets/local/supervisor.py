@@ -9,90 +9,18 @@ their own, and none of them asks whether a service is ready or says so in words.
 
 from __future__ import annotations
 
-import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import logs, processes
+from mlops_assets.local.supervised import Policy, Service, ServiceState, describe_exit
 
 MEASURED = 5.0
 """Seconds over which the CPU time of a service is measured."""
 WORKING = 0.1
 """Share of one core from which a service is taken to be working."""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One part of the platform.
-
-    ready: called with the time of its start (epoch seconds) until it returns True. works: called with the time, again
-    and again from then on; False when it does not do its work, None when that cannot be said. needs: names that must
-    be ready first. remark: called once when it is ready; a sentence the person should read. patience: seconds it may
-    take to be ready without using the CPU. wave: services of a lower wave are stopped first. pass_fds: descriptors it
-    inherits.
-    """
-
-    name: str
-    title: str
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    log: Path
-    ready: Callable[[float], bool]
-    address: str | None = None
-    needs: tuple[str, ...] = ()
-    remark: Callable[[], str | None] = lambda: None
-    works: Callable[[float], bool | None] = lambda _: None
-    patience: float = 180.0
-    wave: int = 0
-    pass_fds: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """When to start a service again.
-
-    After `first` seconds, then twice as long, at most `longest`; not after `deaths` deaths within `window` seconds, nor
-    after as many starts in a row that took too long. grace: seconds between TERM and KILL. check: seconds between two
-    checks that a service does its work, `idle` seconds of which it may fail before it is started again. A service that
-    uses the CPU is waited for `busy` times as long: a busy machine is slow, not broken.
-    """
-
-    first: float = 0.5
-    longest: float = 30.0
-    deaths: int = 5
-    window: float = 300.0
-    grace: float = 10.0
-    tick: float = 0.2
-    check: float = 15.0
-    idle: float = 60.0
-    busy: float = 5.0
-
-
-@dataclass(slots=True)
-class _Part:
-    """A service and how it fares."""
-
-    service: Service
-    process: subprocess.Popen[bytes] | None = None
-    began: float = 0.0
-    began_at: float = 0.0
-    ready: bool = False
-    given_up: bool = False
-    not_before: float = 0.0
-    deaths: list[float] = field(default_factory=list)
-    failed_starts: int = 0
-    question: Future[bool | None] | None = None
-    log_from: int = 0
-    ready_at: float = 0.0
-    worked_at: float = 0.0
-    next_check: float = 0.0
-    cpu: float = 0.0
-    progress_at: float = 0.0
-    problem: str = ""
 
 
 class Supervisor:
@@ -101,7 +29,7 @@ class Supervisor:
     def __init__(
         self, services: Sequence[Service], echo: Callable[[str], None], policy: Policy | None = None
     ) -> None:
-        self._parts = {service.name: _Part(service) for service in services}
+        self._parts = {service.name: ServiceState(service) for service in services}
         self._echo = echo
         self._policy = policy or Policy()
         self._watch_problem = ""
@@ -155,12 +83,12 @@ class Supervisor:
             except Exception as error:  # noqa: BLE001 whatever it is, the other services must go on being watched
                 self._report(part, f"{part.service.title} cannot be watched: {type(error).__name__}: {error}")
 
-    def _turn(self, part: _Part, now: float) -> None:
+    def _turn(self, part: ServiceState, now: float) -> None:
         if part.process is None:
             if now >= part.not_before and all(self._parts[name].ready for name in part.service.needs):
                 self._start(part, now)
         elif (code := part.process.poll()) is not None:
-            self._died(part, now, _end_of(code))
+            self._died(part, now, describe_exit(code))
         elif not part.ready:
             self._ask(part, now)
         else:
@@ -178,7 +106,7 @@ class Supervisor:
                 self._watch_problem = sentence
                 self._echo(sentence)
 
-    def _report(self, part: _Part, sentence: str) -> None:
+    def _report(self, part: ServiceState, sentence: str) -> None:
         """Say a sentence once, not at every turn."""
         if part.problem != sentence:
             part.problem = sentence
@@ -202,12 +130,12 @@ class Supervisor:
         process = self._parts[name].process
         return None if process is None else process.pid
 
-    def _settled(self, part: _Part) -> bool:
+    def _settled(self, part: ServiceState) -> bool:
         """Return whether a service is ready, given up, or waits for one that was given up."""
         needed = [self._parts[name] for name in part.service.needs]
         return part.ready or part.given_up or any(need.given_up for need in needed)
 
-    def _start(self, part: _Part, now: float) -> None:
+    def _start(self, part: ServiceState, now: float) -> None:
         part.began, part.began_at, part.question = now, time.time(), None
         part.log_from, part.cpu, part.progress_at = logs.size(part.service.log), 0.0, now
         part.next_check = now + self._policy.check
@@ -219,7 +147,7 @@ class Supervisor:
         except OSError as error:
             self._died(part, now, str(error))
 
-    def _ask(self, part: _Part, now: float) -> None:
+    def _ask(self, part: ServiceState, now: float) -> None:
         service = part.service
         if part.question is not None and part.question.done():
             is_ready = part.question.exception() is None and part.question.result()
@@ -238,7 +166,7 @@ class Supervisor:
         elif part.question is None:
             part.question = self._questions.submit(service.ready, part.began_at)
 
-    def _check(self, part: _Part, now: float) -> None:
+    def _check(self, part: ServiceState, now: float) -> None:
         """Check that a service that was ready still does its work; start it again when it does not."""
         if part.question is not None:
             if not part.question.done():
@@ -254,7 +182,7 @@ class Supervisor:
             self._note_progress(part, now)
             part.question = self._questions.submit(part.service.works, time.time())
 
-    def _note_progress(self, part: _Part, now: float) -> None:
+    def _note_progress(self, part: ServiceState, now: float) -> None:
         """Note that the service used the CPU, in steps long enough to tell work from waiting."""
         if part.process is None or now - part.progress_at < MEASURED:
             return
@@ -263,14 +191,14 @@ class Supervisor:
             part.progress_at = now
         part.cpu = cpu
 
-    def _is_over(self, part: _Part, now: float, since: float, patience: float) -> bool:
+    def _is_over(self, part: ServiceState, now: float, since: float, patience: float) -> bool:
         """Return whether patience with a service has ended: sooner for one that does not use the CPU."""
         waited = now - since
         return waited > patience * self._policy.busy or (
             waited > patience and now - part.progress_at > patience
         )
 
-    def _died(self, part: _Part, now: float, how: str) -> None:
+    def _died(self, part: ServiceState, now: float, how: str) -> None:
         service, policy = part.service, self._policy
         if part.process is not None:
             # its children may still hold its port
@@ -299,7 +227,3 @@ class Supervisor:
     def _trim(self) -> None:
         for part in self._parts.values():
             logs.trim(part.service.log)
-
-
-def _end_of(code: int) -> str:
-    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"

@@ -21,7 +21,8 @@ from mlops_assets.errors import ServiceError
 from mlops_assets.local import cluster, databases, front, locks, orphan_reaper, postgres, processes, runs
 from mlops_assets.local.environment import environment, make_home
 from mlops_assets.local.services import Listeners, Ports, code_socket, services
-from mlops_assets.local.supervisor import Policy, Supervisor
+from mlops_assets.local.supervised import Policy
+from mlops_assets.local.supervisor import Supervisor
 from mlops_assets.settings import Settings, Stores
 
 Echo = Callable[[str], None]

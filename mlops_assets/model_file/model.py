@@ -18,8 +18,9 @@ from mlops_assets.model_file.operations import (
     SchedulesSpec,
     WaiversSpec,
 )
+from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.model_file.section import Section
-from mlops_assets.model_file.source import RepairsSpec, Source
+from mlops_assets.model_file.source import Source
 from mlops_assets.model_file.split import SplitSpec
 from mlops_assets.model_file.training import TrainingSpec
 from mlops_assets.model_file.validation import ValidationSpec

@@ -11,42 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlias, Union
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
+from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.model_file.section import Section
-from mlops_assets.model_file.values import Column, Duration, Timezone
+from mlops_assets.model_file.source_parameters import SourceParameters, Windowed
+from mlops_assets.model_file.values import Column, Duration
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
 Plain = str | int | float | bool
 Simulator = Literal["pump_station", "ad_sales", "cloud_workload"]
-
-
-class SourceParameters(Section):
-    """The keys that every source has."""
-
-    kind: str
-
-
-class Limits(Section):
-    """Sizes from which a source is refused: a small damaged or hostile file must not fill the memory."""
-
-    unpacked_mb: Annotated[int, Field(ge=1, le=10_000_000)] = 4_000
-    """Megabytes that a compressed file (gzip, zip, a workbook) may hold."""
-    columns: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    """Columns of the table."""
-    cells: Annotated[int, Field(ge=1, le=100_000_000_000)] = 500_000_000
-    """Rows times columns; cells of a workbook, an Avro file or JSON records count ten times."""
-    depth: Annotated[int, Field(ge=1, le=200)] = 50
-    """Objects within objects, in JSON, documents and messages."""
-
-
-class Windowed(SourceParameters):
-    """What every source may say: how much of the past is read, and how much at most."""
-
-    limits: Limits = Limits()
-    """Sizes from which reading is refused; raise the one that the message names."""
-    window: Duration | None = None
-    """Only readings of this much time before the run's `as_of`; unset means all there are. Needs a `timestamp`."""
 
 
 class SqlSource(Windowed):
@@ -247,76 +221,6 @@ if TYPE_CHECKING:
     Single: TypeAlias = SourceParameters
 else:
     Single = source_union(SOURCES)
-
-
-class FlagRule(Section):
-    """A sensor's quality flag: which values let its reading stand, and what happens to the others."""
-
-    column: Column
-    """The flag column."""
-    accept: Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)]
-    """Compared without spaces, by the code in leading angle brackets if there: 0, "0" and "<0> (CSM)" are equal."""
-    otherwise: Literal["missing", "drop_row"] = "missing"
-
-
-class TimezoneRule(Section):
-    """The zone of timestamps that carry none, and the two hours a year that are ambiguous or do not exist."""
-
-    name: Timezone
-    ambiguous: Literal["refuse", "earliest", "latest", "missing"] = "refuse"
-    """A clock time that happened twice (clocks set back)."""
-    nonexistent: Literal["refuse", "missing"] = "refuse"
-    """A clock time that never happened (clocks set forward)."""
-
-
-def _zone(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-class RepairsSpec(Section):
-    """Defects that are repaired while reading, each counted; what is not declared here is never repaired.
-
-    Columns are named as they are after `rename`. Rows whose timestamp a time zone rule makes missing are dropped.
-    """
-
-    rename: dict[Column, Column] = {}
-    """Old name: new name."""
-    combine: dict[Column, Annotated[tuple[Column, ...], Field(min_length=2)]] = {}
-    """New text column: the columns whose values it joins with a space, such as a day and a time of day that make the
-    timestamp, or a shop and an item that make the entity. Days are written 2026-01-31; missing where any part is."""
-    missing_text: tuple[str, ...] = ()
-    """Text that means missing in any column, such as NA, null or '-'; compared without surrounding spaces."""
-    decimal_comma: tuple[Column, ...] = ()
-    """Columns with numbers such as 1.234,5 or 12,50 €; currency and percent signs fall away."""
-    thousands: tuple[Column, ...] = ()
-    """Columns with numbers such as 1,234.5, $99 or 45 %; currency and percent signs fall away."""
-    cast: dict[Column, Literal["number", "integer", "text", "boolean", "timestamp"]] = {}
-    """Type per column; a value that does not fit refuses the read unless `uncastable: missing`."""
-    uncastable: Literal["refuse", "missing"] = "refuse"
-    timestamp_format: str | None = None
-    """strftime form of a text timestamp; unset means ISO 8601."""
-    timestamp_unit: Literal["s", "ms", "us", "ns"] | None = None
-    """Unit of a numeric timestamp counted from 1970."""
-    timezone: Annotated[TimezoneRule, BeforeValidator(_zone)] | None = None
-    """Zone of timestamps that carry none; unset means UTC (announced)."""
-    sentinels: dict[Column, Annotated[tuple[str | int | float, ...], Field(min_length=1)]] = {}
-    """Values that mean missing, per column, such as -99."""
-    infinities: Literal["missing"] | None = None
-    """Turn +inf and -inf in any column into missing."""
-    flags: dict[Column, FlagRule] = {}
-    """Sensor column: its quality flag."""
-    missing_timestamp: Literal["drop_row"] | None = None
-    """Drop rows without a timestamp, which otherwise refuse the read."""
-    missing_target: Literal["drop_row"] | None = None
-    """Drop rows without a target."""
-    duplicates: Literal["first", "last"] | None = None
-    """Keep one row per entity and timestamp (per identical row where the model file has no timestamp)."""
-    sort: Literal["time"] | None = None
-    """Put rows in the order of time (then entity)."""
-    select: tuple[Column, ...] | None = None
-    """Keep only these columns; applied last, so that flags may be used above and dropped here."""
-    drop: tuple[Column, ...] = ()
-    """Remove these columns; applied last."""
 
 
 class Join(Section):

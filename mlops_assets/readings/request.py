@@ -13,7 +13,7 @@ from datetime import datetime
 import polars as pl
 
 from mlops_assets.artifacts import Repair
-from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.settings import Settings
 
 

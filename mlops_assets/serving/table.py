@@ -15,7 +15,7 @@ import polars as pl
 
 from mlops_assets.errors import DataError, MlopsError
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.readings.cleaning.timestamps import to_instants
 from mlops_assets.serving.payload import Row, Value, shorten

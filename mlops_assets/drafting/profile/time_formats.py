@@ -14,7 +14,7 @@ import polars as pl
 from mlops_assets.drafting import Unit
 from mlops_assets.drafting.profile.sampling import sample
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.readings.cleaning.timestamps import to_instants, unreadable_times
 
 DAYS: Final = (

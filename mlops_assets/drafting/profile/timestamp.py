@@ -22,7 +22,7 @@ from mlops_assets.drafting.profile.time_formats import (
     unit_of,
 )
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.readings.cleaning.steps import written
 from mlops_assets.readings.cleaning.timestamps import to_instants
 

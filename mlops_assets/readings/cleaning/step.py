@@ -8,7 +8,7 @@ import polars as pl
 
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.model_file.suggestion import did_you_mean
 
 Repaired = tuple[pl.DataFrame, list[Repair]]

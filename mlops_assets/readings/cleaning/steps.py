@@ -12,7 +12,7 @@ import polars as pl
 
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.readings.cleaning.step import Repaired, Step, need
 from mlops_assets.readings.cleaning.types import cast, numbers_in_text, plain_types
 

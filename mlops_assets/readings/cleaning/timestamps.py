@@ -14,7 +14,7 @@ import polars as pl
 
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import RepairsSpec, TimezoneRule
+from mlops_assets.model_file.repairs import RepairsSpec, TimezoneRule
 from mlops_assets.readings.request import examples
 
 UTC_TIME: Final = pl.Datetime("us", "UTC")

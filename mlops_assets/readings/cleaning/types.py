@@ -11,7 +11,7 @@ import polars as pl
 
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.readings.cleaning.step import Repaired, need
 from mlops_assets.readings.cleaning.timestamps import in_microseconds, to_instants
 from mlops_assets.readings.request import examples

@@ -11,7 +11,8 @@ import polars as pl
 
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import MissingExtraError, SourceError
-from mlops_assets.model_file.source import FileSource, Limits
+from mlops_assets.model_file.source import FileSource
+from mlops_assets.model_file.source_parameters import Limits
 from mlops_assets.readings.formats.json_records import to_frame
 from mlops_assets.readings.formats.size import OBJECT_COST, check_size
 from mlops_assets.readings.request import Request

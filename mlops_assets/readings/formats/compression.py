@@ -9,7 +9,7 @@ import zlib
 from typing import Final
 
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import Limits
+from mlops_assets.model_file.source_parameters import Limits
 from mlops_assets.readings.formats.size import read_limited
 
 ENDINGS: Final = (".gz", ".zip")

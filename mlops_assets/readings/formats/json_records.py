@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import Limits
+from mlops_assets.model_file.source_parameters import Limits
 from mlops_assets.readings.formats.size import OBJECT_COST, check_size
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO, Final
 
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import Limits
+from mlops_assets.model_file.source_parameters import Limits
 
 OBJECT_COST: Final = 10
 """A value that is a Python object on its way (a cell of a workbook, a value of a record) counts as so many cells."""

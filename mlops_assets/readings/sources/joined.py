@@ -13,7 +13,8 @@ import polars as pl
 
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import Join, JoinedSource, RepairsSpec, Single
+from mlops_assets.model_file.repairs import RepairsSpec
+from mlops_assets.model_file.source import Join, JoinedSource, Single
 from mlops_assets.readings.cleaning.rows import choose, drop_duplicates, to_utc_timestamps
 from mlops_assets.readings.cleaning.step import need
 from mlops_assets.readings.cleaning.steps import apply_steps

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import SourceParameters, Windowed
+from mlops_assets.model_file.source_parameters import SourceParameters, Windowed
 from mlops_assets.readings.formats.size import check_size
 from mlops_assets.readings.request import Fetched, Request
 from mlops_assets.readings.sources.files import read_files

@@ -178,10 +178,10 @@ def test_two_writers_on_the_same_table_never_mix(datasets: Datasets, tmp_path: P
 
 def test_a_version_keeps_its_number_when_another_writer_comes_in_between(datasets: Datasets) -> None:
     """The table was opened before the second write and its log read after it."""
-    from mlops_assets.datasets.tables import _commits
+    from mlops_assets.datasets.commits import commits_of
 
     first = datasets.write("pump", "t", FRAME, **BY)
     opened = datasets._open("pump", "t")
     assert opened is not None
     second = datasets.write("pump", "t", FRAME.head(1), **BY)
-    assert [commit.version for commit in _commits("pump", "t", opened)] == [second, first]
+    assert [commit.version for commit in commits_of("pump", "t", opened)] == [second, first]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mlops_assets.artifacts import Bounds
 from mlops_assets.errors import EvidenceError
 from mlops_assets.evaluation import compare, relative_improvement, spent_confidence
-from mlops_assets.evaluation.comparison import mcnemar
+from mlops_assets.evaluation.mcnemar import mcnemar
 from mlops_assets.evaluation.resampling import block_length, resample
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.metrics.areas import precision_influence, roc_influence

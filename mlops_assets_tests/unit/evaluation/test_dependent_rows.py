@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from mlops_assets.evaluation.comparison import clusters_of, compare, entities_of
+from mlops_assets.evaluation.clusters import clusters_of, entities_of
+from mlops_assets.evaluation.comparison import compare
 from mlops_assets.metrics import Scored
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -18,7 +18,8 @@ import pytest
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import processes
 from mlops_assets.local import supervisor as supervisor_module
-from mlops_assets.local.supervisor import Policy, Service, Supervisor
+from mlops_assets.local.supervised import Policy, Service
+from mlops_assets.local.supervisor import Supervisor
 from mlops_assets_tests import waiting
 
 QUICK = Policy(first=0.05, longest=0.2, deaths=3, window=60, grace=0.5, tick=0.01)

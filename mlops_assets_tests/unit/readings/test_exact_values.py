@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.readings.cleaning.steps import apply_steps
 from mlops_assets.readings.cleaning.timestamps import instant_of, to_instants
 from mlops_assets_tests.unit.readings.reading_factory import counted, read_text

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import SOURCES as PARAMETERS
-from mlops_assets.model_file.source import Windowed, source_table, source_union
+from mlops_assets.model_file.source import source_table, source_union
+from mlops_assets.model_file.source_parameters import Windowed
 from mlops_assets.readings import SOURCES
 from mlops_assets.readings.request import Fetched, Request
 from mlops_assets.readings.sources import registry

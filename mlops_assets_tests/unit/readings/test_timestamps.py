@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.errors import SourceError
-from mlops_assets.model_file.source import RepairsSpec
+from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.readings.cleaning.timestamps import UTC_TIME, to_instants
 
 

@@ -1,0 +1,29 @@
+"""McNemar's exact test on the rows where two classifiers disagree."""
+
+from __future__ import annotations
+
+from mlops_assets.metrics import Scored
+
+
+def widen_by_mcnemar(
+    challenger: Scored, champion: Scored, low: float, high: float, confidence: float, method: str
+) -> tuple[float, float, str]:
+    """Return the interval, widened to 0 where an exact test sees chance.
+
+    The test is McNemar's (1947) on the rows of disagreement.
+    """
+    challenger_value, champion_value = (scored.predicted == scored.truth for scored in (challenger, champion))
+    won, lost = (
+        int((challenger_value & ~champion_value).sum()),
+        int((champion_value & ~challenger_value).sum()),
+    )
+    if mcnemar(won, lost) > 1.0 - confidence:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return low, high, f"exact McNemar test ({won} rows won, {lost} lost), {method}"
+
+
+def mcnemar(won: int, lost: int) -> float:
+    """Two-sided exact p-value that rows of disagreement are won and lost by the toss of a coin."""
+    from scipy.special import bdtr
+
+    return 1.0 if won == lost else min(1.0, 2.0 * float(bdtr(min(won, lost), won + lost, 0.5)))
