@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops_assets.evaluation.clusters import Dependence
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.sequential import spent_confidence
 from mlops_assets.metrics import Scored
@@ -61,7 +62,14 @@ def verdict(
     """Whether the bare rule promotes, and whether rule and test together do."""
     truth = np.zeros(challenger.size)
     ours, theirs = (Scored(truth, counts, None, None) for counts in (challenger, champion))
-    test = compare("rmse", ours, theirs, confidence=spent_confidence(0.95, look), ordered=ordered, seed=seed)
+    test = compare(
+        "rmse",
+        ours,
+        theirs,
+        confidence=spent_confidence(0.95, look),
+        dependence=Dependence(ordered=ordered),
+        seed=seed,
+    )
     bare = test.challenger < test.champion * (1 - BY)
     return bare, bare and test.low > 0
 

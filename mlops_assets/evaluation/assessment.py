@@ -24,7 +24,7 @@ from mlops_assets.artifacts import (
 from mlops_assets.errors import DataError
 from mlops_assets.evaluation.baseline import Baseline, baseline
 from mlops_assets.evaluation.class_rows import class_rows
-from mlops_assets.evaluation.clusters import clusters_of, entities_of
+from mlops_assets.evaluation.clusters import Dependence, clusters_of, entities_of
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.fairness import fairness_rows
 from mlops_assets.evaluation.interval_note import interval_note
@@ -262,10 +262,13 @@ def _compared(
         if not names:
             continue
         frame = in_order(spec, split.part(part))
-        clusters = clusters_of(
-            frame, split.strategy, timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
+        dependence = Dependence(
+            clusters_of(
+                frame, split.strategy, timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
+            ),
+            ordered=split.strategy == "temporal",
+            entities=entities_of(frame, split.strategy, spec.entity),
         )
-        entities = entities_of(frame, split.strategy, spec.entity)
         comparisons += [
             compare(
                 name,
@@ -273,9 +276,7 @@ def _compared(
                 other[part],
                 part=part,
                 confidence=confidence,
-                clusters=clusters,
-                ordered=split.strategy == "temporal",
-                entities=entities,
+                dependence=dependence,
                 seed=spec.training.seed,
             )
             for name, confidence in names

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """How the rows of a comparison depend on each other; by default each row stands alone.
+
+    Args:
+        clusters: Rows that are drawn together, as from `clusters_of`.
+        ordered: Whether clusters (or rows) follow time.
+        entities: As from `entities_of`; rows of one entity then depend on each other across time too.
+    """
+
+    clusters: NDArray[np.int64] | None = None
+    ordered: bool = False
+    entities: NDArray[np.int64] | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is drawn together, as a plural."""
+        return "rows" if self.clusters is None else "instants" if self.ordered else "groups"
+
+
+INDEPENDENT: Final = Dependence()
 
 
 def clusters_of(

@@ -5,9 +5,7 @@ interval. What to do about it is for the gates in `promotion`.
 
 The test is paired: both models are measured on every resample together. Rows of one instant (temporal split; with
 entities, one bin of their usual step), one group (group split) or one entity (other splits) are drawn together, and
-instants in blocks whose length comes from the autocorrelation of the difference. The interval is point +- Student's t
-(blocks - 1 degrees of freedom) x bootstrap standard error, on the logarithm of the ratio for
-errors, on the difference otherwise.
+instants in blocks whose length comes from the autocorrelation of the difference (`improvement_interval`).
 """
 
 from __future__ import annotations
@@ -16,10 +14,10 @@ import math
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlops_assets.artifacts import Comparison, Part
 from mlops_assets.errors import EvidenceError
+from mlops_assets.evaluation.clusters import INDEPENDENT, Dependence
 from mlops_assets.evaluation.improvement import relative_improvement
 from mlops_assets.evaluation.improvement_interval import improvement_interval
 from mlops_assets.evaluation.mcnemar import widen_by_mcnemar
@@ -30,16 +28,14 @@ FEWEST_OF_A_CLASS: Final = 10
 """Of two classes; with 2 of 30 rows positive, models of pure noise beat the most frequent class 13 % of the time."""
 
 
-def compare(  # noqa: PLR0913
+def compare(
     metric: str,
     challenger: Scored,
     champion: Scored,
     *,
     part: Part = "test",
     confidence: float = 0.95,
-    clusters: NDArray[np.int64] | None = None,
-    ordered: bool = False,
-    entities: NDArray[np.int64] | None = None,
+    dependence: Dependence = INDEPENDENT,
     seed: int = 0,
 ) -> Comparison:
     """Return the comparison of two models on one metric; low and high are NaN when they cannot be estimated.
@@ -50,9 +46,7 @@ def compare(  # noqa: PLR0913
         champion: The same rows, predicted by the champion (or by a naive baseline).
         part: Part of the split, for the record.
         confidence: Two-sided, of the interval.
-        clusters: As from `clusters_of`.
-        ordered: Whether clusters (or rows) follow time.
-        entities: As from `entities_of`; rows of one entity then depend on each other across time too.
+        dependence: How the rows depend on each other.
         seed: Of the resampling.
 
     Raises:
@@ -69,9 +63,9 @@ def compare(  # noqa: PLR0913
         method = f"no interval: {few}"
     elif math.isfinite(point):
         low, high, method = improvement_interval(
-            metric, challenger, champion, point, champion_value, confidence, clusters, ordered, entities, seed
+            metric, challenger, champion, point, champion_value, confidence, dependence, seed
         )
-        if metric == "accuracy" and clusters is None and not ordered:
+        if metric == "accuracy" and dependence.clusters is None and not dependence.ordered:
             low, high, method = widen_by_mcnemar(challenger, champion, low, high, confidence, method)
         needed = _rows_needed(point, low, rows)
     return Comparison(

@@ -34,7 +34,12 @@ def relative_improvement(metric: str, challenger: float, champion: float) -> flo
 
 
 def gain_scale(metric: str, champion: float) -> float:
-    """Return what a gain is a share of."""
+    """Return what a gain is a share of.
+
+    Args:
+        metric: Name of the metric.
+        champion: The champion's value.
+    """
     known = METRICS[metric]
     return abs(champion if known.direction != "higher" or known.bound is None else known.bound - champion)
 
@@ -42,6 +47,15 @@ def gain_scale(metric: str, champion: float) -> float:
 def gains(
     metric: str, challenger_value: Floats, champion_value: Floats, champion: float, *, logarithmic: bool
 ) -> Floats:
+    """Return the gains of many resamples, in the unit in which the interval is symmetric.
+
+    Args:
+        metric: Name of the metric.
+        challenger_value: Its values in the resamples.
+        champion_value: Values of the champion in the same resamples.
+        champion: The champion's value on the rows themselves.
+        logarithmic: Return the logarithm of the ratio for metrics where lower is better.
+    """
     better = METRICS[metric].direction
     if better == "lower" and logarithmic:
         ratio: Floats = np.log(challenger_value / champion_value)

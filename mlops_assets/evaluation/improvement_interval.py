@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops_assets.evaluation import resampling
+from mlops_assets.evaluation.clusters import Dependence
 from mlops_assets.evaluation.improvement import gains
 from mlops_assets.evaluation.row_resampling import paired_error_differences, resampled_metrics
 from mlops_assets.metrics import METRICS, Floats, Scored
@@ -30,25 +31,39 @@ SHORTEST_BLOCK: Final = 1.5
 """Shorter blocks than this mean that rows do not depend on each other."""
 
 
-def improvement_interval(  # noqa: PLR0913
+def improvement_interval(
     metric: str,
     challenger: Scored,
     champion: Scored,
     point: float,
     champion_value: float,
     confidence: float,
-    clusters: NDArray[np.int64] | None,
-    ordered: bool,
-    entities: NDArray[np.int64] | None,
+    dependence: Dependence,
     seed: int,
 ) -> tuple[float, float, str]:
+    """Estimate the interval of a relative improvement.
+
+    Args:
+        metric: Name of the metric.
+        challenger: Truth and predictions.
+        champion: The same rows, predicted by the champion.
+        point: The relative improvement.
+        champion_value: The champion's metric.
+        confidence: Two-sided.
+        dependence: How the rows depend on each other.
+        seed: Of the resampling.
+
+    Returns:
+        Lower end, upper end (both NaN when they cannot be estimated), and the method in words.
+    """
+    clusters, ordered, unit = dependence.clusters, dependence.ordered, dependence.unit
     influence = METRICS[metric].influence
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):
         most = resampling.MOST_ORDERED if ordered else resampling.MOST_ALONE
 
-        def moved(challenger_value: Floats, beside: Floats) -> Floats:
-            return gains(metric, challenger_value, beside, champion_value, logarithmic=point < 1.0)
+        def gain(challenger_values: Floats, champion_values: Floats) -> Floats:
+            return gains(metric, challenger_values, champion_values, champion_value, logarithmic=point < 1.0)
 
         if influence is None:
             per_row = paired_error_differences(challenger, champion)
@@ -59,7 +74,7 @@ def improvement_interval(  # noqa: PLR0913
                 values = resampled_metrics(
                     METRICS[metric], challenger, champion, clusters=clusters, length=length, rng=rng
                 )
-                differences = moved(*values)
+                differences = gain(*values)
                 finite: Floats = differences[np.isfinite(differences)]
                 return finite
 
@@ -71,26 +86,23 @@ def improvement_interval(  # noqa: PLR0913
             width, value = both.shape[1] // 2, influence.value
 
             def statistic(totals: Floats) -> Floats:
-                return moved(value(totals[..., :width]), value(totals[..., width:]))
+                return gain(value(totals[..., :width]), value(totals[..., width:]))
 
             length = _length(_influence(statistic, sums)) if ordered else 1
-            per_row = _influence(statistic, both) if entities is not None else np.empty(0)
+            per_row = _influence(statistic, both) if dependence.entities is not None else np.empty(0)
 
             def draw() -> Floats:
                 return statistic(resampling.resample(sums, length, rng))
 
         blocks = sums.shape[0] // length
-        unit = (
-            "instants" if clusters is not None and ordered else "groups" if clusters is not None else "rows"
-        )
         if blocks < FEWEST_BLOCKS:
             few = f"{sums.shape[0]} {unit}" + ("" if length == 1 else f" in blocks of {length}")
             return float("nan"), float("nan"), f"no interval: {few} are too few to judge"
         drawn = draw()
-        spread = float(np.std(drawn)) * math.sqrt(blocks / (blocks - 1))
-    inflation, freedom, among = _between_entities(per_row, entities, blocks - 1)
-    spread *= inflation
-    margin = student_quantile(0.5 + confidence / 2, freedom) * spread if spread else 0.0
+        standard_error = float(np.std(drawn)) * math.sqrt(blocks / (blocks - 1))
+    inflation, freedom, among = _between_entities(per_row, dependence.entities, blocks - 1)
+    standard_error *= inflation
+    margin = student_quantile(0.5 + confidence / 2, freedom) * standard_error if standard_error else 0.0
     over = f"over {unit}" if length == 1 else f"in blocks of {length} {unit}"
     resampled = f"paired bootstrap {'of DeLong components ' if metric == 'roc_auc' else ''}{over}{among}"
     if METRICS[metric].direction == "lower" and point < 1.0:
@@ -128,7 +140,7 @@ def _length(series: Floats) -> int:
 
 
 def _influence(statistic: object, sums: Floats) -> Floats:
-    """How each cluster pushes the statistic: its pieces times the gradient by the totals."""
+    """How each cluster pushes the statistic: its contributions times the gradient by the totals."""
     assert callable(statistic)
     totals = sums.sum(axis=0)
     steps = np.diag(np.maximum(np.abs(totals), np.abs(sums).sum(axis=0) * 1e-3) * 1e-4 + 1e-12)

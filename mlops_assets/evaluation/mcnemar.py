@@ -11,6 +11,14 @@ def widen_by_mcnemar(
     """Return the interval, widened to 0 where an exact test sees chance.
 
     The test is McNemar's (1947) on the rows of disagreement.
+
+    Args:
+        challenger: Truth and predictions.
+        champion: The same rows, predicted by the champion.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+        confidence: Two-sided.
+        method: How the interval was estimated, in words.
     """
     challenger_value, champion_value = (scored.predicted == scored.truth for scored in (challenger, champion))
     won, lost = (

@@ -80,4 +80,9 @@ class ServiceState:
 
 
 def describe_exit(code: int) -> str:
+    """Describe how a process ended.
+
+    Args:
+        code: Its exit code; negative for a signal.
+    """
     return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mlops_assets.artifacts import Bounds
 from mlops_assets.errors import EvidenceError
 from mlops_assets.evaluation import compare, relative_improvement, spent_confidence
+from mlops_assets.evaluation.clusters import Dependence
 from mlops_assets.evaluation.mcnemar import mcnemar
 from mlops_assets.evaluation.resampling import block_length, resample
 from mlops_assets.metrics import METRICS, Scored
@@ -200,5 +201,5 @@ def test_all_metrics_of_a_week_take_less_than_a_second(ordered: bool) -> None:
     started = time.process_time()
     for metric, info in METRICS.items():
         if "regression" in info.problems:
-            compare(metric, good, bad, ordered=ordered)
+            compare(metric, good, bad, dependence=Dependence(ordered=ordered))
     assert time.process_time() - started < patience(1 / 3)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from mlops_assets.evaluation.clusters import clusters_of, entities_of
+from mlops_assets.evaluation.clusters import Dependence, clusters_of, entities_of
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.metrics import Scored
 
@@ -63,9 +63,7 @@ def test_equally_good_models_of_a_panel_are_kept(
             "rmse",
             ours,
             theirs,
-            clusters=clusters,
-            ordered=strategy == "temporal",
-            entities=entities,
+            dependence=Dependence(clusters, ordered=strategy == "temporal", entities=entities),
             seed=seed,
         )
         promoted += test.low > 0
@@ -88,12 +86,12 @@ def test_without_time_an_entity_is_a_cluster_and_few_are_named() -> None:
     rng = np.random.default_rng(0)
     truth = np.zeros(frame.height)
     ours, theirs = (Scored(truth, scale * rng.normal(size=frame.height), None, None) for scale in (0.1, 1.0))
-    test = compare("rmse", ours, theirs, clusters=clusters)
+    test = compare("rmse", ours, theirs, dependence=Dependence(clusters))
     assert np.isnan(test.low)
     assert test.method == "no interval: 4 groups are too few to judge"
     by_time = clusters_of(frame, "temporal", timestamp="at", group=None, entity="e")
     entities = entities_of(frame, "temporal", "e")
-    test = compare("rmse", ours, theirs, clusters=by_time, ordered=True, entities=entities)
+    test = compare("rmse", ours, theirs, dependence=Dependence(by_time, ordered=True, entities=entities))
     assert "for these 4 entities only" in test.method
 
 
@@ -106,9 +104,7 @@ def test_a_better_model_of_a_panel_is_promoted() -> None:
         "rmse",
         Scored(np.zeros(frame.height), 0.8 * shared, None, None),
         Scored(np.zeros(frame.height), shared + 0.1 * rng.normal(size=frame.height), None, None),
-        clusters=clusters,
-        ordered=True,
-        entities=entities_of(frame, "temporal", "e"),
+        dependence=Dependence(clusters, ordered=True, entities=entities_of(frame, "temporal", "e")),
     )
     assert test.low > 0
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mlops_assets.evaluation import compare
+from mlops_assets.evaluation.clusters import Dependence
 from mlops_assets.metrics import Bounds, Floats, Metric, Scored
 
 
@@ -113,8 +114,8 @@ def check_direction(metric: Metric) -> None:
         noise = np.random.default_rng(1).normal(size=(2, 2_000))
         good, bad = numbers(0.1 + 0.5 * noise[0]), numbers(1.0 + noise[1])
     for ordered in (False, True):
-        better = compare(metric.name, good, bad, ordered=ordered)
-        worse = compare(metric.name, bad, good, ordered=ordered)
+        better = compare(metric.name, good, bad, dependence=Dependence(ordered=ordered))
+        worse = compare(metric.name, bad, good, dependence=Dependence(ordered=ordered))
         assert 0 < better.low <= better.improvement <= better.high
         assert worse.low <= worse.improvement <= worse.high < 0
 
