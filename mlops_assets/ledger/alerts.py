@@ -59,26 +59,65 @@ class Alerts(Store):
             return result.rowcount == 1
 
     def claim_alert(self, key: str) -> bool:
-        """Take a pending alert for delivery. False when another process took it first."""
+        """Take a pending alert for delivery.
+
+        Args:
+            key: Key of the alert.
+
+        Returns:
+            False when another process took it first.
+        """
         return self._update(alerts.c.key == key, alerts.c.delivery == "pending", delivery="sending") == 1
 
     def record_delivery(self, key: str, delivery: Delivery) -> None:
-        """Record what became of the delivery of an alert; `pending` when it must be tried again."""
+        """Record the result of delivering an alert.
+
+        Args:
+            key: Key of the alert.
+            delivery: New state; `pending` when it must be tried again.
+        """
         self._update(alerts.c.key == key, delivery=delivery)
 
     def acknowledge_alert(self, key: str, actor: str, at: datetime) -> bool:
-        """Record that a person read an alert. False when it is unknown or was acknowledged before."""
+        """Record that a person read an alert.
+
+        Args:
+            key: Key of the alert.
+            actor: Name of the person.
+            at: Time of reading, with a zone.
+
+        Returns:
+            False when the alert is unknown or was acknowledged before.
+        """
         unread = alerts.c.acknowledged_at.is_(None)
         return self._update(alerts.c.key == key, unread, acknowledged_at=utc(at), acknowledged_by=actor) == 1
 
     def acknowledge_groups(self, groups: Collection[str], actor: str, at: datetime) -> int:
-        """Acknowledge every open alert of these groups; return how many there were."""
+        """Acknowledge every open alert of these groups.
+
+        Args:
+            groups: Group keys; alerts of one group share model, kind and cause.
+            actor: Name of the person.
+            at: Time of reading, with a zone.
+
+        Returns:
+            How many alerts were open in these groups.
+        """
         return self._update(
             alerts.c.group_key.in_(groups), OPEN, acknowledged_at=utc(at), acknowledged_by=actor
         )
 
     def close_alerts(self, kind: str, model: str | None, at: datetime) -> int:
-        """Close the open alerts of a kind, because their cause ended; return how many there were."""
+        """Close the open alerts of a type, because their cause ended.
+
+        Args:
+            kind: Type of the alerts, a name of the alert table.
+            model: Model of the alerts; None closes only those about the platform.
+            at: Time at which the cause ended, with a zone.
+
+        Returns:
+            How many alerts were open.
+        """
         return self._update(
             alerts.c.kind == kind, alerts.c.model.is_not_distinct_from(model), OPEN, closed_at=utc(at)
         )
@@ -86,23 +125,55 @@ class Alerts(Store):
     def alerts(
         self, model: str | None = None, *, open_only: bool = False, limit: int = 100
     ) -> tuple[Alert, ...]:
-        """Return the newest alerts, of one model if named, only open ones if asked for."""
+        """Return the newest alerts.
+
+        Args:
+            model: Only alerts of this model; None for all, the platform's included.
+            open_only: Only alerts that are neither acknowledged nor closed.
+            limit: Largest number of alerts.
+
+        Returns:
+            Alerts, newest first.
+        """
         conditions = ([alerts.c.model == model] if model is not None else []) + ([OPEN] if open_only else [])
         return self._alerts(*conditions, limit=limit)
 
     def pending_alerts(self, since: datetime, limit: int = 100) -> tuple[Alert, ...]:
-        """Return alerts from `since` on that nobody received yet, newest first."""
+        """Return alerts that nobody received yet.
+
+        Args:
+            since: Only alerts from this time on, with a zone.
+            limit: Largest number of alerts.
+
+        Returns:
+            Alerts whose delivery is pending, newest first.
+        """
         return self._alerts(alerts.c.delivery == "pending", alerts.c.at >= utc(since), limit=limit)
 
     def is_repetition(self, group: str, since: datetime) -> bool:
-        """Return whether an alert of this group was delivered since `since` and is still open."""
+        """Return whether an alert of this group was delivered recently and is still open.
+
+        Args:
+            group: Group key.
+            since: Start of the period that counts, with a zone.
+
+        Returns:
+            True when a delivered (or just being sent) open alert of the group exists from `since` on.
+        """
         delivered = alerts.c.delivery.in_(("sending", "sent"))
         return bool(
             self._alerts(alerts.c.group_key == group, OPEN, delivered, alerts.c.at >= utc(since), limit=1)
         )
 
     def known_alerts(self, keys: Collection[str]) -> frozenset[str]:
-        """Return those of the keys that are recorded."""
+        """Return those of the keys that are recorded.
+
+        Args:
+            keys: Keys of alerts.
+
+        Returns:
+            The subset that the ledger holds, delivered or not.
+        """
         with self._transaction() as connection:
             return frozenset(connection.scalars(select(alerts.c.key).where(alerts.c.key.in_(keys))))
 
@@ -116,9 +187,15 @@ class Alerts(Store):
             return tuple(_alert(row) for row in connection.execute(query))
 
     def log_sensor_alerts(self, conditions: Sequence[SensorAlert]) -> int:
-        """Write flag conditions to `alerts_log`; return how many are new.
+        """Write flag conditions to `alerts_log`.
 
-        A condition that still holds at the next sweep has the same key: its end and reading count grow.
+        A condition that is still true at the next sweep has the same key: its end and reading count grow.
+
+        Args:
+            conditions: Sustained conditions of one sweep; both times need a zone.
+
+        Returns:
+            How many keys are new.
         """
         if not conditions:
             return 0
@@ -140,7 +217,15 @@ class Alerts(Store):
             return len(by_key.keys() - known)
 
     def sensor_alerts(self, model: str, limit: int = 100) -> tuple[SensorAlert, ...]:
-        """Return the newest lines of `alerts_log` of one model."""
+        """Return the newest lines of `alerts_log` of one model.
+
+        Args:
+            model: Name of the model, as in its model file.
+            limit: Largest number of lines.
+
+        Returns:
+            Conditions, latest start first.
+        """
         query = select(alerts_log).where(alerts_log.c.model == model)
         with self._transaction() as connection:
             return tuple(

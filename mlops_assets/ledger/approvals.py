@@ -36,10 +36,23 @@ class Approvals(Store):
     ) -> Approval:
         """Record approve, reject or defer for exactly this evidence.
 
-        The same answer by the same person again is accepted as the first one.
+        The same verdict by the same person again returns the first record.
 
-        Raises EvidenceError for an unknown or altered hash, LostRaceError when somebody answered differently
-        first, LedgerError without an actor.
+        Args:
+            evidence_hash: sha256 of the recorded evidence, 64 hexadecimal digits.
+            verdict: `approve`, `reject` or `defer`.
+            actor: Name of the person; not blank.
+            comment: Why, in the person's words; may be empty.
+            at: Time of the verdict, with a zone.
+            expires_at: End of the approval's validity, with a zone; None: no end.
+
+        Returns:
+            The approval that counts.
+
+        Raises:
+            EvidenceError: When the hash is unknown or its body was altered.
+            LostRaceError: When another verdict or person came first.
+            LedgerError: When `actor` is blank or a time has no zone.
         """
         if not actor.strip():
             raise LedgerError("an answer needs the name of the person who gives it")
@@ -72,7 +85,14 @@ class Approvals(Store):
         return won
 
     def approval(self, evidence_hash: str) -> Approval | None:
-        """Return the answer to this evidence, expired or not, or None."""
+        """Return the verdict on this evidence, expired or not.
+
+        Args:
+            evidence_hash: sha256 of the recorded evidence, 64 hexadecimal digits.
+
+        Returns:
+            The approval, or None when nobody has decided.
+        """
         with self._transaction() as connection:
             row = connection.execute(
                 select(approvals).where(approvals.c.evidence_hash == evidence_hash)
@@ -80,7 +100,14 @@ class Approvals(Store):
         return None if row is None else _approval(row)
 
     def approvals_of(self, model: str) -> dict[int, Approval]:
-        """Return the newest answer about each version of a model that was answered."""
+        """Return the newest verdict about each version of a model.
+
+        Args:
+            model: Name of the model, as in its model file.
+
+        Returns:
+            Approval by version number; versions without a verdict are absent.
+        """
         query = (
             select(evidence.c.version, *approvals.c)
             .join(evidence, evidence.c.hash == approvals.c.evidence_hash)
@@ -103,6 +130,19 @@ class Approvals(Store):
         uid: int | None = None,
     ) -> Waiver:
         """Set a gate aside until `expires_at`.
+
+        Args:
+            model: Name of the model, as in its model file.
+            gate: Name of the gate, as in the model file.
+            owner: Person who accepts the risk; not blank.
+            reason: Why the gate may be set aside; not blank.
+            at: Start of the waiver, with a zone.
+            expires_at: End of the waiver, with a zone; at most 30 days after `at`.
+            actor: Person who ran the command, if it is not the owner.
+            uid: Numeric id of the operating system's user who ran it.
+
+        Returns:
+            The waiver as stored.
 
         Raises:
             LedgerError: Without owner or reason, or when the expiry is not within 30 days after `at`.
@@ -132,9 +172,16 @@ class Approvals(Store):
         return _waiver(row)
 
     def waivers(self, model: str, as_of: datetime | None = None) -> tuple[Waiver, ...]:
-        """Return the waivers of a model, newest first: those in force at `as_of`, or all there ever were.
+        """Return the waivers of a model.
 
         A waiver that an earlier release recorded for longer is in force for 30 days.
+
+        Args:
+            model: Name of the model, as in its model file.
+            as_of: Only waivers in force at this time, with a zone; None for all.
+
+        Returns:
+            Waivers, newest first.
         """
         query = select(waivers).where(waivers.c.model == model).order_by(waivers.c.id.desc())
         if as_of is not None:

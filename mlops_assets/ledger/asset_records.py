@@ -18,9 +18,16 @@ class AssetRecords(Store):
     """One record per asset and run."""
 
     def put_record(self, asset: str, run_id: str, body: Mapping[str, Any], at: datetime) -> None:
-        """Keep `body` for this asset and run; a retried step replaces what its first try wrote.
+        """Store `body` for this asset and run; a retried step replaces what its first try wrote.
 
-        `asset` should name the model too ('pump_efficiency/features'). Values as in canonical.py.
+        Args:
+            asset: Name of the asset, with the model in it ('pump_efficiency/features').
+            run_id: Id of the orchestrator's run.
+            body: The record; values that `canonical_text` accepts.
+            at: Time of writing, with a zone.
+
+        Raises:
+            EvidenceError: When a value cannot be written as canonical JSON.
         """
         written = text("cast(:body as json)").bindparams(body=canonical.canonical_text(body))
         statement = insert(records).values(asset=asset, run_id=run_id, body=written, at=utc(at))
@@ -35,7 +42,16 @@ class AssetRecords(Store):
     def get_record(
         self, asset: str, run_id: str | None = None, *, exact: bool = False
     ) -> dict[str, Any] | None:
-        """Return the record of this run, else (unless `exact`) the asset's latest one, else None."""
+        """Return the record of a run, or the asset's latest one.
+
+        Args:
+            asset: Name of the asset, with the model in it.
+            run_id: Id of the run whose record comes first; None for the latest.
+            exact: Never fall back from `run_id` to the latest record.
+
+        Returns:
+            The record's body, or None when there is none.
+        """
         of_this_run = records.c.run_id == (run_id or "")
         query = (
             select(cast(records.c.body, Text))

@@ -26,19 +26,46 @@ NAMES_OF_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math
 
 
 def canonical_text(record: Mapping[str, Any]) -> str:
-    """Return the one text of this record. Raises EvidenceError with the path of a value that cannot be written."""
+    """Return the one text of this record: sorted keys, no spaces, ASCII, non-finite numbers tagged.
+
+    Args:
+        record: Text, integers, floats, booleans, None, lists and dictionaries with text keys.
+
+    Returns:
+        JSON text; equal records have equal texts.
+
+    Raises:
+        EvidenceError: With the path of a value that cannot be written.
+    """
     return json.dumps(
         encode(record, "record"), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
 
 
 def digest(text: str) -> str:
-    """sha256 of a canonical text, 64 lower-case hexadecimal digits."""
+    """Return the sha256 of a canonical text.
+
+    Args:
+        text: ASCII text of `canonical_text`.
+
+    Returns:
+        64 lower-case hexadecimal digits.
+    """
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return the record back from its text, non-finite numbers as floats."""
+    """Return the record of a canonical text.
+
+    Args:
+        text: JSON text that `canonical_text` wrote.
+
+    Returns:
+        The record, non-finite numbers as floats.
+
+    Raises:
+        EvidenceError: When the text is not a JSON object.
+    """
     record = json.loads(text, object_hook=_decode_object)
     if not isinstance(record, dict):
         raise EvidenceError(f"a stored record is a {type(record).__name__}, expected a JSON object")
@@ -46,7 +73,18 @@ def parse(text: str) -> dict[str, Any]:
 
 
 def encode(value: Any, path: str) -> Any:
-    """Plain JSON values for `value`; `path` names it in the error text."""
+    """Convert a value to plain JSON values.
+
+    Args:
+        value: Any value of a record.
+        path: Where the value is in the record ('record.metrics.rmse'), for the error text.
+
+    Returns:
+        The value; NaN and infinity as a tagged object.
+
+    Raises:
+        EvidenceError: When the value's type has no JSON form, or a key is not text.
+    """
     if value is None or isinstance(value, bool) or type(value) is int:
         return value
     if isinstance(value, str):

@@ -28,15 +28,28 @@ class Champions(Store):
     """The verbs that decide about, move, and read the champion."""
 
     def champion_state(self, model: str) -> ChampionState:
-        """Return the champion and the revision in one look.
+        """Return the champion and the revision in one snapshot.
 
         Take it before comparing and hand its revision to `promote`.
+
+        Args:
+            model: Name of the model, as in its model file.
+
+        Returns:
+            The state; revision 0 and no champion for a model that was never promoted.
         """
         with self._transaction() as connection:
             return champion_state_of(connection, model)
 
     def champion(self, model: str) -> Champion | None:
-        """Return the version in production, or None."""
+        """Return the version in production.
+
+        Args:
+            model: Name of the model, as in its model file.
+
+        Returns:
+            The champion, or None.
+        """
         return self.champion_state(model).champion
 
     def champions(self) -> tuple[Champion, ...]:
@@ -57,15 +70,29 @@ class Champions(Store):
         reason: str,
         at: datetime,
     ) -> Champion:
-        """Make `version` the champion, if the revision is still `expected_revision` (0: there never was a champion).
+        """Make `version` the champion if the revision is still `expected_revision` (compare-and-swap).
 
-        A version that was champion before needs new evidence to become it again, so that nothing that runs by
-        itself undoes a rollback. A promotion that already happened, asked again with the same version, evidence
-        and revision (a retried step), is answered with the champion it made and written down once.
+        A version that was champion before needs new evidence to become champion again, so that no automatic
+        step undoes a rollback. A repeated call with the same version, evidence and revision (a retried step)
+        returns the champion of the first call and writes no second history entry.
 
-        Raises LostRaceError when another move came first, EvidenceError when the evidence is missing, altered
-        or about something else, LedgerError when the version was refused, serves already, has no recorded
-        bundle, or was promoted on this same evidence before.
+        Args:
+            model: Name of the model, as in its model file.
+            version: Number of the model version, from 1.
+            expected_revision: Revision seen before the comparison; 0 when there never was a champion.
+            evidence_hash: sha256 of the evidence about exactly this version.
+            actor: Person or program that decided.
+            reason: Text for the history: why it was done.
+            at: Time of the decision, with a zone.
+
+        Returns:
+            The new champion, with its new revision.
+
+        Raises:
+            LostRaceError: When another move came first.
+            EvidenceError: When the evidence is missing, altered, or about another model or version.
+            LedgerError: When the version was refused, is champion already, has no recorded bundle, or was
+                promoted on this evidence before.
         """
         attribution = Attribution.by(actor, reason, at)
         with self._transaction() as connection:
@@ -86,13 +113,45 @@ class Champions(Store):
     def keep(
         self, model: str, version: int, *, evidence_hash: str, actor: str, reason: str, at: datetime
     ) -> HistoryEntry:
-        """Return the challenger did not earn it: archive it, write it down, leave the champion alone."""
+        """Archive a challenger that is not better, record it, and leave the champion.
+
+        Args:
+            model: Name of the model, as in its model file.
+            version: Number of the model version, from 1.
+            evidence_hash: sha256 of the recorded evidence, 64 hexadecimal digits.
+            actor: Name of the person or program that acts, recorded in the history.
+            reason: Text for the history: why it was done.
+            at: Time of the event, with a zone; stored in UTC.
+
+        Returns:
+            The new history entry.
+
+        Raises:
+            EvidenceError: When the evidence is missing, altered or about another version.
+            LedgerError: When the version is unknown or cannot be declined.
+        """
         return self._decline(model, version, "kept", evidence_hash, actor, reason, at)
 
     def refuse(
         self, model: str, version: int, *, evidence_hash: str, actor: str, reason: str, at: datetime
     ) -> HistoryEntry:
-        """Something is wrong with the challenger: mark it refused permanently, record it, leave the champion."""
+        """Mark a challenger that has a hard failure as refused permanently, and leave the champion.
+
+        Args:
+            model: Name of the model, as in its model file.
+            version: Number of the model version, from 1.
+            evidence_hash: sha256 of the recorded evidence, 64 hexadecimal digits.
+            actor: Name of the person or program that acts, recorded in the history.
+            reason: Text for the history: why it was done.
+            at: Time of the event, with a zone; stored in UTC.
+
+        Returns:
+            The new history entry.
+
+        Raises:
+            EvidenceError: When the evidence is missing, altered or about another version.
+            LedgerError: When the version is unknown or cannot be declined.
+        """
         return self._decline(model, version, "refused", evidence_hash, actor, reason, at)
 
     def rollback(
@@ -105,14 +164,27 @@ class Champions(Store):
         to_version: int | None = None,
         expected_revision: int | None = None,
     ) -> Champion:
-        """Return to the last version that really served, or to `to_version`, which must have served once.
+        """Return to the last version that really served, or to `to_version`.
 
         Versions that were rolled back from, or refused since, are skipped; two rollbacks in a row go further
         back. After a retirement the retired version comes back. The champion's evidence is again that of the
-        promotion that last made the target champion. With `expected_revision` two people cannot roll back twice.
+        promotion that last made the target champion.
 
-        Raises LedgerError when there is nothing to return to, LostRaceError when `expected_revision` is no longer
-        true.
+        Args:
+            model: Name of the model, as in its model file.
+            actor: Name of the person or program that acts, recorded in the history.
+            reason: Text for the history: why it was done.
+            at: Time of the event, with a zone; stored in UTC.
+            to_version: Version to return to; it must have served once. None: the last that served.
+            expected_revision: Revision that the caller saw, so that two people cannot roll back twice; None:
+                no check.
+
+        Returns:
+            The champion after the rollback.
+
+        Raises:
+            LedgerError: When there is no version to return to, or `to_version` may not serve.
+            LostRaceError: When the revision is no longer `expected_revision`.
         """
         attribution = Attribution.by(actor, reason, at)
         with self._transaction() as connection:
@@ -128,15 +200,32 @@ class Champions(Store):
             return after.champion
 
     def rollback_target(self, model: str) -> int | None:
-        """Return the version a rollback would go to now, None when there is none.
+        """Return the version that a rollback would choose now, to check it before it is needed.
 
-        For checking it before it is needed.
+        Args:
+            model: Name of the model, as in its model file.
+
+        Returns:
+            Version number, or None when no version can return.
         """
         with self._transaction() as connection:
             return last_served(connection, model)
 
     def retire(self, model: str, *, actor: str, reason: str, at: datetime) -> HistoryEntry:
-        """Take the model out of production: no champion until the next promotion or rollback."""
+        """Take the model out of production: no champion until the next promotion or rollback.
+
+        Args:
+            model: Name of the model, as in its model file.
+            actor: Name of the person or program that acts, recorded in the history.
+            reason: Text for the history: why it was done.
+            at: Time of the event, with a zone; stored in UTC.
+
+        Returns:
+            The new history entry.
+
+        Raises:
+            LedgerError: When the model has no champion.
+        """
         attribution = Attribution.by(actor, reason, at)
         with self._transaction() as connection:
             lock(connection, model)

@@ -23,9 +23,16 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 
 def normalised(url: str | URL) -> URL:
-    """Return the URL with the driver this project installs.
+    """Return the URL with the driver that this project installs.
 
-    Raises LedgerError when it is not a PostgreSQL address.
+    Args:
+        url: Database URL; `postgresql://` gets the driver.
+
+    Returns:
+        The parsed URL.
+
+    Raises:
+        LedgerError: When it is not a PostgreSQL URL.
     """
     try:
         parsed = make_url(with_driver(url) if isinstance(url, str) else url)
@@ -41,9 +48,18 @@ def normalised(url: str | URL) -> URL:
 
 
 def make_engine(url: str | URL) -> Engine:
-    """Open a small pool that notices a server that was restarted.
+    """Open a small pool (2 connections, at most 8) that notices a restarted server.
 
-    Frozen clients lose their locks after a minute.
+    The server ends a frozen client's transaction after a minute, so that its locks are released.
+
+    Args:
+        url: PostgreSQL URL of the ledger's database.
+
+    Returns:
+        An engine at READ COMMITTED, with the session's zone UTC.
+
+    Raises:
+        LedgerError: When the URL is not a PostgreSQL URL.
     """
     engine = create_engine(
         normalised(url),
@@ -67,7 +83,18 @@ def make_engine(url: str | URL) -> Engine:
 
 
 def utc(at: datetime, what: str = "the time") -> datetime:
-    """Return the instant in UTC. A time without a zone means something else on each machine and is refused."""
+    """Return the instant in UTC. A time without a zone means something else on each machine and is refused.
+
+    Args:
+        at: A time with a zone.
+        what: Name of the time in the error text.
+
+    Returns:
+        The same instant in UTC.
+
+    Raises:
+        LedgerError: When the time has no zone.
+    """
     if at.tzinfo is None:
         raise LedgerError(f"{what} has no time zone: {at.isoformat()}; give a time in UTC")
     return at.astimezone(UTC)

@@ -26,11 +26,23 @@ class EvidenceStore(Store):
     """The verbs on evidence."""
 
     def record_evidence(self, model: str, version: int, body: Mapping[str, Any], at: datetime) -> str:
-        """Store `body` and answer its hash. The same body again gives the same hash and stores nothing.
+        """Store evidence about one version. The same body again stores nothing and has the same hash.
 
         The hash is the sha256 of the canonical text (see canonical.py) of the body with `model` and `version`
-        in it. Raises EvidenceError for a value that cannot be written, or a body that names another model or
-        version.
+        in it.
+
+        Args:
+            model: Name of the model, as in its model file.
+            version: Number of the model version, from 1.
+            body: Split, metrics, gate results, data versions; values that `canonical_text` accepts.
+            at: Time of the evaluation, with a zone.
+
+        Returns:
+            The hash, 64 hexadecimal digits.
+
+        Raises:
+            EvidenceError: When a value cannot be written, or the body names another model or version.
+            LedgerError: When the version does not exist.
         """
         text_of_body = canonical.canonical_text(_bound(model, version, body))
         hash_ = canonical.digest(text_of_body)
@@ -50,12 +62,33 @@ class EvidenceStore(Store):
         return hash_
 
     def evidence(self, hash_: str) -> Evidence:
-        """Return the evidence of this hash. Raises EvidenceError when there is none or its body was altered."""
+        """Return the evidence of this hash.
+
+        Args:
+            hash_: sha256 of the evidence's canonical text, 64 hexadecimal digits.
+
+        Returns:
+            The evidence, its text hashed again.
+
+        Raises:
+            EvidenceError: When there is none or its body was altered.
+        """
         with self._transaction() as connection:
             return require_evidence(connection, hash_)
 
     def evidence_of(self, model: str, version: int) -> tuple[Evidence, ...]:
-        """All evidence about one version, newest first."""
+        """Return all evidence about one version.
+
+        Args:
+            model: Name of the model, as in its model file.
+            version: Number of the model version, from 1.
+
+        Returns:
+            Evidence, newest first.
+
+        Raises:
+            EvidenceError: When a body was altered.
+        """
         query = (
             select(evidence.c.hash)
             .where(evidence.c.model == model, evidence.c.version == version)
@@ -66,7 +99,18 @@ class EvidenceStore(Store):
 
 
 def require_evidence(connection: Connection, hash_: str) -> Evidence:
-    """Return the evidence, its text hashed again. Raises EvidenceError when missing or altered."""
+    """Return the evidence after hashing its text again.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        hash_: sha256 of the evidence's canonical text, 64 hexadecimal digits.
+
+    Returns:
+        The evidence.
+
+    Raises:
+        EvidenceError: When it is missing or altered.
+    """
     row = connection.execute(
         select(
             evidence.c.model, evidence.c.version, evidence.c.at, cast(evidence.c.body, Text).label("body")
@@ -82,7 +126,20 @@ def require_evidence(connection: Connection, hash_: str) -> Evidence:
 
 
 def require_evidence_about(connection: Connection, hash_: str, model: str, version: int) -> Evidence:
-    """Return the evidence, which must be about exactly this version. Raises EvidenceError otherwise."""
+    """Return the evidence, which must be about exactly this version.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        hash_: sha256 of the evidence's canonical text, 64 hexadecimal digits.
+        model: Name of the model, as in its model file.
+        version: Number of the model version, from 1.
+
+    Returns:
+        The evidence.
+
+    Raises:
+        EvidenceError: When it is missing, altered, or about another model or version.
+    """
     recorded = require_evidence(connection, hash_)
     if (recorded.model, recorded.version) != (model, version):
         raise EvidenceError(

@@ -15,7 +15,15 @@ class History(Store):
     """Reading what was decided, by whom, when, why, on which evidence."""
 
     def history(self, model: str, limit: int | None = 50) -> tuple[HistoryEntry, ...]:
-        """Return the newest `limit` entries of `model`, newest first; None for all."""
+        """Return the newest history entries of a model.
+
+        Args:
+            model: Name of the model, as in its model file.
+            limit: Largest number of entries; None for all.
+
+        Returns:
+            Entries, newest first.
+        """
         with self._transaction() as connection:
             return entries(connection, model, limit=limit)
 
@@ -23,7 +31,17 @@ class History(Store):
 def entries(
     connection: Connection, model: str, *, version: int | None = None, limit: int | None = None
 ) -> tuple[HistoryEntry, ...]:
-    """Entries of a model, or of one of its versions, newest first."""
+    """Return the entries of a model, or of one of its versions.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        model: Name of the model, as in its model file.
+        version: Only entries about this version; None for all.
+        limit: Largest number of entries; None for all.
+
+    Returns:
+        Entries, newest first.
+    """
     query = select(history).where(history.c.model == model).order_by(history.c.id.desc()).limit(limit)
     if version is not None:
         query = query.where(history.c.version == version)
@@ -31,5 +49,13 @@ def entries(
 
 
 def serving_order_of(connection: Connection, model: str) -> ServingOrder:
-    """Return the model's versions in the order they served."""
+    """Return the model's versions in the order they served.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        model: Name of the model, as in its model file.
+
+    Returns:
+        The order, rebuilt from the model's whole history.
+    """
     return serving_order(reversed(entries(connection, model)))

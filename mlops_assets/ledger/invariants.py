@@ -22,7 +22,14 @@ MOVES = ("promoted", "rolled_back", "retired")
 
 
 def invariants(ledger: Store) -> list[str]:
-    """One sentence for each rule that does not hold, by model; an empty list for a sound ledger."""
+    """Check the rules that link champion row, history, versions, bundles and evidence.
+
+    Args:
+        ledger: An open ledger; it is read in one snapshot.
+
+    Returns:
+        One sentence for each broken rule, by model; empty for a sound ledger.
+    """
     with ledger._snapshot() as connection:
         versions: dict[str, list[ModelVersion]] = defaultdict(list)
         for row in connection.execute(select(model_versions).order_by(model_versions.c.version)):

@@ -43,7 +43,18 @@ class Ledger(
 
     @classmethod
     def open(cls, url: str | URL) -> Self:
-        """Open the ledger at a PostgreSQL URL. Raises LedgerError when its schema is missing or another revision."""
+        """Open the ledger at a PostgreSQL URL.
+
+        Args:
+            url: PostgreSQL URL of the ledger's database.
+
+        Returns:
+            The ledger; close it, or use it as a context manager.
+
+        Raises:
+            LedgerError: When the URL is not PostgreSQL, or the schema is missing or at another revision.
+            ServiceError: When the server does not respond.
+        """
         ledger = cls(make_engine(url))
         try:
             with ledger._transaction() as connection:

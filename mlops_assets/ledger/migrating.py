@@ -18,10 +18,17 @@ LOCK = 0x6D6C6F7073  # 'mlops': any number that only the ledger's migrations use
 
 
 def migrate(url: str | URL) -> str:
-    """Create or upgrade the ledger's tables in the database of `url`; returns the schema revision.
+    """Create or upgrade the ledger's tables. Processes that migrate at the same time wait for one another.
 
-    Raises ServiceError when the server does not answer, LedgerError when it refuses or is newer than this
-    program.
+    Args:
+        url: PostgreSQL URL of the ledger's database.
+
+    Returns:
+        The schema revision after it.
+
+    Raises:
+        ServiceError: When the server does not respond.
+        LedgerError: When the server refuses, or its schema is newer than this program.
     """
     with Store(make_engine(url)) as store, store._transaction() as connection:
         # another process may be migrating: wait for it, however long it takes
@@ -34,7 +41,14 @@ def migrate(url: str | URL) -> str:
 
 
 def schema_revision(connection: Connection) -> str | None:
-    """Return the schema's revision, None when the database holds no ledger."""
+    """Return the revision of the ledger's schema.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+
+    Returns:
+        Alembic's revision, or None when the database has no ledger.
+    """
     if connection.execute(text("select to_regclass('alembic_version')")).scalar() is None:
         return None
     current = connection.execute(text("select version_num from alembic_version")).scalar()
@@ -42,7 +56,14 @@ def schema_revision(connection: Connection) -> str | None:
 
 
 def require_head(connection: Connection) -> None:
-    """Raise LedgerError unless the schema is the one this program knows."""
+    """Raise LedgerError unless the schema is the one this program knows.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+
+    Raises:
+        LedgerError: When the schema is missing, older or newer.
+    """
     current = schema_revision(connection)
     if current == HEAD:
         return
@@ -57,7 +78,15 @@ def require_head(connection: Connection) -> None:
 
 
 def migrate_to(connection: Connection, target: str = "head") -> None:
-    """Bring the schema to the revision `target`, inside the connection's transaction. Raises LedgerError."""
+    """Bring the schema to a revision, inside the connection's transaction.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        target: Alembic revision; 'head' for the newest.
+
+    Raises:
+        LedgerError: When Alembic does not know the database's revision or the target.
+    """
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError

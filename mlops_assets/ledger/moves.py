@@ -29,19 +29,44 @@ class Attribution:
 
     @classmethod
     def by(cls, actor: str, reason: str, at: datetime) -> Attribution:
-        """Check that a name and a zoned time are there. Raises LedgerError."""
+        """Create the attribution of a decision.
+
+        Args:
+            actor: Person or program that decided; not blank.
+            reason: Text for the history: why it was done.
+            at: Time of the decision, with a zone.
+
+        Returns:
+            The attribution, its time in UTC.
+
+        Raises:
+            LedgerError: When the actor is blank or the time has no zone.
+        """
         if not actor.strip():
             raise LedgerError("a decision needs the name of who or what made it")
         return cls(actor, reason, utc(at))
 
 
 def lock(connection: Connection, model: str) -> None:
-    """Queue behind other writers of this model. Not the row's own lock: before a first promotion there is no row."""
+    """Queue behind other writers of this model. Not the row's own lock: before a first promotion there is no row.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        model: Name of the model, as in its model file.
+    """
     connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:model, 2))"), {"model": model})
 
 
 def champion_state_of(connection: Connection, model: str) -> ChampionState:
-    """Return the champion and the revision as this transaction sees them."""
+    """Return the champion and the revision as this transaction sees them.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        model: Name of the model, as in its model file.
+
+    Returns:
+        The state; revision 0 for a model without a champion row.
+    """
     row = connection.execute(select(champion).where(champion.c.model == model)).one_or_none()
     if row is None:
         return ChampionState(model, 0, None)
@@ -59,10 +84,20 @@ def move(
     evidence_hash: str | None,
     at: datetime,
 ) -> ChampionState:
-    """Swap the champion for `version` (None.
+    """Swap the champion and both versions' statuses if the revision is still the one of `before`.
 
-    For nobody) if the revision is still the one of `before`, and set both versions' statuses. Raises
-    LostRaceError when it is not.
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        before: State that the caller read in this transaction.
+        version: The new champion; None for no champion.
+        evidence_hash: sha256 of the evidence that the champion row names; None for no champion.
+        at: Start of service, in UTC.
+
+    Returns:
+        The state after the move, its revision one higher.
+
+    Raises:
+        LostRaceError: When the revision is another by now.
     """
     model = before.model
     values = {
@@ -99,7 +134,20 @@ def write(
     evidence_hash: str | None,
     attribution: Attribution,
 ) -> HistoryEntry:
-    """Append one line about `version`; for what moves nothing, `after` is `before`."""
+    """Append one history entry about `version`.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        action: What was done.
+        version: Number of the model version, from 1.
+        before: State before the action.
+        after: State after it; `before` for an action that leaves the champion.
+        evidence_hash: sha256 of the evidence; None for a retirement.
+        attribution: Who did it, why and when.
+
+    Returns:
+        The entry as stored.
+    """
     values = {
         "model": before.model,
         "at": attribution.at,
@@ -117,13 +165,28 @@ def write(
 
 
 def entry(row: object) -> HistoryEntry:
-    """Return a row of the history as a record."""
+    """Return a row of the history as a record.
+
+    Args:
+        row: A row of the history table.
+
+    Returns:
+        The entry, its time in UTC.
+    """
     fields = row._mapping  # type: ignore[attr-defined]
     return HistoryEntry(**{**fields, "at": utc(fields["at"])})
 
 
 def lost(now: ChampionState, expected_revision: int) -> LostRaceError:
-    """Return the error of a move that came too late; it names the present champion."""
+    """Create the error of a move that came too late; it names the present champion.
+
+    Args:
+        now: Champion state at present.
+        expected_revision: Revision that the decision was based on.
+
+    Returns:
+        The error, for the caller to raise.
+    """
     current = "none" if now.champion is None else f"version {now.champion.version}"
     return LostRaceError(
         f"the champion of '{now.model}' moved while this was decided: revision {expected_revision} was seen, it is now "

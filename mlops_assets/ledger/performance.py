@@ -19,10 +19,17 @@ class PerformanceRows(Store):
     """Writing and reading the trend. Whether it is bad is decided in monitoring."""
 
     def record_performance(self, rows: Sequence[Performance]) -> int:
-        """Store the rows; a row for the same version, metric, split and instant is kept as first written.
+        """Store metric values; a row for the same version, metric, split and instant stays as first written.
 
-        Answers how many were new. Raises LedgerError for a value that is not finite or was measured on no
-        rows: a trend with NaN in it compares as neither better nor worse.
+        Args:
+            rows: Values measured on at least one row; a trend with NaN in it compares as neither better nor
+                worse.
+
+        Returns:
+            How many rows are new.
+
+        Raises:
+            LedgerError: When a value is not finite or was measured on no rows.
         """
         for row in rows:
             if not math.isfinite(row.value) or row.rows < 1:
@@ -55,7 +62,17 @@ class PerformanceRows(Store):
         split: str | None = None,
         since: datetime | None = None,
     ) -> tuple[Performance, ...]:
-        """Rows of a model, oldest first."""
+        """Return the metric values of a model.
+
+        Args:
+            model: Name of the model, as in its model file.
+            metric: Only this metric; None for all.
+            split: Only this split ('test', 'live'); None for all.
+            since: Only values from this time on, with a zone; None for all.
+
+        Returns:
+            Rows, oldest first.
+        """
         query = select(table).where(table.c.model == model)
         if metric is not None:
             query = query.where(table.c.metric == metric)

@@ -42,12 +42,20 @@ class Predictions(Store):
     def store_predictions(
         self, model: str, version: int, frame: pl.DataFrame, *, predicted_at: datetime
     ) -> int:
-        """Insert predictions; rows that are there already stay as they are. Answers how many were new.
+        """Insert predictions in one transaction; rows that exist stay as they are.
 
-        frame: `entity` (text; '' for a model without entities), `at` (UTC), `value` (float; null when the
-        model had no answer) and optionally `label` (the class, as text). All or nothing: one transaction.
+        Args:
+            model: Name of the model, as in its model file.
+            version: Number of the model version, from 1.
+            frame: Columns `entity` (text; '' for a model without entities), `at` (UTC), `value` (float; null
+                when the model returned none) and optionally `label` (the class, as text).
+            predicted_at: Time of scoring, with a zone.
 
-        Raises LedgerError for a missing column, a time without zone, a null entity or time, NaN or infinity.
+        Returns:
+            How many rows are new.
+
+        Raises:
+            LedgerError: For a missing column, a time without zone, a null entity or time, NaN or infinity.
         """
         rows = _checked(model, version, frame)
         stored = 0
@@ -71,7 +79,17 @@ class Predictions(Store):
     def predictions(
         self, model: str, *, since: datetime, until: datetime, version: int | None = None
     ) -> pl.DataFrame:
-        """Predictions for since <= at < until: version, entity, at, value, label, predicted_at, in order of time."""
+        """Return the predictions for since <= at < until.
+
+        Args:
+            model: Name of the model, as in its model file.
+            since: First instant, with a zone.
+            until: End, exclusive, with a zone.
+            version: Only this version's predictions; None for all.
+
+        Returns:
+            Columns version, entity, at, value, label, predicted_at, in order of time.
+        """
         query = (
             select(*(table.c[name] for name in RESULT))
             .where(table.c.model == model, table.c.at >= utc(since), table.c.at < utc(until))
@@ -84,7 +102,14 @@ class Predictions(Store):
         return pl.DataFrame(rows, schema=RESULT, orient="row")
 
     def last_prediction(self, model: str) -> datetime | None:
-        """Return the newest instant predicted for, of any version; None when there is none."""
+        """Return the newest instant that any version predicted.
+
+        Args:
+            model: Name of the model, as in its model file.
+
+        Returns:
+            The instant in UTC, or None when there is no prediction.
+        """
         with self._transaction() as connection:
             newest = connection.scalar(select(func.max(table.c.at)).where(table.c.model == model))
         return None if newest is None else utc(newest)

@@ -26,7 +26,18 @@ class RetrainRequests(Store):
     def request_retrain(
         self, model: str, key: str, cause: str, detail: Mapping[str, Any], at: datetime
     ) -> bool:
-        """Ask for a retrain because of `cause`. False when this key was asked for before, in whatever state."""
+        """Record a retrain request.
+
+        Args:
+            model: Name of the model, as in its model file.
+            key: Key of the cause; one key makes at most one request of a model.
+            cause: Trigger that made the request.
+            detail: Measurements behind the request; values that `canonical_text` accepts.
+            at: Time of the request, with a zone.
+
+        Returns:
+            False when this key was requested before, in whatever state it is.
+        """
         written = text("cast(:detail as json)").bindparams(detail=canonical.canonical_text(detail))
         with self._transaction() as connection:
             done = connection.execute(
@@ -37,7 +48,16 @@ class RetrainRequests(Store):
             return done.rowcount == 1
 
     def start_request(self, model: str, key: str, run_id: str) -> bool:
-        """Take an open request for a run. False when another run took it first (or it is finished)."""
+        """Take an open request for a run.
+
+        Args:
+            model: Name of the model, as in its model file.
+            key: Key of the request.
+            run_id: Id of the orchestrator's run.
+
+        Returns:
+            False when another run took it first, or it is finished.
+        """
         with self._transaction() as connection:
             done = connection.execute(
                 update(requests)
@@ -49,7 +69,18 @@ class RetrainRequests(Store):
     def finish_request(
         self, model: str, key: str, state: RequestState, at: datetime, run_id: str | None = None
     ) -> None:
-        """Close a request as done, failed or dropped. Raises LedgerError when it is unknown or closed otherwise."""
+        """Close a request. Closing it again in the same state changes nothing.
+
+        Args:
+            model: Name of the model, as in its model file.
+            key: Key of the request.
+            state: `done`, `failed` or `dropped`.
+            at: Time of the end, with a zone.
+            run_id: Id of the run that finished it; None leaves the recorded one.
+
+        Raises:
+            LedgerError: When the request is unknown, or closed in another state.
+        """
         if state not in ("done", "failed", "dropped"):
             raise LedgerError(f"a request is finished as done, failed or dropped, not '{state}'")
         with self._transaction() as connection:
@@ -68,11 +99,26 @@ class RetrainRequests(Store):
                 raise LedgerError(f"the retrain request '{key}' of model '{model}' {state_now}")
 
     def open_requests(self, model: str | None = None) -> tuple[RetrainRequest, ...]:
-        """Return requests that are open or running, oldest first."""
+        """Return requests that are open or running.
+
+        Args:
+            model: Only requests of this model; None for all.
+
+        Returns:
+            Requests, oldest first.
+        """
         return self._select(model, requests.c.state.in_(("open", "running")), newest_first=False, limit=None)
 
     def retrain_requests(self, model: str, limit: int = 50) -> tuple[RetrainRequest, ...]:
-        """Return the newest requests of a model in any state: what a cooldown and a budget are counted from."""
+        """Return the newest requests of a model in any state, from which cooldown and budget are counted.
+
+        Args:
+            model: Name of the model, as in its model file.
+            limit: Largest number of requests.
+
+        Returns:
+            Requests, newest first.
+        """
         return self._select(model, None, newest_first=True, limit=limit)
 
     def _select(

@@ -70,7 +70,14 @@ end $$
 
 
 def application_role(role: str) -> tuple[str, ...]:
-    """Return SQL for the ledger's database: read everything, add everywhere, change only what moves, delete nothing."""
+    """Return SQL for the ledger's database: read everything, add everywhere, change only what moves, delete nothing.
+
+    Args:
+        role: Name of the PostgreSQL role; it is quoted as an identifier.
+
+    Returns:
+        Statements for `apply`.
+    """
     name = _quoted(role)
     return (
         *_fresh(name),
@@ -81,7 +88,14 @@ def application_role(role: str) -> tuple[str, ...]:
 
 
 def retention_role(role: str) -> tuple[str, ...]:
-    """Return SQL for the ledger's database: read, and delete only event rows and caches."""
+    """Return SQL for the ledger's database: read, and delete only event rows and caches.
+
+    Args:
+        role: Name of the PostgreSQL role; it is quoted as an identifier.
+
+    Returns:
+        Statements for `apply`.
+    """
     name = _quoted(role)
     return (
         *_fresh(name),
@@ -93,7 +107,14 @@ def retention_role(role: str) -> tuple[str, ...]:
 def mlflow_role(role: str) -> tuple[str, ...]:
     """Return SQL for MLflow's database, after MLflow has made its tables.
 
-    Everything it does, but no run, metric, parameter or model version is ever deleted, nor marked as deleted.
+    The role may do everything that MLflow does, but may not delete a run, metric, parameter or model version,
+    nor mark one as deleted.
+
+    Args:
+        role: Name of the PostgreSQL role; it is quoted as an identifier.
+
+    Returns:
+        Statements for `apply`.
     """
     name = _quoted(role)
     return (
@@ -107,9 +128,16 @@ def mlflow_role(role: str) -> tuple[str, ...]:
 
 
 def apply(url: str | URL, statements: tuple[str, ...]) -> None:
-    """Carry the statements out in one transaction, as the tables' owner. Safe to repeat after an upgrade.
+    """Execute the statements in one transaction, as the tables' owner. Safe to repeat after an upgrade.
 
     The role is made without a password and cannot log in before `allow_login`.
+
+    Args:
+        url: PostgreSQL URL whose user owns the tables.
+        statements: SQL without parameters.
+
+    Raises:
+        LedgerError: When the server refuses a statement.
     """
     with Store(make_engine(url)) as store, store._transaction() as connection:
         for statement in statements:
@@ -117,7 +145,13 @@ def apply(url: str | URL, statements: tuple[str, ...]) -> None:
 
 
 def allow_login(url: str | URL, role: str, password: str) -> None:
-    """Let a role log in with this password; an earlier one is replaced."""
+    """Let a role log in with this password; an earlier one is replaced.
+
+    Args:
+        url: PostgreSQL URL of a user that may alter roles.
+        role: Name of the PostgreSQL role; it is quoted as an identifier.
+        password: The new password, sent as a bound parameter.
+    """
     with Store(make_engine(url)) as store, store._transaction() as connection:
         connection.execute(
             text(f"alter role {_quoted(role)} login password :password"), {"password": password}

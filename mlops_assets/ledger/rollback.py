@@ -11,15 +11,33 @@ from mlops_assets.ledger.schema import history, model_versions
 
 
 def last_served(connection: Connection, model: str) -> int | None:
-    """Return the version to return to.
+    """Return the version that a rollback chooses: the last that served, not rolled back from, never refused.
 
-    The last that served, was not rolled back from since, and was never refused.
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        model: Name of the model, as in its model file.
+
+    Returns:
+        Version number, or None when there is none.
     """
     return serving_order_of(connection, model).target(_refused(connection, model))
 
 
 def choose(connection: Connection, before: ChampionState, to_version: int | None) -> int:
-    """`to_version` if a rollback may go there, `last_served` when None. Raises LedgerError saying why not."""
+    """Return the target of a rollback after checking that it may serve.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        before: Champion state in this transaction.
+        to_version: Version that was requested; None for `last_served`.
+
+    Returns:
+        Version number.
+
+    Raises:
+        LedgerError: When there is no earlier version, or `to_version` is champion, never served or was
+            refused.
+    """
     model, current = before.model, before.champion.version if before.champion else None
     if to_version is None:
         target = last_served(connection, model)
@@ -43,7 +61,19 @@ def choose(connection: Connection, before: ChampionState, to_version: int | None
 
 
 def evidence_of_promotion(connection: Connection, model: str, version: int) -> str:
-    """Return the evidence that last made this version champion. Raises LedgerError when it never was."""
+    """Return the evidence that last made this version champion.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        model: Name of the model, as in its model file.
+        version: Number of the model version, from 1.
+
+    Returns:
+        Its hash, 64 hexadecimal digits.
+
+    Raises:
+        LedgerError: When the version was never promoted.
+    """
     hash_ = connection.scalar(
         select(history.c.evidence_hash)
         .where(history.c.model == model, history.c.version == version, history.c.action == "promoted")

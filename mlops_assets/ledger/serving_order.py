@@ -26,16 +26,29 @@ class ServingOrder:
     ever: frozenset[int]
 
     def target(self, unusable: Set[int] = frozenset()) -> int | None:
-        """Return the version to roll back to, skipping those in `unusable`; None when there is none.
+        """Return the version to roll back to.
 
         From a champion in service that is the one before it; after a retirement the one that was retired.
+
+        Args:
+            unusable: Versions to skip, for example refused ones.
+
+        Returns:
+            Version number, or None when there is none.
         """
         candidates = self.served[:-1] if self.in_service else self.served
         return next((version for version in reversed(candidates) if version not in unusable), None)
 
 
 def serving_order(history: Iterable[HistoryEntry]) -> ServingOrder:
-    """Replay `history` (one model, oldest first). kept and refused entries change nothing."""
+    """Replay the history. Entries `kept` and `refused` change nothing.
+
+    Args:
+        history: Entries of one model, oldest first.
+
+    Returns:
+        The order in which versions served, without those that were rolled back from.
+    """
     served: list[int] = []
     ever: set[int] = set()
     in_service = False

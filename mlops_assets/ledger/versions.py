@@ -34,13 +34,25 @@ class Versions(Store):
         seed: int | None = None,
         at_least: int = 1,
     ) -> ModelVersion:
-        """Register the next version of `model`, as challenger. Numbers start at 1 and are never given twice.
-
-        at_least: the smallest number that is free; above 1 where bundles exist that this ledger does not know, for
-        example because it was restored from a backup.
+        """Register the next version of `model`, as challenger. Numbers start at 1 and are never used twice.
 
         A bundle's folder carries the version's number, so the number comes first: leave bundle_path and
-        manifest_sha256 out and give them to `record_bundle` once the bundle is on disk.
+        manifest_sha256 out and pass them to `record_bundle` once the bundle is on disk.
+
+        Args:
+            model: Name of the model, as in its model file.
+            at: Time of registration, with a zone.
+            mlflow_run_id: Id of the MLflow run that trained it.
+            bundle_path: Folder of the bundle.
+            manifest_sha256: sha256 of the bundle's manifest, 64 hexadecimal digits.
+            data_versions: Version of each table that the model was made from.
+            code_commit: Git commit of the code.
+            seed: Seed of the fit.
+            at_least: Smallest number to use; above 1 where bundles exist that this ledger does not know, for
+                example because it was restored from a backup.
+
+        Returns:
+            The version as stored.
         """
         with self._transaction() as connection:
             connection.execute(
@@ -74,10 +86,20 @@ class Versions(Store):
         manifest_sha256: str,
         mlflow_run_id: str | None = None,
     ) -> ModelVersion:
-        """Say where the finished bundle is and what its manifest hashes to.
+        """Record the finished bundle of a version, once; the same values again are accepted (a retried step).
 
-        Written once: a second, different answer raises LedgerError; the same one is accepted again, so that a
-        retried step may repeat itself.
+        Args:
+            model: Name of the model, as in its model file.
+            version: Number of the model version, from 1.
+            bundle_path: Folder of the bundle.
+            manifest_sha256: sha256 of the bundle's manifest, 64 hexadecimal digits.
+            mlflow_run_id: Id of the MLflow run; None leaves the recorded one.
+
+        Returns:
+            The version as stored.
+
+        Raises:
+            LedgerError: When the version does not exist or has another bundle already.
         """
         values: dict[str, Any] = {"bundle_path": bundle_path, "manifest_sha256": manifest_sha256}
         if mlflow_run_id is not None:
@@ -93,9 +115,13 @@ class Versions(Store):
             return as_version(row)
 
     def archive_unfinished(self, before: datetime) -> int:
-        """Archive challengers that never got a bundle, because their training was killed; return how many.
+        """Archive challengers that never got a bundle, because their training was killed.
 
-        before: only those that were created earlier.
+        Args:
+            before: Only versions created earlier than this, with a zone.
+
+        Returns:
+            How many versions were archived.
         """
         orphan = (versions.c.status == "challenger") & versions.c.bundle_path.is_(None)
         with self._transaction() as connection:
@@ -104,12 +130,31 @@ class Versions(Store):
             ).rowcount
 
     def model_version(self, model: str, version: int) -> ModelVersion:
-        """One version. Raises LedgerError when there is none, naming those there are."""
+        """Return one version.
+
+        Args:
+            model: Name of the model, as in its model file.
+            version: Number of the model version, from 1.
+
+        Returns:
+            The version.
+
+        Raises:
+            LedgerError: When it does not exist; the message names the versions that do.
+        """
         with self._transaction() as connection:
             return require_version(connection, model, version)
 
     def versions(self, model: str, status: Status | None = None) -> tuple[ModelVersion, ...]:
-        """Every version of `model`, newest first, of one status when given."""
+        """Return the versions of a model.
+
+        Args:
+            model: Name of the model, as in its model file.
+            status: Only versions of this status; None for all.
+
+        Returns:
+            Versions, newest first.
+        """
         query = select(versions).where(versions.c.model == model).order_by(versions.c.version.desc())
         if status is not None:
             query = query.where(versions.c.status == status)
@@ -123,7 +168,19 @@ class Versions(Store):
 
 
 def require_version(connection: Connection, model: str, version: int) -> ModelVersion:
-    """Return the version. Raises LedgerError when it does not exist."""
+    """Return the version.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        model: Name of the model, as in its model file.
+        version: Number of the model version, from 1.
+
+    Returns:
+        The version.
+
+    Raises:
+        LedgerError: When it does not exist.
+    """
     query = select(versions).where(versions.c.model == model, versions.c.version == version)
     row = connection.execute(query).one_or_none()
     if row is not None:
@@ -134,14 +191,28 @@ def require_version(connection: Connection, model: str, version: int) -> ModelVe
 
 
 def set_status(connection: Connection, model: str, version: int, status: Status) -> None:
-    """Change a version's status; the caller has checked that the change is allowed."""
+    """Change a version's status; the caller has checked that the change is allowed.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        model: Name of the model, as in its model file.
+        version: Number of the model version, from 1.
+        status: New status.
+    """
     connection.execute(
         update(versions).where(versions.c.model == model, versions.c.version == version).values(status=status)
     )
 
 
 def as_version(row: Row[Any]) -> ModelVersion:
-    """Return a row of model_versions as a record."""
+    """Return a row of model_versions as a record.
+
+    Args:
+        row: A row of the table, as SQLAlchemy returns it.
+
+    Returns:
+        The record, its time in UTC.
+    """
     return ModelVersion(
         model=row.model,
         version=row.version,

@@ -15,7 +15,14 @@ class Watermarks(Store):
     """Set and get."""
 
     def set_watermark(self, model: str, source: str, value: str, at: datetime) -> None:
-        """Remember `value`; whatever was remembered before is replaced."""
+        """Store how far a source was read; the earlier value is replaced.
+
+        Args:
+            model: Name of the model, as in its model file.
+            source: Name of the source or check.
+            value: Text that the caller can compare, for example an ISO time.
+            at: Time of reading, with a zone.
+        """
         statement = insert(watermarks).values(model=model, source=source, value=value, at=utc(at))
         with self._transaction() as connection:
             connection.execute(
@@ -26,7 +33,15 @@ class Watermarks(Store):
             )
 
     def watermark(self, model: str, source: str) -> str | None:
-        """Return what was remembered, or None."""
+        """Return how far a source was read.
+
+        Args:
+            model: Name of the model, as in its model file.
+            source: Name of the source or check.
+
+        Returns:
+            The stored text, or None.
+        """
         with self._transaction() as connection:
             return connection.scalar(
                 select(watermarks.c.value).where(watermarks.c.model == model, watermarks.c.source == source)
