@@ -30,9 +30,22 @@ def with_features_of(
     platform: Platform,
     run: Run,
 ) -> pl.DataFrame:
-    """Return the feature table with the columns that only this model's own definition creates; rows stay as they are.
+    """Add the feature columns that only the champion's own definition creates; rows stay as they are.
 
-    Raises EvidenceError when the two model files do not speak of the same rows and the same target.
+    Args:
+        predictor: The champion.
+        bundle: Its bundle, which holds the model file it was trained with.
+        frame: Feature table of the present model file.
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The feature table with the added columns.
+
+    Raises:
+        EvidenceError: When the two model files differ in target, timestamp, entity or horizon, or the rows
+            differ.
     """
     if _about(bundle.spec) != _about(spec.model_dump(mode="json")):
         raise EvidenceError(

@@ -10,7 +10,13 @@ from mlops_assets.lifecycle.platform import Platform, Run
 
 
 def mirror(platform: Platform, model: str, run: Run) -> None:
-    """Bring MLflow's alias and tags in line with the ledger. An MLflow that does not answer stops nothing."""
+    """Bring MLflow's alias and tags in line with the ledger. An MLflow that fails stops nothing.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+    """
     try:
         sync_mlflow(platform, model)
     except Exception as error:  # noqa: BLE001 - the ledger has decided; whatever ails the mirror must not undo that
@@ -18,7 +24,18 @@ def mirror(platform: Platform, model: str, run: Run) -> None:
 
 
 def sync_mlflow(platform: Platform, model: str) -> int:
-    """Write to MLflow what differs from the ledger; the number of writes. Raises ServiceError."""
+    """Write to MLflow what differs from the ledger.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+
+    Returns:
+        Number of writes.
+
+    Raises:
+        ServiceError: When MLflow does not respond.
+    """
     ledger = platform.ledger
     approved = {
         version: approval.verdict == "approve" for version, approval in ledger.approvals_of(model).items()

@@ -22,9 +22,17 @@ from mlops_assets.settings import Settings
 
 
 def apply(spec: ModelSpec, platform: Platform) -> tuple[dict[str, Any], ...]:
-    """Register the newest feature table's features; return what `registered` then returns.
+    """Register the features of the newest feature table.
 
-    Raises DataError when none was built yet.
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+
+    Returns:
+        What `registered` returns afterwards.
+
+    Raises:
+        DataError: When no feature table was built yet.
     """
     record = _newest(spec, platform)
     table = platform.datasets.read(record.table)
@@ -34,21 +42,48 @@ def apply(spec: ModelSpec, platform: Platform) -> tuple[dict[str, Any], ...]:
 
 
 def materialize(spec: ModelSpec, platform: Platform) -> int:
-    """Put each entity's newest features online; return the number of entities."""
+    """Write each entity's newest features to the online store.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+
+    Returns:
+        Number of entities.
+
+    Raises:
+        DataError: When no feature table was built yet.
+    """
     table = platform.datasets.read(_newest(spec, platform).table)
     return open_store(spec, platform.settings).materialize(table)
 
 
 def get(spec: ModelSpec, settings: Settings, entities: Sequence[str]) -> pl.DataFrame:
-    """Online features, one row per entity in the requested order. Needs neither database nor feature table."""
+    """Return online features. Needs neither database nor feature table.
+
+    Args:
+        spec: The model file.
+        settings: Settings of the installation.
+        entities: Entities to look up.
+
+    Returns:
+        One row per entity, in the requested order; nulls for an unknown entity.
+    """
     return open_store(spec, settings).get(entities)
 
 
 def registered(spec: ModelSpec, settings: Settings) -> tuple[dict[str, Any], ...]:
-    """Return what was applied.
+    """Return the registered features.
 
-    One record per feature with description, sources, statistics, and the table versions it came from. Raises
-    DataError when nothing was.
+    Args:
+        spec: The model file.
+        settings: Settings of the installation.
+
+    Returns:
+        One record per feature with description, sources, statistics, and the table versions it came from.
+
+    Raises:
+        DataError: When nothing was applied.
     """
     records = open_store(spec, settings).listed()
     if not records:
@@ -57,13 +92,29 @@ def registered(spec: ModelSpec, settings: Settings) -> tuple[dict[str, Any], ...
 
 
 def open_store(spec: ModelSpec, settings: Settings) -> FeatureStore:
-    """Return the model's store: definitions below `home`, online values where the setting says."""
+    """Open the model's store: definitions below `home`, online values where the setting says.
+
+    Args:
+        spec: The model file.
+        settings: Settings of the installation.
+
+    Returns:
+        The store.
+    """
     online = online_store(settings.online_store) if settings.online_store else None
     return FeatureStore(spec, folder(settings, spec.name), online)
 
 
 def folder(settings: Settings, model: str) -> Path:
-    """Where a model's definitions, offline source and, unless set otherwise, online values lie."""
+    """Return the folder of a model's definitions, offline source and (by default) online values.
+
+    Args:
+        settings: Settings of the installation.
+        model: Name of the model.
+
+    Returns:
+        A folder below `home`; it need not exist.
+    """
     return settings.home / "feature_store" / model
 
 

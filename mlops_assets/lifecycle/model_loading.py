@@ -22,10 +22,22 @@ def load_version(
 ) -> tuple[BundlePredictor, training.LoadedBundle]:
     """Return a model version, verified against its manifest hash before it is read.
 
-    A version stored as a pickle is read only while the model file in force, the one in the models folder now, still
-    allows that estimator; where there is no such file, or it cannot be read, nobody allows it. So a permission that is
-    taken back counts at once and everywhere: for predictions, rollbacks, readiness checks and the API. A champion that
-    is refused then is replaced by `mlops retire` and a new training. Raises BundleError, LedgerError.
+    A version stored as a pickle is read only while the model file in force, the one in the models folder now,
+    still allows that estimator; without a readable file nothing is allowed. So a withdrawn permission counts
+    at once for predictions, rollbacks, readiness checks and the API. A champion that is refused then is
+    replaced by `mlops retire` and a new training.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        version: Number of the model version.
+
+    Returns:
+        The predictor and the bundle it comes from.
+
+    Raises:
+        BundleError: When the bundle is damaged, another model's, or a pickle that is not allowed.
+        LedgerError: When the version does not exist.
     """
     folder, manifest = _bundle_location(platform, model, version)
 
@@ -63,7 +75,14 @@ def _require_own_evidence(platform: Platform, model: str, version: int, manifest
 def spec_of_bundle(bundle: training.LoadedBundle) -> ModelSpec:
     """Return the model file as it was when the version was trained.
 
-    Raises BundleError when this code no longer reads it.
+    Args:
+        bundle: A loaded bundle, verified.
+
+    Returns:
+        The model file.
+
+    Raises:
+        BundleError: When this code no longer reads it.
     """
     try:
         return stored_model(bundle.spec)
@@ -74,7 +93,18 @@ def spec_of_bundle(bundle: training.LoadedBundle) -> ModelSpec:
 
 
 def champion_profile(spec: ModelSpec, platform: Platform) -> Profile | None:
-    """Return the training profile stored with the champion, or None while there is none."""
+    """Return the training profile stored with the champion.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+
+    Returns:
+        The profile, or None without a champion.
+
+    Raises:
+        BundleError: When the champion's bundle is damaged.
+    """
     champion = platform.ledger.champion(spec.name)
     if champion is None:
         return None

@@ -39,7 +39,18 @@ class Platform:
 
     @classmethod
     def open(cls, settings: Settings, stores: Stores) -> Platform:
-        """Open the stores; connections are made when first used."""
+        """Open the stores; connections are made at the first use.
+
+        Args:
+            settings: Settings of the installation.
+            stores: URLs of the ledger and of MLflow.
+
+        Returns:
+            The platform.
+
+        Raises:
+            LedgerError: When the ledger's schema is missing or at another revision.
+        """
         return cls(
             settings=settings,
             stores=stores,
@@ -51,7 +62,15 @@ class Platform:
         )
 
     def reports(self, model: str, version: int) -> Path:
-        """Folder of a version's report and plots."""
+        """Return the folder of a version's report and plots.
+
+        Args:
+            model: Name of the model.
+            version: Number of the model version.
+
+        Returns:
+            A folder below `home`; it need not exist.
+        """
         return self.settings.home / "reports" / model / str(version)
 
 
@@ -76,12 +95,34 @@ class Run:
 
 
 def keep_record(platform: Platform, spec: ModelSpec, stage: str, run: Run, record: Any) -> None:
-    """Store a stage's record for the stages, runs and processes that follow."""
+    """Store a stage's record for later stages, runs and processes.
+
+    Args:
+        platform: The open stores and settings.
+        spec: The model file.
+        stage: Name of the stage, from `stages.py`.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        record: A frozen record of `artifacts`.
+    """
     platform.ledger.put_record(f"{spec.name}/{stage}", run.id, artifacts.to_json(record), run.now())
 
 
 def record_of(platform: Platform, spec: ModelSpec, stage: str, run_id: str | None, record: type[R]) -> R:
-    """Return the record a stage left in this run, or else its latest. Raises DataError when it never ran."""
+    """Return the record that a stage stored in this run, or else its latest.
+
+    Args:
+        platform: The open stores and settings.
+        spec: The model file.
+        stage: Name of the stage, from `stages.py`.
+        run_id: Id of the run; None for the latest record.
+        record: Class of the record.
+
+    Returns:
+        The record.
+
+    Raises:
+        DataError: When the stage never ran.
+    """
     body = platform.ledger.get_record(f"{spec.name}/{stage}", run_id)
     if body is None:
         raise DataError(
@@ -91,22 +132,47 @@ def record_of(platform: Platform, spec: ModelSpec, stage: str, run_id: str | Non
 
 
 def own_record(platform: Platform, spec: ModelSpec, stage: str, run_id: str, record: type[R]) -> R | None:
-    """Return the record a stage left in exactly this run, or None."""
+    """Return the record that a stage stored in exactly this run.
+
+    Args:
+        platform: The open stores and settings.
+        spec: The model file.
+        stage: Name of the stage, from `stages.py`.
+        run_id: Id of the run.
+        record: Class of the record.
+
+    Returns:
+        The record, or None.
+    """
     body = platform.ledger.get_record(f"{spec.name}/{stage}", run_id, exact=True)
     return None if body is None else artifacts.from_json(record, body)
 
 
 def known_record(platform: Platform, spec: ModelSpec, stage: str, record: type[R]) -> R | None:
-    """Return the latest record a stage left in any run, or None."""
+    """Return the latest record that a stage stored in any run.
+
+    Args:
+        platform: The open stores and settings.
+        spec: The model file.
+        stage: Name of the stage, from `stages.py`.
+        record: Class of the record.
+
+    Returns:
+        The record, or None.
+    """
     body = platform.ledger.get_record(f"{spec.name}/{stage}")
     return None if body is None else artifacts.from_json(record, body)
 
 
 @cache
 def code_commit(folder: Path) -> str:
-    """Return the git commit the code runs from.
+    """Return the git commit of the running code.
 
-    With `-dirty` when files differ from it; `unknown` outside a checkout.
+    Args:
+        folder: A folder inside the checkout.
+
+    Returns:
+        The commit, with `-dirty` when tracked files differ from it; `unknown` outside a checkout.
     """
 
     def git(*arguments: str) -> str:

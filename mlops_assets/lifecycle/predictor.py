@@ -41,19 +41,48 @@ class BundlePredictor:
         return tuple(self.preparation.inputs)
 
     def matrix(self, frame: pl.DataFrame) -> FeatureMatrix:
-        """Features as the estimator sees them."""
+        """Return the features as the estimator receives them.
+
+        Args:
+            frame: The feature table.
+
+        Returns:
+            The prepared matrix, one row per row of `frame`.
+        """
         return self.preparation.apply(frame)
 
     def predict(self, frame: pl.DataFrame) -> NDArray[Any]:
-        """Predictions, one per row."""
+        """Return the predictions.
+
+        Args:
+            frame: The feature table.
+
+        Returns:
+            Shape (n,): floats in the target's unit, or class labels.
+        """
         return np.asarray(self.estimator.predict(self.matrix(frame)))
 
     def probabilities(self, frame: pl.DataFrame) -> NDArray[np.float64] | None:
-        """Class probabilities, or None for numbers."""
+        """Return the class probabilities.
+
+        Args:
+            frame: The feature table.
+
+        Returns:
+            Shape (n, classes), rows sum to 1; None for a regression.
+        """
         return np.asarray(self.estimator.predict_proba(self.matrix(frame))) if self.classes else None
 
     def bounds(self, frame: pl.DataFrame, predictions: NDArray[Any]) -> Bounds | None:
-        """Return the interval around predictions to these rows, or None for a model without one."""
+        """Return the interval around predictions to these rows.
+
+        Args:
+            frame: The feature table.
+            predictions: Predictions for the rows, shape (n,), in the target's unit.
+
+        Returns:
+            Lower and upper bounds, or None for a model without an interval.
+        """
         if self.interval is None:
             return None
         column = self.interval.entity
@@ -62,9 +91,17 @@ class BundlePredictor:
 
 
 def calibrated(spec: ModelSpec, predictor: BundlePredictor, validation: pl.DataFrame) -> BundlePredictor:
-    """Return the predictor with the interval that the model file asks for.
+    """Return the predictor with the interval that the model file requests.
 
-    Without one where it asks for none, for classes, and where the validation part does not suffice.
+    It has none when the model file requests none, for classes, and when the validation part is too small.
+
+    Args:
+        spec: The model file.
+        predictor: The fitted predictor.
+        validation: The validation part, whose residuals set the width (split conformal prediction).
+
+    Returns:
+        The predictor, with or without an interval.
     """
     level = spec.training.interval
     if level is None or predictor.classes or validation.is_empty():
@@ -80,7 +117,17 @@ def calibrated(spec: ModelSpec, predictor: BundlePredictor, validation: pl.DataF
 
 
 def predictor_of(bundle: training.LoadedBundle) -> BundlePredictor:
-    """Join what a bundle holds. Raises BundleError when its preparation or interval is not one this code can read."""
+    """Create the predictor from a bundle's preparation, estimator and interval.
+
+    Args:
+        bundle: A loaded bundle, verified.
+
+    Returns:
+        The predictor.
+
+    Raises:
+        BundleError: When the preparation or interval was written by other code.
+    """
     try:
         preparation = from_json(features.Preparation, bundle.preparation)
         interval = from_json(Interval, bundle.interval) if bundle.interval is not None else None
@@ -92,8 +139,17 @@ def predictor_of(bundle: training.LoadedBundle) -> BundlePredictor:
 
 
 def open_bundle(folder: Path) -> BundlePredictor:
-    """Return the predictor in a bundle that stands alone, as MLflow holds it.
+    """Return the predictor in a stand-alone bundle, as MLflow stores it.
 
-    It is checked against its own manifest only.
+    The bundle is verified against its own manifest only.
+
+    Args:
+        folder: Folder of the bundle.
+
+    Returns:
+        The predictor.
+
+    Raises:
+        BundleError: When a file is missing or altered.
     """
     return predictor_of(training.load_bundle(folder, expected_manifest_sha256=None))

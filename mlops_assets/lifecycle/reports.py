@@ -47,9 +47,19 @@ class Replay:
 
 
 def report(spec: ModelSpec, platform: Platform, run: Run, result: Subject) -> tuple[str, Decision]:
-    """Return the report as Markdown with people's words in it, and the decision it shows.
+    """Return the report as Markdown with approvals and waivers in it, and the decision that it shows.
 
-    Evidence that lapsed (the model file changed, say) is reported by its own gates, with the reason on top.
+    Evidence that lapsed (for example, the model file changed) is reported by its own gates, with the reason
+    on top.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        result: The evidence that is reported.
+
+    Returns:
+        Markdown and the decision.
     """
     decision, lapsed = result.decision, result.problem
     if lapsed is not None:
@@ -72,7 +82,16 @@ def report(spec: ModelSpec, platform: Platform, run: Run, result: Subject) -> tu
 
 
 def replay(changed: ModelSpec, platform: Platform, model: str) -> Replay:
-    """Which past decisions about `model` would flip under the gates of `changed`, from stored evidence."""
+    """Apply the gates of `changed` to stored evidence and compare with the past decisions.
+
+    Args:
+        changed: Model file with the gates to try.
+        platform: The open stores and settings.
+        model: Model whose evidence is replayed.
+
+    Returns:
+        Decisions that would differ, the number evaluated, and evidence that cannot be read.
+    """
     flips: list[Flip] = []
     unreadable: list[str] = []
     evaluated = 0
@@ -88,9 +107,18 @@ def replay(changed: ModelSpec, platform: Platform, model: str) -> Replay:
 
 
 def against(spec: ModelSpec, platform: Platform, ref: str) -> str:
-    """Return what changed in the model file since a git ref, and which past decisions that would flip, as Markdown.
+    """Compare the model file with a git ref, and replay past decisions if its gates changed.
 
-    Raises SpecError when the ref is unknown or the file there cannot be read.
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        ref: A commit, branch or tag.
+
+    Returns:
+        Markdown: changed keys, then decisions that would differ.
+
+    Raises:
+        SpecError: When the ref is unknown or the file there cannot be read.
     """
     file = file_of(platform.settings.models, spec.name)
     before = model_at(file, ref)
@@ -108,7 +136,14 @@ def against(spec: ModelSpec, platform: Platform, ref: str) -> str:
 
 
 def replay_lines(result: Replay) -> list[str]:
-    """Return a replay as lines of Markdown."""
+    """Return a replay as lines of Markdown.
+
+    Args:
+        result: The replay.
+
+    Returns:
+        Lines without line ends.
+    """
     if not result.evaluated and not result.unreadable:
         return ["No past decision is recorded here, so none can be asked again."]
     count = f"{len(result.flips)} of {result.evaluated} past decisions would flip under these gates"
@@ -118,7 +153,15 @@ def replay_lines(result: Replay) -> list[str]:
 
 
 def changes(before: ModelSpec, after: ModelSpec) -> tuple[Change, ...]:
-    """Keys whose meaning differs, defaults written out."""
+    """Return the keys whose values differ, defaults written out.
+
+    Args:
+        before: The older model file.
+        after: The newer one.
+
+    Returns:
+        Changes in alphabetical order of keys.
+    """
     old, new = dict(_flat(before)), dict(_flat(after))
     return tuple(
         Change(key, old.get(key, NOTHING), new.get(key, NOTHING))
@@ -128,14 +171,36 @@ def changes(before: ModelSpec, after: ModelSpec) -> tuple[Change, ...]:
 
 
 def file_of(models: Path, name: str) -> Path:
-    """Return the file that holds a model. Raises SpecError when none does."""
+    """Return the file that holds a model.
+
+    Args:
+        models: Folder of model files.
+        name: Name of the model.
+
+    Returns:
+        The file.
+
+    Raises:
+        SpecError: When no file holds it.
+    """
     if result := find_model(models, name):
         return result[0]
     raise SpecError(f"no file in {models} holds the model {name!r}")
 
 
 def model_at(file: Path, ref: str) -> ModelSpec | None:
-    """Return the model file as it was at a git ref; None when there was none. Raises SpecError for an unknown ref."""
+    """Return the model file as it was at a git ref.
+
+    Args:
+        file: The model file in the checkout.
+        ref: A commit, branch or tag.
+
+    Returns:
+        The model file, or None when it did not exist there.
+
+    Raises:
+        SpecError: When the ref is unknown or the file there cannot be read.
+    """
     here = file.resolve().parent
     if _git(here, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}") is None:
         raise SpecError(f"git knows no commit {ref!r} in {here}; in continuous integration, fetch it first")

@@ -13,10 +13,20 @@ from collections.abc import Iterable, Mapping
 def send(
     names: Iterable[str], environ: Mapping[str, str], title: str, text: str, severity: str = "error"
 ) -> tuple[str, ...]:
-    """Send one message to every address; return a sentence per variable that is unset, unreadable or not reached.
+    """Send one message to every address. Never raises: an alert that fails must not hide its cause.
 
-    A variable may hold several addresses, separated by spaces or commas (json://host/path, mailto://..., slack://...).
-    Never raises: an alert that reaches nobody must not hide what it is about.
+    A variable may hold several addresses, separated by spaces or commas (json://host/path, mailto://...,
+    slack://...).
+
+    Args:
+        names: Names of the environment variables that hold the addresses.
+        environ: The environment.
+        title: First line of the message.
+        text: Body of the message, plain text.
+        severity: `info`, `warning`, `error` or `critical`; addresses with types show it.
+
+    Returns:
+        One sentence for each variable that is unset, unreadable or whose address was not reached.
     """
     sentences = (_send(name, environ.get(name, ""), title, text, severity) for name in names)
     return tuple(sentence for sentence in sentences if sentence)

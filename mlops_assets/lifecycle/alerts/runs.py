@@ -17,9 +17,19 @@ def alert_failed_run(
     reasons: Sequence[str],
     now: datetime,
 ) -> bool:
-    """Send one alert per failed run; return True for the first call about this run.
+    """Send one alert per failed run.
 
-    Runs that fail for the same reasons share a group: each is recorded, people are told once a day.
+    Runs that fail for the same reasons share a group: each is recorded, people get one message a day.
+
+    Args:
+        platform: The open stores and settings.
+        run_id: Id of Dagster's run.
+        spec: Model file of the run's model; None for a run of the platform.
+        reasons: Error messages of the failed steps.
+        now: Present time, with a zone.
+
+    Returns:
+        True for the first call about this run.
     """
     model = spec.name if spec else None
     message = f"{model or 'a run'} failed: {'; '.join(reasons)}"
@@ -35,7 +45,15 @@ def alert_failed_run(
 
 
 def without_alert(platform: Platform, run_ids: Collection[str]) -> tuple[str, ...]:
-    """Return those runs that no alert was recorded for, in their order."""
+    """Return the runs for which no alert was recorded.
+
+    Args:
+        platform: The open stores and settings.
+        run_ids: Ids of Dagster's runs.
+
+    Returns:
+        The subset, in the order of `run_ids`.
+    """
     known = platform.ledger.known_alerts([_key(run_id) for run_id in run_ids])
     return tuple(run_id for run_id in run_ids if _key(run_id) not in known)
 

@@ -74,12 +74,31 @@ def send_alert(  # noqa: PLR0913
 
 
 def close_alert(platform: Platform, kind: str, model: str | None, at: datetime) -> int:
-    """Close the open alerts of a kind because their cause ended; return how many there were."""
+    """Close the open alerts of a type because their cause ended.
+
+    Args:
+        platform: The open stores and settings.
+        kind: A key of `ALERT_KINDS`.
+        model: Name of the model; None for alerts about the platform.
+        at: Time at which the cause ended, with a zone.
+
+    Returns:
+        How many alerts were open.
+    """
     return platform.ledger.close_alerts(kind, model, at)
 
 
 def deliver_pending(platform: Platform, specs: Sequence[ModelSpec], now: datetime) -> int:
-    """Send the alerts of the last day that nobody received; return how many were tried."""
+    """Send the alerts of the last day that nobody received.
+
+    Args:
+        platform: The open stores and settings.
+        specs: All model files of the installation.
+        now: Present time, with a zone.
+
+    Returns:
+        How many alerts were tried, at most `PER_CALL`.
+    """
     by_name = {spec.name: spec for spec in specs}
     pending = platform.ledger.pending_alerts(now - DELIVER_WITHIN, limit=PER_CALL)
     for one in reversed(pending):
@@ -89,7 +108,16 @@ def deliver_pending(platform: Platform, specs: Sequence[ModelSpec], now: datetim
 
 
 def variables(kind: str, spec: ModelSpec | None, platform: Platform) -> tuple[str, ...]:
-    """Return the names of the environment variables whose addresses a kind is sent to."""
+    """Return the environment variables whose addresses receive a type of alert.
+
+    Args:
+        kind: A key of `ALERT_KINDS`.
+        spec: Model file of the alert's model; None for the platform.
+        platform: The open stores and settings.
+
+    Returns:
+        Names of variables, without repetition; empty for a type that nobody receives.
+    """
     recipients = ALERT_KINDS[kind].recipients
     if recipients == "nobody":
         return ()

@@ -54,12 +54,28 @@ class FileResult:
 
 
 def folder(settings: Settings) -> Path:
-    """`approvals` next to the models folder, or where MLOPS_APPROVALS says."""
+    """Return the folder of approval files: `MLOPS_APPROVALS`, or `approvals` next to the models folder.
+
+    Args:
+        settings: Settings of the installation.
+
+    Returns:
+        The folder; it need not exist.
+    """
     return Path(settings.environ.get(VARIABLE) or settings.models.parent / "approvals")
 
 
 def verdicts_from_files(specs: Sequence[ModelSpec], platform: Platform, run: Run) -> tuple[FileResult, ...]:
-    """Act on every file; a file whose answer is recorded already says so and changes nothing."""
+    """Act on every approval file; a file whose verdict is recorded already reports that and changes nothing.
+
+    Args:
+        specs: All model files of the installation.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        One result per file, in the order of file names.
+    """
     by_name = {spec.name: spec for spec in specs}
     approvals_folder = folder(platform.settings)
     files = sorted([*approvals_folder.glob("*.yaml"), *approvals_folder.glob("*.yml")])
@@ -98,7 +114,17 @@ def _apply(file: Path, by_name: dict[str, ModelSpec], platform: Platform, run: R
 
 
 def read(file: Path) -> ApprovalFile:
-    """One file. Raises ValueError with every problem in one sentence."""
+    """Read one approval file.
+
+    Args:
+        file: A YAML file.
+
+    Returns:
+        The verdict in the file.
+
+    Raises:
+        ValueError: With every problem of the file in one sentence.
+    """
     try:
         document = parse(file.read_text(encoding="utf-8-sig"))
         return ApprovalFile.model_validate_json(json.dumps(document.value))
@@ -120,7 +146,16 @@ def read(file: Path) -> ApprovalFile:
 
 
 def alert_about(read: FileResult, platform: Platform, run: Run) -> bool:
-    """Return an alert for a file that was not accepted, once per content of the file. True for the first."""
+    """Send an alert about a file that was not accepted, once per content of the file.
+
+    Args:
+        read: Result of reading the file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        True for the first alert about this content.
+    """
     try:
         content = read.file.read_text(encoding="utf-8", errors="replace")
     except OSError:

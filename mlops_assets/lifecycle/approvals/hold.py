@@ -44,7 +44,15 @@ class Hold:
 
 
 def hold_on(platform: Platform, model: str) -> Hold | None:
-    """Return the hold on a model; None unless its champion was rolled back since the last promotion."""
+    """Return the hold on a model whose champion was rolled back since the last promotion.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+
+    Returns:
+        The hold, with the digests of the model files that were rolled back; None when there is none.
+    """
     rollbacks = []
     for entry in platform.ledger.history(model, None):
         if entry.action == "promoted":

@@ -58,9 +58,20 @@ def subject(
     version: int | None = None,
     evidence_hash: str | None = None,
 ) -> Subject:
-    """Return the evidence that is meant: by hash (or its first 12 characters), else the newest.
+    """Return the evidence that a person decides on: by hash, else the newest.
 
-    Raises EvidenceError when the hash is unknown, altered, ambiguous or another version's.
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        version: Only evidence about this version; None for any.
+        evidence_hash: The hash or its first characters, at least `SHORTEST_HASH`; None for the newest.
+
+    Returns:
+        The evidence with its decision, and its problem when it has lapsed.
+
+    Raises:
+        EvidenceError: When the hash is too short, unknown, altered or another version's.
     """
     versions = [one.version for one in platform.ledger.versions(spec.name)] if version is None else [version]
     if evidence_hash is not None and len(evidence_hash) < SHORTEST_HASH:
@@ -77,7 +88,16 @@ def subject(
 
 
 def waiting(specs: Sequence[ModelSpec], platform: Platform, run: Run) -> tuple[Subject, ...]:
-    """Every challenger that waits for a person, newest first per model, lapsed ones with their problem."""
+    """Return every challenger that waits for a person.
+
+    Args:
+        specs: All model files of the installation.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        Newest first per model; lapsed ones with their problem.
+    """
     target = [
         _subject(spec, platform, run, evidence[0].hash, evidence[0].at)
         for spec in specs
@@ -88,7 +108,16 @@ def waiting(specs: Sequence[ModelSpec], platform: Platform, run: Run) -> tuple[S
 
 
 def with_verdicts(platform: Platform, target: Subject, now: datetime) -> Evidence:
-    """Return the evidence with people's words in its answers, for showing; its hash stays that of the record."""
+    """Return the evidence with approvals and waivers in its gate results, for display.
+
+    Args:
+        platform: The open stores and settings.
+        target: The evidence that a person decides on.
+        now: Present time, with a zone.
+
+    Returns:
+        A copy; the hash stays that of the record.
+    """
     approval = platform.ledger.approval(target.evidence_hash)
     gates, _ = promotion.with_people(
         target.evidence.gates, approval, platform.ledger.waivers(target.model, now), now
@@ -107,11 +136,26 @@ def give_verdict(
     evidence_hash: str | None = None,
     expires_at: datetime | None = None,
 ) -> VerdictResult:
-    """Record a person's answer to one evidence and act on it at once; run.actor is the person.
+    """Record a person's verdict on one evidence and act on it at once; run.actor is the person.
 
-    Raises EvidenceError when the evidence has lapsed (evaluated again, champion moved, model file changed, altered) or
-    an approval would change nothing, LostRaceError when somebody answered differently first, LedgerError without
-    the words that a rejection or deferral needs. Nothing is recorded then.
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        verdict: `approve`, `reject` or `defer`.
+        comment: Reason; a rejection or deferral needs one.
+        version: Version that is meant; None for any.
+        evidence_hash: Hash (or its first characters) of the evidence; None for the newest.
+        expires_at: End of an approval, with a zone; None: `APPROVAL_LASTS` from now.
+
+    Returns:
+        The approval, the promotion record and whether a person is still needed.
+
+    Raises:
+        EvidenceError: When the evidence has lapsed (evaluated again, champion moved, model file changed,
+            altered) or an approval would change nothing. Nothing is recorded.
+        LostRaceError: When another verdict came first.
+        LedgerError: When the comment is missing or too long. Nothing is recorded.
     """
     comment = comment.strip()
     if verdict != "approve" and not comment:
@@ -133,9 +177,17 @@ def give_verdict(
 
 
 def apply_verdicts(spec: ModelSpec, platform: Platform, run: Run) -> tuple[str, ...]:
-    """Decide about challengers whose verdict was recorded but not acted on, and return a sentence each.
+    """Decide about challengers whose verdict was recorded but not applied, because the process died in between.
 
-    The process that recorded the verdict died in between. An approval that came too late keeps the champion.
+    An approval that came too late keeps the champion.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        One sentence per challenger.
     """
     sentences = []
     for one in platform.ledger.versions(spec.name, "challenger"):

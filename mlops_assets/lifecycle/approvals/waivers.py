@@ -74,10 +74,25 @@ def waive(
 
 
 def is_same_person(owner: str, actor: str) -> bool:
-    """Return whether an owner of a model file is the user who acts: by full name, or by the part before the @."""
+    """Return whether an owner of a model file is the user who acts, ignoring case.
+
+    Args:
+        owner: Owner as in the model file: a name or an e-mail address.
+        actor: Name of the user.
+
+    Returns:
+        True when the actor equals the owner or the part of the address before the @.
+    """
     return actor.casefold() in (owner.casefold(), owner.partition("@")[0].casefold())
 
 
 def waived_gate(waiver: Waiver) -> str:
-    """Return a waiver as the end of a sentence that begins with 'the gate'."""
+    """Return a waiver as the end of a sentence that begins with 'the gate'.
+
+    Args:
+        waiver: The waiver.
+
+    Returns:
+        Gate, owner, last day and reason.
+    """
     return f"{waiver.gate} is waived by {waiver.owner} until {waiver.expires_at:%Y-%m-%d}: {waiver.reason}"

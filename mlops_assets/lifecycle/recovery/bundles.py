@@ -14,18 +14,42 @@ from mlops_assets.lifecycle.platform import Platform
 
 
 def stored_numbers(model_root: Path, model: str) -> tuple[int, ...]:
-    """Return the version numbers that have a folder, in order."""
+    """Return the version numbers that have a folder.
+
+    Args:
+        model_root: Folder that holds the bundles of all models.
+        model: Name of the model.
+
+    Returns:
+        Numbers in ascending order.
+    """
     names = (folder.name for folder in (model_root / model).glob("*") if folder.is_dir())
     return tuple(sorted(int(name) for name in names if name.isdecimal()))
 
 
 def free_number(model_root: Path, model: str) -> int:
-    """Return the smallest version number above every stored bundle."""
+    """Return the smallest version number above every stored bundle.
+
+    Args:
+        model_root: Folder that holds the bundles of all models.
+        model: Name of the model.
+
+    Returns:
+        A number, from 1.
+    """
     return max(stored_numbers(model_root, model), default=0) + 1
 
 
 def unknown_bundles(platform: Platform, model: str) -> tuple[int, ...]:
-    """Return the stored versions that are newer than the ledger knows."""
+    """Return the stored versions that are newer than the ledger knows, for example after a restore.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+
+    Returns:
+        Numbers in ascending order.
+    """
     newest = max((row.version for row in platform.ledger.versions(model)), default=0)
     return tuple(number for number in stored_numbers(platform.settings.model_root, model) if number > newest)
 

@@ -45,7 +45,19 @@ class Reconciled:
 
 
 def reconcile(platform: Platform, spec: ModelSpec, run: Run) -> Reconciled:
-    """Repair alias and tags of one model; send an alert when they were changed by hand. Raises ServiceError."""
+    """Repair alias and tags of one model; send an alert when they were changed by hand.
+
+    Args:
+        platform: The open stores and settings.
+        spec: The model file.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        Number of writes, and whether MLflow was changed by hand.
+
+    Raises:
+        ServiceError: When MLflow does not respond.
+    """
     model = spec.name
     now = _ledger_digest(platform, model)
     body = platform.ledger.get_record(f"{model}/{RECORD}", RECORD_RUN, exact=True)
@@ -85,7 +97,15 @@ def _check_champion_version(platform: Platform, spec: ModelSpec, run: Run) -> No
 
 
 def check_ledger(platform: Platform, run: Run) -> tuple[str, ...]:
-    """Return the ledger's own rules, checked across its tables: an alert for each that is broken, once a day."""
+    """Check the ledger's own rules across its tables, and send an alert for each broken rule, once a day.
+
+    Args:
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        One sentence for each broken rule.
+    """
     broken = tuple(invariants(platform.ledger))
     for sentence in broken:
         send_alert(

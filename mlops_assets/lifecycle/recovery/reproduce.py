@@ -78,9 +78,21 @@ class Reproduction:
 
 
 def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reproduction:
-    """Train again what was recorded and compare.
+    """Train a version again from its records and compare the predictions.
 
-    Raises LedgerError for an unknown version; what is damaged or gone is an answer, not an error.
+    A damaged or missing input gives the verdict `not_possible` with the reason, not an error.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        version: Number of the model version.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The verdict, the largest difference of predictions and its reasons; also stored in the ledger.
+
+    Raises:
+        LedgerError: When the version does not exist.
     """
     began = time.perf_counter()
     row = platform.ledger.model_version(model, version)

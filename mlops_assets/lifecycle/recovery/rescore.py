@@ -52,9 +52,20 @@ class Rescored:
 def rescore(
     platform: Platform, model: str, since: datetime, run: Run, version: int | None = None
 ) -> Rescored:
-    """Make the bad version's predictions again. version: the bad one, default the last that was rolled back from.
+    """Score the rows again that a bad version predicted, with the present champion. A second call adds nothing.
 
-    Doing it twice adds nothing. Raises LedgerError when there is no such version or no champion, or it is the bad one.
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        since: Only predictions made from this time on, with a zone.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        version: The bad version; None: the last that was rolled back from.
+
+    Returns:
+        Numbers of rows and the table that has both predictions next to each other.
+
+    Raises:
+        LedgerError: When there is no such version or no champion, or the bad version is the champion.
     """
     bad = version if version is not None else _left_behind(platform, model)
     champion = platform.ledger.champion(model)

@@ -22,13 +22,27 @@ def roll_back(
     reason: str,
     expected_revision: int | None = None,
 ) -> Champion:
-    """Put an earlier version back in production: by default the last one that really served.
+    """Return an earlier version to production.
 
-    Its bundle is loaded and its sample replayed before the champion moves. MLflow's mirror follows when MLflow answers.
-    expected_revision: the revision the decision was made under, default the present one; a champion that
-    moves in between, for example by somebody else's rollback, is left alone.
+    Its bundle is loaded and its sample is replayed before the champion moves. MLflow's mirror follows when
+    MLflow responds.
 
-    Raises LedgerError when there is nothing to go back to, BundleError when the target is damaged, LostRaceError.
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        to_version: Version to return to; None: the last that really served.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        reason: Text for the history.
+        expected_revision: Revision under which the decision was made; None: the present one. A champion that
+            moves in between, for example by another person's rollback, stays.
+
+    Returns:
+        The champion after the rollback.
+
+    Raises:
+        LedgerError: When there is no version to return to.
+        BundleError: When the target is damaged.
+        LostRaceError: When the champion moved in between.
     """
     revision = (
         platform.ledger.champion_state(model).revision if expected_revision is None else expected_revision

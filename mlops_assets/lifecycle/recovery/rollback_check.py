@@ -58,9 +58,20 @@ class RollbackCheck:
 
 
 def check_rollback(platform: Platform, model: str, run: Run) -> RollbackCheck:
-    """Try the version a rollback would go to, keep the result, and raise an alert when it failed.
+    """Load and replay the version that a rollback would choose, and store the result.
 
-    Never raises for a damaged target; ServiceError when the ledger does not answer.
+    A damaged target gives a result that is not ready, not an error.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The result.
+
+    Raises:
+        ServiceError: When the ledger does not respond.
     """
     version = platform.ledger.rollback_target(model)
     made = (
@@ -82,19 +93,46 @@ def check_rollback(platform: Platform, model: str, run: Run) -> RollbackCheck:
 
 
 def last_check(platform: Platform, model: str) -> RollbackCheck | None:
-    """Return the newest check of a model, or None."""
+    """Return the newest check of a model.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+
+    Returns:
+        The check, or None.
+    """
     body = platform.ledger.get_record(_name(model))
     return None if body is None else from_json(RollbackCheck, body)
 
 
 def is_due(platform: Platform, model: str, now: datetime) -> bool:
-    """Return True when the last check is a day old or was of another version than a rollback would go to now."""
+    """Return whether a new check is needed.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        now: Present time, with a zone.
+
+    Returns:
+        True when the last check is a day old, or a rollback would choose another version now.
+    """
     last = last_check(platform, model)
     return last is None or now - last.at >= EVERY or last.version != platform.ledger.rollback_target(model)
 
 
 def alert(platform: Platform, made: RollbackCheck, run: Run, spec: ModelSpec | None) -> bool:
-    """Send an alert for a target that is not ready, once per version and day. True for the first."""
+    """Send an alert for a target that is not ready, once per version and day; close it when it is ready.
+
+    Args:
+        platform: The open stores and settings.
+        made: Result of the check.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        spec: The model file, for its recipients; None for the platform's.
+
+    Returns:
+        True for the first alert.
+    """
     if made.version is None:
         return False
     if made.ready:

@@ -58,7 +58,14 @@ class Study:
 
 
 def tasks_of(spec: ModelSpec) -> tuple[Task, ...]:
-    """Every candidate that the model file asks for, in the order of the model file."""
+    """Return every candidate that the model file requests.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        Algorithms in the order of the model file, then searches by name.
+    """
     occurrences: Counter[str] = Counter()
     collected = []
     for choice in spec.training.algorithms:
@@ -78,11 +85,23 @@ def fit_candidates(
     study: Study | None = None,
     tasks: Sequence[Task] | None = None,
 ) -> list[Trained | Candidate]:
-    """Fit and measure every candidate of the model file, or these tasks of it.
+    """Fit and measure the candidates of the model file.
 
-    The time limit counts from the monotonic instant `started`. Where the file asks for a search, the best parameters
-    found in the remaining time follow. Algorithms that use history get a preparation of their own, kept by their
-    predictor. One whose library is not installed has failed, and is named once.
+    Where the file requests a search, the best parameters found in the remaining time follow. Algorithms that
+    use history get a preparation of their own, which their predictor carries. A candidate whose library is
+    not installed has failed, and is named once.
+
+    Args:
+        spec: The model file.
+        split: Train, validation and test rows.
+        preparation: Preparation fitted to the train rows.
+        started: Monotonic time in seconds from which the time limit counts.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        study: Store of a search, so that it continues; None for a new one.
+        tasks: Only these candidates; None for all.
+
+    Returns:
+        One result per task: trained, or why not.
     """
     tasks_to_fit = tasks_of(spec) if tasks is None else tuple(tasks)
     fits = _fit(spec, split, preparation, started, run, study, tasks_to_fit)
@@ -178,9 +197,17 @@ def _fit(
 
 
 def best_index(spec: ModelSpec, candidates: Sequence[Candidate]) -> int:
-    """Which is the best by the primary metric on the validation part; the first of equals. NaN never wins.
+    """Return the best candidate by the primary metric on the validation part (or over the folds).
 
-    Raises TrainingError that says of each candidate why it cannot be used.
+    Args:
+        spec: The model file.
+        candidates: Candidates with their metrics; NaN never wins, the first of equals does.
+
+    Returns:
+        Index into `candidates`.
+
+    Raises:
+        TrainingError: When no candidate can be used, with the reason for each.
     """
     primary = spec.evaluation.primary
     order = _order(spec)
@@ -209,7 +236,18 @@ def _ranked_by(spec: ModelSpec, candidate: Candidate) -> float:
 
 
 def best_of(spec: ModelSpec, fits: Sequence[Trained | Candidate]) -> Trained:
-    """Return the best of what was fitted here. Raises TrainingError as `best_place` does."""
+    """Return the best of the fitted candidates.
+
+    Args:
+        spec: The model file.
+        fits: Results of `fit_candidates`.
+
+    Returns:
+        The winner, with its predictor.
+
+    Raises:
+        TrainingError: When no candidate can be used.
+    """
     winner = fits[best_index(spec, [one.candidate if isinstance(one, Trained) else one for one in fits])]
     assert isinstance(winner, Trained)
     return winner

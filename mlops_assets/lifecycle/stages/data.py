@@ -18,7 +18,19 @@ from mlops_assets.readings.sources.feed import catch_up
 
 
 def read_readings(spec: ModelSpec, platform: Platform, run: Run) -> ReadingsRecord:
-    """Fetch readings up to `run.as_of`, make the declared repairs, and keep them as a table version."""
+    """Read the readings up to `run.as_of`, apply the declared cleaning steps, and store them as a table version.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The table version and the cleaning counts.
+
+    Raises:
+        DataError: When the source cannot be read.
+    """
     _feed(spec, platform, run)
     fetched = readings.read(spec, as_of=run.as_of, settings=platform.settings)
     run.progress(f"read {fetched.frame.height:,} rows from {fetched.source}")
@@ -29,9 +41,20 @@ def read_readings(spec: ModelSpec, platform: Platform, run: Run) -> ReadingsReco
 
 
 def validate_readings(spec: ModelSpec, platform: Platform, run: Run) -> ValidatedRecord:
-    """Judge the readings; usable rows and quarantined rows become table versions of their own.
+    """Validate the readings; usable rows and quarantined rows become table versions of their own.
 
-    A failed batch is recorded as such: `build_features` refuses it, also in a later run.
+    A failed batch is recorded as failed: `build_features` refuses it, also in a later run.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        Rule results and table versions.
+
+    Raises:
+        DataError: When no readings were read yet.
     """
     raw = record_of(platform, spec, stages.RAW_READINGS, run.id, ReadingsRecord)
     frame = platform.datasets.read(raw.table)
@@ -54,7 +77,16 @@ def validate_readings(spec: ModelSpec, platform: Platform, run: Run) -> Validate
 
 
 def report_quality(spec: ModelSpec, platform: Platform, run: Run) -> QualityRecord:
-    """Have Great Expectations judge the raw readings by the same rules and write its pages."""
+    """Apply the same rules to the raw readings with Great Expectations and write its pages.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        Result of each rule and the folder of the pages.
+    """
     from mlops_assets.validation import expectations
 
     raw = record_of(platform, spec, stages.RAW_READINGS, run.id, ReadingsRecord)
@@ -70,7 +102,19 @@ def report_quality(spec: ModelSpec, platform: Platform, run: Run) -> QualityReco
 
 
 def build_features(spec: ModelSpec, platform: Platform, run: Run) -> FeaturesRecord:
-    """Build the feature table. Raises DataError when the readings did not pass validation."""
+    """Build the feature table.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The table version and the names of the features.
+
+    Raises:
+        DataError: When the readings did not pass validation.
+    """
     validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
     if not validated.passed:
         broken = "; ".join(rule.message for rule in validated.rules if rule.critical and not rule.passed)

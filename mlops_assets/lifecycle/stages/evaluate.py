@@ -42,10 +42,15 @@ LIBRARIES = ("dagster", "lightgbm", "mlflow", "numpy", "polars", "scikit-learn",
 
 
 def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecord:
-    """Judge the latest challenger: read, build the evidence, record it, write the report.
+    """Evaluate the latest challenger: read, build the evidence, record it, write the report.
 
-    Raises:
-        EvidenceError: When the challenger was trained on other features.
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        Metrics, gate results, decision and the folder of the report.
     """
     trained = record_of(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
     built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
@@ -161,7 +166,14 @@ def _with_waivers(evidence: Evidence, waivers: Sequence[Waiver], run: Run) -> Ev
 
 
 def stored_as(bundle: LoadedBundle) -> tuple[str, ...]:
-    """Return what to know of how a model is stored before it is trusted."""
+    """Return warnings about the storage format of a model.
+
+    Args:
+        bundle: A loaded bundle, verified.
+
+    Returns:
+        One sentence for a pickle, which runs code when it is loaded; empty otherwise.
+    """
     if bundle.manifest.pickled is None:
         return ()
     warning = (

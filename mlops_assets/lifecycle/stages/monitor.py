@@ -16,7 +16,16 @@ from mlops_assets.retraining import RetrainRequest, State, Trigger, drift_trigge
 
 
 def report_drift(spec: ModelSpec, platform: Platform, run: Run) -> DriftReport:
-    """Compare the newest `monitoring.window` of readings with the champion's training profile, feature by feature."""
+    """Compare the newest `monitoring.window` of readings with the champion's training profile, per feature.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The report; level `no_champion` without a champion.
+    """
     champion_state = platform.ledger.champion_state(spec.name)
     profile = champion_profile(spec, platform)
     if champion_state.champion is None or profile is None:
@@ -38,7 +47,16 @@ def report_drift(spec: ModelSpec, platform: Platform, run: Run) -> DriftReport:
 
 
 def drift_triggers(spec: ModelSpec, platform: Platform, _now: datetime) -> list[Trigger]:
-    """Significant movement in the latest drift report, when that report is about the present champion."""
+    """Return the trigger of the latest drift report.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        _now: Unused; all trigger functions have one signature.
+
+    Returns:
+        One trigger for significant drift in a report about the present champion, else none.
+    """
     report = known_record(platform, spec, stages.DRIFT_REPORT, DriftReport)
     champion = platform.ledger.champion(spec.name)
     if report is None or champion is None or report.version != champion.version:
@@ -47,7 +65,16 @@ def drift_triggers(spec: ModelSpec, platform: Platform, _now: datetime) -> list[
 
 
 def staleness_triggers(spec: ModelSpec, platform: Platform, now: datetime) -> list[Trigger]:
-    """Return a champion that was last compared with a challenger longer ago than `monitoring.stale_after`."""
+    """Return the trigger of a champion whose last comparison with a challenger is older than `stale_after`.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        now: Present time, with a zone.
+
+    Returns:
+        One trigger, or none.
+    """
     champion = platform.ledger.champion(spec.name)
     compared = [e.at for e in platform.ledger.history(spec.name, None) if e.action in ("promoted", "kept")]
     return _some(
@@ -63,7 +90,17 @@ def staleness_triggers(spec: ModelSpec, platform: Platform, now: datetime) -> li
 def ask_for_retrain(
     spec: ModelSpec, platform: Platform, triggers: list[Trigger], now: datetime
 ) -> RetrainRequest | None:
-    """Let the governor decide, then write the request down under its key. None when there is nothing new to ask."""
+    """Let the governor merge the triggers and record its request under its key.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        triggers: Triggers of this evaluation.
+        now: Present time, with a zone.
+
+    Returns:
+        The new request; None when the governor makes none or it was made before.
+    """
     if not triggers:
         return None
     earlier = platform.ledger.retrain_requests(spec.name, 1_000)
@@ -87,7 +124,19 @@ def ask_for_retrain(
 def finish_request(
     platform: Platform, model: str, key: str, *, succeeded: bool, now: datetime, run_id: str | None = None
 ) -> bool:
-    """Close the request a run was made for, so that the next cause may ask again. False when it was closed before."""
+    """Close the request that a run was made for, so that the next cause can make one.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        key: Key of the request.
+        succeeded: Whether the run succeeded.
+        now: Present time, with a zone.
+        run_id: Id of the run.
+
+    Returns:
+        False when the request is unknown or was closed before.
+    """
     try:
         platform.ledger.finish_request(model, key, "done" if succeeded else "failed", now, run_id)
     except LedgerError:

@@ -17,7 +17,19 @@ END: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def predict_batch(spec: ModelSpec, platform: Platform, run: Run) -> PredictionsRecord:
-    """Score pending rows with the champion. Raises DataError while there is no champion."""
+    """Score pending rows with the champion and store the predictions.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The table version and the number of new rows.
+
+    Raises:
+        DataError: When there is no champion or no feature table.
+    """
     champion_state = platform.ledger.champion_state(spec.name)
     if champion_state.champion is None:
         raise DataError(f"{spec.name}: no champion yet, nothing can predict")

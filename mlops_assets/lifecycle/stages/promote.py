@@ -21,8 +21,18 @@ from mlops_assets.model_file import ModelSpec
 def promote_model(spec: ModelSpec, platform: Platform, run: Run) -> PromotionRecord:
     """Apply the decision on the latest challenger: promote, keep, or refuse.
 
-    Raises EvidenceError when the evidence is missing, altered, stale, or refuses the challenger; LostRaceError when
-    another promotion moved the champion first. Either way the champion is untouched.
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        Decision and the champion after it.
+
+    Raises:
+        EvidenceError: When the evidence is missing, altered, stale, or refuses the challenger; the champion
+            stays.
+        LostRaceError: When another promotion moved the champion first.
     """
     report = record_of(platform, spec, stages.EVALUATION_REPORT, run.id, ReportRecord)
     latest = record_of(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
@@ -40,10 +50,26 @@ def promote_model(spec: ModelSpec, platform: Platform, run: Run) -> PromotionRec
 def apply_decision(
     spec: ModelSpec, platform: Platform, run: Run, version: int, evidence_hash: str
 ) -> PromotionRecord:
-    """Ask the gates again on the stored evidence, with what people said by now, and act on the answer.
+    """Evaluate the gates again on the stored evidence, with present approvals and waivers, and act on the result.
 
-    A challenger that only waits for a person stays a challenger: nothing is written until somebody answers or another
-    takes its place. Applying it twice changes nothing. Raises EvidenceError, LostRaceError, BundleError.
+    A challenger that only waits for a person stays a challenger: nothing is written until a person decides or
+    another challenger supersedes it. A second call changes nothing.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        version: Version that the evidence is about.
+        evidence_hash: sha256 of the evidence, 64 hexadecimal digits.
+
+    Returns:
+        Decision and the champion after it.
+
+    Raises:
+        EvidenceError: When the evidence is missing, altered, another version's, or the champion changed
+            since.
+        LostRaceError: When another promotion moved the champion first.
+        BundleError: When the challenger's bundle is damaged.
     """
     evidence = stored_evidence(platform, evidence_hash, version)
     decision, waits = decision_on(spec, platform, evidence, evidence_hash, run)
@@ -86,9 +112,22 @@ def apply_decision(
 def decision_on(
     spec: ModelSpec, platform: Platform, evidence: Evidence, evidence_hash: str, run: Run
 ) -> tuple[Decision, bool]:
-    """Return what the gates and people say of recorded evidence now, and whether only a person's answer is missing.
+    """Return the present decision on recorded evidence, and whether it only waits for a person.
 
-    A person's no counts also where no gate asked for one. Raises EvidenceError as `promotion.recheck`.
+    A person's rejection counts also when no gate required a person.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        evidence: The evidence as recorded.
+        evidence_hash: sha256 of the evidence, 64 hexadecimal digits.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The decision; True when only a person's verdict is missing.
+
+    Raises:
+        EvidenceError: As `promotion.recheck`.
     """
     now = run.now()
     approval = platform.ledger.approval(evidence_hash)
@@ -105,7 +144,16 @@ def decision_on(
 def request_approval(
     spec: ModelSpec, platform: Platform, run: Run, evidence: Evidence, evidence_hash: str, reason: str
 ) -> None:
-    """Ask the reviewers of the model file, once per evidence, for their verdict."""
+    """Send the reviewers of the model file one request per evidence.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        evidence: Evidence to decide on.
+        evidence_hash: sha256 of the evidence, 64 hexadecimal digits.
+        reason: Why a person is needed.
+    """
     text = (
         f"{spec.name} version {evidence.version} waits for a person: {reason}. "
         f"mlops report {spec.name} shows the numbers; then: mlops approve {spec.name} --evidence {evidence_hash[:16]} "
@@ -117,7 +165,14 @@ def request_approval(
 
 
 def waiting_key(evidence_hash: str) -> str:
-    """Key of the alert that asks for an answer to this evidence."""
+    """Return the key of the alert that requests a verdict on this evidence.
+
+    Args:
+        evidence_hash: sha256 of the evidence, 64 hexadecimal digits.
+
+    Returns:
+        A text key.
+    """
     return f"waiting-{evidence_hash}"
 
 
@@ -141,7 +196,16 @@ def _supersede(platform: Platform, run: Run, model: str, version: int) -> None:
 def stored_evidence(platform: Platform, evidence_hash: str, version: int) -> Evidence:
     """Return the evidence as recorded, its hash verified by the ledger.
 
-    Raises EvidenceError when it is another version's.
+    Args:
+        platform: The open stores and settings.
+        evidence_hash: sha256 of the evidence, 64 hexadecimal digits.
+        version: Version that the evidence must be about.
+
+    Returns:
+        The evidence.
+
+    Raises:
+        EvidenceError: When it is missing, altered or about another version.
     """
     evidence = from_json(Evidence, platform.ledger.evidence(evidence_hash).body)
     if evidence.version != version:

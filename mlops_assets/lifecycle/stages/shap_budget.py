@@ -17,7 +17,14 @@ MOST_SECONDS: Final = 60.0
 
 
 def seconds_for_shap(training_seconds: float) -> float:
-    """For all models that are explained, so that SHAP never more than doubles what a training costs."""
+    """Return the time for SHAP over all models, so that it at most doubles the cost of a training.
+
+    Args:
+        training_seconds: Time of the training, in seconds.
+
+    Returns:
+        Seconds, between `LEAST_SECONDS` and `MOST_SECONDS`.
+    """
     return max(LEAST_SECONDS, min(training_seconds, MOST_SECONDS))
 
 
@@ -29,9 +36,20 @@ def explain_both(
     training_seconds: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[evaluation.ShapValues, evaluation.ShapValues | None]:
-    """SHAP values of challenger and champion for the same rows of the holdout.
+    """Compute SHAP values of challenger and champion for the same rows of the holdout.
 
-    Each gets half of the time, and a challenger without a champion all of it.
+    Each gets half of the time; a challenger without a champion gets all of it.
+
+    Args:
+        spec: The model file.
+        challenger: The new model.
+        champion: The model in production; None without one.
+        split: Train rows (background) and test rows (explained).
+        training_seconds: Time of the training, in seconds.
+        clock: Returns monotonic seconds.
+
+    Returns:
+        Values of the challenger and of the champion (None without one).
     """
     each = seconds_for_shap(training_seconds) / (2 if champion else 1)
 

@@ -34,8 +34,17 @@ SAMPLE_ROWS = 20
 def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel | None:
     """Train every algorithm of the model file and register the best on the validation part as challenger.
 
-    None when `run.reuse` and nothing changed since a challenger that was judged already. Raises TrainingError when no
-    candidate was trained in time, DataError when the rows do not suffice.
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The challenger; None when `run.reuse` and nothing changed since a challenger was evaluated.
+
+    Raises:
+        TrainingError: When no candidate was trained in time.
+        DataError: When there are too few rows.
     """
     started = time.monotonic()
     record = to_train_on(spec, platform, run)
@@ -57,9 +66,18 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
 
 
 def to_train_on(spec: ModelSpec, platform: Platform, run: Run) -> FeaturesRecord | None:
-    """Return the features to train on, or None when there is nothing to do.
+    """Return the feature table to train on.
 
-    `run.reuse`, and nothing changed since a challenger was judged. Raises what `training.check` raises.
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The record; None when `run.reuse` and nothing changed since a challenger was evaluated.
+
+    Raises:
+        TrainingError: When the model file cannot be trained here, as `training.check`.
     """
     record = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
     if run.reuse and (known := _judged_already(spec, platform, record)) is not None:
@@ -70,7 +88,16 @@ def to_train_on(spec: ModelSpec, platform: Platform, run: Run) -> FeaturesRecord
 
 
 def study_of(spec: ModelSpec, platform: Platform, record: FeaturesRecord) -> Study:
-    """Where a search on these features is remembered."""
+    """Return where a search on these features is stored.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        record: The feature table.
+
+    Returns:
+        Journal file and the study's name, which changes with the model file and the data.
+    """
     return Study(
         platform.settings.home / "search" / f"{spec.name}.journal",
         f"{spec.digest()[:12]}/{record.table.content_hash[:12]}",
@@ -101,7 +128,21 @@ class TrainingResult:
 def register_candidate(
     spec: ModelSpec, platform: Platform, run: Run, tracked: Tracked, result: TrainingResult
 ) -> TrainedModel:
-    """Save the best candidate as a bundle under a version of its own, verify it and register it in MLflow."""
+    """Store the best candidate as a bundle under a new version, verify it in a process, and register it in MLflow.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        tracked: The training's MLflow run.
+        result: Features, split and candidates of the training.
+
+    Returns:
+        The challenger, not yet recorded in the ledger.
+
+    Raises:
+        BundleError: When the stored bundle cannot be loaded again.
+    """
     record, split, best = result.features, result.split, result.best
     run.progress(f"best candidate on the validation part: {best.algorithm}")
     version = platform.ledger.new_version(
@@ -152,7 +193,17 @@ def register_candidate(
 
 
 def keep_model(spec: ModelSpec, platform: Platform, run: Run, model: TrainedModel) -> TrainedModel:
-    """Record the challenger for the stages that follow: the last step of a training."""
+    """Record the challenger for later stages: the last step of a training.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        model: The registered challenger.
+
+    Returns:
+        The same record.
+    """
     platform.ledger.record_bundle(
         spec.name, model.version, bundle_path=model.bundle, manifest_sha256=model.manifest_sha256
     )
@@ -161,9 +212,15 @@ def keep_model(spec: ModelSpec, platform: Platform, run: Run, model: TrainedMode
 
 
 def log_candidate(tracked: Tracked, fit: Trained | Candidate, task: str | None = None) -> Candidate:
-    """Return the candidate with the MLflow run it was logged to, losses at every step included.
+    """Log a candidate to MLflow, with the losses at every step.
 
-    task: see `Tracked`.
+    Args:
+        tracked: The training's MLflow run.
+        fit: The result of one candidate.
+        task: Name of the task, so that a repeated call reuses its run; None for a new run.
+
+    Returns:
+        The candidate with the id of its MLflow run.
     """
     if isinstance(fit, Candidate):
         return replace(fit, mlflow_run_id=tracked.candidate(fit, task=task))
@@ -175,7 +232,17 @@ def log_candidate(tracked: Tracked, fit: Trained | Candidate, task: str | None =
 def description(
     spec: ModelSpec, record: FeaturesRecord, frame: pl.DataFrame, run: Run
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """Return what MLflow is told of a training before it starts: params, then tags."""
+    """Return the parameters and tags of a training for MLflow.
+
+    Args:
+        spec: The model file.
+        record: The feature table's record.
+        frame: The feature table.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        Parameters, then tags.
+    """
     times = frame[spec.timestamp].sort() if spec.timestamp else None
     params: dict[str, object] = {
         "model_type": spec.problem,

@@ -60,7 +60,20 @@ class StoredFit:
 
 
 def open_training(spec: ModelSpec, platform: Platform, run: Run) -> OpenTraining | None:
-    """Begin: the training's MLflow run and its record. None when there is nothing to do; errors as in `train_model`."""
+    """Open a distributed training: its MLflow run and its record.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The record; None when there is nothing to do.
+
+    Raises:
+        TrainingError: As `train_model`.
+        DataError: When there are too few rows.
+    """
     started = run.now()
     record = to_train_on(spec, platform, run)
     if record is None:
@@ -77,9 +90,19 @@ def open_training(spec: ModelSpec, platform: Platform, run: Run) -> OpenTraining
 
 
 def fit_one(spec: ModelSpec, platform: Platform, run: Run, task: Task) -> Candidate:
-    """Fit, measure, log and store one candidate. One that fails is an answer, not an exception.
+    """Fit, measure, log and store one candidate. A failed fit is a result, not an exception.
 
-    Raises TrainingError when the training was not opened in this run, or the model file has changed since.
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        task: The candidate.
+
+    Returns:
+        The candidate with its metrics.
+
+    Raises:
+        TrainingError: When the training was not opened in this run, or the model file changed since.
     """
     opened = _opened(spec, platform, run)
     known = own_record(platform, spec, _key(task), run.id, StoredFit)
@@ -104,8 +127,17 @@ def fit_one(spec: ModelSpec, platform: Platform, run: Run, task: Task) -> Candid
 def finish_training(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel:
     """Choose the best of all candidates and register it.
 
-    Raises TrainingError when one is not recorded or none can be used, BundleError when the best one's files
-    are not those it was stored as.
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The challenger.
+
+    Raises:
+        TrainingError: When a candidate is not recorded or none can be used.
+        BundleError: When the best candidate's files differ from what was stored.
     """
     opened = _opened(spec, platform, run)
     made = own_record(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
@@ -129,7 +161,16 @@ def finish_training(spec: ModelSpec, platform: Platform, run: Run) -> TrainedMod
 
 
 def sweep(model_root: Path, now: datetime, older_than: timedelta) -> int:
-    """Remove fitted models that a training which was killed left behind; how many trainings."""
+    """Remove the fits that a killed training left.
+
+    Args:
+        model_root: Folder that holds the bundles of all models.
+        now: Present time, with a zone.
+        older_than: Smallest age of a folder to remove.
+
+    Returns:
+        Number of trainings whose folders were removed.
+    """
     removed = 0
     for folder in model_root.glob(f"*/{FITS}/*"):
         try:
