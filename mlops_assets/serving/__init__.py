@@ -7,10 +7,13 @@ used. Which model is champion is decided elsewhere; this package only follows.
     champions   follow the ledger: load, verify, swap; every model and every tick by itself
     served      one champion, ready: request rows in, predictions out
     history     recent readings for lags and windows, kept as new as the stored data
+    protocols   request and response formats: records, MLflow's scoring protocol, Open Inference Protocol
     payload     a request's body: JSON in, records out
     table       records to a typed frame, every value checked
     guard       key before body, limits of size and time
     connections limits of connections and of idle time
-    app         the routes
+    routes      the routes that predict
+    app         the other routes: models, health, documentation
+    openapi     the description of the prediction routes, with each champion's columns
     pages       the documentation page, without scripts
 """

@@ -1,4 +1,4 @@
-"""The routes: `POST /predict/{model}`, `GET /models`, `GET /health`, `GET /ready`, and the documentation page."""
+"""The application: `routes` makes predictions; the other routes return models, health, readiness and documentation."""
 
 from __future__ import annotations
 
@@ -6,51 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import polars as pl
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from mlops_assets import __version__
-from mlops_assets.errors import MlopsError
-from mlops_assets.serving import guard, pages
-from mlops_assets.serving.champions import Champions, describe
-from mlops_assets.serving.payload import decode, shorten
-from mlops_assets.serving.served import Served
+from mlops_assets.serving import guard, openapi, pages
+from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.protocols import open_inference
+from mlops_assets.serving.routes import PredictionRoutes, served_model
 
-LONGEST_REASON: Final = 1000
-"""Characters of the reason in a response, whatever was sent."""
 STALLED_SECONDS: Final = 600.0
 """A loop that has not looked for so long is taken for dead: loading a large model may take minutes."""
-
-EXAMPLE: Final = {"readings": [{"at": "2026-01-31T08:00:00Z", "pump": "A", "flow": 12.5}]}
-REQUEST_BODY: Final = {
-    "required": True,
-    "content": {
-        "application/json": {
-            "schema": {
-                "oneOf": [
-                    {
-                        "type": "object",
-                        "required": ["readings"],
-                        "properties": {"readings": {"type": "array", "items": {"type": "object"}}},
-                        "additionalProperties": False,
-                    },
-                    {
-                        "type": "object",
-                        "required": ["features"],
-                        "properties": {
-                            "features": {"type": "array", "items": {"type": "array"}},
-                            "columns": {"type": "array", "items": {"type": "string"}},
-                        },
-                        "additionalProperties": False,
-                    },
-                ]
-            },
-            "example": EXAMPLE,
-        }
-    },
-}
 
 
 def create_app(champions: Champions, key: str) -> FastAPI:
@@ -69,8 +36,26 @@ def create_app(champions: Champions, key: str) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(PredictionRoutes, champions=champions)
     app.add_middleware(guard.Guard, key=key)
+    _add_health(app, champions)
+    _add_models(app, champions)
+    _add_open_inference(app, champions)
 
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(pages.documentation(app.openapi()))
+
+    generated = app.openapi
+
+    def document() -> dict[str, Any]:
+        return {**generated(), "paths": {**generated()["paths"], **openapi.prediction_paths(champions)}}
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI documents this way of extending the schema
+    return app
+
+
+def _add_health(app: FastAPI, champions: Champions) -> None:
     @app.get("/health")
     def health() -> JSONResponse:
         """Return whether the process and its background loops run, whether or not there is a champion."""
@@ -82,18 +67,22 @@ def create_app(champions: Champions, key: str) -> FastAPI:
     @app.get("/ready")
     def ready() -> JSONResponse:
         """Return whether predictions can be made; 503 with the reason while there is no champion."""
-        status = champions.status()
-        if status["models"]:
-            return JSONResponse({"ready": True})
-        reason = "no model has a champion that can be served"
-        if status["ledger"] != "ok":
-            reason = "the ledger does not answer, and no champion is loaded"
-        return JSONResponse({"ready": False, "reason": reason}, 503)
+        reason = _not_ready(champions)
+        document = {"ready": True} if reason is None else {"ready": False, "reason": reason}
+        return JSONResponse(document, 200 if reason is None else 503)
 
-    @app.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
-        return HTMLResponse(pages.documentation(app.openapi(), EXAMPLE))
 
+def _not_ready(champions: Champions) -> str | None:
+    """Return why no predictions can be made, or None."""
+    status = champions.status()
+    if status["models"]:
+        return None
+    if status["ledger"] != "ok":
+        return "the ledger does not answer, and no champion is loaded"
+    return "no model has a champion that can be served"
+
+
+def _add_models(app: FastAPI, champions: Champions) -> None:
     @app.get("/models")
     def models() -> dict[str, Any]:
         """Return the champions that serve now, and the reasons of those that do not."""
@@ -101,50 +90,43 @@ def create_app(champions: Champions, key: str) -> FastAPI:
 
     @app.get("/models/{model}")
     def model_details(model: str) -> dict[str, Any]:
-        """Return version, algorithm and input columns of a champion, the columns in the order of a `features` row."""
-        served = _served(champions, model)
-        return {
-            "model": model,
-            "version": served.version,
-            "revision": served.revision,
-            "algorithm": served.predictor.algorithm,
-            "columns": list(served.columns.needed),
-        }
-
-    @app.post("/predict/{model}", openapi_extra={"requestBody": REQUEST_BODY})
-    async def predict(model: str, request: Request) -> dict[str, Any]:
-        """Return the champion's predictions, one per row, with their interval and the version that made them."""
-        served = await run_in_threadpool(_served, champions, model)
-        body = await request.body()
-        return await run_in_threadpool(_predict, served, body)
-
-    return app
+        """Return a champion: version, since when, columns in the order of a `features` row, interval, gate results."""
+        return served_model(champions, model).describe()
 
 
-def _served(champions: Champions, model: str) -> Served:
-    served = champions.served(model)
-    if served is not None:
-        return served
-    if not champions.is_known(model):
-        known = shorten(", ".join(champions.known()) or "none yet", LONGEST_REASON // 2, quote=False)
-        raise HTTPException(404, f"there is no model {shorten(model)}; known models: {known}")
-    raise HTTPException(503, champions.why_not(model)[:LONGEST_REASON])
+def _add_open_inference(app: FastAPI, champions: Champions) -> None:
+    @app.get("/v2")
+    def server() -> dict[str, Any]:
+        """Return name, version and extensions of this server (Open Inference Protocol)."""
+        return {"name": "mlops_assets", "version": __version__, "extensions": ["binary_tensor_data"]}
 
+    @app.get("/v2/health/live")
+    def live() -> JSONResponse:
+        """Return whether the process responds (Open Inference Protocol)."""
+        return JSONResponse({"live": True})
 
-def _predict(served: Served, body: bytes) -> dict[str, Any]:
-    try:
-        return served.respond(decode(body, served.columns.needed))
-    except MlopsError as error:
-        raise HTTPException(422, str(error)[:LONGEST_REASON]) from None
-    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-        raise HTTPException(
-            422, f"these readings cannot be used: {describe(error)}"[:LONGEST_REASON]
-        ) from None
-    except (
-        BaseException
-    ) as error:  # polars' PanicException is no Exception, and would end the connection without a word
-        if isinstance(error, Exception) or type(error).__name__ != "PanicException":
-            raise
-        raise HTTPException(
-            422, f"these readings cannot be used: {describe(error)}"[:LONGEST_REASON]
-        ) from None
+    @app.get("/v2/health/ready")
+    def inference_ready() -> JSONResponse:
+        """Return whether predictions can be made (Open Inference Protocol)."""
+        reason = _not_ready(champions)
+        return JSONResponse({"ready": reason is None}, 200 if reason is None else 503)
+
+    @app.get("/v2/models/{model}")
+    @app.get("/v2/models/{model}/versions/{version}")
+    def model_metadata(model: str, version: str | None = None) -> dict[str, Any]:
+        """Return the input and output tensors of a champion (Open Inference Protocol)."""
+        served = served_model(champions, model, version)
+        return open_inference.metadata(
+            model,
+            served.version,
+            served.columns.needed,
+            served.columns.as_text(served.spec),
+            classes=bool(served.predictor.classes),
+        )
+
+    @app.get("/v2/models/{model}/ready")
+    @app.get("/v2/models/{model}/versions/{version}/ready")
+    def model_ready(model: str, version: str | None = None) -> dict[str, Any]:
+        """Return whether a champion serves (Open Inference Protocol)."""
+        served = served_model(champions, model, version)
+        return {"name": model, "ready": True, "version": str(served.version)}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mlops_assets.errors import MlopsError
-from mlops_assets.ledger import ChampionState
+from mlops_assets.ledger import Champion, ChampionState
 from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.model_file import find_model
@@ -171,7 +171,7 @@ class Champions:
             return
         version = state.champion.version
         try:
-            self._served[name] = load(self._platform, name, version, state.revision)
+            self._served[name] = load(self._platform, name, state.champion, state.revision)
         except BaseException as error:  # noqa: BLE001 as above
             self._fail(
                 name, state.revision, f"version {version} of {name} cannot be served: {describe(error)}"
@@ -203,17 +203,38 @@ class Champions:
         self._next_data[name] = time.monotonic() + max(DATA_SECONDS, DATA_COST * spent)
 
 
-def load(platform: Platform, name: str, version: int, revision: int) -> Served:
-    """Load a version for serving.
+def load(platform: Platform, name: str, champion: Champion, revision: int) -> Served:
+    """Load a champion for serving.
+
+    Args:
+        platform: The stores.
+        name: The model.
+        champion: Its champion.
+        revision: The champion's revision.
 
     Raises:
         BundleError: The bundle is damaged or of other code.
         DataError: The model looks back, and its readings are missing.
     """
-    predictor, bundle = load_version(platform, name, version)
+    predictor, bundle = load_version(platform, name, champion.version)
     spec = spec_of_bundle(bundle)
     extra = {str(column) for table in bundle.manifest.data for column in table.get("columns", ())}
-    return Served(spec, version, revision, predictor, read_history(platform.datasets, spec), frozenset(extra))
+    return Served(
+        spec,
+        champion.version,
+        revision,
+        predictor,
+        read_history(platform.datasets, spec),
+        frozenset(extra),
+        champion.since,
+        _verdicts(platform, champion),
+    )
+
+
+def _verdicts(platform: Platform, champion: Champion) -> dict[str, str]:
+    """Return the verdict of each gate in the evidence of the promotion."""
+    body = platform.ledger.evidence(champion.evidence_hash).body
+    return {str(result["gate"]): str(result["verdict"]) for result in body.get("gates", ())}
 
 
 def describe(error: BaseException) -> str:

@@ -17,12 +17,26 @@ def _environment() -> Environment:
     )
 
 
-def documentation(schema: Mapping[str, Any], example: Mapping[str, Any]) -> str:
-    """Return the page: every route with its description, and an example request."""
+def documentation(schema: Mapping[str, Any]) -> str:
+    """Return the page: every route with its description, and an example request for each model.
+
+    Args:
+        schema: The OpenAPI document.
+    """
     routes = [
-        {"method": method.upper(), "path": path, "description": operation.get("description", "")}
+        {
+            "method": method.upper(),
+            "path": path,
+            "description": operation.get("description", ""),
+            "example": _example(operation),
+        }
         for path, operations in schema["paths"].items()
         for method, operation in operations.items()
     ]
     template = _environment().get_template("documentation.html")
-    return template.render(info=schema["info"], routes=routes, example=json.dumps(example))
+    return template.render(info=schema["info"], routes=routes)
+
+
+def _example(operation: Mapping[str, Any]) -> str | None:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return json.dumps(content["example"]) if "example" in content else None

@@ -27,7 +27,7 @@ def decode(body: bytes, columns: Sequence[str]) -> list[Row]:
     Raises:
         DataError: The body is not such a document; the message names row and column where there is one.
     """
-    document = _json(body)
+    document = parse(body)
     shapes = 'send {"readings": [{...}]} or {"features": [[...]]}'
     if not isinstance(document, dict) or ("readings" in document) == ("features" in document):
         raise DataError(shapes)
@@ -36,14 +36,74 @@ def decode(body: bytes, columns: Sequence[str]) -> list[Row]:
     if "readings" in document:
         if "columns" in document:
             raise DataError("'columns' belongs to 'features', not to 'readings'")
-        rows = _rows(document["readings"], "readings")
-        return [_record(number, row) for number, row in enumerate(rows, start=1)]
-    names = _names(document.get("columns"), columns)
-    rows = _rows(document["features"], "features")
-    return [_matrix_row(number, row, names) for number, row in enumerate(rows, start=1)]
+        return records(document["readings"], "readings")
+    return matrix(document["features"], "features", document.get("columns"), columns)
 
 
-def _json(body: bytes) -> Any:
+def records(rows: Any, key: str) -> list[Row]:
+    """Return the records of a list of objects.
+
+    Args:
+        rows: The value in the document.
+        key: Its key, for messages.
+
+    Raises:
+        DataError: It is not such a list; the message names row and column.
+    """
+    return [_record(number, row) for number, row in enumerate(_rows(rows, key), start=1)]
+
+
+def matrix(rows: Any, key: str, names: Any, columns: Sequence[str]) -> list[Row]:
+    """Return the records of a list of lists.
+
+    Args:
+        rows: The value in the document.
+        key: Its key, for messages.
+        names: The columns that the document names, or None.
+        columns: Their names where the document names none.
+
+    Raises:
+        DataError: It is not such a list; the message names row and column.
+    """
+    listed = _names(names, columns)
+    return [_matrix_row(number, row, listed) for number, row in enumerate(_rows(rows, key), start=1)]
+
+
+def by_column(values: Mapping[str, Any], key: str) -> list[Row]:
+    """Return the records of an object with a list of values for each column.
+
+    Args:
+        values: The object.
+        key: Its key, for messages.
+
+    Raises:
+        DataError: A value is not a list, or the lists differ in length.
+    """
+    for name, column in values.items():
+        if not isinstance(column, list):
+            raise DataError(f"{key!r}, column {shorten(name)}: a list of values is expected")
+    lengths = {name: len(column) for name, column in values.items()}
+    if len(set(lengths.values())) > 1:
+        shortest, longest = min(lengths, key=lengths.__getitem__), max(lengths, key=lengths.__getitem__)
+        raise DataError(
+            f"{key!r}: column {shorten(shortest)} has {lengths[shortest]} values, "
+            f"column {shorten(longest)} {lengths[longest]}"
+        )
+    columns = [[_flat(value) for value in column] for column in values.values()]
+    return matrix([list(row) for row in zip(*columns, strict=True)], key, list(values), ())
+
+
+def _flat(value: Any) -> Any:
+    """Return the only value of a list of one: a column of shape [rows, 1]."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def parse(body: bytes) -> Any:
+    """Return the document of a body.
+
+    Raises:
+        DataError: The body is not UTF-8, not JSON, nested too deeply, or an object has a key twice.
+    """
     try:
         return json.loads(body, object_pairs_hook=_unique, parse_int=_integer)
     except RecursionError:

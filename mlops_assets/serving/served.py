@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from typing import Any, get_args
 
 import numpy as np
@@ -20,9 +22,13 @@ from mlops_assets.serving.history import History, refuse_stale
 from mlops_assets.serving.payload import Row, shorten
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Served:
-    """A champion that makes predictions. extra: columns of its data that it does not look at."""
+    """A champion that makes predictions.
+
+    extra: columns of its data that it does not look at. since: when it became champion. gates: the verdict of each gate
+    in the evidence that it was promoted on.
+    """
 
     spec: ModelSpec
     version: int
@@ -30,8 +36,10 @@ class Served:
     predictor: BundlePredictor
     history: History
     extra: frozenset[str] = frozenset()
+    since: datetime | None = None
+    gates: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def columns(self) -> table.Columns:
         """Return the columns of a request."""
         spec, preparation = self.spec, self.predictor.preparation
@@ -49,6 +57,25 @@ class Served:
         ignored = (self.extra | others) - set(needed) - computed
         entity = self.history.recent.schema.get(spec.entity or "", pl.String())
         return table.Columns(needed, frozenset(text) - set(keys), frozenset(ignored), entity)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a caller may want to know about the champion, as a JSON document."""
+        interval = self.predictor.interval
+        return {
+            "model": self.spec.name,
+            "description": self.spec.description,
+            "owners": list(self.spec.owners),
+            "problem": self.spec.problem,
+            "version": self.version,
+            "revision": self.revision,
+            "since": self.since.isoformat() if self.since else None,
+            "algorithm": self.predictor.algorithm,
+            "columns": list(self.columns.needed),
+            "text_columns": sorted(self.columns.as_text(self.spec)),
+            "classes": list(self.predictor.classes),
+            "interval_level": interval.level if interval else None,
+            "gates": dict(self.gates),
+        }
 
     def respond(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Return the predictions for a request's records; see `predict`."""

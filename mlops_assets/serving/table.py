@@ -38,6 +38,15 @@ class Columns:
     ignored: frozenset[str]
     entity_type: pl.DataType
 
+    def as_text(self, spec: ModelSpec) -> frozenset[str]:
+        """Return the needed columns that a caller writes as text: categories, the timestamp and a text entity.
+
+        Args:
+            spec: The model file, which names the keys.
+        """
+        keys = {spec.timestamp} if self.entity_type.is_integer() else {spec.timestamp, spec.entity}
+        return frozenset(name for name in self.needed if name in self.text or name in keys)
+
 
 def frame(spec: ModelSpec, columns: Columns, rows: Sequence[Row]) -> pl.DataFrame:
     """Return the needed columns, typed.

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 from starlette.testclient import TestClient
 
 from mlops_assets.errors import DataError
 from mlops_assets.serving.app import create_app
 from mlops_assets.serving.payload import MAX_ROWS, Row
+from mlops_assets.serving.table import Columns
 
 KEY = {"x-api-key": "secret"}
 
@@ -21,13 +23,27 @@ class FakeServed:
     """Doubles a column, as a loaded champion would."""
 
     version, revision = 3, 1
-    predictor = SimpleNamespace(algorithm="double")
-    columns = SimpleNamespace(needed=("x",))
+    spec = SimpleNamespace(name="double", description="Doubles", timestamp=None, entity=None)
+    predictor = SimpleNamespace(
+        algorithm="double",
+        classes=(),
+        preparation=SimpleNamespace(numbers=(), categories=(), groups=()),
+    )
+    history = SimpleNamespace(recent=pl.DataFrame())
+    columns = Columns(("x",), frozenset(), frozenset(), pl.String())
+
+    def describe(self) -> dict[str, Any]:
+        return {"model": "double", "version": 3, "columns": list(self.columns.needed)}
 
     def respond(self, rows: list[Row]) -> dict[str, Any]:
         if "x" not in rows[0]:
             raise DataError("column 'x' is missing" + "!" * 100_000)
-        return {"model": "double", "version": 3, "predictions": [float(row["x"] or 0) * 2 for row in rows]}
+        return {
+            "model": "double",
+            "version": 3,
+            "revision": 1,
+            "predictions": [float(row["x"] or 0) * 2 for row in rows],
+        }
 
 
 class FakeChampions:
@@ -79,7 +95,10 @@ def client(champions: Any) -> Iterator[TestClient]:
 def test_predictions_name_the_version_that_made_them(client: TestClient) -> None:
     response = client.post("/predict/double", json={"readings": [{"x": 1}, {"x": 2.5}]}, headers=KEY)
     assert response.status_code == 200
-    assert response.json() == {"model": "double", "version": 3, "predictions": [2.0, 5.0]}
+    document = response.json()
+    assert document.pop("id") == response.headers["x-prediction-id"]
+    assert document == {"model": "double", "version": 3, "revision": 1, "predictions": [2.0, 5.0]}
+    assert (response.headers["x-model-version"], response.headers["x-model-revision"]) == ("3", "1")
 
 
 @pytest.mark.parametrize(

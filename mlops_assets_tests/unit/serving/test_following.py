@@ -41,6 +41,9 @@ class FakeLedger:
     def champion_state(self, model: str) -> ChampionState:
         return self.champion_states[model]
 
+    def evidence(self, _hash: str) -> SimpleNamespace:
+        return SimpleNamespace(body={"gates": []})
+
 
 def stand(model: str, version: int | None, revision: int) -> ChampionState:
     now = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,0 +1,110 @@
+"""The OpenAPI description of the prediction routes: for each champion its own columns and an example that works.
+
+Comes in: the champions that serve. Goes out: the part `paths` of an OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.served import Served
+
+EXAMPLE_TIME: Final = "2026-01-31T08:00:00Z"
+RESPONSES: Final = {
+    "200": {"description": "One prediction per row, with id, version and revision"},
+    "401": {"description": "The key is missing or wrong"},
+    "404": {"description": "There is no such model"},
+    "413": {"description": "The body is too large"},
+    "422": {"description": "The body cannot be read; the reason names row and column"},
+    "503": {"description": "The model has no champion that can be served"},
+}
+DESCRIPTIONS: Final = {
+    "/predict/{model}": "Predict from `readings` (a list of objects) or `features` (a list of lists).",
+    "/models/{model}/invocations": "Predict from dataframe_split, dataframe_records, instances or inputs, as MLflow's "
+    "model server does. `/invocations` serves the only model.",
+    "/v2/models/{model}/infer": "Predict from tensors (Open Inference Protocol, version 2).",
+}
+
+
+def prediction_paths(champions: Champions) -> dict[str, Any]:
+    """Return the prediction routes: one for all models in each protocol, and one per champion with its columns.
+
+    Args:
+        champions: The champions that serve.
+    """
+    paths: dict[str, Any] = {}
+    parameter = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
+    for path, description in DESCRIPTIONS.items():
+        body = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+        post = {"description": description, "requestBody": body, "responses": RESPONSES}
+        paths[path] = {"post": {**post, "parameters": [parameter]}}
+    for name in sorted(champions.status()["models"]):
+        if (served := champions.served(name)) is not None:
+            paths[f"/predict/{name}"] = {"post": _operation(served)}
+    return paths
+
+
+def _operation(served: Served) -> dict[str, Any]:
+    text, required = served.columns.as_text(served.spec), list(served.columns.needed)
+    properties: dict[str, Any] = {
+        name: {"type": "string" if name in text else ["number", "null"]} for name in required
+    }
+    if served.spec.timestamp in properties:
+        properties[str(served.spec.timestamp)] = {"type": "string", "format": "date-time"}
+    if served.spec.entity in properties:
+        properties[str(served.spec.entity)] = {"type": ["string", "integer"]}
+    reading = {"type": "object", "properties": properties, "required": required}
+    value = {"type": ["number", "string", "boolean", "null"]}
+    matrix = {"type": "array", "items": {"type": "array", "items": value}, "minItems": 1}
+    shapes = [
+        _shape("readings", {"readings": {"type": "array", "items": reading, "minItems": 1}}),
+        _shape("features", {"features": matrix, "columns": {"type": "array", "items": {"type": "string"}}}),
+    ]
+    return {
+        "summary": f"{served.spec.name}, version {served.version}",
+        "description": served.spec.description,
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"oneOf": shapes},
+                    "example": {"readings": [example_reading(served)]},
+                }
+            },
+        },
+        "responses": RESPONSES,
+    }
+
+
+def _shape(required: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": [required],
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+def example_reading(served: Served) -> dict[str, Any]:
+    """Return a reading that the model takes: usual numbers and known categories of its training data.
+
+    Args:
+        served: The champion.
+    """
+    preparation = served.predictor.preparation
+    known: dict[str, Any] = {
+        number.name: number.centre if number.fill is None else number.fill for number in preparation.numbers
+    }
+    known |= {one.name: next(iter(one.values), "") for one in preparation.categories}
+    known |= {group.by: next(iter(group.values), "") for group in preparation.groups}
+    recent = served.history.recent
+    reading: dict[str, Any] = {}
+    for name in served.columns.needed:
+        if name == served.spec.timestamp:
+            reading[name] = EXAMPLE_TIME
+        elif name == served.spec.entity:
+            reading[name] = recent[name][-1] if name in recent.columns and recent.height else "A"
+        else:
+            reading[name] = known.get(name, "" if name in served.columns.text else 0.0)
+    return reading

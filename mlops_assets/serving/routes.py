@@ -1,0 +1,181 @@
+"""The routes that make predictions, served without the web framework; everything else goes to the application behind.
+
+Comes in: `POST` requests of every protocol. Goes out: the response in the protocol's own shape, with the version, the
+revision and an id of the prediction in the body and in the headers.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import MutableMapping
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import polars as pl
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from mlops_assets.errors import MlopsError
+from mlops_assets.serving.champions import Champions, describe
+from mlops_assets.serving.guard import App, Receive, Send
+from mlops_assets.serving.payload import shorten
+from mlops_assets.serving.protocols.mlflow_scoring import MLFLOW_SCORING
+from mlops_assets.serving.protocols.open_inference import OPEN_INFERENCE
+from mlops_assets.serving.protocols.protocol import Protocol
+from mlops_assets.serving.protocols.records import RECORDS
+from mlops_assets.serving.served import Served
+
+LONGEST_REASON: Final = 1000
+"""Characters of the reason in a response, whatever was sent."""
+
+
+class PredictionRoutes:
+    """An ASGI application that predicts, around another that has all other routes.
+
+    Args:
+        app: The application behind.
+        champions: The champions that serve.
+    """
+
+    def __init__(self, app: App, champions: Champions) -> None:
+        self._app, self._champions = app, champions
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        target = self._target(scope) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if target is None:
+            await self._app(scope, receive, send)
+            return
+        protocol, model, version = target
+        headers: list[tuple[bytes, bytes]] = []
+        try:
+            served = served_model(self._champions, self._only_model() if model is None else model, version)
+            body = await _read(receive)
+            if body is None:
+                return  # the client went away
+            request_headers = {name.lower(): value for name, value in scope["headers"]}
+            prediction_id = new_prediction_id()
+            document = await run_in_threadpool(
+                _predict, served, protocol, body, request_headers, prediction_id
+            )
+            status, headers = 200, _provenance(served, prediction_id)
+        except HTTPException as error:
+            status, document = error.status_code, protocol.error(error.status_code, error.detail)
+            headers = [(name.encode(), value.encode()) for name, value in (error.headers or {}).items()]
+        await respond(send, status, document, headers)
+
+    def _target(self, scope: MutableMapping[str, Any]) -> tuple[Protocol, str | None, str | None] | None:
+        """Return protocol, model and version that a path names."""
+        match scope["path"].strip("/").split("/"):
+            case ["predict", model]:
+                return RECORDS, model, None
+            case ["models", model, "invocations"]:
+                return MLFLOW_SCORING, model, None
+            case ["invocations"]:
+                query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+                return MLFLOW_SCORING, query.get("model", [None])[0], None
+            case ["v2", "models", model, "infer"]:
+                return OPEN_INFERENCE, model, None
+            case ["v2", "models", model, "versions", version, "infer"]:
+                return OPEN_INFERENCE, model, version
+            case _:
+                return None
+
+    def _only_model(self) -> str:
+        models = list(self._champions.status()["models"])
+        if len(models) == 1:
+            return str(models[0])
+        if not models:
+            raise HTTPException(503, "no model has a champion that can be served")
+        names = shorten(", ".join(models), LONGEST_REASON // 2, quote=False)
+        raise HTTPException(422, f"several models serve: send to /models/MODEL/invocations; models: {names}")
+
+
+def served_model(champions: Champions, model: str, version: str | None = None) -> Served:
+    """Return the champion that serves.
+
+    Args:
+        champions: The champions that serve.
+        model: The requested model.
+        version: The requested version; None for the champion's.
+
+    Raises:
+        HTTPException: 404 for an unknown model or a version that does not serve, 503 while there is no champion.
+    """
+    served = champions.served(model)
+    if served is None and not champions.is_known(model):
+        known = shorten(", ".join(champions.known()) or "none yet", LONGEST_REASON // 2, quote=False)
+        raise HTTPException(404, f"there is no model {shorten(model)}; known models: {known}")
+    if served is None:
+        raise HTTPException(503, champions.why_not(model)[:LONGEST_REASON])
+    if version is not None and version != str(served.version):
+        raise HTTPException(
+            404, f"version {shorten(version)} of {model} does not serve; the champion is {served.version}"
+        )
+    return served
+
+
+def new_prediction_id() -> str:
+    """Return an id that begins with the milliseconds since 1970, so that ids sort by time."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+
+
+async def respond(
+    send: Send, status: int, document: dict[str, Any], headers: list[tuple[bytes, bytes]]
+) -> None:
+    """Send a JSON document.
+
+    Args:
+        send: ASGI's channel to the client.
+        status: HTTP status.
+        document: The body.
+        headers: Headers besides type and length.
+    """
+    body = json.dumps(document).encode()
+    common = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*common, *headers]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _read(receive: Receive) -> bytes | None:
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _provenance(served: Served, prediction_id: str) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"x-model-version", str(served.version).encode()),
+        (b"x-model-revision", str(served.revision).encode()),
+        (b"x-prediction-id", prediction_id.encode()),
+    ]
+
+
+def _predict(
+    served: Served, protocol: Protocol, body: bytes, headers: dict[bytes, bytes], prediction_id: str
+) -> dict[str, Any]:
+    try:
+        decoded = protocol.decode(body, headers, served.columns.needed)
+        document = {"id": prediction_id, **served.respond(decoded.rows)}
+        return protocol.encode(document, decoded.request_id)
+    except MlopsError as error:
+        raise HTTPException(422, str(error)[:LONGEST_REASON]) from None
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+        raise HTTPException(422, _unusable(error)) from None
+    except (
+        BaseException
+    ) as error:  # polars' PanicException is no Exception, and would end the connection without a word
+        if isinstance(error, Exception) or type(error).__name__ != "PanicException":
+            raise
+        raise HTTPException(422, _unusable(error)) from None
+
+
+def _unusable(error: BaseException) -> str:
+    return f"these readings cannot be used: {describe(error)}"[:LONGEST_REASON]
