@@ -21,7 +21,15 @@ FEWEST_ROWS: Final = 50
 
 
 def autocorrelation_warning(spec: ModelSpec, frame: pl.DataFrame) -> str | None:
-    """Return a sentence when the split is random and the target of a row says much about the target of the next."""
+    """Warn when the split is random and a row's target predicts the next row's target.
+
+    Args:
+        spec: The model file.
+        frame: The feature table, in order of time.
+
+    Returns:
+        A sentence with the fix, or None.
+    """
     if strategy(spec) not in ("random", "stratified"):
         return None
     target = with_target(spec, frame)[spec.target]

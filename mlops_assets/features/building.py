@@ -29,6 +29,13 @@ def build(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
     the target column holds the value at t + horizon of the same entity, null where no reading lies exactly there;
     the value at t is the feature `<target>_now`.
 
+    Args:
+        spec: The model file.
+        frame: Validated readings, any order of rows.
+
+    Returns:
+        The feature table.
+
     Raises:
         DataError: A column is missing, a name exists twice, or a column cannot become numbers.
     """
@@ -37,7 +44,19 @@ def build(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def build_with(spec: ModelSpec, frame: pl.DataFrame, extra: Sequence[str]) -> pl.DataFrame:
-    """Return the feature table as `build` does, with the columns `extra` passed through unchanged."""
+    """Return the feature table as `build` does, with extra columns passed through unchanged.
+
+    Args:
+        spec: The model file.
+        frame: Validated readings, any order of rows.
+        extra: Names of columns of `frame` to pass through; no feature reads them.
+
+    Returns:
+        The feature table.
+
+    Raises:
+        DataError: As `build`, and when `features.horizon` and `problem` do not match.
+    """
     if (spec.features.horizon is not None) != (spec.problem == "forecasting"):
         raise DataError(f"{spec.name}: 'features.horizon' belongs to 'problem: forecasting', and only there")
     computed = columns.computed_names(spec)
@@ -73,7 +92,15 @@ def _compute(spec: ModelSpec, rows: Rows) -> pl.DataFrame:
 
 
 def label(spec: ModelSpec, ordered: pl.DataFrame) -> list[pl.Series]:
-    """Return, for forecasting, the target at exactly t + horizon of the same entity."""
+    """Return, for forecasting, the target at exactly t + horizon of the same entity.
+
+    Args:
+        spec: The model file.
+        ordered: Readings sorted by entity, then time.
+
+    Returns:
+        One series of the length of `ordered`, null where no reading lies there; empty for other problems.
+    """
     horizon = spec.features.horizon
     if spec.problem != "forecasting" or horizon is None or spec.timestamp is None:
         return []

@@ -15,17 +15,39 @@ from mlops_assets.model_file.suggestion import did_you_mean
 
 
 def computed_names(spec: ModelSpec, role: Role = "feature") -> tuple[str, ...]:
-    """Return the names of the columns that the kinds of features with this role compute, in order."""
+    """Return the names of the columns that the kinds of features with this role compute, in order.
+
+    Args:
+        spec: The model file.
+        role: `feature`, `grid` (seen by sequence algorithms only) or `fitted` (learned by the preparation).
+
+    Returns:
+        Names in the order of `FEATURE_KINDS`.
+    """
     return tuple(name for kind in FEATURE_KINDS.values() if kind.role == role for name in kind.names(spec))
 
 
 def clock_names(spec: ModelSpec) -> tuple[str, ...]:
-    """Return the names of computed columns that follow from the timestamp alone: their movement is no drift."""
+    """Return the computed columns that follow from the timestamp alone: their movement is no drift.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        Names of features.
+    """
     return tuple(name for kind in FEATURE_KINDS.values() if kind.from_clock for name in kind.names(spec))
 
 
 def source_names(spec: ModelSpec) -> tuple[str, ...]:
-    """Return the columns of the readings that inputs and features read, each once."""
+    """Return the columns of the readings that inputs and features read, each once.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        Names of columns of the readings.
+    """
     names = [*(spec.features.inputs or ())]
     for kind in FEATURE_KINDS.values():
         names += kind.sources(spec)
@@ -37,6 +59,13 @@ def feature_names(spec: ModelSpec, columns: Sequence[str]) -> tuple[str, ...]:
 
     The order does not depend on the order of `columns`. Without `features.inputs` every column is an input that is
     not the target, a key, excluded, sensitive, or the split's group.
+
+    Args:
+        spec: The model file.
+        columns: Names of the columns of a table.
+
+    Returns:
+        Inputs, then computed features that are in `columns`.
     """
     computed = computed_names(spec)
     present = set(columns)
@@ -44,7 +73,15 @@ def feature_names(spec: ModelSpec, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def inputs(spec: ModelSpec, columns: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that become features as they are."""
+    """Return the columns that become features as they are.
+
+    Args:
+        spec: The model file.
+        columns: Names of the columns of a table.
+
+    Returns:
+        Names in the order of the model file, else alphabetical.
+    """
     if spec.features.inputs is not None:
         return spec.features.inputs
     others = {spec.target, spec.timestamp, spec.entity, spec.split.group}
@@ -57,6 +94,13 @@ def passthrough(spec: ModelSpec, columns: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that pass through without being features.
 
     These are keys, target, slices, sensitive columns, the split's group, and what group statistics are learned from.
+
+    Args:
+        spec: The model file.
+        columns: Names of the columns of a table.
+
+    Returns:
+        Names, each once, that are in `columns`.
     """
     names = [spec.timestamp, spec.entity, spec.target, *spec.evaluation.slices, *spec.evaluation.sensitive]
     names += [spec.split.group, *(group.by for group in spec.features.grouped)]
@@ -67,7 +111,14 @@ def passthrough(spec: ModelSpec, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def arithmetic(spec: ModelSpec) -> frozenset[str]:
-    """Return the columns that features compute with, which must be numbers."""
+    """Return the columns that features compute with, which must be numbers.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        Names of columns of the readings.
+    """
     return frozenset(name for kind in FEATURE_KINDS.values() for name in kind.arithmetic(spec))
 
 

@@ -43,7 +43,14 @@ class Category:
         )
 
     def apply(self, column: pl.Series) -> Iterator[Floats]:
-        """One array per column, without missing values."""
+        """Yield the encoded columns.
+
+        Args:
+            column: The column as text; null for a missing value.
+
+        Yields:
+            One float64 array of shape (rows,) per encoded column, without missing values.
+        """
         if self.how == "one_hot":
             for value in self.values:
                 yield (column == value).fill_null(False).cast(pl.Float64).to_numpy()
@@ -62,12 +69,31 @@ class Group:
     otherwise: float
 
     def apply(self, column: pl.Series) -> Floats:
-        """Return the statistic of each row's group."""
+        """Return the statistic of each row's group.
+
+        Args:
+            column: The group column as text; null for a missing value.
+
+        Returns:
+            Shape (rows,); the overall statistic for an unknown group.
+        """
         return _looked_up(column, self.values, self.numbers, self.otherwise)
 
 
 def fit_category(spec: ModelSpec, column: pl.Series, target: pl.Series) -> Category:
-    """Learn one text column by `features.categories`. Raises DataError for a target encoding of many classes."""
+    """Learn the encoding of one text column, of the type `features.categories`.
+
+    Args:
+        spec: The model file.
+        column: The column of the training part, as text.
+        target: The target of the same rows, used by a target encoding.
+
+    Returns:
+        The encoding.
+
+    Raises:
+        DataError: For a target encoding of a classification with more than two classes.
+    """
     how = spec.features.categories
     counts = column.drop_nulls().value_counts().sort(["count", column.name], descending=[True, False])
     if how == "one_hot":

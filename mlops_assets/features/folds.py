@@ -39,12 +39,23 @@ class Fold:
 def k_fold(
     spec: ModelSpec, frame: pl.DataFrame, folds: int = 5, *, embargo: timedelta = NONE
 ) -> tuple[Fold, ...]:
-    """Each row validates once.
+    """Split into folds so that each row validates once.
 
-    By time, blocks follow each other and training may lie on both sides, apart by the model file's gap (a
-    forecast's horizon at least) and `embargo`; else by class, by group or at random, as the file splits.
+    By time, blocks follow one another and training may lie on both sides, separated by the model file's gap
+    (a forecast's horizon at least) and `embargo`; else by class, by group or at random, as the model file's
+    split.
 
-    Raises DataError when a fold would be empty.
+    Args:
+        spec: The model file.
+        frame: The feature table.
+        folds: Number of folds, at least 2.
+        embargo: Extra time left out after a validation block (Lopez de Prado 2018, chapter 7).
+
+    Returns:
+        Folds with the row indices of training and validation.
+
+    Raises:
+        DataError: When a fold would be empty, or the group column is missing.
     """
     scheme = strategy(spec)
     if scheme == "temporal":
@@ -77,10 +88,19 @@ def k_fold(
 def expanding(
     spec: ModelSpec, frame: pl.DataFrame, folds: int = 5, *, first: float | None = None
 ) -> tuple[Fold, ...]:
-    """Train on everything before each validation block: January to March then April, January to April then May ...
+    """Train on all rows before each validation block: January to March then April, January to April then May ...
 
-    first is the share of instants that the first fold trains on, one block's worth when unset. Raises DataError
-    without a timestamp or when a fold would be empty.
+    Args:
+        spec: The model file.
+        frame: The feature table.
+        folds: Number of validation blocks.
+        first: Share of the instants that the first fold trains on, between 0 and 1; None: one block's worth.
+
+    Returns:
+        Folds in the order of time.
+
+    Raises:
+        DataError: Without a timestamp, or when a fold would be empty.
     """
     blocks = _blocks(spec, frame, folds, 1 / (folds + 1) if first is None else first)
     return _checked(spec, (_before(spec, frame, None, begin, end) for begin, end in blocks))
@@ -89,7 +109,20 @@ def expanding(
 def sliding(
     spec: ModelSpec, frame: pl.DataFrame, folds: int = 4, *, first: float | None = None
 ) -> tuple[Fold, ...]:
-    """As `expanding`, but training keeps the length of the first fold's: older rows are forgotten."""
+    """Train as `expanding`, but keep the length of the first fold's training part, so that older rows drop out.
+
+    Args:
+        spec: The model file.
+        frame: The feature table.
+        folds: Number of validation blocks.
+        first: Share of the instants that the first fold trains on, between 0 and 1; None: one block's worth.
+
+    Returns:
+        Folds in the order of time.
+
+    Raises:
+        DataError: Without a timestamp, or when a fold would be empty.
+    """
     times = _times(spec, frame)
     share = 1 / (folds + 1) if first is None else first
     blocks = list(_blocks(spec, frame, folds, share))

@@ -27,13 +27,24 @@ def asof_join(
     available: str | None = None,
     max_age: timedelta | None = None,
 ) -> pl.DataFrame:
-    """Each left row, in its place, with the right row of the same `by` that was the newest by `on` among those known.
+    """Join to each left row the newest right row of the same keys that was known at its instant.
 
-    on is the instant in both frames. A right row is known from its own instant on, or from the one in its column
-    `available` where facts arrive late; a fact that arrives after a newer one never replaces it. Of two facts of
-    one instant the later row counts. Facts older than max_age are left out. Without a match the right columns are null.
+    A fact that arrives after a newer one never replaces it. Of two facts of one instant the later row counts.
 
-    Raises DataError for a column that is missing or stands in both frames.
+    Args:
+        left: Rows to extend; their order stays.
+        right: Facts.
+        on: Column of the instant, in both tables.
+        by: Columns whose values must be equal.
+        available: Column of `right` with the instant from which a fact is known, where facts arrive late;
+            None: its own instant.
+        max_age: Oldest fact that still counts, measured from the left row's instant; None: no limit.
+
+    Returns:
+        The left columns and the added right columns, null without a match.
+
+    Raises:
+        DataError: When a column is missing or is in both tables.
     """
     keys = [*by]
     for name, side, frame in (

@@ -26,7 +26,15 @@ FEWEST_VALUES: Final = 25
 
 
 def leakage(spec: ModelSpec, split: Split) -> tuple[str, ...]:
-    """Every leak found, as a sentence; empty when there is none."""
+    """Check a split for target leakage: shared rows, shared groups, future rows, and proxies of the target.
+
+    Args:
+        spec: The model file.
+        split: The split to check.
+
+    Returns:
+        One sentence for each leak.
+    """
     return (
         *_shared_rows(spec, split),
         *_shared_groups(spec, split),

@@ -62,9 +62,16 @@ class Preparation:
         return (*made, *self.past, *((TIME,) if self.timestamp else ()))
 
     def apply(self, frame: pl.DataFrame) -> FeatureMatrix:
-        """Return the matrix, float64, shape (rows, len(names)).
+        """Return the matrix that the estimator receives.
 
-        Raises DataError for a missing column, text where numbers were, or an infinite value.
+        Args:
+            frame: Rows with the columns that the model was trained on; other columns are ignored.
+
+        Returns:
+            Float64, shape (rows, len(names)); NaN only where the algorithm accepts missing values.
+
+        Raises:
+            DataError: For a missing column, text where numbers were, or an infinite value.
         """
         there = set(frame.columns)
         if missing := [name for name in self.inputs if name not in there]:
@@ -102,11 +109,20 @@ class Preparation:
 
 
 def fit_preparation(spec: ModelSpec, train: pl.DataFrame, *, past: bool = False) -> Preparation:
-    """Learn from the training part alone. Columns without a value, or with only one, are dropped and named.
+    """Learn the preparation from the training part alone. Columns without information are dropped and named.
 
-    past: for an algorithm that reads sequences: the grid of `features.history` and the time are added, and nothing is
-    scaled, because such an algorithm compares past and future values of a column and scales by itself.
-    Raises DataError when no column is left.
+    Args:
+        spec: The model file.
+        train: The training part of the feature table.
+        past: For an algorithm that reads sequences: add the grid of `features.history` and the time, and do
+            not scale, because such an algorithm compares past and future values of a column and scales by
+            itself.
+
+    Returns:
+        The preparation.
+
+    Raises:
+        DataError: When no column remains.
     """
     dropped: dict[str, str] = {}
     numbers: list[Number] = []
@@ -136,7 +152,17 @@ def fit_preparation(spec: ModelSpec, train: pl.DataFrame, *, past: bool = False)
 
 
 def as_number(column: pl.Series) -> pl.Series:
-    """Float64 with null for what is missing. Raises DataError for text and for infinite values."""
+    """Return the column as numbers.
+
+    Args:
+        column: A numeric or boolean column.
+
+    Returns:
+        Float64 with null for missing values and NaN.
+
+    Raises:
+        DataError: For text and for infinite values.
+    """
     _require_number(column.name, column.dtype)
     number = column.cast(pl.Float64)
     if number.is_infinite().any():
@@ -150,7 +176,14 @@ def _require_number(name: str, kind: pl.DataType) -> None:
 
 
 def as_text(column: pl.Series) -> pl.Series:
-    """Text; a number is written as it is."""
+    """Return the column as text; a number is written as it is.
+
+    Args:
+        column: Any column.
+
+    Returns:
+        Text with null for missing values.
+    """
     return column.cast(pl.String)
 
 

@@ -24,10 +24,21 @@ MOST_VALUES: Final = 50
 
 
 def profile(frame: pl.DataFrame, names: Sequence[str], bins: int = BINS) -> Profile:
-    """Distributions of the named columns, at most `bins` bins of equal counts for numbers.
+    """Return the distributions of the named columns.
 
-    A number with few different values has a bin for each, and one below and above them all; a value as frequent as a
-    whole bin has a bin of its own. Raises DataError for a column that is not there.
+    A number with few different values has a bin for each, and one below and above them all; a value as
+    frequent as a whole bin has a bin of its own.
+
+    Args:
+        frame: A table of readings or features.
+        names: Columns to profile.
+        bins: Largest number of bins of equal counts for a numeric column.
+
+    Returns:
+        Number of rows and a distribution per column.
+
+    Raises:
+        DataError: When a column is missing.
     """
     present = set(frame.columns)
     if missing := [name for name in names if name not in present]:
@@ -36,7 +47,15 @@ def profile(frame: pl.DataFrame, names: Sequence[str], bins: int = BINS) -> Prof
 
 
 def column_profile(column: pl.Series, bins: int = BINS) -> ColumnProfile:
-    """Return the distribution of one column. Without a single value: no edges, no values, no shares."""
+    """Return the distribution of one column.
+
+    Args:
+        column: A numeric, boolean or text column.
+        bins: Largest number of bins of equal counts for a numeric column.
+
+    Returns:
+        Edges or values with their proportions; empty for a column without a value.
+    """
     if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
         return _numbers(column.cast(pl.Float64).fill_nan(None), bins)
     return _categories(column.cast(pl.String))

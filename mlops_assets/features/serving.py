@@ -23,6 +23,13 @@ def recent(spec: ModelSpec, readings: pl.DataFrame) -> pl.DataFrame:
 
     Per entity these are the longest window before its newest reading, that reading, and the most steps back before it;
     none where features read their own row alone.
+
+    Args:
+        spec: The model file.
+        readings: Readings in any order.
+
+    Returns:
+        The subset, sorted by entity, then time.
     """
     if spec.timestamp is None or spec.timestamp not in readings.columns:
         return readings.clear()
@@ -70,7 +77,14 @@ def online(spec: ModelSpec, recent: pl.DataFrame, rows: pl.DataFrame) -> pl.Data
 
 
 def look_back(spec: ModelSpec) -> LookBack:
-    """Return how far before a row its features read: the longest of all kinds."""
+    """Return how far before a row its features read: the maximum over all kinds.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        A duration and a number of readings.
+    """
     reaches = [kind.look_back(spec) for kind in FEATURE_KINDS.values()]
     return LookBack(max(reach.duration for reach in reaches), max(reach.readings for reach in reaches))
 

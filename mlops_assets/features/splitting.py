@@ -28,9 +28,15 @@ OUT: Final = -1
 
 
 def strategy(spec: ModelSpec) -> Strategy:
-    """Return the model file's strategy, else the usual one.
+    """Return the model file's split strategy, or the default.
 
-    By time where there is a timestamp, by class for classes, at random for numbers.
+    The default is by time where there is a timestamp, by class for classes, at random for numbers.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        Name of the strategy.
     """
     if spec.split.strategy is not None:
         return spec.split.strategy
@@ -91,7 +97,18 @@ def seen_rows(spec: ModelSpec, parts: Split) -> SeenRows:
 
 
 def with_target(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows whose target is there (NaN is not)."""
+    """Return the rows that have a target; NaN is missing.
+
+    Args:
+        spec: The model file.
+        frame: The feature table.
+
+    Returns:
+        The subset of rows.
+
+    Raises:
+        DataError: When the target column is missing.
+    """
     if spec.target not in frame.columns:
         raise DataError(f"{spec.name}: the target column {spec.target!r} is not among the features")
     target = pl.col(spec.target)
@@ -118,7 +135,14 @@ def canonical(spec: ModelSpec, frame: pl.DataFrame, columns: Sequence[str]) -> p
 
 
 def purge(spec: ModelSpec) -> timedelta:
-    """Time between parts: the model file's gap, but no label of one part may lie inside the next."""
+    """Return the time between parts: the model file's gap, at least the horizon, so that no label lies in the next part.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        A duration, 0 or more.
+    """
     return max(spec.split.gap or timedelta(0), spec.features.horizon or timedelta(0))
 
 

@@ -56,10 +56,18 @@ class FeatureStore:
     def apply(
         self, table: pl.DataFrame, made_from: Sequence[TableVersion] = (), profile: Profile | None = None
     ) -> tuple[Feature, ...]:
-        """Keep the table as the offline source and register what the model file implies; return what was registered.
+        """Write the table as the offline source and register the features of the model file.
 
-        Tags of every view: the model file's digest and `made_from`, the table versions from raw readings to this one.
-        Tags of every feature: the columns it is made from and the profile's statistics.
+        Tags of every view: the model file's digest and `made_from`. Tags of every feature: its source columns
+        and the profile's statistics.
+
+        Args:
+            table: The feature table.
+            made_from: Versions of the tables from raw readings to this one.
+            profile: Distributions of the features, for their tags; None for none.
+
+        Returns:
+            The registered features.
         """
         result = catalogue(self.spec, table.columns, profile)
         keys = [self._timestamp, self._entity]
@@ -70,9 +78,16 @@ class FeatureStore:
         return result
 
     def materialize(self, table: pl.DataFrame) -> int:
-        """Put each entity's newest row into the online store; return the number of entities.
+        """Write each entity's newest row to the online store.
 
-        Raises DataError when another model file, or none, was applied: its features may have other meanings.
+        Args:
+            table: The feature table.
+
+        Returns:
+            Number of entities.
+
+        Raises:
+            DataError: When another model file, or none, was applied: its features may mean something else.
         """
         applied = {view.tags.get("model_file") for view in self._views()}
         if applied != {self._digest}:
@@ -85,7 +100,18 @@ class FeatureStore:
         return newest.height
 
     def get(self, entities: Sequence[str], service: str = "inference") -> pl.DataFrame:
-        """Online features, one row per entity in the requested order; null for an entity or value that is not there."""
+        """Return online features.
+
+        Args:
+            entities: Entities to look up.
+            service: Feature service: `inference` or `training`.
+
+        Returns:
+            One row per entity, in the requested order; null for an unknown entity or value.
+
+        Raises:
+            DataError: When nothing was applied.
+        """
         if not self._views():
             raise DataError(
                 f"{self.spec.name}: nothing was applied yet; run 'mlops features apply {self.spec.name}' first"
@@ -97,9 +123,16 @@ class FeatureStore:
         return pl.DataFrame(rows.to_dict(), strict=False)
 
     def historical(self, keys_and_times: pl.DataFrame, service: str = "training") -> pl.DataFrame:
-        """Feast's own point-in-time join for rows of entity and timestamp, in the order of time, then entity.
+        """Return Feast's own point-in-time join, in the order of time, then entity.
 
-        Feast leaves out rows before an entity's first fact; here they come back, with nulls, as from `asof_join`.
+        Feast omits rows before an entity's first fact; here they come back with nulls, as from `asof_join`.
+
+        Args:
+            keys_and_times: Columns entity and timestamp.
+            service: Feature service: `inference` or `training`.
+
+        Returns:
+            One row per row of `keys_and_times`, with the service's features.
         """
         keys = [self._timestamp, self._entity]
         frame = keys_and_times.select(keys).unique().rename({self._timestamp: "event_timestamp"}).to_pandas()
@@ -200,10 +233,19 @@ class FeatureStore:
 
 
 def online_store(url: str) -> dict[str, Any]:
-    """Feast's section for the store at `redis://:password@host:6379/0` or `postgresql://user:password@host:5432/name`.
+    """Return Feast's configuration section for an online store.
 
-    `rediss://` speaks TLS; for PostgreSQL `?sslmode=` says it, libpq's own `prefer` unless told. Raises DataError for
-    another scheme; the message does not repeat the address, which may hold a password.
+    `rediss://` uses TLS; for PostgreSQL `?sslmode=` chooses it, with libpq's default `prefer`. The error
+    message does not repeat the URL, which may contain a password.
+
+    Args:
+        url: `redis://:password@host:6379/0` or `postgresql://user:password@host:5432/name`.
+
+    Returns:
+        The section.
+
+    Raises:
+        DataError: For another scheme.
     """
     parts = urlsplit(url)
     scheme = parts.scheme.partition("+")[0]

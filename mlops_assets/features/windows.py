@@ -73,7 +73,15 @@ class Window:
 
 
 def line(times: Ints, entities: pl.Series | None) -> Line:
-    """Return the line of a sorted frame; `entities` is None where there is only one series."""
+    """Return the entities' boundaries and instants of a sorted table.
+
+    Args:
+        times: Instants in microseconds since 1970, int64, shape (rows,).
+        entities: Entity of each row, sorted; None where there is only one series.
+
+    Returns:
+        The line.
+    """
     rows = len(times)
     if entities is None or rows == 0:
         return Line(times, np.array([0, rows], dtype=np.int64))
@@ -82,7 +90,14 @@ def line(times: Ints, entities: pl.Series | None) -> Line:
 
 
 def pieces(on: Line) -> Iterator[tuple[slice, Line]]:
-    """Yield the line cut between entities into pieces of about PIECE rows, one at least; an entity is never cut."""
+    """Cut the line between entities into parts of about `PIECE` rows; an entity is never cut.
+
+    Args:
+        on: The line.
+
+    Yields:
+        Slice of rows and the line of that slice; at least one.
+    """
     first, ends = 0, on.starts[1:]
     while first == 0 or first < len(ends):
         begin = on.starts[first]
@@ -93,7 +108,16 @@ def pieces(on: Line) -> Iterator[tuple[slice, Line]]:
 
 
 def window(on: Line, length: timedelta, *, including: bool) -> Window:
-    """Windows (t - length, t] when `including` the row's own instant, else [t - length, t)."""
+    """Return for each row the range of rows in its window.
+
+    Args:
+        on: The line.
+        length: Length of the window.
+        including: True: (t - length, t], with the row's own instant; False: [t - length, t).
+
+    Returns:
+        First and last index per row.
+    """
     micros = length // timedelta(microseconds=1)
     rows = len(on.times)
     first, last = np.empty(rows, dtype=np.int64), np.empty(rows, dtype=np.int64)
@@ -152,9 +176,16 @@ def _shelves(starts: Ints, lengths: Ints) -> tuple[Ints, ...]:
 
 
 def running(over: Window, values: Floats, wanted: Collection[str]) -> dict[str, Floats]:
-    """Those of `wanted` that are in RUNNING. Missing values (NaN) do not count.
+    """Compute the running statistics of each window. Missing values (NaN) do not count.
 
-    An empty window gives NaN, and 0 for count; std is the sample standard deviation, NaN below two values.
+    Args:
+        over: Windows of `window`.
+        values: Values, float64, shape (rows,).
+        wanted: Names of statistics; those outside `RUNNING` are ignored.
+
+    Returns:
+        Shape (rows,) per statistic; NaN for an empty window (count: 0). std is the sample standard deviation,
+        NaN below two values.
     """
     requested = RUNNING.intersection(wanted)
     result: dict[str, Floats] = {name: np.empty(len(values)) for name in sorted(requested)}

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any, ClassVar, Final
 
 import polars as pl
+from typing_extensions import override
 
 from mlops_assets.features.kinds.kind import Feature, FeatureKind, LookBack, Rows
 from mlops_assets.model_file import ModelSpec
@@ -42,6 +43,7 @@ class _Clock(FeatureKind):
     from_clock = True
     numeric = False
 
+    @override
     def look_back(self, spec: ModelSpec) -> LookBack:
         """Return nothing: a row's own timestamp is enough."""
         return LookBack()
@@ -57,11 +59,13 @@ class Calendar(_Clock):
 
     example: ClassVar[Any] = ("hour", "day_of_week", "weekend")
 
+    @override
     def describe(self, spec: ModelSpec) -> Iterator[Feature]:
         """Yield one feature per part of `features.calendar`."""
         for part in spec.features.calendar:
             yield self._feature(spec, part)
 
+    @override
     def build(self, spec: ModelSpec, rows: Rows) -> Iterator[pl.Expr]:
         """Yield one Float64 column per part."""
         for part in spec.features.calendar:
@@ -73,12 +77,14 @@ class Cyclical(_Clock):
 
     example: ClassVar[Any] = ("hour", "day_of_year")
 
+    @override
     def describe(self, spec: ModelSpec) -> Iterator[Feature]:
         """Yield two features per part of `features.cyclical`."""
         for part in spec.features.cyclical:
             yield self._feature(spec, f"{part}_sin")
             yield self._feature(spec, f"{part}_cos")
 
+    @override
     def build(self, spec: ModelSpec, rows: Rows) -> Iterator[pl.Expr]:
         """Yield sine and cosine of each part."""
         for part in spec.features.cyclical:
@@ -92,11 +98,13 @@ class Holidays(_Clock):
 
     example: ClassVar[Any] = "DE-BY"
 
+    @override
     def describe(self, spec: ModelSpec) -> Iterator[Feature]:
         """Yield the one feature, where a country is set."""
         if spec.features.holidays:
             yield self._feature(spec, "holiday")
 
+    @override
     def build(self, spec: ModelSpec, rows: Rows) -> Iterator[pl.Series]:
         """Yield the flag for each row."""
         if not spec.features.holidays or spec.timestamp is None:

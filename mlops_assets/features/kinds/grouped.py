@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import polars as pl
+from typing_extensions import override
 
 from mlops_assets.features.encoding import Group
 from mlops_assets.features.kinds.kind import Feature, FeatureKind, LookBack, Rows
@@ -18,6 +19,7 @@ class Grouped(FeatureKind):
     role = "fitted"
     example: ClassVar[Any] = ({"by": "kind", "columns": ("b",), "statistics": ("mean", "count")},)
 
+    @override
     def describe(self, spec: ModelSpec) -> Iterator[Feature]:
         """Yield one feature per section, column and statistic."""
         for section in spec.features.grouped:
@@ -27,18 +29,22 @@ class Grouped(FeatureKind):
                     sources = (section.by, column)
                     yield Feature(f"{column}_{statistic}_by_{section.by}", "pairs", sources, description)
 
+    @override
     def arithmetic(self, spec: ModelSpec) -> tuple[str, ...]:
         """Return the columns that are averaged; `by` may be text."""
         return tuple(dict.fromkeys(name for section in spec.features.grouped for name in section.columns))
 
+    @override
     def look_back(self, spec: ModelSpec) -> LookBack:
         """Return nothing: the numbers are learned once."""
         return LookBack()
 
+    @override
     def build(self, spec: ModelSpec, rows: Rows) -> Iterator[pl.Expr]:
         """Yield nothing: the preparation adds these columns."""
         return iter(())
 
+    @override
     def fit(self, spec: ModelSpec, train: pl.DataFrame) -> Iterator[Group]:
         """Yield every statistic of `features.grouped`, learned from the training part."""
         for section in spec.features.grouped:

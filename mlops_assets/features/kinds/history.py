@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from mlops_assets.features.kinds.kind import Feature, FeatureKind, LookBack, Rows
 from mlops_assets.features.windows import Line
@@ -26,6 +27,7 @@ class History(FeatureKind):
     role = "grid"
     example: ClassVar[Any] = {"every": "1h", "steps": 5, "columns": ("b",)}
 
+    @override
     def describe(self, spec: ModelSpec) -> Iterator[Feature]:
         """Yield one column per channel and step."""
         history = spec.features.history
@@ -34,11 +36,13 @@ class History(FeatureKind):
                 description = f"{channel}, {back} grid steps earlier"
                 yield Feature(history_column(channel, back), "lags", (channel,), description)
 
+    @override
     def look_back(self, spec: ModelSpec) -> LookBack:
         """Return the distance of the oldest point of the grid."""
         history = spec.features.history
         return LookBack(duration=history.every * (history.steps - 1)) if history else LookBack()
 
+    @override
     def build(self, spec: ModelSpec, rows: Rows) -> Iterator[pl.Series]:
         """Yield the value of each channel at each point of the grid."""
         history = spec.features.history

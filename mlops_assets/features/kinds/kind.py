@@ -58,6 +58,12 @@ class Rows:
     def require_line(self, key: str) -> Line:
         """Return the line of instants.
 
+        Args:
+            key: Key of `features` that needs a timestamp, for the error text.
+
+        Returns:
+            The entities' boundaries and instants of these rows.
+
         Raises:
             DataError: The model file has no timestamp, and the kind under `features.<key>` needs one.
         """
@@ -85,33 +91,92 @@ class FeatureKind(ABC):
 
     @abstractmethod
     def describe(self, spec: ModelSpec) -> Iterator[Feature]:
-        """Yield every feature of this kind, in the order of the table's columns; nothing where the key is unset."""
+        """Yield every feature of this kind, in the order of the table's columns; nothing where the key is unset.
+
+        Args:
+            spec: The model file.
+
+        Yields:
+            Name, family, sources and description of each column.
+        """
 
     @abstractmethod
     def look_back(self, spec: ModelSpec) -> LookBack:
-        """Return how far before a row its values read."""
+        """Return how far before a row its values read.
+
+        Args:
+            spec: The model file.
+
+        Returns:
+            A duration and a number of readings; both zero where only the row itself is read.
+        """
 
     @abstractmethod
     def build(self, spec: ModelSpec, rows: Rows) -> Iterable[pl.Expr | pl.Series]:
-        """Yield the named columns of `describe` for these rows, in any order; nothing for the role 'fitted'."""
+        """Compute the columns of `describe` for these rows; nothing for the role 'fitted'.
+
+        Args:
+            spec: The model file.
+            rows: Readings sorted by entity, then time.
+
+        Returns:
+            Expressions or series that carry the described names, in any order.
+        """
 
     def fit(self, spec: ModelSpec, train: pl.DataFrame) -> Iterator[Group]:
-        """Yield what is learned from the training part, for the role 'fitted'."""
+        """Yield what is learned from the training part, for the role 'fitted'.
+
+        Args:
+            spec: The model file.
+            train: The training part of the feature table.
+
+        Yields:
+            One learned statistic per column.
+        """
         return iter(())
 
     def names(self, spec: ModelSpec) -> tuple[str, ...]:
-        """Return the names of this kind's columns, in order."""
+        """Return the names of this kind's columns, in order.
+
+        Args:
+            spec: The model file.
+
+        Returns:
+            Names in the order of `describe`.
+        """
         return tuple(feature.name for feature in self.describe(spec))
 
     def sources(self, spec: ModelSpec) -> tuple[str, ...]:
-        """Return the columns of the readings that this kind reads, each once."""
+        """Return the columns of the readings that this kind reads, each once.
+
+        Args:
+            spec: The model file.
+
+        Returns:
+            Names of columns of the readings.
+        """
         return tuple(dict.fromkeys(name for feature in self.describe(spec) for name in feature.sources))
 
     def arithmetic(self, spec: ModelSpec) -> tuple[str, ...]:
-        """Return the sources that must be numbers."""
+        """Return the sources that must be numbers.
+
+        Args:
+            spec: The model file.
+
+        Returns:
+            Names of columns of the readings.
+        """
         return self.sources(spec) if self.numeric else ()
 
 
 def hidden(spec: ModelSpec, column: str) -> bool:
-    """Return whether a row's own value of this column is what must be predicted from the row."""
+    """Return whether a row's own value of this column is what must be predicted from the row.
+
+    Args:
+        spec: The model file.
+        column: Name of a column.
+
+    Returns:
+        True for the target, except in forecasting, where its present value is known.
+    """
     return column == spec.target and spec.problem != "forecasting"

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
+from typing_extensions import override
 
 from mlops_assets.features.kinds.kind import Feature, FeatureKind, LookBack, Rows, hidden
 from mlops_assets.features.windows import Line
@@ -21,16 +22,19 @@ class TargetNow(FeatureKind):
     numeric = False
     example: ClassVar[Any] = "3h"
 
+    @override
     def describe(self, spec: ModelSpec) -> Iterator[Feature]:
         """Yield the one feature, where `features.horizon` is set."""
         if spec.features.horizon is not None:
             description = f"{spec.target} at the reading itself"
             yield Feature(now_column(spec.target), "lags", (spec.target,), description)
 
+    @override
     def look_back(self, spec: ModelSpec) -> LookBack:
         """Return nothing: the value is the row's own."""
         return LookBack()
 
+    @override
     def build(self, spec: ModelSpec, rows: Rows) -> Iterator[pl.Expr]:
         """Yield the target under its other name."""
         if spec.features.horizon is not None:
@@ -43,17 +47,20 @@ class Lags(FeatureKind):
     numeric = False
     example: ClassVar[Any] = {"columns": ("a", "y"), "steps": (1, 4)}
 
+    @override
     def describe(self, spec: ModelSpec) -> Iterator[Feature]:
         """Yield one feature per column and step."""
         if spec.features.lags is not None:
             for column, step in product(spec.features.lags.columns, spec.features.lags.steps):
                 yield Feature(f"{column}_lag_{step}", "lags", (column,), f"{column}, {step} readings earlier")
 
+    @override
     def look_back(self, spec: ModelSpec) -> LookBack:
         """Return the longest step."""
         lags = spec.features.lags
         return LookBack(readings=max(lags.steps)) if lags is not None else LookBack()
 
+    @override
     def build(self, spec: ModelSpec, rows: Rows) -> Iterator[pl.Expr]:
         """Yield each column shifted within its entity."""
         if spec.features.lags is None:
@@ -68,6 +75,7 @@ class Differences(FeatureKind):
 
     example: ClassVar[Any] = {"columns": ("a", "y"), "steps": (1, 3)}
 
+    @override
     def describe(self, spec: ModelSpec) -> Iterator[Feature]:
         """Yield one feature per column and step."""
         if spec.features.differences is not None:
@@ -75,6 +83,7 @@ class Differences(FeatureKind):
                 description = f"change of {column} over {step} readings"
                 yield Feature(f"{column}_diff_{step}", "lags", (column,), description)
 
+    @override
     def look_back(self, spec: ModelSpec) -> LookBack:
         """Return the longest step, and one reading more for a hidden target."""
         section = spec.features.differences
@@ -82,6 +91,7 @@ class Differences(FeatureKind):
             return LookBack()
         return LookBack(readings=max(section.steps) + any(hidden(spec, column) for column in section.columns))
 
+    @override
     def build(self, spec: ModelSpec, rows: Rows) -> Iterator[pl.Expr]:
         """Yield the newest value that may be read minus the value `step` readings before it."""
         if spec.features.differences is None:

@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any, ClassVar
 
 import polars as pl
+from typing_extensions import override
 
 from mlops_assets.features import windows
 from mlops_assets.features.kinds.kind import Feature, FeatureKind, LookBack, Rows, hidden
@@ -24,6 +25,7 @@ class Rolling(FeatureKind):
         "statistics": ("mean", "std", "median", "count"),
     }
 
+    @override
     def describe(self, spec: ModelSpec) -> Iterator[Feature]:
         """Yield one feature per column, window and statistic."""
         rolling = spec.features.rolling
@@ -33,11 +35,13 @@ class Rolling(FeatureKind):
             description = f"{statistic} of {column} over {format_duration(length)}"
             yield Feature(rolling_column(column, statistic, length), "windows", (column,), description)
 
+    @override
     def look_back(self, spec: ModelSpec) -> LookBack:
         """Return the longest window."""
         rolling = spec.features.rolling
         return LookBack(duration=max(rolling.windows)) if rolling is not None else LookBack()
 
+    @override
     def build(self, spec: ModelSpec, rows: Rows) -> Iterator[pl.Expr | pl.Series]:
         """Yield every statistic; each window is computed once for all columns."""
         rolling = spec.features.rolling
@@ -60,7 +64,16 @@ class Rolling(FeatureKind):
 
 
 def rolling_column(column: str, statistic: str, window: timedelta) -> str:
-    """Return the name of one statistic over one window; a day is written 24h, two days are 2d."""
+    """Return the name of one statistic over one window; a day is written 24h, two days are 2d.
+
+    Args:
+        column: Name of the source column.
+        statistic: Name of the statistic.
+        window: Length of the window.
+
+    Returns:
+        For example `pressure_mean_24h`.
+    """
     hours, rest = divmod(int(window.total_seconds()), 3_600)
     length = f"{hours}h" if rest == 0 and hours < 48 else format_duration(window)
     return f"{column}_{statistic}_{length}"

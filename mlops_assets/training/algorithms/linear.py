@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from typing_extensions import override
 
 from mlops_assets.model_file.algorithms.scikit_learn import LinearParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
@@ -23,6 +24,7 @@ class Linear(ScikitAlgorithm):
 
         return LinearRegression(**self.params)
 
+    @override
     def runs_inline(self, rows: int, columns: int) -> bool:
         """Return whether the solver is closed-form and its known cost small."""
         return not self.params.get("positive") and operations(rows, columns) <= INLINE_OPERATIONS

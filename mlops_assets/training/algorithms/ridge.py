@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
+from typing_extensions import override
+
 from mlops_assets.model_file.algorithms.scikit_learn import RidgeParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData, Floats
 from mlops_assets.training.algorithms.base.cost import INLINE_OPERATIONS, operations
@@ -24,6 +26,7 @@ class Ridge(ScikitAlgorithm):
 
         return standardized(Model(**{"random_state": data.seed, **self.params}))
 
+    @override
     def runs_inline(self, rows: int, columns: int) -> bool:
         """Return whether the solver is closed-form and its known cost small."""
         direct = self.params.get("solver", "auto") in DIRECT and not self.params.get("positive")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
+from typing_extensions import override
 
 from mlops_assets.model_file.algorithms.forecasting import SeasonalNaiveParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
@@ -34,7 +35,8 @@ class SeasonalNaive(Algorithm):
         """Return the mean, which is predicted where nothing is known."""
         return self._mean
 
-    def runs_inline(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - a mean
+    @override
+    def runs_inline(self, rows: int, columns: int) -> bool:
         """Return True: nothing is searched for."""
         return True
 

@@ -18,7 +18,15 @@ from mlops_assets.training.bundles.save import write_atomically
 
 
 def store_fit(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
-    """Write the files, replacing what an earlier attempt left, and return the sha256 of each by name."""
+    """Write the files; an earlier attempt's files are replaced.
+
+    Args:
+        folder: Folder of the fit.
+        files: Content by file name.
+
+    Returns:
+        sha256 by file name.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     write_atomically(folder, files)
     return {name: sha256(body) for name, body in files.items()}
@@ -26,6 +34,13 @@ def store_fit(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
 
 def read_fit(folder: Path, hashes: Mapping[str, str]) -> dict[str, bytes]:
     """Return the files as they were stored.
+
+    Args:
+        folder: Folder of the fit.
+        hashes: sha256 by file name, as `store_fit` returned.
+
+    Returns:
+        Content by file name.
 
     Raises:
         BundleError: If one is missing or was changed.

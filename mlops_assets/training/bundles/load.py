@@ -97,10 +97,14 @@ def load_bundle(
 
 
 def read_profile(folder: Path, *, expected_manifest_sha256: str | None) -> dict[str, Any]:
-    """Return the profile alone, checked against the manifest; no model is loaded.
+    """Return the profile alone, verified against the manifest; no model is loaded.
 
-    Raises:
-        BundleError: If it is missing or was changed.
+    Args:
+        folder: Folder of the bundle.
+        expected_manifest_sha256: Hash of the manifest from the ledger; None where none is known.
+
+    Returns:
+        The profile as JSON values.
     """
     manifest, _ = _manifest(folder, expected_manifest_sha256)
     return _content({PROFILE: _file(folder, PROFILE, manifest)}, PROFILE, folder)

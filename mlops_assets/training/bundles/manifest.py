@@ -43,12 +43,26 @@ class Manifest:
 
 
 def sha256(body: bytes) -> str:
-    """Return the digest that manifests hold."""
+    """Return the digest that manifests contain.
+
+    Args:
+        body: Content of a file.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     return hashlib.sha256(body).hexdigest()
 
 
 def write(manifest: Manifest) -> bytes:
-    """Return the manifest as JSON, equal bytes for equal content."""
+    """Return the manifest as JSON, equal bytes for equal content.
+
+    Args:
+        manifest: The bundle's manifest.
+
+    Returns:
+        UTF-8 JSON with sorted keys.
+    """
     body: dict[str, Any] = {
         "format": FORMAT,
         "algorithm": manifest.algorithm,
@@ -67,6 +81,13 @@ def write(manifest: Manifest) -> bytes:
 
 def read(body: bytes, where: str) -> Manifest:
     """Return the manifest from its JSON.
+
+    Args:
+        body: Content of the manifest file.
+        where: Name of the bundle, for the error text.
+
+    Returns:
+        The manifest.
 
     Raises:
         BundleError: If it is not one.
@@ -98,7 +119,15 @@ def read(body: bytes, where: str) -> Manifest:
 
 
 def environment_of(packages: Iterable[str], sources: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the versions of this process: Python, machine, `packages` and those always noted; and `sources`."""
+    """Return the versions of this process: Python, machine, packages.
+
+    Args:
+        packages: Packages to record besides those that are always recorded.
+        sources: sha256 of the source by module, to record as it is; None for none.
+
+    Returns:
+        JSON values for the manifest.
+    """
     recorded: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -137,6 +166,12 @@ def blas_kernels() -> str:
 def installed_version(package: str) -> str:
     """Return the version of a package, whichever of its distributions is installed.
 
+    Args:
+        package: Name of a distribution.
+
+    Returns:
+        The version, for example '4.7.0'.
+
     Raises:
         PackageNotFoundError: If none is.
     """
@@ -147,7 +182,15 @@ def installed_version(package: str) -> str:
 
 
 def incompatible(trained: Mapping[str, Any], packages: Iterable[str]) -> list[str]:
-    """Return the packages whose major or minor version is not the one that trained a model, each as a clause."""
+    """Return the packages whose major or minor version is not the one that trained a model, each as a clause.
+
+    Args:
+        trained: The manifest's environment.
+        packages: Packages to compare.
+
+    Returns:
+        One clause per package that differs.
+    """
     recorded = []
     for name in packages:
         then, now = str(trained.get("packages", {}).get(name, "an unknown version")), installed_version(name)

@@ -39,7 +39,14 @@ OUTPUTS: Final = {"variable": "prediction", "predictions": "prediction"}
 
 
 def require_onnx(algorithms: Iterable[str]) -> None:
-    """Raise MissingExtraError unless everything that writes and runs ONNX files of these algorithms is installed."""
+    """Check that the libraries which write and run ONNX files of these algorithms are installed.
+
+    Args:
+        algorithms: Names of algorithms.
+
+    Raises:
+        MissingExtraError: When one is not.
+    """
     others = ("onnxmltools",) if any(name in BOOSTED for name in algorithms) else ()
     if not all(find_spec(library) for library in LIBRARIES + others):
         raise MissingExtraError("'onnx: true'", "onnx")
@@ -48,9 +55,12 @@ def require_onnx(algorithms: Iterable[str]) -> None:
 def as_onnx(algorithm: Algorithm, sample: FeatureMatrix) -> bytes:
     """Return the ONNX file, after ONNX Runtime predicted the sample as the algorithm does.
 
-    Raises:
-        TrainingError: If it cannot be converted, or predicts something else.
-        MissingExtraError: If the extra is not installed.
+    Args:
+        algorithm: A fitted algorithm.
+        sample: Rows to compare on.
+
+    Returns:
+        Content of the file.
     """
     require_onnx([algorithm.name])
     fix = f"; leave {algorithm.name} (or this loss of it) out of 'algorithms', or set 'onnx: false'"
@@ -66,7 +76,15 @@ def as_onnx(algorithm: Algorithm, sample: FeatureMatrix) -> bytes:
 
 
 def run_onnx(body: bytes, rows: FeatureMatrix) -> dict[str, NDArray[Any]]:
-    """Return the outputs of an ONNX file by name."""
+    """Run an ONNX file on one thread.
+
+    Args:
+        body: Content of the file.
+        rows: Prepared features; they are cast to float32.
+
+    Returns:
+        Outputs by name.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -19,12 +19,29 @@ MayUnpickle = Callable[[str], str]
 
 
 def never(_estimator: str) -> str:
-    """Return the refusal of a caller that permits no pickles."""
+    """Return the refusal of a caller that permits no pickles.
+
+    Args:
+        _estimator: Full name of the estimator; not used.
+
+    Returns:
+        The reason, for the error text.
+    """
     return "whoever opens this bundle reads no pickles"
 
 
 def refusal(name: str, manifest: Manifest, vouched: bool, may_unpickle: MayUnpickle) -> str:
-    """Return why the file of this name must not be read; '' where it may be."""
+    """Return why a file must not be read.
+
+    Args:
+        name: Name of the file.
+        manifest: The bundle's manifest.
+        vouched: Whether the ledger's hash of the manifest was verified.
+        may_unpickle: Returns why an estimator's pickle is not allowed; '' where it is.
+
+    Returns:
+        A sentence, or '' where the file may be read.
+    """
     if not name.lower().endswith(PICKLES):
         return ""
     what = f"{name!r} is a pickle or may hold one, which can run any code"

@@ -47,11 +47,28 @@ def save_bundle(  # noqa: PLR0913
     seen_rows: Mapping[str, Any] | None = None,
     onnx: bool = False,
 ) -> str:
-    """Write `folder` (its parent may be missing) and return the sha256 of its manifest.
+    """Write a bundle. Equal trainings give equal bytes.
 
-    sample: some rows as the algorithm sees them; its answers to them are stored and asked again at every load.
-    interval: of predictions, where the model has one. onnx: put `model.onnx` next to the native files. Equal trainings
-    give equal bytes. Raises BundleError when `folder` holds something else already, TrainingError as `as_onnx`.
+    Args:
+        folder: Folder of the new bundle; its parent may be missing.
+        algorithm: The fitted algorithm.
+        preparation: The preparation, as JSON values.
+        spec: The model file, as JSON values.
+        profile: Distributions of the training rows, as JSON values.
+        sample: Some prepared rows; their predictions are stored and compared at every load.
+        data: Versions of the tables behind the features, as JSON values.
+        code_commit: Git commit of the code.
+        seed: Seed of the fit.
+        interval: Calibrated interval of the predictions, as JSON values; None for a model without one.
+        seen_rows: Digest of the training rows, as JSON values; None for none.
+        onnx: Write `model.onnx` next to the native files.
+
+    Returns:
+        sha256 of the manifest, 64 hexadecimal digits.
+
+    Raises:
+        BundleError: When `folder` contains something else already.
+        TrainingError: As `as_onnx`.
     """
     files = {
         **({} if interval is None else {INTERVAL: _json(interval)}),
@@ -82,7 +99,15 @@ def save_bundle(  # noqa: PLR0913
 
 
 def sample_record(algorithm: Algorithm, sample: FeatureMatrix) -> dict[str, Any]:
-    """Return rows and their predictions; gaps are null."""
+    """Return sample rows and their predictions as JSON values; missing values are null.
+
+    Args:
+        algorithm: The fitted algorithm.
+        sample: Prepared rows.
+
+    Returns:
+        Keys names, rows, predictions, probabilities (None for a regression).
+    """
     return {
         "names": list(sample.names),
         "rows": [[None if np.isnan(value) else float(value) for value in row] for row in sample.values],
@@ -109,10 +134,11 @@ def _json(content: Any) -> bytes:
 
 
 def write_atomically(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a folder that exists whole or not at all, whenever this process is killed.
+    """Write a folder that exists whole or not at all, even when this process is killed.
 
-    Raises:
-        BundleError: If it exists already with another manifest.
+    Args:
+        folder: Folder to create.
+        files: Content by file name.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a save that was killed

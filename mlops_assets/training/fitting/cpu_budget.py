@@ -10,7 +10,14 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cores(quota: Path = _QUOTA) -> int:
-    """Return how many cores this process may use, at least 1. A container with a quota of 1.5 CPUs counts as 2."""
+    """Return how many cores this process may use. A container with a quota of 1.5 CPUs counts as 2.
+
+    Args:
+        quota: The cgroup's file `cpu.max`.
+
+    Returns:
+        At least 1.
+    """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     try:
         limit, period = quota.read_text().split()

@@ -69,13 +69,21 @@ class Fitted:
 
 
 def ignore_step(_algorithm: str, _progress: Progress) -> None:
-    """Ignore progress: the callback where nobody listens."""
+    """Ignore progress: the callback where nobody listens.
+
+    Args:
+        _algorithm: Name of the algorithm; not used.
+        _progress: Step and losses; not used.
+    """
 
 
 def prefetch(spec: ModelSpec) -> None:
-    """Start the processes that a training will need, so that they import while something else is done.
+    """Start the processes that a training will need, so that they import in the meantime.
 
-    One per library, also where fitting needs none, since whichever wins is verified in one.
+    One per library, also where fitting needs none, because the winner is verified in one.
+
+    Args:
+        spec: The model file.
     """
     worker_pool.start_early(
         {one.name for one in spec.training.algorithms if ALGORITHMS[one.name].missing() is None}
@@ -94,7 +102,22 @@ def fit(  # noqa: PLR0913
     past: Past | None = None,
     on_progress: OnStep = ignore_step,
 ) -> Fitted:
-    """Fit one choice as `fit_all` does."""
+    """Fit one choice as `fit_all` does.
+
+    Args:
+        spec: The model file.
+        choice: One entry of `training.algorithms`.
+        train: Prepared training rows.
+        y_train: Target of the training rows.
+        validation: Prepared validation rows, for early stopping and ranking.
+        y_validation: Target of the validation rows.
+        deadline_seconds: Time limit from now, in seconds.
+        past: Rows with history, for algorithms that read sequences; None for others.
+        on_progress: Receives the algorithm's name and the losses at every step.
+
+    Returns:
+        The fitted algorithm, or the reason of the failure.
+    """
     [fitted] = fit_all(
         spec,
         train,
@@ -193,6 +216,13 @@ def fit_all(  # noqa: PLR0913
 def configure(spec: ModelSpec, choice: AlgorithmChoice) -> Algorithm:
     """Return the algorithm with its parameters, not fitted.
 
+    Args:
+        spec: The model file.
+        choice: One entry of `training.algorithms`.
+
+    Returns:
+        The algorithm.
+
     Raises:
         TrainingError: If it refuses them.
         MissingExtraError: If its library is not installed.
@@ -201,9 +231,16 @@ def configure(spec: ModelSpec, choice: AlgorithmChoice) -> Algorithm:
 
 
 def complete_params(spec: ModelSpec, choice: AlgorithmChoice) -> dict[str, Any]:
-    """Return the choice's parameters, and those that the model file sets elsewhere.
+    """Return the choice's parameters with those that other keys of the model file set.
 
-    They are how many steps of `features.history` the forecast lies ahead, and the seconds of a step.
+    These are `ahead`, the steps of `features.history` up to the forecast, and `every`, the seconds of a step.
+
+    Args:
+        spec: The model file.
+        choice: One entry of `training.algorithms`.
+
+    Returns:
+        Parameters; those of the choice have priority.
     """
     history, horizon = spec.features.history, spec.features.horizon
     known: dict[str, Any] = {}

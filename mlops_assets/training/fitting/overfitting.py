@@ -15,6 +15,12 @@ def overfitted(history: Sequence[Progress]) -> bool | None:
     """Return whether the validation loss ended more than 5 % above its lowest while the training loss kept falling.
 
     It uses the first loss that was reported for both parts; None when there is none.
+
+    Args:
+        history: Losses at every step, oldest first.
+
+    Returns:
+        True or False; None when no loss was reported for both parts.
     """
     known = set.intersection(*(set(progress.values) for progress in history)) if history else set()
     losses = sorted(name.removeprefix("validation_") for name in known if name.startswith("validation_"))

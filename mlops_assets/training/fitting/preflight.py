@@ -16,23 +16,36 @@ from mlops_assets.training.fitting.fit import configure
 
 
 def missing_libraries(algorithms: Iterable[str]) -> dict[str, MissingExtraError]:
-    """Return the algorithms whose libraries are not installed, with the error that names the extra."""
+    """Return the algorithms whose libraries are not installed, with the error that names the extra.
+
+    Args:
+        algorithms: Names of algorithms.
+
+    Returns:
+        Error by algorithm.
+    """
     missing = {name: ALGORITHMS[name].missing() for name in algorithms}
     return {name: error for name, error in missing.items() if error is not None}
 
 
 def format_missing(absent: Mapping[str, MissingExtraError]) -> str:
-    """Return one sentence for all algorithms that are not installed."""
+    """Return one sentence for all algorithms that are not installed.
+
+    Args:
+        absent: Result of `missing_libraries`, not empty.
+
+    Returns:
+        A sentence with the pip command that installs them.
+    """
     extras = ",".join(sorted({error.extra for error in absent.values()}))
     return f"left out, not installed: {', '.join(absent)}; pip install 'mlops-assets[{extras}]'"
 
 
 def check(spec: ModelSpec) -> None:
-    """Check before anything is fitted what would end the whole training.
+    """Check, before anything is fitted, the causes that would end the whole training.
 
-    Raises:
-        TrainingError: If an algorithm does not have a parameter or solve the problem.
-        MissingExtraError: For a search without Optuna, and for ONNX files without the libraries that write them.
+    Args:
+        spec: The model file.
     """
     for choice in spec.training.algorithms:
         if ALGORITHMS[choice.name].missing() is None:

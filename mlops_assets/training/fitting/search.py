@@ -135,7 +135,15 @@ def search(  # noqa: PLR0913
 
 
 def suggested(trial: Any, space: dict[str, SearchedRange | SearchedChoice]) -> dict[str, Any]:
-    """Return one parameter set from a space."""
+    """Return one parameter set from a space.
+
+    Args:
+        trial: An Optuna trial.
+        space: Range or choices by parameter.
+
+    Returns:
+        Value by parameter.
+    """
     params: dict[str, Any] = {}
     for name, values in sorted(space.items()):
         if isinstance(values, SearchedChoice):

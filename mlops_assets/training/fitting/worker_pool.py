@@ -75,7 +75,17 @@ class _Worker:
 def run_task(
     algorithm: str, task_folder: Path, end: float, on_progress: Callable[[Progress], None]
 ) -> Outcome:
-    """Run a task until the monotonic instant `end`; when late, its process is killed with all it started."""
+    """Run a task in a worker process; when it is late, its process group is killed.
+
+    Args:
+        algorithm: Name of the algorithm.
+        task_folder: Folder with the task's input, and later its result.
+        end: Monotonic time in seconds at which the task must be done.
+        on_progress: Receives the losses at every step.
+
+    Returns:
+        The state and its message.
+    """
     if end - time.monotonic() <= 0:
         return Outcome("timed_out", f"{algorithm}: no time was left to start")
     return _run(algorithm, {"folder": str(task_folder)}, task_folder, end, on_progress)
@@ -130,7 +140,11 @@ def _run(
 
 
 def start_early(algorithms: Iterable[str]) -> None:
-    """Start one process per library and let it import, unless one is waiting already."""
+    """Start one process per library that imports it, unless one is idle already.
+
+    Args:
+        algorithms: Names of algorithms.
+    """
     kinds = {ALGORITHMS[name].packages: name for name in algorithms}
     for kind, name in sorted(kinds.items()):
         with _lock:
@@ -145,7 +159,11 @@ def start_early(algorithms: Iterable[str]) -> None:
 
 
 def kill_busy(folder: Path) -> None:
-    """End every fit whose task lies below `folder`."""
+    """Kill every fit whose task lies below `folder`.
+
+    Args:
+        folder: Folder of a training.
+    """
     for task_folder, worker in list(_busy.items()):
         if task_folder.is_relative_to(folder):
             with contextlib.suppress(ProcessLookupError, PermissionError):

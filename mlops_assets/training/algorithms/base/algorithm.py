@@ -44,7 +44,11 @@ OnProgress = Callable[[Progress], None]
 
 
 def ignore_progress(_progress: Progress) -> None:
-    """Ignore progress: the callback where nobody listens."""
+    """Ignore progress: the callback where nobody listens.
+
+    Args:
+        _progress: Step and losses; not used.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,15 @@ class Algorithm(ABC):
         raise NotImplementedError(f"{self.name} is not linear")
 
     def runs_inline(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - most are not, whatever the size
-        """Return whether a fit is one closed-form computation of about a second, which needs no process of its own."""
+        """Return whether a fit is one closed-form computation of about a second, which needs no process of its own.
+
+        Args:
+            rows: Number of training rows.
+            columns: Number of features.
+
+        Returns:
+            False unless a subclass knows that its fit is cheap.
+        """
         return False
 
     # --- what everybody calls -------------------------------------------------------------------
@@ -231,9 +243,13 @@ class Algorithm(ABC):
         return self
 
     def predict(self, matrix: FeatureMatrix) -> NDArray[Any]:
-        """Return numbers (rows,), or for classification the text label of the most probable class.
+        """Return the predictions; a matrix without rows gives an array without rows.
 
-        A matrix without rows gives an array without rows.
+        Args:
+            matrix: Prepared features, shape (rows, features).
+
+        Returns:
+            Shape (rows,): numbers in the target's unit, or the text label of the most probable class.
         """
         prediction = self._raw_predictions(matrix)
         if not self.classes:
@@ -242,10 +258,13 @@ class Algorithm(ABC):
         return labels
 
     def predict_proba(self, matrix: FeatureMatrix) -> Floats:
-        """Return probabilities (rows, classes) in the order of `classes`.
+        """Return the class probabilities.
 
-        Raises:
-            TypeError: If the problem is not a classification.
+        Args:
+            matrix: Prepared features, shape (rows, features).
+
+        Returns:
+            Shape (rows, classes), in the order of `classes`.
         """
         if not self.classes:
             raise TypeError(f"{self.name} was trained for {self.problem}, which has no probabilities")

@@ -133,12 +133,27 @@ def custom_objective(algorithm: str, params: Mapping[str, Any], target: Floats) 
 
 
 def library_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that the library itself knows."""
+    """Return the parameters that the library itself knows.
+
+    Args:
+        params: Parameters of the algorithm, from the model file.
+
+    Returns:
+        A copy without our own `loss` and `focus`.
+    """
     return {name: value for name, value in params.items() if name not in ("loss", "focus")}
 
 
 def class_probabilities(prediction: Floats, loss: object) -> Floats:
-    """Return probabilities (rows, classes), of a custom objective by softmax of its scores."""
+    """Return class probabilities from a library's prediction; of a custom objective by softmax of its scores.
+
+    Args:
+        prediction: Shape (rows,) for two classes, or (rows, classes).
+        loss: Name of the loss in the model file.
+
+    Returns:
+        Shape (rows, classes).
+    """
     if loss == "focal":
         return softmax(prediction)
     return np.column_stack((1.0 - prediction, prediction)) if prediction.ndim == 1 else prediction

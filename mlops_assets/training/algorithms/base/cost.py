@@ -9,5 +9,13 @@ INLINE_OPERATIONS: Final = 2e9
 
 
 def operations(rows: int, columns: int) -> float:
-    """Return the multiplications of one factorization of a matrix."""
+    """Return the multiplications of one factorization of a matrix.
+
+    Args:
+        rows: Number of rows of the matrix.
+        columns: Number of its columns.
+
+    Returns:
+        Number of multiplications, rows * min(rows, columns) * columns.
+    """
     return float(rows) * min(rows, columns) * columns

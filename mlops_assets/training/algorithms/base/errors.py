@@ -13,7 +13,14 @@ LONGEST = 2_000
 
 
 def format_error(error: Exception) -> str:
-    """Return an error as one sentence: our own as they are, those of libraries with type, file and line."""
+    """Return an error as one sentence: our own errors unchanged, others with type, file and line.
+
+    Args:
+        error: An error that was raised.
+
+    Returns:
+        At most `LONGEST` characters.
+    """
     if isinstance(error, MlopsError):
         return str(error)
     last = traceback.extract_tb(error.__traceback__)[-1]
@@ -21,5 +28,12 @@ def format_error(error: Exception) -> str:
 
 
 def format_warnings(raised: Iterable[warnings.WarningMessage]) -> str:
-    """Return warnings as one text, each once."""
+    """Return warnings as one text, without repetition.
+
+    Args:
+        raised: Recorded warnings.
+
+    Returns:
+        At most `LONGEST` characters; '' for none.
+    """
     return "; ".join(sorted({f"{one.category.__name__}: {one.message}" for one in raised}))[:LONGEST]

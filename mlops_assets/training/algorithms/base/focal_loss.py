@@ -27,7 +27,14 @@ SMALLEST: Final = 1e-15
 
 
 def focal_loss(gamma: float) -> CustomObjective:
-    """Return the focal loss as a custom objective; targets are class codes."""
+    """Return the focal loss (Lin et al. 2017) as a custom objective; targets are class codes.
+
+    Args:
+        gamma: Exponent of the focal loss, 0 or above; 0 is the log loss.
+
+    Returns:
+        Objective with gradient, Hessian and loss.
+    """
     return CustomObjective(
         "focal",
         lambda scores, truth: _gradient_hessian(scores, truth, gamma),
@@ -38,8 +45,12 @@ def focal_loss(gamma: float) -> CustomObjective:
 def focal_gamma(algorithm: str, params: Mapping[str, Any]) -> float:
     """Return the exponent of the focal loss.
 
-    Raises:
-        TrainingError: If it is below 0.
+    Args:
+        algorithm: Name of the algorithm.
+        params: Parameters of the algorithm, from the model file.
+
+    Returns:
+        The value of `focus`, or the default.
     """
     value = params.get("focus")
     gamma = DEFAULT_GAMMA if value is None else float(value)
@@ -49,24 +60,45 @@ def focal_gamma(algorithm: str, params: Mapping[str, Any]) -> float:
 
 
 def softmax(scores: Floats) -> Floats:
-    """Return probabilities (rows, classes) of scores (rows,) for two classes, or (rows, classes)."""
+    """Return probabilities from scores.
+
+    Args:
+        scores: Raw scores, float64, shape (rows,) for two classes or (rows, classes).
+
+    Returns:
+        Shape (rows, classes); rows sum to 1.
+    """
     return np.exp(_log_shares(scores))
 
 
 def losses(scores: Floats, truth: Floats, gamma: float) -> Floats:
-    """Return the loss of each row, shape (rows,)."""
+    """Return the focal loss of each row.
+
+    Args:
+        scores: Raw scores, float64, shape (rows,) for two classes or (rows, classes).
+        truth: Class codes as floats, shape (rows,).
+        gamma: Exponent of the focal loss, 0 or above; 0 is the log loss.
+
+    Returns:
+        Shape (rows,).
+    """
     log_own = _log_shares(scores)[np.arange(len(truth)), _codes(truth)]
     return np.asarray(-((-np.expm1(log_own)) ** gamma) * log_own)
 
 
 def derivatives(scores: Floats, truth: Floats, gamma: float) -> tuple[Floats, Floats, Floats]:
-    """Return gradient, second derivative and a curvature, of the scores' shape.
-
-    Of several classes the diagonal.
+    """Return gradient, second derivative and curvature of the focal loss; of several classes the diagonal.
 
     The curvature is the second derivative without its negative parts: not below it, never below 0, and equal
-    near the truth,
-    so that a Newton step with it does not overshoot where the loss is not convex.
+    near the truth, so that a Newton step with it does not overshoot where the loss is not convex.
+
+    Args:
+        scores: Raw scores, float64, shape (rows,) for two classes or (rows, classes).
+        truth: Class codes as floats, shape (rows,).
+        gamma: Exponent of the focal loss, 0 or above; 0 is the log loss.
+
+    Returns:
+        Three arrays of the shape of `scores`.
     """
     log_all = _log_shares(scores)
     share, code = np.exp(log_all), _codes(truth)

@@ -10,9 +10,15 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def block_imports(modules: tuple[str, ...]) -> Iterator[None]:
-    """Make imports of these modules fail within the context, unless they are loaded.
+    """Make imports of these modules fail within the context, unless they are loaded already.
 
-    Libraries then skip what we do not use.
+    Libraries then skip optional parts that we do not use.
+
+    Args:
+        modules: Full names of modules.
+
+    Yields:
+        Nothing.
     """
     hidden = [name for name in modules if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is how Python spells 'not importable'

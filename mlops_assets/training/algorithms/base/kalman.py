@@ -30,7 +30,14 @@ class StateSpace:
     process_covariance: Floats
 
     def predict_covariance(self, covariance: Floats) -> Floats:
-        """Return the covariance of a state one step later."""
+        """Return the covariance of a state one step later.
+
+        Args:
+            covariance: Covariance of the state, shape (states, states).
+
+        Returns:
+            F P F' + Q, the same shape.
+        """
         moved: Floats = self.transition @ covariance @ self.transition.T + self.process_covariance
         return moved
 

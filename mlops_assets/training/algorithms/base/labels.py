@@ -17,6 +17,12 @@ _FIX: Final = "drop these rows in 'repairs' (missing_target: drop_row)"
 def as_labels(target: NDArray[Any] | pl.Series) -> pl.Series:
     """Return the labels of a target as text.
 
+    Args:
+        target: Class labels of any type.
+
+    Returns:
+        Text labels, without nulls.
+
     Raises:
         TrainingError: If one is missing.
     """
@@ -45,6 +51,12 @@ def class_codes(labels: pl.Series, classes: tuple[str, ...], *, known_only: bool
 def as_numbers(target: NDArray[Any] | pl.Series) -> NDArray[np.float64]:
     """Return the target as a float64 array of its own.
 
+    Args:
+        target: Numeric target.
+
+    Returns:
+        A copy, float64, all finite.
+
     Raises:
         TrainingError: If it holds text, missing or infinite values.
     """
@@ -61,5 +73,12 @@ def as_numbers(target: NDArray[Any] | pl.Series) -> NDArray[np.float64]:
 
 
 def in_natural_order(labels: pl.Series) -> tuple[str, ...]:
-    """Return each label once: numbers by size, then text."""
+    """Return each label once: numbers by size, then text.
+
+    Args:
+        labels: Text labels.
+
+    Returns:
+        Labels without repetition.
+    """
     return tuple(sorted(labels.unique().to_list(), key=label_order))

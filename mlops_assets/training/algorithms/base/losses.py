@@ -39,6 +39,16 @@ def named_loss(
 ) -> str:
     """Return the library's name of a loss.
 
+    Args:
+        algorithm: Name of the algorithm.
+        loss: Value of the key `loss`; None for the default.
+        known: The library's name by our name.
+        default: Our name of the default loss.
+        problem: Text for the error message.
+
+    Returns:
+        The library's name.
+
     Raises:
         TrainingError: If the algorithm does not have it.
     """

@@ -11,9 +11,15 @@ from mlops_assets.training.bundles.manifest import sha256
 
 
 def distributions_of(module: str) -> tuple[str, ...]:
-    """Return the distributions that provide a module's top-level package; none for plain files on the path.
+    """Return the distributions that provide a module's top-level package.
 
-    Of several (a namespace), those that hold the module's file.
+    Where several do (a namespace package), only those that contain the module's file.
+
+    Args:
+        module: Full name of the module.
+
+    Returns:
+        Names of distributions; empty for plain files on the path.
     """
     names = sorted(set(packages_distributions().get(module.partition(".")[0], ())))
     if len(names) < 2:
@@ -23,13 +29,27 @@ def distributions_of(module: str) -> tuple[str, ...]:
 
 
 def source_of(module: str) -> str | None:
-    """Return the sha256 of a module's source; None when it has no file (built in, or deleted)."""
+    """Return the sha256 of a module's source.
+
+    Args:
+        module: Full name of the module.
+
+    Returns:
+        64 hexadecimal digits, or None when it has no file (built in, or deleted).
+    """
     file = _file(module)
     return sha256(file.read_bytes()) if file else None
 
 
 def changed(sources: Mapping[str, str]) -> list[str]:
-    """Return the modules whose source differs from the one a model was trained with, each as a clause."""
+    """Return the modules whose source differs from the one a model was trained with, each as a clause.
+
+    Args:
+        sources: sha256 of the source by module, from the manifest.
+
+    Returns:
+        One clause per changed module.
+    """
     return [
         f"the source of {module} is not the one that trained it"
         for module, digest in sorted(sources.items())

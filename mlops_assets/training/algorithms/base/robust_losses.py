@@ -21,13 +21,28 @@ NORMAL: Final = 1.349
 
 
 def robust_scale(target: Floats) -> float:
-    """Return the interquartile range over 1.349; the standard deviation where that is 0, and 1 where both are."""
+    """Return a robust scale of the target: the interquartile range over 1.349.
+
+    Args:
+        target: Training target, shape (rows,).
+
+    Returns:
+        The scale; the standard deviation where it is 0, and 1 where both are.
+    """
     low, high = np.quantile(target, [0.25, 0.75])
     return float((high - low) / NORMAL) or float(target.std()) or 1.0
 
 
 def robust_loss(name: str, target: Floats) -> CustomObjective:
-    """Return `huber` or `log_cosh` as a custom objective that starts at the median of the training target."""
+    """Return a robust loss as a custom objective that starts at the median of the training target.
+
+    Args:
+        name: `huber` or `log_cosh`.
+        target: Training target, shape (rows,); its robust scale sets where the loss becomes linear.
+
+    Returns:
+        Objective with gradient, Hessian and loss.
+    """
     scale = robust_scale(target)
     derivatives, losses = {"huber": (_huber_steps, _huber), "log_cosh": (_log_cosh_steps, _log_cosh)}[name]
     return CustomObjective(

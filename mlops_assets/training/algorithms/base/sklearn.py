@@ -79,7 +79,14 @@ def _skops() -> Any:
 
 
 def limit_threads(threads: int) -> Any:
-    """Limit BLAS and OpenMP to `threads` within the context: a crowded machine is slower with more."""
+    """Limit BLAS and OpenMP threads within the context: a crowded machine is slower with more.
+
+    Args:
+        threads: Largest number of threads.
+
+    Returns:
+        A context manager.
+    """
     return _thread_pools(len(sys.modules)).limit(limits=threads)
 
 
@@ -95,10 +102,14 @@ def _thread_pools(_modules: int) -> Any:
 
 
 def load_skops(body: bytes, trusted: tuple[str, ...]) -> Any:
-    """Build the object in a skops file.
+    """Create the object in a skops file.
 
-    Raises:
-        BundleError: If it needs a type that is not trusted; nothing is built then.
+    Args:
+        body: Content of the file.
+        trusted: Full names of types that may be created.
+
+    Returns:
+        The object.
     """
     skops = _skops()
     try:
@@ -113,7 +124,14 @@ def load_skops(body: bytes, trusted: tuple[str, ...]) -> Any:
 
 
 def repeatable(body: bytes) -> bytes:
-    """Return the same skops file with numbered objects instead of addresses, and without the time of day."""
+    """Return the same skops file with numbered objects instead of addresses, and without the time of day.
+
+    Args:
+        body: Content of a skops file.
+
+    Returns:
+        Content that is equal for equal models.
+    """
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     schema = json.loads(members.pop("schema.json"))

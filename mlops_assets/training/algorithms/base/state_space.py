@@ -278,6 +278,13 @@ class StateSpaceAlgorithm(Algorithm):
 def season_of(who: str, params: Mapping[str, Any]) -> int:
     """Return the points of a season, 7 when unset.
 
+    Args:
+        who: Name of the algorithm, for the error text.
+        params: Parameters of the algorithm, from the model file.
+
+    Returns:
+        Points of a season.
+
     Raises:
         TrainingError: If it is too long to fit in time.
     """

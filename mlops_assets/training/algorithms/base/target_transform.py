@@ -49,6 +49,13 @@ def invert_target(transform: TargetTransform, values: Floats) -> Floats:
     """Return values in the target's units.
 
     What is too large for a float becomes infinite, which no gate and no batch of predictions accepts.
+
+    Args:
+        transform: Name of the transform that training applied.
+        values: Predictions on the transformed scale.
+
+    Returns:
+        Predictions in the target's unit, the same shape.
     """
     with np.errstate(over="ignore"):
         return INVERSES[transform](values)

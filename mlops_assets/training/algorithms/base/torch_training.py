@@ -25,7 +25,15 @@ TRIPLET_ROWS: Final = 128
 
 
 def network_loss(name: str, gamma: float) -> Loss:
-    """Return the loss of that name. Numbers are learned standardized: `huber` bends at one standard deviation."""
+    """Return a loss for a network. Numbers are learned standardized: `huber` bends at one standard deviation.
+
+    Args:
+        name: A key of the network's table of losses.
+        gamma: Exponent of the focal loss, 0 or above; 0 is the log loss.
+
+    Returns:
+        Function of output and target that returns a scalar tensor.
+    """
     import torch
     from torch.nn import functional
 
@@ -49,15 +57,18 @@ def network_loss(name: str, gamma: float) -> Loss:
 
 
 def triplet_loss(margin: float) -> Loss:
-    """Return the triplet loss: every vector nearer to its own class than to any other, by `margin`.
+    """Return the triplet loss: every vector is nearer to its own class than to any other, by `margin`.
 
     It is the mean over all triplets (row, another of its class, one of another class) of a batch that do not
-    satisfy this yet
-    (Hermans, Beyer and Leibe 2017, 'batch all'). The hardest triplet of each row alone would pull all rows into
-    one point
-    where classes start interleaved. Larger batches are split into groups of `TRIPLET_ROWS` rows, as triplets
-    grow with the
-    third power.
+    satisfy this yet (Hermans, Beyer and Leibe 2017, 'batch all'). The hardest triplet of each row alone would
+    pull all rows into one point where classes start interleaved. Larger batches are split into groups of
+    `TRIPLET_ROWS` rows, as the number of triplets grows with the third power.
+
+    Args:
+        margin: Smallest difference of distances, in units of the vectors.
+
+    Returns:
+        Function of vectors (rows, dimensions) and class codes that returns a scalar tensor.
     """
     import torch
 
@@ -188,9 +199,13 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[Any]:
-    """Seed torch within the context, on one thread and with repeatable operations.
+    """Seed torch within the context, on one thread and with repeatable operations; restore its settings afterwards.
 
-    Restore its settings afterwards.
+    Args:
+        seed: Seed of the fit.
+
+    Yields:
+        The module torch.
     """
     import torch
 

@@ -35,7 +35,14 @@ class Layout:
 
 
 def layout(names: tuple[str, ...]) -> Layout:
-    """Return what the names of a matrix say about its columns."""
+    """Return the roles of a matrix's columns, from their names.
+
+    Args:
+        names: Names of the columns, in order.
+
+    Returns:
+        Indices of history columns per channel (oldest first), of plain columns and of the time.
+    """
     indices: dict[str, dict[int, int]] = {}
     plain = []
     for position, name in enumerate(names):
@@ -51,23 +58,52 @@ def layout(names: tuple[str, ...]) -> Layout:
 
 
 def horizon_steps(params: Mapping[str, Any]) -> int:
-    """Return the steps from a row's instant to the instant forecast, 1 when unset."""
+    """Return the steps from a row's instant to the instant forecast, 1 when unset.
+
+    Args:
+        params: Parameters of the algorithm, from the model file.
+
+    Returns:
+        Number of steps, from 1.
+    """
     return int(params.get("ahead", 1))
 
 
 def step_seconds(params: Mapping[str, Any]) -> float:
-    """Return the seconds of a step, 1 when unset."""
+    """Return the seconds of a step, 1 when unset.
+
+    Args:
+        params: Parameters of the algorithm, from the model file.
+
+    Returns:
+        Seconds.
+    """
     return float(params.get("every", 1.0))
 
 
 def window(values: Floats, channel: tuple[int, ...]) -> Floats:
-    """Return the steps of a channel, shape (rows, steps), oldest first."""
+    """Return the steps of a channel, shape (rows, steps), oldest first.
+
+    Args:
+        values: The matrix, shape (rows, columns).
+        channel: Column indices of the channel, oldest first.
+
+    Returns:
+        Shape (rows, steps).
+    """
     steps: Floats = values[:, list(channel)]
     return steps
 
 
 def main_channel(who: str, column_layout: Layout) -> str:
     """Return the target's own channel, the first.
+
+    Args:
+        who: Name of the algorithm, for the error text.
+        column_layout: Result of `layout`.
+
+    Returns:
+        Name of the channel.
 
     Raises:
         TrainingError: If there is no history.
@@ -144,6 +180,15 @@ def exogenous_columns(
     """Return for each channel the column that holds its value at the instant forecast.
 
     A channel without such a column keeps its last value.
+
+    Args:
+        who: Name of the algorithm, for the error text.
+        spec: Value of the key `exogenous`: a list of channels, a mapping from channel to column, or None.
+        names: Names of the matrix's columns.
+        column_layout: Result of `layout`.
+
+    Returns:
+        Column by channel.
 
     Raises:
         TrainingError: If a channel or column does not exist.
