@@ -135,7 +135,7 @@ def canonical(spec: ModelSpec, frame: pl.DataFrame, columns: Sequence[str]) -> p
 
 
 def purge(spec: ModelSpec) -> timedelta:
-    """Return the time between parts: the model file's gap, at least the horizon, so that no label lies in the next part.
+    """Return the time between parts: the gap of the model file, at least the horizon: no label lies in the next part.
 
     Args:
         spec: The model file.

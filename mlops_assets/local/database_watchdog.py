@@ -43,7 +43,14 @@ class Plan:
 
 
 def command(plan: Plan) -> list[str]:
-    """Return PostgreSQL's command line: no network, a socket only its owner may open, durable commits."""
+    """Return PostgreSQL's command line: no network, a socket only its owner may open, durable commits.
+
+    Args:
+        plan: Paths and binary of the server.
+
+    Returns:
+        Program and arguments.
+    """
     options = {
         "listen_addresses": "",
         "port": PORT,
@@ -62,7 +69,14 @@ def command(plan: Plan) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run until the server ends or has no users."""
+    """Run until the server ends or has no users.
+
+    Args:
+        arguments: Command line after the module: one JSON text.
+
+    Returns:
+        Exit code: the server's, or 3 when another server uses the folder.
+    """
     plan = Plan(**json.loads(arguments[0]))
     folder = Path(plan.locks)
     lock = locks.acquire(folder / "server.lock", timeout=30)

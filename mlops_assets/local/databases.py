@@ -35,7 +35,14 @@ LOCK = 0x6D6C6F70737570  # 'mlopsup': one process at a time creates and migrates
 
 
 def shown(url: str) -> str:
-    """Return an address without its password."""
+    """Return a URL without its password.
+
+    Args:
+        url: URL to read.
+
+    Returns:
+        The URL; everything else unchanged.
+    """
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     query = f"?{parts.query}" if parts.query else ""
@@ -44,6 +51,12 @@ def shown(url: str) -> str:
 
 def connect(url: str) -> Connection:
     """Open a connection that commits each statement.
+
+    Args:
+        url: PostgreSQL URL, with or without driver.
+
+    Returns:
+        The connection; the caller closes it.
 
     Raises:
         psycopg2.OperationalError: No server answers.
@@ -56,7 +69,14 @@ def connect(url: str) -> Connection:
 
 
 def accepts_connections(server_url: str) -> bool:
-    """Return whether the server accepts connections now."""
+    """Return whether the server accepts connections now.
+
+    Args:
+        server_url: PostgreSQL URL of the server.
+
+    Returns:
+        False when the connection is refused or fails.
+    """
     import psycopg2
 
     try:
@@ -69,6 +89,12 @@ def accepts_connections(server_url: str) -> bool:
 @contextmanager
 def maintenance(server_url: str) -> Iterator[Connection]:
     """Open a connection to a database that exists: the one in the address, `postgres`, or the ledger.
+
+    Args:
+        server_url: PostgreSQL URL of the server.
+
+    Yields:
+        The connection.
 
     Raises:
         ServiceError: The server cannot be reached or refuses us.
@@ -126,7 +152,15 @@ def holds(url: str, question: str, values: Sequence[object]) -> bool | None:
 
 
 def marks(connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
-    """Return those of the databases that exist, each with its mark."""
+    """Return those of the databases that exist, each with its mark.
+
+    Args:
+        connection: An open psycopg2 connection with autocommit.
+        names: Names of databases.
+
+    Returns:
+        Mark (PostgreSQL comment) by database; None for a database without a mark.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "select datname, shobj_description(oid, 'pg_database') from pg_database where datname = any(%s)",
@@ -138,8 +172,10 @@ def marks(connection: Connection, names: Iterable[str]) -> dict[str, str | None]
 def mark(connection: Connection, name: str, text: str) -> bool:
     """Write a database's mark.
 
-    Returns:
-        False when the database belongs to another user and cannot be marked.
+    Args:
+        connection: An open psycopg2 connection with autocommit.
+        name: Name of the database.
+        text: The mark.
     """
     import psycopg2.errors
 
@@ -152,10 +188,11 @@ def mark(connection: Connection, name: str, text: str) -> bool:
 
 
 def create(connection: Connection, names: Iterable[str]) -> None:
-    """Create the databases.
+    """Create the databases; existing ones stay.
 
-    Raises:
-        ServiceError: We may not; the message contains the statements an administrator has to run.
+    Args:
+        connection: An open psycopg2 connection with autocommit.
+        names: Names of databases.
     """
     import psycopg2.errors
 
@@ -176,7 +213,12 @@ def create(connection: Connection, names: Iterable[str]) -> None:
 
 
 def recreate(connection: Connection, name: str) -> None:
-    """Drop and create a database that was never usable."""
+    """Drop and create a database that was never usable.
+
+    Args:
+        connection: An open psycopg2 connection with autocommit.
+        name: Name of the database; its content is lost.
+    """
     with connection.cursor() as cursor:
         cursor.execute(f'drop database "{name}" with (force)')
     create(connection, [name])
@@ -184,7 +226,14 @@ def recreate(connection: Connection, name: str) -> None:
 
 @contextmanager
 def alone(connection: Connection) -> Iterator[None]:
-    """Hold a lock for one process at a time, over all machines that use this server."""
+    """Take a lock for one process at a time, over all machines that use this server.
+
+    Args:
+        connection: An open psycopg2 connection with autocommit.
+
+    Yields:
+        Nothing.
+    """
     with connection.cursor() as cursor:
         cursor.execute("select pg_advisory_lock(%s)", (LOCK,))
         try:

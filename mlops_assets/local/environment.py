@@ -21,7 +21,15 @@ CODE = Path(mlops_assets.__file__).resolve().parent.parent
 
 
 def environment(settings: Settings, stores: Stores) -> dict[str, str]:
-    """Return the whole environment of a child process: the caller's, our addresses, and no telemetry."""
+    """Return the environment of a child process: the caller's variables, our addresses, and no telemetry.
+
+    Args:
+        settings: Settings of the installation.
+        stores: URLs of the databases.
+
+    Returns:
+        All variables.
+    """
     server = settings.database_url or _server_of(stores)
     ours = {
         "DAGSTER_HOME": str(dagster_home(settings)),
@@ -55,9 +63,12 @@ def environment(settings: Settings, stores: Stores) -> dict[str, str]:
 
 
 def make_home(home: Path) -> None:
-    """Create the platform's folder, open to its owner alone; one that is open to others is closed.
+    """Create the platform's folder, accessible to its owner only; an open one is closed.
 
-    As root PostgreSQL runs as another user, who must pass through (o+x): passing is all that stays allowed then.
+    As root, PostgreSQL runs as another user, who must pass through (o+x): that permission alone stays.
+
+    Args:
+        home: Folder of the platform, `MLOPS_HOME`.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = stat.S_IMODE(home.stat().st_mode)
@@ -66,17 +77,37 @@ def make_home(home: Path) -> None:
 
 
 def open_to_others(home: Path) -> bool:
-    """Return whether other users of this machine can list or change what is in the platform's folder."""
+    """Return whether other users of this machine can list or change what is in the platform's folder.
+
+    Args:
+        home: Folder of the platform, `MLOPS_HOME`.
+
+    Returns:
+        False for a missing folder.
+    """
     return bool(home.exists() and stat.S_IMODE(home.stat().st_mode) & OTHERS)
 
 
 def dagster_home(settings: Settings) -> Path:
-    """Return Dagster's folder: configuration, artifacts and captured output. Its records are in the database."""
+    """Return Dagster's folder: configuration, artifacts and captured output. Its records are in the database.
+
+    Args:
+        settings: Settings of the installation.
+
+    Returns:
+        A folder below `home`; it need not exist.
+    """
     return settings.home / "dagster"
 
 
 def make_dagster_home(settings: Settings) -> Path:
     """Create DAGSTER_HOME with the repository's `dagster.yaml` in it.
+
+    Args:
+        settings: Settings of the installation.
+
+    Returns:
+        The folder.
 
     Raises:
         ServiceError: That file is missing.

@@ -65,7 +65,14 @@ class Head:
     headers: tuple[tuple[str, str], ...]
 
     def header(self, name: str) -> str:
-        """Return a header's value, empty when it is missing; the last one when it is repeated."""
+        """Return a header's value; the last one when it is repeated.
+
+        Args:
+            name: Lower-case name of the header.
+
+        Returns:
+            The value, '' when it is missing.
+        """
         return next((value for key, value in reversed(self.headers) if key.lower() == name), "")
 
     def forwarded(self) -> bytes:
@@ -79,7 +86,14 @@ class Head:
 
 
 def parse_head(head: bytes) -> Head | None:
-    """Return the head of a request; None when it is not one."""
+    """Parse the head of an HTTP request.
+
+    Args:
+        head: Bytes up to and including the empty line.
+
+    Returns:
+        The head, or None when it is malformed.
+    """
     lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     request = lines[0].split(" ")
     pairs = [line.partition(":") for line in lines[1:]]
@@ -99,18 +113,39 @@ class Access:
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
 
     def knows_host(self, head: Head) -> bool:
-        """Return whether the request names this server, and comes from no other site's page."""
+        """Return whether the request names this server and comes from no other site's page.
+
+        Args:
+            head: Head of the request.
+
+        Returns:
+            True when Host is ours and Origin is missing or ours.
+        """
         origin = head.header("origin")
         return head.header("host").lower() in self._hosts and (
             not origin or origin.removeprefix("http://") in self._hosts
         )
 
     def admits(self, head: Head) -> bool:
-        """Return whether the request carries the cookie or the key."""
+        """Return whether the request carries the cookie or the key.
+
+        Args:
+            head: Head of the request.
+
+        Returns:
+            False for a wrong or missing credential.
+        """
         return self._by_cookie(head) or self._by_key(head)
 
     def signs_in(self, head: Head) -> str | None:
-        """Return where the link of `mlops up` leads after signing in; None when this is not that link."""
+        """Return the target of the sign-in link that `mlops up` prints.
+
+        Args:
+            head: Head of the request.
+
+        Returns:
+            Path without the key, or None when the request is not a valid sign-in link.
+        """
         parts = urlsplit(head.target)
         fields = parse_qsl(parts.query, keep_blank_values=True)
         keys = [value for name, value in fields if name == PARAMETER]
@@ -151,7 +186,12 @@ class Front:
         self._gate, self._access, self._open = gate, Access(key, gate.port), 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection, whatever happens in it."""
+        """Serve one connection; errors of the connection end it silently.
+
+        Args:
+            reader: The client's stream.
+            writer: The stream to the client; it is closed at the end.
+        """
         self._open += 1
         try:
             if self._open <= MOST_CONNECTIONS:
@@ -237,7 +277,14 @@ async def _run(plan: Plan, key: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until a signal arrives."""
+    """Serve until a signal arrives.
+
+    Args:
+        arguments: Command line after the module: one JSON text.
+
+    Returns:
+        Exit code: 0, or 3 when the key file is empty.
+    """
     document = json.loads(arguments[0])
     plan = Plan(document["key_file"], tuple(Gate(**gate) for gate in document["gates"]))
     key = Path(plan.key_file).read_text(encoding="utf-8").strip()

@@ -42,7 +42,14 @@ def acquire(path: Path, *, shared: bool = False, timeout: float = 0.0) -> int | 
 
 
 def is_held(path: Path) -> bool:
-    """Return whether any process holds the lock now."""
+    """Return whether a process has the lock now.
+
+    Args:
+        path: The lock file.
+
+    Returns:
+        False also when the file does not exist.
+    """
     if not path.exists():
         return False
     descriptor = acquire(path)
@@ -53,13 +60,24 @@ def is_held(path: Path) -> bool:
 
 
 def sign(descriptor: int) -> None:
-    """Write this process's id into a lock file, for messages and signals; true as long as the lock is held."""
+    """Write this process's id into a lock file, for messages and signals; valid while the lock is held.
+
+    Args:
+        descriptor: Descriptor from `acquire`.
+    """
     os.truncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
 
 def signature(path: Path) -> int | None:
-    """Return the process id that the lock's holder wrote; None without one."""
+    """Return the process id that the lock's holder wrote; None without one.
+
+    Args:
+        path: The lock file.
+
+    Returns:
+        The id, or None.
+    """
     try:
         return int(path.read_text())
     except (OSError, ValueError):

@@ -14,7 +14,14 @@ LIMIT = 10 * 1024 * 1024  # bytes of a log before it becomes `<name>.log.1`
 
 
 def open_append(path: Path) -> int:
-    """Open a log for a child's output; appending lets `trim` cut the file under a running child."""
+    """Open a log for a child's output; appending lets `trim` cut the file under a running child.
+
+    Args:
+        path: The log file; its folder is created.
+
+    Returns:
+        A file descriptor; the caller closes it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     trim(path)
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -23,7 +30,11 @@ def open_append(path: Path) -> int:
 def trim(path: Path, limit: int = LIMIT) -> None:
     """Move a log that grew past `limit` to `<name>.1` (one generation) and start a new one.
 
-    A full disk must not end what is being logged: then the log stays as it is.
+    Errors are ignored: a full disk must not end the process that logs.
+
+    Args:
+        path: The log file.
+        limit: Size in bytes.
     """
     with suppress(OSError):
         if size(path) > limit:
@@ -32,7 +43,14 @@ def trim(path: Path, limit: int = LIMIT) -> None:
 
 
 def size(path: Path) -> int:
-    """Return the bytes in a log, 0 when there is none."""
+    """Return the bytes in a log, 0 when there is none.
+
+    Args:
+        path: The log file.
+
+    Returns:
+        Bytes.
+    """
     return path.stat().st_size if path.exists() else 0
 
 

@@ -16,7 +16,15 @@ DONE = b"done"
 
 
 def start(home: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start the reaper. Keep the result: its `stdin` closes when the supervisor dies."""
+    """Start the reaper. Keep the result: its `stdin` closes when the supervisor dies.
+
+    Args:
+        home: Folder of the platform, `MLOPS_HOME`.
+        environment: Environment of the reaper.
+
+    Returns:
+        The process.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", __name__, str(home)],
         env=dict(environment),
@@ -29,7 +37,11 @@ def start(home: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]
 
 
 def dismiss(reaper: subprocess.Popen[bytes]) -> None:
-    """Tell the reaper that nothing is left to do."""
+    """End the reaper without an action; it is killed if it does not end within 10 seconds.
+
+    Args:
+        reaper: Result of `start`.
+    """
     try:
         reaper.communicate(DONE, timeout=10)
     except (BrokenPipeError, subprocess.TimeoutExpired):
@@ -38,7 +50,14 @@ def dismiss(reaper: subprocess.Popen[bytes]) -> None:
 
 
 def main(home: Path) -> int:
-    """Wait for the supervisor's end, then end the processes it left."""
+    """Wait for the supervisor's end, then end the processes that it left.
+
+    Args:
+        home: Folder of the platform, `MLOPS_HOME`.
+
+    Returns:
+        Exit code 0.
+    """
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, signal.SIG_IGN)
     if sys.stdin.buffer.read() != DONE:

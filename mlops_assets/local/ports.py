@@ -17,6 +17,12 @@ REACH = 100
 def listen(wanted: int) -> socket.socket:
     """Return a socket that listens on the first free port from `wanted` upwards; 0 means any.
 
+    Args:
+        wanted: First port to try; 0 for any.
+
+    Returns:
+        The socket; the caller closes it.
+
     Raises:
         ServiceError: A hundred ports in a row are in use.
     """
@@ -35,6 +41,13 @@ def listen(wanted: int) -> socket.socket:
 
 
 def port_of(listener: socket.socket) -> int:
-    """Return the port a socket listens on."""
+    """Return the port a socket listens on.
+
+    Args:
+        listener: A listening socket.
+
+    Returns:
+        The port.
+    """
     port: int = listener.getsockname()[1]
     return port

@@ -49,6 +49,12 @@ SqlAlchemyStore(os.environ["MLOPS_MIGRATE_URL"], os.environ["MLOPS_ARTIFACT_ROOT
 def server_url(settings: Settings) -> str:
     """Return the PostgreSQL server of the settings, else the embedded one, started when it does not run.
 
+    Args:
+        settings: Settings of the installation.
+
+    Returns:
+        PostgreSQL URL without a database, or with the one of the settings.
+
     Raises:
         ServiceError: The address is not one of a PostgreSQL server.
     """
@@ -68,6 +74,12 @@ def start(settings: Settings) -> Stores:
 
     This process counts as a user of the embedded server until it ends or calls `release`; the last user stops it.
 
+    Args:
+        settings: Settings of the installation.
+
+    Returns:
+        URLs of the databases.
+
     Raises:
         ServiceError: The server cannot be used, or we may not create databases.
     """
@@ -80,6 +92,9 @@ def start(settings: Settings) -> Stores:
 
 def release(settings: Settings) -> bool:
     """Stop being a user of the embedded server.
+
+    Args:
+        settings: Settings of the installation.
 
     Returns:
         Whether it has stopped, or is not ours.

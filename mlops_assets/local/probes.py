@@ -19,12 +19,27 @@ GRPC_SECONDS = 30.0
 
 
 def responds(url: str) -> bool:
-    """Return whether the address responds with 200."""
+    """Return whether the URL responds with status 200.
+
+    Args:
+        url: `http://...`, or a URL of `unix_url`.
+
+    Returns:
+        False for another status, an error or a timeout.
+    """
     return _http(url) is not None
 
 
 def heartbeats(graphql: str, since: float) -> bool:
-    """Return whether every required daemon has sent a heartbeat since then; the webserver knows."""
+    """Return whether every required daemon has sent a heartbeat, as Dagster's webserver reports.
+
+    Args:
+        graphql: URL of Dagster's GraphQL endpoint.
+        since: Seconds since 1970.
+
+    Returns:
+        False also when the webserver does not respond.
+    """
     data = _graphql(
         graphql, "{instance{daemonHealth{allDaemonStatuses{daemonType required healthy lastHeartbeatTime}}}}"
     )
@@ -35,7 +50,14 @@ def heartbeats(graphql: str, since: float) -> bool:
 
 
 def load_error(graphql: str) -> str | None:
-    """Return why Dagster could not load the model files, in one line; None when it could."""
+    """Return why Dagster could not load the model files, in one line; None when it could.
+
+    Args:
+        graphql: URL of Dagster's GraphQL endpoint.
+
+    Returns:
+        One line, or None.
+    """
     query = (
         "{workspaceOrError{... on Workspace{locationEntries{name locationOrLoadError{__typename "
         "... on PythonError{message errorChain{error{message}}}}}}}}"
@@ -89,7 +111,15 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def unix_url(path: Path, route: str) -> str:
-    """Return the address of a route on a unix socket."""
+    """Return the URL of a route on a unix socket, for `responds`.
+
+    Args:
+        path: The socket.
+        route: Path of the route, for example `/health`.
+
+    Returns:
+        `unix:PATH|ROUTE`.
+    """
     return f"unix:{path}|{route}"
 
 

@@ -82,7 +82,14 @@ def stop(
 
 
 def marked(home: Path) -> list[psutil.Process]:
-    """Return every process that an `mlops up` on this home started, except this one and its ancestors."""
+    """Return every process that an `mlops up` on this home started, except this one and its ancestors.
+
+    Args:
+        home: Folder of the platform, `MLOPS_HOME`.
+
+    Returns:
+        Running processes.
+    """
     wanted = str(home)
     mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     marked_processes = []
@@ -96,10 +103,11 @@ def marked(home: Path) -> list[psutil.Process]:
 
 
 def sweep(home: Path, grace: float) -> int:
-    """End every marked process.
+    """End every marked process: SIGTERM, then SIGKILL.
 
-    Returns:
-        How many there were.
+    Args:
+        home: Folder of the platform, `MLOPS_HOME`.
+        grace: Seconds between the two.
     """
     first = marked(home)
     for process in first:
@@ -112,7 +120,14 @@ def sweep(home: Path, grace: float) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process and its descendants have used so far."""
+    """Return the CPU time that a process and its descendants have used so far.
+
+    Args:
+        pid: Process id.
+
+    Returns:
+        Seconds, user plus system; 0 for an unknown process.
+    """
     total = 0.0
     for process in _family(pid):
         try:

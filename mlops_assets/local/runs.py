@@ -39,6 +39,12 @@ with dg.DagsterInstance.get() as instance:
 def fail_orphans(settings: Settings, stores: Stores, socket: Path, reason: str) -> int:
     """Fail the runs that a code server on this socket started and that never ended.
 
+    Args:
+        settings: Settings of the installation.
+        stores: URLs of the databases.
+        socket: The code server's socket.
+        reason: Text for the runs' event log.
+
     Returns:
         How many there were.
 

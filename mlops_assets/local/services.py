@@ -58,7 +58,14 @@ class Listeners:
 
     @classmethod
     def on(cls, wanted: Ports) -> Listeners:
-        """Listen on the wanted ports, or on the next free ones."""
+        """Listen on the ports, or on the next free ones.
+
+        Args:
+            wanted: Ports to listen on; 0 for any.
+
+        Returns:
+            Open sockets.
+        """
         return cls(listen(wanted.dagster), listen(wanted.mlflow), listen(wanted.api))
 
     @property
@@ -73,7 +80,16 @@ class Listeners:
 
 
 def services(settings: Settings, stores: Stores, listeners: Listeners) -> list[Service]:
-    """Return every service, in the order in which a person reads about them."""
+    """Return every service, in the order in which a person reads about them.
+
+    Args:
+        settings: Settings of the installation.
+        stores: URLs of the databases.
+        listeners: Sockets that the services inherit.
+
+    Returns:
+        Commands, environments, logs and probes.
+    """
     ports = listeners.ports
     session_key = key_files.create_key(settings.home, key_files.FRONT)
     tracking = settings.mlflow_tracking_uri or f"http://{HOST}:{ports.mlflow}"
@@ -249,7 +265,14 @@ def _prediction_api(base: Mapping[str, str], logs: Path, listener: socket.socket
 
 
 def code_socket(settings: Settings) -> Path:
-    """Return the code server's socket: whoever can connect to it can run code, so it is not a port."""
+    """Return the code server's socket: a client of it can run code, so it is not a port.
+
+    Args:
+        settings: Settings of the installation.
+
+    Returns:
+        Path of the socket.
+    """
     return sockets.folder(settings.home / "run", "code.sock") / "code.sock"
 
 

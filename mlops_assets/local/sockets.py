@@ -18,7 +18,15 @@ PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # gRPC reads a socket's path as part of
 
 
 def folder(wanted: Path, name: str) -> Path:
-    """Return `wanted` when a socket `name` fits below it, else a folder below /tmp that only depends on `wanted`."""
+    """Return `wanted`, or a short folder below /tmp that depends on `wanted` alone, when the socket's path is too long.
+
+    Args:
+        wanted: Folder to prefer.
+        name: Name of the socket.
+
+    Returns:
+        A folder; it need not exist.
+    """
     path = str(wanted / name)
     if len(os.fsencode(path)) <= LIMIT and PLAIN.fullmatch(path):
         return wanted
@@ -27,10 +35,11 @@ def folder(wanted: Path, name: str) -> Path:
 
 
 def make(path: Path, owner: tuple[int, int] | None = None) -> None:
-    """Create the folder, open to its owner (uid, gid) alone.
+    """Create the folder, accessible to its owner only.
 
-    Raises:
-        ServiceError: Another user created it first.
+    Args:
+        path: The folder.
+        owner: User and group id; None for this process's.
     """
     uid = os.getuid() if owner is None else owner[0]
     try:

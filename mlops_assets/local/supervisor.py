@@ -73,7 +73,11 @@ class Supervisor:
         return not any(part.given_up for part in self._parts.values())
 
     def turn(self, now: float) -> None:
-        """Check every service once and do what is due; an error about one is reported and ends nothing."""
+        """Check every service once and do what is due; an error about one is reported and ends nothing.
+
+        Args:
+            now: Monotonic time in seconds.
+        """
         for part in self._parts.values():
             if part.given_up:
                 continue
@@ -113,7 +117,11 @@ class Supervisor:
             self._echo(sentence)
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Stop every service, wave after wave."""
+        """Stop every service, wave after wave.
+
+        Args:
+            hurry: Returns True when the grace period must end at once.
+        """
         for wave in sorted({part.service.wave for part in self._parts.values()}):
             going = [
                 part.process
@@ -126,7 +134,14 @@ class Supervisor:
         self._questions.shutdown(wait=False, cancel_futures=True)
 
     def pid(self, name: str) -> int | None:
-        """Return the process id of a service; None when it does not run."""
+        """Return the process id of a service; None when it does not run.
+
+        Args:
+            name: Name of the service.
+
+        Returns:
+            The id, or None.
+        """
         process = self._parts[name].process
         return None if process is None else process.pid
 

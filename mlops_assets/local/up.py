@@ -122,7 +122,15 @@ def _fail_orphans(settings: Settings, stores: Stores, echo: Echo) -> None:
 
 
 def listen_on(wanted: Ports, echo: Echo) -> Listeners:
-    """Listen on the wanted ports, or on the next free ones, with a sentence for each that differs."""
+    """Listen on the ports, or on the next free ones, and report each port that differs.
+
+    Args:
+        wanted: Ports to listen on; 0 for any.
+        echo: Receives the sentences.
+
+    Returns:
+        Open sockets.
+    """
     listeners = Listeners.on(wanted)
     ports = listeners.ports
     for title, before, after in (

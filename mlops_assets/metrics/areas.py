@@ -19,24 +19,55 @@ Positive: TypeAlias = NDArray[np.bool_]
 
 
 def roc_auc(scored: Scored) -> float:
-    """Compute the area under the ROC curve; one class against the rest, averaged, if there are more than two."""
+    """Compute the area under the ROC curve; one class against the rest, averaged, if there are more than two.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1, 0.5 for chance; NaN when only one class occurs.
+    """
     return _over_classes(_roc_area, scored)
 
 
 def pr_auc(scored: Scored) -> float:
-    """Compute the average precision; one class against the rest, averaged, if there are more than two."""
+    """Compute the average precision; one class against the rest, averaged, if there are more than two.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1; NaN when the class does not occur.
+    """
     return _over_classes(_average_precision, scored)
 
 
 def midranks(scores: Floats) -> Floats:
-    """Return ranks from 1; equal scores share the mean of their ranks."""
+    """Return ranks from 1; equal scores share the mean of their ranks.
+
+    Args:
+        scores: Scores of the positive class, float64, shape (n,).
+
+    Returns:
+        Float64, shape (n,).
+    """
     _, index, count = np.unique(scores, return_inverse=True, return_counts=True)
     mean_rank: Floats = np.cumsum(count) - (count - 1) / 2
     return mean_rank[index]
 
 
 def roc_influence(positive: Positive, scores: Floats) -> Floats:
-    """Return the influence of each row on the area under the ROC curve; the mean is the area."""
+    """Return the influence of each row on the area under the ROC curve (DeLong et al. 1988); the mean is the area.
+
+    Args:
+        positive: True where the row's class is the positive one, shape (n,).
+        scores: Scores of the positive class, float64, shape (n,).
+
+    Returns:
+        Shape (n,); NaN when only one class occurs.
+    """
     first, second = int(positive.sum()), int((~positive).sum())
     if not first or not second:
         return np.full(scores.size, np.nan)
@@ -50,7 +81,15 @@ def roc_influence(positive: Positive, scores: Floats) -> Floats:
 
 
 def precision_influence(positive: Positive, scores: Floats) -> Floats:
-    """Return the derivative of average precision by each row's weight, plus the area; the mean is the area."""
+    """Return the derivative of average precision by each row's weight, plus the area; the mean is the area.
+
+    Args:
+        positive: True where the row's class is the positive one, shape (n,).
+        scores: Scores of the positive class, float64, shape (n,).
+
+    Returns:
+        Shape (n,); NaN without a positive row.
+    """
     if not positive.any():
         return np.full(scores.size, np.nan)
     order = np.argsort(-scores, kind="stable")

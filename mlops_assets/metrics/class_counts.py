@@ -21,7 +21,15 @@ Average: TypeAlias = Callable[[Floats, Floats, Floats, Floats], Floats]
 
 
 def count_classes(scored: Scored) -> int:
-    """Return the number of classes, at least 2."""
+    """Return the number of classes, at least 2.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        Number of classes.
+    """
     if scored.classes:
         return max(len(scored.classes), 2)
     if scored.probabilities is not None and scored.probabilities.ndim == 2:
@@ -30,44 +38,119 @@ def count_classes(scored: Scored) -> int:
 
 
 def class_counts(scored: Scored) -> tuple[Floats, Floats, Floats]:
-    """Return true positives, false positives and false negatives, each of shape (classes,)."""
+    """Return true positives, false positives and false negatives, each of shape (classes,).
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        Three float64 arrays of shape (classes,).
+    """
     true, false, missed = np.split(_contributions(scored).sum(axis=0), 3)
     return true, false, missed
 
 
 def precisions(true: Floats, false: Floats, missed: Floats) -> Floats:
-    """Return per class the share of predicted rows that are right; 0 if none was predicted."""
+    """Return the precision per class: TP / (TP + FP).
+
+    Args:
+        true: True positives, shape (..., classes).
+        false: False positives, shape (..., classes).
+        missed: False negatives, shape (..., classes).
+
+    Returns:
+        Shape (..., classes); 0 if the class was never predicted.
+    """
     return _divide(true, true + false)
 
 
 def recalls(true: Floats, false: Floats, missed: Floats) -> Floats:
-    """Return per class the share of its rows that were predicted so; 0 if there are none."""
+    """Return the recall per class: TP / (TP + FN).
+
+    Args:
+        true: True positives, shape (..., classes).
+        false: False positives, shape (..., classes).
+        missed: False negatives, shape (..., classes).
+
+    Returns:
+        Shape (..., classes); 0 if the class does not occur.
+    """
     return _divide(true, true + missed)
 
 
 def f1_scores(true: Floats, false: Floats, missed: Floats) -> Floats:
-    """Return per class the harmonic mean of precision and recall."""
+    """Return the F1 score per class: 2 TP / (2 TP + FP + FN).
+
+    Args:
+        true: True positives, shape (..., classes).
+        false: False positives, shape (..., classes).
+        missed: False negatives, shape (..., classes).
+
+    Returns:
+        Shape (..., classes); 0 if the class neither occurs nor was predicted.
+    """
     return _divide(2 * true, 2 * true + false + missed)
 
 
 def macro(per_class: Floats, true: Floats, false: Floats, missed: Floats) -> Floats:
-    """Return the plain mean over the classes that occur in truth or in predictions."""
+    """Return the unweighted mean over the classes that occur in truth or in predictions.
+
+    Args:
+        per_class: A value per class, shape (..., classes).
+        true: True positives, shape (..., classes).
+        false: False positives, shape (..., classes).
+        missed: False negatives, shape (..., classes).
+
+    Returns:
+        Shape (...).
+    """
     return _mean_where(per_class, true + false + missed > 0)
 
 
 def over_true_classes(per_class: Floats, true: Floats, false: Floats, missed: Floats) -> Floats:
-    """Return the plain mean over the classes that occur in truth."""
+    """Return the unweighted mean over the classes that occur in truth.
+
+    Args:
+        per_class: A value per class, shape (..., classes).
+        true: True positives, shape (..., classes).
+        false: False positives, shape (..., classes).
+        missed: False negatives, shape (..., classes).
+
+    Returns:
+        Shape (...).
+    """
     return _mean_where(per_class, true + missed > 0)
 
 
 def weighted(per_class: Floats, true: Floats, false: Floats, missed: Floats) -> Floats:
-    """Return the mean over classes, weighted by their rows."""
+    """Return the mean over classes, weighted by their numbers of rows.
+
+    Args:
+        per_class: A value per class, shape (..., classes).
+        true: True positives, shape (..., classes).
+        false: False positives; not used, all averages have one signature.
+        missed: False negatives, shape (..., classes).
+
+    Returns:
+        Shape (...).
+    """
     support = true + missed
     return _divide((per_class * support).sum(axis=-1), support.sum(axis=-1))
 
 
 def positive_or_macro(per_class: Floats, true: Floats, false: Floats, missed: Floats) -> Floats:
-    """Return the number of the positive class (the second of two), or the plain mean of more than two."""
+    """Return the value of the positive class (the second of two), or the unweighted mean of more than two.
+
+    Args:
+        per_class: A value per class, shape (..., classes).
+        true: True positives, shape (..., classes).
+        false: False positives, shape (..., classes).
+        missed: False negatives, shape (..., classes).
+
+    Returns:
+        Shape (...).
+    """
     if per_class.shape[-1] == 2:
         positive: Floats = per_class[..., 1]
         return positive
@@ -75,7 +158,15 @@ def positive_or_macro(per_class: Floats, true: Floats, false: Floats, missed: Fl
 
 
 def influence_of(formula: Formula, average: Average) -> Influence:
-    """Return the influence of a metric that averages a formula of counts over classes."""
+    """Return the influence of a metric that averages a formula of counts over classes.
+
+    Args:
+        formula: `precisions`, `recalls` or `f1_scores`.
+        average: One of the averages of this module.
+
+    Returns:
+        Contributions per row (n, 3 * classes), and the metric as a function of their sums.
+    """
 
     def value(sums: Floats) -> Floats:
         true, false, missed = np.split(sums, 3, axis=-1)

@@ -24,42 +24,90 @@ from mlops_assets.metrics.scored import Floats, Scored
 
 
 def accuracy(scored: Scored) -> float:
-    """Compute the share of rows whose class is right."""
+    """Compute the share of rows whose class is right.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1.
+    """
     from sklearn.metrics import accuracy_score
 
     return float(accuracy_score(_codes(scored.truth), _codes(scored.predicted)))
 
 
 def balanced_accuracy(scored: Scored) -> float:
-    """Compute the mean recall of the classes that occur in truth."""
+    """Compute the mean recall of the classes that occur in truth.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1.
+    """
     from sklearn.metrics import recall_score
 
     return _averaged(recall_score, scored, _known(scored.truth, scored), "macro")
 
 
 def precision(scored: Scored) -> float:
-    """Compute the precision of the positive class, or the mean over classes if there are more than two."""
+    """Compute the precision of the positive class, or the mean over classes if there are more than two.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1.
+    """
     from sklearn.metrics import precision_score
 
     return _averaged(precision_score, scored, _positive_or_all(scored), "macro")
 
 
 def recall(scored: Scored) -> float:
-    """Compute the recall of the positive class, or the mean over classes if there are more than two."""
+    """Compute the recall of the positive class, or the mean over classes if there are more than two.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1.
+    """
     from sklearn.metrics import recall_score
 
     return _averaged(recall_score, scored, _positive_or_all(scored), "macro")
 
 
 def f1(scored: Scored) -> float:
-    """Compute the F1 score of the positive class, or the mean over classes if there are more than two."""
+    """Compute the F1 score of the positive class, or the mean over classes if there are more than two.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1.
+    """
     from sklearn.metrics import f1_score
 
     return _averaged(f1_score, scored, _positive_or_all(scored), "macro")
 
 
 def precision_macro(scored: Scored) -> float:
-    """Compute the mean precision of the classes that occur in truth or in predictions."""
+    """Compute the mean precision of the classes that occur in truth or in predictions.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1.
+    """
     from sklearn.metrics import precision_score
 
     return _averaged(precision_score, scored, _occurring(scored), "macro")
@@ -69,6 +117,13 @@ def recall_macro(scored: Scored) -> float:
     """Compute the mean recall of the classes that occur in truth or in predictions.
 
     A class that is predicted and never true counts as 0; `balanced_accuracy` leaves it out.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1.
     """
     from sklearn.metrics import recall_score
 
@@ -76,14 +131,30 @@ def recall_macro(scored: Scored) -> float:
 
 
 def f1_macro(scored: Scored) -> float:
-    """Compute the mean F1 score of the classes that occur in truth or in predictions."""
+    """Compute the mean F1 score of the classes that occur in truth or in predictions.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1.
+    """
     from sklearn.metrics import f1_score
 
     return _averaged(f1_score, scored, _occurring(scored), "macro")
 
 
 def f1_weighted(scored: Scored) -> float:
-    """Compute the mean F1 score of the classes, weighted by their rows."""
+    """Compute the mean F1 score of the classes, weighted by their rows.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1.
+    """
     from sklearn.metrics import f1_score
 
     return _averaged(f1_score, scored, _occurring(scored), "weighted")

@@ -28,21 +28,50 @@ class Influence:
 
 
 def mean_of(terms: Callable[[Scored], Floats]) -> Influence:
-    """Return the influence of a metric that is the mean of one term per row."""
+    """Return the influence of a metric that is the mean of one term per row.
+
+    Args:
+        terms: Returns one term per row, shape (n,).
+
+    Returns:
+        Contributions and the quotient of their sums.
+    """
     return Influence(lambda scored: with_ones(terms(scored)), quotient)
 
 
 def ratio_of(numerator: Callable[[Scored], Floats], denominator: Callable[[Scored], Floats]) -> Influence:
-    """Return the influence of a metric that is one sum over rows divided by another."""
+    """Return the influence of a metric that is one sum over rows divided by another.
+
+    Args:
+        numerator: Returns one term per row, shape (n,).
+        denominator: Returns one term per row, shape (n,).
+
+    Returns:
+        Contributions and the quotient of their sums.
+    """
     return Influence(lambda scored: np.column_stack([numerator(scored), denominator(scored)]), quotient)
 
 
 def with_ones(terms: Floats) -> Floats:
-    """Return the terms with a column of ones, whose sum is the number of rows."""
+    """Return the terms with a column of ones, whose sum is the number of rows.
+
+    Args:
+        terms: Terms, shape (n,).
+
+    Returns:
+        Shape (n, 2).
+    """
     return np.column_stack([terms, np.ones_like(terms)])
 
 
 def quotient(sums: Floats) -> Floats:
-    """Return the first sum divided by the second; NaN where the second is 0."""
+    """Return the first sum divided by the second; NaN where the second is 0.
+
+    Args:
+        sums: Sums of contributions, shape (..., 2).
+
+    Returns:
+        Shape (...).
+    """
     above, below = sums[..., 0], sums[..., 1]
     return np.divide(above, below, out=np.full_like(above, np.nan), where=below != 0)

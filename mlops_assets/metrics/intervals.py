@@ -16,7 +16,15 @@ from mlops_assets.metrics.scored import Bounds, Floats, Scored
 
 
 def coverage(scored: Scored) -> float:
-    """Compute the share of rows whose truth lies between the bounds or on one of them."""
+    """Compute the share of rows whose truth lies between the bounds or on one of them.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 1.
+    """
     return float(np.mean(_inside(scored)))
 
 
@@ -24,12 +32,27 @@ def pinball(scored: Scored) -> float:
     """Compute the mean pinball loss of the two bounds, in units of the target.
 
     Each bound stands for a quantile (Koenker & Bassett 1978): with level L, these are (1 - L) / 2 and (1 + L) / 2.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 or above.
     """
     return float(np.mean(_pinball_losses(scored)))
 
 
 def interval_width(scored: Scored) -> float:
-    """Compute the mean of high minus low, in units of the target."""
+    """Compute the mean of high minus low, in units of the target.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 or above.
+    """
     return float(np.mean(_widths(scored)))
 
 

@@ -18,17 +18,41 @@ EPSILON: Final = float(np.finfo(np.float64).eps)
 
 
 def log_loss(scored: Scored) -> float:
-    """Compute the mean logarithmic loss in nats."""
+    """Compute the mean logarithmic loss in nats.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 or above.
+    """
     return float(np.mean(log_losses(scored)))
 
 
 def brier(scored: Scored) -> float:
-    """Compute the Brier score: 0 to 1 for two classes, 0 to 2 for more."""
+    """Compute the Brier score: 0 to 1 for two classes, 0 to 2 for more.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        0 to 2.
+    """
     return float(np.mean(squared_distances(scored)))
 
 
 def log_losses(scored: Scored) -> Floats:
-    """Return minus the logarithm of the true class's probability per row; an unknown class had probability 0."""
+    """Return minus the logarithm of the true class's probability per row; an unknown class has probability 0.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        Shape (n,), in nats, clipped to stay finite.
+    """
     known = scored.truth >= 0
     codes = np.where(known, scored.truth, 0).astype(np.int64)
     of_truth = np.where(known, _probabilities(scored)[np.arange(scored.truth.size), codes], 0.0)
@@ -37,7 +61,15 @@ def log_losses(scored: Scored) -> Floats:
 
 
 def squared_distances(scored: Scored) -> Floats:
-    """Return the squared distance between probabilities and truth per row; of the positive class alone for two."""
+    """Return the squared distance between probabilities and truth per row; of the positive class alone for two.
+
+    Args:
+        scored: Truth and predictions of n rows, with probabilities, bounds or naive forecast where they
+            exist.
+
+    Returns:
+        Shape (n,).
+    """
     probabilities = _probabilities(scored)
     if probabilities.shape[1] == 2:
         terms: Floats = (probabilities[:, 1] - (scored.truth == 1)) ** 2
