@@ -15,7 +15,14 @@ from mlops_assets.model_file import ModelSpec
 
 
 def approval_file_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
-    """Return the sensor that reads the approvals folder."""
+    """Return the sensor that reads the approvals folder.
+
+    Args:
+        specs: All model files.
+
+    Returns:
+        The sensor, which evaluates every 30 seconds.
+    """
 
     @dg.sensor(
         name="approval_file_sensor",

@@ -36,12 +36,27 @@ DESCRIPTIONS = {
 
 
 def keys(spec: ModelSpec, job: str) -> list[dg.AssetKey]:
-    """Return the assets of one model that a job materializes."""
+    """Return the assets of one model that a job materializes.
+
+    Args:
+        spec: The model file.
+        job: A key of `JOBS`.
+
+    Returns:
+        Keys in the order of the stages.
+    """
     return [dg.AssetKey([spec.name, stage]) for stage in JOBS[job]]
 
 
 def jobs(specs: Sequence[ModelSpec]) -> list["UnresolvedAssetJobDefinition"]:
-    """Return the shared jobs, over all models."""
+    """Return the shared jobs, over all models.
+
+    Args:
+        specs: All model files.
+
+    Returns:
+        One job per entry of `JOBS`.
+    """
     return [
         dg.define_asset_job(
             name,
@@ -53,7 +68,14 @@ def jobs(specs: Sequence[ModelSpec]) -> list["UnresolvedAssetJobDefinition"]:
 
 
 def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
-    """Yield the model file's schedules; on by default, as the file says they are."""
+    """Yield the schedules that the model file declares; they are on by default.
+
+    Args:
+        spec: The model file.
+
+    Yields:
+        One schedule per cron line.
+    """
     lines = {
         LIFECYCLE_JOB: ("retrain", spec.schedules.retrain),
         DATA_QUALITY_JOB: ("data_quality", spec.schedules.data_quality),
@@ -99,9 +121,13 @@ def _schedule(spec: ModelSpec, job: str, name: str, cron: str) -> dg.ScheduleDef
 
 
 def model_of(run: dg.DagsterRun) -> str | None:
-    """Return the model a run is about: by its tag, else by its assets.
+    """Return the model of a run: by its tag, else by its assets (a run launched in the UI has no tag).
 
-    A run launched in the UI has no tag. None for several models.
+    Args:
+        run: Dagster's run.
+
+    Returns:
+        Name of the model; None for none or several.
     """
     if MODEL_TAG in run.tags:
         return run.tags[MODEL_TAG]

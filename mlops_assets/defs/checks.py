@@ -20,7 +20,15 @@ from mlops_assets.validation import rules
 
 
 def specs(spec: ModelSpec, stage: str) -> list[dg.AssetCheckSpec]:
-    """Return the checks a stage declares before any data is read."""
+    """Return the checks that a stage declares before any data is read.
+
+    Args:
+        spec: The model file.
+        stage: Name of the stage.
+
+    Returns:
+        Rules for validated data, gates for the evaluation report, else empty.
+    """
     asset = dg.AssetKey([spec.name, stage])
     if stage == stages.VALIDATED_DATA:
         return [
@@ -36,7 +44,16 @@ def specs(spec: ModelSpec, stage: str) -> list[dg.AssetCheckSpec]:
 
 
 def results(spec: ModelSpec, stage: str, record: StageRecord) -> Iterator[dg.AssetCheckResult]:
-    """Yield the results, one per declared check."""
+    """Yield one result per declared check.
+
+    Args:
+        spec: The model file.
+        stage: Name of the stage.
+        record: The stage's record.
+
+    Yields:
+        Results; a failed critical rule or hard gate has severity ERROR.
+    """
     if isinstance(record, ValidatedRecord):
         for rule in record.rules:
             yield _rule(spec, stage, rule)

@@ -49,7 +49,14 @@ class Display:
 
 
 def rows_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
-    """Return rows of plain values as a table; other values are shown as text, and missing ones stay empty."""
+    """Return rows of plain values as a table; other values are shown as text, and missing ones stay empty.
+
+    Args:
+        rows: Rows with any values.
+
+    Returns:
+        A table; the column types come from the values.
+    """
     plain = (str, int, float, bool, type(None))
     records = [
         {key: value if isinstance(value, plain) else str(value) for key, value in row.items()} for row in rows
@@ -66,7 +73,15 @@ def rows_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
 
 
 def readings(record: ReadingsRecord, _: Platform) -> Display:
-    """Show source, rows and every cleaning step of the readings."""
+    """Show source, rows and every cleaning step of the readings.
+
+    Args:
+        record: The stage's record.
+        _: The platform; not used, all functions of the table have one signature.
+
+    Returns:
+        Metadata and data version.
+    """
     repairs = [{"repair": r.name, "column": r.column or "", "count": r.count} for r in record.repairs]
     extra: Metadata = {"source": record.source, "as_of": record.as_of.isoformat()}
     if repairs:
@@ -75,7 +90,15 @@ def readings(record: ReadingsRecord, _: Platform) -> Display:
 
 
 def validated(record: ValidatedRecord, _: Platform) -> Display:
-    """Show usable rows, quarantined rows, and the rules that failed."""
+    """Show usable rows, quarantined rows, and the rules that failed.
+
+    Args:
+        record: The stage's record.
+        _: The platform; not used, all functions of the table have one signature.
+
+    Returns:
+        Metadata and data version.
+    """
     broken = [
         {"rule": r.rule, "critical": r.critical, "failed rows": r.failed_rows, "finding": r.message}
         for r in record.rules
@@ -92,7 +115,15 @@ def validated(record: ValidatedRecord, _: Platform) -> Display:
 
 
 def quality(record: QualityRecord, _: Platform) -> Display:
-    """Show the results of Great Expectations, with a link to its pages."""
+    """Show the results of Great Expectations, with a link to its pages.
+
+    Args:
+        record: The stage's record.
+        _: The platform; not used, all functions of the table have one signature.
+
+    Returns:
+        Metadata and data version.
+    """
     results = [
         {"rule": r.rule, "passed": r.passed, "failed rows": r.failed_rows, "finding": r.message}
         for r in record.rules
@@ -107,7 +138,15 @@ def quality(record: QualityRecord, _: Platform) -> Display:
 
 
 def features(record: FeaturesRecord, _: Platform) -> Display:
-    """Show rows and names of the feature columns."""
+    """Show rows and names of the feature columns.
+
+    Args:
+        record: The stage's record.
+        _: The platform; not used, all functions of the table have one signature.
+
+    Returns:
+        Metadata and data version.
+    """
     return Display(
         {
             **_table(record.table),
@@ -119,7 +158,15 @@ def features(record: FeaturesRecord, _: Platform) -> Display:
 
 
 def trained(record: TrainedModel, platform: Platform) -> Display:
-    """Show the candidates next to each other, and the link to the MLflow run."""
+    """Show the candidates next to each other, and the link to the MLflow run.
+
+    Args:
+        record: The stage's record.
+        platform: The open stores, for the run's URL.
+
+    Returns:
+        Metadata and data version.
+    """
     candidates = [
         {
             "algorithm": c.algorithm,
@@ -152,7 +199,15 @@ def trained(record: TrainedModel, platform: Platform) -> Display:
 
 
 def evaluated(record: ReportRecord, _: Platform) -> Display:
-    """Show verdict, gate table, metrics compared with the champion's, and the plots."""
+    """Show verdict, gate table, metrics compared with the champion's, and the plots.
+
+    Args:
+        record: The stage's record.
+        _: The platform; not used, all functions of the table have one signature.
+
+    Returns:
+        Metadata and data version.
+    """
     gates = [{"gate": gate.gate, "verdict": gate.verdict, "reason": gate.reason} for gate in record.gates]
     folder = Path(record.folder)
     metadata: Metadata = {
@@ -169,9 +224,16 @@ def evaluated(record: ReportRecord, _: Platform) -> Display:
 
 
 def promoted(record: PromotionRecord, _: Platform) -> Display:
-    """Show what became of the challenger.
+    """Show the decision on the challenger.
 
     A champion that stayed is materialized again under the same data version.
+
+    Args:
+        record: The stage's record.
+        _: The platform; not used, all functions of the table have one signature.
+
+    Returns:
+        Metadata and data version.
     """
     metadata: Metadata = {
         "outcome": OUTCOMES[record.decision.outcome],
@@ -185,7 +247,15 @@ def promoted(record: PromotionRecord, _: Platform) -> Display:
 
 
 def predicted(record: PredictionsRecord, _: Platform) -> Display:
-    """Show how many rows were predicted, and by which version."""
+    """Show how many rows were predicted, and by which version.
+
+    Args:
+        record: The stage's record.
+        _: The platform; not used, all functions of the table have one signature.
+
+    Returns:
+        Metadata and data version.
+    """
     return Display(
         {**_table(record.table), "champion": record.version, "new_rows": record.new_rows},
         record.table.content_hash,
@@ -193,7 +263,15 @@ def predicted(record: PredictionsRecord, _: Platform) -> Display:
 
 
 def drift(record: DriftReport, _: Platform) -> Display:
-    """Show the movement of each feature, worst first."""
+    """Show the movement of each feature, worst first.
+
+    Args:
+        record: The stage's record.
+        _: The platform; not used, all functions of the table have one signature.
+
+    Returns:
+        Metadata and data version.
+    """
     rows = [
         {
             "feature": feature.feature,

@@ -48,6 +48,12 @@ EXECUTORS: Final[dict[str, Callable[[], dg.ExecutorDefinition]]] = {
 def executor_named(name: str) -> dg.ExecutorDefinition:
     """Return the executor.
 
+    Args:
+        name: Value of `MLOPS_EXECUTOR`, a key of `EXECUTORS`.
+
+    Returns:
+        The executor.
+
     Raises:
         SpecError: There is no executor of this name.
         MissingExtraError: Its library is not installed.

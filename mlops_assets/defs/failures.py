@@ -31,8 +31,15 @@ REPORTED = {
 def failure_reasons(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
     """Return why a run failed, each reason after its stage; never empty, and never an exception.
 
-    An alert that cannot be worded is still an alert: events of a run that failed outside its steps come in shapes that
-    Dagster does not document.
+    Events of a run that failed outside its steps have shapes that Dagster does not document; what cannot be
+    read still gives a reason.
+
+    Args:
+        instance: Dagster's instance.
+        run: The failed run.
+
+    Returns:
+        Sentences.
     """
     try:
         logs = instance.all_logs(run.run_id, of_type=REPORTED)
@@ -44,8 +51,15 @@ def failure_reasons(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[st
 def sentences(events: Iterable[dg.DagsterEvent]) -> list[tuple[str, str]]:
     """Return (stage, sentence) of every step that failed by itself; else (run, sentence) of a run that failed outside.
 
-    Steps that did not run because of another are left out. Where blocking checks stopped a step, the descriptions of
-    these checks are the sentence. An event without the data its type promises gives a shorter sentence.
+    Steps that did not run because of another step are omitted. Where blocking checks stopped a step, the
+    descriptions of these checks are the sentence. An event without the data that its type promises gives a
+    shorter sentence.
+
+    Args:
+        events: Events of one run, oldest first.
+
+    Returns:
+        Pairs, in order of events.
     """
     steps: list[tuple[str, str]] = []
     run: list[tuple[str, str]] = []
@@ -69,7 +83,14 @@ def sentences(events: Iterable[dg.DagsterEvent]) -> list[tuple[str, str]]:
 
 
 def reasons(failures: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the sentences, each after its stage, for an alert; never empty."""
+    """Return the sentences, each after its stage, for an alert; never empty.
+
+    Args:
+        failures: Result of `sentences`.
+
+    Returns:
+        Sentences.
+    """
     return [sentence if stage == "run" else f"{stage}: {sentence}" for stage, sentence in failures] or [
         "failed"
     ]

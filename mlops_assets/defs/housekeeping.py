@@ -32,7 +32,14 @@ GOING = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 
 
 def housekeeping(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
-    """Return the sensor."""
+    """Return the sensor that ends lost runs and closes retrain requests.
+
+    Args:
+        specs: All model files.
+
+    Returns:
+        The sensor, which evaluates every 60 seconds.
+    """
 
     @dg.sensor(
         name="housekeeping",
@@ -59,9 +66,15 @@ def housekeeping(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
 def end_lost_runs(
     specs: Sequence[ModelSpec], platform: Platform, instance: dg.DagsterInstance, now: datetime
 ) -> int:
-    """Fail runs whose process is gone; such a run would hold its model's slot in the queue forever.
+    """Fail runs whose process is gone; such a run would occupy its model's slot in the queue permanently.
 
-    Also closes the MLflow runs below them, alerts once, and removes fitted models that nobody will ask for.
+    Also closes the MLflow runs below them, alerts once, and removes fitted models that no run needs.
+
+    Args:
+        specs: All model files.
+        platform: The open stores and settings.
+        instance: Dagster's instance.
+        now: Present time, with a zone.
 
     Returns:
         How many runs there were.
@@ -84,9 +97,18 @@ def end_lost_runs(
 def report_missed_failures(
     specs: Sequence[ModelSpec], platform: Platform, instance: dg.DagsterInstance, now: datetime
 ) -> int:
-    """Send the alert of every failed run of the last day that has none; return how many there were.
+    """Send the alert of every failed run of the last day that has none.
 
-    The sensor of failed runs moves its cursor on when it fails itself: this is what it missed.
+    The sensor of failed runs moves its cursor on when it fails itself: these are the runs that it missed.
+
+    Args:
+        specs: All model files.
+        platform: The open stores and settings.
+        instance: Dagster's instance.
+        now: Present time, with a zone.
+
+    Returns:
+        How many runs there were.
     """
     by_name = {spec.name: spec for spec in specs}
     recent = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - FAILURES_WITHIN)
@@ -112,6 +134,12 @@ def close_requests(
     specs: Sequence[ModelSpec], platform: Platform, instance: dg.DagsterInstance, now: datetime
 ) -> list[dg.RunRequest]:
     """Close retrain requests whose run has ended.
+
+    Args:
+        specs: All model files.
+        platform: The open stores and settings.
+        instance: Dagster's instance.
+        now: Present time, with a zone.
 
     Returns:
         Run requests for those that never got a run, under the same key.

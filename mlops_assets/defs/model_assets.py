@@ -45,7 +45,16 @@ class Stage(Generic[Record]):
     tracked: bool = False
 
     def execute(self, spec: ModelSpec, platform: Platform, run: Run) -> tuple[Record, display.Display] | None:
-        """Run the stage and lay out its record."""
+        """Run the stage and create the display of its record.
+
+        Args:
+            spec: The model file.
+            platform: The open stores and settings.
+            run: The run: id, actor, clock and progress callback.
+
+        Returns:
+            Record and display; None when the stage did nothing.
+        """
         record = self.run(spec, platform, run)
         return None if record is None else (record, self.show(record, platform))
 

@@ -17,7 +17,16 @@ from mlops_assets.model_file import ModelSpec
 def assets_of(
     spec: ModelSpec, retries: dg.RetryPolicy | None, *, candidate_steps: bool = False
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """Return every asset of one model's group."""
+    """Return every asset of one model's group.
+
+    Args:
+        spec: The model file.
+        retries: Retry policy of the assets; None for no retries.
+        candidate_steps: Whether each candidate is a step of its own, for distributed training.
+
+    Returns:
+        Assets, in the order of the stages.
+    """
     return [
         *model_assets(spec, retries, candidate_steps=candidate_steps),
         data_quality_report(spec),

@@ -17,7 +17,14 @@ Record = TypeVar("Record", bound=display.StageRecord)
 
 
 def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
-    """Return the asset with PSI per feature of the newest readings against the champion's training data."""
+    """Return the asset with PSI per feature of the newest readings against the champion's training data.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        The asset.
+    """
     return _report_asset(
         spec,
         stages.DRIFT_REPORT,
@@ -30,7 +37,14 @@ def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
 
 
 def data_quality_report(spec: ModelSpec) -> dg.AssetsDefinition:
-    """Return the asset with Great Expectations' own results of the rules, and its pages."""
+    """Return the asset with Great Expectations' own results of the rules, and its pages.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        The asset.
+    """
     return _report_asset(
         spec,
         stages.DATA_QUALITY_REPORT,
@@ -73,7 +87,14 @@ def _report_asset(
 
 
 def retrain_request(spec: ModelSpec) -> dg.AssetSpec:
-    """Return the asset that sensors mark when they request a retrain; what trains from it becomes out of date."""
+    """Return the asset that sensors mark when they request a retrain; its downstream assets become stale.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        The asset's specification; it is never executed.
+    """
     return dg.AssetSpec(
         dg.AssetKey([spec.name, stages.RETRAIN_REQUEST]),
         group_name=spec.name,

@@ -10,14 +10,29 @@ PROCESS_TAG = "mlops/process"
 
 
 def this_process(run_id: str) -> str:
-    """Return `run:host:pid:started`; the run too, since a repeated run inherits the tags of the first."""
+    """Return `run:host:pid:started`. It contains the run because a repeated run inherits the tags of the first.
+
+    Args:
+        run_id: Id of Dagster's run.
+
+    Returns:
+        Value of the process tag.
+    """
     import psutil
 
     return f"{run_id}:{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
 
 def is_gone(tag: str, run_id: str) -> bool:
-    """Return whether the tag is this run's own, of this machine, and its process has ended."""
+    """Return whether the process of a run has ended.
+
+    Args:
+        tag: Value of the process tag.
+        run_id: Id of Dagster's run.
+
+    Returns:
+        False when the tag is malformed, another run's or another host's.
+    """
     import psutil
 
     if tag.count(":") != 3:

@@ -18,7 +18,14 @@ REPRODUCE_JOB = "reproduce_champions"
 
 
 def reproduction(specs: Sequence[ModelSpec]) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
-    """Return a job that trains every champion again, and its monthly schedule."""
+    """Return a job that trains every champion again, and its monthly schedule.
+
+    Args:
+        specs: All model files.
+
+    Returns:
+        Job and schedule.
+    """
 
     @dg.op(name="reproduce", required_resource_keys={"platform"})
     def reproduce_all(context: dg.OpExecutionContext) -> None:
@@ -54,7 +61,14 @@ def reproduction(specs: Sequence[ModelSpec]) -> tuple[dg.JobDefinition, dg.Sched
 
 
 def rollback_check_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
-    """Return the sensor that checks whether a rollback could happen now, and the ledger's own rules."""
+    """Return the sensor that checks whether a rollback could happen now, and the ledger's own rules.
+
+    Args:
+        specs: All model files.
+
+    Returns:
+        The sensor, which evaluates every 300 seconds.
+    """
 
     @dg.sensor(
         name="rollback_check_sensor",
@@ -100,7 +114,14 @@ def _observation(spec: ModelSpec, result: rollback_check.RollbackCheck) -> dg.As
 
 
 def mlflow_mirror_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
-    """Return the sensor that repairs MLflow's copy of the champions."""
+    """Return the sensor that repairs MLflow's copy of the champions.
+
+    Args:
+        specs: All model files.
+
+    Returns:
+        The sensor, which evaluates every 60 seconds.
+    """
 
     @dg.sensor(
         name="mlflow_mirror_sensor",

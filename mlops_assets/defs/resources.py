@@ -39,12 +39,26 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 def pool_of(model: str) -> str:
-    """Return the pool of a model's assets: one run at a time, whoever launched it (`dagster.yaml` sets the limit)."""
+    """Return the pool of a model's assets: one run at a time, whoever launched it (`dagster.yaml` sets the limit).
+
+    Args:
+        model: Name of the model.
+
+    Returns:
+        Name of the pool.
+    """
     return f"mlops_{model}"
 
 
 def mlflow_key(model: str) -> str:
-    """Return the resource key of a model's parent MLflow run."""
+    """Return the resource key of a model's parent MLflow run.
+
+    Args:
+        model: Name of the model.
+
+    Returns:
+        Key of the resource.
+    """
     return f"{model}_mlflow"
 
 
@@ -52,6 +66,12 @@ def mlflow_parent(model: str) -> dg.ResourceDefinition:
     """Return dagster-mlflow's run of a Dagster run, in the model's experiment; trainings nest below it.
 
     dagster-mlflow imports mlflow when it is imported, so it is imported when a run first needs it.
+
+    Args:
+        model: Name of the model.
+
+    Returns:
+        The resource.
     """
 
     @dg.resource(required_resource_keys={"platform"})
@@ -73,7 +93,15 @@ def mlflow_parent(model: str) -> dg.ResourceDefinition:
 
 
 def run_of(context: dg.AssetExecutionContext | dg.OpExecutionContext, parent: str | None) -> Run:
-    """Return the circumstances of this run: `as_of` and actor come from its tags, else now and Dagster."""
+    """Return the lifecycle run of this Dagster run: `as_of` and actor come from its tags, else now and Dagster.
+
+    Args:
+        context: Context of the step.
+        parent: Id of the parent MLflow run; None without one.
+
+    Returns:
+        The run.
+    """
     tags = context.run.tags
     here = this_process(context.run.run_id)
     # with an executor that spawns, a step's process ends long before its run does

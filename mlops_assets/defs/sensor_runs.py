@@ -16,7 +16,14 @@ ModelTurn = Callable[[ModelSpec, Platform, Run], str | None]
 
 
 def sensor_run(progress: Callable[[str], None]) -> Run:
-    """Return the circumstances of one sensor tick."""
+    """Return the lifecycle run of one sensor tick; its actor is `dagster`.
+
+    Args:
+        progress: Receives sentences.
+
+    Returns:
+        The run.
+    """
     return Run(
         id=uuid4().hex,
         as_of=datetime.now(UTC),
@@ -28,12 +35,15 @@ def sensor_run(progress: Callable[[str], None]) -> Run:
 
 
 def for_each_model(specs: Sequence[ModelSpec], platform: Platform, run: Run, turn: ModelTurn) -> list[str]:
-    """Give each model its turn; a model that fails does not keep the others from theirs.
+    """Call a function for each model; an error of one model does not stop the others.
 
-    An error that is not ours is an alert too, once a day.
+    An error that is not ours also sends an alert, once a day.
 
-    Returns:
-        The sentences of the turns, an error as one.
+    Args:
+        specs: All model files.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock and progress callback.
+        turn: Function of one model; returns a sentence, '' for nothing to report.
     """
     sentences = []
     for spec in specs:

@@ -27,7 +27,14 @@ FindTriggers = Callable[[ModelSpec, Platform, datetime], list[Trigger]]
 
 
 def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
-    """Return every sensor: retrain triggers, alerts, ends of runs, housekeeping, approvals and recovery checks."""
+    """Return every sensor: retrain triggers, alerts, ends of runs, housekeeping, approvals and recovery checks.
+
+    Args:
+        specs: All model files.
+
+    Returns:
+        The sensors of all models.
+    """
     return [
         _retrain_sensor(
             "drift_sensor",

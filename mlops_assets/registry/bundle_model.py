@@ -20,12 +20,26 @@ class BundleModel(PythonModel):  # type: ignore[misc]  # mlflow is not typed for
     """Predicts with a verified bundle. Input: a frame with the feature columns."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Open the bundle; it checks itself."""
+        """Open the bundle, which verifies itself against its manifest.
+
+        Args:
+            context: MLflow's context, with the artifact `bundle` and the configuration key `loader`
+                ('module:function').
+        """
         module, _, function = str(context.model_config["loader"]).partition(":")
         self.predictor: Any = getattr(import_module(module), function)(Path(context.artifacts["bundle"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:  # noqa: ARG002
-        """One prediction per row."""
+        """Return the predictions.
+
+        Args:
+            context: MLflow's context; not used.
+            model_input: Feature columns, n rows.
+            params: Not used.
+
+        Returns:
+            Shape (n,).
+        """
         return self.predictor.predict(pl.from_pandas(model_input))
 
 

@@ -27,9 +27,16 @@ _SECRET: Final = re.compile(r"//[^/@]*@")
 
 
 def listens(tracking_uri: str, patience: float = 1.0) -> bool:
-    """Return False when a server is named and nothing accepts connections there.
+    """Return whether a server accepts connections, so that a missing one is reported at once.
 
-    Known at once, where MLflow's client would try again and again. True for databases.
+    MLflow's own client would try again for minutes.
+
+    Args:
+        tracking_uri: URL of MLflow: a database URL or http.
+        patience: Timeout in seconds.
+
+    Returns:
+        True also for a database URL, which is not tried.
     """
     parts = urlsplit(tracking_uri)
     if parts.scheme not in ("http", "https"):
@@ -43,7 +50,14 @@ def listens(tracking_uri: str, patience: float = 1.0) -> bool:
 
 
 def mlflow_client(tracking_uri: str) -> Any:
-    """Return an MlflowClient for tracking and registry at one address (a database URL, or http)."""
+    """Return an MlflowClient for tracking and registry at one URL.
+
+    Args:
+        tracking_uri: URL of MLflow: a database URL or http.
+
+    Returns:
+        The client.
+    """
     quiet()
     from mlflow import MlflowClient
     from mlflow.store.db import utils
@@ -66,7 +80,18 @@ def quiet() -> None:
 
 @contextmanager
 def reaching(tracking_uri: str, what: str) -> Iterator[None]:
-    """Turn what MLflow and its transports raise into a ServiceError that says what was wanted and from where."""
+    """Convert errors of MLflow and its transports within the block into a ServiceError.
+
+    Args:
+        tracking_uri: URL of MLflow: a database URL or http.
+        what: Verb phrase of the message: 'could not <what>'.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ServiceError: With the URL, without its password.
+    """
     quiet()
     from mlflow.exceptions import MlflowException
     from mlflow.store.db.utils import sqlalchemy
@@ -80,5 +105,12 @@ def reaching(tracking_uri: str, what: str) -> Iterator[None]:
 
 
 def without_secret(text: str) -> str:
-    """Return the text without users and passwords in addresses."""
+    """Remove users and passwords of URLs from a text.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text.
+    """
     return _SECRET.sub("//", text)

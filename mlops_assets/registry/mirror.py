@@ -42,7 +42,18 @@ def mirror(
     versions: Iterable[VersionState],
     approved: Mapping[int, bool] | None = None,
 ) -> int:
-    """Write what differs; the number of writes. approved: people's answers, for the versions that have one."""
+    """Write to MLflow what differs from the ledger: the alias and the versions' tags.
+
+    Args:
+        client: An MlflowClient.
+        model: Name of the model.
+        champion_state: The ledger's champion.
+        versions: The ledger's versions.
+        approved: Whether a person approved, by version; versions without a verdict are absent.
+
+    Returns:
+        Number of writes.
+    """
     known = registered_versions(client, model)
     if not known:
         return 0
@@ -70,7 +81,15 @@ def mirror(
 
 
 def registered_versions(client: Any, model: str) -> dict[int, Any]:
-    """Return MLflow's entries of a model by the version of the ledger that they show."""
+    """Return MLflow's entries of a model by the version of the ledger that they show.
+
+    Args:
+        client: An MlflowClient.
+        model: Name of the model.
+
+    Returns:
+        MLflow's entry by version number of the ledger.
+    """
     return {
         int(registered.tags[VERSION_TAG]): registered
         for registered in client.search_model_versions(f"name = '{model}'", max_results=1_000)

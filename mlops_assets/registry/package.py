@@ -22,7 +22,15 @@ CODE: Final = Path(__file__).with_name("bundle_model.py")
 
 @contextmanager
 def package(bundle: Path, loader: str) -> Iterator[Path]:
-    """Yield a temporary folder in MLflow's model format that holds a copy of the bundle."""
+    """Write a temporary folder in MLflow's model format that contains a copy of the bundle.
+
+    Args:
+        bundle: Folder of the bundle.
+        loader: 'module:function' that opens a bundle.
+
+    Yields:
+        The folder; it is removed after the block.
+    """
     quiet()
     from mlflow import pyfunc
 
@@ -49,7 +57,14 @@ def _save(pyfunc: Any, folder: Path, bundle: Path, loader: str) -> None:
 
 @contextmanager
 def only_errors(name: str) -> Iterator[None]:
-    """Let a logger say nothing less than an error meanwhile."""
+    """Silence a logger below ERROR within the block.
+
+    Args:
+        name: Name of the logger.
+
+    Yields:
+        Nothing.
+    """
     talker = logging.getLogger(name)
     level = talker.level
     talker.setLevel(logging.ERROR)
@@ -60,7 +75,14 @@ def only_errors(name: str) -> Iterator[None]:
 
 
 def requirements(bundle: Path) -> list[str]:
-    """List this project and the packages of the manifest, each with its version."""
+    """List this project and the packages of the manifest, each with its version.
+
+    Args:
+        bundle: Folder of the bundle.
+
+    Returns:
+        Lines `name==version`.
+    """
     manifest = json.loads((bundle / "manifest.json").read_text())
     pinned = [f"{name}=={number}" for name, number in sorted(manifest["environment"]["packages"].items())]
     try:

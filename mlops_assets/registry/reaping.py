@@ -10,7 +10,17 @@ from mlops_assets.registry.tracked import BORN_TAG, HOST_TAG, PID_TAG
 
 
 def reap(client: Any, experiments: list[str], now: datetime, older_than: timedelta) -> list[str]:
-    """End runs of a dead process of this host, and any other that started before `now - older_than`; their ids."""
+    """End runs of a dead process of this host, and any other that started before `now - older_than`.
+
+    Args:
+        client: An MlflowClient.
+        experiments: Ids of the experiments.
+        now: Present time, with a zone.
+        older_than: Longest time that a run of another host may take.
+
+    Returns:
+        Ids of the ended runs.
+    """
     if not experiments:
         return []
     latest = int((now - older_than).timestamp() * 1000)

@@ -19,7 +19,14 @@ from mlops_assets.registry.values import as_key, named_by_part
 
 
 def experiment_name(model: str) -> str:
-    """Return the experiment of a model: `pump_efficiency_model`."""
+    """Return the experiment of a model: `pump_efficiency_model`.
+
+    Args:
+        model: Name of the model.
+
+    Returns:
+        Name of the experiment.
+    """
     return f"{model}_model"
 
 
@@ -48,7 +55,17 @@ class Registry:
         return self._client
 
     def experiment(self, model: str) -> str:
-        """Id of the model's experiment, created where it is missing."""
+        """Return the id of the model's experiment, which is created where it is missing.
+
+        Args:
+            model: Name of the model.
+
+        Returns:
+            Id of the experiment.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         if model not in self._experiments:
             with reaching(self.tracking_uri, f"open the experiment {experiment_name(model)}"):
                 self._experiments[model] = _experiment(
@@ -57,7 +74,17 @@ class Registry:
         return self._experiments[model]
 
     def parent_config(self, model: str) -> dict[str, Any]:
-        """Return the configuration of dagster-mlflow's resource, so that its run lies in the model's experiment."""
+        """Return the configuration of dagster-mlflow's resource, so that its run lies in the model's experiment.
+
+        Args:
+            model: Name of the model.
+
+        Returns:
+            Configuration values.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         self.experiment(model)
         return {
             "experiment_name": experiment_name(model),
@@ -68,9 +95,17 @@ class Registry:
 
     @contextmanager
     def training(self, model: str, parent: str | None = None) -> Iterator[Tracked]:
-        """Open a run for one training, nested under `parent`.
+        """Open a run for one training. It ends FINISHED, FAILED or KILLED as the block does.
 
-        It ends FINISHED, FAILED or KILLED as the block does.
+        Args:
+            model: Name of the model.
+            parent: Id of the parent run; None for a run of its own.
+
+        Yields:
+            The run.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
         """
         tracked = self.begin(model, parent, ours=True)
         with self.ending(tracked):
@@ -91,12 +126,28 @@ class Registry:
         return self.reopen(model, run_id)
 
     def reopen(self, model: str, run_id: str) -> Tracked:
-        """Return a training that another process began."""
+        """Return a training that another process began.
+
+        Args:
+            model: Name of the model.
+            run_id: Id of the MLflow run.
+
+        Returns:
+            The run, as `training` yields it.
+        """
         return Tracked(self.client, self.tracking_uri, model, self.experiment(model), run_id, self.loader)
 
     @contextmanager
     def ending(self, tracked: Tracked, *, finish: bool = True) -> Iterator[None]:
-        """End a training as the block does: FAILED, KILLED, or (unless others go on with it) FINISHED."""
+        """End a training as the block does: FAILED, KILLED, or FINISHED.
+
+        Args:
+            tracked: The training's run.
+            finish: False leaves a successful run open, because other processes continue it.
+
+        Yields:
+            Nothing.
+        """
         try:
             yield
         except Exception as error:
@@ -110,7 +161,16 @@ class Registry:
                 self.client.set_terminated(tracked.run_id, "FINISHED")
 
     def log_evaluation(self, trained: TrainedModel, measured: Evaluation, folder: Path) -> None:
-        """Add the evaluation of a version to its training run: metrics of every part, and the report with its plots."""
+        """Add the evaluation of a version to its training run: metrics of every part, and the report with its plots.
+
+        Args:
+            trained: The version that was evaluated.
+            measured: Its metrics.
+            folder: Folder of the report and plots.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         run_id = trained.mlflow_run_id
         if run_id is None:
             return
@@ -137,14 +197,38 @@ class Registry:
         versions: Iterable[mirroring.VersionState],
         approved: Mapping[int, bool] | None = None,
     ) -> int:
-        """Bring alias and tags in line with the ledger; the number of writes, 0 when nothing differed."""
+        """Bring alias and tags in line with the ledger.
+
+        Args:
+            model: Name of the model.
+            champion_state: The ledger's champion.
+            versions: The ledger's versions.
+            approved: Whether a person approved, by version.
+
+        Returns:
+            Number of writes, 0 when nothing differs.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         if not listens(self.tracking_uri):
             raise ServiceError(f"MLflow at {without_secret(self.tracking_uri)} does not answer")
         with reaching(self.tracking_uri, f"mirror the champion of {model}"):
             return mirroring.mirror(self.client, model, champion_state, versions, approved)
 
     def has_version(self, model: str, version: int) -> bool:
-        """Return whether MLflow has the ledger's version of the model. Raises ServiceError."""
+        """Return whether MLflow has the ledger's version of the model.
+
+        Args:
+            model: Name of the model.
+            version: Number of the model version.
+
+        Returns:
+            False also when the model is unknown.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         with reaching(self.tracking_uri, f"look for version {version} of {model}"):
             return version in mirroring.registered_versions(self.client, model)
 
@@ -156,17 +240,49 @@ class Registry:
             mlflow.end_run()
 
     def close_parents(self, dagster_run_id: str, status: str) -> int:
-        """End every run of a Dagster run that still says RUNNING, nested ones too; how many there were."""
+        """End every MLflow run of a Dagster run that is still RUNNING, nested ones too.
+
+        Args:
+            dagster_run_id: Id of Dagster's run.
+            status: New status: `FINISHED`, `FAILED` or `KILLED`.
+
+        Returns:
+            Number of runs.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         with reaching(self.tracking_uri, "close runs"):
             return _close(self.client, dagster_run_id, status)
 
     def reap(self, now: datetime, older_than: timedelta) -> tuple[str, ...]:
-        """End runs left RUNNING by a process that is gone, or older than any run may be; their ids."""
+        """End RUNNING runs of a process that is gone, or older than any run may be.
+
+        Args:
+            now: Present time, with a zone.
+            older_than: Longest time that a run may take.
+
+        Returns:
+            Ids of the ended runs.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         with reaching(self.tracking_uri, "look for lost runs"):
             return tuple(reaping.reap(self.client, _experiments(self.client), now, older_than))
 
     def run_url(self, run_id: str) -> str | None:
-        """Address of a run's page, None when there is no server to show it."""
+        """Return the URL of a run's page.
+
+        Args:
+            run_id: Id of the MLflow run.
+
+        Returns:
+            The URL, or None when MLflow is a database without a server.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         if not self.tracking_uri.startswith(("http://", "https://")):
             return None
         with reaching(self.tracking_uri, f"find run {run_id}"):

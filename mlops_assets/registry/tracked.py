@@ -38,17 +38,40 @@ class Tracked:
     children: dict[int, str] = field(default_factory=dict)
 
     def describe(self, params: Mapping[str, Any], tags: Mapping[str, Any]) -> None:
-        """Log params and tags as they are."""
+        """Log parameters and tags unchanged.
+
+        Args:
+            params: Values to log as text.
+            tags: Tags to set.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         with reaching(self.uri, f"log the params of run {self.run_id}"):
             log(self.client, self.run_id, params=params, tags=tags)
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        """Log metrics; those that are not finite become tags."""
+        """Log metrics; those that are not finite become tags.
+
+        Args:
+            values: Value by name.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         with reaching(self.uri, f"log the metrics of run {self.run_id}"):
             log(self.client, self.run_id, metrics=values)
 
     def files(self, path: Path, under: str | None = None) -> None:
-        """Log one file, or all that a folder holds."""
+        """Log one file, or all files of a folder.
+
+        Args:
+            path: File or folder.
+            under: Folder within the run's artifacts; None for the top.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         with reaching(self.uri, f"store {path.name}"):
             store = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
             store(self.run_id, str(path), under)
@@ -60,9 +83,20 @@ class Tracked:
         tags: Mapping[str, Any] | None = None,
         task: str | None = None,
     ) -> str:
-        """One nested run for a candidate that has ended; its id. history: (step, losses) of an iterative fit.
+        """Log a candidate that has ended as a nested run.
 
-        task: the candidate's name within the training, where a step that is repeated must find the run it made.
+        Args:
+            candidate: The candidate with its metrics.
+            history: (step, losses) of an iterative fit.
+            tags: Tags to set.
+            task: Name of the candidate within the training, by which a repeated step finds the run that it
+                made.
+
+        Returns:
+            Id of the nested run.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
         """
         with reaching(self.uri, f"log the candidate {candidate.algorithm}"):
             end = _now()
@@ -97,7 +131,18 @@ class Tracked:
         return str(metric_values[0].info.run_id) if metric_values else None
 
     def register(self, model: TrainedModel, metrics: Mapping[str, float]) -> str:
-        """Log the winner's metrics and bundle, and register it as a version of the model; MLflow's version number."""
+        """Log the winner's metrics and bundle, and register it as a version of the model.
+
+        Args:
+            model: The challenger.
+            metrics: Value by name.
+
+        Returns:
+            MLflow's version number.
+
+        Raises:
+            ServiceError: When MLflow does not respond.
+        """
         with reaching(self.uri, f"register {model.model} version {model.version}"):
             log(
                 self.client,
@@ -111,7 +156,16 @@ class Tracked:
 
 
 def register_version(client: Any, run_id: str, model: TrainedModel) -> str:
-    """Register the packaged bundle of a run under the model's name, once."""
+    """Register the packaged bundle of a run under the model's name, once.
+
+    Args:
+        client: An MlflowClient.
+        run_id: Id of the MLflow run.
+        model: The challenger.
+
+    Returns:
+        MLflow's version number.
+    """
     ensure_registered(client, model.model)
     for known in client.search_model_versions(f"name = '{model.model}' and run_id = '{run_id}'"):
         return str(known.version)
@@ -127,7 +181,12 @@ def register_version(client: Any, run_id: str, model: TrainedModel) -> str:
 
 
 def ensure_registered(client: Any, model: str) -> None:
-    """Create the registered model unless it is there."""
+    """Create the registered model unless it exists.
+
+    Args:
+        client: An MlflowClient.
+        model: Name of the model.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
@@ -138,7 +197,18 @@ def ensure_registered(client: Any, model: str) -> None:
 
 
 def start(client: Any, experiment_id: str, name: str, parent: str | None, *, ours: bool = True) -> str:
-    """Start a run; its id. ours: it says that it belongs to this process."""
+    """Start a run.
+
+    Args:
+        client: An MlflowClient.
+        experiment_id: Id of the experiment.
+        name: Name of the run.
+        parent: Id of the parent run; None for none.
+        ours: Tag the run with this process, so that it is ended when the process dies.
+
+    Returns:
+        Id of the run.
+    """
     tags = {"mlflow.runName": name, "promoted": "false"}
     if parent:
         tags["mlflow.parentRunId"] = parent
@@ -155,7 +225,16 @@ def log(
     metrics: Mapping[str, float] | None = None,
     history: History = (),
 ) -> None:
-    """Write everything in as few calls as MLflow's limits allow."""
+    """Write everything in as few calls as MLflow's limits allow.
+
+    Args:
+        client: An MlflowClient.
+        run_id: Id of the MLflow run.
+        params: Values to log as text.
+        tags: Tags to set.
+        metrics: Value by name; one that is not finite becomes a tag.
+        history: (step, losses) of an iterative fit.
+    """
     from mlflow.entities import Metric, Param, RunTag
 
     good, bad = finite(metrics or {})

@@ -23,7 +23,15 @@ VERDICT_NAMES: Final = {
 
 
 def headline(evidence: Evidence, decision: Decision) -> str:
-    """Return the outcome in a few words; a challenger that only needs an approval is waiting, not rejected."""
+    """Return the outcome in a few words; a challenger that only needs an approval is waiting, not rejected.
+
+    Args:
+        evidence: The evidence to report.
+        decision: The decision on it.
+
+    Returns:
+        One of `HEADLINES`, or `WAITING`.
+    """
     failed = [gate for gate in evidence.gates if gate.verdict in ("fail", "not_enough_evidence")]
     if decision.outcome == "keep" and failed and all(_needs_approval(gate) for gate in failed):
         return WAITING
@@ -31,7 +39,14 @@ def headline(evidence: Evidence, decision: Decision) -> str:
 
 
 def verdict_name(gate: GateResult) -> str:
-    """Return a verdict as a person says it."""
+    """Return a verdict for display.
+
+    Args:
+        gate: Result of the gate.
+
+    Returns:
+        Text, with '(hard)' for a gate that refuses.
+    """
     name = "asks a person" if _needs_approval(gate) else VERDICT_NAMES.get(gate.verdict, gate.verdict)
     return f"{name} (hard)" if gate.hard else name
 
@@ -41,14 +56,28 @@ def _needs_approval(gate: GateResult) -> bool:
 
 
 def champion_name(evidence: Evidence) -> str:
-    """Return the champion with its version and revision."""
+    """Return the champion with its version and revision.
+
+    Args:
+        evidence: The evidence to report.
+
+    Returns:
+        Text; 'no champion yet' without one.
+    """
     if evidence.champion.version is None:
         return "no champion yet"
     return f"champion v{evidence.champion.version} (revision {evidence.champion.revision})"
 
 
 def method_notes(evidence: Evidence) -> list[str]:
-    """Return how challenger and champion were compared, and what else was noted while measuring."""
+    """Return how challenger and champion were compared, and further notes of the evaluation.
+
+    Args:
+        evidence: The evidence to report.
+
+    Returns:
+        Sentences.
+    """
     comparisons = evidence.evaluation.comparisons
     if not comparisons:
         return [*evidence.evaluation.notes]
@@ -58,7 +87,14 @@ def method_notes(evidence: Evidence) -> list[str]:
 
 
 def importance_note(evidence: Evidence) -> str:
-    """Return how the ranking was computed, and what it does not mean."""
+    """Return how the ranking was computed, and what it does not mean.
+
+    Args:
+        evidence: The evidence to report.
+
+    Returns:
+        A sentence with method and caveat.
+    """
     explanation = evidence.evaluation.explanation
     if explanation is None:
         return "The challenger was not explained."
@@ -69,7 +105,15 @@ def importance_note(evidence: Evidence) -> str:
 
 
 def facts(evidence: Evidence, evidence_hash: str) -> list[tuple[str, str]]:
-    """Return names and values of what is needed to reproduce the training."""
+    """Return the values that are needed to reproduce the training.
+
+    Args:
+        evidence: The evidence to report.
+        evidence_hash: sha256 of the evidence, 64 hexadecimal digits.
+
+    Returns:
+        Pairs of name and value.
+    """
     split = evidence.split
     parts = ", ".join(
         f"{name} {split[name]:,}" for name in ("train", "validation", "test") if is_count(split.get(name))
@@ -96,7 +140,16 @@ def facts(evidence: Evidence, evidence_hash: str) -> list[tuple[str, str]]:
 
 
 def commands(evidence: Evidence, decision: Decision, evidence_hash: str) -> list[tuple[str, str]]:
-    """Return what to type next, as pairs of purpose and command."""
+    """Return the next commands for the reader.
+
+    Args:
+        evidence: The evidence to report.
+        decision: The decision on it.
+        evidence_hash: sha256 of the evidence, 64 hexadecimal digits.
+
+    Returns:
+        Pairs of purpose and command.
+    """
     name = evidence.model
     if headline(evidence, decision) == WAITING:
         return [

@@ -58,7 +58,15 @@ class SliceRow:
 
 
 def metric_rows(evidence: Evidence, part: Part = "test") -> list[MetricRow]:
-    """Return challenger, champion and baseline side by side."""
+    """Return the metrics of challenger, champion and baseline.
+
+    Args:
+        evidence: The evidence to report.
+        part: `train`, `validation` or `test`.
+
+    Returns:
+        One row per metric.
+    """
     measured = evidence.evaluation
     champion: Metrics = (measured.champion or {}).get(part) or {}
     comparisons = {
@@ -79,7 +87,14 @@ def metric_rows(evidence: Evidence, part: Part = "test") -> list[MetricRow]:
 
 
 def baseline_rows(evidence: Evidence) -> list[tuple[str, ...]]:
-    """Return the comparison of the challenger with every naive baseline."""
+    """Return the comparison of the challenger with every naive baseline.
+
+    Args:
+        evidence: The evidence to report.
+
+    Returns:
+        One row per baseline and metric: baseline, metric, its value, challenger's value, change and interval.
+    """
     return [
         (
             rival.name,
@@ -94,13 +109,27 @@ def baseline_rows(evidence: Evidence) -> list[tuple[str, ...]]:
 
 
 def class_head(evidence: Evidence) -> tuple[str, ...]:
-    """Return the names of the columns of `class_rows`."""
+    """Return the names of the columns of `class_rows`.
+
+    Args:
+        evidence: The evidence to report.
+
+    Returns:
+        Names, in order.
+    """
     of_champion = [f"champion's {name}" for name in CLASS_METRICS] if _has_champion_classes(evidence) else []
     return ("class", "rows", *CLASS_METRICS, *of_champion)
 
 
 def class_rows(evidence: Evidence) -> list[tuple[str, ...]]:
-    """Return precision, recall and F1 of every class, of the challenger and of the champion if there is one."""
+    """Return precision, recall and F1 of every class, of the challenger and of the champion if there is one.
+
+    Args:
+        evidence: The evidence to report.
+
+    Returns:
+        One row per class, as `class_head` names.
+    """
     of_champion = CLASS_METRICS if _has_champion_classes(evidence) else ()
     return [
         (
@@ -121,6 +150,12 @@ def slice_rows(evidence: Evidence) -> list[SliceRow]:
     """Return the metrics of the slices, the largest loss against the champion first.
 
     Slices without a champion's value keep their order, after the others. Only the first of very many are returned.
+
+    Args:
+        evidence: The evidence to report.
+
+    Returns:
+        Rows of text.
     """
     slices = [(row, _slice_change(row)) for row in evidence.evaluation.slices]
     ordered = sorted(slices, key=lambda pair: math.inf if pair[1] is None else pair[1])
@@ -149,7 +184,14 @@ def _slice_change(row: dict[str, Any]) -> float | None:
 
 
 def gate_rows(evidence: Evidence) -> list[tuple[GateResult, str]]:
-    """Return every gate with its verdict in words; what blocks comes first."""
+    """Return every gate with its verdict for display; blocking gates come first.
+
+    Args:
+        evidence: The evidence to report.
+
+    Returns:
+        Pairs of result and verdict.
+    """
     order = {"fail": 0, "not_enough_evidence": 1, "pass": 2, "not_applicable": 3}
     rows = sorted(evidence.gates, key=lambda gate: (order.get(gate.verdict, 0), not gate.hard))
     return [(gate, verdict_name(gate)) for gate in rows]
@@ -186,7 +228,14 @@ def candidate_rows(candidates: Sequence[Candidate], metric: str) -> list[tuple[s
 
 
 def data_rows(evidence: Evidence) -> list[tuple[str, str, str, str]]:
-    """Return table, version, rows and content hash of the data."""
+    """Return table, version, rows and content hash of the data.
+
+    Args:
+        evidence: The evidence to report.
+
+    Returns:
+        One row per table; the hash has 16 characters.
+    """
     return [
         (table.table, str(table.version), f"{table.rows:,}", table.content_hash[:16])
         for table in evidence.data
@@ -194,7 +243,14 @@ def data_rows(evidence: Evidence) -> list[tuple[str, str, str, str]]:
 
 
 def importance_rows(evidence: Evidence) -> list[tuple[str, str, str, str]]:
-    """Return rank, feature, mean |SHAP| and the champion's rank of the most important features."""
+    """Return rank, feature, mean |SHAP| and the champion's rank of the most important features.
+
+    Args:
+        evidence: The evidence to report.
+
+    Returns:
+        Rows of text; empty when the challenger was not explained.
+    """
     challenger, champion = evidence.evaluation.explanation, evidence.evaluation.champion_explanation
     if challenger is None:
         return []

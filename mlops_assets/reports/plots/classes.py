@@ -9,7 +9,14 @@ from mlops_assets.reports.plots.figure import BLUE, GRAY, GREEN, ORANGE, RED, SK
 
 
 def confusion(scored: Scored) -> bytes:
-    """Draw counts of true against predicted classes, shaded by share of the true class."""
+    """Draw counts of true against predicted classes, shaded by share of the true class.
+
+    Args:
+        scored: Truth and predictions of the holdout.
+
+    Returns:
+        PNG file.
+    """
     size = len(scored.classes)
     counts = np.zeros((size, size))
     usable = (scored.truth >= 0) & (scored.predicted >= 0)
@@ -32,7 +39,15 @@ def confusion(scored: Scored) -> bytes:
 
 
 def calibration(scored: Scored, bins: int = 10) -> bytes:
-    """Draw the observed share of a class against its predicted probability (a reliability diagram)."""
+    """Draw the observed share of a class against its predicted probability (a reliability diagram).
+
+    Args:
+        scored: Truth and predictions of the holdout.
+        bins: Number of equal bins of the predicted probability.
+
+    Returns:
+        PNG file.
+    """
     figure, axes = new_figure("Are the probabilities right? (holdout)", 5.6, 4.8)
     axes.plot([0, 1], [0, 1], color=GRAY, linestyle=":", label="perfect")
     probabilities = scored.probabilities if scored.probabilities is not None else np.empty((0, 0))

@@ -19,7 +19,16 @@ MAX_POINTS: Final = 1_200
 
 
 def new_figure(title: str, width: float = 7.0, height: float = 4.2) -> tuple[Figure, Axes]:
-    """Return a figure with one pair of axes under a title; width and height in inches."""
+    """Return a figure with one pair of axes under a title.
+
+    Args:
+        title: Title of the plot.
+        width: Width in inches.
+        height: Height in inches.
+
+    Returns:
+        Figure and axes, drawn without a display.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
@@ -32,7 +41,14 @@ def new_figure(title: str, width: float = 7.0, height: float = 4.2) -> tuple[Fig
 
 
 def png(figure: Figure) -> bytes:
-    """Return the drawn figure as PNG with 96 colors, which keeps it small."""
+    """Return the drawn figure as PNG with 96 colors, which keeps it small.
+
+    Args:
+        figure: The figure.
+
+    Returns:
+        PNG file.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
@@ -45,5 +61,13 @@ def png(figure: Figure) -> bytes:
 
 
 def thinned(count: int, max_rows: int = MAX_POINTS) -> Any:
-    """Return indices of at most `max_rows` of `count` rows, evenly spaced."""
+    """Return indices of at most `max_rows` of `count` rows, evenly spaced.
+
+    Args:
+        count: Number of rows.
+        max_rows: Largest number of indices.
+
+    Returns:
+        Indices in ascending order, int64.
+    """
     return np.arange(count) if count <= max_rows else np.linspace(0, count - 1, max_rows).astype(int)

@@ -24,6 +24,14 @@ def metric_bars(challenger: Metrics, champion: Metrics | None, naive: Metrics | 
 
     A bar has the sign of its metric and shows its value; one longer than `LONGEST_BAR` is cut there. A metric has no
     bars where the reference is 0 or was not measured.
+
+    Args:
+        challenger: Value by metric.
+        champion: Value by metric; None without a champion.
+        naive: Value by metric of the naive baseline; None without one.
+
+    Returns:
+        PNG file.
     """
     candidates = {"challenger": challenger, "champion": champion, "naive baseline": naive}
     measured = {owner: metrics for owner, metrics in candidates.items() if metrics}

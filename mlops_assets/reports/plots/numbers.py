@@ -20,7 +20,15 @@ def _interval_name(scored: Scored) -> str:
 
 
 def predicted_against_actual(scored: Scored, target: str) -> bytes:
-    """Draw each holdout row as a point, some of them with their interval; on the diagonal, predictions are perfect."""
+    """Draw each holdout row as a point, some of them with their interval; on the diagonal, predictions are perfect.
+
+    Args:
+        scored: Truth and predictions of the holdout.
+        target: Name of the target column.
+
+    Returns:
+        PNG file.
+    """
     figure, axes = new_figure(f"Predicted against actual {target}, holdout", 5.6, 5.0)
     rows = thinned(scored.truth.size)
     if scored.bounds is not None:
@@ -43,7 +51,16 @@ def predicted_against_actual(scored: Scored, target: str) -> bytes:
 
 
 def residuals_over_time(scored: Scored, when: Sequence[Any] | None, target: str) -> bytes:
-    """Draw the error of each holdout row in order, with its running mean."""
+    """Draw the error of each holdout row in order, with its running mean.
+
+    Args:
+        scored: Truth and predictions of the holdout.
+        when: Instants of the rows; None for their order.
+        target: Name of the target column.
+
+    Returns:
+        PNG file.
+    """
     figure, axes = new_figure(f"Error over time (predicted - actual {target}), holdout", 7.6, 3.8)
     error = scored.predicted - scored.truth
     rows = thinned(error.size)

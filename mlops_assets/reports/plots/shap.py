@@ -21,7 +21,14 @@ def _top(shap: ShapValues) -> Any:
 
 
 def shap_bar(shap: ShapValues) -> bytes:
-    """Draw the mean absolute SHAP value of the features, largest first."""
+    """Draw the mean absolute SHAP value of the features, largest first.
+
+    Args:
+        shap: SHAP values, shape (rows, features), with base values and inputs.
+
+    Returns:
+        PNG file.
+    """
     top = _top(shap)[::-1]
     figure, axes = new_figure(
         f"What moves the predictions (SHAP, {shap.values.shape[0]} rows)", 7.0, 1.4 + 0.3 * top.size
@@ -33,7 +40,15 @@ def shap_bar(shap: ShapValues) -> bytes:
 
 
 def shap_summary(shap: ShapValues, seed: int = 0) -> bytes:
-    """Draw a beeswarm: one point per row and feature, colored by the feature's value."""
+    """Draw a beeswarm: one point per row and feature, colored by the feature's value.
+
+    Args:
+        shap: SHAP values, shape (rows, features), with base values and inputs.
+        seed: Seed of the vertical jitter.
+
+    Returns:
+        PNG file.
+    """
     top = _top(shap)[::-1]
     figure, axes = new_figure(
         "How each feature moves the predictions (SHAP summary)", 7.4, 1.6 + 0.34 * top.size
@@ -73,7 +88,15 @@ def _offsets(values: Floats, seed: int) -> Floats:
 
 
 def shap_waterfall(shap: ShapValues, row: int) -> bytes:
-    """Draw one row: from the base value, feature by feature, to the prediction."""
+    """Draw one row: from the base value, feature by feature, to the prediction.
+
+    Args:
+        shap: SHAP values, shape (rows, features), with base values and inputs.
+        row: Index into the rows of `shap`.
+
+    Returns:
+        PNG file.
+    """
     order = np.argsort(-np.abs(shap.values[row]), kind="stable")
     shown, rest = order[:MAX_FEATURES], order[MAX_FEATURES:]
     inputs = shap.inputs[row]
@@ -101,7 +124,15 @@ def shap_waterfall(shap: ShapValues, row: int) -> bytes:
 
 
 def shap_force(shap: ShapValues, row: int) -> bytes:
-    """Draw one row on one line: what raises the prediction and what lowers it."""
+    """Draw one row on one line: what raises the prediction and what lowers it.
+
+    Args:
+        shap: SHAP values, shape (rows, features), with base values and inputs.
+        row: Index into the rows of `shap`.
+
+    Returns:
+        PNG file.
+    """
     figure, axes = new_figure("One prediction: what raises and what lowers it (SHAP force)", 7.6, 2.3)
     prediction = float(shap.base[row] + shap.values[row].sum())
     for sign, color in ((1, RED), (-1, BLUE)):
