@@ -40,7 +40,14 @@ DEFAULT_CONFIDENCE = 0.95
 
 
 def measured(spec: ModelSpec) -> tuple[str, ...]:
-    """Return the names of the metrics that are measured: the primary, the others, and those of the gates."""
+    """Return the names of the metrics that are measured: the primary, the others, and those of the gates.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        Names without repetition.
+    """
     of_gates = [getattr(gate, "metric", None) for gate in spec.gates]
     return tuple(
         dict.fromkeys([spec.evaluation.primary, *spec.evaluation.also, *(name for name in of_gates if name)])
@@ -48,13 +55,30 @@ def measured(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def measure(spec: ModelSpec, predictor: Predictor, frame: pl.DataFrame) -> Metrics:
-    """Compute all metrics of one model on one part."""
+    """Compute all metrics of one model on one part.
+
+    Args:
+        spec: The model file.
+        predictor: The model.
+        frame: Rows of one part.
+
+    Returns:
+        Value by metric; NaN where a metric cannot be computed.
+    """
     scored = score(spec, predictor, in_order(spec, frame))
     return metrics_of(spec, scored)
 
 
 def metrics_of(spec: ModelSpec, scored: Scored) -> Metrics:
-    """Compute all metrics of scored rows."""
+    """Compute all metrics of scored rows.
+
+    Args:
+        spec: The model file.
+        scored: Truth and predictions.
+
+    Returns:
+        Value by metric; NaN where a metric cannot be computed.
+    """
     return {name: METRICS[name].measure(scored) for name in measured(spec)}
 
 
@@ -144,7 +168,17 @@ def _notes(
 def classes_of(
     spec: ModelSpec, split: Split, challenger: Predictor, champion: Predictor | None
 ) -> tuple[str, ...]:
-    """Return every class that the rows or the models know, in the order of their codes; empty for numbers."""
+    """Return every class that the rows or the models know, in the order of their codes; empty for numbers.
+
+    Args:
+        spec: The model file.
+        split: Train, validation and test rows.
+        challenger: The new model.
+        champion: The model in production; None without one.
+
+    Returns:
+        Names of the classes.
+    """
     if spec.problem != "classification":
         return ()
     target = pl.concat([truth_column(spec, split.part(part)) for part in PARTS])
@@ -159,7 +193,18 @@ def score_parts(
     *,
     model_name: str = "the model",
 ) -> dict[Part, Scored]:
-    """Score one model on every part, with the classes and the naive forecast of the baseline."""
+    """Score one model on every part, with the classes and the naive forecast of the baseline.
+
+    Args:
+        spec: The model file.
+        predictor: The model.
+        split: Train, validation and test rows.
+        naive_baseline: Result of `baseline`.
+        model_name: Name of the model in error texts.
+
+    Returns:
+        Truth and predictions by part.
+    """
     return {
         part: score(
             spec,
@@ -174,7 +219,14 @@ def score_parts(
 
 
 def missing(scored: Scored) -> int:
-    """Count predictions that are not finite (or not a known class)."""
+    """Count predictions that are not finite (or not a known class).
+
+    Args:
+        scored: Truth and predictions.
+
+    Returns:
+        Number of rows.
+    """
     known = scored.predicted >= 0 if scored.classes else np.isfinite(scored.predicted)
     bad = ~known
     if scored.probabilities is not None:

@@ -44,9 +44,17 @@ class Baseline:
 
 
 def baseline(spec: ModelSpec, split: Split, classes: tuple[str, ...] = ()) -> Baseline:
-    """Return the best naive predictions on the validation part; the first, simplest one when there is no telling.
+    """Return the best naive baseline on the validation part; the simplest one when none has a finite value.
 
-    Numbers are weighed by MAE, classes by the primary metric. classes: those of the problem, in the order of codes.
+    Baselines of numbers are ranked by MAE, those of classes by the primary metric.
+
+    Args:
+        spec: The model file.
+        split: Train, validation and test rows.
+        classes: Names of the classes, in the order of their codes.
+
+    Returns:
+        The baseline with its predictions by part, and those of all others.
     """
     metric = spec.evaluation.primary if spec.problem == "classification" else "mae"
     by_name = {

@@ -148,7 +148,14 @@ def _groups(names: tuple[str, ...]) -> dict[str, list[int]]:
 
 
 def ranking(values: ShapValues) -> Explanation:
-    """Return the mean absolute SHAP value per feature, largest first."""
+    """Return the mean absolute SHAP value per feature, largest first.
+
+    Args:
+        values: SHAP values.
+
+    Returns:
+        Features with their sizes, and the method.
+    """
     sizes = np.abs(values.values).mean(axis=0) if values.values.size else np.zeros(len(values.names))
     order = np.argsort(-sizes, kind="stable")
     ranked = tuple((values.names[index], float(sizes[index])) for index in order)
@@ -159,6 +166,10 @@ def importance_correlation(challenger: Explanation | None, champion: Explanation
     """Compute the Spearman correlation of two rankings over the features of either; absent ones count 0.
 
     Constant importances, as of a single feature, agree when they are the same feature.
+
+    Args:
+        challenger: Ranking of the new model; None when it was not explained.
+        champion: Ranking of the model in production; None when it was not explained.
 
     Returns:
         The correlation from -1 to 1; None without two rankings.

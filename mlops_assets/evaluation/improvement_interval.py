@@ -150,7 +150,15 @@ def _influence(statistic: object, sums: Floats) -> Floats:
 
 
 def student_quantile(probability: float, freedom: int) -> float:
-    """Quantile of Student's t above the median, with SciPy imported only here."""
+    """Return a quantile of Student's t distribution above the median.
+
+    Args:
+        probability: Probability, from 0.5 to below 1.
+        freedom: Degrees of freedom, from 1.
+
+    Returns:
+        The quantile.
+    """
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, probability))

@@ -31,7 +31,15 @@ def widen_by_mcnemar(
 
 
 def mcnemar(won: int, lost: int) -> float:
-    """Two-sided exact p-value that rows of disagreement are won and lost by the toss of a coin."""
+    """Return the exact two-sided p-value of McNemar's test (McNemar 1947): discordant rows are won by chance.
+
+    Args:
+        won: Rows that only the challenger classifies correctly.
+        lost: Rows that only the champion classifies correctly.
+
+    Returns:
+        0 to 1; 1 when both are equal.
+    """
     from scipy.special import bdtr
 
     return 1.0 if won == lost else min(1.0, 2.0 * float(bdtr(min(won, lost), won + lost, 0.5)))

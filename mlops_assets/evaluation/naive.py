@@ -30,30 +30,61 @@ Naive = dict[Part, NaivePrediction]
 
 
 def mean(spec: ModelSpec, split: Split) -> Naive:
-    """Return the mean of the training part."""
+    """Return the mean of the training part.
+
+    Args:
+        spec: The model file.
+        split: Train, validation and test rows.
+
+    Returns:
+        Predictions by part.
+    """
     middle = _mean(spec, split)
     return {part: NaivePrediction(np.full(split.part(part).height, middle)) for part in PARTS}
 
 
 def last_value(spec: ModelSpec, split: Split) -> Naive:
-    """Return the target's value at the row's own instant, or the last one known where that is missing.
+    """Predict the target's value at the row's own instant, or the last known one where that is missing.
 
-    The rows' own targets lie `horizon` ahead and were not known then. A frame that does not carry the value of now is
-    given the target of the row before. Where nothing was known, the mean of the training part.
+    The rows' own targets lie `horizon` ahead and were not known then. A table without the present value uses
+    the target of the row before. Where nothing was known, the mean of the training part.
+
+    Args:
+        spec: The model file.
+        split: Train, validation and test rows.
+
+    Returns:
+        Predictions by part.
     """
     return _parted(_persistence(spec, split), "last_")
 
 
 def multiple(season: timedelta, horizon: timedelta | None) -> timedelta:
-    """Return the shortest whole number of seasons that reaches back to an instant already known."""
+    """Return the smallest multiple of the season that reaches back to an instant already known.
+
+    Args:
+        season: Length of the season.
+        horizon: Horizon of the forecast; None for no forecast.
+
+    Returns:
+        A duration of at least one season.
+    """
     ahead = horizon or timedelta(0)
     return season * max(1, -(-ahead // season))
 
 
 def season_before(spec: ModelSpec, split: Split, season: timedelta) -> Naive:
-    """Return the value of the same entity a whole number of seasons before; else the last one known.
+    """Predict the value of the same entity a whole number of seasons before; else the last known one.
 
-    A row at t forecasts t + horizon; the answer is the newest value at t + horizon - k x season that was known at t.
+    A row at t forecasts t + horizon, by the newest value at t + horizon - k x season that was known at t.
+
+    Args:
+        spec: The model file.
+        split: Train, validation and test rows.
+        season: Length of the season.
+
+    Returns:
+        Predictions by part.
     """
     rows, keys = _persistence(spec, split), _keys(spec)
     at, ahead = keys[0], spec.features.horizon or timedelta(0)
@@ -68,17 +99,34 @@ def season_before(spec: ModelSpec, split: Split, season: timedelta) -> Naive:
 
 
 def majority(spec: ModelSpec, split: Split, classes: tuple[str, ...]) -> Naive:
-    """Return the most frequent class of the training part, with the training shares as probabilities."""
+    """Predict the most frequent class of the training part, with the training proportions as probabilities.
+
+    Args:
+        spec: The model file.
+        split: Train, validation and test rows.
+        classes: Names of the classes, in the order of their codes.
+
+    Returns:
+        Predictions by part.
+    """
     shares = _shares(codes(truth_column(spec, split.train), classes), len(classes))
     return {part: _most_probable(np.tile(shares, (split.part(part).height, 1))) for part in PARTS}
 
 
 def previous_label(spec: ModelSpec, split: Split, classes: tuple[str, ...]) -> Naive:
-    """Return what most often follows the previous class of the same entity: a Markov chain of first order.
+    """Predict the most frequent successor of the entity's previous class: a Markov chain of first order.
 
-    Shares given the previous class are counted on the training part; one row with the shares of all is added to each
-    count, so that what never happened is not impossible. The previous class is that of the last earlier instant, the
-    same for all rows of one instant; a first row is given the shares of all.
+    Transition probabilities are counted on the training part; one row with the overall proportions is added
+    to each count, so that no class is impossible. The previous class is that of the last earlier instant, the
+    same for all rows of one instant; a first row uses the overall proportions.
+
+    Args:
+        spec: The model file.
+        split: Train, validation and test rows.
+        classes: Names of the classes, in the order of their codes.
+
+    Returns:
+        Predictions by part.
     """
     rows = _stacked(spec, split, [*_keys(spec), spec.target])
     rows = rows.with_columns(code_=pl.Series(codes(rows[spec.target], classes)))

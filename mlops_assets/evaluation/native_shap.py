@@ -150,7 +150,14 @@ def tree_explainer(native: Any, rows: Floats) -> Explainer | None:
 
 
 def count_leaf_values(native: Any) -> int:
-    """Return nodes x outputs of a tree or forest of scikit-learn; 0 for models without trees."""
+    """Return nodes x outputs of a tree or forest of scikit-learn, which sets the cost of exact SHAP.
+
+    Args:
+        native: The estimator.
+
+    Returns:
+        The number; 0 for models without trees.
+    """
     estimators = getattr(native, "estimators_", [native])
     trees = [getattr(one, "tree_", None) for one in np.ravel(np.asarray(estimators, dtype=object))]
     return sum(int(tree.value.size) for tree in trees if tree is not None)

@@ -25,7 +25,14 @@ MOST_ALONE: Final = 2_000
 
 
 def block_length(series: Floats) -> float:
-    """Length of blocks that suits the autocorrelation of a series, at least 1 (shape (n,), in order of time)."""
+    """Return the block length that suits the autocorrelation of a series (Politis and White 2004; Patton et al. 2009).
+
+    Args:
+        series: Values in order of time, shape (n,).
+
+    Returns:
+        At least 1, in rows.
+    """
     n = series.size
     if n < 4 or not np.isfinite(series).all() or np.ptp(series) == 0:
         return 1.0
@@ -52,7 +59,15 @@ def block_length(series: Floats) -> float:
 
 
 def sums_by(clusters: NDArray[np.int64] | None, pieces: Floats) -> Floats:
-    """Sum pieces (rows, k) per cluster; None: every row for itself. Clusters count from 0, in order."""
+    """Sum the influence contributions per cluster.
+
+    Args:
+        clusters: Cluster of each row, int64 from 0 in ascending order; None: every row is a cluster.
+        pieces: Contributions, shape (rows, k).
+
+    Returns:
+        Shape (clusters, k).
+    """
     if clusters is None:
         return pieces
     total = np.zeros((int(clusters.max()) + 1, pieces.shape[1]))
@@ -61,7 +76,15 @@ def sums_by(clusters: NDArray[np.int64] | None, pieces: Floats) -> Floats:
 
 
 def joined(sums: Floats, most: int) -> Floats:
-    """Neighbouring clusters added together until there are at most `most`, all of one size but the last."""
+    """Add neighboring clusters until there are at most `most`, all of one size except the last.
+
+    Args:
+        sums: Sums per cluster, shape (clusters, k), in order of time.
+        most: Largest number of clusters.
+
+    Returns:
+        Shape (at most `most`, k).
+    """
     n = sums.shape[0]
     if n <= most:
         return sums
@@ -70,7 +93,17 @@ def joined(sums: Floats, most: int) -> Floats:
 
 
 def resample(sums: Floats, length: int, rng: np.random.Generator, resamples: int = RESAMPLES) -> Floats:
-    """Totals of `resamples` circular block resamples, shape (resamples, k)."""
+    """Return the totals of circular block resamples (Politis and Romano 1992).
+
+    Args:
+        sums: Sums per cluster, shape (clusters, k), in order of time.
+        length: Block length, in clusters.
+        rng: Source of random numbers.
+        resamples: Number of resamples.
+
+    Returns:
+        Shape (resamples, k).
+    """
     n, k = sums.shape
     whole, rest = divmod(n, length)
     starts = rng.integers(0, n, (resamples, whole + (rest > 0)))

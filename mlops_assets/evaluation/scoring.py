@@ -22,7 +22,15 @@ UNKNOWN: Final = -1.0
 
 
 def in_order(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows in the order of time (then entity); unchanged where the model file names no timestamp."""
+    """Return the rows in the order of time (then entity); unchanged where the model file names no timestamp.
+
+    Args:
+        spec: The model file.
+        frame: Rows with target and features.
+
+    Returns:
+        The same rows.
+    """
     keys = [key for key in (spec.timestamp, spec.entity) if key and key in frame.columns]
     return frame.sort(keys, maintain_order=True) if keys else frame
 
@@ -92,6 +100,13 @@ def score(
 def truth_column(spec: ModelSpec, frame: pl.DataFrame) -> pl.Series:
     """Return the target of a feature frame.
 
+    Args:
+        spec: The model file.
+        frame: Rows with target and features.
+
+    Returns:
+        The target column.
+
     Raises:
         DataError: If the column is missing.
     """
@@ -101,13 +116,28 @@ def truth_column(spec: ModelSpec, frame: pl.DataFrame) -> pl.Series:
 
 
 def numbers(series: pl.Series) -> Floats:
-    """Return a column as float64; nulls and text that is no number become NaN."""
+    """Return a column as float64; nulls and text that is not a number become NaN.
+
+    Args:
+        series: A column.
+
+    Returns:
+        Shape (n,).
+    """
     cast = series.cast(pl.Float64, strict=False)
     return np.asarray(cast.fill_null(float("nan")).to_numpy(), dtype=np.float64)
 
 
 def codes(series: pl.Series, classes: Sequence[str]) -> Floats:
-    """Return labels as indices in `classes`; unknown labels are UNKNOWN, missing ones NaN."""
+    """Return labels as indices in `classes`; unknown labels are UNKNOWN, missing ones NaN.
+
+    Args:
+        series: Labels of any type.
+        classes: Names of the classes, in the order of their codes.
+
+    Returns:
+        Float64, shape (n,).
+    """
     code_of = {_plain(name): float(index) for index, name in enumerate(classes)}
     named = class_labels(series)
     known = {label: code_of.get(_plain(label), UNKNOWN) for label in named.drop_nulls().unique().to_list()}
@@ -116,7 +146,16 @@ def codes(series: pl.Series, classes: Sequence[str]) -> Floats:
 
 
 def known_classes(spec: ModelSpec, target: pl.Series, *predictors: Predictor) -> tuple[str, ...]:
-    """Return every class that the rows or the models know, sorted; the positive one last if the model file names it."""
+    """Return every class that the rows or the models know, sorted; the positive one last if the model file names it.
+
+    Args:
+        spec: The model file.
+        target: The target of the rows.
+        *predictors: Models whose classes count too.
+
+    Returns:
+        Names of the classes.
+    """
     by_text = {_plain(label): label for label in class_labels(target).drop_nulls().unique().to_list()}
     by_text |= {_plain(label): label for predictor in predictors for label in predictor.classes}
     ordered = sorted(by_text.values(), key=label_order)

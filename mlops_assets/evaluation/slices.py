@@ -74,7 +74,14 @@ def _value(metric: str, scored: Scored | None, mask: np.ndarray[tuple[int], np.d
 
 
 def labeled(series: pl.Series) -> pl.Series:
-    """Return a column as text labels of its slices."""
+    """Return a column as text labels of its slices: values, quartiles of many numbers, or periods of time.
+
+    Args:
+        series: A column.
+
+    Returns:
+        Text, null where the value is missing.
+    """
     if series.dtype.is_temporal():
         return _periods(series.cast(pl.Datetime("us")))
     if series.dtype.is_numeric() and series.n_unique() > MAX_VALUES:

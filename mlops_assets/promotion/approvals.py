@@ -54,7 +54,17 @@ def with_people(
     waivers: Sequence[WaiverRecord],
     now: datetime | None,
 ) -> tuple[tuple[GateResult, ...], str]:
-    """Return the answers after people spoke, and what to add to the reason (empty when nobody did)."""
+    """Return the results after approvals and waivers, and what they add to the reason.
+
+    Args:
+        results: Results of the gates as recorded.
+        approval: A person's verdict on the evidence; None without one.
+        waivers: Waivers of the model's gates.
+        now: Present time, with a zone; None counts nothing as expired.
+
+    Returns:
+        Results in the same order; text that begins with '; ', or '' when people changed nothing.
+    """
     remarks: list[str] = []
     standing: list[GateResult] = []
     for result in results:
@@ -71,7 +81,17 @@ def waiting(
     waivers: Sequence[WaiverRecord],
     now: datetime | None,
 ) -> bool:
-    """Return whether nothing but a person's verdict is missing, and nobody has given one."""
+    """Return whether only a person's verdict is missing, and nobody has given one.
+
+    Args:
+        results: Results of the gates as recorded.
+        approval: A person's verdict on the evidence; None without one.
+        waivers: Waivers of the model's gates.
+        now: Present time, with a zone; None counts nothing as expired.
+
+    Returns:
+        True when every gate that blocks waits for a person.
+    """
     standing, _ = with_people(results, None, waivers, now)
     short = [one for one in standing if one.verdict not in ("pass", "not_applicable")]
     asks = all(one.kind in SETTLED_BY_PEOPLE and one.verdict == "not_enough_evidence" for one in short)

@@ -16,9 +16,13 @@ from mlops_assets.artifacts import Evidence, GateResult, Metrics, Part
 
 
 def finite(value: object) -> float | None:
-    """Return the value as a finite float, or None for everything else.
+    """Return the value as a finite float.
 
-    That is missing, NaN, infinite, text, true, or too large.
+    Args:
+        value: Any value of a record.
+
+    Returns:
+        The float; None for missing, NaN, infinite, text, booleans, or an integer too large.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -30,12 +34,28 @@ def finite(value: object) -> float | None:
 
 
 def metric_on(metrics: Mapping[Part, Metrics] | None, part: Part, metric: str) -> float | None:
-    """Return a metric of one part, or None when it is not a finite number."""
+    """Return a metric of one part.
+
+    Args:
+        metrics: Value by metric, by part; None when nothing was measured.
+        part: `train`, `validation` or `test`.
+        metric: Name of the metric.
+
+    Returns:
+        The value, or None when it is missing or not finite.
+    """
     return finite(((metrics or {}).get(part) or {}).get(metric))
 
 
 def stored(value: object) -> JsonValue:
-    """Return a number as it may stand in a record; what is no finite number becomes its name."""
+    """Return a number in the form that a record can store.
+
+    Args:
+        value: Any value.
+
+    Returns:
+        The number; a value that is not finite as its name ('nan').
+    """
     number = finite(value)
     if number is not None:
         return number
@@ -43,32 +63,86 @@ def stored(value: object) -> JsonValue:
 
 
 def raw(metrics: Mapping[Part, Metrics] | None, part: Part, metric: str) -> Any:
-    """Return what stands in the record for a metric, whatever it is."""
+    """Return the recorded value of a metric, whatever it is.
+
+    Args:
+        metrics: Value by metric, by part; None when nothing was measured.
+        part: `train`, `validation` or `test`.
+        metric: Name of the metric.
+
+    Returns:
+        The value, or 'missing'.
+    """
     return ((metrics or {}).get(part) or {}).get(metric, "missing")
 
 
 def passed(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
-    """Return the question is answered yes."""
+    """Create the result 'pass'.
+
+    Args:
+        kind: Type of the gate.
+        reason: Sentence for people: what was measured and the limit.
+        **numbers: Measurements for the record, by name.
+
+    Returns:
+        The result; `evaluate` adds the gate's name.
+    """
     return GateResult("", kind, "pass", reason, numbers)
 
 
 def failed(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
-    """Answered no, and nothing is wrong: the champion stays."""
+    """Create the result 'fail' without a hard failure: the champion stays.
+
+    Args:
+        kind: Type of the gate.
+        reason: Sentence for people: what was measured and the limit.
+        **numbers: Measurements for the record, by name.
+
+    Returns:
+        The result.
+    """
     return GateResult("", kind, "fail", reason, numbers)
 
 
 def hard_failure(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
-    """Answered no because something is wrong: the challenger is refused."""
+    """Create the result of a hard failure: something is wrong, and the challenger is refused.
+
+    Args:
+        kind: Type of the gate.
+        reason: Sentence for people: what was measured and the limit.
+        **numbers: Measurements for the record, by name.
+
+    Returns:
+        The result.
+    """
     return GateResult("", kind, "fail", reason, numbers, hard=True)
 
 
 def inconclusive(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
-    """Return the rows do not suffice to answer: the champion stays."""
+    """Create the result 'not_enough_evidence': the champion stays.
+
+    Args:
+        kind: Type of the gate.
+        reason: Sentence for people: what was measured and the limit.
+        **numbers: Measurements for the record, by name.
+
+    Returns:
+        The result.
+    """
     return GateResult("", kind, "not_enough_evidence", reason, numbers)
 
 
 def not_applicable(kind: str, reason: str, **numbers: JsonValue) -> GateResult:
-    """Return the question has no meaning here; neither pass nor fail."""
+    """Create the result 'not_applicable', which is neither pass nor fail.
+
+    Args:
+        kind: Type of the gate.
+        reason: Sentence for people: what was measured and the limit.
+        **numbers: Measurements for the record, by name.
+
+    Returns:
+        The result.
+    """
     return GateResult("", kind, "not_applicable", reason, numbers)
 
 
@@ -94,7 +168,15 @@ def few_comparable_rows(kind: str, evidence: Evidence) -> GateResult | None:
 
 
 def without_champion(kind: str, evidence: Evidence) -> GateResult | None:
-    """Return the result of a gate that needs a champion where there is none, or where the record contradicts itself."""
+    """Return the result of a comparison with the champion where there is none, or where the record contradicts itself.
+
+    Args:
+        kind: Type of the gate.
+        evidence: The evidence record.
+
+    Returns:
+        The result, or None when there is a champion that was measured.
+    """
     known, measured = evidence.champion.version is not None, evidence.evaluation.champion is not None
     if known and not measured:
         return hard_failure(kind, f"champion v{evidence.champion.version} was not measured on these rows")
@@ -104,10 +186,24 @@ def without_champion(kind: str, evidence: Evidence) -> GateResult | None:
 
 
 def shown(value: float) -> str:
-    """Return a number for a sentence."""
+    """Format a number for a sentence, with four significant digits.
+
+    Args:
+        value: The number.
+
+    Returns:
+        Text.
+    """
     return f"{value:.4g}"
 
 
 def percent(share: float) -> str:
-    """Return a share for a sentence."""
+    """Format a share for a sentence, in percent.
+
+    Args:
+        share: A share; 0.05 is 5 %.
+
+    Returns:
+        Text, for example '5 %'.
+    """
     return f"{100 * share:.3g} %"

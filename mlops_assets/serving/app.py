@@ -21,7 +21,15 @@ STALLED_SECONDS: Final = 600.0
 
 
 def create_app(champions: Champions, key: str) -> FastAPI:
-    """Return the application over a following set of champions; every route but health and readiness needs the key."""
+    """Return the application over a following set of champions; every route but health and readiness needs the key.
+
+    Args:
+        champions: The champions that serve, which follow the ledger.
+        key: The API key.
+
+    Returns:
+        The FastAPI application.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -86,7 +86,14 @@ class Champions:
             self._thread.join(timeout=10)
 
     def served(self, model: str) -> Served | None:
-        """Return the champion that serves now."""
+        """Return the champion that serves now.
+
+        Args:
+            model: Name of the model.
+
+        Returns:
+            The champion, or None when the model does not serve.
+        """
         return self._served.get(model)
 
     def known(self) -> tuple[str, ...]:
@@ -94,7 +101,14 @@ class Champions:
         return self._known
 
     def is_known(self, model: str) -> bool:
-        """Return whether the model has a version or a model file."""
+        """Return whether the model has a version or a model file.
+
+        Args:
+            model: Name of the model.
+
+        Returns:
+            False for an unknown name, and when the models folder cannot be read.
+        """
         if model in self._known or model in self._served:
             return True
         try:
@@ -103,7 +117,14 @@ class Champions:
             return False
 
     def why_not(self, model: str) -> str:
-        """Return why a model does not serve, in one sentence."""
+        """Return why a model does not serve, in one sentence.
+
+        Args:
+            model: Name of the model.
+
+        Returns:
+            A sentence with the command that helps.
+        """
         if model in self._failures:
             return self._failures[model].reason
         if self._ledger_problem:
@@ -238,6 +259,13 @@ def _verdicts(platform: Platform, champion: Champion) -> dict[str, str]:
 
 
 def describe(error: BaseException) -> str:
-    """Return an error in one bounded line; its type where the message is not one of ours."""
+    """Return an error in one bounded line; its type where the message is not one of ours.
+
+    Args:
+        error: The error.
+
+    Returns:
+        At most 500 characters of message.
+    """
     text = " ".join(str(error).split())[:500]
     return text if isinstance(error, MlopsError) else f"{type(error).__name__}: {text}"

@@ -9,6 +9,7 @@ import asyncio
 import resource
 from typing import Any, Final
 
+from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 HEADER_SECONDS: Final = 10.0
@@ -26,6 +27,7 @@ class BoundedProtocol(H11Protocol):
     header_seconds = HEADER_SECONDS
     limit = most_connections()
 
+    @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept the connection, unless too many are open."""
         self._header_timer: asyncio.TimerHandle | None = None
@@ -35,6 +37,7 @@ class BoundedProtocol(H11Protocol):
             return
         self._await_request()
 
+    @override
     def data_received(self, data: bytes) -> None:
         """Pass data on, and time what is not a whole request yet."""
         super().data_received(data)
@@ -45,6 +48,7 @@ class BoundedProtocol(H11Protocol):
         super().on_response_complete()
         self._await_request()
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop timing."""
         self._cancel_timer()

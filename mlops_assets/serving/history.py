@@ -34,10 +34,17 @@ class History:
     recent: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def before(self, spec: ModelSpec, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return the readings that features of these rows look back at.
+        """Return the readings that features of these rows read.
 
-        Rows after an entity's newest reading need the recent readings only; an earlier row needs the stored data of
-        its own time, as a batch over that time would.
+        Rows after an entity's newest reading need the recent readings only; an earlier row needs the stored
+        data of its own time, as a batch over that time would.
+
+        Args:
+            spec: The model file.
+            rows: Typed rows of the request.
+
+        Returns:
+            Readings in the form of the validated data.
         """
         if self.table is None or self.datasets is None or spec.timestamp is None:
             return self.recent
@@ -52,7 +59,16 @@ class History:
         return self.datasets.read(self.table)
 
     def ages(self, spec: ModelSpec, readings: pl.DataFrame, rows: pl.DataFrame) -> list[float | None]:
-        """Return per row the seconds since the newest reading before it, of its entity; None where there is none."""
+        """Return per row the age of the newest reading before it, of its entity.
+
+        Args:
+            spec: The model file.
+            readings: Result of `before`.
+            rows: Typed rows of the request.
+
+        Returns:
+            Seconds, None where there is no earlier reading; empty for a model without history.
+        """
         if self.table is None or spec.timestamp is None:
             return []
         keys = [name for name in (spec.entity, spec.timestamp) if name is not None]
@@ -75,7 +91,14 @@ class History:
 
 
 def uses_history(spec: ModelSpec) -> bool:
-    """Return whether any feature of the model looks at readings before the row's own."""
+    """Return whether a feature of the model reads rows before its own.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        False without a timestamp.
+    """
     if spec.timestamp is None:
         return False
     keys = {name: ["x"] for name in (spec.entity,) if name is not None}
@@ -85,6 +108,13 @@ def uses_history(spec: ModelSpec) -> bool:
 
 def latest_table(datasets: Datasets, spec: ModelSpec) -> TableVersion:
     """Return the newest version of the model's stored readings.
+
+    Args:
+        datasets: The Delta tables.
+        spec: The model file.
+
+    Returns:
+        The table version.
 
     Raises:
         DataError: There are none: a champion that looks back must not take that for an empty past.
@@ -101,6 +131,13 @@ def latest_table(datasets: Datasets, spec: ModelSpec) -> TableVersion:
 def read_history(datasets: Datasets, spec: ModelSpec) -> History:
     """Return the recent readings of the newest stored version; an empty history where the model uses none.
 
+    Args:
+        datasets: The Delta tables.
+        spec: The model file.
+
+    Returns:
+        The history.
+
     Raises:
         DataError: The model looks back, and the readings are missing or damaged.
     """
@@ -112,6 +149,10 @@ def read_history(datasets: Datasets, spec: ModelSpec) -> History:
 
 def refuse_stale(spec: ModelSpec, ages: list[float | None]) -> None:
     """Refuse rows whose newest earlier reading is older than `validation.freshness` of the model file allows.
+
+    Args:
+        spec: The model file.
+        ages: Result of `History.ages`, in seconds.
 
     Raises:
         DataError: Names the first such row, the age and the limit.

@@ -101,6 +101,12 @@ def _flat(value: Any) -> Any:
 def parse(body: bytes) -> Any:
     """Return the document of a body.
 
+    Args:
+        body: Body of the request.
+
+    Returns:
+        JSON values.
+
     Raises:
         DataError: The body is not UTF-8, not JSON, nested too deeply, or an object has a key twice.
     """
@@ -172,7 +178,16 @@ def _scalar(number: int, name: str, value: Any) -> Value:
 
 
 def shorten(value: object, limit: int = 80, *, quote: bool = True) -> str:
-    """Return a value as a message shows it: quoted, at most `limit` characters, printable."""
+    """Return a value as a message shows it: quoted, at most `limit` characters, printable.
+
+    Args:
+        value: Any value.
+        limit: Largest number of characters.
+        quote: Show the value as Python writes it.
+
+    Returns:
+        One line of text.
+    """
     text = repr(value) if quote else str(value)
     text = text.encode("utf-8", errors="replace").decode()
     return text if len(text) <= limit else f"{text[:limit]}..."

@@ -78,7 +78,14 @@ class Served:
         }
 
     def respond(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """Return the predictions for a request's records; see `predict`."""
+        """Return the predictions for a request's records; see `predict`.
+
+        Args:
+            rows: Records of the request.
+
+        Returns:
+            The response's document.
+        """
         return self.predict(table.frame(self.spec, self.columns, rows))
 
     def predict(self, rows: pl.DataFrame) -> dict[str, Any]:

@@ -51,6 +51,14 @@ class Columns:
 def frame(spec: ModelSpec, columns: Columns, rows: Sequence[Row]) -> pl.DataFrame:
     """Return the needed columns, typed.
 
+    Args:
+        spec: The model file.
+        columns: Names of the columns that are needed and known.
+        rows: Records of the request.
+
+    Returns:
+        One row per record.
+
     Raises:
         DataError: A column is unknown or missing, or a value is not one of its column.
     """

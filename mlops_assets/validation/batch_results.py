@@ -18,7 +18,15 @@ from mlops_assets.validation.rules import Rule
 
 
 def batch_result(rule: Rule, measured: Measurements) -> RuleResult:
-    """Return the result of a rule about the whole batch."""
+    """Return the result of a rule about the whole batch.
+
+    Args:
+        rule: The rule.
+        measured: Measurements of the batch.
+
+    Returns:
+        The result; it fails when there are no rows.
+    """
     if measured.rows == 0 and rule.kind not in ("columns_present", "column_types"):
         return rule_result(rule, passed=False, message="Nothing was checked: there are no rows")
     return BATCH_RULES[rule.kind](rule, measured)

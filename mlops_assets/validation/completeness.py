@@ -33,9 +33,17 @@ class WorstDay:
 
 
 def worst_day(spec: ModelSpec, frame: pl.DataFrame) -> WorstDay | None:
-    """None when no whole day is covered or no step between readings can be told.
+    """Return the day with the smallest share of the expected readings.
 
-    An entity's days run from its own first day to the last day of the whole batch: a sensor that falls silent shows.
+    An entity's days run from its own first day to the last day of the whole batch: a sensor that stops is
+    visible.
+
+    Args:
+        spec: The model file.
+        frame: The readings.
+
+    Returns:
+        The day; None when no whole day is covered or the step between readings is unknown.
     """
     assert spec.timestamp is not None
     entity = pl.lit("") if spec.entity is None else pl.col(spec.entity).cast(pl.String)

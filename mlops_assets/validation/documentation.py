@@ -35,7 +35,15 @@ ul, ol { padding-left: 1.2rem; } a { color: #0b5cad; }
 def write_docs(
     model: str, as_of: datetime, results: Sequence[RuleResult], reports: Mapping[str, Any], folder: Path
 ) -> None:
-    """Build the pages next to the folder, then replace the folder by them."""
+    """Write the pages next to the folder, then replace the folder with them.
+
+    Args:
+        model: Name of the model.
+        as_of: Time of the batch, with a zone.
+        results: Result of each rule.
+        reports: Great Expectations' validation result by title of the page.
+        folder: Folder of the pages.
+    """
     building = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)

@@ -25,9 +25,17 @@ class Moved:
 
 
 def measure(reference: Profile, frame: pl.DataFrame) -> tuple[list[Moved], list[str]]:
-    """Return the divergence of columns that profile and batch share, and why others could not be measured.
+    """Measure how far each column moved from its training distribution.
 
-    Features that are computed later are not in a batch and are left out.
+    Features that are computed later are not in a batch and are omitted.
+
+    Args:
+        reference: The champion's training profile.
+        frame: The readings.
+
+    Returns:
+        Columns with PSI and Kullback-Leibler divergence, largest first; sentences about columns that could
+        not be measured.
     """
     measured: list[Moved] = []
     failed: list[str] = []

@@ -64,9 +64,21 @@ def run(
     reference: Profile | None = None,
     max_rows: int = MAX_ROWS,
 ) -> tuple[RuleResult, ...]:
-    """One answer per rule of the model file, in order; `docs_dir/index.html` shows them. Nothing evaluated fails.
+    """Evaluate every rule of the model file with Great Expectations. A rule that was not evaluated fails.
 
-    Above `max_rows` the rows are a sample of that size, always the same for the same frame, and every message says so.
+    Above `max_rows` the rows are a sample of that size, always the same for the same table, and every message
+    says so.
+
+    Args:
+        spec: The model file.
+        frame: The readings.
+        docs_dir: Folder of the pages; `index.html` is the first.
+        as_of: Time of the batch, with a zone.
+        reference: The champion's training profile; None without a champion.
+        max_rows: Largest number of rows that are evaluated.
+
+    Returns:
+        One result per rule, in order.
     """
     declared = rules(spec)
     sample = frame if frame.height <= max_rows else frame.sample(max_rows, seed=0)
@@ -91,9 +103,14 @@ def run(
 
 
 def questions(rule: Rule, batch: Batch) -> Iterator[Question]:
-    """Yield the expectations that together ask what the rule asks of the rows.
+    """Yield the expectations that together check what the rule checks.
 
-    None when a column is absent or of a wrong type: then nothing can be asked, which is a failure.
+    Args:
+        rule: The rule.
+        batch: Readings with the facts that several rules share.
+
+    Yields:
+        Expectations; none when a column is absent or of a wrong type, which is a failure.
     """
     if rule.kind in _BATCH_QUESTIONS:
         requested = _BATCH_QUESTIONS[rule.kind](batch)

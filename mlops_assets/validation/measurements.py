@@ -33,12 +33,26 @@ class Measurements:
         return self.batch.frame.height
 
     def missing(self, column: str) -> float:
-        """Return the share of a column's values that are missing."""
+        """Return the share of a column's values that are missing.
+
+        Args:
+            column: Name of a column.
+
+        Returns:
+            Share between 0 and 1; the batch must have rows.
+        """
         return float(self.values[f"missing:{column}"]) / self.rows
 
 
 def measurements(batch: Batch) -> dict[str, pl.Expr]:
-    """Return what is to be measured of a batch: expressions by name."""
+    """Return the expressions that measure a batch, so that one polars query computes all.
+
+    Args:
+        batch: Readings with the facts that several rules share.
+
+    Returns:
+        Expression by name.
+    """
     spec, schema = batch.spec, batch.schema
     nan = set(floats(batch))
     expressions: dict[str, pl.Expr] = {}

@@ -18,7 +18,20 @@ def rule_result(
     failed_rows: int = 0,
     samples: tuple[dict[str, JsonValue], ...] = (),
 ) -> RuleResult:
-    """Return the result of one rule."""
+    """Create the result of one rule.
+
+    Args:
+        rule: The rule.
+        passed: Whether the rule is satisfied.
+        message: Sentence for people: the finding and the limit.
+        observed: Measured value; None for none.
+        limit: Limit of the rule; None for none.
+        failed_rows: Number of rows that break the rule.
+        samples: Some of these rows: keys and the columns at fault.
+
+    Returns:
+        The result.
+    """
     return RuleResult(
         rule.name, rule.column, passed, rule.critical, observed, limit, failed_rows, message, samples
     )

@@ -48,12 +48,28 @@ class Batch:
 
 
 def present(name: str, dtype: pl.DataType) -> pl.Expr:
-    """Return the column with NaN as null, so that there is one kind of missing."""
+    """Return the column with NaN as null, so that there is one form of missing.
+
+    Args:
+        name: Name of the column.
+        dtype: Polars type of the column.
+
+    Returns:
+        An expression.
+    """
     return pl.col(name).fill_nan(None) if dtype.is_float() else pl.col(name)
 
 
 def instant(name: str, dtype: pl.DataType) -> pl.Expr:
-    """Return the column as UTC microseconds; times without a zone are UTC."""
+    """Return the column as UTC microseconds; times without a zone are UTC.
+
+    Args:
+        name: Name of the column.
+        dtype: Polars type of the column.
+
+    Returns:
+        An expression of type Datetime('us', 'UTC').
+    """
     column = pl.col(name).cast(pl.Datetime("us", getattr(dtype, "time_zone", None)))
     if getattr(dtype, "time_zone", None) is None:
         return column.dt.replace_time_zone("UTC")
@@ -61,7 +77,15 @@ def instant(name: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def broken(rule: Rule, batch: Batch) -> pl.Expr | str:
-    """Return an expression that is true where a row breaks the rule and never null, or why it cannot be checked."""
+    """Return which rows break the rule.
+
+    Args:
+        rule: The rule.
+        batch: Readings with the facts that several rules share.
+
+    Returns:
+        A boolean expression without nulls, or a sentence why the rule cannot be checked.
+    """
     if rule.column is None:
         check = _OVER_ROWS[rule.kind](batch)
     elif reason := batch.why_not(rule.column):
@@ -73,7 +97,16 @@ def broken(rule: Rule, batch: Batch) -> pl.Expr | str:
 
 
 def columns_of(rule: Rule, batch: Batch, positions: pl.Series) -> tuple[str, ...]:
-    """Return the columns to show for rows that break the rule: keys, and the column or columns at fault."""
+    """Return the columns to show for rows that break the rule: keys and the columns at fault.
+
+    Args:
+        rule: The rule.
+        batch: Readings with the facts that several rules share.
+        positions: Indices of the rows.
+
+    Returns:
+        Names without repetition.
+    """
     at_fault = [rule.column] if rule.column else []
     if rule.kind == "finite":
         some = batch.frame[positions]
@@ -82,7 +115,14 @@ def columns_of(rule: Rule, batch: Batch, positions: pl.Series) -> tuple[str, ...
 
 
 def floats(batch: Batch) -> tuple[str, ...]:
-    """Return the columns used that can hold an infinity or NaN."""
+    """Return the used columns that can contain infinity or NaN.
+
+    Args:
+        batch: Readings with the facts that several rules share.
+
+    Returns:
+        Names of columns.
+    """
     return tuple(name for name in batch.used if batch.schema[name].is_float())
 
 
@@ -145,7 +185,15 @@ def _unique(batch: Batch, name: str, column: pl.Expr) -> pl.Expr | str:  # noqa:
 
 
 def comparable(value: str | float | bool, kind: str | None) -> bool:
-    """Return whether a value written in a model file can equal one of a column of this type."""
+    """Return whether a value of the model file can equal a value of a column of this type.
+
+    Args:
+        value: A value of the model file.
+        kind: Type of the column, as `kind_of`.
+
+    Returns:
+        False for None.
+    """
     if isinstance(value, bool):
         return kind == "boolean"
     if isinstance(value, str):

@@ -31,20 +31,42 @@ class Rule:
 
 
 def rules(spec: ModelSpec) -> tuple[Rule, ...]:
-    """Every rule the model file implies, in the order in which `validate` reports them."""
+    """Return every rule that the model file implies, in the order in which `validate` reports them.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        Rules with unique names.
+    """
     taken: set[str] = set()
     return tuple(_uniquely_named(_rules(spec), taken))
 
 
 def named_columns(spec: ModelSpec) -> tuple[str, ...]:
-    """Columns that must exist because the model file names them, each once, in the order of the file."""
+    """Return the columns that must exist because the model file names them, in the order of the file.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        Names without repetition.
+    """
     names: list[str | None] = [spec.target, spec.timestamp, spec.entity, *source_columns(spec.features)]
     names += [spec.split.group, *spec.validation.columns]
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 def used_columns(spec: ModelSpec, available: Iterable[str]) -> tuple[str, ...]:
-    """Columns that end up in the model: those named, and without `inputs` all others that are not excluded."""
+    """Return the columns that the model uses: those named, and without `inputs` all others that are not excluded.
+
+    Args:
+        spec: The model file.
+        available: Names of the columns of the readings.
+
+    Returns:
+        Names without repetition.
+    """
     available = tuple(available)
     excluded, present = set(spec.features.exclude), set(available)
     used = dict.fromkeys(name for name in named_columns(spec) if name in present)
@@ -54,14 +76,30 @@ def used_columns(spec: ModelSpec, available: Iterable[str]) -> tuple[str, ...]:
 
 
 def missing_limit(spec: ModelSpec, column: str) -> float:
-    """Return the share of missing values that this column must stay below: its own limit, else the section's."""
+    """Return the share of missing values that this column must stay below: its own limit, else the section's.
+
+    Args:
+        spec: The model file.
+        column: Name of a column.
+
+    Returns:
+        Share between 0 and 1.
+    """
     declared = spec.validation.columns.get(column)
     own = declared.max_missing if declared else None
     return spec.validation.max_missing if own is None else own
 
 
 def misses_too_much(share: float, limit: float) -> bool:
-    """'Below 5 %' in words: the limit itself is too much, but 0 % means none and 100 % means any."""
+    """Return whether a share of missing values breaks its limit: the limit itself does, 0 % allows none, 100 % any.
+
+    Args:
+        share: Share of missing values, 0 to 1.
+        limit: Limit, 0 to 1.
+
+    Returns:
+        True when the rule is broken.
+    """
     return share > 0.0 and limit < 1.0 and share >= limit
 
 

@@ -119,7 +119,14 @@ class _Sanitizer(HTMLParser):
 
 
 def sanitize(html: str) -> str:
-    """Return the HTML with known elements and the attributes class, colspan and rowspan only."""
+    """Return the HTML with known elements and the attributes class, colspan and rowspan only.
+
+    Args:
+        html: HTML of any origin.
+
+    Returns:
+        HTML without scripts, styles and links.
+    """
     sanitizer = _Sanitizer()
     sanitizer.feed(html)
     sanitizer.close()

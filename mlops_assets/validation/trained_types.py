@@ -23,7 +23,15 @@ SAMPLE_SHARE: Final = 0.9
 
 
 def type_changes(reference: Profile, batch: Batch) -> list[str]:
-    """Return a sentence for each column whose type of value differs from the champion's training data."""
+    """Return a sentence for each column whose type of value differs from the champion's training data.
+
+    Args:
+        reference: The champion's training profile.
+        batch: Readings with the facts that several rules share.
+
+    Returns:
+        Sentences, in the order of the profile.
+    """
     changes = []
     for name, profile in reference.columns.items():
         dtype = batch.schema.get(name)
@@ -45,6 +53,12 @@ def mostly_numbers(batch: Batch) -> list[str]:
     """Return a sentence for each text column that is used as a feature and is nearly all numbers.
 
     Entities, groups and classes may be named by numbers; so may a column that the model file declares as text.
+
+    Args:
+        batch: Readings with the facts that several rules share.
+
+    Returns:
+        Sentences.
     """
     spec = batch.spec
     names = {spec.entity, spec.timestamp, spec.target, spec.split.group}

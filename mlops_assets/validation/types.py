@@ -25,7 +25,15 @@ _WORDS: Final[dict[Kind, str]] = {
 
 
 def kind_of(dtype: pl.DataType) -> Kind | None:
-    """Return the kind of a polars type; None for nested and other types that no rule understands."""
+    """Return the type of a column in the words of the model file.
+
+    Args:
+        dtype: Polars type of the column.
+
+    Returns:
+        `integer`, `number`, `text`, `boolean`, `timestamp`; None for nested and other types that no rule
+        understands.
+    """
     if dtype.is_integer():
         return "integer"
     if dtype.is_numeric():
@@ -40,7 +48,14 @@ def kind_of(dtype: pl.DataType) -> Kind | None:
 
 
 def wanted_kinds(spec: ModelSpec) -> Iterator[tuple[str, Kind, str]]:
-    """Every demand as (column, kind, why); one column may stand several times."""
+    """Yield the types that the model file demands; one column may occur several times.
+
+    Args:
+        spec: The model file.
+
+    Yields:
+        (column, type, reason).
+    """
     if spec.timestamp is not None:
         yield spec.timestamp, "timestamp", "it is the timestamp"
     if spec.problem != "classification":
@@ -62,15 +77,29 @@ def wanted_kinds(spec: ModelSpec) -> Iterator[tuple[str, Kind, str]]:
 
 
 def value_kind(value: str | int | float | bool) -> Kind:
-    """Return the kind of a value written in a model file; a whole number may stand for any number."""
+    """Return the type of a value of the model file; an integer is a number.
+
+    Args:
+        value: The value.
+
+    Returns:
+        `boolean`, `text` or `number`.
+    """
     return "boolean" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
 
 
 def misfits(spec: ModelSpec, schema: Mapping[str, pl.DataType]) -> dict[str, str]:
-    """Column to sentence, for columns that are there and hold the wrong kind of value.
+    """Return the columns whose values have a wrong type.
 
-    A number column may hold whole numbers; 'integer' accepts a float column here, whose values the rows decide.
-    A column without any value fits every kind: that it is empty is another rule's matter.
+    A number column may contain integers; 'integer' accepts a float column here, because the rows decide. A
+    column without any value has every type: another rule reports that it is empty.
+
+    Args:
+        spec: The model file.
+        schema: Polars type by column.
+
+    Returns:
+        Sentence by column.
     """
     result: dict[str, str] = {}
     for column, kind, why in wanted_kinds(spec):

@@ -71,7 +71,15 @@ def is_beyond(metric: str, challenger: float, limit: float) -> bool:
 
 
 def beats_champion(params: BeatsChampion, evidence: Evidence) -> GateResult:
-    """Rule C3, then the paired test: better by more than `by`, and better at all with `confidence`."""
+    """Compare with the champion: better by more than `by`, and significantly better with `confidence`.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass, fail, not enough evidence, or not applicable without a champion.
+    """
     kind, metric = params.kind, params.metric
     if (missing := without_champion(kind, evidence)) is not None:
         return missing
@@ -172,10 +180,17 @@ def mildest_comparison(
 
 
 def regression_guard(params: RegressionGuard, evidence: Evidence) -> GateResult:
-    """No metric may be worse than the champion's by more than the tolerance.
+    """Check that no metric is worse than the champion's by more than the tolerance.
 
-    Unless named, all measured ones but those that are best at nought (doubling a bias of 0.0001 is no regression) and
-    those that skill does not win (an interval is no worse for being narrower).
+    Without `metrics` it checks all measured ones except those whose best value is 0 (doubling a bias of
+    0.0001 is no regression) and those that do not measure skill (a narrower interval is not better).
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass, fail, or not applicable without a champion.
     """
     kind = params.kind
     if (missing := without_champion(kind, evidence)) is not None:

@@ -26,7 +26,15 @@ from mlops_assets.promotion.gate_results import (
 
 
 def data_quality(params: DataQuality, evidence: Evidence) -> GateResult:
-    """No critical validation rule is open."""
+    """Check that no critical validation rule failed.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass or hard failure.
+    """
     count = finite(evidence.critical_quality_failures)
     if count is None or count < 0:
         return hard_failure(params.kind, "the open critical data checks were not counted")
@@ -36,7 +44,15 @@ def data_quality(params: DataQuality, evidence: Evidence) -> GateResult:
 
 
 def leakage(params: Leakage, evidence: Evidence) -> GateResult:
-    """Return a hard failure for a proof of leakage, 'not enough evidence' for a suspicion: a person must say."""
+    """Check for target leakage: a proof is a hard failure, a suspicion needs a person.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass, hard failure, or not enough evidence.
+    """
     if evidence.leakage:
         return hard_failure(params.kind, f"the target leaks into the features: {'; '.join(evidence.leakage)}")
     if evidence.suspicions:
@@ -45,7 +61,15 @@ def leakage(params: Leakage, evidence: Evidence) -> GateResult:
 
 
 def reproducible(params: Reproducible, evidence: Evidence) -> GateResult:
-    """Everything that training again needs is on record."""
+    """Check that everything needed to train again is on record.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass or fail.
+    """
     gaps = [
         name
         for name, there in {
@@ -67,7 +91,15 @@ def reproducible(params: Reproducible, evidence: Evidence) -> GateResult:
 
 
 def importance_shift(params: ImportanceShift, evidence: Evidence) -> GateResult:
-    """Return the challenger looks at much the same features as the champion."""
+    """Check that challenger and champion rank the features similarly (Spearman correlation of SHAP ranks).
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass, fail, not enough evidence, or not applicable without a champion.
+    """
     if (outcome := without_champion(params.kind, evidence)) is not None:
         return outcome
     if evidence.importance_correlation is None:
@@ -87,12 +119,28 @@ def importance_shift(params: ImportanceShift, evidence: Evidence) -> GateResult:
 
 
 def approval(params: Approval, evidence: Evidence) -> GateResult:
-    """Wait always: a person's verdict binds to the hash of the evidence, so it cannot stand inside it."""
+    """Wait for a person. A verdict is bound to the hash of the evidence, so it cannot be in the evidence.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Always not enough evidence; `with_people` applies the verdict.
+    """
     return inconclusive(params.kind, f"waits for a person to approve version {evidence.version}")
 
 
 def python(params: PythonGate, evidence: Evidence) -> GateResult:
-    """Return a user's own function; what it raises, and any answer but true or false, refuses."""
+    """Call a user's own function; an exception, and any result but true or false, is a hard failure.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        The function's result.
+    """
     module, _, name = params.function.partition(":")
     try:
         user_function = getattr(import_module(module), name)

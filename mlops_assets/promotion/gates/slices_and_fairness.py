@@ -21,7 +21,15 @@ from mlops_assets.promotion.gates.champion import is_beyond, limit_to_keep
 
 
 def slice_guard(params: SliceGuard, evidence: Evidence) -> GateResult:
-    """Every large enough slice is within the limit, and no worse than the champion's there."""
+    """Check that every large enough slice is within the limit, and not worse than the champion's there.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass, fail, hard failure for a slice without a finite value, or not applicable.
+    """
     kind = params.kind
     rows_of_metric = [
         row
@@ -75,7 +83,15 @@ def _within(metric: str, value: float, limit: float) -> bool:
 
 
 def fairness(params: Fairness, evidence: Evidence) -> GateResult:
-    """Difference, ratio and worst group are within bounds for every sensitive column."""
+    """Check that difference, ratio and worst group are within bounds for every sensitive column.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass, fail, or not applicable without a sensitive column.
+    """
     kind = params.kind
     rows = [
         row

@@ -33,7 +33,15 @@ from mlops_assets.promotion.gates.champion import is_beyond, limit_to_beat, mild
 
 
 def metric_at_most(params: MetricAtMost, evidence: Evidence) -> GateResult:
-    """Return the metric is finite and not above the limit."""
+    """Check that the metric is finite and at most the limit.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass or fail; a hard failure for a value that is not finite.
+    """
     value = metric_on(evidence.evaluation.challenger, params.on, params.metric)
     if value is None:
         return _unmeasured(params, evidence)
@@ -46,7 +54,15 @@ def metric_at_most(params: MetricAtMost, evidence: Evidence) -> GateResult:
 
 
 def metric_at_least(params: MetricAtLeast, evidence: Evidence) -> GateResult:
-    """Return the metric is finite and not below the limit."""
+    """Check that the metric is finite and at least the limit.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass or fail; a hard failure for a value that is not finite.
+    """
     value = metric_on(evidence.evaluation.challenger, params.on, params.metric)
     if value is None:
         return _unmeasured(params, evidence)
@@ -59,7 +75,15 @@ def metric_at_least(params: MetricAtLeast, evidence: Evidence) -> GateResult:
 
 
 def beats_baseline(params: BeatsBaseline, evidence: Evidence) -> GateResult:
-    """Return whether the model is better than every naive baseline by more than `by`, and not by chance."""
+    """Check that the model is better than every naive baseline by more than `by`, significantly.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        The result of the hardest baseline.
+    """
     kind, metric = params.kind, params.metric
     value = metric_on(evidence.evaluation.challenger, params.on, metric)
     if value is None:
@@ -120,7 +144,15 @@ def _against(params: BeatsBaseline, rival: Rival, value: float) -> GateResult:
 
 
 def no_missing_predictions(params: NoMissingPredictions, evidence: Evidence) -> GateResult:
-    """Every holdout row has a finite prediction, and the holdout is not empty."""
+    """Check that every holdout row has a finite prediction, and that the holdout is not empty.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass or hard failure.
+    """
     absent, rows = finite(evidence.evaluation.missing_predictions), finite(evidence.evaluation.holdout_rows)
     if absent is None or rows is None or rows < 1 or absent < 0:
         return hard_failure(params.kind, "the predictions on the holdout were not counted")
@@ -131,7 +163,15 @@ def no_missing_predictions(params: NoMissingPredictions, evidence: Evidence) -> 
 
 
 def min_rows(params: MinRows, evidence: Evidence) -> GateResult:
-    """Enough valid readings went in."""
+    """Check that there were enough valid readings.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass or hard failure.
+    """
     rows, least = (
         finite(evidence.training_rows),
         finite(params.rows if params.rows is not None else evidence.min_rows),
@@ -148,7 +188,15 @@ def min_rows(params: MinRows, evidence: Evidence) -> GateResult:
 
 
 def time_limit(params: TimeLimit, evidence: Evidence) -> GateResult:
-    """Training ended in less than the limit."""
+    """Check that training took less than the limit.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass or hard failure.
+    """
     taken = finite(evidence.training_seconds)
     limit = finite(params.limit.total_seconds() if params.limit is not None else evidence.time_limit_seconds)
     if taken is None or limit is None or taken < 0:
@@ -161,9 +209,16 @@ def time_limit(params: TimeLimit, evidence: Evidence) -> GateResult:
 
 
 def latency(params: Latency, evidence: Evidence) -> GateResult:
-    """One row is predicted in less than the limit.
+    """Check that one row is predicted in less than the limit.
 
-    What is too slow on a busy machine is no verdict on the model.
+    A slow measurement on a busy machine is not a verdict on the model.
+
+    Args:
+        params: Parameters of the gate, from the model file.
+        evidence: The evidence record.
+
+    Returns:
+        Pass, fail, or not enough evidence on a busy machine.
     """
     taken = finite(evidence.evaluation.latency_ms)
     if taken is None or taken < 0:
