@@ -53,8 +53,8 @@ def make(rows: int, folder: Path) -> None:
 
 
 def ours(folder: Path) -> Callable[[], pl.DataFrame]:
-    """`features.asof_join`: checks, order of the questions kept."""
-    from mlops_assets.features import asof_join
+    """The as-of join of joined sources: checks, order of the questions kept."""
+    from mlops_assets.readings.sources.asof_join import asof_join
 
     facts, requested = _frames(folder)
     return lambda: asof_join(requested, facts, on="at", by=["unit"])

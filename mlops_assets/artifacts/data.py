@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -42,7 +41,6 @@ class Readings:
     frame: pl.DataFrame
     repairs: tuple[Repair, ...]
     source: str
-    watermark: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

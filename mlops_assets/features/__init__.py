@@ -9,7 +9,6 @@ from mlops_assets.features.building import build
 from mlops_assets.features.catalogue import catalogue
 from mlops_assets.features.columns import clock_names, computed_names, feature_names
 from mlops_assets.features.folds import Fold, expanding, folds_of, k_fold, sliding
-from mlops_assets.features.joins import asof_join
 from mlops_assets.features.kinds import FEATURE_KINDS, Feature
 from mlops_assets.features.leakage import leakage
 from mlops_assets.features.preparation import Preparation, fit_preparation
@@ -25,7 +24,6 @@ __all__ = [
     "Fold",
     "Preparation",
     "SeenRows",
-    "asof_join",
     "autocorrelation_warning",
     "build",
     "catalogue",

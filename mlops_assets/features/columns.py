@@ -11,6 +11,7 @@ from mlops_assets.errors import DataError
 from mlops_assets.features.kinds import FEATURE_KINDS
 from mlops_assets.features.kinds.kind import Role
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import number_columns
 from mlops_assets.model_file.suggestion import did_you_mean
 
 
@@ -119,7 +120,7 @@ def arithmetic(spec: ModelSpec) -> frozenset[str]:
     Returns:
         Names of columns of the readings.
     """
-    return frozenset(name for kind in FEATURE_KINDS.values() for name in kind.arithmetic(spec))
+    return frozenset(column for _, column in number_columns(spec.features))
 
 
 def require(spec: ModelSpec, columns: Iterable[str], *, target: bool) -> None:

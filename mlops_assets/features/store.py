@@ -1,8 +1,8 @@
 """The feature store: Feast's definitions generated from a model file, and its online store written and read.
 
 Comes in: the model file and a feature table built by `build`. Goes out: a Feast repository below a folder, and rows
-from its online store. Offline joins stay with `asof_join`, which gives the same rows in a fraction of time and memory;
-Feast's own is there for those who use it already. Feast is an extra, imported when first needed.
+from its online store. Offline joins stay with `joined` sources, which give the same rows in a fraction of time and
+memory; Feast's own is there for those who use it already. Feast is an extra, imported when first needed.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class FeatureStore:
     def historical(self, keys_and_times: pl.DataFrame, service: str = "training") -> pl.DataFrame:
         """Return Feast's own point-in-time join, in the order of time, then entity.
 
-        Feast omits rows before an entity's first fact; here they come back with nulls, as from `asof_join`.
+        Feast omits rows before an entity's first fact; here they come back with nulls, as from a `joined` source.
 
         Args:
             keys_and_times: Columns entity and timestamp.

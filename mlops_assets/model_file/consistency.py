@@ -12,6 +12,7 @@ from typing import Final
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE, unknown_loss
 from mlops_assets.model_file.document import Path
+from mlops_assets.model_file.features import keys_that_need_a_timestamp
 from mlops_assets.model_file.gates import BeatsBaseline, BeatsChampion, MetricAtLeast, MetricAtMost
 from mlops_assets.model_file.model import ModelSpec
 from mlops_assets.model_file.training import SearchedChoice
@@ -201,20 +202,9 @@ def _columns(spec: ModelSpec) -> Iterator[Finding]:
             else "is for 'problem: forecasting' only",
         )
     yield from _history(spec)
-    needs_time = {
-        "calendar": bool(features.calendar),
-        "cyclical": bool(features.cyclical),
-        "lags": features.lags is not None,
-        "rolling": features.rolling is not None,
-        "differences": features.differences is not None,
-        "holidays": features.holidays is not None,
-        "horizon": features.horizon is not None,
-        "history": features.history is not None,
-    }
     if spec.timestamp is None:
-        for key, used in needs_time.items():
-            if used:
-                yield ("features", key), "needs a 'timestamp' in the model file"
+        for key in keys_that_need_a_timestamp(features):
+            yield ("features", key), "needs a 'timestamp' in the model file"
         if spec.validation.freshness is not None:
             yield ("validation", "freshness"), "needs a 'timestamp' in the model file"
 

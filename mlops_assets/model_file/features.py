@@ -33,6 +33,13 @@ GroupStatistic = Literal["mean", "std", "count"]
 Step = Annotated[int, Field(ge=1, le=10_000)]
 Names = Annotated[tuple[Column, ...], Field(min_length=1)]
 
+NEEDS_NUMBER: Final = "the column must hold numbers"
+NumberColumn = Annotated[Column, NEEDS_NUMBER]
+"""A column that a kind of feature computes with; packages ask for the type (`number_columns`), not for kinds."""
+NumberNames = Annotated[tuple[NumberColumn, ...], Field(min_length=1)]
+NEEDS_TIMESTAMP: Final = "the model file must name a timestamp"
+"""Marks a key of the section whose values come from a row's instant or from earlier rows."""
+
 
 def _country(value: str) -> str:
     import holidays
@@ -59,7 +66,7 @@ class Lags(Section):
 class Rolling(Section):
     """Statistics over true time windows that end at each reading, per entity."""
 
-    columns: Names
+    columns: NumberNames
     windows: Annotated[tuple[Duration, ...], Field(min_length=1)]
     statistics: Annotated[tuple[Statistic, ...], Field(min_length=1)] = ("mean",)
 
@@ -67,7 +74,7 @@ class Rolling(Section):
 class Differences(Section):
     """Change since an earlier reading of the same entity."""
 
-    columns: Names
+    columns: NumberNames
     steps: Annotated[tuple[Step, ...], Field(min_length=1)] = (1,)
 
 
@@ -78,7 +85,7 @@ class History(Section):
     """Distance of two points of the grid; a forecast's horizon is a multiple of it."""
     steps: Annotated[int, Field(ge=2, le=2_000)]
     """Points of the grid, the row's own instant included."""
-    columns: tuple[Column, ...] = ()
+    columns: tuple[NumberColumn, ...] = ()
     """What is looked back at, next to the target of a forecast, which always is."""
 
 
@@ -86,7 +93,7 @@ class Grouped(Section):
     """Statistics of columns over all training rows that share a value of `by`; fitted on the training part only."""
 
     by: Column
-    columns: Names
+    columns: NumberNames
     statistics: Annotated[tuple[GroupStatistic, ...], Field(min_length=1)] = ("mean",)
 
 
@@ -97,22 +104,22 @@ class FeaturesSpec(Section):
     """Columns used as they are; unset means every column but target, timestamp, entity and `exclude`."""
     exclude: tuple[Column, ...] = ()
     """Columns never used as an input."""
-    horizon: Duration | None = None
+    horizon: Annotated[Duration | None, NEEDS_TIMESTAMP] = None
     """For `problem: forecasting`: how far after a reading the value lies that is predicted from it."""
     timezone: Timezone = "UTC"
     """Time zone in which hours, days and holidays are counted."""
-    calendar: tuple[CalendarPart, ...] = ()
-    cyclical: tuple[CyclicalPart, ...] = ()
+    calendar: Annotated[tuple[CalendarPart, ...], NEEDS_TIMESTAMP] = ()
+    cyclical: Annotated[tuple[CyclicalPart, ...], NEEDS_TIMESTAMP] = ()
     """Calendar parts written as sine and cosine."""
-    holidays: Country | None = None
+    holidays: Annotated[Country | None, NEEDS_TIMESTAMP] = None
     """Country (and region) whose public holidays are flagged: DE, DE-BY, US."""
-    lags: Lags | None = None
-    rolling: Rolling | None = None
-    differences: Differences | None = None
-    history: History | None = None
-    ratios: tuple[tuple[Column, Column], ...] = ()
+    lags: Annotated[Lags | None, NEEDS_TIMESTAMP] = None
+    rolling: Annotated[Rolling | None, NEEDS_TIMESTAMP] = None
+    differences: Annotated[Differences | None, NEEDS_TIMESTAMP] = None
+    history: Annotated[History | None, NEEDS_TIMESTAMP] = None
+    ratios: tuple[tuple[NumberColumn, NumberColumn], ...] = ()
     """Pairs of columns, the first divided by the second; missing where the second is 0."""
-    interactions: tuple[tuple[Column, Column], ...] = ()
+    interactions: tuple[tuple[NumberColumn, NumberColumn], ...] = ()
     """Pairs of columns that are multiplied."""
     grouped: tuple[Grouped, ...] = ()
     categories: Literal["one_hot", "ordinal", "target"] = "one_hot"
@@ -166,16 +173,47 @@ def source_columns(features: FeaturesSpec) -> tuple[str, ...]:
     """Return every column of the readings that the section names, each once; `exclude` is left out.
 
     Columns are recognized by their type, so that a new key is covered without being listed here.
+
+    Args:
+        features: The section.
     """
-    names = [name for key, name in _columns(features) if key != "exclude"]
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys(column for _, column in keys_and_columns(features)))
 
 
-def _columns(section: Section) -> Iterator[tuple[str, str]]:
-    """Every value of the type Column, with the key of the section below which it stands."""
+def keys_and_columns(features: FeaturesSpec) -> Iterator[tuple[str, str]]:
+    """Yield each column of the readings that the section names, with the key that names it; without `exclude`.
+
+    Args:
+        features: The section.
+    """
+    return ((key, column) for key, column, _ in _columns(features) if key != "exclude")
+
+
+def number_columns(features: FeaturesSpec) -> Iterator[tuple[str, str]]:
+    """Yield each column that a kind of feature computes with and that must hold numbers, with the key that names it.
+
+    Args:
+        features: The section.
+    """
+    return ((key, column) for key, column, hint in _columns(features) if hint == NumberColumn)
+
+
+def keys_that_need_a_timestamp(features: FeaturesSpec) -> Iterator[str]:
+    """Yield the keys in use whose values come from a row's instant or from earlier rows.
+
+    Args:
+        features: The section.
+    """
+    for key, field in type(features).model_fields.items():
+        if NEEDS_TIMESTAMP in field.metadata and getattr(features, key):
+            yield key
+
+
+def _columns(section: Section) -> Iterator[tuple[str, str, Any]]:
+    """Every value of the type Column: the key of the section below which it stands, the value, its type."""
     for key, hint in _hints(type(section)).items():
-        for name in _typed_as_column(hint, getattr(section, key)):
-            yield key, name
+        for name, as_typed in _typed_as_column(hint, getattr(section, key)):
+            yield key, name, as_typed
 
 
 @cache
@@ -184,11 +222,11 @@ def _hints(section: type[Section]) -> dict[str, Any]:
     return {key: hints[key] for key in section.model_fields}
 
 
-def _typed_as_column(hint: Any, value: Any) -> Iterator[str]:
-    if hint == Column:
-        yield value
+def _typed_as_column(hint: Any, value: Any) -> Iterator[tuple[str, Any]]:
+    if hint in (Column, NumberColumn):
+        yield value, hint
     elif isinstance(value, Section):
-        yield from (name for _, name in _columns(value))
+        yield from ((name, as_typed) for _, name, as_typed in _columns(value))
     elif get_origin(hint) is Annotated:
         yield from _typed_as_column(get_args(hint)[0], value)
     elif get_origin(hint) in (Union, UnionType) and value is not None:

@@ -235,6 +235,8 @@ class Join(Section):
     how: Literal["left", "inner"] = "left"
     asof: Duration | None = None
     """Match the newest reading not later than the row and not older than this."""
+    available: Column | None = None
+    """Column of this source with the instant from which a reading is known, where readings arrive late; with `asof`."""
     prefix: str = ""
     """Put before every column taken from this source, the keys excepted."""
 
@@ -242,6 +244,8 @@ class Join(Section):
     def _keys(self) -> Self:
         if not self.on and self.asof is None:
             raise ValueError("a join needs 'on' columns, 'asof', or both")
+        if self.available is not None and self.asof is None:
+            raise ValueError("'available' says when a reading became known: it needs 'asof'")
         return self
 
 

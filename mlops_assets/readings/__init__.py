@@ -1,12 +1,11 @@
 """Readings: fetched from their source and cleaned as the model file declares, into one frame.
 
 Comes in: a `ModelSpec`, the instant a run looks from, the settings. Goes out: `Readings` (rows, counted repairs, the
-source's description, the watermark). Judging the rows belongs to `validation`, keeping versions of them to `datasets`.
+source's description). Judging the rows belongs to `validation`, keeping versions of them to `datasets`.
 One file per kind of source; `sources.SOURCES` lists them.
 """
 
-from mlops_assets.readings.increment import read_new
 from mlops_assets.readings.reading import read
 from mlops_assets.readings.sources.registry import SOURCES
 
-__all__ = ["SOURCES", "read", "read_new"]
+__all__ = ["SOURCES", "read"]

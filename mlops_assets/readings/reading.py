@@ -15,6 +15,7 @@ import polars as pl
 from mlops_assets.artifacts import Readings, Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import keys_and_columns
 from mlops_assets.model_file.source import JoinedSource
 from mlops_assets.readings.cleaning import rows, steps
 from mlops_assets.readings.cleaning.step import need
@@ -26,42 +27,37 @@ from mlops_assets.readings.sources.registry import fetch
 from mlops_assets.settings import Settings
 
 
-def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, since: datetime | None = None) -> Readings:
+def read(spec: ModelSpec, *, as_of: datetime, settings: Settings) -> Readings:
     """Read the rows of a model: fetched, cleaned as declared, and cut to the window.
 
     Args:
         spec: The model file.
         as_of: The instant the run looks from; rows after it are left out.
         settings: Addresses and secrets.
-        since: Only rows after this instant; then no row at all is no error.
 
     Returns:
-        Rows with timestamp <= as_of within the source's window, the counted repairs, a description of the source, and
-        the watermark: the newest timestamp read (`since` when nothing new came).
+        Rows with timestamp <= as_of within the source's window, the counted repairs, a description of the source.
 
     Raises:
         SourceError: The source cannot be read as declared; the message says what, where, and how to correct it.
         MissingExtraError: A library is not installed.
     """
-    if as_of.tzinfo is None or (since is not None and since.tzinfo is None):
-        raise ValueError("as_of and since need a time zone")
+    if as_of.tzinfo is None:
+        raise ValueError("as_of needs a time zone")
     as_of = as_of.astimezone(UTC)
-    since = since.astimezone(UTC) if since else None
     source = spec.source
-    start = _start(source, spec, as_of, since)
+    start = _start(source, spec, as_of)
     request = _request(spec, start, as_of, settings)
     with reported_as_source_error(f"model {spec.name!r}: source {source.kind}"):
         fetched = read_joined(source, request) if isinstance(source, JoinedSource) else fetch(source, request)
     where = f"model {spec.name!r}: {fetched.source}"
     if not fetched.frame.width:
-        return _nothing(fetched, where, since)
+        raise SourceError(f"{where} gave no rows")
     with reported_as_source_error(where):
-        return _cleaned(fetched, spec, request, where, since)
+        return _cleaned(fetched, spec, request, where)
 
 
-def _cleaned(
-    fetched: Fetched, spec: ModelSpec, request: Request, where: str, since: datetime | None
-) -> Readings:
+def _cleaned(fetched: Fetched, spec: ModelSpec, request: Request, where: str) -> Readings:
     rules, start, as_of = spec.repairs, request.start, request.as_of
     frame, repairs = steps.apply_steps(fetched.frame, rules, where)
     for column, named_as in _named(spec):
@@ -71,7 +67,7 @@ def _cleaned(
     if spec.timestamp is not None:
         frame, step_repairs = rows.cut(frame, spec.timestamp, start, as_of)
         repairs += step_repairs
-    frame, step_repairs = _with_target(frame, spec, where, incremental=since is not None)
+    frame, step_repairs = _with_target(frame, spec, where)
     repairs += step_repairs
     inferred = frozenset(rules.rename.get(name, name) for name in fetched.inferred)
     refuse_mixed_types(frame, inferred, tuple(repairs), spec, where)
@@ -82,34 +78,23 @@ def _cleaned(
     frame = rows.choose(frame, rules, where)
     for column, named_as in _named(spec):
         need(frame, column, f"{named_as}, but removed by repairs.select or repairs.drop", where)
-    if frame.is_empty() and since is None:
+    if frame.is_empty():
         span = f" between {start} and {as_of}" if start else f" up to {as_of}"
         raise SourceError(
             f"{where} gave no rows{span if spec.timestamp else ''}; {fetched.frame.height} rows were fetched"
         )
-    newest = frame[spec.timestamp].max() if spec.timestamp and frame.height else None
-    return Readings(
-        frame, (*fetched.repairs, *repairs), fetched.source, newest if isinstance(newest, datetime) else since
-    )
+    return Readings(frame, (*fetched.repairs, *repairs), fetched.source)
 
 
-def _nothing(fetched: Fetched, where: str, since: datetime | None) -> Readings:
-    """No row came, so not even columns are known: fine when only new rows were requested."""
-    if since is None:
-        raise SourceError(f"{where} gave no rows")
-    return Readings(fetched.frame, fetched.repairs, fetched.source, since)
-
-
-def _start(source: Any, spec: ModelSpec, as_of: datetime, since: datetime | None) -> datetime | None:
+def _start(source: Any, spec: ModelSpec, as_of: datetime) -> datetime | None:
     window = getattr(source.first if isinstance(source, JoinedSource) else source, "window", None)
     if spec.timestamp is None:
-        if window is not None or since is not None:
+        if window is not None:
             raise SourceError(
                 f"model {spec.name!r}: a window needs a 'timestamp' in the model file; name it or remove source.window"
             )
         return None
-    bounds = [moment for moment in (as_of - window if window else None, since) if moment]
-    return max(bounds, default=None)
+    return as_of - window if window else None
 
 
 def _request(spec: ModelSpec, start: datetime | None, as_of: datetime, settings: Settings) -> Request:
@@ -129,19 +114,15 @@ def _named(spec: ModelSpec) -> Iterator[tuple[str, str]]:
         if column is not None:
             yield column, key
     yield from ((column, "validation.columns") for column in spec.validation.columns)
-    yield from ((column, "features.inputs") for column in spec.features.inputs or ())
-    for part, key in ((spec.features.lags, "features.lags"), (spec.features.rolling, "features.rolling")):
-        yield from ((column, key) for column in (part.columns if part else ()))
+    yield from ((column, f"features.{key}") for key, column in keys_and_columns(spec.features))
 
 
-def _with_target(
-    frame: pl.DataFrame, spec: ModelSpec, where: str, *, incremental: bool
-) -> tuple[pl.DataFrame, list[Repair]]:
+def _with_target(frame: pl.DataFrame, spec: ModelSpec, where: str) -> tuple[pl.DataFrame, list[Repair]]:
     step_repairs: list[Repair] = []
     if spec.repairs.missing_target:
         frame, step_repairs = rows.drop_missing(frame, spec.target, "row_without_target_dropped")
     target = frame[spec.target]
-    if not incremental and len(target) and target.null_count() == len(target):
+    if len(target) and target.null_count() == len(target):
         raise SourceError(
             f"{where}: the target {spec.target!r} is missing in all {len(target)} rows; nothing can be learned from it"
         )

@@ -11,6 +11,7 @@ from typing import Final, Literal
 import polars as pl
 
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.features import number_columns
 from mlops_assets.validation.rules import used_columns
 
 Kind = Literal["number", "integer", "text", "boolean", "timestamp"]
@@ -60,9 +61,8 @@ def wanted_kinds(spec: ModelSpec) -> Iterator[tuple[str, Kind, str]]:
         yield spec.timestamp, "timestamp", "it is the timestamp"
     if spec.problem != "classification":
         yield spec.target, "number", f"it is the target of a {spec.problem}"
-    if spec.features.rolling is not None:
-        for column in spec.features.rolling.columns:
-            yield column, "number", "features.rolling computes with it"
+    for key, column in number_columns(spec.features):
+        yield column, "number", f"features.{key} computes with it"
     for column, declared in spec.validation.columns.items():
         if declared.type is not None:
             yield column, declared.type, "validation.columns says so"

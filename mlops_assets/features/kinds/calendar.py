@@ -41,7 +41,6 @@ class _Clock(FeatureKind):
     """Features of the timestamp alone."""
 
     from_clock = True
-    numeric = False
 
     @override
     def look_back(self, spec: ModelSpec) -> LookBack:

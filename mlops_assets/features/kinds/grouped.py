@@ -30,11 +30,6 @@ class Grouped(FeatureKind):
                     yield Feature(f"{column}_{statistic}_by_{section.by}", "pairs", sources, description)
 
     @override
-    def arithmetic(self, spec: ModelSpec) -> tuple[str, ...]:
-        """Return the columns that are averaged; `by` may be text."""
-        return tuple(dict.fromkeys(name for section in spec.features.grouped for name in section.columns))
-
-    @override
     def look_back(self, spec: ModelSpec) -> LookBack:
         """Return nothing: the numbers are learned once."""
         return LookBack()

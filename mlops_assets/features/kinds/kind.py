@@ -1,5 +1,8 @@
 """What a kind of feature must state: its names, sources, look-back and values, in one class.
 
+Which columns must be numbers, and whether a timestamp is needed, is stated by the types of its key in
+`model_file.features` (`NumberColumn`, `NEEDS_TIMESTAMP`), because packages that know no kinds ask for it.
+
 Comes in: a model file and, to build, sorted rows. Goes out: descriptions and columns. A class that leaves one of the
 abstract methods out cannot be constructed, so no kind is accepted in training and forgotten in serving.
 """
@@ -81,12 +84,10 @@ class FeatureKind(ABC):
         from_clock: Whether the values follow from the timestamp alone, so that their movement is no drift.
         example: What stands below the key in a model file, with numbers `a` and `b`, text `kind` and the target `y`;
             the conformity suite reads it.
-        numeric: Whether the kind computes with its sources, which must then be numbers.
     """
 
     role: ClassVar[Role] = "feature"
     from_clock: ClassVar[bool] = False
-    numeric: ClassVar[bool] = True
     example: ClassVar[Any]
 
     @abstractmethod
@@ -156,17 +157,6 @@ class FeatureKind(ABC):
             Names of columns of the readings.
         """
         return tuple(dict.fromkeys(name for feature in self.describe(spec) for name in feature.sources))
-
-    def arithmetic(self, spec: ModelSpec) -> tuple[str, ...]:
-        """Return the sources that must be numbers.
-
-        Args:
-            spec: The model file.
-
-        Returns:
-            Names of columns of the readings.
-        """
-        return self.sources(spec) if self.numeric else ()
 
 
 def hidden(spec: ModelSpec, column: str) -> bool:

@@ -19,7 +19,6 @@ from mlops_assets.model_file.features import now_column
 class TargetNow(FeatureKind):
     """For forecasting, the target at the reading itself: `sales_now`."""
 
-    numeric = False
     example: ClassVar[Any] = "3h"
 
     @override
@@ -44,7 +43,6 @@ class TargetNow(FeatureKind):
 class Lags(FeatureKind):
     """The value some readings earlier: `flow_lag_3`."""
 
-    numeric = False
     example: ClassVar[Any] = {"columns": ("a", "y"), "steps": (1, 4)}
 
     @override

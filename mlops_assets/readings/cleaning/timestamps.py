@@ -7,7 +7,6 @@ this took, and nulls only where the source had none or the model file allows the
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
 from typing import Final, Literal
 
 import polars as pl
@@ -37,8 +36,7 @@ _LAST_MICROSECOND: Final = 253_402_300_799_999_999
 def to_instants(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Series, tuple[Repair, ...]]:
     """Return a column as instants in UTC.
 
-    This is the one reading of timestamps: files, databases and streams use it, and `instant_of` applies it to one
-    value of a request.
+    This is the one reading of timestamps: files, databases, streams and requests to the API use it.
 
     Args:
         column: Timestamps as text, numbers, dates or date-times.
@@ -69,30 +67,6 @@ def to_instants(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Se
     raise SourceError(
         f"{where}: the timestamp {column.name!r} holds {kind}, which is no time; name another column as 'timestamp'"
     )
-
-
-def instant_of(value: object, spec: RepairsSpec, column: str, where: str) -> datetime | None:
-    """Return one timestamp of a request as training reads it.
-
-    Args:
-        value: Text, a number, a date or a date-time; None stays None.
-        spec: The cleaning steps of the model file: format, unit, time zone.
-        column: Name of the timestamp column, for error messages.
-        where: What holds the value, such as `row 3 of the request`, for error messages.
-
-    Returns:
-        The instant in UTC, or None where there is no value or the spec makes it missing.
-
-    Raises:
-        SourceError: The value is no timestamp under these rules, or lies outside the years 1 to 9999.
-    """
-    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
-        raise SourceError(f"{where}: {examples([value])} is no instant between the years 1 and 9999")
-    if not (value is None or isinstance(value, str | int | float | date)) or isinstance(value, bool):
-        raise SourceError(f"{where}: {examples([value])} is no timestamp")
-    instants, _ = to_instants(pl.Series(column, [value]), spec, where)
-    instant = instants[0]
-    return instant if isinstance(instant, datetime) else None
 
 
 def in_microseconds(column: pl.Series, where: str) -> pl.Series:

@@ -18,7 +18,9 @@ from mlops_assets.model_file.source import Join, JoinedSource, Single
 from mlops_assets.readings.cleaning.rows import choose, drop_duplicates, to_utc_timestamps
 from mlops_assets.readings.cleaning.step import need
 from mlops_assets.readings.cleaning.steps import apply_steps
+from mlops_assets.readings.cleaning.timestamps import to_instants
 from mlops_assets.readings.request import Fetched, Request, text_columns
+from mlops_assets.readings.sources.asof_join import asof_join
 from mlops_assets.readings.sources.registry import fetch
 
 _ROW = "_row_of_first"
@@ -44,11 +46,23 @@ def read_joined(source: JoinedSource, request: Request) -> Fetched:
             request, start=None if timeless else reach, timestamp=None if timeless else time
         )
         other, name, step_repairs, texts = _part(join.source, join.repairs, part_request, keys)
+        if join.available is not None:
+            other, noted = _known_from(other, join.available, join.repairs, name)
+            step_repairs = [*step_repairs, *noted]
         inferred |= {column if column in keys else f"{join.prefix}{column}" for column in texts}
         frame, unmatched = _match(frame, other, join, request, f"model {request.model!r}: joining {name}")
         repairs += [*step_repairs, *([Repair("without_partner", name, unmatched)] if unmatched else [])]
         names = f"{names}, {name}"
     return Fetched(frame, f"joined: {names}", tuple(repairs), frozenset(inferred & set(frame.columns)))
+
+
+def _known_from(
+    frame: pl.DataFrame, available: str, rules: RepairsSpec, where: str
+) -> tuple[pl.DataFrame, tuple[Repair, ...]]:
+    """Return the frame with the instant from which each row is known in UTC."""
+    need(frame, available, "join.available", where)
+    instants, repairs = to_instants(frame[available], rules, where)
+    return frame.with_columns(instants.alias(available)), repairs
 
 
 def _part(
@@ -108,16 +122,8 @@ def _match(
     _refuse_repeated(other, keys, who)
     marked = other.with_columns(pl.lit(True).alias(_ROW))
     if join.asof is not None and left_time is not None:
-        ordered = frame.with_row_index(_ROW + "_order").sort(left_time, maintain_order=True)
-        matched = ordered.join_asof(
-            marked.sort(left_time),
-            on=left_time,
-            by=list(join.on) or None,
-            strategy="backward",
-            tolerance=join.asof,
-            check_sortedness=False,
-        )
-        matched = matched.sort(_ROW + "_order").drop(_ROW + "_order")
+        available = f"{join.prefix}{join.available}" if join.available else None
+        matched = asof_join(frame, marked, on=left_time, by=join.on, available=available, max_age=join.asof)
     else:
         matched = frame.join(marked, on=keys, how="left", maintain_order="left")
     unmatched = matched[_ROW].null_count()

@@ -1,7 +1,7 @@
 """Readings from a Kafka topic: every partition from the start of the window to the end it has when reading begins.
 
-Nothing is committed to the broker and no consumer group is joined: what was read is known by the data itself (the
-watermark), so a crash neither skips nor doubles a message, and two readers do not disturb each other.
+Nothing is committed to the broker and no consumer group is joined: each run reads the window again, so a crash
+neither skips nor doubles a message, and two readers do not disturb each other.
 """
 
 from __future__ import annotations

@@ -10,11 +10,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from mlops_assets.errors import DataError
 from mlops_assets.features import FEATURE_KINDS, build, fit_preparation, online, recent
 from mlops_assets.features.kinds import LookBack
 from mlops_assets.features.serving import look_back
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.features import source_columns
+from mlops_assets.model_file.features import (
+    keys_that_need_a_timestamp,
+    number_columns,
+    source_columns,
+)
 from mlops_assets_tests.unit.features.feature_factory import START, model, readings
 
 ZONES: Final = ("UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe")
@@ -60,6 +65,24 @@ def check_names(spec: ModelSpec, key: str) -> None:
     named = {*source_columns(spec.features), spec.target, spec.timestamp, spec.entity}
     assert set(kind.sources(spec)) <= named, f"{key}: reads columns that the model file does not name"
     assert all(feature.description for feature in kind.describe(spec))
+
+
+def check_demands(spec: ModelSpec, key: str) -> None:
+    """The types of the key demand numbers of every column that is computed with, and a timestamp where one is read."""
+    kind, frame = FEATURE_KINDS[key], frame_with_gaps()
+    demanded = {column for _, column in number_columns(spec.features)}
+    for column in set(kind.sources(spec)) - demanded - {spec.target, spec.timestamp}:
+        as_text = frame.with_columns(pl.col(column).cast(pl.String))
+        build(spec, as_text)
+        list(kind.fit(spec, as_text))
+    timeless = spec.model_copy(update={"timestamp": None})
+    if key == "horizon":
+        return  # the value is the row's own; which instant is predicted needs the timestamp
+    if key in keys_that_need_a_timestamp(spec.features):
+        with pytest.raises((DataError, pl.exceptions.PolarsError)):
+            build(timeless, frame)
+    else:
+        build(timeless, frame)
 
 
 def check_batch_equals_online(spec: ModelSpec, key: str) -> None:

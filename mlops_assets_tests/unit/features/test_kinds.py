@@ -12,8 +12,8 @@ from mlops_assets.errors import DataError
 from mlops_assets.features import FEATURE_KINDS, Feature, build, fit_preparation
 from mlops_assets.features.kinds import FeatureKind, LookBack, Rows
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.features import FeaturesSpec, source_columns
-from mlops_assets.model_file.values import Column
+from mlops_assets.model_file.features import FeaturesSpec, NumberColumn, number_columns, source_columns
+from mlops_assets.validation.types import misfits
 from mlops_assets_tests.unit.features import feature_conformity as conformity
 from mlops_assets_tests.unit.features.feature_factory import model, readings, wine
 
@@ -29,6 +29,7 @@ NO_KIND = {"inputs", "exclude", "timezone", "categories", "scaling", "missing", 
 
 def checked(spec: ModelSpec, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     conformity.check_names(spec, key)
+    conformity.check_demands(spec, key)
     conformity.check_batch_equals_online(spec, key)
     conformity.check_no_look_ahead(spec, key)
     conformity.check_look_back(spec, key, monkeypatch)
@@ -46,7 +47,7 @@ def test_every_key_of_the_section_has_a_kind() -> None:
 class Section(FeaturesSpec):
     """The section of a model file that knows one more key."""
 
-    doubled_lag: tuple[Column, ...] = ()
+    doubled_lag: tuple[NumberColumn, ...] = ()
 
 
 class DoubledLag(FeatureKind):
@@ -126,3 +127,13 @@ def test_group_statistics_of_a_column_that_is_no_input() -> None:
     spec = model(features={"inputs": ["a"], "grouped": [{"by": "kind", "columns": ["b"]}]})
     table = build(spec, readings(50))
     assert fit_preparation(spec, table).names == ("a", "b_mean_by_kind")
+
+
+@pytest.mark.parametrize("key, problem", CASES)
+def test_columns_that_are_computed_with_must_hold_numbers(key: str, problem: str) -> None:
+    spec = conformity.spec_with(key, problem)
+    schema = readings(5).with_columns(pl.col("a", "b").cast(pl.String)).schema
+    named = {column for _, column in number_columns(spec.features)} - {spec.target}
+    assert {name for name in misfits(spec, schema) if name in ("a", "b")} == named
+    for column in named:
+        assert f"features.{key} computes with it" in misfits(spec, schema)[column]

@@ -11,8 +11,9 @@ from polars.testing import assert_frame_equal
 
 from mlops_assets.artifacts import TableVersion
 from mlops_assets.errors import DataError, MissingExtraError
-from mlops_assets.features import asof_join, build, catalogue, feature_names, profile
+from mlops_assets.features import build, catalogue, feature_names, profile
 from mlops_assets.features.store import FeatureStore, online_store
+from mlops_assets.readings.sources.asof_join import asof_join
 from mlops_assets_tests.unit.features.feature_factory import model, readings, wine
 from mlops_assets_tests.unit.features.test_build import EVERYTHING
 

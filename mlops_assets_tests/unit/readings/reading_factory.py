@@ -40,11 +40,10 @@ def read_model(
     *,
     as_of: datetime = AS_OF,
     environ: dict[str, str] | None = None,
-    since: datetime | None = None,
     **keys: Any,
 ) -> Readings:
     """Read such a model."""
-    return read(model(source, **keys), as_of=as_of, settings=settings(environ), since=since)
+    return read(model(source, **keys), as_of=as_of, settings=settings(environ))
 
 
 def read_text(

@@ -13,7 +13,7 @@ from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.readings.cleaning.steps import apply_steps
-from mlops_assets_tests.unit.readings.reading_factory import AS_OF, counted, read_text
+from mlops_assets_tests.unit.readings.reading_factory import counted, read_text
 
 
 def test_undeclared_defects_stay(tmp_path: Path) -> None:
@@ -131,8 +131,7 @@ def test_the_future_is_left_out_and_counted(tmp_path: Path) -> None:
     read = read_text(tmp_path, "t,y\n2026-01-01,1\n2027-01-01,2\n", timestamp="t")
     assert read.frame["y"].to_list() == [1]
     assert counted(read)["after_as_of_left_out", "t"] == 1
-    assert read.watermark == datetime(2026, 1, 1, tzinfo=UTC)
-    assert read.watermark <= AS_OF
+    assert read.frame["t"].to_list() == [datetime(2026, 1, 1, tzinfo=UTC)]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +148,11 @@ def test_the_future_is_left_out_and_counted(tmp_path: Path) -> None:
         ({"repairs": {"rename": {"x": "y"}}}, "second column 'y'"),
         ({"repairs": {"drop": ["y"]}}, "removed by repairs.select"),
         ({"features": {"inputs": ["flow"]}}, r"no column 'flow' \(named in features.inputs\)"),
+        ({"features": {"ratios": [["x", "flow"]]}}, r"no column 'flow' \(named in features.ratios\)"),
+        (
+            {"features": {"grouped": [{"by": "site", "columns": ["x"]}]}},
+            r"no column 'site' \(named in features.grouped\)",
+        ),
         (
             {"validation": {"columns": {"flow": {"min": 0}}}},
             r"no column 'flow' \(named in validation.columns\)",

@@ -13,7 +13,7 @@ import pytest
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.readings.cleaning.steps import apply_steps
-from mlops_assets.readings.cleaning.timestamps import instant_of, to_instants
+from mlops_assets.readings.cleaning.timestamps import to_instants
 from mlops_assets_tests.unit.readings.reading_factory import counted, read_text
 
 LONG = [9_007_199_254_740_992, 9_007_199_254_740_993]
@@ -102,23 +102,22 @@ def test_other_columns_of_times_are_checked_too() -> None:
         (None, {}, None),
     ],
 )
-def test_a_request_is_read_as_training_reads(
+def test_a_timestamp_is_read_by_its_rules(
     value: object, keys: dict[str, Any], expected: datetime | None
 ) -> None:
-    assert instant_of(value, rules(**keys), "t", "row 1") == expected
+    assert to_instants(pl.Series("t", [value]), rules(**keys), "row 1")[0][0] == expected
 
 
 @pytest.mark.parametrize(
     "value, keys, message",
     [
         (1_767_312_000, {}, "repairs.timestamp_unit"),
-        (10**400, {"timestamp_unit": "s"}, "no instant between the years 1 and 9999"),
-        (True, {"timestamp_unit": "s"}, "True is no timestamp"),
-        ([1], {}, "is no timestamp"),
+        (True, {"timestamp_unit": "s"}, "holds Boolean, which is no time"),
+        ([1], {}, r"holds List\(Int64\), which is no time"),
         ("soon", {}, "'soon'"),
         (1_767_312_000_000_000, {"timestamp_unit": "s"}, "outside the years"),
     ],
 )
-def test_a_request_is_refused_as_training_refuses(value: object, keys: dict[str, Any], message: str) -> None:
+def test_what_is_no_timestamp_is_refused(value: object, keys: dict[str, Any], message: str) -> None:
     with pytest.raises(SourceError, match=f"row 1.*{message}"):
-        instant_of(value, rules(**keys), "t", "row 1")
+        to_instants(pl.Series("t", [value]), rules(**keys), "row 1")

@@ -61,6 +61,19 @@ def test_asof_within_an_entity(tmp_path: Path) -> None:
     assert read.frame["stock"].to_list() == [7, 5, 7]
 
 
+def test_a_late_reading_is_not_known_before_it_arrives(tmp_path: Path) -> None:
+    forecast = "at,rain,arrived\n2026-01-31T00:00:00Z,1,2026-01-31\n2026-02-01T00:00:00Z,2,2026-02-02 12:00\n"
+    late = part(tmp_path, forecast, timestamp="at", asof="5d", available="arrived", prefix="w_")
+    read = joined(tmp_path, [late])
+    assert read.frame["w_rain"].to_list() == [1, 1, 2]
+    assert read.frame.columns == ["date", "y", "w_rain", "w_arrived"]
+
+
+def test_available_needs_asof(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'available' says when a reading became known: it needs 'asof'"):
+        joined(tmp_path, [part(tmp_path, SPEND, on=["date"], available="price")])
+
+
 @pytest.mark.parametrize(
     "text, join, message",
     [

@@ -1,6 +1,6 @@
 """Point-in-time join: for each row, what was known of another table at that row's instant, and nothing later.
 
-Comes in: two frames. Goes out: the left one with columns of the right. Reading the tables is `readings`' business.
+Comes in: two frames. Goes out: the left one with columns of the right. Reading them belongs to `joined`.
 """
 
 from __future__ import annotations

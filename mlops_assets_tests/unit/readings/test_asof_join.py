@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.errors import DataError
-from mlops_assets.features import asof_join
+from mlops_assets.readings.sources.asof_join import asof_join
 
 
 def day(number: int, hour: int = 0) -> datetime:
