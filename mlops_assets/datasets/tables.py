@@ -182,6 +182,23 @@ class Datasets:
             )
         return frame
 
+    def schema(self, version: TableVersion) -> dict[str, str]:
+        """Return the type of each column of that version, without reading rows.
+
+        Args:
+            version: The version of a table.
+
+        Raises:
+            DataError: The version is gone.
+        """
+        delta = self._open(version.model, version.table, version.version)
+        if delta is None:
+            raise DataError(
+                f"{version.model}/{version.table} version {version.version} is not below {self.root}"
+            )
+        types = self._scan(delta).collect_schema()
+        return {name: str(types[name]) for name in version.columns}
+
     def latest(self, model: str, table: str) -> TableVersion | None:
         """Return the newest version, or None when the table was never written."""
         delta = self._open(model, table)

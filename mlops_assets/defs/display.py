@@ -3,15 +3,22 @@
 Numbers are computed in the packages below; here they are only laid out.
 """
 
-import base64
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from mlops_assets import stages
 from mlops_assets.artifacts import DriftReport, Outcome, TableVersion, TrainedModel, digest
+from mlops_assets.defs.metadata import (
+    Metadata,
+    feature_lineage,
+    inlined_report,
+    metric_numbers,
+    rows_table,
+    table_version,
+)
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.records import (
     FeaturesRecord,
@@ -22,8 +29,8 @@ from mlops_assets.lifecycle.records import (
     ReportRecord,
     ValidatedRecord,
 )
+from mlops_assets.model_file import ModelSpec
 
-Metadata = dict[str, Any]
 StageRecord = (
     ReadingsRecord
     | ValidatedRecord
@@ -48,56 +55,30 @@ class Display:
     materialized: bool = True
 
 
-def rows_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
-    """Return rows of plain values as a table; other values are shown as text, and missing ones stay empty.
-
-    Args:
-        rows: Rows with any values.
-
-    Returns:
-        A table; the column types come from the values.
-    """
-    plain = (str, int, float, bool, type(None))
-    records = [
-        {key: value if isinstance(value, plain) else str(value) for key, value in row.items()} for row in rows
-    ]
-    columns: dict[str, str] = {}
-    for record in records:
-        for key, value in record.items():
-            if value is not None:
-                columns.setdefault(key, dg.TableMetadataValue.infer_column_type(value))
-    names = list(dict.fromkeys(key for record in records for key in record))
-    schema = dg.TableSchema(columns=[dg.TableColumn(name, columns.get(name, "string")) for name in names])
-    filled = [dg.TableRecord({name: record.get(name) for name in names}) for record in records]
-    return dg.MetadataValue.table(filled, schema)
-
-
-def readings(record: ReadingsRecord, _: Platform) -> Display:
+def readings(record: ReadingsRecord, spec: ModelSpec, platform: Platform) -> Display:
     """Show source, rows and every cleaning step of the readings.
 
     Args:
         record: The stage's record.
-        _: The platform; not used, all functions of the table have one signature.
-
-    Returns:
-        Metadata and data version.
+        spec: The model.
+        platform: The open stores.
     """
     repairs = [{"repair": r.name, "column": r.column or "", "count": r.count} for r in record.repairs]
     extra: Metadata = {"source": record.source, "as_of": record.as_of.isoformat()}
     if repairs:
         extra["repairs"] = rows_table(repairs)
-    return Display({**_table(record.table), **extra}, record.table.content_hash)
+    return Display(
+        {**table_version(record.table, platform.datasets, spec), **extra}, record.table.content_hash
+    )
 
 
-def validated(record: ValidatedRecord, _: Platform) -> Display:
+def validated(record: ValidatedRecord, spec: ModelSpec, platform: Platform) -> Display:
     """Show usable rows, quarantined rows, and the rules that failed.
 
     Args:
         record: The stage's record.
-        _: The platform; not used, all functions of the table have one signature.
-
-    Returns:
-        Metadata and data version.
+        spec: The model.
+        platform: The open stores.
     """
     broken = [
         {"rule": r.rule, "critical": r.critical, "failed rows": r.failed_rows, "finding": r.message}
@@ -111,18 +92,16 @@ def validated(record: ValidatedRecord, _: Platform) -> Display:
     }
     if broken:
         extra["findings"] = rows_table(broken)
-    return Display({**_table(record.table), **extra}, record.table.content_hash)
+    return Display(
+        {**table_version(record.table, platform.datasets, spec), **extra}, record.table.content_hash
+    )
 
 
-def quality(record: QualityRecord, _: Platform) -> Display:
+def quality(record: QualityRecord, _: ModelSpec, __: Platform) -> Display:
     """Show the results of Great Expectations, with a link to its pages.
 
     Args:
         record: The stage's record.
-        _: The platform; not used, all functions of the table have one signature.
-
-    Returns:
-        Metadata and data version.
     """
     results = [
         {"rule": r.rule, "passed": r.passed, "failed rows": r.failed_rows, "finding": r.message}
@@ -137,19 +116,20 @@ def quality(record: QualityRecord, _: Platform) -> Display:
     return Display(metadata, digest({"answers": results}))
 
 
-def features(record: FeaturesRecord, _: Platform) -> Display:
+def features(record: FeaturesRecord, spec: ModelSpec, platform: Platform) -> Display:
     """Show rows and names of the feature columns.
 
     Args:
         record: The stage's record.
-        _: The platform; not used, all functions of the table have one signature.
-
-    Returns:
-        Metadata and data version.
+        spec: The model.
+        platform: The open stores.
     """
     return Display(
         {
-            **_table(record.table),
+            **table_version(record.table, platform.datasets, spec),
+            "dagster/column_lineage": feature_lineage(
+                spec, record.table.columns, dg.AssetKey([spec.name, stages.VALIDATED_DATA])
+            ),
             "features": len(record.names),
             "feature_names": dg.MetadataValue.json(list(record.names)),
         },
@@ -157,21 +137,18 @@ def features(record: FeaturesRecord, _: Platform) -> Display:
     )
 
 
-def trained(record: TrainedModel, platform: Platform) -> Display:
+def trained(record: TrainedModel, _: ModelSpec, platform: Platform) -> Display:
     """Show the candidates next to each other, and the link to the MLflow run.
 
     Args:
         record: The stage's record.
-        platform: The open stores, for the run's URL.
-
-    Returns:
-        Metadata and data version.
+        platform: The open stores.
     """
     candidates = [
         {
             "algorithm": c.algorithm,
             "status": c.status,
-            "seconds": round(c.seconds, 2),
+            "seconds": c.seconds,
             **{
                 f"{name} ({part})": value
                 for part in ("train", "validation")
@@ -198,15 +175,12 @@ def trained(record: TrainedModel, platform: Platform) -> Display:
     return Display(metadata, version)
 
 
-def evaluated(record: ReportRecord, _: Platform) -> Display:
+def evaluated(record: ReportRecord, spec: ModelSpec, _: Platform) -> Display:
     """Show verdict, gate table, metrics compared with the champion's, and the plots.
 
     Args:
         record: The stage's record.
-        _: The platform; not used, all functions of the table have one signature.
-
-    Returns:
-        Metadata and data version.
+        spec: The model.
     """
     gates = [{"gate": gate.gate, "verdict": gate.verdict, "reason": gate.reason} for gate in record.gates]
     folder = Path(record.folder)
@@ -216,24 +190,21 @@ def evaluated(record: ReportRecord, _: Platform) -> Display:
         "version": record.version,
         "gates": rows_table(gates) if gates else "none",
         "metrics": rows_table(record.metrics),
-        "report": dg.MetadataValue.path(str(folder / "report.html")),
+        **metric_numbers(record.metrics, record.comparisons, spec.evaluation.primary),
+        "report": inlined_report(folder, record.plots),
+        "report_file": dg.MetadataValue.path(str(folder / "report.html")),
         "evidence": record.evidence_hash,
-        **{f"plot/{name}": _picture(folder / f"{name}.png") for name in record.plots},
     }
     return Display(metadata, record.evidence_hash)
 
 
-def promoted(record: PromotionRecord, _: Platform) -> Display:
-    """Show the decision on the challenger.
+def promoted(record: PromotionRecord, _: ModelSpec, __: Platform) -> Display:
+    """Show what became of the challenger.
 
     A champion that stayed is materialized again under the same data version.
 
     Args:
         record: The stage's record.
-        _: The platform; not used, all functions of the table have one signature.
-
-    Returns:
-        Metadata and data version.
     """
     metadata: Metadata = {
         "outcome": OUTCOMES[record.decision.outcome],
@@ -246,37 +217,35 @@ def promoted(record: PromotionRecord, _: Platform) -> Display:
     return Display(metadata, f"{record.champion}-{record.revision}", materialized=record.champion is not None)
 
 
-def predicted(record: PredictionsRecord, _: Platform) -> Display:
+def predicted(record: PredictionsRecord, spec: ModelSpec, platform: Platform) -> Display:
     """Show how many rows were predicted, and by which version.
 
     Args:
         record: The stage's record.
-        _: The platform; not used, all functions of the table have one signature.
-
-    Returns:
-        Metadata and data version.
+        spec: The model.
+        platform: The open stores.
     """
     return Display(
-        {**_table(record.table), "champion": record.version, "new_rows": record.new_rows},
+        {
+            **table_version(record.table, platform.datasets, spec),
+            "champion": record.version,
+            "new_rows": record.new_rows,
+        },
         record.table.content_hash,
     )
 
 
-def drift(record: DriftReport, _: Platform) -> Display:
+def drift(record: DriftReport, _: ModelSpec, __: Platform) -> Display:
     """Show the movement of each feature, worst first.
 
     Args:
         record: The stage's record.
-        _: The platform; not used, all functions of the table have one signature.
-
-    Returns:
-        Metadata and data version.
     """
     rows = [
         {
             "feature": feature.feature,
             "method": feature.method,
-            "value": "unmeasurable" if feature.value is None else round(feature.value, 4),
+            "value": "unmeasurable" if feature.value is None else feature.value,
             "level": feature.level,
             "reason": feature.reason,
         }
@@ -296,15 +265,6 @@ def drift(record: DriftReport, _: Platform) -> Display:
     return Display(metadata, digest({"level": record.level, "features": rows, "version": record.version}))
 
 
-def _table(table: TableVersion) -> Metadata:
-    return {
-        "dagster/row_count": table.rows,
-        "columns": len(table.columns),
-        "table_version": table.version,
-        "content_hash": table.content_hash,
-    }
-
-
 def _version_row(table: TableVersion) -> dict[str, Any]:
     return {
         "table": table.table,
@@ -319,8 +279,3 @@ def _mlflow(record: TrainedModel, platform: Platform) -> Metadata:
         return {}
     link = platform.registry.run_url(record.mlflow_run_id)
     return {"mlflow_run": dg.MetadataValue.url(link) if link else record.mlflow_run_id}
-
-
-def _picture(file: Path) -> dg.MetadataValue:
-    encoded = base64.b64encode(file.read_bytes()).decode()
-    return dg.MetadataValue.md(f"![{file.stem}](data:image/png;base64,{encoded})")

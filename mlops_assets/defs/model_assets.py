@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import dagster as dg
 
 from mlops_assets import __version__, stages
 from mlops_assets.artifacts import TrainedModel, digest
-from mlops_assets.defs import checks, display
+from mlops_assets.defs import catalog, checks, display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import mlflow_key, mlflow_parent, pool_of, run_of
 from mlops_assets.defs.training_steps import in_steps
@@ -37,7 +38,7 @@ class Stage(Generic[Record]):
     """
 
     run: Callable[[ModelSpec, Platform, Run], Record | None]
-    show: Callable[[Record, Platform], display.Display]
+    show: Callable[[Record, ModelSpec, Platform], display.Display]
     description: str
     kinds: frozenset[str]
     upstream: tuple[str, ...]
@@ -56,7 +57,7 @@ class Stage(Generic[Record]):
             Record and display; None when the stage did nothing.
         """
         record = self.run(spec, platform, run)
-        return None if record is None else (record, self.show(record, platform))
+        return None if record is None else (record, self.show(record, spec, platform))
 
 
 AnyStage = (
@@ -74,7 +75,7 @@ TRAINED_MODEL = Stage(
     train.train_model,
     display.trained,
     "The challenger: the best of the candidates on the validation part.",
-    frozenset({"mlflow", "scikitlearn"}),
+    frozenset({"mlflow"}),
     (stages.FEATURES, stages.RETRAIN_REQUEST),
     ("training", "split"),
     tracked=True,
@@ -85,7 +86,7 @@ STAGES: dict[str, AnyStage] = {
         data.read_readings,
         display.readings,
         "Readings as the source gave them, after the repairs the model file declares.",
-        frozenset({"polars", "deltalake"}),
+        frozenset({"deltalake"}),
         (),
         ("source", "repairs", "timestamp", "entity"),
     ),
@@ -93,7 +94,7 @@ STAGES: dict[str, AnyStage] = {
         data.validate_readings,
         display.validated,
         "Readings that satisfy every row rule; the others are in quarantine with the reason.",
-        frozenset({"greatexpectations", "deltalake"}),
+        frozenset({"polars", "deltalake"}),
         (stages.RAW_READINGS,),
         ("validation", "target"),
     ),
@@ -138,7 +139,11 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=300)
 
 
 def model_assets(
-    spec: ModelSpec, retries: dg.RetryPolicy | None, *, candidate_steps: bool = False
+    spec: ModelSpec,
+    retries: dg.RetryPolicy | None,
+    *,
+    file: Path | None = None,
+    candidate_steps: bool = False,
 ) -> list[dg.AssetsDefinition]:
     """Return one asset per stage, in one group named after the model.
 
@@ -148,20 +153,21 @@ def model_assets(
     Args:
         spec: The model.
         retries: How failed steps are retried.
+        file: The model file, linked in the catalog.
         candidate_steps: A training has a step per candidate.
     """
     mlflow = mlflow_parent(spec.name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=dg.BetaWarning)  # resource_defs
         return [
-            _in_steps(spec, retries, mlflow)
+            _in_steps(spec, retries, mlflow, file)
             if candidate_steps and name == stages.TRAINED_MODEL
-            else _asset(spec, name, stage, retries, mlflow)
+            else _asset(spec, name, stage, retries, mlflow, file)
             for name, stage in STAGES.items()
         ]
 
 
-def _common(spec: ModelSpec, name: str, stage: AnyStage) -> dict[str, Any]:
+def _common(spec: ModelSpec, name: str, stage: AnyStage, file: Path | None) -> dict[str, Any]:
     """Return what an asset declares, in however many steps it is made."""
     return {
         "name": name,
@@ -169,33 +175,41 @@ def _common(spec: ModelSpec, name: str, stage: AnyStage) -> dict[str, Any]:
         "group_name": spec.name,
         "description": f"{stage.description}\n\n{spec.description}.",
         "owners": list(spec.owners),
-        "kinds": set(stage.kinds),
+        "kinds": catalog.kinds_of(spec, name, stage.kinds),
+        "tags": catalog.tags_of(spec),
+        "metadata": catalog.reference_to(file),
         "code_version": _code_version(spec, stage),
         "check_specs": checks.specs(spec, name),
     }
 
 
 def _in_steps(
-    spec: ModelSpec, retries: dg.RetryPolicy | None, mlflow: dg.ResourceDefinition
+    spec: ModelSpec, retries: dg.RetryPolicy | None, mlflow: dg.ResourceDefinition, file: Path | None
 ) -> dg.AssetsDefinition:
     def finish(record: TrainedModel, platform: Platform) -> dg.Output[None]:
-        shown = display.trained(record, platform)
+        shown = display.trained(record, spec, platform)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", category=dg.BetaWarning)  # data_version
             version = dg.DataVersion(shown.data_version)
             return dg.Output(None, metadata=shown.metadata, data_version=version)
 
-    common = _common(spec, stages.TRAINED_MODEL, TRAINED_MODEL)
+    common = _common(spec, stages.TRAINED_MODEL, TRAINED_MODEL, file)
     return in_steps(spec, retries, {mlflow_key(spec.name): mlflow}, finish, **common)
 
 
 def _asset(
-    spec: ModelSpec, name: str, stage: AnyStage, retries: dg.RetryPolicy | None, mlflow: dg.ResourceDefinition
+    spec: ModelSpec,
+    name: str,
+    stage: AnyStage,
+    retries: dg.RetryPolicy | None,
+    mlflow: dg.ResourceDefinition,
+    file: Path | None,
 ) -> dg.AssetsDefinition:
     tracked = {mlflow_key(spec.name): mlflow} if stage.tracked else {}
 
     asset: Callable[[Any], dg.AssetsDefinition] = dg.asset(
-        **_common(spec, name, stage),
+        **_common(spec, name, stage, file),
+        freshness_policy=catalog.freshness_of(spec, name),
         deps=[dg.AssetKey([spec.name, upstream]) for upstream in stage.upstream],
         required_resource_keys={"platform"},
         resource_defs=tracked,

@@ -1,6 +1,7 @@
 """Model specs in, one `Definitions` out."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import dagster as dg
 
@@ -15,7 +16,11 @@ from mlops_assets.model_file import ModelSpec
 
 
 def assets_of(
-    spec: ModelSpec, retries: dg.RetryPolicy | None, *, candidate_steps: bool = False
+    spec: ModelSpec,
+    retries: dg.RetryPolicy | None,
+    *,
+    file: Path | None = None,
+    candidate_steps: bool = False,
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Return every asset of one model's group.
 
@@ -28,7 +33,7 @@ def assets_of(
         Assets, in the order of the stages.
     """
     return [
-        *model_assets(spec, retries, candidate_steps=candidate_steps),
+        *model_assets(spec, retries, file=file, candidate_steps=candidate_steps),
         data_quality_report(spec),
         drift_report(spec),
         retrain_request(spec),
@@ -38,6 +43,7 @@ def assets_of(
 def build_definitions(
     specs: Sequence[ModelSpec],
     *,
+    files: Mapping[str, Path] | None = None,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
     retries: dg.RetryPolicy | None = RETRIES,
     executor: str = IN_PROCESS,
@@ -46,6 +52,7 @@ def build_definitions(
 
     Args:
         specs: The model files.
+        files: Path of each model's file by the model's name, linked in the catalog.
         loggers: Loggers of the runs.
         retries: How failed steps are retried.
         executor: A name in EXECUTORS. With the default the steps of a run share one process, where one step trains all
@@ -56,7 +63,9 @@ def build_definitions(
         assets=[
             asset
             for spec in specs
-            for asset in assets_of(spec, retries, candidate_steps=executor != IN_PROCESS)
+            for asset in assets_of(
+                spec, retries, file=(files or {}).get(spec.name), candidate_steps=executor != IN_PROCESS
+            )
         ],
         jobs=[*jobs(specs), reproduce_job],
         schedules=[*(schedule for spec in specs for schedule in schedules(spec)), monthly],

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from mlops_assets import stages
-from mlops_assets.defs import display
+from mlops_assets.defs import catalog, display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import pool_of, run_of
 from mlops_assets.lifecycle.platform import Platform, Run
@@ -63,7 +63,7 @@ def _report_asset(
     kinds: set[str],
     upstream: str,
     report: Callable[[ModelSpec, Platform, Run], Record],
-    show: Callable[[Record, Platform], display.Display],
+    show: Callable[[Record, ModelSpec, Platform], display.Display],
 ) -> dg.AssetsDefinition:
     @dg.asset(
         name=name,
@@ -72,6 +72,8 @@ def _report_asset(
         description=description,
         owners=list(spec.owners),
         kinds=kinds,
+        tags=catalog.tags_of(spec),
+        freshness_policy=catalog.freshness_of(spec, name),
         deps=[dg.AssetKey([spec.name, upstream])],
         required_resource_keys={"platform"},
         pool=pool_of(spec.name),
@@ -80,7 +82,7 @@ def _report_asset(
         platform: Platform = context.resources.platform.open()
         with plain_failures():
             record = report(spec, platform, run_of(context, None))
-        shown = show(record, platform)
+        shown = show(record, spec, platform)
         yield dg.MaterializeResult(metadata=shown.metadata, data_version=dg.DataVersion(shown.data_version))
 
     return materialize

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field, JsonValue
 
-from mlops_assets.artifacts import Decision, GateResult, Repair, RuleResult, TableVersion
+from mlops_assets.artifacts import Comparison, Decision, GateResult, Repair, RuleResult, TableVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class ReportRecord:
     plots: tuple[str, ...]
     features: TableVersion
     as_of: datetime
+    comparisons: tuple[Comparison, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,21 @@
-"""Records as Dagster shows them: a table takes rows that do not have every column."""
+"""Records as Dagster shows them: tables, numbers by name, column schemas and column lineage."""
 
 from __future__ import annotations
 
-import dagster as dg
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
-from mlops_assets.defs.display import rows_table
+import dagster as dg
+import polars as pl
+
+from mlops_assets.artifacts import Comparison
+from mlops_assets.datasets import Datasets
+from mlops_assets.defs.metadata import feature_lineage, metric_numbers, rows_table, table_version
+from mlops_assets.features import FEATURE_KINDS
+from mlops_assets.model_file import load_model
+
+MODELS = Path(__file__).parents[2] / "models"
 
 
 def test_a_row_may_lack_columns() -> None:
@@ -20,3 +31,61 @@ def test_a_row_may_lack_columns() -> None:
         "rmse": "float",
         "path": "string",
     }
+
+
+def test_numbers_in_a_table_have_four_significant_digits() -> None:
+    table = rows_table([{"rmse": 12.3456789, "rows": 123_456, "passed": True}, {"rmse": 0.000123456}])
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [record.data["rmse"] for record in table.records] == [12.35, 0.0001235]
+    assert table.records[0].data["rows"] == 123_456
+    assert table.records[0].data["passed"] is True
+
+
+def test_holdout_metrics_are_numbers_by_name_that_dagster_plots() -> None:
+    rows = [
+        {"part": "test", "metric": "rmse", "challenger": 1.5, "champion": 2.0, "baseline": None},
+        {"part": "train", "metric": "rmse", "challenger": 0.1, "champion": None, "baseline": None},
+    ]
+    improvement = Comparison("rmse", "test", 1.5, 2.0, 0.25, 0.1, 0.4, 0.95, "blocks", 300)
+    other = Comparison("mae", "test", 1.0, 1.0, 0.0, -0.1, 0.1, 0.95, "blocks", 300)
+    assert metric_numbers(rows, [other, improvement], "rmse") == {
+        "rmse": 1.5,
+        "champion_rmse": 2.0,
+        "improvement": 0.25,
+        "improvement_low": 0.1,
+        "improvement_high": 0.4,
+        "compared_rows": 300,
+    }
+
+
+def test_a_table_shows_its_address_and_the_type_and_meaning_of_each_column(tmp_path: Path) -> None:
+    datasets = Datasets(str(tmp_path))
+    spec = load_model(MODELS / "wine_classifier.yaml")
+    target, alcohol = spec.target, "alcohol"
+    frame = pl.DataFrame({alcohol: [13.2, 12.9], target: ["a", "b"]})
+    version = datasets.write(
+        spec.name, "features", frame, run_id="1", code_commit="c", author="a", at=datetime.now(UTC)
+    )
+    metadata = table_version(version, datasets, spec)
+    schema = metadata["dagster/column_schema"]
+    assert [(column.name, column.type, column.description) for column in schema.columns] == [
+        (alcohol, "Float64", "alcohol as read"),
+        (target, "String", "target"),
+    ]
+    assert metadata["dagster/row_count"] == 2
+    assert metadata["dagster/uri"] == f"{tmp_path}/{spec.name}/features"
+    gone = replace(version, version=7)
+    assert "dagster/column_schema" not in table_version(gone, datasets, spec)
+
+
+def test_the_lineage_of_a_feature_is_what_its_kind_reads() -> None:
+    spec = load_model(MODELS / "pump_efficiency.yaml")
+    upstream = dg.AssetKey([spec.name, "validated_data"])
+    described = [feature for kind in FEATURE_KINDS.values() for feature in kind.describe(spec)]
+    columns = [*(feature.name for feature in described), spec.timestamp or ""]
+    lineage = feature_lineage(spec, columns, upstream).deps_by_column
+    for feature in described:
+        if feature.name in lineage:
+            assert {dep.column_name for dep in lineage[feature.name]} >= set(feature.sources) - {spec.target}
+    assert lineage[spec.timestamp or ""] == [dg.TableColumnDep(upstream, spec.timestamp or "")]
+    assert any(len(deps) == 1 and deps[0].column_name != name for name, deps in lineage.items())

@@ -93,6 +93,7 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
         plots=tuple(plots),
         features=built.table,
         as_of=trained.as_of,
+        comparisons=evidence.evaluation.comparisons,
     )
     keep_record(platform, spec, stages.EVALUATION_REPORT, run, record)
     return record
