@@ -1,7 +1,7 @@
-"""When the graph runs by itself: shared jobs over every model, and each model file's own schedules.
+"""When the graph runs by itself: each model's jobs, and the schedules of its model file.
 
-One job per stage group serves all models (a job per model would make loading superlinear); a schedule asks for its
-model's assets only. Schedules are tied to the model file's time zone, so that 02:00 stays 02:00 across clock changes.
+Jobs belong to one model, so that Dagster lists with an asset the schedules that run it and tells models apart on its
+timeline. Schedules are tied to the model file's time zone, so that 02:00 stays 02:00 across clock changes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +16,8 @@ from mlops_assets.model_file import ModelSpec
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+RetrainJobs = Sequence["UnresolvedAssetJobDefinition"]
+
 LIFECYCLE_JOB = "lifecycle"
 DATA_QUALITY_JOB = "data_quality"
 DRIFT_JOB = "drift"
@@ -28,7 +30,7 @@ JOBS = {
     PREDICTIONS_JOB: (stages.RAW_READINGS, stages.VALIDATED_DATA, stages.FEATURES, stages.PREDICTIONS),
 }
 DESCRIPTIONS = {
-    LIFECYCLE_JOB: "A model's whole life once: readings to predictions, with every check and gate.",
+    LIFECYCLE_JOB: "A model's whole lifecycle once: readings to predictions, with every check and gate.",
     DATA_QUALITY_JOB: "Readings fetched and validated, with Great Expectations' pages; nothing trained.",
     DRIFT_JOB: "The newest readings against the champion's training data.",
     PREDICTIONS_JOB: "The champion's predictions for new readings, nothing trained.",
@@ -48,23 +50,34 @@ def keys(spec: ModelSpec, job: str) -> list[dg.AssetKey]:
     return [dg.AssetKey([spec.name, stage]) for stage in JOBS[job]]
 
 
-def jobs(specs: Sequence[ModelSpec]) -> list["UnresolvedAssetJobDefinition"]:
-    """Return the shared jobs, over all models.
+def name_of(model: str, job: str) -> str:
+    """Return the name of one model's job.
 
     Args:
-        specs: All model files.
-
-    Returns:
-        One job per entry of `JOBS`.
+        model: The name of the model.
+        job: A name in JOBS.
     """
-    return [
-        dg.define_asset_job(
-            name,
-            selection=dg.AssetSelection.assets(*(key for spec in specs for key in keys(spec, name))),
-            description=DESCRIPTIONS[name],
-        )
-        for name in JOBS
-    ]
+    return f"{model}_{job}"
+
+
+def asset_job(spec: ModelSpec, job: str) -> "UnresolvedAssetJobDefinition":
+    """Return one job of one model.
+
+    Args:
+        spec: The model.
+        job: A name in JOBS.
+    """
+    return dg.define_asset_job(
+        name_of(spec.name, job),
+        selection=dg.AssetSelection.assets(*keys(spec, job)),
+        description=f"{DESCRIPTIONS[job]} For {spec.name}.",
+        tags={MODEL_TAG: spec.name},
+    )
+
+
+def jobs(spec: ModelSpec) -> dict[str, "UnresolvedAssetJobDefinition"]:
+    """Return every job of one model by its name in JOBS."""
+    return {job: asset_job(spec, job) for job in JOBS}
 
 
 def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
@@ -88,7 +101,7 @@ def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
 
 
 def request(spec: ModelSpec, job: str, as_of: str, key: str | None = None) -> dg.RunRequest:
-    """Request one model's part of a shared job.
+    """Request one run of a model's job.
 
     Args:
         spec: The model.
@@ -99,22 +112,21 @@ def request(spec: ModelSpec, job: str, as_of: str, key: str | None = None) -> dg
     tags = {AS_OF_TAG: as_of, MODEL_TAG: spec.name}
     return dg.RunRequest(
         run_key=f"{spec.name}/{key}" if key else None,
-        job_name=job,
-        asset_selection=keys(spec, job),
+        job_name=name_of(spec.name, job),
         tags=tags | ({REQUEST_TAG: key} if key else {}),
     )
 
 
 def _schedule(spec: ModelSpec, job: str, name: str, cron: str) -> dg.ScheduleDefinition:
-    def ask(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def requested(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return request(spec, job, context.scheduled_execution_time.isoformat())
 
     return dg.ScheduleDefinition(
         name=f"{spec.name}_{name}",
-        job_name=job,
+        job_name=name_of(spec.name, job),
         cron_schedule=cron,
         execution_timezone=spec.schedules.timezone,
-        execution_fn=ask,
+        execution_fn=requested,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"{DESCRIPTIONS[job]} For {spec.name}.",
     )

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import dagster as dg
 
-from mlops_assets.defs.automation import LIFECYCLE_JOB, keys
+from mlops_assets.defs.automation import LIFECYCLE_JOB, name_of
 from mlops_assets.defs.failures import reasons, sentences
 from mlops_assets.defs.housekeeping import end_lost_runs
 from mlops_assets.defs.model_defs import build_definitions
@@ -45,7 +45,7 @@ def materialize(
     reuse: bool,
     job: str = LIFECYCLE_JOB,
 ) -> FinishedRun:
-    """Materialize one model's part of a shared job and wait for it; a failing step does not raise.
+    """Run one of a model's jobs and wait for it; a failing step does not raise.
 
     Args:
         spec: The model.
@@ -61,9 +61,8 @@ def materialize(
     logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
     with dg.DagsterInstance.get() as instance:
         end_lost_runs([spec], platform, instance, datetime.now(UTC))
-        result = definitions.resolve_job_def(job).execute_in_process(
+        result = definitions.resolve_job_def(name_of(spec.name, job)).execute_in_process(
             instance=instance,
-            asset_selection=keys(spec, job),
             tags={
                 AS_OF_TAG: as_of.isoformat(),
                 ACTOR_TAG: actor,

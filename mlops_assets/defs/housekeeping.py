@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from mlops_assets.defs.automation import LIFECYCLE_JOB, model_of, request
+from mlops_assets.defs.automation import LIFECYCLE_JOB, RetrainJobs, model_of, request
 from mlops_assets.defs.failures import failure_reasons
 from mlops_assets.defs.processes import PROCESS_TAG, is_gone
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
@@ -31,20 +31,18 @@ MOST_FAILURES = 200
 GOING = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 
 
-def housekeeping(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
-    """Return the sensor that ends lost runs and closes retrain requests.
+def housekeeping(specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs) -> dg.SensorDefinition:
+    """Return the sensor that ends lost runs and launches lost retrain requests.
 
     Args:
-        specs: All model files.
-
-    Returns:
-        The sensor, which evaluates every 60 seconds.
+        specs: The models.
+        retrain_jobs: The job of each model that a retrain request runs.
     """
 
     @dg.sensor(
         name="housekeeping",
         description="Ends runs whose process is gone, in Dagster and MLflow, and closes retrain requests.",
-        job_name=LIFECYCLE_JOB,
+        jobs=retrain_jobs,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )

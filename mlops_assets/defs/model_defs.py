@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from mlops_assets.defs.automation import jobs, schedules
+from mlops_assets.defs.automation import LIFECYCLE_JOB, jobs, schedules
 from mlops_assets.defs.executors import IN_PROCESS, executor_named
 from mlops_assets.defs.model_assets import RETRIES, model_assets
 from mlops_assets.defs.monitoring_assets import data_quality_report, drift_report, retrain_request
@@ -58,6 +58,7 @@ def build_definitions(
         executor: A name in EXECUTORS. With the default the steps of a run share one process, where one step trains all
             candidates; with any other each candidate has a step in a process or machine of its own.
     """
+    by_model = [jobs(spec) for spec in specs]
     reproduce_job, monthly = reproduction(specs)
     return dg.Definitions(
         assets=[
@@ -67,9 +68,9 @@ def build_definitions(
                 spec, retries, file=(files or {}).get(spec.name), candidate_steps=executor != IN_PROCESS
             )
         ],
-        jobs=[*jobs(specs), reproduce_job],
+        jobs=[*(job for of_model in by_model for job in of_model.values()), reproduce_job],
         schedules=[*(schedule for spec in specs for schedule in schedules(spec)), monthly],
-        sensors=sensors(specs),
+        sensors=sensors(specs, [of_model[LIFECYCLE_JOB] for of_model in by_model]),
         resources={"platform": PlatformResource()},
         executor=executor_named(executor),
         loggers=loggers,

@@ -26,8 +26,16 @@ REQUEST_TAG = "mlops/request"
 
 
 class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The stores named by the environment, opened on first use and shared by all steps of a process."""
+    """The stores named by the environment, opened on first use and shared by all steps of a process.
 
+    Attributes:
+        as_of: The instant at which a run reads the world, ISO 8601 with offset; now, where it is not set. A tag of the
+            run, as schedules and the command line set it, comes first.
+        force: Train again although nothing changed since the last evaluated challenger.
+    """
+
+    as_of: str | None = None
+    force: bool = True
     _platform: Platform | None = PrivateAttr(default=None)
 
     def open(self) -> Platform:
@@ -93,28 +101,45 @@ def mlflow_parent(model: str) -> dg.ResourceDefinition:
 
 
 def run_of(context: dg.AssetExecutionContext | dg.OpExecutionContext, parent: str | None) -> Run:
-    """Return the lifecycle run of this Dagster run: `as_of` and actor come from its tags, else now and Dagster.
+    """Return the circumstances of this run, from its tags, else from the launchpad, else now and by Dagster.
 
     Args:
-        context: Context of the step.
-        parent: Id of the parent MLflow run; None without one.
-
-    Returns:
-        The run.
+        context: The step.
+        parent: The MLflow run that a training nests below.
     """
     tags = context.run.tags
     here = this_process(context.run.run_id)
     # with an executor that spawns, a step's process ends long before its run does
     if context.job_def.executor_def.name == "in_process" and tags.get(PROCESS_TAG) != here:
         context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: here})
-    as_of = datetime.fromisoformat(tags[AS_OF_TAG]) if AS_OF_TAG in tags else datetime.now(UTC)
+    launched: PlatformResource = context.resources.platform
     return Run(
         id=context.run.root_run_id or context.run.run_id,
-        as_of=as_of,
+        as_of=_instant(tags.get(AS_OF_TAG, launched.as_of)),
         now=lambda: datetime.now(UTC),
         actor=tags.get(ACTOR_TAG, "dagster"),
         code_commit=code_commit(Path(__file__).parent),
         progress=context.log.info,
         parent=parent,
-        reuse=tags.get(REUSE_TAG) == "true",
+        reuse=tags.get(REUSE_TAG, str(not launched.force).lower()) == "true",
     )
+
+
+def _instant(text: str | None) -> datetime:
+    """Return an instant of run configuration, or now.
+
+    Raises:
+        dagster.Failure: The text is no instant, or has no offset from UTC.
+    """
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise dg.Failure(
+            f"as_of {text!r} must be an instant with its offset, such as 2026-01-31T02:00:00+00:00",
+            allow_retries=False,
+        )
+    return instant

@@ -11,7 +11,7 @@ import dagster as dg
 
 from mlops_assets import stages
 from mlops_assets.defs.approvals import approval_file_sensor
-from mlops_assets.defs.automation import LIFECYCLE_JOB, model_of, request
+from mlops_assets.defs.automation import LIFECYCLE_JOB, RetrainJobs, model_of, request
 from mlops_assets.defs.failures import failure_reasons
 from mlops_assets.defs.housekeeping import housekeeping
 from mlops_assets.defs.recovery import mlflow_mirror_sensor, rollback_check_sensor
@@ -26,31 +26,31 @@ from mlops_assets.retraining import RetrainRequest, Trigger
 FindTriggers = Callable[[ModelSpec, Platform, datetime], list[Trigger]]
 
 
-def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
+def sensors(specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs) -> list[dg.SensorDefinition]:
     """Return every sensor: retrain triggers, alerts, ends of runs, housekeeping, approvals and recovery checks.
 
     Args:
-        specs: All model files.
-
-    Returns:
-        The sensors of all models.
+        specs: The models.
+        retrain_jobs: The job of each model that a retrain request runs.
     """
     return [
         _retrain_sensor(
             "drift_sensor",
             "Asks for a retrain when the drift report shows significant movement.",
             specs,
+            retrain_jobs,
             monitor.drift_triggers,
         ),
         _retrain_sensor(
             "staleness_sensor",
             "Asks for a retrain when a champion has not been compared with a challenger for too long.",
             specs,
+            retrain_jobs,
             monitor.staleness_triggers,
         ),
         _failed_run_alert(specs),
         *(_mlflow_run_sensor(status, mlflow_status) for status, mlflow_status in MLFLOW_STATUSES.items()),
-        housekeeping(specs),
+        housekeeping(specs, retrain_jobs),
         approval_file_sensor(specs),
         rollback_check_sensor(specs),
         mlflow_mirror_sensor(specs),
@@ -58,12 +58,12 @@ def sensors(specs: Sequence[ModelSpec]) -> list[dg.SensorDefinition]:
 
 
 def _retrain_sensor(
-    name: str, description: str, specs: Sequence[ModelSpec], find: FindTriggers
+    name: str, description: str, specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs, find: FindTriggers
 ) -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
         description=description,
-        job_name=LIFECYCLE_JOB,
+        jobs=retrain_jobs,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )

@@ -58,3 +58,19 @@ def test_every_asset_of_a_model_names_its_file_problem_and_libraries() -> None:
     assert len(trained.kinds) <= catalog.MOST_KINDS
     readings = graph.get(dg.AssetKey([PUMP.name, stages.RAW_READINGS]))
     assert readings.kinds == {PUMP.source.kind, "deltalake"}
+
+
+def test_the_jobs_and_schedules_that_run_an_asset_are_its_models_own() -> None:
+    other = PUMP.model_copy(update={"name": "other_pumps"})
+    repository = build_definitions([PUMP, other]).get_repository_def()
+    for spec in (PUMP, other):
+        key = dg.AssetKey([spec.name, stages.EVALUATION_REPORT])
+        running = {
+            job.name
+            for job in repository.get_all_jobs()
+            if not job.name.startswith("__") and key in job.asset_layer.executable_asset_keys
+        }
+        assert running == {f"{spec.name}_lifecycle"}
+    jobs = {schedule.name: schedule.job_name for schedule in repository.schedule_defs}
+    assert jobs[f"{PUMP.name}_retrain"] == f"{PUMP.name}_lifecycle"
+    assert jobs["other_pumps_retrain"] == "other_pumps_lifecycle"

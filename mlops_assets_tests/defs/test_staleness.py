@@ -67,7 +67,7 @@ def launch(
         .resolve_job_def(str(request.job_name))
         .execute_in_process(
             instance=instance,
-            asset_selection=list(request.asset_selection or ()),
+            asset_selection=list(request.asset_selection) if request.asset_selection else None,
             tags=dict(request.tags),
             raise_on_error=False,
         )
