@@ -27,6 +27,7 @@ def assets_of(
     Args:
         spec: The model file.
         retries: Retry policy of the assets; None for no retries.
+        file: Path of the model file, linked in the catalog.
         candidate_steps: Whether each candidate is a step of its own, for distributed training.
 
     Returns:
