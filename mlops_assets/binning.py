@@ -23,6 +23,12 @@ from mlops_assets.drift_methods import Bins
 def expected_bins(profile: ColumnProfile) -> Bins:
     """Return the training values of a profile in its bins.
 
+    Args:
+        profile: Distribution of the training values.
+
+    Returns:
+        Edges or categories with proportions.
+
     Raises:
         ValueError: If one bin with room for other values holds all of them: whatever new values do, they stay in it.
     """

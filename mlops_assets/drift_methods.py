@@ -60,6 +60,13 @@ def psi(expected: Bins, actual: Bins) -> float:
 
     Siddiqi, Credit Risk Scorecards (2006): below 0.1 stable, to 0.25 moderate, above significant.
 
+    Args:
+        expected: Proportions of the training values by bin.
+        actual: Proportions of the new values in the same bins.
+
+    Returns:
+        0 or above; zero proportions are replaced by a small one.
+
     Raises:
         ValueError: If the bins differ or the proportions are not proportions.
     """
@@ -70,6 +77,13 @@ def psi(expected: Bins, actual: Bins) -> float:
 def kl(expected: Bins, actual: Bins) -> float:
     """Compute the Kullback-Leibler divergence of actual from expected, sum(a * ln(a / e)), in nats.
 
+    Args:
+        expected: Proportions of the training values by bin.
+        actual: Proportions of the new values in the same bins.
+
+    Returns:
+        0 or above, in nats; zero proportions are replaced by a small one.
+
     Raises:
         ValueError: If the bins differ or the proportions are not proportions.
     """
@@ -79,6 +93,13 @@ def kl(expected: Bins, actual: Bins) -> float:
 
 def jensen_shannon(expected: Bins, actual: Bins) -> float:
     """Compute the Jensen-Shannon distance with base 2, from 0 to 1 (Endres & Schindelin 2003).
+
+    Args:
+        expected: Proportions of the training values by bin.
+        actual: Proportions of the new values in the same bins.
+
+    Returns:
+        0 to 1.
 
     Raises:
         ValueError: If the bins differ or the proportions are not proportions.
@@ -94,6 +115,13 @@ def jensen_shannon(expected: Bins, actual: Bins) -> float:
 def kolmogorov_smirnov(expected: Bins, actual: Bins) -> float:
     """Compute the largest distance of the two cumulative distributions at the edges of the bins, from 0 to 1.
 
+    Args:
+        expected: Proportions of the training values by bin.
+        actual: Proportions of the new values in the same bins.
+
+    Returns:
+        0 to 1.
+
     Raises:
         ValueError: If the bins differ or the proportions are not proportions.
     """
@@ -103,6 +131,13 @@ def kolmogorov_smirnov(expected: Bins, actual: Bins) -> float:
 
 def wasserstein(expected: Bins, actual: Bins) -> float:
     """Compute the Wasserstein distance in standard deviations of the training values, between the outer edges.
+
+    Args:
+        expected: Proportions of the training values by bin.
+        actual: Proportions of the new values in the same bins.
+
+    Returns:
+        0 or above, in standard deviations.
 
     Raises:
         ValueError: If the bins differ, the proportions are not proportions, or the training values do not vary.

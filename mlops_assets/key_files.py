@@ -16,12 +16,27 @@ FRONT = "front"
 
 
 def key_file(home: Path, service: str) -> Path:
-    """Return the file of a service's key."""
+    """Return the file of a service's key.
+
+    Args:
+        home: Folder of the platform.
+        service: Name of the service, such as `api`.
+
+    Returns:
+        A path below `home`; it need not exist.
+    """
     return home / f"{service}_key"
 
 
 def read_key(settings: Settings, service: str) -> str:
     """Return `MLOPS_<SERVICE>_KEY`, else the content of the key file.
+
+    Args:
+        settings: Settings of the installation.
+        service: Name of the service, such as `api`.
+
+    Returns:
+        The key.
 
     Raises:
         ServiceError: There is neither: a service never runs without a key.
@@ -42,6 +57,10 @@ def read_key(settings: Settings, service: str) -> str:
 def create_key(home: Path, service: str) -> Path:
     """Create the key file once, readable by its owner alone.
 
+    Args:
+        home: Folder of the platform.
+        service: Name of the service, such as `api`.
+
     Returns:
         The file.
     """
@@ -60,7 +79,15 @@ def create_key(home: Path, service: str) -> Path:
 
 
 def read_or_create_key(settings: Settings, service: str) -> str:
-    """Return the key of the environment or the file, created at the first use."""
+    """Return the key of the environment or the file, created at the first use.
+
+    Args:
+        settings: Settings of the installation.
+        service: Name of the service, such as `api`.
+
+    Returns:
+        The key.
+    """
     if not settings.environ.get(f"MLOPS_{service.upper()}_KEY", "").strip():
         create_key(settings.home, service)
     return read_key(settings, service)

@@ -48,7 +48,14 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Read every setting; folders become absolute so that a change of directory moves nothing."""
+        """Read every setting; folders become absolute so that a change of directory moves nothing.
+
+        Args:
+            environ: Environment variables; missing ones use the defaults.
+
+        Returns:
+            The settings.
+        """
         home = Path(environ.get("MLOPS_HOME", ".mlops")).absolute()
         return cls(
             home=home,
@@ -78,7 +85,15 @@ class Stores:
 
     @classmethod
     def on(cls, server_url: str, readings_url: str | None = None) -> Stores:
-        """Return the databases of this project on one server; a database named in `server_url` is not used."""
+        """Return the databases of this project on one server; a database named in `server_url` is not used.
+
+        Args:
+            server_url: PostgreSQL URL of the server.
+            readings_url: URL of the database with readings; None for one on the same server.
+
+        Returns:
+            URLs of the databases.
+        """
         return cls(
             ledger_url=database_on(server_url, "mlops_ledger"),
             dagster_url=database_on(server_url, "mlops_dagster"),
@@ -90,7 +105,17 @@ class Stores:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Stores:
-        """Return the databases a child process of `mlops` was given. Raises ValueError when it was given none."""
+        """Return the databases of a child process of `mlops`.
+
+        Args:
+            environ: Environment variables.
+
+        Returns:
+            URLs of the databases.
+
+        Raises:
+            ValueError: When `MLOPS_DATABASE_URL` is not set.
+        """
         server = environ.get("MLOPS_DATABASE_URL")
         if not server:
             raise ValueError(
@@ -101,22 +126,43 @@ class Stores:
 
 
 def database_on(server_url: str, name: str) -> str:
-    """Return the address of the database `name` on a server, with the driver this project installs."""
+    """Return the address of the database `name` on a server, with the driver this project installs.
+
+    Args:
+        server_url: URL of the server; its own database is replaced.
+        name: Name of the database.
+
+    Returns:
+        The URL.
+    """
     parts = urlsplit(server_url)
     query = f"?{parts.query}" if parts.query else ""
     return with_driver(f"{parts.scheme}://{parts.netloc}/{name}{query}")
 
 
 def with_driver(url: str) -> str:
-    """Return an address of PostgreSQL with the driver this project installs, any other address unchanged.
+    """Return a PostgreSQL URL with the driver that this project installs, any other URL unchanged.
 
     A bare `postgresql://` means another driver in each SQLAlchemy release.
+
+    Args:
+        url: A database URL.
+
+    Returns:
+        The URL.
     """
     scheme, separator, rest = url.partition("://")
     return f"{POSTGRES_DRIVER}{separator}{rest}" if scheme in ("postgres", "postgresql") else url
 
 
 def without_driver(url: str) -> str:
-    """Return an address as the driver itself reads it: the inverse of `with_driver`."""
+    """Return a URL in the form that the driver itself reads: the inverse of `with_driver`.
+
+    Args:
+        url: A database URL.
+
+    Returns:
+        The URL.
+    """
     scheme, separator, rest = url.partition("://")
     return f"postgresql{separator}{rest}" if scheme == POSTGRES_DRIVER else url

@@ -114,7 +114,14 @@ class Split:
     digest: str
 
     def part(self, name: Part) -> pl.DataFrame:
-        """Return the rows of one part."""
+        """Return the rows of one part.
+
+        Args:
+            name: `train`, `validation` or `test`.
+
+        Returns:
+            The rows.
+        """
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
 

@@ -25,7 +25,14 @@ def class_labels(series: pl.Series) -> pl.Series:
 
 
 def label_order(label: str) -> tuple[bool, float, str]:
-    """Return the sort key of a label: numbers by size, then text."""
+    """Return the sort key of a label: numbers by size, then text.
+
+    Args:
+        label: The label as text.
+
+    Returns:
+        Key for `sorted`.
+    """
     try:
         return False, float(label), label
     except ValueError:

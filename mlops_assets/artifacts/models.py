@@ -56,10 +56,61 @@ class Predictor(Protocol):
     def feature_names(self) -> tuple[str, ...]: ...
     @property
     def estimator(self) -> Any: ...
-    def matrix(self, features: pl.DataFrame) -> FeatureMatrix: ...
-    def predict(self, features: pl.DataFrame) -> NDArray[Any]: ...
-    def probabilities(self, features: pl.DataFrame) -> NDArray[np.float64] | None: ...
-    def bounds(self, features: pl.DataFrame, predictions: NDArray[Any]) -> Bounds | None: ...
+    def matrix(self, features: pl.DataFrame) -> FeatureMatrix:
+        """Return the features as the estimator receives them.
+
+        Args:
+            features: The feature table, n rows.
+
+        Returns:
+            Prepared features, shape (n, columns).
+        """
+
+    def predict(self, features: pl.DataFrame) -> NDArray[Any]:
+        """Return the predictions.
+
+        Args:
+            features: The feature table, n rows.
+
+        Returns:
+            Shape (n,): floats in the target's unit, or
+            class labels.
+        """
+
+    def probabilities(self, features: pl.DataFrame) -> NDArray[np.float64] | None:
+        """Return the class probabilities.
+
+        Args:
+            features: The feature
+                table, n rows.
+
+        Returns:
+            Shape (n, classes), in
+            the order of `classes`;
+            None for a regression.
+        """
+
+    def bounds(self, features: pl.DataFrame, predictions: NDArray[Any]) -> Bounds | None:
+        """Return the interval around predictions.
+
+        Args:
+            features: The
+                feature
+                table, n
+                rows.
+            predictions:
+                Predictions
+                for these
+                rows, shape
+                (n,).
+
+        Returns:
+            Lower and upper
+            bounds, or None
+            for a model
+            without an
+            interval.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,13 +32,27 @@ def _finite(value: Any) -> Any:
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """Return a stored record as plain JSON values; NaN and infinities become the strings NaN, Infinity, -Infinity."""
+    """Return a stored record as plain JSON values; NaN and infinities become the strings NaN, Infinity, -Infinity.
+
+    Args:
+        record: A frozen dataclass of this package.
+
+    Returns:
+        JSON values.
+    """
     encoded: dict[str, Any] = _finite(_adapter(type(record)).dump_python(record, mode="json"))
     return encoded
 
 
 def from_json(record: type[R], body: Mapping[str, Any]) -> R:
     """Return the record of a JSON body.
+
+    Args:
+        record: Class of the record.
+        body: JSON values that `to_json` returned.
+
+    Returns:
+        The record.
 
     Raises:
         pydantic.ValidationError: If the body is not such a record.
@@ -48,6 +62,13 @@ def from_json(record: type[R], body: Mapping[str, Any]) -> R:
 
 
 def digest(body: Mapping[str, Any]) -> str:
-    """Return the sha256 of the canonical JSON form: sorted keys, no spaces, UTF-8, no NaN."""
+    """Return the sha256 of the canonical JSON form: sorted keys, no spaces, UTF-8, no NaN.
+
+    Args:
+        body: JSON values without NaN and infinity.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

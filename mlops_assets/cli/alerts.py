@@ -53,7 +53,20 @@ def ack(numbers: tuple[int, ...], everything: bool, model: str | None) -> None:
 
 
 def acknowledge(platform: Platform, numbers: Sequence[int], model: str | None, who: str) -> int:
-    """Acknowledge alerts and their groups; without numbers every open one. Raises LedgerError for an unknown number."""
+    """Acknowledge alerts and their groups; without numbers every open one.
+
+    Args:
+        platform: The open stores and settings.
+        numbers: Numbers that `mlops alerts` shows; empty for all.
+        model: Only alerts of this model; None for all.
+        who: Name of the person.
+
+    Returns:
+        How many alerts were open.
+
+    Raises:
+        LedgerError: When no open alert has one of the numbers.
+    """
     rows = platform.ledger.alerts(model, open_only=True, limit=NEWEST)
     known = {row.id: row.group for row in rows}
     unknown = [str(number) for number in numbers if number not in known]
@@ -64,7 +77,14 @@ def acknowledge(platform: Platform, numbers: Sequence[int], model: str | None, w
 
 
 def grouped(rows: Sequence[Alert]) -> list[list[Alert]]:
-    """Return alerts by group, the group of the newest alert first, the newest alert of each group first."""
+    """Return alerts by group, the group of the newest alert first, the newest alert of each group first.
+
+    Args:
+        rows: Alerts, newest first.
+
+    Returns:
+        Groups of alerts.
+    """
     groups: dict[str, list[Alert]] = {}
     for row in rows:
         groups.setdefault(row.group, []).append(row)
@@ -72,7 +92,13 @@ def grouped(rows: Sequence[Alert]) -> list[list[Alert]]:
 
 
 def print_alerts(groups: Sequence[Sequence[Alert]], at: datetime, *, as_json: bool) -> None:
-    """Print one line per group of alerts that repeat the same event."""
+    """Print one line per group of alerts that repeat the same event.
+
+    Args:
+        groups: Result of `grouped`.
+        at: Present time, for ages.
+        as_json: Print JSON instead of a table.
+    """
     columns = (
         Column.of("no", "id"),
         Column.of("severity"),

@@ -46,6 +46,12 @@ def actor() -> str:
 def model_spec(name: str) -> ModelSpec:
     """Read the model file of one model; files of other models may be broken.
 
+    Args:
+        name: Name of the model.
+
+    Returns:
+        The model file.
+
     Raises:
         SpecError: the file of this model is broken.
         click.UsageError: no file has this model; the message names the nearest.
@@ -114,5 +120,9 @@ def new_run(as_of: datetime | None = None) -> Run:
 
 
 def exit_with(success: bool) -> None:
-    """End the command with exit code 0 for success, else 1."""
+    """End the command with exit code 0 for success, else 1.
+
+    Args:
+        success: Whether the command succeeded.
+    """
     sys.exit(0 if success else 1)

@@ -29,7 +29,16 @@ What next (the mlops command is .venv/bin/mlops):
 
 
 def run_two_weeks(settings: Settings, spec: ModelSpec, now: datetime) -> bool:
-    """Run both weeks, or the second again when both were run before. Return True unless a challenger was refused."""
+    """Run both weeks of the demonstration, or the second again when both were run before.
+
+    Args:
+        settings: Settings of the installation.
+        spec: The model file.
+        now: Present time, with a zone.
+
+    Returns:
+        False when a challenger was refused.
+    """
     file = settings.home / "demo.json"
     state = (
         json.loads(file.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 
 import click
+from typing_extensions import override
 
 from mlops_assets import __version__
 from mlops_assets.errors import MlopsError
@@ -30,11 +31,13 @@ MODULES = (
 class RootCommand(click.Group):
     """The group of all commands. A module is imported when help, completion or a call needs it."""
 
+    @override
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
         self._load()
         return super().list_commands(ctx)
 
+    @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of that name, or None."""
         self._load()

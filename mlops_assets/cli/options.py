@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 
 import click
+from typing_extensions import override
 
 from mlops_assets.cli.context import now, settings
 
@@ -15,6 +16,7 @@ class Instant(click.ParamType[datetime]):
 
     name = "instant"
 
+    @override
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Parse the instant, or fail with the accepted form."""
         if isinstance(value, datetime):
@@ -33,6 +35,7 @@ class Expiry(Instant):
 
     name = "instant or duration"
 
+    @override
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Parse the instant or the duration, or fail with the accepted forms."""
         from mlops_assets.model_file.values import parse_duration
@@ -44,7 +47,16 @@ class Expiry(Instant):
 
 
 def complete_models(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the model names that begin with the typed text, read from the model files without parsing them."""
+    """Return the model names that begin with the typed text, read from the model files without parsing them.
+
+    Args:
+        _ctx: Click's context; not used.
+        _param: Click's parameter; not used.
+        incomplete: Text typed so far.
+
+    Returns:
+        Names in alphabetical order.
+    """
     names = set()
     for file in [*settings().models.glob("*.yaml"), *settings().models.glob("*.yml")]:
         match = re.search(r"(?m)^name:\s*['\"]?(\w+)", file.read_text(encoding="utf-8", errors="replace"))
@@ -54,7 +66,16 @@ def complete_models(_ctx: click.Context, _param: click.Parameter, incomplete: st
 
 
 def complete_gates(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the gates of the model named before that begin with the typed text."""
+    """Return the gates of the model named before that begin with the typed text.
+
+    Args:
+        ctx: Click's context.
+        _param: Click's parameter; not used.
+        incomplete: Text typed so far.
+
+    Returns:
+        Names in the order of the model file.
+    """
     from mlops_assets.model_file import read_folder
     from mlops_assets.model_file.gates import check_names
 

@@ -28,7 +28,15 @@ class Column:
 
     @classmethod
     def of(cls, heading: str, key: str | None = None) -> Column:
-        """Return the column that shows one value of the record as it is."""
+        """Create the column that shows one value of the record unchanged.
+
+        Args:
+            heading: Heading of the column.
+            key: Key of the record; None: the heading with underscores.
+
+        Returns:
+            The column.
+        """
         name = key or heading.replace(" ", "_")
         return cls(heading, lambda record: record.get(name))
 
@@ -59,12 +67,23 @@ def print_records(
 
 
 def print_json(value: object) -> None:
-    """Print a value as indented JSON; instants become ISO 8601, durations seconds."""
+    """Print a value as indented JSON; instants become ISO 8601, durations seconds.
+
+    Args:
+        value: Records, dataclasses' dictionaries, or plain values.
+    """
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
 
 
 def age(duration: timedelta) -> str:
-    """Return a duration as people say it: `5 min ago`, `3 h ago`, `4 days ago`."""
+    """Return a duration as people say it: `5 min ago`, `3 h ago`, `4 days ago`.
+
+    Args:
+        duration: Time since the event.
+
+    Returns:
+        Text in whole minutes, hours or days.
+    """
     minutes = int(duration.total_seconds() // 60)
     if minutes < 60:
         return f"{minutes} min ago"
@@ -72,12 +91,26 @@ def age(duration: timedelta) -> str:
 
 
 def minute(instant: datetime | None) -> str:
-    """Return an instant to the minute, or an empty text."""
+    """Return an instant to the minute, or an empty text.
+
+    Args:
+        instant: Instant in UTC; None for none.
+
+    Returns:
+        Text such as '2026-01-31 12:00'.
+    """
     return f"{instant:%Y-%m-%d %H:%M}" if instant else ""
 
 
 def number(value: float | None) -> str:
-    """Return a number with four significant digits, or an empty text."""
+    """Return a number with four significant digits, or an empty text.
+
+    Args:
+        value: The number; None for none.
+
+    Returns:
+        Text such as '0.1235'.
+    """
     return "" if value is None else f"{value:.4g}"
 
 

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def print_status(records: Sequence[Record], now: datetime, *, as_json: bool) -> None:
-    """Print one line per model."""
+    """Print one line per model.
+
+    Args:
+        records: Result of `status_records`.
+        now: Present time, with a zone.
+        as_json: Print JSON instead of a table.
+    """
 
     def champion(record: Record) -> str:
         if record["problem"]:
@@ -58,7 +64,13 @@ def print_status(records: Sequence[Record], now: datetime, *, as_json: bool) -> 
 
 
 def print_history(entries: Sequence[HistoryEntry], model: str, *, as_json: bool) -> None:
-    """Print one line per decision."""
+    """Print one line per decision.
+
+    Args:
+        entries: Entries, newest first.
+        model: Name of the model.
+        as_json: Print JSON instead of a table.
+    """
     columns = (
         Column("at", lambda record: minute(record["at"])),
         Column.of("who", "actor"),
@@ -72,7 +84,14 @@ def print_history(entries: Sequence[HistoryEntry], model: str, *, as_json: bool)
 
 
 def print_waivers(waivers: Sequence[Waiver], model: str, now: datetime, *, as_json: bool) -> None:
-    """Print one line per waiver, and whether it is in force."""
+    """Print one line per waiver, and whether it is in force.
+
+    Args:
+        waivers: Waivers, newest first.
+        model: Name of the model.
+        now: Present time, with a zone.
+        as_json: Print JSON instead of a table.
+    """
     columns = (
         Column("since", lambda record: minute(record["at"])),
         Column.of("gate"),
@@ -92,13 +111,26 @@ def print_waivers(waivers: Sequence[Waiver], model: str, now: datetime, *, as_js
 
 
 def commit_record(commit: Commit) -> dict[str, Any]:
-    """Return one entry of a table's log as a flat record."""
+    """Return one entry of a table's log as a flat record.
+
+    Args:
+        commit: An entry of the log.
+
+    Returns:
+        The record.
+    """
     record = asdict(commit)
     return {**record.pop("version"), **record}
 
 
 def print_versions(records: Sequence[Record], title: str, *, as_json: bool) -> None:
-    """Print one line per version of a table."""
+    """Print one line per version of a table.
+
+    Args:
+        records: Results of `commit_record`, newest first.
+        title: Title of the table.
+        as_json: Print JSON instead of a table.
+    """
     columns = (
         Column.of("version"),
         Column("at", lambda record: minute(record["at"])),
@@ -113,7 +145,12 @@ def print_versions(records: Sequence[Record], title: str, *, as_json: bool) -> N
 
 
 def print_online_features(rows: pl.DataFrame, entity: str) -> None:
-    """Print one line per feature and one column per entity: features are many, the requested entities are few."""
+    """Print one line per feature and one column per entity: features are many, the requested entities are few.
+
+    Args:
+        rows: One row per entity, one column per feature.
+        entity: Name of the entity column.
+    """
     entities = [str(key) for key in rows[entity]]
     records = [
         {
@@ -128,7 +165,12 @@ def print_online_features(rows: pl.DataFrame, entity: str) -> None:
 
 
 def print_registered_features(features: Sequence[Mapping[str, Any]], model: str) -> None:
-    """Print one line per feature of the feature store, and the table versions they came from."""
+    """Print one line per feature of the feature store, and the table versions they came from.
+
+    Args:
+        features: One record per feature.
+        model: Name of the model.
+    """
     columns = (
         Column.of("feature", "name"),
         Column("view", lambda record: record["view"].removeprefix(f"{model}_")),
@@ -144,7 +186,12 @@ def print_registered_features(features: Sequence[Mapping[str, Any]], model: str)
 
 
 def print_difference(difference: Difference, *, as_json: bool) -> None:
-    """Print what changed between two versions of a table."""
+    """Print what changed between two versions of a table.
+
+    Args:
+        difference: The comparison.
+        as_json: Print JSON instead of a table.
+    """
     if as_json:
         print_json(asdict(difference))
         return

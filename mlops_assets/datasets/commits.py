@@ -30,10 +30,19 @@ class Commit:
 
 
 def commits_of(model: str, table: str, delta: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
-    """Our own commits, newest first; maintenance by other tools changes no rows and is passed over.
+    """Yield our own commits, newest first; maintenance by other tools changes no rows and is skipped.
 
-    A commit's number is the one we wrote into it. delta-rs counts down from the version it has open, and is off when
-    another writer came in between.
+    A commit's number is the one that we wrote into it. delta-rs counts down from the version it has open,
+    which is wrong when another writer came in between.
+
+    Args:
+        model: Name of the model.
+        table: Name of the table.
+        delta: The open Delta table.
+        limit: Largest number of commits; None for all.
+
+    Yields:
+        Commits.
     """
     result: list[int] = []
     # Reading one entry is enough nearly always; the whole log costs a file each.

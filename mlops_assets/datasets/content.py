@@ -45,12 +45,19 @@ _KEPT: Final[dict[Any, str]] = {
 
 
 def storable(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the same rows in types that Delta keeps.
+    """Return the same rows in types that Delta stores.
 
     Unsigned integers wider and signed, categories and clock times as text, instants in whole microseconds
-    (UTC where they carry a zone), a column of nothing as text.
+    (UTC where they have a zone), a column without values as text.
 
-    Raises DataError, naming the column, for nested types and for integers beyond 64 bits.
+    Args:
+        frame: Any rows.
+
+    Returns:
+        The rows.
+
+    Raises:
+        DataError: With the column, for nested types and for integers beyond 64 bits.
     """
     casts: list[pl.Expr] = []
     for name, dtype in frame.schema.items():
@@ -69,11 +76,20 @@ def storable(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def content_hash(frame: pl.DataFrame) -> str:
-    """sha256 of the rows: column names, types, values and the order of both columns and rows.
+    """Return the sha256 of the rows: column names, types, values and the order of both columns and rows.
 
-    Equal for frames that `storable` makes equal, however their memory is chunked and whatever wrote them. Rows in
-    another order are other content: sorting a million rows to say otherwise would cost more than a version does.
-    Every NaN is the same NaN; null, NaN, 0.0 and -0.0 are four values.
+    Equal for tables that `storable` makes equal, however their memory is chunked and whatever wrote them.
+    Rows in another order are other content: sorting a million rows would cost more than a version does. Every
+    NaN is the same NaN; null, NaN, 0.0 and -0.0 are four values.
+
+    Args:
+        frame: Any rows.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        DataError: As `storable`.
     """
     frame = storable(frame)
     sha = hashlib.sha256()

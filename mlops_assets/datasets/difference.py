@@ -47,7 +47,19 @@ class Difference:
 
 
 def diff(datasets: Datasets, before: TableVersion, after: TableVersion) -> Difference:
-    """Compare two versions, of one table or of two. Raises DataError when one cannot be read."""
+    """Compare two versions, of one table or of two.
+
+    Args:
+        datasets: The Delta tables.
+        before: The older version.
+        after: The newer version.
+
+    Returns:
+        Added and removed rows, and the changed columns.
+
+    Raises:
+        DataError: When a version cannot be read.
+    """
     old, new = datasets.read(before), datasets.read(after)
     both = [name for name in old.columns if name in new.columns]
     retyped = {name for name in both if old.schema[name] != new.schema[name]}

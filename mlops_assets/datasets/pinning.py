@@ -60,7 +60,21 @@ def tag(
 ) -> Tag:
     """Name the versions permanently, next to the tables and as durable as they are; a repeated call changes nothing.
 
-    Raises DataError for a name already given to other versions, a name that is no plain word, or no versions.
+    Args:
+        datasets: The Delta tables.
+        model: Name of the model.
+        name: The tag: letters, digits, dot, dash and underscore.
+        versions: Versions of the model's tables.
+        author: Name of the person or program, recorded in the commit.
+        at: Time of the change, with a zone.
+        run_id: Id of the run, recorded in the commit.
+        code_commit: Git commit of the code, recorded in the commit.
+
+    Returns:
+        The tag as stored.
+
+    Raises:
+        DataError: When the name belongs to other versions, is malformed, or there are no versions.
     """
     if not _TAG.fullmatch(name):
         raise DataError(
@@ -95,13 +109,33 @@ def tag(
 
 
 def tags(datasets: Datasets, model: str) -> tuple[Tag, ...]:
-    """All tags of a model, in the order they were given."""
+    """Return all tags of a model, oldest first.
+
+    Args:
+        datasets: The Delta tables.
+        model: Name of the model.
+
+    Returns:
+        The tags.
+    """
     newest = datasets.latest(model, TAGS_TABLE)
     return tuple(_parse(datasets.read(newest))) if newest else ()
 
 
 def tagged(datasets: Datasets, model: str, name: str) -> Tag:
-    """One tag. Raises DataError for a name nobody gave."""
+    """Return one tag.
+
+    Args:
+        datasets: The Delta tables.
+        model: Name of the model.
+        name: The tag.
+
+    Returns:
+        The tag with its versions.
+
+    Raises:
+        DataError: When no tag has this name.
+    """
     known = {tag.name: tag for tag in tags(datasets, model)}
     if name not in known:
         raise DataError(f"{model} has no tag {name!r}{did_you_mean(name, known)}")
@@ -111,7 +145,22 @@ def tagged(datasets: Datasets, model: str, name: str) -> Tag:
 def restore(
     datasets: Datasets, version: TableVersion, *, run_id: str, code_commit: str, author: str, at: datetime
 ) -> TableVersion:
-    """Make an old version's rows the newest version; history stays. Raises DataError when they cannot be read."""
+    """Write an old version's rows as the newest version; history stays.
+
+    Args:
+        datasets: The Delta tables.
+        version: The version to restore.
+        run_id: Id of the run, recorded in the commit.
+        code_commit: Git commit of the code, recorded in the commit.
+        author: Name of the person or program, recorded in the commit.
+        at: Time of the change, with a zone.
+
+    Returns:
+        The new version.
+
+    Raises:
+        DataError: When the rows cannot be read.
+    """
     frame = datasets.read(version)
     restored = datasets.write(
         version.model,
@@ -133,8 +182,17 @@ def restore(
 def checkout(datasets: Datasets, versions: Sequence[TableVersion], folder: Path) -> tuple[Path, ...]:
     """Write each version as `<table>.parquet`, and `dataset.json` that names them; whole or not at all.
 
-    Each file is read back and must have the version's hash. Raises DataError when it has not, when the folder holds
-    something already, or when two versions are of one table.
+    Args:
+        datasets: The Delta tables.
+        versions: One version of each table.
+        folder: A new or empty folder.
+
+    Returns:
+        The Parquet files.
+
+    Raises:
+        DataError: When a file that was read back has another hash, the folder is not empty, or two versions
+            are of one table.
     """
     if not versions or len({version.table for version in versions}) != len(versions):
         raise DataError("a data set is one version of each of its tables")
@@ -162,9 +220,16 @@ def checkout(datasets: Datasets, versions: Sequence[TableVersion], folder: Path)
 
 
 def verify(folder: Path) -> tuple[TableVersion, ...]:
-    """Return the versions a checked-out folder holds.
+    """Verify a checked-out folder.
 
-    Raises DataError for files that are not what the manifest says.
+    Args:
+        folder: Folder of `checkout`.
+
+    Returns:
+        The versions that it contains.
+
+    Raises:
+        DataError: When a file differs from the manifest.
     """
     try:
         body: list[dict[str, Any]] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))

@@ -64,9 +64,23 @@ class Datasets:
         at: datetime,
         operation: str = "write",
     ) -> TableVersion:
-        """Make the frame the table's newest version; content equal to the newest version makes none.
+        """Write the rows as the table's newest version; content equal to the newest version makes none.
 
-        Raises DataError when a column cannot be stored, or when other writers were faster `ATTEMPTS` times running.
+        Args:
+            model: Name of the model.
+            table: Name of the table.
+            frame: The rows.
+            run_id: Id of the run, recorded in the commit.
+            code_commit: Git commit of the code, recorded in the commit.
+            author: Name of the person or program, recorded in the commit.
+            at: Time of the change, with a zone.
+            operation: Name of the operation, recorded in the commit.
+
+        Returns:
+            The new version, or the newest when it is equal.
+
+        Raises:
+            DataError: When a column cannot be stored, or other writers were faster `ATTEMPTS` times in a row.
         """
         return self.change(
             model,
@@ -93,9 +107,24 @@ class Datasets:
         operation: str,
         reads: bool = True,
     ) -> TableVersion:
-        """Write what `change` makes of the newest rows (None before the first version, or when it does not read them).
+        """Write the rows that `change` returns for the newest rows. After a conflict, `change` is called again.
 
-        When another writer came first, `change` is asked again with that writer's rows. Raises DataError as `write`.
+        Args:
+            model: Name of the model.
+            table: Name of the table.
+            change: Receives the newest rows, None before the first version or when `reads` is False.
+            run_id: Id of the run, recorded in the commit.
+            code_commit: Git commit of the code, recorded in the commit.
+            author: Name of the person or program, recorded in the commit.
+            at: Time of the change, with a zone.
+            operation: Name of the operation, recorded in the commit.
+            reads: Whether the newest rows are read.
+
+        Returns:
+            The new version, or the newest when it is equal.
+
+        Raises:
+            DataError: As `write`.
         """
         for attempt in range(ATTEMPTS):
             known = self._open(model, table)
@@ -136,9 +165,22 @@ class Datasets:
         author: str,
         at: datetime,
     ) -> TableVersion:
-        """Return the newest rows and these below them, as a new version.
+        """Write the newest rows with these rows below them as a new version.
 
-        Every column must be in both or in neither.
+        Args:
+            model: Name of the model.
+            table: Name of the table.
+            frame: Rows with the columns of the table.
+            run_id: Id of the run, recorded in the commit.
+            code_commit: Git commit of the code, recorded in the commit.
+            author: Name of the person or program, recorded in the commit.
+            at: Time of the change, with a zone.
+
+        Returns:
+            The new version.
+
+        Raises:
+            DataError: When the columns differ, and as `write`.
         """
 
         def with_rows(newest: pl.DataFrame | None) -> pl.DataFrame:
@@ -163,9 +205,17 @@ class Datasets:
         )
 
     def read(self, version: TableVersion, *, verify: bool = True) -> pl.DataFrame:
-        """Exactly the rows of that version.
+        """Return exactly the rows of a version.
 
-        Raises DataError when they are gone, or (verify) are not what was written.
+        Args:
+            version: The table version.
+            verify: Compare the hash of the rows.
+
+        Returns:
+            The rows.
+
+        Raises:
+            DataError: When the rows are gone, or (`verify`) differ from what was written.
         """
         name = f"{version.model}/{version.table} version {version.version}"
         delta = self._open(version.model, version.table, version.version)
@@ -200,13 +250,33 @@ class Datasets:
         return {name: str(types[name]) for name in version.columns}
 
     def latest(self, model: str, table: str) -> TableVersion | None:
-        """Return the newest version, or None when the table was never written."""
+        """Return the newest version, or None when the table was never written.
+
+        Args:
+            model: Name of the model.
+            table: Name of the table.
+
+        Returns:
+            The version, or None.
+        """
         delta = self._open(model, table)
         newest = next(commits_of(model, table, delta), None) if delta is not None else None
         return newest.version if newest else None
 
     def version(self, model: str, table: str, number: int) -> TableVersion:
-        """Return the version of that number. Raises DataError when there is none."""
+        """Return the version of a number.
+
+        Args:
+            model: Name of the model.
+            table: Name of the table.
+            number: Number of the version, from 0.
+
+        Returns:
+            The version.
+
+        Raises:
+            DataError: When there is none.
+        """
         for commit in self.log(model, table):
             if commit.version.version == number:
                 return commit.version
@@ -215,12 +285,32 @@ class Datasets:
         raise DataError(f"{model}/{table} has no version {number}; {known}")
 
     def log(self, model: str, table: str, limit: int | None = None) -> list[Commit]:
-        """Return the table's versions, newest first; empty when it was never written."""
+        """Return the table's versions, newest first; empty when it was never written.
+
+        Args:
+            model: Name of the model.
+            table: Name of the table.
+            limit: Largest number of versions; None for all.
+
+        Returns:
+            Commits.
+        """
         delta = self._open(model, table)
         return list(commits_of(model, table, delta, limit)) if delta is not None else []
 
     def location(self, model: str, table: str) -> str:
-        """Address of the Delta table. Raises DataError for names that are no plain words."""
+        """Return the URL of the Delta table.
+
+        Args:
+            model: Name of the model.
+            table: Name of the table.
+
+        Returns:
+            Path or URL.
+
+        Raises:
+            DataError: When a name contains other characters than letters, digits, `_`, `-` and `.`.
+        """
         for name in (model, table):
             if not _NAME.fullmatch(name):
                 raise DataError(f"{name!r} cannot name a model or table; use letters, digits, _ - and .")

@@ -117,7 +117,14 @@ class TableFacts:
     """Old and new names of columns that are called like a computed feature."""
 
     def of(self, role: Role) -> tuple[ColumnFacts, ...]:
-        """Return the columns with a role, in the order of the table."""
+        """Return the columns with a role, in the order of the table.
+
+        Args:
+            role: Role of a column in the draft.
+
+        Returns:
+            Facts of the columns.
+        """
         return tuple(column for column in self.columns if column.role == role)
 
     @property

@@ -15,7 +15,14 @@ _RESERVED: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off",
 
 
 def scalar(value: str | int | float) -> str:
-    """Return a value as YAML, quoted where it would be read as something else."""
+    """Return a value as YAML, quoted where it would be read as something else.
+
+    Args:
+        value: A value of the model file.
+
+    Returns:
+        Text of a YAML scalar.
+    """
     if not isinstance(value, str):
         return f"{value:g}" if isinstance(value, float) else str(value)
     plain = _PLAIN.fullmatch(value) and value.lower() not in _RESERVED
@@ -23,10 +30,24 @@ def scalar(value: str | int | float) -> str:
 
 
 def listed(values: Sequence[str | int | float]) -> str:
-    """Return a list on one line."""
+    """Return a list on one line.
+
+    Args:
+        values: Values of the model file.
+
+    Returns:
+        Text of a YAML list.
+    """
     return f"[{', '.join(scalar(value) for value in values)}]"
 
 
 def duration(value: timedelta) -> str:
-    """Return a duration of a second or more as a model file writes it: 10m, 2h."""
+    """Return a duration of a second or more as a model file writes it: 10m, 2h.
+
+    Args:
+        value: A duration.
+
+    Returns:
+        Text such as '10m'.
+    """
     return format_duration(max(value, timedelta(seconds=1)))

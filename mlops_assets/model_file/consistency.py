@@ -24,7 +24,14 @@ NEEDS_HISTORY = "add 'history' to 'features', such as {every: 1d, steps: 56}"
 
 
 def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
-    """Yield every contradiction in the file, as (path, sentence)."""
+    """Yield every contradiction in the file, as (path, sentence).
+
+    Args:
+        spec: The model file.
+
+    Yields:
+        Pairs of the key's path and a sentence with the fix; the file is refused.
+    """
     yield from _algorithms(spec)
     yield from _onnx(spec)
     yield from _search(spec)
@@ -42,7 +49,14 @@ def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
 
 
 def risks(spec: ModelSpec) -> Iterator[Finding]:
-    """Yield what the file allows although it is dangerous, as (path, sentence)."""
+    """Yield what the file allows although it is dangerous, as (path, sentence).
+
+    Args:
+        spec: The model file.
+
+    Yields:
+        Pairs of the key's path and a sentence; the file is accepted with a warning.
+    """
     for index, choice in enumerate(spec.training.algorithms):
         if choice.params.get("pickle") is True:
             path: Path = ("training", "algorithms", index, choice.name, "pickle")

@@ -42,7 +42,14 @@ class Document:
     lines: dict[Path, int]
 
     def line(self, path: Path) -> int:
-        """Return the line of the path, or of the nearest parent that is in the text."""
+        """Return the line of the path, or of the nearest parent that is in the text.
+
+        Args:
+            path: Keys and list indices from the top.
+
+        Returns:
+            Line number, from 1.
+        """
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
@@ -50,6 +57,12 @@ class Document:
 
 def parse(text: str) -> Document:
     """Read one document.
+
+    Args:
+        text: Content of the file, at most `MAX_BYTES`.
+
+    Returns:
+        Values and the line of each key.
 
     Raises:
         DocumentError: the text is not an accepted document.

@@ -140,7 +140,14 @@ class FeaturesSpec(Section):
 
 
 def now_column(target: str) -> str:
-    """Return the column that holds, for forecasting, the target at the reading itself (persistence predicts it)."""
+    """Return the column that holds, for forecasting, the target at the reading itself (persistence predicts it).
+
+    Args:
+        target: Name of the target column.
+
+    Returns:
+        Name of the column.
+    """
     return f"{target}_now"
 
 
@@ -149,12 +156,27 @@ TIME: Final = "@time"
 
 
 def history_column(column: str, back: int) -> str:
-    """Return the column that holds a value `back` grid steps before the row: `sales@-7`; `sales@0` is the row's own."""
+    """Return the column that holds a value `back` grid steps before the row: `sales@-7`; `sales@0` is the row's own.
+
+    Args:
+        column: Name of the source column.
+        back: Steps before the row, from 0.
+
+    Returns:
+        Name of the column.
+    """
     return f"{column}@{-back}"
 
 
 def parse_history_column(name: str) -> tuple[str, int] | None:
-    """Return the column and the steps back that a name of `history_column` consists of, None for any other name."""
+    """Return the column and the steps back that a name of `history_column` consists of, None for any other name.
+
+    Args:
+        name: Any column name.
+
+    Returns:
+        Source column and steps back.
+    """
     column, mark, back = name.rpartition("@")
     if not mark or not column or not (back == "0" or (back[:1] == "-" and back[1:].isdigit())):
         return None
@@ -162,7 +184,15 @@ def parse_history_column(name: str) -> tuple[str, int] | None:
 
 
 def channels(features: FeaturesSpec, target: str) -> tuple[str, ...]:
-    """Return the columns of the history grid, the target of a forecast first."""
+    """Return the columns of the history grid, the target of a forecast first.
+
+    Args:
+        features: The section `features` of the model file.
+        target: Name of the target column.
+
+    Returns:
+        Names without repetition; empty without a history.
+    """
     if features.history is None:
         return ()
     first = (target,) if features.horizon is not None else ()
@@ -175,7 +205,10 @@ def source_columns(features: FeaturesSpec) -> tuple[str, ...]:
     Columns are recognized by their type, so that a new key is covered without being listed here.
 
     Args:
-        features: The section.
+        features: The section `features` of the model file.
+
+    Returns:
+        Names in the order of the file.
     """
     return tuple(dict.fromkeys(column for _, column in keys_and_columns(features)))
 

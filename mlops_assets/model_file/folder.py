@@ -45,6 +45,12 @@ class ModelFolder:
     def find(self, name: str) -> ModelSpec | None:
         """Return the model of that name, or None when no file has it.
 
+        Args:
+            name: Name of the model.
+
+        Returns:
+            The model file.
+
         Raises:
             SpecError: the file of exactly this model is broken.
         """
@@ -55,12 +61,26 @@ class ModelFolder:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """Return the model files of a folder, sorted."""
+    """Return the model files of a folder, sorted.
+
+    Args:
+        folder: Folder of model files.
+
+    Returns:
+        Files that end in .yaml or .yml.
+    """
     return sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
 
 
 def read_folder(folder: Path) -> ModelFolder:
-    """Read every model file of a folder; two files with one name are both broken, since either may be the mistake."""
+    """Read every model file of a folder; two files with one name are both broken, since either may be the mistake.
+
+    Args:
+        folder: Folder of model files.
+
+    Returns:
+        Valid models by name, and broken files with their problems.
+    """
     by_name: dict[str, list[tuple[Path, ModelSpec]]] = defaultdict(list)
     broken = []
     for file in model_files(folder):
@@ -85,6 +105,12 @@ def read_folder(folder: Path) -> ModelFolder:
 def load_models(folder: Path) -> tuple[ModelSpec, ...]:
     """Read every model file of a folder, sorted by name, where each must be valid.
 
+    Args:
+        folder: Folder of model files.
+
+    Returns:
+        The models.
+
     Raises:
         SpecError: a file is refused; the message lists the problems of all files.
     """
@@ -95,7 +121,15 @@ def load_models(folder: Path) -> tuple[ModelSpec, ...]:
 
 
 def find_model(folder: Path, name: str) -> tuple[Path, ModelSpec] | None:
-    """Return the file that holds a model and the model; None when no file does, or when it cannot be read."""
+    """Return the file that holds a model and the model; None when no file does, or when it cannot be read.
+
+    Args:
+        folder: Folder of model files.
+        name: Name of the model.
+
+    Returns:
+        File and model, or None.
+    """
     contents = read_folder(folder)
     spec = next((spec for spec in contents.specs if spec.name == name), None)
     return None if spec is None else (contents.files[name], spec)

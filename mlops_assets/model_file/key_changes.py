@@ -36,7 +36,14 @@ class Reading:
 
 
 def read_changes(document: Document) -> Reading:
-    """Replace old names by new ones; list what is not available yet."""
+    """Replace old keys by new ones, and list keys that are not available yet.
+
+    Args:
+        document: The document as written.
+
+    Returns:
+        The document with new keys, warnings and problems.
+    """
     warnings: list[tuple[Path, str]] = []
     problems = list(_not_available(document.value))
     refused = {path for path, _ in problems}

@@ -40,6 +40,12 @@ class Problem:
 def load_model(file: FilePath) -> ModelSpec:
     """Read one model file.
 
+    Args:
+        file: The model file.
+
+    Returns:
+        The model file.
+
     Raises:
         SpecError: the file is refused; the message lists every problem.
     """
@@ -50,13 +56,29 @@ def load_model(file: FilePath) -> ModelSpec:
 
 
 def problem_at(file: FilePath, path: Path, message: str) -> Problem:
-    """Return a problem or warning about a key of a file that can be read, with its line."""
+    """Return a problem or warning about a key of a file that can be read, with its line.
+
+    Args:
+        file: A model file that can be read.
+        path: Keys and list indices from the top.
+        message: The sentence.
+
+    Returns:
+        The problem.
+    """
     line = parse(file.read_text(encoding="utf-8-sig")).line(path)
     return Problem(shown(file), line, _dotted(path), message)
 
 
 def examine(file: FilePath) -> tuple[ModelSpec | None, list[Problem]]:
-    """Read one model file; return the model, or None and the problems in the order of their lines."""
+    """Read one model file and report every problem at once.
+
+    Args:
+        file: The model file.
+
+    Returns:
+        The model (None with problems), and the problems in the order of their lines.
+    """
     name = shown(file)
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -80,6 +102,12 @@ def examine(file: FilePath) -> tuple[ModelSpec | None, list[Problem]]:
 def stored_model(values: dict[str, Any]) -> ModelSpec:
     """Read the model file that was stored with a version: old names and keys that were removed since are no error.
 
+    Args:
+        values: The stored model file, as JSON values.
+
+    Returns:
+        The model file.
+
     Raises:
         pydantic.ValidationError: the values are no model file.
     """
@@ -87,7 +115,14 @@ def stored_model(values: dict[str, Any]) -> ModelSpec:
 
 
 def old_names(file: FilePath) -> list[Problem]:
-    """Return a warning for every key or value of a readable file that is written under its old name."""
+    """Return a warning for every key or value of a readable file that is written under its old name.
+
+    Args:
+        file: The model file.
+
+    Returns:
+        Warnings in the order of the file.
+    """
     document = parse(file.read_text(encoding="utf-8-sig"))
     return [
         Problem(shown(file), document.line(path), _dotted(path), message)
@@ -146,7 +181,14 @@ def _sentence(detail: ErrorDetails) -> str:
 
 
 def fields_at(loc: Iterable[str | int]) -> set[str]:
-    """Return the keys that the section at a location accepts."""
+    """Return the keys that the section at a location accepts.
+
+    Args:
+        loc: Location in pydantic's form: keys, list indices and tags of unions.
+
+    Returns:
+        Names of keys.
+    """
     sections: set[type[BaseModel]] = {ModelSpec}
     for part in loc:
         if isinstance(part, int):
@@ -181,7 +223,14 @@ def _dotted(path: Path) -> str:
 
 
 def shown(file: FilePath) -> str:
-    """Return the path as messages show it: relative to the current folder where it is below it."""
+    """Return the path as messages show it: relative to the current folder where it is below it.
+
+    Args:
+        file: A path.
+
+    Returns:
+        Text.
+    """
     try:
         return str(file.relative_to(FilePath.cwd()))
     except ValueError:
@@ -189,6 +238,13 @@ def shown(file: FilePath) -> str:
 
 
 def format_problems(problems: list[Problem]) -> str:
-    """Return the text of an error with every problem on a line of its own."""
+    """Return the text of an error with every problem on a line of its own.
+
+    Args:
+        problems: Problems of one or several files.
+
+    Returns:
+        Lines of text.
+    """
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     return "\n".join([f"{count} in model files:", *(f"  {problem}" for problem in sorted(problems))])

@@ -84,7 +84,14 @@ class MonitoringSpec(Section):
         )
 
     def act_limit(self, method: str) -> float:
-        """Return the limit above which a movement is significant by that method."""
+        """Return the limit above which a movement is significant by that method.
+
+        Args:
+            method: Name of the drift method.
+
+        Returns:
+            The model file's limit for its own method, else the method's default.
+        """
         limits = self.drift_limits
         return limits.act if limits.method == method else DRIFT_METHODS[method].act
 

@@ -20,7 +20,15 @@ class Section(BaseModel):
 
 
 def unfold(value: Any, tag: str) -> Any:
-    """Turn `{ridge: {alpha: 1}}` or `ridge` into `{tag: "ridge", alpha: 1}`; leave the rest for pydantic to refuse."""
+    """Turn `{ridge: {alpha: 1}}` or `ridge` into `{tag: "ridge", alpha: 1}`; leave the rest for pydantic to refuse.
+
+    Args:
+        value: A value as written in the file.
+        tag: Key that distinguishes the types of a union.
+
+    Returns:
+        A mapping with the tag, or `value` unchanged.
+    """
     if isinstance(value, str):
         return {tag: value}
     if isinstance(value, dict) and len(value) == 1:

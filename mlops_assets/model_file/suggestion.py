@@ -7,7 +7,15 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the nearest known name, else the known names if they are few, else nothing."""
+    """Return `; did you mean 'x'?` for the nearest known name, else the known names if they are few, else nothing.
+
+    Args:
+        name: The unknown name.
+        known: Names that exist.
+
+    Returns:
+        Text that continues a sentence; '' for none.
+    """
     names = sorted(set(known))
     near = get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
@@ -16,7 +24,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def near_and_all(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'? It has x, y, z`: for short lists, where another name may be the right one."""
+    """Return `; did you mean 'x'? It has x, y, z`: for short lists, where another name may be the right one.
+
+    Args:
+        name: The unknown name.
+        known: Names that exist.
+
+    Returns:
+        Text that continues a sentence.
+    """
     names = sorted(set(known))
     near = get_close_matches(name, names, n=1, cutoff=0.6)
     return (

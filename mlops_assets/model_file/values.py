@@ -24,6 +24,12 @@ _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d+)?)\s?%")
 def parse_duration(value: Any) -> timedelta:
     """Read a duration such as `90s`, `30m`, `6h`, `14d` or `2w`.
 
+    Args:
+        value: A text, or a timedelta, which is returned unchanged.
+
+    Returns:
+        The duration.
+
     Raises:
         ValueError: the value has another form or is longer than 100 years.
     """
@@ -41,7 +47,14 @@ def parse_duration(value: Any) -> timedelta:
 
 
 def format_duration(value: timedelta) -> str:
-    """Return a duration in its largest whole unit: `timedelta(hours=48)` is `2d`."""
+    """Return a duration in its largest whole unit: `timedelta(hours=48)` is `2d`.
+
+    Args:
+        value: A duration of whole seconds.
+
+    Returns:
+        Text that `parse_duration` reads.
+    """
     seconds = int(value.total_seconds())
     for unit in ("d", "h", "m"):
         if seconds and seconds % _UNITS[unit] == 0:
@@ -50,7 +63,17 @@ def format_duration(value: timedelta) -> str:
 
 
 def parse_share(value: Any) -> Any:
-    """Read a share: `2%` is 0.02; numbers stay as they are."""
+    """Read a share: `2%` is 0.02; numbers are returned unchanged.
+
+    Args:
+        value: A text or a number.
+
+    Returns:
+        The share; its range is checked by the key.
+
+    Raises:
+        ValueError: When a text is not a percentage.
+    """
     if isinstance(value, str):
         match = _PERCENT.fullmatch(value)
         if match is None:

@@ -68,7 +68,14 @@ def feature_drift(
 
 
 def statistic_level(statistic: DriftStatistic) -> Level:
-    """Return what a statistic means by its own limits; NaN is unmeasurable."""
+    """Return what a statistic means by its own limits; NaN is unmeasurable.
+
+    Args:
+        statistic: Value with its limits.
+
+    Returns:
+        `stable`, `moderate`, `significant` or `unmeasurable`.
+    """
     if not abs(statistic.value) < float("inf"):
         return "unmeasurable"
     if statistic.value < statistic.warn:

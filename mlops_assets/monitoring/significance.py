@@ -66,6 +66,12 @@ def holm_corrected(p_values: Mapping[str, float]) -> dict[str, float]:
     """Return p-values corrected by Holm's step-down method (1979).
 
     The chance of one false alarm among all features stays below the corrected p-value.
+
+    Args:
+        p_values: p-value by feature.
+
+    Returns:
+        Corrected p-value by feature, at most 1.
     """
     largest, corrected = 0.0, {}
     ordered = sorted(p_values, key=lambda name: p_values[name])

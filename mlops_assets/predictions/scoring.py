@@ -47,6 +47,13 @@ def window_start(spec: ModelSpec, last_at: datetime | None) -> datetime | None:
     """Return the first instant that may still be predicted: `monitoring.window` before the newest predicted one.
 
     None before the first prediction.
+
+    Args:
+        spec: The model file.
+        last_at: The newest predicted instant, with a zone; None before the first prediction.
+
+    Returns:
+        The instant.
     """
     return None if last_at is None else last_at - spec.monitoring.window
 
@@ -54,14 +61,25 @@ def window_start(spec: ModelSpec, last_at: datetime | None) -> datetime | None:
 def score(
     spec: ModelSpec, predictor: Predictor, features: pl.DataFrame, version: int, at: datetime
 ) -> pl.DataFrame:
-    """Return the champion's answer for every row, predicted at `at`.
+    """Return the champion's prediction for every row.
 
-    entity is text, '' without entities; `at` is the row's instant (plus the horizon for forecasting), or the time of
-    the prediction where the model has none, and then entity is the row's number. value is the predicted number, or the
-    probability of the predicted class, whose name is label. low and high bound the number with the probability of the
-    model's interval; null for classes and where there is none.
+    entity is text, '' without entities; `at` is the row's instant (plus the horizon for forecasting), or the
+    time of the prediction where the model has none, and then entity is the row's number. value is the
+    predicted number, or the probability of the predicted class, whose name is label. low and high bound the
+    number with the probability of the model's interval; null for classes and where there is none.
 
-    Raises DataError when an answer is missing or not finite: nothing of such a batch is used.
+    Args:
+        spec: The model file.
+        predictor: The champion.
+        features: Rows to predict.
+        version: Number of the champion's version.
+        at: Time of scoring, with a zone.
+
+    Returns:
+        One row per row of `features`, in the same order.
+
+    Raises:
+        DataError: When a prediction is missing or not finite: nothing of such a batch is used.
     """
     responses = np.asarray(predictor.predict(features)) if features.height else np.empty(0)
     shares = predictor.probabilities(features) if features.height else None

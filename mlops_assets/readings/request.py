@@ -67,7 +67,14 @@ class Fetched:
 
 
 def text_names(frame: pl.DataFrame) -> frozenset[str]:
-    """Return the names of the text columns."""
+    """Return the names of the text columns.
+
+    Args:
+        frame: The readings.
+
+    Returns:
+        Names of columns.
+    """
     return frozenset(name for name, kind in frame.schema.items() if kind == pl.String)
 
 

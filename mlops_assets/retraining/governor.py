@@ -28,7 +28,14 @@ class FailedTries:
     last: datetime
 
     def may_repeat(self, now: datetime) -> bool:
-        """Return whether the wait after the last failure is over and tries are left."""
+        """Return whether the wait after the last failure is over and tries are left.
+
+        Args:
+            now: Present time, with a zone.
+
+        Returns:
+            True when a request with the same key may be made again.
+        """
         return self.count < MOST_TRIES and now - self.last >= BACK_OFF * 2 ** (self.count - 1)
 
 
@@ -52,11 +59,19 @@ class State:
 def govern(
     triggers: Sequence[Trigger], state: State, spec: ModelSpec, now: datetime
 ) -> RetrainRequest | None:
-    """At most one request for all reasons.
+    """Merge all triggers into at most one request.
 
-    A person's wish passes the cooldown, nothing passes a retrain that is already under way.
+    A person's request ignores the cooldown; nothing is requested while a retrain runs. The key depends on the
+    causes and their subjects alone: the same facts have the same key at any time, in any order.
 
-    The key is made of the causes and their subjects alone: the same facts give the same key at any time, in any order.
+    Args:
+        triggers: Triggers of this evaluation.
+        state: Open and earlier requests of the model.
+        spec: The model file.
+        now: Present time, with a zone.
+
+    Returns:
+        The request, or None.
     """
     repeated = {
         key(spec.name, [one])
@@ -89,7 +104,15 @@ def govern(
 
 
 def key(model: str, triggers: Sequence[Trigger]) -> str:
-    """`<cause>-<hash>` of what the triggers are about; their time and wording do not enter."""
+    """Return `<cause>-<hash>` of the triggers' causes and subjects; their time and text do not count.
+
+    Args:
+        model: Name of the model.
+        triggers: Triggers of one request.
+
+    Returns:
+        The key.
+    """
     facts = sorted({f"{one.cause}|{one.subject}" for one in triggers})
     causes = "+".join(sorted({one.cause for one in triggers}))
     return f"{causes}-{digest({'model': model, 'facts': facts})[:16]}"

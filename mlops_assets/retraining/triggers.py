@@ -18,7 +18,13 @@ from mlops_assets.retraining.request import Trigger
 def drift_trigger(report: DriftReport) -> Trigger | None:
     """Return a trigger for features that moved significantly against the training data of one champion.
 
-    The same features are one fact however long they stay moved; another feature is another fact.
+    The same features are one subject as long as they stay moved; another feature is another subject.
+
+    Args:
+        report: The latest drift report.
+
+    Returns:
+        The trigger, or None.
     """
     if report.level != "significant" or report.version is None:
         return None
@@ -43,10 +49,19 @@ def drift_trigger(report: DriftReport) -> Trigger | None:
 def staleness_trigger(
     spec: ModelSpec, *, champion: int | None, last_compared: datetime | None, now: datetime
 ) -> Trigger | None:
-    """Return a champion that has not been compared with a challenger for longer than `monitoring.stale_after`.
+    """Return a trigger for a champion whose last comparison is older than `monitoring.stale_after`.
 
-    Counted from the last comparison, promoted or kept, and not from the champion's birth: a champion that nothing beats
-    would otherwise ask again every day. Each comparison that is overdue is one fact.
+    Age counts from the last comparison, promoted or kept, not from the champion's training: a champion that
+    nothing beats would otherwise cause a request every day. Each overdue comparison is one subject.
+
+    Args:
+        spec: The model file.
+        champion: Version of the champion; None without one.
+        last_compared: Time of the last comparison, with a zone; None without one.
+        now: Present time, with a zone.
+
+    Returns:
+        The trigger, or None.
     """
     limit = spec.monitoring.stale_after
     if limit is None or champion is None or last_compared is None or now - last_compared <= limit:

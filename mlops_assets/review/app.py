@@ -181,12 +181,25 @@ def _plots(folder: Path) -> dict[str, bytes]:
 
 
 def review_key(settings: Settings) -> str:
-    """Return MLOPS_REVIEW_KEY, else the key of `<home>/review_key`, created at the first start."""
+    """Return MLOPS_REVIEW_KEY, else the key of `<home>/review_key`, created at the first start.
+
+    Args:
+        settings: Settings of the installation.
+
+    Returns:
+        The key.
+    """
     return key_files.read_or_create_key(settings, key_files.REVIEW)
 
 
 def serve(platform: Platform, run: Callable[[], Run], port: int = PORT) -> None:
-    """Serve on this machine's own address until interrupted."""
+    """Serve on 127.0.0.1 until interrupted.
+
+    Args:
+        platform: The open stores and settings.
+        run: Returns a new lifecycle run.
+        port: TCP port.
+    """
     import uvicorn
 
     app = create_review(platform, review_key(platform.settings), run)

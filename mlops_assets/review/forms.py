@@ -18,6 +18,12 @@ Form = dict[str, str]
 async def form(request: Request) -> Form:
     """Return the fields of a posted form.
 
+    Args:
+        request: The POST request.
+
+    Returns:
+        First value by field.
+
     Raises:
         HTTPException: Another page sent it, or it is too large.
     """
@@ -34,6 +40,10 @@ async def form(request: Request) -> Form:
 
 def require_token(session: Session, fields: Form) -> None:
     """Check that the form carries the session's token.
+
+    Args:
+        session: The person's session.
+        fields: Result of `form`.
 
     Raises:
         HTTPException: It does not.

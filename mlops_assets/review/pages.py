@@ -35,22 +35,54 @@ def _render(template: str, **values: Any) -> str:
 
 
 def message(title: str, text: str) -> str:
-    """Return a sentence and a link to the list."""
+    """Return a sentence and a link to the list.
+
+    Args:
+        title: Title of the page.
+        text: The sentence.
+
+    Returns:
+        HTML, escaped.
+    """
     return _render("message.html", title=title, text=text)
 
 
 def login(problem: str = "") -> str:
-    """Return the sign-in form."""
+    """Return the sign-in form.
+
+    Args:
+        problem: Sentence about a failed attempt; '' for none.
+
+    Returns:
+        HTML, escaped.
+    """
     return _render("login.html", problem=problem)
 
 
 def waiting(subjects: Sequence[Subject], session: Session) -> str:
-    """Return the list of challengers that wait, and of those whose evidence has lapsed."""
+    """Return the list of challengers that wait, and of those whose evidence has lapsed.
+
+    Args:
+        subjects: Challengers with their evidence.
+        session: The person's session.
+
+    Returns:
+        HTML, escaped.
+    """
     return _render("waiting.html", subjects=subjects, session=session)
 
 
 def actions(subject: Subject, approval: Approval | None, session: Session) -> str:
-    """Return what is below a report's header: the buttons while a verdict is wanted, else what was decided."""
+    """Return the part below a report's header: the buttons while a verdict is needed, else the verdict.
+
+    Args:
+        subject: The challenger with its evidence.
+        approval: The verdict; None without one.
+        session: The person's session.
+
+    Returns:
+        HTML, escaped.
+    """
     return _render(
         "actions.html",
         subject=subject,

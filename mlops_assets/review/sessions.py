@@ -43,7 +43,15 @@ class Sessions:
         return max(0.0, self._not_before - self._clock())
 
     def sign_in(self, name: str, key: str) -> str | None:
-        """Return the cookie of a new session; None for a wrong key or no name."""
+        """Create a session. Wrong keys in a row cause a growing wait.
+
+        Args:
+            name: Name of the person.
+            key: The key that was typed.
+
+        Returns:
+            The new session's cookie, or None for a wrong key or an empty name.
+        """
         if not secrets.compare_digest(key.encode(errors="replace"), self._key):
             self._wrong += 1
             if self._wrong >= FREE_ATTEMPTS:
@@ -59,12 +67,23 @@ class Sessions:
         return cookie
 
     def find(self, cookie: str) -> Session | None:
-        """Return the session of a cookie; None when there is none or it has ended."""
+        """Return the session of a cookie.
+
+        Args:
+            cookie: Value of the cookie.
+
+        Returns:
+            The session, or None when there is none or it has ended.
+        """
         session = self._sessions.get(cookie)
         return session if session is not None and session.until > self._clock() else None
 
     def sign_out(self, cookie: str) -> None:
-        """End a session."""
+        """End a session.
+
+        Args:
+            cookie: Value of the cookie.
+        """
         self._sessions.pop(cookie, None)
 
     def _drop_ended(self) -> None:

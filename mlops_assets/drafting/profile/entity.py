@@ -58,7 +58,14 @@ def entity_of(table: pl.DataFrame, instants: pl.Series, target: str) -> tuple[st
 
 
 def named_entity(name: str) -> bool:
-    """Return whether the name of a column says that it identifies what a row describes."""
+    """Return whether the name of a column says that it identifies what a row describes.
+
+    Args:
+        name: Name of a column.
+
+    Returns:
+        True for names such as `pump_id`.
+    """
     return _ENTITY_NAME.search(name) is not None
 
 

@@ -30,7 +30,15 @@ class Header:
 
 
 def header_of(rows: Rows, target: str) -> Header | None:
-    """Return the first row at the top that names the target."""
+    """Return the first row at the top that names the target.
+
+    Args:
+        rows: Records at the top: physical lines up to the record's end, and its fields.
+        target: Name of the target column.
+
+    Returns:
+        The header, or None.
+    """
     for index, (until, fields) in enumerate(rows[:HEADER_LINES]):
         names = tuple(field.strip().strip('"') for field in fields)
         if target in (*names, *fields, *unique_names(names)):
@@ -41,7 +49,15 @@ def header_of(rows: Rows, target: str) -> Header | None:
 
 
 def headerless(rows: Rows, target: str) -> Header | None:
-    """For a target such as column_3: a table whose first line is data."""
+    """Return the header of a table whose first line is data, for a target such as column_3.
+
+    Args:
+        rows: Records at the top: physical lines up to the record's end, and its fields.
+        target: Name of the target column.
+
+    Returns:
+        The header without names, or None when the target is not one of these columns.
+    """
     below = tuple(tuple(row) for _, row in rows if row)
     widths = Counter(map(len, below))
     width = widths.most_common(1)[0][0] if widths else 0
@@ -58,9 +74,14 @@ def _agreement(below: tuple[tuple[str, ...], ...], width: int) -> float:
 
 
 def header_settings(header: Header, separator: str) -> dict[str, Any]:
-    """Return settings for the lines above the data.
+    """Return the source's settings for the lines above the data, with names where the file's cannot be used.
 
-    They say what to skip, and names where those of the file cannot be used.
+    Args:
+        header: Result of `header_of` or `headerless`.
+        separator: Separator of the columns.
+
+    Returns:
+        Keys of the section `source`.
     """
     if not header.names:
         padded = any(row[0] != row[0].strip() for row in header.below) and separator != " "
@@ -87,6 +108,12 @@ def unique_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names, shortened to what a model file allows.
 
     Blank ones are numbered by column, repeated ones from 2.
+
+    Args:
+        names: Names as in the file.
+
+    Returns:
+        Names without repetition.
     """
     unique: dict[str, None] = {}
     counts: Counter[str] = Counter()

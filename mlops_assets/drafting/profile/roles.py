@@ -121,7 +121,14 @@ def _reason_of_values(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> s
 
 
 def shown(value: object) -> str:
-    """Return a value as a sentence shows it: 7, not 7.0."""
+    """Return a value as a sentence shows it: 7, not 7.0.
+
+    Args:
+        value: A value of the table.
+
+    Returns:
+        Text.
+    """
     return f"{value:g}" if isinstance(value, float) else repr(value)
 
 

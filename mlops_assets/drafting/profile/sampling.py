@@ -14,7 +14,14 @@ SAMPLE_ROWS: Final = 10_000
 
 
 def sample(column: pl.Series) -> pl.Series:
-    """Return some values, from rows spread evenly over the column; all of a short one."""
+    """Return some values, from rows spread evenly over the column; all of a short one.
+
+    Args:
+        column: The column.
+
+    Returns:
+        At most about twice `SAMPLE_ROWS` values.
+    """
     return column.gather_every(max(1, len(column) // SAMPLE_ROWS))
 
 

@@ -17,7 +17,14 @@ WESTERN: Final = frozenset({"cp1250", "cp1252", "cp1254", "cp1257", "cp1258", "l
 
 
 def guess_text_encoding(content: Content) -> str | None:
-    """None where the reader finds it by itself: UTF-8, or a byte order mark."""
+    """Guess the encoding of a text file.
+
+    Args:
+        content: The file or its bytes.
+
+    Returns:
+        Name of a codec; None where the reader detects it: UTF-8, or a byte order mark.
+    """
     start = head(content)
     if any(start.startswith(mark) for mark, _ in BOMS):
         return None

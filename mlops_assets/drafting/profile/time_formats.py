@@ -189,5 +189,12 @@ def parses(sample: pl.Series, rules: RepairsSpec) -> bool:
 
 
 def says_zone(column: pl.Series) -> bool:
-    """Return whether times written as text name their zone."""
+    """Return whether times written as text name their zone.
+
+    Args:
+        column: A text column of times.
+
+    Returns:
+        Whether the first value ends with a zone.
+    """
     return bool(column.drop_nulls().head(1).str.contains(r"(Z|[+-]\d{2}:?\d{2})$").any())

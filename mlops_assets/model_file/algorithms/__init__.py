@@ -116,6 +116,14 @@ def unknown_loss(algorithm: str, problem: Problem, loss: object) -> str | None:
     """Return why an algorithm refuses a loss, or None.
 
     An algorithm without a choice of losses has no such parameter and refuses it as unknown.
+
+    Args:
+        algorithm: Name of the algorithm.
+        problem: The model file's problem.
+        loss: Value of the key `loss`.
+
+    Returns:
+        A sentence, or None.
     """
     parameters = ALGORITHM_CATALOGUE[algorithm]
     known = parameters.class_losses if problem == "classification" else parameters.number_losses

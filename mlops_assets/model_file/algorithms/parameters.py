@@ -99,7 +99,14 @@ def _choices(schema: Mapping[str, Any]) -> list[str]:
 
 
 def describe(schema: Mapping[str, Any]) -> str:
-    """Return what a JSON schema allows besides null, in words such as "a number of 0 or above"."""
+    """Return what a JSON schema allows besides null, in words such as "a number of 0 or above".
+
+    Args:
+        schema: JSON schema of one parameter, from pydantic.
+
+    Returns:
+        Text for references and error messages.
+    """
     if "anyOf" in schema:
         return " or ".join(describe(part) for part in schema["anyOf"] if part.get("type") != "null")
     if "enum" in schema or "const" in schema:

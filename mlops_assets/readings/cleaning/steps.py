@@ -20,6 +20,14 @@ from mlops_assets.readings.cleaning.types import cast, numbers_in_text, plain_ty
 def rename(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
     """Rename columns.
 
+    Args:
+        frame: The readings.
+        spec: The section `repairs` of the model file.
+        where: Name of the source, for error texts.
+
+    Returns:
+        The readings and the counts.
+
     Raises:
         SourceError: An old name does not exist, or a new one exists already.
     """
@@ -34,6 +42,14 @@ def rename(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
 
 def combine(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
     """Add text columns made of several others.
+
+    Args:
+        frame: The readings.
+        spec: The section `repairs` of the model file.
+        where: Name of the source, for error texts.
+
+    Returns:
+        The readings and the counts.
 
     Raises:
         SourceError: A part does not exist, or the new name exists already.
@@ -65,7 +81,16 @@ def written(column: pl.Series) -> pl.Expr:
 
 
 def missing_text(frame: pl.DataFrame, spec: RepairsSpec, _where: str) -> Repaired:
-    """Set text that means missing to missing."""
+    """Set text that means missing to missing.
+
+    Args:
+        frame: The readings.
+        spec: The section `repairs` of the model file.
+        _where: Not used; all cleaning steps have one signature.
+
+    Returns:
+        The readings and the counts.
+    """
     markers = [word.strip() for word in spec.missing_text]
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     hits = {name: pl.col(name).str.strip_chars().is_in(markers) for name in texts} if markers else {}
@@ -74,6 +99,14 @@ def missing_text(frame: pl.DataFrame, spec: RepairsSpec, _where: str) -> Repaire
 
 def sentinels(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
     """Set values such as -99 that mean missing to missing.
+
+    Args:
+        frame: The readings.
+        spec: The section `repairs` of the model file.
+        where: Name of the source, for error texts.
+
+    Returns:
+        The readings and the counts.
 
     Raises:
         SourceError: A named column does not exist.
@@ -92,13 +125,30 @@ def sentinels(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
 
 
 def infinities(frame: pl.DataFrame, spec: RepairsSpec, _where: str) -> Repaired:
-    """Set plus and minus infinity to missing where that is declared."""
+    """Set plus and minus infinity to missing where that is declared.
+
+    Args:
+        frame: The readings.
+        spec: The section `repairs` of the model file.
+        _where: Not used; all cleaning steps have one signature.
+
+    Returns:
+        The readings and the counts.
+    """
     floats = [name for name, kind in frame.schema.items() if kind.is_float()] if spec.infinities else []
     return _to_missing(frame, {name: pl.col(name).is_infinite() for name in floats}, "infinity")
 
 
 def flags(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
     """Remove readings whose quality flag is not accepted; a missing flag is not accepted either.
+
+    Args:
+        frame: The readings.
+        spec: The section `repairs` of the model file.
+        where: Name of the source, for error texts.
+
+    Returns:
+        The readings and the counts.
 
     Raises:
         SourceError: A named column does not exist.

@@ -28,11 +28,16 @@ _FALSE: Final = ("false", "f", "no", "n", "0")
 def plain_types(frame: pl.DataFrame, _spec: RepairsSpec, where: str) -> Repaired:
     """Convert storage types to the few that the other packages use.
 
-    Spans of time become seconds; NaN, which can only mean missing, becomes missing (counted). Whole numbers that
-    64 bits cannot hold become text (counted): as floats, different ids would become equal.
+    Durations become seconds; NaN, which can only mean missing, becomes missing (counted). Integers beyond 64
+    bits become text (counted): as floats, different ids would become equal.
 
-    Raises:
-        SourceError: A date-time lies outside the years 1 to 9999.
+    Args:
+        frame: The readings.
+        _spec: Not used; all cleaning steps have one signature.
+        where: Name of the source, for error texts.
+
+    Returns:
+        The readings and the counts.
     """
     columns: list[pl.Series] = []
     repairs: list[Repair] = []
@@ -80,6 +85,14 @@ def _exact(column: pl.Series, where: str) -> tuple[pl.Series, list[Repair]]:
 def numbers_in_text(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
     """Read numbers written 1.234,5 or 1,234.5; spaces, currency and percent signs are ignored: 45 % is 45.
 
+    Args:
+        frame: The readings.
+        spec: The section `repairs` of the model file.
+        where: Name of the source, for error texts.
+
+    Returns:
+        The readings and the counts.
+
     Raises:
         SourceError: A value is no number, unless `uncastable: missing`.
     """
@@ -108,6 +121,14 @@ def numbers_in_text(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repai
 
 def cast(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> Repaired:
     """Convert columns to their declared types.
+
+    Args:
+        frame: The readings.
+        spec: The section `repairs` of the model file.
+        where: Name of the source, for error texts.
+
+    Returns:
+        The readings and the counts.
 
     Raises:
         SourceError: A value does not fit, unless `uncastable: missing`.

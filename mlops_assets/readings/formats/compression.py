@@ -16,7 +16,14 @@ ENDINGS: Final = (".gz", ".zip")
 
 
 def is_packed(name: str) -> bool:
-    """Return whether the name says that the file is compressed."""
+    """Return whether the name says that the file is compressed.
+
+    Args:
+        name: Name of the file.
+
+    Returns:
+        True for a known ending, such as `.gz`.
+    """
     return name.lower().endswith(ENDINGS)
 
 

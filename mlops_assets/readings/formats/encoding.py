@@ -38,7 +38,14 @@ class Text:
     start: int = 0
 
     def open_stream(self, start: int = 0) -> BinaryIO:
-        """Return the bytes of the text as a stream, without the first `start` of them."""
+        """Return the bytes of the text as a stream, without the first `start` of them.
+
+        Args:
+            start: Number of bytes to skip.
+
+        Returns:
+            An open stream; the caller closes it.
+        """
         stream = open_stream(self.content)
         stream.seek(self.start + start)
         return stream
@@ -62,12 +69,26 @@ class Text:
 
 
 def open_stream(content: Content) -> BinaryIO:
-    """Return the bytes as a stream."""
+    """Return the bytes as a stream.
+
+    Args:
+        content: The file or its bytes.
+
+    Returns:
+        An open stream; the caller closes it.
+    """
     return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
 
 
 def chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the rest of a stream chunk by chunk, then close it."""
+    """Yield the rest of a stream chunk by chunk, then close it.
+
+    Args:
+        stream: An open stream.
+
+    Yields:
+        Bytes, at most `CHUNK_BYTES`.
+    """
     with stream:
         while chunk := stream.read(CHUNK_BYTES):
             yield chunk

@@ -190,7 +190,14 @@ def _ending(name: str) -> str:
 
 
 def form_of(name: str) -> str | None:
-    """Return the format that a name's ending says, None where it says none."""
+    """Return the format of a file from its ending.
+
+    Args:
+        name: Name of the file.
+
+    Returns:
+        Name of the format, or None for an unknown ending.
+    """
     return _ENDINGS.get(_ending(name))
 
 

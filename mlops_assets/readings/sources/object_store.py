@@ -8,7 +8,14 @@ from mlops_assets.errors import MissingExtraError, SourceError
 
 
 def is_remote(path: str) -> bool:
-    """Return whether a path lies in an object store."""
+    """Return whether a path lies in an object store.
+
+    Args:
+        path: Path or URL.
+
+    Returns:
+        True for `s3://`.
+    """
     return path.startswith("s3://")
 
 
