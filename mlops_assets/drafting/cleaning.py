@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterator
 
-from mlops_assets.drafting.facts import DAY, LONGEST_NAME, TableFacts, TimeFacts
+from mlops_assets.drafting.facts import DAY, LONGEST_NAME, TableFacts, TimeFacts, Unit
 from mlops_assets.drafting.scalars import listed, scalar
 
 
@@ -73,11 +73,19 @@ def _clock(time: TimeFacts | None) -> Iterator[str]:
         doubt = f" # a guess: {json.dumps(time.days_first)} reads every value too" if time.days_first else ""
         yield f"timestamp_format: {json.dumps(time.format)}{doubt}"
     if time.unit:
-        yield f"timestamp_unit: {time.unit} # since 1970; a guess by their size"
+        yield f"timestamp_unit: {time.unit} # {_why_unit(time.unit)}"
     if not time.zoned and (time.step is None or time.step < DAY):
         yield "# timezone: Europe/Berlin # if the clock times are local; without it they count as UTC"
     if time.missing:
         yield "missing_timestamp: drop_row"
+
+
+def _why_unit(unit: Unit) -> str:
+    if unit == "year":
+        return "decimal years: 1949.083 is February 1949"
+    if unit in ("h", "d", "week"):
+        return "counted from a start that the table does not name: distances are true, dates are not"
+    return "since 1970; a guess by their size"
 
 
 def _holes(facts: TableFacts) -> Iterator[str]:
@@ -142,7 +150,8 @@ def validation_section(facts: TableFacts) -> Iterator[str]:
         facts: What the table looks like.
     """
     yield "validation:"
-    unseen = facts.time.lost if facts.time else 0
+    keeps_repeated = facts.time is not None and not (facts.entity or facts.is_series)
+    unseen = facts.time.lost - (facts.time.repeated if keeps_repeated else 0) if facts.time else 0
     lost = facts.repeated if facts.drops_repeated else unseen
     rows = (facts.rows - lost) * (1 - facts.of("target")[0].missing)
     yield f"  min_rows: {max(10, _round_down(0.8 * rows))}"

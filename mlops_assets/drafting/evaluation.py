@@ -73,8 +73,8 @@ def gates_section(facts: TableFacts) -> Iterator[str]:
     primary, _ = _metrics(facts)
     yield "gates: # all must pass before a challenger may become champion"
     yield f"  - beats_baseline: {{metric: {primary}}} # better than {_floor(facts)}"
-    if facts.problem == "classification" and facts.time:
-        # A baseline with two predictions ranks badly by nature, however often it is right.
+    if facts.problem == "classification":
+        # A baseline with a few predictions ranks badly by nature, however often it is right.
         yield "  - beats_baseline: {metric: log_loss} # and its probabilities worth more, not only their order"
     yield f"  - beats_champion: {{metric: {primary}, by: 2%}}"
     yield "  - no_missing_predictions"
@@ -94,5 +94,5 @@ def _floor(facts: TableFacts) -> str:
     if facts.problem == "classification":
         return "the class before, if labels are known by then" if facts.time else "the most frequent class"
     if facts.problem == "regression":
-        return "the mean of the training rows"
+        return "the mean of the training rows" + (" and the last known value" if facts.time else "")
     return "the value now" + (" and those of the seasons before" if facts.seasons else "")

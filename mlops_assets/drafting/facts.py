@@ -14,7 +14,7 @@ from typing import Final, Literal
 from mlops_assets.model_file.algorithms import Problem
 
 Kind = Literal["number", "text", "boolean", "time", "other"]
-Unit = Literal["s", "ms", "us", "ns"]
+Unit = Literal["s", "ms", "us", "ns", "h", "d", "week", "year"]
 Writing = Literal["decimal_comma", "thousands"]
 Role = Literal["input", "target", "timestamp", "entity", "left out"]
 

@@ -33,7 +33,7 @@ def header_section(name: str, owner: str, source: FileSource, facts: TableFacts)
     if facts.time is not None:
         how_often = "irregular" if facts.time.step is None else f"mostly every {duration(facts.time.step)}"
         if facts.time.months:
-            how_often = {1: "every month", 3: "every quarter"}.get(facts.time.months, "every year")
+            how_often = _calendar_step(facts.time.months)
         yield f"timestamp: {scalar(facts.time.column)} # {facts.time.span}; {how_often}"
     if facts.entity is not None:
         yield f"entity: {scalar(facts.entity)} # time and this column identify a row; lags and windows never cross it"
@@ -41,6 +41,12 @@ def header_section(name: str, owner: str, source: FileSource, facts: TableFacts)
         yield f"# {facts.time.future:,} rows are dated after today: only --as-of {facts.time.last} sees all of them"
     yield ""
     yield from _source(source)
+
+
+def _calendar_step(months: int) -> str:
+    years, rest = divmod(months, 12)
+    named = {1: "every month", 3: "every quarter", 12: "every year"}
+    return named.get(months, f"every {months} months" if rest else f"every {years} years")
 
 
 def _source(source: FileSource) -> Iterator[str]:
@@ -72,5 +78,7 @@ def _why_problem(facts: TableFacts) -> str:
         return "a regular series with few other columns"
     if facts.own_past:
         return "one reading ahead, from earlier ones; a forecast needs steps of one length, from 1s"
+    if facts.is_series:
+        return "from columns known at the row's own time, and earlier readings; ahead of it: --problem forecasting"
     whole = facts.of("target")[0].distinct <= MANY_CLASSES
     return "the target is a number" + ("; if each names a class: --problem classification" if whole else "")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
 
 from mlops_assets.drafting.facts import DAY, ColumnFacts, TableFacts, TimeFacts
 from mlops_assets.drafting.scalars import duration, listed, scalar
+
+LONGEST_WINDOW: Final = timedelta(days=36_500)
+"""What a model file takes as a duration at most."""
 
 
 def features_section(facts: TableFacts) -> Iterator[str]:
@@ -32,16 +37,17 @@ def features_section(facts: TableFacts) -> Iterator[str]:
 def _past(facts: TableFacts, time: TimeFacts) -> Iterator[str]:
     if facts.horizon is not None:
         yield f"  horizon: {duration(facts.horizon)} # how far ahead; a multiple of the step between readings"
-    fine = time.step is None or time.step < DAY
-    calendar = "[hour, day_of_week]" if fine else "[month]" if time.months else "[day_of_week, month]"
-    yield f"  calendar: {calendar}"
+    if parts := _calendar(time):
+        yield f"  calendar: {listed(parts)}"
     if facts.problem == "forecasting" and time.step is not None:
         season = DAY / time.step
         steps = [1, 2, 3, *([int(season)] if season.is_integer() and 3 < season <= 2_000 else [])]
-        windows = [duration(time.step * 6), duration(time.step * 24)]
+        longest = min(time.length / 4, LONGEST_WINDOW)
+        windows = [duration(time.step * many) for many in (6, 24) if time.step * many <= longest]
         target = scalar(facts.target)
         yield f"  lags: {{columns: [{target}], steps: {listed(steps)}}}"
-        yield f"  rolling: {{columns: [{target}], windows: {listed(windows)}, statistics: [mean, std]}}"
+        if windows:
+            yield f"  rolling: {{columns: [{target}], windows: {listed(windows)}, statistics: [mean, std]}}"
     elif facts.own_past or (facts.problem == "regression" and facts.is_series):
         season = 12 // time.months if time.months else 0
         steps = [1, 2, 3, *([season] if season > 3 and facts.rows > 5 * season else [])]
@@ -49,6 +55,17 @@ def _past(facts: TableFacts, time: TimeFacts) -> Iterator[str]:
     else:
         first = next((column.name for column in facts.of("input")), facts.target)
         yield f"  # lags: {{columns: [{scalar(first)}], steps: [1, 2, 3]}}"
+
+
+def _calendar(time: TimeFacts) -> tuple[str, ...]:
+    """Return the parts of the calendar that differ between readings; none of a counter without a known start."""
+    if time.unit in ("h", "d", "week") or (time.months or 0) >= 12:
+        return ()
+    if time.months:
+        return ("month",)
+    if time.step is None or time.step < DAY:
+        return ("hour", "day_of_week")
+    return ("day_of_week", "month") if time.step % (7 * DAY) else ("month",)
 
 
 def _about(column: ColumnFacts) -> str:

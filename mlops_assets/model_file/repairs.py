@@ -55,9 +55,10 @@ class RepairsSpec(Section):
     """Type per column; a value that does not fit refuses the read unless `uncastable: missing`."""
     uncastable: Literal["refuse", "missing"] = "refuse"
     timestamp_format: str | None = None
-    """strftime form of a text timestamp; unset means ISO 8601."""
-    timestamp_unit: Literal["s", "ms", "us", "ns"] | None = None
-    """Unit of a numeric timestamp counted from 1970."""
+    """strftime form of a text timestamp, `%q` for a quarter (1 to 4); unset means ISO 8601."""
+    timestamp_unit: Literal["s", "ms", "us", "ns", "h", "d", "week", "year"] | None = None
+    """Unit of a numeric timestamp counted from 1970; `year` for decimal years such as 1949.083 (February 1949).
+    Counts from an unknown start (week 40, 41 ...) are read the same: distances are true, dates are not."""
     timezone: Annotated[TimezoneRule, BeforeValidator(_zone)] | None = None
     """Zone of timestamps that carry none; unset means UTC (announced)."""
     sentinels: dict[Column, Annotated[tuple[str | int | float, ...], Field(min_length=1)]] = {}

@@ -141,7 +141,7 @@ def _instants(name: str, values: Sequence[Value], repairs: RepairsSpec) -> pl.Se
     """Read instants as training reads them; with a declared format, ISO 8601 text too."""
     instants = None
     if all(isinstance(value, str) for value in values) or all(type(value) is int for value in values):
-        instants = _read(pl.Series(name, [_text_or_integer(value) for value in values]), repairs)
+        instants = _read(pl.Series(name, [_text_or_number(value) for value in values]), repairs)
     if instants is not None and not instants.null_count():
         return instants
     return pl.Series(
@@ -158,17 +158,20 @@ def _read(column: pl.Series, repairs: RepairsSpec) -> pl.Series | None:
         return None
 
 
-def _text_or_integer(value: Value) -> str | int | None:
+def _text_or_number(value: Value) -> str | int | float | None:
     if isinstance(value, str):
         return value if value.isprintable() else ""
-    return value if isinstance(value, int) and abs(value) < 2**63 else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if type(value) is int and abs(value) < 2**63 else None
 
 
 def _instant(number: int, name: str, value: Value, repairs: RepairsSpec) -> object:
     """Read one instant, or say why it cannot be read."""
     where = f"row {number}, column {name!r}"
-    readable = _text_or_integer(value) if isinstance(value, str) or type(value) is int else None
-    if readable is None:
+    readable = _text_or_number(value)
+    declared = repairs.timestamp_unit or repairs.timestamp_format
+    if readable is None or (isinstance(readable, float) and not declared):
         raise DataError(f"{where}: {shorten(value)} is not an instant such as 2026-01-31T08:00:00Z")
     column = pl.Series(name, [readable])
     iso = repairs.model_copy(update={"timestamp_format": None})

@@ -1,4 +1,4 @@
-"""Timestamps in several columns: year, month and day; or a day and a time of day."""
+"""Timestamps in several columns: year, month and day; year and quarter; or a day and a time of day."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ _PARTS: Final = {
     "minute": (re.compile(r"(?i)^(minute|min|mi)s?$"), 0, 59, "%M"),
 }
 """Part of an instant: names of a column that may hold it, its least and greatest value, its code in a format."""
+_QUARTER: Final = re.compile(r"(?i)^(quarter|qtr|q|quartal|trimest(er|re))$")
+_MONTH_NAMES: Final = {
+    r"(?i)^(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)$": "%b",
+    r"(?i)^(january|february|march|april|may|june|july|august|september|october|november|december)$": "%B",
+}
 _CLOCKS: Final = {
     r"^\d{1,2}:\d{2}:\d{2}$": "%H:%M:%S",
     r"^\d{1,2}:\d{2}$": "%H:%M",
@@ -33,7 +38,7 @@ _CLOCKS: Final = {
 def composite_timestamps(frame: pl.DataFrame) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield columns that make an instant together, and the format of what they make.
 
-    They are year, month, day (, hour, minute), or days and a time of day.
+    They are year, month, day (, hour, minute), year and quarter, or days and a time of day.
 
     Args:
         frame: The table.
@@ -42,6 +47,12 @@ def composite_timestamps(frame: pl.DataFrame) -> Iterator[tuple[tuple[str, ...],
     parts = list(takewhile(lambda part: named[part] is not None, _PARTS))
     if len(parts) >= 2:
         yield tuple(str(named[part]) for part in parts), " ".join(_PARTS[part][3] for part in parts)
+    if named["year"] is not None:
+        yield from (
+            ((named["year"], name), f"%Y {form}")
+            for name in frame.columns
+            if (form := _quarter_format(frame[name]) or _month_name_format(frame[name]))
+        )
     clocks = [(name, form) for name in frame.columns if (form := _clock_format(frame[name]))]
     if named["hour"] is not None:
         clocks.append((named["hour"], "%H"))
@@ -59,6 +70,24 @@ def _part(frame: pl.DataFrame, pattern: re.Pattern[str], low: int, high: int) ->
             if least is not None and low <= least <= most <= high:  # type: ignore[operator]
                 return name
     return None
+
+
+def _quarter_format(column: pl.Series) -> str | None:
+    values = column.drop_nulls()
+    if not _QUARTER.match(column.name) or values.is_empty() or column.null_count() > 0.05 * len(column):
+        return None
+    if values.dtype.is_numeric():
+        return "%q" if values.cast(pl.Float64).is_in([1.0, 2.0, 3.0, 4.0]).all() else None
+    is_text = values.dtype == pl.String and values.str.strip_chars().str.contains("^Q[1-4]$").all()
+    return "Q%q" if is_text else None
+
+
+def _month_name_format(column: pl.Series) -> str | None:
+    if column.dtype != pl.String or not _PARTS["month"][0].match(column.name):
+        return None
+    names = column.drop_nulls().str.strip_chars().unique()
+    able = (form for pattern, form in _MONTH_NAMES.items() if names.str.contains(pattern).all())
+    return next(able, None) if len(names) else None
 
 
 def _padded_number(column: pl.Series) -> pl.Series:

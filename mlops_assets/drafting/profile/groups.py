@@ -1,16 +1,34 @@
-"""Runs without a clock: a unit and a counter that restarts with each, as in tables of machines run to failure."""
+"""Runs without a clock: a unit and a counter that restarts with each, or several rows of one person.
+
+Rows of one unit are alike: a random split would test on neighbors of training rows.
+"""
 
 from __future__ import annotations
+
+import re
+from typing import Final
 
 import polars as pl
 
 from mlops_assets.drafting.profile.entity import MANY_TIMES, named_entity
 
+_INDIVIDUAL_NAME: Final = re.compile(
+    r"(?i)(^|_|\b)(subject|individual|person|participant|patient|customer|user|household|family|animal|student)"
+    r"([_ ]?(id|nr|no|number|code))?$"
+)
+"""Columns whose values are individuals, of which a table may hold several rows."""
+MANY_COUNTED: Final = 3
+"""Rows of a unit that are counted, on average."""
+FEWEST_INDIVIDUALS: Final = 10
+"""Fewer cannot be divided into three parts: the column is a category then."""
+ROWS_OF_ONE: Final = 1.2
+"""Rows per individual, on average, from which the split keeps them together."""
+
 
 def group_of(table: pl.DataFrame, target: str) -> str | None:
-    """Return the column whose rows follow each other and are counted by another column; None without such a pair.
+    """Return the column whose rows follow each other and are counted by another column, or that names individuals.
 
-    Rows of one unit are alike: a random split would test on neighbors of training rows.
+    None without such a column.
 
     Args:
         table: The table after its repairs.
@@ -23,11 +41,21 @@ def group_of(table: pl.DataFrame, target: str) -> str | None:
             continue
         count = units.n_unique()
         is_scattered = int((units != units.shift(1)).sum()) + 1 > count
-        if is_scattered or not 2 <= count <= len(units) // MANY_TIMES:
+        if is_scattered or not 2 <= count <= len(units) // MANY_COUNTED:
             continue
         if any(_counts(table[other], units) for other in whole if other != name):
             return name
-    return None
+    return next(
+        (name for name in table.columns if name != target and _repeats_individuals(table[name])), None
+    )
+
+
+def _repeats_individuals(column: pl.Series) -> bool:
+    values = column.drop_nulls()
+    count = values.n_unique()
+    is_named = _INDIVIDUAL_NAME.search(column.name) is not None and not column.null_count()
+    whole = column.dtype == pl.String or _whole(column)
+    return is_named and whole and count >= FEWEST_INDIVIDUALS and len(values) >= ROWS_OF_ONE * count
 
 
 def _whole(column: pl.Series) -> bool:
@@ -35,5 +63,9 @@ def _whole(column: pl.Series) -> bool:
 
 
 def _counts(counter: pl.Series, units: pl.Series) -> bool:
+    """Whether a column goes up within each unit and begins anew, at one number, with the next."""
     same = (units == units.shift(1)).fill_null(False)
-    return bool((counter.diff().filter(same) == 1).all()) and counter.filter(~same).n_unique() == 1
+    steps = counter.diff().filter(same)
+    if counter.filter(~same).n_unique() > 1:
+        return False
+    return bool((steps == 1).all()) or bool((steps > 0).all() and steps.n_unique() <= MANY_TIMES)

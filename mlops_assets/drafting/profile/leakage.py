@@ -100,6 +100,24 @@ def _follows(column: pl.Series, labels: pl.Series) -> str:
     return ""
 
 
+def _pairs_of_sum(table: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> frozenset[int]:
+    """Return columns of which two add up to (or differ by) the last column exactly, in every row."""
+    values, target = table[:, :-1], table[:, -1]
+    tolerance = 1e-9 * max(1.0, float(np.abs(target).max()))
+    members: set[int] = set()
+    for index in range(values.shape[1]):
+        if not values[:, index].std() > 0:
+            continue
+        rest = target - values[:, index]
+        others = np.flatnonzero(
+            (np.abs(values - rest[:, None]).max(axis=0) <= tolerance)
+            | (np.abs(values + rest[:, None]).max(axis=0) <= tolerance)
+        )
+        varying = [int(other) for other in others if other != index and values[:, other].std() > 0]
+        members |= {index, *varying} if varying else set()
+    return frozenset(members)
+
+
 def parts_of_sum(sample: pl.DataFrame, names: list[str], target: str) -> tuple[str, ...]:
     """Return numeric columns that add up to (or differ by) the target exactly, a constant aside.
 
@@ -115,6 +133,9 @@ def parts_of_sum(sample: pl.DataFrame, names: list[str], target: str) -> tuple[s
     rows = rows.gather_every(max(1, rows.height // SUM_ROWS))
     table = rows.to_numpy().astype(np.float64)
     table = table[np.isfinite(table).all(axis=1)]
+    if len(table) >= LEAST_ROWS and (pairs := _pairs_of_sum(table)):
+        # A table of totals holds many sums, which leave no unique weights.
+        return tuple(name for index, name in enumerate(names) if index in pairs)
     if len(table) < 3 * len(names) + LEAST_ROWS:
         return ()
     table = table - table.mean(axis=0)

@@ -22,6 +22,16 @@ _ID_NAME: Final = re.compile(
     r"(?i)^(id|uuid|guid|index|no|nr|row|row_?(id|number)|record|unnamed.*|column_1|.*[_ ](uuid|id|no|nr|key))$"
 )
 _ID_ENDING: Final = re.compile(r"[a-z](Id|ID|No|Key)$")
+_LATER_NAME: Final = re.compile(
+    r"(?i)(^|_)(arr|arrival|arrived|ended|finished|closed|resolved|completed|outcome|discharged?)(_|$)|"
+    r"^(actual_)?(air|elapsed)_time$"
+)
+"""Columns that are written when the event is over."""
+_PLANNED_NAME: Final = re.compile(r"(?i)(^|_)(sched|scheduled|planned|expected|target)(_|$)")
+"""Columns that were known before."""
+_YEAR: Final = re.compile(r"^(19|20)\d\d$")
+_SURVIVED: Final = re.compile(r"(?i)^(status|event|censor(ed|s|ing)?|dead|died|death)$")
+_SURVIVAL_TIME: Final = re.compile(r"(?i)^(time|days|months|futime|survival(_time)?|time_to_event)$")
 _PREDICTION_NAME: Final = re.compile(r"(?i)(^|_)(predict(ed|ions?)?|forecast(ed)?)(_|$)")
 _FLAG_NAME: Final = re.compile(r"(?i)^(?:(?:f|flag|qc|qa)_(.+)|(.+)_(?:f|flag|qc|qa))$")
 
@@ -33,6 +43,7 @@ def roles(
     time: str | None,
     keys: Mapping[str, Role],
     problem: Problem,
+    clock_parts: frozenset[str] = frozenset(),
 ) -> dict[str, ColumnFacts]:
     """Return every column with its role, and why it is left out or deserves a second look.
 
@@ -43,6 +54,7 @@ def roles(
         time: The timestamp column.
         keys: Roles of columns that make the timestamp, the entity or the group.
         problem: What is predicted.
+        clock_parts: Columns such as year, month and hour that say again what the timestamp says.
     """
     sampled = table.gather_every(max(1, table.height // SAMPLE_ROWS))
     flags = _flags(read)
@@ -52,6 +64,8 @@ def roles(
         role: Role = "target" if name == target else "timestamp" if name == time else keys.get(name, "input")
         if role == "input":
             why, note = _exclusion_reason(facts, column.values, name in flags.values()), ""
+            why = why or later_reason(name, target)
+            why = why or ("a part of the time; features.calendar reads it" if name in clock_parts else "")
             if not why:
                 why, note = target_leakage(sampled, name, target, problem)
             role = "left out" if why else role
@@ -112,11 +126,34 @@ def _reason_of_values(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> s
         return "a date as text"
     if facts.kind == "text" and facts.distinct > min(MANY_VALUES, max(20, rows // 5)):
         return f"{facts.distinct:,} different texts: a name or an id"
+    if _LATER_NAME.search(facts.name) and not _PLANNED_NAME.search(facts.name):
+        return "its name says that it is known only after the event"
     unique = facts.distinct >= 0.99 * rows * (1 - facts.missing)
     whole = facts.kind == "number" and bool((values.drop_nulls() == values.drop_nulls().round()).all())
     named = _ID_NAME.match(facts.name) or _ID_ENDING.search(facts.name)
-    if unique and whole and (named or values.drop_nulls().is_sorted()) and rows > 50:
+    if unique and whole and (named or _counts_rows(values.drop_nulls())) and rows > 50:
         return "a number per row: an id"
+    return ""
+
+
+def _counts_rows(values: pl.Series) -> bool:
+    """Whether whole numbers go up from row to row by nearly always the same; a population that grows does not."""
+    steps = values.diff().drop_nulls()
+    usual = int(steps.value_counts(sort=True)["count"][0]) if len(steps) else 0
+    return bool((steps > 0).all()) and usual >= 0.9 * len(steps)
+
+
+def later_reason(name: str, target: str) -> str:
+    """Return why a column is known only with the target or later, as far as the two names tell; else empty text.
+
+    Args:
+        name: The column.
+        target: The column to predict.
+    """
+    if _YEAR.match(name) and _YEAR.match(target) and int(name) > int(target):
+        return f"a later year than {target!r}"
+    if _SURVIVED.search(target) and _SURVIVAL_TIME.match(name):
+        return f"the time until {target!r}: known only with it"
     return ""
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from mlops_assets.drafting import FEW_INPUTS, LONGEST_NAME, ColumnFacts, Role, TableFacts
 from mlops_assets.drafting.profile.columns import Read, missing_markers, read_column, shared_sentinels
+from mlops_assets.drafting.profile.composite_timestamps import composite_timestamps
 from mlops_assets.drafting.profile.entity import entity_of
 from mlops_assets.drafting.profile.groups import group_of
 from mlops_assets.drafting.profile.roles import roles, shown
@@ -72,7 +73,7 @@ def profile_table(
     names: tuple[str, ...] = (entity,) if entity else ()
     if facts is not None and instants is not None:
         excluded = [target, facts.column, *facts.made_of]
-        names = names or entity_of(table.select(pl.exclude(excluded)), instants, target)
+        names = names or entity_of(table.select(pl.exclude(excluded)), instants, target, table[target])
         label = (
             pl.select(pl.concat_str([written(table[one]) for one in names], separator=" ")).to_series()
             if names
@@ -90,7 +91,13 @@ def profile_table(
     group = group_of(table, target) if facts is None and entity is None else None
     if group is not None:
         keys[group] = "entity"
-    columns = roles(read, table, target, facts.column if facts else None, keys, chosen)
+    # Columns beside a timestamp of its own; those it is made of have their role already.
+    parts = (
+        {part for pair, _ in composite_timestamps(frame.select(pl.exclude(target))) for part in pair}
+        if facts
+        else ()
+    )
+    columns = roles(read, table, target, facts.column if facts else None, keys, chosen, frozenset(parts))
     inputs = [name for name, column in columns.items() if column.role == "input"]
     series = facts is not None and facts.step is not None and facts.regular >= REGULAR and not facts.months
     if problem is None and chosen == "regression" and series and len(inputs) < FEW_INPUTS:

@@ -51,7 +51,23 @@ MOST_UNREADABLE: Final = 20
 EARLIEST: Final = 1500
 """Years before are numbers read wrongly."""
 _EPOCH_NAME: Final = re.compile(r"(?i)(time|date|epoch|unix|^ts$|_ts$|_at$|_ms$|when)")
-_YEAR_NAME: Final = re.compile(r"(?i)^(year|yr|jahr|ann[ée]e|año|anno)$")
+_YEAR_NAME: Final = re.compile(r"(?i)(^|_)(year|yr|jahr|ann[ée]e|año|anno)$")
+_TIME_NAME: Final = re.compile(r"(?i)^(t|time|date|period|when|zeit|datum)$")
+"""Names under which whole numbers of the size of a year are years."""
+YEARS: Final = (1_500, 2_200)
+"""Numbers in this range may be years."""
+PARTS_OF_YEAR: Final = (1 / 365.25, 7 / 365.25, 1 / 52, 1 / 24, 1 / 12, 1 / 4, 1 / 2)
+"""Steps of decimal years: day, week, half a month, month, quarter, half a year."""
+REGULAR_PARTS: Final = 0.9
+"""Share of steps that must be one of them, within a twentieth of it."""
+_COUNTERS: Final[dict[Unit, tuple[re.Pattern[str], int]]] = {
+    "h": (re.compile(r"(?i)^(hour|hr|stunde)s?(_?(nr|no|number|index))?$"), 24),
+    "d": (re.compile(r"(?i)^(day|tag)s?(_?(nr|no|number|index))?$"), 31),
+    "week": (re.compile(r"(?i)^(week|wk|woche)s?(_?(nr|no|number|index))?$"), 53),
+}
+"""Names of columns that count hours, days or weeks, and what a clock or calendar begins anew after."""
+FEW_GAPS: Final = 0.9
+"""Share of the numbers between the first and the last that a counter holds."""
 _EPOCHS: Final[dict[Unit, float]] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _EPOCH_RANGE: Final = (3e8, 3e9)
 """Seconds since 1970 between 1979 and 2065."""
@@ -145,14 +161,17 @@ def format_of_numbers(column: pl.Series) -> str | None:
     """Return %Y%m%d for days written as one number, %Y for a column of years.
 
     Args:
-        column: The column.
+        column: The column; whole numbers may be stored as floats, as a column with gaps is.
     """
     values = column.drop_nulls()
-    if not values.dtype.is_integer() or values.is_empty():
+    if values.is_empty() or not values.is_finite().all() or not (values == values.round()).all():
         return None
     low, high = int(values.min()), int(values.max())  # type: ignore[arg-type]
-    if _YEAR_NAME.match(column.name) and 1_000 <= low <= high <= 2_200:
+    least, most = YEARS
+    is_named = _YEAR_NAME.search(column.name) or _TIME_NAME.match(column.name)
+    if is_named and least <= low <= high <= most:
         return "%Y"
+    values = values.cast(pl.Int64, strict=False)
     for digits, form in ((8, "%Y%m%d"), (12, "%Y%m%d%H%M"), (14, "%Y%m%d%H%M%S")):
         written_so = 18 * 10 ** (digits - 2) <= low <= high < 22 * 10 ** (digits - 2)
         if written_so and parses(values.unique().cast(pl.String), RepairsSpec(timestamp_format=form)):
@@ -168,11 +187,44 @@ def unit_of(column: pl.Series, certain: bool) -> Unit | None:
         certain: Whether it is known to hold times whatever its name.
     """
     values = column.drop_nulls()
+    if _are_decimal_years(values):
+        return "year"
+    if counted := counter_unit(values):
+        return counted
     if values.is_empty() or not (certain or _EPOCH_NAME.search(column.name)):
         return None
     low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
     least, most = _EPOCH_RANGE
     return next((unit for unit, per in _EPOCHS.items() if least * per <= low <= high <= most * per), None)
+
+
+def counter_unit(values: pl.Series) -> Unit | None:
+    """Return what whole numbers count that go on beyond a day, a month or a year, from a start that nobody knows.
+
+    Args:
+        values: The column without its gaps.
+    """
+    unit = next((unit for unit, (name, _) in _COUNTERS.items() if name.match(values.name)), None)
+    if unit is None or values.is_empty() or not values.dtype.is_numeric() or not values.is_finite().all():
+        return None
+    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    whole = bool((values == values.round()).all())
+    is_complete = values.n_unique() >= FEW_GAPS * (high - low + 1)
+    return unit if whole and low >= 0 and high > _COUNTERS[unit][1] and is_complete else None
+
+
+def _are_decimal_years(values: pl.Series) -> bool:
+    """Whether numbers such as 1949.083 proceed by months, quarters or another part of a year, whatever their name."""
+    if not values.dtype.is_float() or len(values) < 2 or not values.is_finite().all():
+        return False
+    least, most = YEARS
+    if not values.is_between(least, most).all() or (values == values.round()).all():
+        return False
+    steps = values.unique().sort().diff().drop_nulls()
+    return any(
+        ((steps - part).abs() <= part / 20).mean() >= REGULAR_PARTS  # type: ignore[operator]
+        for part in PARTS_OF_YEAR
+    )
 
 
 def parses(sample: pl.Series, rules: RepairsSpec) -> bool:

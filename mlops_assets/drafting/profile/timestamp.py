@@ -30,6 +30,13 @@ _NO_CLOCK: Final = re.compile(r"(?i)(birth|born|dob$|expir|due(_|$)|deadline|val
 """Dates that say nothing about when the row was taken."""
 NEARLY_ALL: Final = 0.98
 """Proportion of the different instants of another column with which a column with a time zone is preferred."""
+CALENDAR_STEPS: Final = (1, 2, 3, 4, 6, 12, 24, 60, 120)
+"""Months between readings that keep to the calendar: no such step has a fixed number of days."""
+HOURS_OF_DAY: Final = 6
+"""Different instants a day from which a column with a time zone is preferred to parts of a local clock."""
+FEWEST_INSTANTS: Final = 10
+FEWEST_YEARS: Final = 8
+"""Different instants, and years, that a timestamp has at least."""
 REGULAR_MONTHS: Final = 0.9
 """Share of steps that must be as many months for readings to keep to the calendar."""
 
@@ -66,8 +73,14 @@ def time_of(frame: pl.DataFrame, target: str, requested: str | None) -> tuple[Ti
             )
     most = max((count for count, *_ in candidates), default=0)
     # A local clock repeats an hour a year: a column that names its zone wins where both say nearly the same.
-    zoned = [one for one in candidates if one[2].zoned and one[0] >= NEARLY_ALL * most]
-    best = max(zoned or candidates, key=lambda one: one[:2], default=None)
+    best = max(candidates, key=lambda one: one[:2], default=None)
+    days = best[3].dt.date().n_unique() if best and best[2].made_of else 0
+    zoned = [
+        one
+        for one in candidates
+        if one[2].zoned and (one[0] >= NEARLY_ALL * most or one[0] > HOURS_OF_DAY * days > 0)
+    ]
+    best = max(zoned, key=lambda one: one[:2]) if zoned else best
     return (best[2], best[3]) if best else None
 
 
@@ -116,7 +129,8 @@ def _as_time(
         instants, _ = to_instants(column, rules, "the table")
     except SourceError:
         return None
-    if instants.null_count() > 0.05 * len(instants) or instants.n_unique() < 10:
+    fewest = FEWEST_YEARS if form == "%Y" else FEWEST_INSTANTS
+    if instants.null_count() > 0.05 * len(instants) or instants.n_unique() < fewest:
         return None
     first, last = instants.min(), instants.max()
     assert isinstance(first, datetime)
@@ -190,7 +204,7 @@ def stepped(facts: TimeFacts, instants: pl.Series, entity: pl.Series | None) -> 
 def _months(alone: pl.DataFrame, own: pl.Series) -> int | None:
     """Return the usual step in months, where readings keep to the calendar.
 
-    1, 3 or 12 from the same day to the same day.
+    1 to 120 from the same day to the same day.
     """
     when = pl.col("time")
     month = when.dt.year().cast(pl.Int64) * 12 + when.dt.month()
@@ -199,5 +213,5 @@ def _months(alone: pl.DataFrame, own: pl.Series) -> int | None:
     if days["days"][0] > 1 and days["last"][0] < REGULAR_MONTHS:
         return None
     steps = alone.select(month.diff()).to_series().filter(own)
-    shares = {many: int((steps == many).sum()) / max(1, len(steps)) for many in (1, 3, 12)}
+    shares = {many: int((steps == many).sum()) / max(1, len(steps)) for many in CALENDAR_STEPS}
     return next((many for many, share in shares.items() if share >= REGULAR_MONTHS), None)

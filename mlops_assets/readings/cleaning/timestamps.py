@@ -14,6 +14,11 @@ import polars as pl
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.repairs import RepairsSpec, TimezoneRule
+from mlops_assets.readings.cleaning.calendar_numbers import (
+    decimal_years,
+    quarters_as_months,
+    whole_numbers_without_point,
+)
 from mlops_assets.readings.request import examples
 
 UTC_TIME: Final = pl.Datetime("us", "UTC")
@@ -24,7 +29,9 @@ _UNIT: Final[dict[str, tuple[int, int]]] = {
     "ms": (1_000, 1),
     "us": (1, 1),
     "ns": (1, 1_000),
+    "h": (3_600_000_000, 1),
     "d": (86_400_000_000, 1),
+    "week": (7 * 86_400_000_000, 1),
 }
 """Microseconds in a unit, and units in a microsecond."""
 _FIRST_MICROSECOND: Final = -62_135_596_800_000_000
@@ -58,8 +65,8 @@ def to_instants(column: pl.Series, spec: RepairsSpec, where: str) -> tuple[pl.Se
         return _localize(_checked_micros(days, "d", column.name, where).cast(pl.Datetime("us")), spec, where)
     if kind == pl.String:
         return _from_text(column, spec, where)
-    if kind.is_integer() and spec.timestamp_format is not None:
-        return _from_text(column.cast(pl.String), spec, where)  # 20260131, or a year
+    if kind.is_numeric() and spec.timestamp_format is not None:
+        return _from_text(column.cast(pl.String), spec, where)  # 20260131, or a year, also 1871.0
     if kind.is_numeric():
         return _from_number(column, spec, where), ()
     if kind == pl.Null:
@@ -107,10 +114,15 @@ def _from_number(column: pl.Series, spec: RepairsSpec, where: str) -> pl.Series:
     if spec.timestamp_unit is None:
         raise SourceError(
             f"{where}: the timestamp {column.name!r} holds numbers such as {examples(column.drop_nulls().head(1))}; "
-            "say what they count from 1970 with repairs.timestamp_unit: s, ms, us or ns"
+            "say what they count from 1970 with repairs.timestamp_unit: s, ms, us, ns, h, d or week (year for 1949.083)"
         )
     unit = spec.timestamp_unit
-    if column.dtype.is_integer():
+    if unit == "year":
+        micros = decimal_years(column)
+        outside = micros.is_null() & column.is_not_null()
+        if outside.any():
+            _refuse_outside(column.filter(outside), column.name, "as decimal years", where)
+    elif column.dtype.is_integer():
         wide = column.cast(pl.Int128)
         beyond = ~wide.is_between(-(2**63), 2**63 - 1)
         if beyond.any():
@@ -160,8 +172,9 @@ def _parsed(column: pl.Series, spec: RepairsSpec) -> tuple[pl.Series, pl.Series,
     text = column.str.strip_chars()
     text = text.set(text.str.len_chars() == 0, None)
     if spec.timestamp_format is not None:
+        text = whole_numbers_without_point(text, spec.timestamp_format)
         has_zone = any(code in spec.timestamp_format for code in ("%z", "%#z", "%:z", "%Z", "%+"))
-        more, form = _completed(text, spec.timestamp_format)
+        more, form = _completed(*quarters_as_months(text, spec.timestamp_format))
         zone: Literal["UTC"] | None = "UTC" if has_zone else None
         parsed = more.str.to_datetime(form, time_unit="us", strict=False, time_zone=zone)
         other = pl.Series(text.name, [None], dtype=pl.Datetime("us", None if has_zone else "UTC"))

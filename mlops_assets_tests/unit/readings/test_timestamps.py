@@ -126,3 +126,38 @@ def test_odd_hours_are_refused_unless_declared() -> None:
 def test_other_types_are_refused() -> None:
     with pytest.raises(SourceError, match="which is no time"):
         instants([True])
+
+
+@pytest.mark.parametrize(
+    ("values", "rules", "expected"),
+    [
+        (["1959 1", "1959 4"], {"timestamp_format": "%Y %q"}, [utc(1959, 1, 1), utc(1959, 10, 1)]),
+        (["1959Q2", "1960Q3"], {"timestamp_format": "%YQ%q"}, [utc(1959, 4, 1), utc(1960, 7, 1)]),
+        ([1871.0, 1872.0], {"timestamp_format": "%Y"}, [utc(1871, 1, 1), utc(1872, 1, 1)]),
+        (["1871.0", "1872"], {"timestamp_format": "%Y"}, [utc(1871, 1, 1), utc(1872, 1, 1)]),
+        ([1949.0, 1949.083, 1949.08333333333], {"timestamp_unit": "year"}, [utc(1949, 1, 1), *[utc(1949, 2, 1)] * 2]),
+        ([1960.75, 1960.5 + 1 / 24], {"timestamp_unit": "year"}, [utc(1960, 10, 1), utc(1960, 7, 16, 12)]),
+        ([1, 2], {"timestamp_unit": "week"}, [utc(1970, 1, 8), utc(1970, 1, 15)]),
+        ([25, 26], {"timestamp_unit": "h"}, [utc(1970, 1, 2, 1), utc(1970, 1, 2, 2)]),
+    ],
+)  # fmt: skip
+def test_numbers_of_the_calendar(values: list[Any], rules: dict[str, str], expected: list[datetime]) -> None:
+    assert instants([*values, None], **rules)[0] == [*expected, None]
+    assert [instants([value], **rules)[0][0] for value in values] == expected, (
+        "one value alone reads the same"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "rules"),
+    [
+        ("1959 5", {"timestamp_format": "%Y %q"}),
+        (1871.5, {"timestamp_format": "%Y"}),
+        (1e300, {"timestamp_unit": "year"}),
+        (float("inf"), {"timestamp_unit": "year"}),
+        (0.5, {"timestamp_unit": "year"}),
+    ],
+)
+def test_numbers_that_are_no_year_or_quarter_are_refused(value: Any, rules: dict[str, str]) -> None:
+    with pytest.raises(SourceError, match="of the timestamp 't'"):
+        instants([value], **rules)
