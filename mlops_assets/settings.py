@@ -13,6 +13,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 POSTGRES_DRIVER: Final = "postgresql+psycopg2"
+APPLICATION_ROLE: Final = "mlops_app"
+APPROVER_ROLE: Final = "mlops_approver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +78,26 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Addresses of the four databases, `postgresql+psycopg2://`. readings_url: where simulated readings are written."""
+    """Addresses of the four databases, `postgresql+psycopg2://`.
+
+    readings_url: where simulated readings are written.
+    approvals_url: the ledger as the role that may record verdicts and waivers; None when `ledger_url` may.
+    """
 
     ledger_url: str
     dagster_url: str
     mlflow_url: str
     readings_url: str
+    approvals_url: str | None = None
 
     @classmethod
-    def on(cls, server_url: str, readings_url: str | None = None) -> Stores:
+    def on(cls, server_url: str, readings_url: str | None = None, approvals_url: str | None = None) -> Stores:
         """Return the databases of this project on one server; a database named in `server_url` is not used.
 
         Args:
             server_url: PostgreSQL URL of the server.
             readings_url: URL of the database with readings; None for one on the same server.
+            approvals_url: URL of the ledger as the role that may record verdicts; None when every role may.
 
         Returns:
             URLs of the databases.
@@ -101,6 +109,7 @@ class Stores:
             readings_url=with_driver(readings_url)
             if readings_url
             else database_on(server_url, "mlops_readings"),
+            approvals_url=with_driver(approvals_url) if approvals_url else None,
         )
 
     @classmethod
@@ -122,7 +131,7 @@ class Stores:
                 "no database: MLOPS_DATABASE_URL is not set. Start this process through `mlops` (which starts the "
                 "embedded PostgreSQL), or set MLOPS_DATABASE_URL=postgresql://user:password@host:5432"
             )
-        return cls.on(server, environ.get("MLOPS_READINGS_URL"))
+        return cls.on(server, environ.get("MLOPS_READINGS_URL"), environ.get("MLOPS_APPROVALS_URL"))
 
 
 def database_on(server_url: str, name: str) -> str:
@@ -138,6 +147,22 @@ def database_on(server_url: str, name: str) -> str:
     parts = urlsplit(server_url)
     query = f"?{parts.query}" if parts.query else ""
     return with_driver(f"{parts.scheme}://{parts.netloc}/{name}{query}")
+
+
+def with_user(url: str, user: str) -> str:
+    """Return the address with another user and without a password.
+
+    Args:
+        url: A database URL.
+        user: Name of the PostgreSQL role.
+
+    Returns:
+        The URL.
+    """
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{user}@{host}{parts.path}{query}"
 
 
 def with_driver(url: str) -> str:

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -22,9 +22,9 @@ import polars as pl
 import pytest
 
 from mlops_assets.local.environment import environment
-from mlops_assets.local.postgres import prepare
+from mlops_assets.local.postgres import grant, prepare, restricted
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.settings import Settings, Stores
+from mlops_assets.settings import APPLICATION_ROLE, Settings, Stores, with_user
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -64,12 +64,13 @@ def end_of(rows: int) -> datetime:
 
 @dataclass
 class LocalPlatform:
-    """The stores, open, and a way to live in them."""
+    """The stores, open as the roles that programs connect as, and ways to use them. owner_url: the ledger's owner."""
 
     settings: Settings
     stores: Stores
     platform: Platform
     folder: Path
+    owner_url: str
     sentences: list[str] = field(default_factory=list)
 
     def file(self, name: str) -> Path:
@@ -163,11 +164,14 @@ def _local_platform(postgres_server: str) -> Iterator[tuple[LocalPlatform, dict[
         "MLOPS_DATABASE_URL": postgres_server,
     }
     settings = Settings.from_environment({**plain, **ours})
-    stores = prepare(settings)
+    owned = prepare(settings)
+    grant(settings, owned)
+    stores = restricted(postgres_server)
+    settings = replace(settings, database_url=with_user(postgres_server, APPLICATION_ROLE))
     variables = environment(settings, stores)
     opened = Platform.open(Settings.from_environment(variables), stores)
     try:
-        yield LocalPlatform(opened.settings, stores, opened, home / "readings"), variables
+        yield LocalPlatform(opened.settings, stores, opened, home / "readings", owned.ledger_url), variables
     finally:
         opened.ledger.close()
         shutil.rmtree(home, ignore_errors=True)

@@ -53,11 +53,16 @@ def up() -> None:
 @click.option(
     "--roles",
     is_flag=True,
-    help="Also create or update the roles mlops_app, mlops_retention and mlops_mlflow; their passwords come from "
-    "MLOPS_APP_PASSWORD, MLOPS_RETENTION_PASSWORD and MLOPS_MLFLOW_PASSWORD.",
+    help="Also create or update the roles mlops_app, mlops_approver, mlops_retention and mlops_mlflow; their "
+    "passwords come from MLOPS_APP_PASSWORD, MLOPS_APPROVER_PASSWORD, MLOPS_RETENTION_PASSWORD and "
+    "MLOPS_MLFLOW_PASSWORD. The embedded server has the first two by itself.",
 )
 def migrate(roles: bool) -> None:
     """Bring every database to the version that this program needs; other commands do it by themselves."""
+    if roles and settings().database_url is None:
+        raise click.UsageError(
+            "the embedded server has its roles by itself; --roles is for MLOPS_DATABASE_URL"
+        )
     prepare_stores()
     click.echo("every database is at the version this program needs")
     if roles:

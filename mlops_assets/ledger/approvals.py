@@ -59,7 +59,7 @@ class Approvals(Store):
         submitted = Approval(
             evidence_hash, verdict, actor, comment, utc(at), None if expires_at is None else utc(expires_at)
         )
-        with self._transaction() as connection:
+        with self._transaction(self._approvals) as connection:
             require_evidence(connection, evidence_hash)
             connection.execute(
                 insert(approvals)
@@ -154,7 +154,7 @@ class Approvals(Store):
             raise LedgerError(f"waiving '{gate}' of model '{model}' would have expired before it begins")
         if expires_at - at > LONGEST_WAIVER:
             raise LedgerError(f"waiving '{gate}' of model '{model}' lasts at most {LONGEST_WAIVER.days} days")
-        with self._transaction() as connection:
+        with self._transaction(self._approvals) as connection:
             row = connection.execute(
                 insert(waivers)
                 .values(

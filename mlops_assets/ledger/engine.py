@@ -103,13 +103,15 @@ def utc(at: datetime, what: str = "the time") -> datetime:
 class Store:
     """What every theme of the ledger shares: the engine, and a transaction with readable errors."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, approvals: Engine | None = None) -> None:
+        """Use `approvals` for verdicts and waivers, which the role of `engine` may not be allowed to record."""
         self._engine = engine
+        self._approvals = approvals or engine
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _transaction(self, engine: Engine | None = None) -> Iterator[Connection]:
         try:
-            with self._engine.begin() as connection:
+            with (engine or self._engine).begin() as connection:
                 yield connection
         except OperationalError as error:
             if getattr(error.orig, "pgcode", None) == LOCK_NOT_AVAILABLE:
@@ -132,6 +134,7 @@ class Store:
     def close(self) -> None:
         """Give all connections back. The ledger can be used again afterwards."""
         self._engine.dispose()
+        self._approvals.dispose()
 
     def __enter__(self) -> Self:
         return self

@@ -42,11 +42,13 @@ class Ledger(
     """
 
     @classmethod
-    def open(cls, url: str | URL) -> Self:
+    def open(cls, url: str | URL, approvals_url: str | URL | None = None) -> Self:
         """Open the ledger at a PostgreSQL URL.
 
         Args:
             url: PostgreSQL URL of the ledger's database.
+            approvals_url: The same database as the role that may record verdicts and waivers; None when the role
+                of `url` may.
 
         Returns:
             The ledger; close it, or use it as a context manager.
@@ -55,7 +57,7 @@ class Ledger(
             LedgerError: When the URL is not PostgreSQL, or the schema is missing or at another revision.
             ServiceError: When the server does not respond.
         """
-        ledger = cls(make_engine(url))
+        ledger = cls(make_engine(url), None if approvals_url is None else make_engine(approvals_url))
         try:
             with ledger._transaction() as connection:
                 require_head(connection)

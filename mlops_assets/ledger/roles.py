@@ -1,8 +1,10 @@
 """Database roles: what a running program may do to the ledger and to MLflow's store, enforced by PostgreSQL.
 
 Comes in: the name of a role. Goes out: SQL, or the same SQL carried out. The owner of the tables migrates; programs
-connect as the application role; a clean-up job as the retention role. Neither can change or delete runs, model
-versions, evidence, history, approvals or waivers, whatever code runs in them.
+connect as the application role, a clean-up job as the retention role, and only what records a person's verdict or
+waiver as the approver role. None of them can change or delete runs, model versions, evidence, history, approvals or
+waivers, or switch a trigger off, whatever code runs in them. On the embedded server the roles log in without a
+password: its socket is open to one user of the machine only.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from sqlalchemy import URL, text
 
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger.engine import Store, make_engine
-from mlops_assets.settings import Stores
+from mlops_assets.settings import APPLICATION_ROLE, APPROVER_ROLE, Stores
 
 # Rows that programs may change, and of model_versions only what the triggers allow to be written once.
 CHANGING = {
@@ -26,11 +28,13 @@ CHANGING = {
     "alerts_log": "(ended_at, readings, message)",
     "watermarks": "",
 }
-ADDED_TO = (*CHANGING, "history", "evidence", "approvals", "waivers", "model_performance", "predictions")
+ADDED_TO = (*CHANGING, "history", "evidence", "model_performance", "predictions")
+APPROVED_IN = ("approvals", "waivers")  # the application role reads them, only the approver role adds
 EVENTS = ("predictions", "asset_records", "alerts_log")  # what a retention policy may remove
 
 PASSWORDS = {
-    "mlops_app": "MLOPS_APP_PASSWORD",
+    APPLICATION_ROLE: "MLOPS_APP_PASSWORD",
+    APPROVER_ROLE: "MLOPS_APPROVER_PASSWORD",
     "mlops_retention": "MLOPS_RETENTION_PASSWORD",
     "mlops_mlflow": "MLOPS_MLFLOW_PASSWORD",
 }
@@ -69,8 +73,24 @@ end $$
 """
 
 
+OWN_EVERYTHING = """
+do $$ declare each record; begin
+    for each in select c.oid::regclass::text as name from pg_class c
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm') loop
+        execute format('alter table %s owner to {name}', each.name);
+    end loop;
+    for each in select t.oid::regtype::text as name from pg_type t
+        where t.typnamespace = 'public'::regnamespace and t.typtype = 'e' loop
+        execute format('alter type %s owner to {name}', each.name);
+    end loop;
+end $$
+"""
+
+
 def application_role(role: str) -> tuple[str, ...]:
-    """Return SQL for the ledger's database: read everything, add everywhere, change only what moves, delete nothing.
+    """Return SQL for the ledger's database: read everything, add, change only what moves, delete nothing.
+
+    The role adds no verdicts and no waivers: those are a person's.
 
     Args:
         role: Name of the PostgreSQL role; it is quoted as an identifier.
@@ -82,9 +102,23 @@ def application_role(role: str) -> tuple[str, ...]:
     return (
         *_fresh(name),
         f"grant select on all tables in schema public to {name}",
+        f"grant select on all sequences in schema public to {name}",  # for a backup
         *(f"grant insert on {table} to {name}" for table in ADDED_TO),
         *(f"grant update {columns} on {table} to {name}" for table, columns in CHANGING.items()),
     )
+
+
+def approver_role(role: str) -> tuple[str, ...]:
+    """Return SQL for the ledger's database: what the application role may do, and add verdicts and waivers.
+
+    Args:
+        role: Name of the PostgreSQL role; it is quoted as an identifier.
+
+    Returns:
+        Statements for `apply`.
+    """
+    name = _quoted(role)
+    return (*application_role(role), *(f"grant insert on {table} to {name}" for table in APPROVED_IN))
 
 
 def retention_role(role: str) -> tuple[str, ...]:
@@ -158,8 +192,28 @@ def allow_login(url: str | URL, role: str, password: str) -> None:
         )
 
 
+def apply_embedded(ledger_url: str, owned: Mapping[str, str]) -> None:
+    """Create or update the roles of the embedded server, which log in without a password.
+
+    Args:
+        ledger_url: Address of the ledger, as the owner of the tables.
+        owned: Names of the databases that the application role owns entirely (those of Dagster, MLflow and the
+            simulated readings, whose programs create tables), with their addresses.
+
+    Raises:
+        LedgerError: The server refused.
+    """
+    apply(ledger_url, (*application_role(APPLICATION_ROLE), *approver_role(APPROVER_ROLE)))
+    apply(
+        ledger_url, tuple(f"alter role {_quoted(role)} login" for role in (APPLICATION_ROLE, APPROVER_ROLE))
+    )
+    name = _quoted(APPLICATION_ROLE)
+    for database, url in owned.items():
+        apply(url, (f'alter database "{database}" owner to {name}', OWN_EVERYTHING.format(name=name)))
+
+
 def apply_all(stores: Stores, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Create or update the three roles, with passwords from the environment.
+    """Create or update all roles, with passwords from the environment.
 
     Args:
         stores: Addresses of the databases, as the owner of the tables.
@@ -174,7 +228,8 @@ def apply_all(stores: Stores, environ: Mapping[str, str]) -> tuple[str, ...]:
     missing = [variable for variable in PASSWORDS.values() if not environ.get(variable)]
     if missing:
         raise LedgerError(f"no password for the roles: set {', '.join(missing)}")
-    apply(stores.ledger_url, application_role("mlops_app"))
+    apply(stores.ledger_url, application_role(APPLICATION_ROLE))
+    apply(stores.ledger_url, approver_role(APPROVER_ROLE))
     apply(stores.ledger_url, retention_role("mlops_retention"))
     apply(stores.mlflow_url, mlflow_role("mlops_mlflow"))
     for role, variable in PASSWORDS.items():

@@ -54,7 +54,7 @@ class Platform:
         return cls(
             settings=settings,
             stores=stores,
-            ledger=Ledger.open(stores.ledger_url),
+            ledger=Ledger.open(stores.ledger_url, stores.approvals_url),
             datasets=Datasets(settings.data_root),
             registry=Registry(
                 settings.mlflow_tracking_uri or stores.mlflow_url, settings.artifact_root, BUNDLE_LOADER

@@ -41,6 +41,7 @@ def environment(settings: Settings, stores: Stores) -> dict[str, str]:
         "MLOPS_DATABASE_URL": server,
         "MLOPS_EMBEDDED": "1" if settings.embedded or settings.database_url is None else "0",
         "MLOPS_READINGS_URL": stores.readings_url,
+        **({} if stores.approvals_url is None else {"MLOPS_APPROVALS_URL": stores.approvals_url}),
         "MLOPS_DATA_ROOT": settings.data_root,
         "MLOPS_MODEL_ROOT": str(settings.model_root),
         "MLOPS_ARTIFACT_ROOT": settings.artifact_root,

@@ -21,7 +21,16 @@ import mlops_assets
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import cluster, databases
 from mlops_assets.local.environment import environment, make_dagster_home
-from mlops_assets.settings import POSTGRES_DRIVER, Settings, Stores, with_driver
+from mlops_assets.settings import (
+    APPLICATION_ROLE,
+    APPROVER_ROLE,
+    POSTGRES_DRIVER,
+    Settings,
+    Stores,
+    database_on,
+    with_driver,
+    with_user,
+)
 
 if TYPE_CHECKING:
     from mlops_assets.local.databases import Connection
@@ -34,6 +43,8 @@ NAMES = ("mlops_ledger", "mlops_dagster", "mlops_mlflow", "mlops_readings")
 # made anew when it is found so; the ledger migrates in one transaction and needs no such care.
 FRAGILE = {"mlops_dagster", "mlops_mlflow"}
 UNFINISHED = "being made by mlops"
+ROLES = "roles 1"
+"""Part of the marks on the embedded server; another number applies the roles again."""
 
 # The address travels in the environment: on the command line everybody on the machine could read its password.
 # The store is opened once because it makes MLflow's first experiment, with the artifact root of whoever comes first.
@@ -120,15 +131,47 @@ def prepare(settings: Settings, echo: Callable[[str], None] = lambda _: None) ->
     if settings.database_url is None and not (settings.home / "postgres" / "data").exists():
         echo(f"Making a PostgreSQL database below {settings.home / 'postgres'} (once, a few seconds)")
     server = server_url(settings)
-    stores = Stores.on(server, settings.readings_url)
     make_dagster_home(settings)
-    wanted = _versions()
+    wanted = _versions(settings.embedded or settings.database_url is None)
     with databases.maintenance(server) as connection:
-        if not _behind(databases.marks(connection, NAMES), wanted, settings):
-            return stores
-        with databases.alone(connection):
-            _catch_up(settings, stores, connection, wanted, echo)
-    return stores
+        if _behind(databases.marks(connection, NAMES), wanted, settings):
+            with databases.alone(connection):
+                _catch_up(settings, Stores.on(server, settings.readings_url), connection, wanted, echo)
+    if settings.database_url is None:
+        return restricted(server, settings.readings_url)
+    return Stores.on(server, settings.readings_url, settings.environ.get("MLOPS_APPROVALS_URL"))
+
+
+def restricted(server: str, readings_url: str | None = None) -> Stores:
+    """Return the databases of the embedded server as the roles that programs connect as, never its superuser.
+
+    Args:
+        server: Address of the server, as any user.
+        readings_url: The database of simulated readings where it is another one.
+
+    Returns:
+        Addresses as the application role, and as the approver role for verdicts and waivers.
+    """
+    approvals_url = with_user(database_on(server, "mlops_ledger"), APPROVER_ROLE)
+    return Stores.on(with_user(server, APPLICATION_ROLE), readings_url, approvals_url)
+
+
+def grant(settings: Settings, stores: Stores) -> None:
+    """Create the roles of `restricted`.
+
+    Args:
+        settings: The platform's settings.
+        stores: Addresses of the migrated databases, as the superuser.
+
+    Raises:
+        LedgerError: The server refused.
+    """
+    from mlops_assets.ledger import roles
+
+    owned = {"mlops_dagster": stores.dagster_url, "mlops_mlflow": stores.mlflow_url}
+    if not settings.readings_url:
+        owned["mlops_readings"] = stores.readings_url
+    roles.apply_embedded(stores.ledger_url, owned)
 
 
 def _catch_up(
@@ -151,6 +194,8 @@ def _catch_up(
         if name in missing or existing.get(name) == UNFINISHED:
             databases.mark(connection, name, UNFINISHED)
     _migrate(settings, stores, behind)
+    if settings.database_url is None:
+        grant(settings, stores)
     for name in behind:
         databases.mark(connection, name, wanted[name])
 
@@ -170,15 +215,16 @@ def _behind(existing: Mapping[str, str | None], wanted: Mapping[str, str], setti
     )
 
 
-def _versions() -> dict[str, str]:
+def _versions(embedded: bool) -> dict[str, str]:
     """Return what each database has to be migrated to, without importing the libraries."""
     revisions = Path(mlops_assets.__file__).parent / "ledger" / "migrations" / "versions"
     names = sorted(path.stem for path in revisions.glob("*.py") if path.stem != "__init__")
-    return {
+    marks = {
         "mlops_ledger": f"ledger {' '.join(names)}",
         "mlops_dagster": f"dagster {version('dagster')} dagster-postgres {version('dagster-postgres')}",
         "mlops_mlflow": f"mlflow {version('mlflow')}",
     }
+    return {name: f"{mark} {ROLES}" for name, mark in marks.items()} if embedded else marks
 
 
 def _migrate(settings: Settings, stores: Stores, names: set[str]) -> None:

@@ -10,13 +10,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
+import psycopg2.errors
 import pytest
 
-from mlops_assets.errors import ServiceError
+from mlops_assets.errors import LedgerError, ServiceError
+from mlops_assets.ledger import Ledger
 from mlops_assets.local import cluster, locks, postgres
+from mlops_assets.local.environment import environment
 from mlops_assets.settings import Settings, Stores
 from mlops_assets_tests.sql_queries import query
 from mlops_assets_tests.waiting import patience, wait_until
@@ -220,3 +224,41 @@ def test_a_folder_that_lost_its_files_is_not_taken_for_a_database(home: Path) ->
     (home / "postgres" / "data" / "PG_VERSION").unlink()
     with pytest.raises(ServiceError, match="is not a database of PostgreSQL"):
         postgres.start(settings_of(home))
+
+
+REFUSED = (
+    "alter table history disable trigger all",
+    "set session_replication_role = replica",
+    "delete from history",
+    "insert into approvals values ('x', 'approve', 'ann', '', now())",
+    "create table mine (x int)",
+    "set role mlops_approver",
+    "set role postgres",
+)
+
+
+def test_programs_connect_as_a_role_that_can_neither_rewrite_history_nor_approve(home: Path) -> None:
+    owner = postgres.start(settings_of(home))
+    query(owner.readings_url, "create table simulated (x int)")  # as an earlier release made it
+    stores = postgres.prepare(settings_of(home))
+    child = Settings.from_environment(environment(settings_of(home), stores))
+    for programs in (stores, postgres.prepare(child)):
+        for url in (programs.ledger_url, programs.dagster_url, programs.mlflow_url, programs.readings_url):
+            roles = query(url, "select rolname, rolsuper from pg_roles where rolname = current_user")
+            assert roles == [("mlops_app", False)]
+        for statement in REFUSED:
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                query(programs.ledger_url, statement)
+        for url in (programs.dagster_url, programs.mlflow_url, programs.readings_url):
+            query(url, "create table mine (x int); drop table mine")
+        query(programs.readings_url, "insert into simulated values (1)")
+        at = datetime.now(UTC)
+        with Ledger.open(programs.ledger_url, programs.approvals_url) as ledger:
+            version = ledger.new_version("pump", at).version
+            evidence = ledger.record_evidence("pump", version, {"at": at.isoformat()}, at)
+            ledger.record_verdict(evidence, "approve", actor="ann", comment="", at=at)
+        with (
+            Ledger.open(programs.ledger_url) as ledger,
+            pytest.raises(LedgerError, match="permission denied"),
+        ):
+            ledger.waive("pump", "x", owner="ann", reason="y", at=at, expires_at=at + timedelta(days=1))

@@ -37,7 +37,7 @@ def notes(result: dg.ExecuteInProcessResult) -> str:
 
 def tamper(local_platform: LocalPlatform, statement: str, **values: Any) -> int:
     """Change what the ledger's triggers refuse to change, as somebody with the keys of the database could."""
-    engine = create_engine(local_platform.stores.ledger_url)
+    engine = create_engine(local_platform.owner_url)
     with engine.begin() as connection:
         connection.execute(text("set local session_replication_role = replica"))
         changed = connection.execute(text(statement), values).rowcount
@@ -50,7 +50,7 @@ def without_hash_check(local_platform: LocalPlatform) -> Iterator[None]:
     """The ledger without the constraint that holds evidence to its hash."""
     name = "evidence_has_its_hash"
     find = "select pg_get_constraintdef(oid) from pg_constraint where conname = :name"
-    engine = create_engine(local_platform.stores.ledger_url)
+    engine = create_engine(local_platform.owner_url)
     with engine.begin() as connection:
         rule = connection.execute(text(find), {"name": name}).scalar_one()
         connection.execute(text(f"alter table evidence drop constraint {name}"))

@@ -35,7 +35,14 @@ def application(ledger_url: str) -> Iterator[Ledger]:
         yield ledger
 
 
-def use_ledger(ledger: Ledger) -> None:
+@pytest.fixture
+def approver(ledger_url: str) -> Iterator[Ledger]:
+    roles.apply(ledger_url, roles.approver_role("mlops_approver"))
+    with opened_as("mlops_approver", ledger_url) as ledger:
+        yield ledger
+
+
+def use_ledger(ledger: Ledger, approver: Ledger) -> None:
     """Use every verb that writes."""
     for number in (1, 2, 3, 4):
         made = ledger.new_version("pump", AT)
@@ -55,8 +62,8 @@ def use_ledger(ledger: Ledger) -> None:
     ledger.refuse("pump", 4, evidence_hash=hashes[4], actor="a", reason="", at=AT)
     ledger.rollback("pump", actor="a", reason="", at=AT)
     ledger.retire("pump", actor="a", reason="", at=AT)
-    ledger.record_verdict(hashes[3], "approve", actor="ann", comment="", at=AT)
-    ledger.waive("pump", "fairness", owner="ann", reason="x", at=AT, expires_at=LATER)
+    approver.record_verdict(hashes[3], "approve", actor="ann", comment="", at=AT)
+    approver.waive("pump", "fairness", owner="ann", reason="x", at=AT, expires_at=LATER)
     for _ in range(2):
         ledger.put_record("pump/features", "r", {}, AT)
         ledger.set_watermark("pump", "s", "1", AT)
@@ -72,8 +79,8 @@ def use_ledger(ledger: Ledger) -> None:
     assert ledger.store_predictions("pump", 1, frame, predicted_at=AT) == 1
 
 
-def test_the_application_role_can_do_everything_the_ledger_does(application: Ledger) -> None:
-    use_ledger(application)
+def test_the_two_roles_can_do_everything_the_ledger_does(application: Ledger, approver: Ledger) -> None:
+    use_ledger(application, approver)
     assert [one.action for one in application.history("pump")] == [
         "retired",
         "rolled_back",
@@ -98,18 +105,26 @@ def test_the_application_role_can_do_everything_the_ledger_does(application: Led
         "alter table history disable trigger all",
         "set session_replication_role = replica",
         "create table mine (x int)",
+        "insert into approvals select hash, 'approve', 'ann', '', now() from evidence",
+        "insert into waivers (model, gate, owner, reason, at, expires_at) values ('p', 'g', 'a', 'x', now(), now())",
+        "create trigger mine before insert on approvals execute function ledger_refuse()",
+        "alter role mlops_app superuser",
     ],
 )
 def test_the_application_role_can_destroy_nothing(application: Ledger, statement: str) -> None:
     with (
-        pytest.raises(LedgerError, match=r"permission denied|must be owner"),
+        pytest.raises(LedgerError, match=r"permission denied|must be owner|attribute"),
         application._transaction() as connection,
     ):
         connection.execute(text(statement))
 
 
+def test_every_table_has_somebody_who_adds_to_it() -> None:
+    assert {*roles.ADDED_TO, *roles.APPROVED_IN} == set(metadata.tables)
+
+
 def test_the_retention_role_removes_events_and_nothing_else(ledger: Ledger, ledger_url: str) -> None:
-    use_ledger(ledger)
+    use_ledger(ledger, ledger)
     roles.apply(ledger_url, roles.retention_role("mlops_retention"))
     with opened_as("mlops_retention", ledger_url) as retention:
         for table in roles.EVENTS:
@@ -125,7 +140,9 @@ def test_the_retention_role_removes_events_and_nothing_else(ledger: Ledger, ledg
 
 def test_without_every_password_no_role_is_touched() -> None:
     stores = Stores("unused", "unused", "unused", "unused")
-    with pytest.raises(LedgerError, match=r"set MLOPS_RETENTION_PASSWORD, MLOPS_MLFLOW_PASSWORD$"):
+    with pytest.raises(
+        LedgerError, match=r"set MLOPS_APPROVER_PASSWORD, MLOPS_RETENTION_PASSWORD, MLOPS_MLFLOW_PASSWORD$"
+    ):
         roles.apply_all(stores, {"MLOPS_APP_PASSWORD": "a", "MLOPS_MLFLOW_PASSWORD": ""})
 
 
@@ -138,7 +155,7 @@ def test_all_roles_are_applied_twice_and_can_log_in(
     stores = Stores(ledger_url, "unused", postgres_url, "unused")
     passwords = dict.fromkeys(roles.PASSWORDS.values(), "it's: 50 %")
     for _ in range(2):
-        assert roles.apply_all(stores, passwords) == ("mlops_app", "mlops_retention", "mlops_mlflow")
+        assert roles.apply_all(stores, passwords) == tuple(roles.PASSWORDS)
     for role in roles.PASSWORDS:
         engine = create_engine(make_url(ledger_url).set(username=role, password="it's: 50 %"))
         with engine.connect() as connection:
