@@ -39,7 +39,7 @@ def load_version(
         BundleError: When the bundle is damaged, another model's, or a pickle that is not allowed.
         LedgerError: When the version does not exist.
     """
-    folder, manifest = _bundle_location(platform, model, version)
+    folder, manifest = bundle_location(platform, model, version)
 
     def may_unpickle(estimator: str) -> str:
         in_force = find_model(platform.settings.models, model)
@@ -108,11 +108,25 @@ def champion_profile(spec: ModelSpec, platform: Platform) -> Profile | None:
     champion = platform.ledger.champion(spec.name)
     if champion is None:
         return None
-    folder, manifest = _bundle_location(platform, spec.name, champion.version)
+    folder, manifest = bundle_location(platform, spec.name, champion.version)
     return from_json(Profile, training.read_profile(folder, expected_manifest_sha256=manifest))
 
 
-def _bundle_location(platform: Platform, model: str, version: int) -> tuple[Path, str]:
+def bundle_location(platform: Platform, model: str, version: int) -> tuple[Path, str]:
+    """Return where the bundle of a version is stored.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        version: Number of the model version.
+
+    Returns:
+        Its folder, and the hash of its manifest.
+
+    Raises:
+        BundleError: When the version has no bundle.
+        LedgerError: When the version does not exist.
+    """
     row = platform.ledger.model_version(model, version)
     if row.bundle_path is None or row.manifest_sha256 is None:
         raise BundleError(f"{model} version {version} was never finished: it has no bundle")

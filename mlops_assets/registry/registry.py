@@ -12,8 +12,9 @@ from typing import Any
 from mlops_assets.artifacts import Evaluation, TrainedModel
 from mlops_assets.errors import ServiceError
 from mlops_assets.registry import mirror as mirroring
-from mlops_assets.registry import reaping
+from mlops_assets.registry import reaping, restoring
 from mlops_assets.registry.connection import listens, mlflow_client, reaching, without_secret
+from mlops_assets.registry.restoring import StoredVersion
 from mlops_assets.registry.tracked import Tracked, log, start
 from mlops_assets.registry.values import as_key, named_by_part
 
@@ -216,21 +217,24 @@ class Registry:
         with reaching(self.tracking_uri, f"mirror the champion of {model}"):
             return mirroring.mirror(self.client, model, champion_state, versions, approved)
 
-    def has_version(self, model: str, version: int) -> bool:
-        """Return whether MLflow has the ledger's version of the model.
+    def restore(self, stored: StoredVersion) -> tuple[str, ...]:
+        """Bring back what somebody deleted of a version in MLflow: its entry, its run, its experiment.
 
         Args:
-            model: Name of the model.
-            version: Number of the model version.
+            stored: The version as the ledger records it.
 
         Returns:
-            False also when the model is unknown.
+            One sentence for each repair; empty when MLflow has everything.
 
         Raises:
             ServiceError: When MLflow does not respond.
         """
-        with reaching(self.tracking_uri, f"look for version {version} of {model}"):
-            return version in mirroring.registered_versions(self.client, model)
+        if not listens(self.tracking_uri):
+            raise ServiceError(f"MLflow at {without_secret(self.tracking_uri)} does not answer")
+        self._experiments.pop(stored.model, None)  # it may have been deleted since
+        experiment = self.experiment(stored.model)
+        with reaching(self.tracking_uri, f"restore version {stored.version} of {stored.model}"):
+            return restoring.restore(self.client, experiment, stored, self.loader)
 
     def leave(self) -> None:
         """End the run that is active in this process, so that the next one in it starts its own."""

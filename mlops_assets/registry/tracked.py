@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from mlops_assets.artifacts import Candidate, TrainedModel
 from mlops_assets.registry.connection import reaching
@@ -134,7 +134,7 @@ class Tracked:
         """Log the winner's metrics and bundle, and register it as a version of the model.
 
         Args:
-            model: The challenger.
+            model: The version.
             metrics: Value by name.
 
         Returns:
@@ -155,7 +155,26 @@ class Tracked:
             return register_version(self.client, self.run_id, model)
 
 
-def register_version(client: Any, run_id: str, model: TrainedModel) -> str:
+class Registrable(Protocol):
+    """What MLflow's entry of a version says."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Number of the version in the ledger."""
+        ...
+
+    @property
+    def manifest_sha256(self) -> str:
+        """Hash of the bundle's manifest."""
+        ...
+
+
+def register_version(client: Any, run_id: str, model: Registrable) -> str:
     """Register the packaged bundle of a run under the model's name, once.
 
     Args:

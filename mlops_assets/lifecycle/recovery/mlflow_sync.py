@@ -12,11 +12,14 @@ from typing import Annotated, Final
 from pydantic import AliasChoices, Field
 
 from mlops_assets.artifacts import digest, from_json, to_json
+from mlops_assets.errors import BundleError, ServiceError
 from mlops_assets.ledger import invariants
 from mlops_assets.lifecycle.alerts import close_alert, send_alert
 from mlops_assets.lifecycle.champions import sync_mlflow
+from mlops_assets.lifecycle.model_loading import bundle_location
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.registry.restoring import StoredVersion
 
 RECORD: Final = "mlflow_mirror"
 RECORD_RUN: Final = "mirror"
@@ -62,15 +65,17 @@ def reconcile(platform: Platform, spec: ModelSpec, run: Run) -> Reconciled:
     now = _ledger_digest(platform, model)
     body = platform.ledger.get_record(f"{model}/{RECORD}", RECORD_RUN, exact=True)
     before = None if body is None else from_json(Mirrored, body).ledger_digest
-    writes = sync_mlflow(platform, model)
-    _check_champion_version(platform, spec, run)
-    tampered = writes > 0 and before == now
+    restored, missing = _restore(platform, model)
+    writes = len(restored) + sync_mlflow(platform, model)  # raises when MLflow does not respond at all
+    _report_missing(platform, spec, run, missing)
+    tampered = bool(restored) or (writes > 0 and before == now)
     if tampered:
+        what = "; ".join(restored) or f"its alias or tags ({writes} values)"
         send_alert(
             platform,
             "mlflow_changed",
-            f"MLflow's alias or tags of {model} were changed by hand ({writes} repaired from the ledger); "
-            f"to move the champion use mlops promote or mlops rollback {model}",
+            f"MLflow was changed by hand at {model} and repaired from the ledger: {what}. "
+            f"To move the champion use mlops promote or mlops rollback {model}",
             key=f"mlflow-{model}-{run.now().isoformat()}",
             spec=spec,
             at=run.now(),
@@ -80,17 +85,39 @@ def reconcile(platform: Platform, spec: ModelSpec, run: Run) -> Reconciled:
     return Reconciled(model, writes, tampered)
 
 
-def _check_champion_version(platform: Platform, spec: ModelSpec, run: Run) -> None:
-    champion = platform.ledger.champion(spec.name)
-    if champion is None or platform.registry.has_version(spec.name, champion.version):
+def _restore(platform: Platform, model: str) -> tuple[list[str], list[str]]:
+    """Bring back what MLflow lost of the champion and of the version that a rollback would go to.
+
+    Returns:
+        A sentence for each repair, and one for each version that could not be brought back.
+    """
+    ledger, repairs, missing = platform.ledger, [], []
+    champion = ledger.champion(model)
+    needed = [] if champion is None else [champion.version, ledger.rollback_target(model)]
+    for version in needed:
+        if version is None:
+            continue
+        try:
+            folder, manifest = bundle_location(platform, model, version)
+            run_id = ledger.model_version(model, version).mlflow_run_id
+            sentences = platform.registry.restore(StoredVersion(model, version, folder, manifest, run_id))
+        except (BundleError, ServiceError, OSError, ValueError, KeyError) as error:
+            missing.append(f"version {version}: {error}")
+            continue
+        repairs += [f"version {version}: {sentence}" for sentence in sentences]
+    return repairs, missing
+
+
+def _report_missing(platform: Platform, spec: ModelSpec, run: Run, missing: list[str]) -> None:
+    if not missing:
         close_alert(platform, "mlflow_version_missing", spec.name, run.now())
         return
     send_alert(
         platform,
         "mlflow_version_missing",
-        f"MLflow has no version for the champion of {spec.name}, version {champion.version} in the ledger; "
-        f"predictions go on from its bundle, but MLflow's alias cannot show it",
-        key=f"mlflow-missing-{spec.name}-{champion.version}-{run.now():%Y-%m-%d}",
+        f"MLflow cannot show {spec.name} as the ledger has it; predictions go on from the bundles: "
+        f"{'; '.join(missing)}",
+        key=f"mlflow-missing-{spec.name}-{run.now():%Y-%m-%d}",
         spec=spec,
         at=run.now(),
     )

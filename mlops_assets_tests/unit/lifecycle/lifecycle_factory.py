@@ -24,6 +24,7 @@ from mlops_assets.lifecycle.stages import data, predict, train
 from mlops_assets.lifecycle.stages.promote import apply_decision
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.registry import Registry
+from mlops_assets.registry.restoring import StoredVersion
 from mlops_assets.settings import Settings, Stores
 from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, evidence_of
 
@@ -49,9 +50,15 @@ class FakeRegistry:
     mirrored: list[tuple[int | None, Mapping[int, bool]]] = field(default_factory=list)
     down: bool = False
     deleted: set[int] = field(default_factory=set)
+    refusing: bool = False
 
-    def has_version(self, _model: str, version: int) -> bool:
-        return version not in self.deleted
+    def restore(self, stored: StoredVersion) -> tuple[str, ...]:
+        if self.refusing:
+            raise ServiceError("MLflow could not store the bundle")
+        if stored.version not in self.deleted:
+            return ()
+        self.deleted.remove(stored.version)
+        return ("it was registered again",)
 
     @contextmanager
     def training(self, *_: object) -> Iterator[FakeTracked]:
