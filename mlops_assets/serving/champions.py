@@ -14,11 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import MlopsError
 from mlops_assets.ledger import Champion, ChampionState
 from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.model_file import find_model
+from mlops_assets.serving.direct import DirectPath
 from mlops_assets.serving.history import latest_table, read_history
 from mlops_assets.serving.served import Served
 
@@ -240,7 +242,7 @@ def load(platform: Platform, name: str, champion: Champion, revision: int) -> Se
     predictor, bundle = load_version(platform, name, champion.version)
     spec = spec_of_bundle(bundle)
     extra = {str(column) for table in bundle.manifest.data for column in table.get("columns", ())}
-    return Served(
+    served = Served(
         spec,
         champion.version,
         revision,
@@ -250,6 +252,17 @@ def load(platform: Platform, name: str, champion: Champion, revision: int) -> Se
         champion.since,
         _verdicts(platform, champion),
     )
+    return replace(served, direct=direct_path(served, bundle.sample))
+
+
+def direct_path(served: Served, sample: FeatureMatrix) -> DirectPath | None:
+    """Return the path of a champion for a few rows without a data frame, or None where its features need one.
+
+    Args:
+        served: The champion.
+        sample: Rows of its bundle.
+    """
+    return DirectPath.of(served.spec, served.columns, served.predictor, sample)
 
 
 def _verdicts(platform: Platform, champion: Champion) -> dict[str, str]:

@@ -70,7 +70,8 @@ class Guard:
             if complete:
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), max(0.0, end - loop.time()))
+                async with asyncio.timeout_at(end):
+                    message = await receive()
             except TimeoutError:
                 reason = f"the body did not arrive in {self._body_seconds:.0f} s"
                 raise HTTPException(408, reason, {"connection": "close"}) from None

@@ -6,7 +6,6 @@ revision and an id of the prediction in the body and in the headers.
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import MutableMapping
@@ -14,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 import polars as pl
+from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -29,6 +29,9 @@ from mlops_assets.serving.served import Served
 
 LONGEST_REASON: Final = 1000
 """Characters of the reason in a response, whatever was sent."""
+
+INLINE_BYTES: Final = 16_384
+"""A longer body is decoded and predicted in a thread, so that other requests do not wait."""
 
 
 class PredictionRoutes:
@@ -57,9 +60,12 @@ class PredictionRoutes:
                 return  # the client went away
             request_headers = {name.lower(): value for name, value in scope["headers"]}
             prediction_id = new_prediction_id()
-            document = await run_in_threadpool(
-                _predict, served, protocol, body, request_headers, prediction_id
-            )
+            if served.is_quick and len(body) <= INLINE_BYTES:
+                document = _predict(served, protocol, body, request_headers, prediction_id)
+            else:
+                document = await run_in_threadpool(
+                    _predict, served, protocol, body, request_headers, prediction_id
+                )
             status, headers = 200, _provenance(served, prediction_id)
         except HTTPException as error:
             status, document = error.status_code, protocol.error(error.status_code, error.detail)
@@ -133,7 +139,7 @@ async def respond(
         document: The body.
         headers: Headers besides type and length.
     """
-    body = json.dumps(document).encode()
+    body = to_json(document)
     common = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": [*common, *headers]})
     await send({"type": "http.response.body", "body": body})

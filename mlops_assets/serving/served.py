@@ -6,20 +6,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mlops_assets import features
+from mlops_assets.artifacts import Bounds
 from mlops_assets.errors import DataError
 from mlops_assets.features.columns import arithmetic, computed_names, source_names
 from mlops_assets.features.kinds.kind import Role
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.serving import table
+from mlops_assets.serving.direct import DirectPath
 from mlops_assets.serving.history import History, refuse_stale
 from mlops_assets.serving.payload import Row, shorten
+
+_NO_COLUMNS: Final = pl.DataFrame()
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Served:
     """A champion that makes predictions.
 
     extra: columns of its data that it does not look at. since: when it became champion. gates: the verdict of each gate
-    in the evidence that it was promoted on.
+    in the evidence that it was promoted on. direct: the path for a few rows without a data frame, where there is one.
     """
 
     spec: ModelSpec
@@ -38,6 +43,7 @@ class Served:
     extra: frozenset[str] = frozenset()
     since: datetime | None = None
     gates: Mapping[str, str] = field(default_factory=dict)
+    direct: DirectPath | None = None
 
     @cached_property
     def columns(self) -> table.Columns:
@@ -73,9 +79,15 @@ class Served:
             "columns": list(self.columns.needed),
             "text_columns": sorted(self.columns.as_text(self.spec)),
             "classes": list(self.predictor.classes),
+            "runtime": self.direct.runtime if self.direct else "data frame",
             "interval_level": interval.level if interval else None,
             "gates": dict(self.gates),
         }
+
+    @property
+    def is_quick(self) -> bool:
+        """Return whether a few rows take so little time that other requests may wait for them."""
+        return self.direct is not None and self.direct.is_quick
 
     def respond(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Return the predictions for a request's records; see `predict`.
@@ -86,6 +98,11 @@ class Served:
         Returns:
             The response's document.
         """
+        if self.direct is not None and (made := self.direct.predict(rows)) is not None:
+            predictions, probabilities = made
+            bounds = self.predictor.bounds(_NO_COLUMNS, predictions)
+            if bounds is None or np.isfinite(predictions).all():
+                return self._document(predictions, bounds, probabilities)
         return self.predict(table.frame(self.spec, self.columns, rows))
 
     def predict(self, rows: pl.DataFrame) -> dict[str, Any]:
@@ -112,6 +129,22 @@ class Served:
         bounds = self.predictor.bounds(frame, predictions)
         probabilities = self.predictor.probabilities(frame)
         self._require_finite(rows, predictions, probabilities)
+        document = self._document(predictions, bounds, probabilities, indices)
+        if self.history.table is not None:
+            document["history"] = {
+                "table_version": self.history.table.version,
+                "age_seconds": _repeated(ages, indices),
+            }
+        return document
+
+    def _document(
+        self,
+        predictions: NDArray[Any],
+        bounds: Bounds | None,
+        probabilities: NDArray[np.float64] | None,
+        indices: Sequence[int] | None = None,
+    ) -> dict[str, Any]:
+        """Return the response; indices: which of the predicted rows each row of the request is, None for its own."""
         document: dict[str, Any] = {
             "model": self.spec.name,
             "version": self.version,
@@ -120,18 +153,13 @@ class Served:
             "predictions": _repeated(predictions.tolist(), indices),
         }
         if bounds is not None:
-            sides = {"low": bounds.low, "high": bounds.high}
+            for name, side in (("low", bounds.low), ("high", bounds.high)):
+                values = [None if value != value else value for value in side.tolist()]
+                document[name] = _repeated(values, indices)
             document["level"] = bounds.level
-            for name, side in sides.items():
-                document[name] = _repeated(pl.Series(side).fill_nan(None).to_list(), indices)
         if probabilities is not None:
             document["classes"] = list(self.predictor.classes)
             document["probabilities"] = _repeated(probabilities.tolist(), indices)
-        if self.history.table is not None:
-            document["history"] = {
-                "table_version": self.history.table.version,
-                "age_seconds": _repeated(ages, indices),
-            }
         return document
 
     def _without_repetition(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
@@ -179,5 +207,5 @@ class Served:
         )
 
 
-def _repeated(values: Sequence[Any], indices: Iterable[int]) -> list[Any]:
-    return [values[index] for index in indices]
+def _repeated(values: list[Any], indices: Iterable[int] | None) -> list[Any]:
+    return values if indices is None else [values[index] for index in indices]

@@ -18,10 +18,11 @@ from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.readings.cleaning.timestamps import to_instants
-from mlops_assets.serving.payload import Row, Value, shorten
+from mlops_assets.serving.payload import LONGEST_INTEGER, Row, Value, shorten
 
 LARGEST: Final = 3.4028235e38
 """The largest number of single precision, in which several algorithms compute."""
+_TOO_LONG: Final = 10**LONGEST_INTEGER
 _UTC: Final = pl.Datetime("us", "UTC")
 
 
@@ -99,6 +100,8 @@ def _number(number: int, name: str, value: Value) -> float | None:
         raise DataError(f"row {number}, column {name!r}: {shorten(value)} is not a number")
     if isinstance(value, float) and not math.isfinite(value):
         raise DataError(f"row {number}, column {name!r}: the value is not a finite number")
+    if isinstance(value, int) and abs(value) >= _TOO_LONG:
+        raise DataError(f"row {number}, column {name!r}: the value is not a finite number")
     if abs(value) > LARGEST:
         raise DataError(f"row {number}, column {name!r}: the value is larger than {LARGEST:.3g}")
     return float(value)
@@ -108,6 +111,8 @@ def _text(number: int, name: str, value: Value) -> str | None:
     if value is None:
         return None
     if isinstance(value, float) and not math.isfinite(value):
+        raise DataError(f"row {number}, column {name!r}: the value is not a finite number")
+    if isinstance(value, int) and abs(value) >= _TOO_LONG:
         raise DataError(f"row {number}, column {name!r}: the value is not a finite number")
     if not isinstance(value, str):
         # as a column of that type reads in training

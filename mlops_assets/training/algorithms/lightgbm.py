@@ -19,6 +19,7 @@ from mlops_assets.training.algorithms.base.boosting import (
 )
 from mlops_assets.training.algorithms.base.losses import CustomObjective
 from mlops_assets.training.algorithms.base.robust_losses import robust_scale
+from mlops_assets.training.algorithms.base.tree_rows import RowFunction, SingleRows
 
 NUMBER_LOSSES: Final = {
     "squared": "regression",
@@ -112,6 +113,13 @@ class LightGbm(BoostingAlgorithm):
     def _predict(self, values: Floats) -> Floats:
         prediction = np.asarray(self._model.predict(values, num_threads=1), dtype=np.float64)
         return class_probabilities(prediction, self.params.get("loss")) if self.classes else prediction
+
+    def few_rows(self) -> RowFunction | None:
+        """Return LightGBM's predictor for single rows."""
+        single = SingleRows(self._model, len(self.feature_names))
+        if not self.classes:
+            return single
+        return lambda values: class_probabilities(single(values), self.params.get("loss"))
 
     def _write(self, model: Any) -> bytes:
         # The number of threads is a matter of this machine, not of the model: stored files stay equal.

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from mlops_assets.model_file.algorithms.scikit_learn import RandomForestParameters
 from mlops_assets.training.algorithms.base.algorithm import FitData
 from mlops_assets.training.algorithms.base.sklearn import ScikitAlgorithm
+from mlops_assets.training.algorithms.base.tree_rows import RowFunction, forest_rows
 
 
 class RandomForest(ScikitAlgorithm):
@@ -28,3 +29,7 @@ class RandomForest(ScikitAlgorithm):
         super()._fit(data)
         # The number of threads is a matter of this machine, not of the model: stored files stay equal.
         self._estimator.set_params(n_jobs=None)
+
+    def few_rows(self) -> RowFunction | None:
+        """Return the forest's decisions in LightGBM's predictor for single rows; scikit-learn needs milliseconds."""
+        return forest_rows(self._estimator, len(self.classes))

@@ -22,7 +22,7 @@ KEY = {"x-api-key": "secret"}
 class FakeServed:
     """Doubles a column, as a loaded champion would."""
 
-    version, revision = 3, 1
+    version, revision, is_quick = 3, 1, False
     spec = SimpleNamespace(name="double", description="Doubles", timestamp=None, entity=None)
     predictor = SimpleNamespace(
         algorithm="double",

@@ -65,10 +65,13 @@ def following(ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
             raise BundleError("a flipped bit")
         if version == 14:
             raise PanicException("a panic of polars")
-        return SimpleNamespace(version=version), SimpleNamespace(manifest=SimpleNamespace(data=[]))
+        return SimpleNamespace(version=version), SimpleNamespace(
+            manifest=SimpleNamespace(data=[]), sample=None
+        )
 
     monkeypatch.setattr(champions, "load_version", load)
     monkeypatch.setattr(champions, "spec_of_bundle", lambda bundle: SimpleNamespace(name="pump"))
+    monkeypatch.setattr(champions, "direct_path", lambda served, sample: None)
     monkeypatch.setattr(champions, "read_history", lambda datasets, spec: History())
     platform: Any = SimpleNamespace(ledger=ledger, datasets=None, settings=SimpleNamespace(models=tmp_path))
     following = Champions(platform)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -108,6 +109,30 @@ def test_a_body_that_does_not_arrive_is_given_up(port: int) -> None:
         client.sendall(head)
         client.settimeout(30)
         assert not client.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("flood", [b"x-a: " + b"a" * 100_000, b"x-a: b\r\n" * 12_000])
+def test_headers_without_an_end_are_refused(port: int, flood: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.settimeout(30)
+        with contextlib.suppress(ConnectionError):  # the server may close before all is sent
+            client.sendall(b"GET /health HTTP/1.1\r\n" + flood)
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            received = client.recv(1000)
+        assert received == b"" or received.startswith(b"HTTP/1.1 400")
+        with contextlib.suppress(ConnectionError):
+            assert client.recv(1000) == b"" or received
+
+
+def test_many_requests_with_usual_headers_share_a_connection(port: int) -> None:
+    """The limit is one request's, not the connection's."""
+    request = b"GET /health HTTP/1.1\r\nHost: x\r\nx-a: " + b"a" * 30_000 + b"\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.settimeout(30)
+        for _ in range(5):
+            client.sendall(request)
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
 
 
 def test_more_connections_than_the_limit_are_closed_at_once(port: int) -> None:

@@ -369,6 +369,29 @@ def test_errors_are_ours() -> None:
 
 
 @pytest.mark.parametrize("name, problem", CASES)
+def test_a_few_rows_are_predicted_as_many_are(name: str, problem: Problem) -> None:
+    """Whoever has a faster function for few rows has the same predictions, also for gaps, alone and together."""
+    model, matrix = fitted(name, problem), rows(40, 3, problem)
+    if (few_rows := model.few_rows()) is None:
+        return
+    values = matrix.values.copy()
+    if model.handles_missing:
+        values[::3, 0] = np.nan
+        values[::5, 1] = np.nan
+    expected = model.raw(FeatureMatrix(matrix.names, values))
+    alone = np.concatenate([few_rows(row[None, :]) for row in values])
+    for predictions in (few_rows(values), few_rows(values[:7]), alone):
+        assert predictions == pytest.approx(expected[: len(predictions)], rel=1e-12, abs=1e-12)
+
+
+def test_the_algorithms_that_serve_most_have_a_function_for_few_rows() -> None:
+    for name in ("lightgbm", "random_forest", "linear", "ridge"):
+        assert fitted(name, "regression").few_rows() is not None
+    for name in ("lightgbm", "random_forest"):
+        assert fitted(name, "classification").few_rows() is not None
+
+
+@pytest.mark.parametrize("name, problem", CASES)
 def test_no_rows_are_no_predictions(name: str, problem: Problem) -> None:
     model, matrix = fitted(name, problem), rows(5, 3, problem)
     empty = FeatureMatrix(matrix.names, matrix.values[:0])

@@ -21,6 +21,7 @@ import numpy as np
 from mlops_assets.errors import BundleError
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
 from mlops_assets.training.algorithms.base.import_blocker import block_imports
+from mlops_assets.training.algorithms.base.tree_rows import RowFunction
 
 MODEL_FILE: Final = "model.skops"
 _WALKED_PAST: Final = tuple(
@@ -64,6 +65,14 @@ class ScikitAlgorithm(Algorithm):
         with limit_threads(1):
             ask = self._estimator.predict_proba if self.classes else self._estimator.predict
             return np.asarray(ask(values), dtype=np.float64)
+
+    def few_rows(self) -> RowFunction | None:
+        """Return the weighted sum of a linear model for numbers; scikit-learn's own checks take 200 microseconds."""
+        if self.explain != "linear" or self.classes:
+            return None
+        weights, intercepts = self.coefficients()
+        vector, intercept = np.ascontiguousarray(weights[0]), float(intercepts[0])
+        return lambda values: np.asarray(values @ vector + intercept, dtype=np.float64)
 
     def _dump(self) -> dict[str, bytes]:
         return {MODEL_FILE: repeatable(_skops().dumps(self._estimator))}
