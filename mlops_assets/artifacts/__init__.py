@@ -29,7 +29,7 @@ from mlops_assets.artifacts.evidence import (
     SequentialTest,
 )
 from mlops_assets.artifacts.labels import class_labels, label_order
-from mlops_assets.artifacts.models import Candidate, Interval, Predictor, TrainedModel
+from mlops_assets.artifacts.models import Candidate, Interval, Predictor, RefitCheck, TrainedModel
 from mlops_assets.artifacts.stored import digest, from_json, to_json
 from mlops_assets.artifacts.terms import PARTS, QUIET_LOAD, Metrics, Outcome, Part, Verdict
 from mlops_assets.metrics import Bounds
@@ -59,6 +59,7 @@ __all__ = [
     "Predictor",
     "Profile",
     "Readings",
+    "RefitCheck",
     "Repair",
     "Rival",
     "RuleResult",

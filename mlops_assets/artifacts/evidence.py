@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, JsonValue
 
 from mlops_assets.artifacts.data import TableVersion
+from mlops_assets.artifacts.models import RefitCheck
 from mlops_assets.artifacts.terms import Metrics, Outcome, Part, Verdict
 
 
@@ -105,6 +106,8 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     comparable_rows: int | None = None
     """Test rows that neither model has learned from; None without a champion, or in records of earlier releases."""
+    champion_fit: str = ""
+    """Which fit of the champion was compared: served, or judged where the served one has learned from the holdout."""
     classes: tuple[ClassRow, ...] = ()
     """Classification only."""
     rivals: tuple[Rival, ...] = ()
@@ -171,6 +174,8 @@ class Evidence:
     """Proofs that the target leaks into the features."""
     suspicions: tuple[str, ...] = ()
     """What only a person can tell from a leak."""
+    refit: RefitCheck | None = None
+    """The fit that production serves, where it is not the judged one."""
 
 
 @dataclass(frozen=True, slots=True)

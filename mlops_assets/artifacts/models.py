@@ -129,6 +129,39 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class RefitCheck:
+    """Stored. The winning recipe fitted again on all rows, compared with the fit that the holdout judged.
+
+    Attributes:
+        rows: Rows that it was fitted on.
+        until: Instant of the newest of them; None without a timestamp.
+        params: Its parameters, rounds and epochs fixed.
+        distance: Root mean square difference of both fits' predictions of the holdout, by the judged fit's error.
+        limit: The largest distance that is allowed.
+        problem: Why it must not be served; empty when it is.
+    """
+
+    rows: int
+    until: datetime | None
+    params: dict[str, JsonValue]
+    distance: float | None
+    limit: float
+    problem: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """One sentence that says which numbers belong to which fit."""
+        if self.problem:
+            return self.problem
+        until = f" until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
+        return (
+            "all numbers belong to the judged fit, which has learned from no holdout row; production serves the same "
+            f"recipe fitted again on all {self.rows:,} rows{until}, whose predictions of the holdout differ from the "
+            f"judged ones by {self.distance or 0.0:.2g} times the judged fit's error (at most {self.limit:g})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TrainedModel:
     """Stored. The challenger: the best candidate, whole on disk, registered under a version of its own."""
 
@@ -147,3 +180,5 @@ class TrainedModel:
     seed: int
     as_of: datetime
     mlflow_run_id: str | None = None
+    refit: RefitCheck | None = None
+    """None where the judged fit is served, and in records of earlier releases."""

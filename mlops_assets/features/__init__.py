@@ -15,7 +15,7 @@ from mlops_assets.features.preparation import Preparation, fit_preparation
 from mlops_assets.features.reference import profile
 from mlops_assets.features.row_identity import SeenRows
 from mlops_assets.features.serving import online, recent
-from mlops_assets.features.splitting import seen_rows, split
+from mlops_assets.features.splitting import labeled, rows_seen, seen_rows, split, strategy
 from mlops_assets.features.suspicions import suspicions
 
 __all__ = [
@@ -34,12 +34,15 @@ __all__ = [
     "fit_preparation",
     "folds_of",
     "k_fold",
+    "labeled",
     "leakage",
     "online",
     "profile",
     "recent",
+    "rows_seen",
     "seen_rows",
     "sliding",
     "split",
+    "strategy",
     "suspicions",
 ]

@@ -63,21 +63,32 @@ def split(spec: ModelSpec, frame: pl.DataFrame, *, columns: Sequence[str] | None
         DataError: A part would be empty, or a class of the data is missing in the training part.
     """
     names = list(frame.columns if columns is None else columns)
-    labeled = canonical(spec, with_target(spec, frame), names)
-    if labeled.is_empty():
+    rows = labeled(spec, frame, names)
+    if rows.is_empty():
         raise DataError(f"{spec.name}: no row has a value of the target {spec.target!r}")
     scheme = strategy(spec)
-    codes = ASSIGNMENTS[scheme](spec, labeled, names)
-    parts = [labeled.filter(pl.Series(codes == number)) for number in range(len(PARTS))]
+    codes = ASSIGNMENTS[scheme](spec, rows, names)
+    parts = [rows.filter(pl.Series(codes == number)) for number in range(len(PARTS))]
     for name, part in zip(PARTS, parts, strict=True):
         if part.is_empty():
             raise DataError(
-                f"{spec.name}: the {name} part is empty: {labeled.height:,} rows with a target do not suffice for "
+                f"{spec.name}: the {name} part is empty: {rows.height:,} rows with a target do not suffice for "
                 f"the {scheme} split{' and its gap' if scheme == 'temporal' else ''}"
             )
-    _classes_known(spec, labeled, parts[0])
+    _classes_known(spec, rows, parts[0])
     train, validation, test = parts
-    return Split(train, validation, test, scheme, _digest(spec, labeled, codes, names))
+    return Split(train, validation, test, scheme, _digest(spec, rows, codes, names))
+
+
+def labeled(spec: ModelSpec, frame: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Return every row with a target, in an order that only their content decides.
+
+    Args:
+        spec: The model file.
+        frame: The feature table.
+        columns: Columns of the feature table itself, where the frame carries further ones.
+    """
+    return canonical(spec, with_target(spec, frame), list(frame.columns if columns is None else columns))
 
 
 def seen_rows(spec: ModelSpec, parts: Split) -> SeenRows:
@@ -87,9 +98,18 @@ def seen_rows(spec: ModelSpec, parts: Split) -> SeenRows:
         spec: The model file.
         parts: The split; its test part is the only one that a training does not look at.
     """
-    shaped = pl.concat([parts.train, parts.validation], how="vertical_relaxed")
+    return rows_seen(spec, pl.concat([parts.train, parts.validation], how="vertical_relaxed"))
+
+
+def rows_seen(spec: ModelSpec, shaped: pl.DataFrame) -> SeenRows:
+    """Return which rows shape a model that learns from these.
+
+    Args:
+        spec: The model file.
+        shaped: The rows.
+    """
     identity = identity_columns(spec, shaped.columns)
-    if parts.strategy == "temporal" and spec.timestamp is not None:
+    if strategy(spec) == "temporal" and spec.timestamp is not None:
         until = shaped[spec.timestamp].max()
         assert isinstance(until, datetime)
         return SeenRows(identity, until, np.empty(0, dtype=np.uint64))

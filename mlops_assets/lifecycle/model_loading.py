@@ -18,7 +18,7 @@ from mlops_assets.model_file import ModelSpec, find_model, stored_model
 
 
 def load_version(
-    platform: Platform, model: str, version: int
+    platform: Platform, model: str, version: int, fit: training.Fit = "served"
 ) -> tuple[BundlePredictor, training.LoadedBundle]:
     """Return a model version, verified against its manifest hash before it is read.
 
@@ -31,6 +31,7 @@ def load_version(
         platform: The open stores and settings.
         model: Name of the model.
         version: Number of the model version.
+        fit: `judged` is the fit that its evidence measured; the same where the version was not fitted again.
 
     Returns:
         The predictor and the bundle it comes from.
@@ -52,7 +53,9 @@ def load_version(
         )
 
     _require_own_evidence(platform, model, version, manifest)
-    bundle = training.load_bundle(folder, expected_manifest_sha256=manifest, may_unpickle=may_unpickle)
+    bundle = training.load_bundle(
+        folder, expected_manifest_sha256=manifest, may_unpickle=may_unpickle, fit=fit
+    )
     if bundle.spec.get("name") != model:
         raise BundleError(
             f"{model} version {version} points to the bundle of {bundle.spec.get('name')!r} in {folder}: the "

@@ -103,17 +103,30 @@ def calibrated(spec: ModelSpec, predictor: BundlePredictor, validation: pl.DataF
     Returns:
         The predictor, with or without an interval.
     """
+    return replace(predictor, interval=interval_of(spec, predictor, validation))
+
+
+def interval_of(spec: ModelSpec, predictor: BundlePredictor, rows: pl.DataFrame) -> Interval | None:
+    """Return the interval that the model file asks for, from the errors on rows that the predictor was not fitted on.
+
+    Args:
+        spec: The model file.
+        predictor: Whose errors count.
+        rows: Feature rows with the target.
+
+    Returns:
+        None where the model file asks for none, for classes, and where the rows do not suffice.
+    """
     level = spec.training.interval
-    if level is None or predictor.classes or validation.is_empty():
-        return predictor
-    interval = training.calibrate(
+    if level is None or predictor.classes or rows.is_empty():
+        return None
+    return training.calibrate(
         level,
-        validation[spec.target].cast(pl.Float64).to_numpy(),
-        predictor.predict(validation),
+        rows[spec.target].cast(pl.Float64).to_numpy(),
+        predictor.predict(rows),
         scale=predictor.estimator.target_transform,
-        entity=validation[spec.entity] if spec.entity else None,
+        entity=rows[spec.entity] if spec.entity else None,
     )
-    return replace(predictor, interval=interval)
 
 
 def predictor_of(bundle: training.LoadedBundle) -> BundlePredictor:

@@ -16,30 +16,69 @@ import polars as pl
 from mlops_assets import features
 from mlops_assets.artifacts import Split
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.training import LoadedBundle
+from mlops_assets.training import Fit, LoadedBundle
 
 FEWEST_ROWS: Final = 5
 """With fewer rows left the whole holdout is measured, for the report only, and no comparison counts."""
 
 
+SERVED_SHARE: Final = 0.9
+"""With a smaller share of the holdout left, the served champion's judged fit stands for its recipe. On a part of the
+holdout the champion, fitted again until then, would meet a judged challenger whose rows end before the holdout."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparable:
-    """The split to measure on, how many test rows both models can be compared on, and one sentence about it."""
+    """The rows on which challenger and champion can be compared.
+
+    Attributes:
+        split: The split to measure on.
+        rows: Test rows that both can be compared on.
+        note: One sentence about it.
+        fit: Which fit of the champion is compared.
+    """
 
     split: Split
     rows: int
     note: str
+    fit: Fit = "served"
 
 
-def comparable_rows(spec: ModelSpec, split: Split, version: int, bundle: LoadedBundle) -> Comparable:
-    """Return the split without the test rows that the champion has learned from.
+def comparable_rows(
+    spec: ModelSpec,
+    split: Split,
+    version: int,
+    served: LoadedBundle,
+    judged: LoadedBundle | None = None,
+) -> Comparable:
+    """Return the split without the test rows that the champion has learned from, and the fit to compare.
+
+    The served fit decides where most of the holdout came after its rows; else the judged fit, stored next to it, stands
+    for its recipe on the rows that it has not learned from.
 
     Args:
         spec: The model file in force.
         split: The challenger's.
         version: The champion's.
-        bundle: The champion's.
+        served: The champion's bundle with the fit in production.
+        judged: The same with the fit that its holdout judged, where that is another one.
     """
+    total = split.test.height
+    own = _unseen(spec, split, version, served)
+    if judged is None or own.rows >= SERVED_SHARE * total:
+        return own
+    stand_in = _unseen(spec, split, version, judged)
+    if stand_in.rows <= own.rows:
+        return own
+    note = (
+        f"champion v{version} was fitted again on {total - own.rows:,} of the {total:,} test rows: its judged fit, "
+        f"which has not learned from {stand_in.rows:,} of them, stands for its recipe and decides the comparison"
+    )
+    return replace(stand_in, note=note, fit="judged")
+
+
+def _unseen(spec: ModelSpec, split: Split, version: int, bundle: LoadedBundle) -> Comparable:
+    """Return the comparison with one fit of the champion."""
     total = split.test.height
     known = features.SeenRows.from_json(bundle.seen_rows).mask(spec, split.test) if bundle.seen_rows else None
     if known is None:

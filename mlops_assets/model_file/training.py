@@ -154,6 +154,12 @@ class TrainingSpec(Section):
     """The stored model comes with `model.onnx`, whose predictions are checked; a winning candidate that
     cannot be exported is refused. Its inputs are the columns of the bundle's signature, after the
     preparation (scaling, categories, gaps)."""
+    refit: bool | None = None
+    """The recipe is judged on the holdout, then fitted again on all rows, with the hyperparameters and rounds that were
+    judged; production serves that fit. Unset means yes for splits by time: the judged fit lacks the newest rows."""
+    refit_distance: Annotated[float, Field(gt=0)] = 2.0
+    """A refit is refused when its predictions of the holdout differ from the judged ones by more than this many times
+    the judged fit's own error there (root mean square)."""
     time_limit: Duration = Field(default="30m", validate_default=True)
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
 

@@ -22,7 +22,7 @@ from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file import gates as gate_parameters
 from mlops_assets.model_file.gates import AbsoluteGate, GateParameters, check_names
 from mlops_assets.promotion.approvals import PersonVerdict, WaiverRecord, with_people
-from mlops_assets.promotion.gate_results import metric_on
+from mlops_assets.promotion.gate_results import finite, metric_on
 from mlops_assets.promotion.gates import GATES
 
 BY: Final = "gates"
@@ -59,8 +59,9 @@ def evaluate_gate(name: str, gate: GateParameters, evidence: Evidence) -> GateRe
     parameters = gate.model_dump(mode="json")
     try:
         result = _without_protection(gate, GATES[kind](gate, evidence), evidence)
-        if not result.hard and (unmeasured := _without_primary(evidence.evaluation)) is not None:
-            result = replace(result, verdict="fail", reason=unmeasured, hard=True)
+        wrong = _without_primary(evidence.evaluation) or _without_refit(evidence)
+        if not result.hard and wrong is not None:
+            result = replace(result, verdict="fail", reason=wrong, hard=True)
         return replace(result, gate=name, kind=kind, numbers={**result.numbers, "asked": parameters})
     except Exception as error:  # noqa: BLE001 - a gate that breaks, of ours or a user's, must never let anything through
         reason = f"the gate raised {type(error).__name__}: {error}"
@@ -72,6 +73,17 @@ def _without_primary(measured: Evaluation) -> str | None:
     if not measured.primary or metric_on(measured.challenger, "test", measured.primary) is not None:
         return None
     return f"the primary metric {measured.primary} of the challenger is not a finite number"
+
+
+def _without_refit(evidence: Evidence) -> str | None:
+    """Why no gate may pass: the fit that production would serve is missing, or too far from the one that was judged."""
+    check = evidence.refit
+    if check is None:
+        return None
+    distance = finite(check.distance)
+    if check.problem or distance is None or distance > check.limit:
+        return check.problem or "the refit was not compared with the judged fit"
+    return None
 
 
 def _without_protection(gate: GateParameters, result: GateResult, evidence: Evidence) -> GateResult:
@@ -185,7 +197,11 @@ def _count(passed: Sequence[GateResult], results: Sequence[GateResult]) -> str:
 
 
 def _sentence(results: Sequence[GateResult]) -> str:
-    return "; ".join(f"{result.gate}: {result.reason}" for result in results)
+    """Join the reasons; one that several gates share is given once."""
+    gates: dict[str, list[str]] = {}
+    for result in results:
+        gates.setdefault(result.reason, []).append(result.gate)
+    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in gates.items())
 
 
 @cache

@@ -8,8 +8,8 @@ is written down: `features`, `evaluation`, `lifecycle`, `ledger`. Tracking is `r
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, Progress
 from mlops_assets.training.bundles.candidate_files import read_fit, store_fit
-from mlops_assets.training.bundles.load import LoadedBundle, load_bundle, read_profile
-from mlops_assets.training.bundles.save import save_bundle
+from mlops_assets.training.bundles.load import Fit, LoadedBundle, load_bundle, read_profile
+from mlops_assets.training.bundles.save import JudgedFit, save_bundle
 from mlops_assets.training.conformal import bounds, calibrate
 from mlops_assets.training.fitting.fit import Fitted, fit, fit_all, prefetch
 from mlops_assets.training.fitting.preflight import check, format_missing, missing_libraries
@@ -19,7 +19,9 @@ from mlops_assets.training.fitting.worker_pool import verify
 __all__ = [
     "ALGORITHMS",
     "Algorithm",
+    "Fit",
     "Fitted",
+    "JudgedFit",
     "LoadedBundle",
     "Progress",
     "SearchResult",

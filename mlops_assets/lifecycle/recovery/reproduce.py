@@ -19,14 +19,16 @@ from numpy.typing import NDArray
 
 from mlops_assets import features, stages, training
 from mlops_assets.artifacts import Evidence, Predictor, Split, TableVersion, from_json, to_json
-from mlops_assets.errors import BundleError, DataError, MlopsError
+from mlops_assets.errors import BundleError, DataError, MlopsError, TrainingError
 from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.lifecycle.stages.candidates import best_of, fit_candidates
+from mlops_assets.lifecycle.stages.refit import refit
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.training import AlgorithmChoice
 from mlops_assets.training.bundles.manifest import environment_of, sha256
+from mlops_assets.training.bundles.save import JUDGED
 
 RECORD: Final = "reproduction"
 TOLERANCE: Final = 1e-6
@@ -120,7 +122,7 @@ def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reprodu
         return made
 
     try:
-        original, bundle = load_version(platform, model, version)
+        original, bundle = load_version(platform, model, version, "judged")
         spec = spec_of_bundle(bundle)
         reasons += _other_libraries(bundle)
         then, now = bundle.manifest.environment, environment_of(())
@@ -133,6 +135,7 @@ def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reprodu
         split = features.split(spec, frame)
         reasons += _other_split(platform, model, version, split)
         again = _trained(spec, original.estimator, split, run)
+        served = _refitted(spec, platform, bundle, version, (frame, split, again), run)
     except BundleError as error:
         reasons[:] = [str(error)]
         return conclude("not_possible")
@@ -143,9 +146,14 @@ def reproduce(platform: Platform, model: str, version: int, run: Run) -> Reprodu
         _predictions(original.estimator, again.estimator, bundle.sample),
         _predictions(original, again, split.test),
     ]
+    if served is not None:
+        pairs.append(_predictions(served[0], served[1], split.test))
     difference = max(_difference(ours, theirs) for ours, theirs in pairs)
     rows = sum(len(ours) for ours, _ in pairs)
-    files = {name: sha256(body) for name, body in again.estimator.dump().items()}
+    prefix = JUDGED if bundle.has_judged_fit else ""
+    files = {prefix + name: sha256(body) for name, body in again.estimator.dump().items()}
+    if served is not None:
+        files |= {name: sha256(body) for name, body in served[1].estimator.dump().items()}
     same = all(bundle.manifest.files.get(name, ("",))[0] == digest for name, digest in files.items())
     verdict: Verdict = (
         "equal" if difference == 0.0 else "within_tolerance" if difference <= tolerance else "not_equal"
@@ -202,6 +210,29 @@ def _trained(spec: ModelSpec, winner: Any, split: Split, run: Run) -> BundlePred
     only = spec.model_copy(update={"training": alone, "split": unranked})
     preparation = features.fit_preparation(only, split.train)
     return best_of(only, fit_candidates(only, split, preparation, time.monotonic(), run)).predictor
+
+
+def _refitted(
+    spec: ModelSpec,
+    platform: Platform,
+    bundle: training.LoadedBundle,
+    version: int,
+    trained: tuple[pl.DataFrame, Split, BundlePredictor],
+    run: Run,
+) -> tuple[BundlePredictor, BundlePredictor] | None:
+    """Return the fit that is served, as stored and made again; None where the judged fit is served.
+
+    Raises:
+        TrainingError: If it cannot be made again.
+    """
+    if not bundle.has_judged_fit:
+        return None
+    frame, split, judged = trained
+    original, _ = load_version(platform, spec.name, version)
+    again = refit(spec, frame, split, judged, run.progress, spec.training.time_limit.total_seconds())
+    if again.check.problem:
+        raise TrainingError(again.check.problem)
+    return original, again.served
 
 
 def _predictions(ours: Any, theirs: Any, inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -19,10 +19,13 @@ from mlops_assets.errors import TrainingError
 from mlops_assets.lifecycle.platform import Run
 from mlops_assets.lifecycle.predictor import BundlePredictor, calibrated
 from mlops_assets.lifecycle.stages.cross_validation import cross_validate
+from mlops_assets.lifecycle.stages.refit import wants_refit
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.training import AlgorithmChoice
 
+REFIT_SHARE: Final = 0.2
+"""Of the time that is left for a search, kept for fitting the winner again on all rows."""
 MEASURED: Final[tuple[Part, ...]] = ("train", "validation")
 
 
@@ -184,7 +187,7 @@ def _fit(
         validation,
         y_validation,
         score=lambda model: _loss(spec, split, _predictor(spec, split, preparations, model)),
-        deadline_seconds=left(),
+        deadline_seconds=left() * (1.0 - REFIT_SHARE if wants_refit(spec) else 1.0),
         past=past,
         journal=study.journal if study else None,
         study=study.name if study else "search",

@@ -128,22 +128,32 @@ def _contest(
     optimistic = features.autocorrelation_warning(spec, frame)
     state = platform.ledger.champion_state(spec.name)
     reference = ChampionRef(state.champion.version if state.champion else None, state.revision)
-    champion = champion_bundle = None
+    champion = serving_champion = champion_bundle = None
     if state.champion is not None:
         champion, champion_bundle = load_version(platform, spec.name, state.champion.version)
+        serving_champion = champion
         frame = with_features_of(champion, champion_bundle, frame, spec=spec, platform=platform, run=run)
     split = features.split(spec, frame, columns=built.table.columns)
     if split.digest != trained.split_digest:
         raise EvidenceError(f"{spec.name}: the split is not the one version {trained.version} was trained on")
-    challenger, bundle = load_version(platform, spec.name, trained.version)
+    served, bundle = load_version(platform, spec.name, trained.version)
+    challenger = served
+    if bundle.has_judged_fit:
+        challenger, _ = load_version(platform, spec.name, trained.version, "judged")
     comparable = None
     if champion_bundle is not None and state.champion is not None:
-        comparable = comparable_rows(spec, split, state.champion.version, champion_bundle)
+        judged = judged_bundle = None
+        if champion_bundle.has_judged_fit:
+            judged, judged_bundle = load_version(platform, spec.name, state.champion.version, "judged")
+        comparable = comparable_rows(spec, split, state.champion.version, champion_bundle, judged_bundle)
+        champion = judged if comparable.fit == "judged" else champion
     validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
     return Contest(
         trained=trained,
         challenger=challenger,
         champion=champion,
+        served=served,
+        serving_champion=serving_champion,
         reference=reference,
         split=comparable.split if comparable else split,
         full_split=split,

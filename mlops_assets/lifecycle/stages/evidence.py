@@ -29,8 +29,10 @@ class Contest:
 
     Attributes:
         trained: The challenger's training.
-        challenger: Its predictor.
-        champion: The champion's predictor; None for a first champion.
+        challenger: Its judged fit, which has learned from no holdout row.
+        champion: The champion's fit that it is compared with; None for a first champion.
+        served: The challenger's fit that would be served, which is explained.
+        serving_champion: The champion's fit that is served, which is explained.
         reference: Version and revision of the champion.
         split: The rows that both are measured on.
         full_split: The split that the challenger was trained with.
@@ -47,6 +49,8 @@ class Contest:
     trained: TrainedModel
     challenger: Predictor
     champion: Predictor | None
+    served: Predictor
+    serving_champion: Predictor | None
     reference: ChampionRef
     split: Split
     full_split: Split
@@ -106,6 +110,7 @@ def build_evidence(
         ),
         leakage=features.leakage(spec, split),
         suspicions=features.suspicions(spec, split),
+        refit=trained.refit,
     )
     return replace(evidence, gates=promotion.evaluate_gates(spec, evidence)), shap
 
@@ -124,14 +129,21 @@ def _measure(
     )
     if contest.comparable is not None:
         notes = (contest.comparable.note, *measured.notes)
-        measured = replace(measured, notes=notes, comparable_rows=contest.comparable.rows)
+        measured = replace(
+            measured,
+            notes=notes,
+            comparable_rows=contest.comparable.rows,
+            champion_fit=contest.comparable.fit,
+        )
+    if contest.trained.refit is not None:
+        measured = replace(measured, notes=(contest.trained.refit.sentence, *measured.notes))
     for warning in contest.warnings:
         progress(f"warning: {warning}")
     for note in measured.notes:
         progress(note)
     progress("explaining it with SHAP")
     shap, champion_shap = explain_both(
-        spec, contest.challenger, contest.champion, contest.split, contest.trained.seconds
+        spec, contest.served, contest.serving_champion, contest.split, contest.trained.seconds
     )
     return (
         replace(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
@@ -25,6 +26,7 @@ from mlops_assets.lifecycle.stages.candidates import (
     best_of,
     fit_candidates,
 )
+from mlops_assets.lifecycle.stages.refit import refit, wants_refit
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.registry import Tracked
 
@@ -60,7 +62,7 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
         fits = fit_candidates(spec, split, preparation, started, run, study)
         candidates = tuple(log_candidate(tracked, fit) for fit in fits)
         best = best_of(spec, fits).predictor
-        result = TrainingResult(record, split, frame.height, candidates, best, started)
+        result = TrainingResult(record, split, frame, candidates, best, started)
         model = register_candidate(spec, platform, run, tracked, result)
     return keep_model(spec, platform, run, model)
 
@@ -111,7 +113,7 @@ class TrainingResult:
     Attributes:
         features: The feature table that it was trained on.
         split: The rows of training, validation and test.
-        rows: Rows of the feature table.
+        frame: The feature table.
         candidates: All candidates, with their MLflow runs.
         best: The best candidate's predictor.
         started: The monotonic instant at which the training began.
@@ -119,7 +121,7 @@ class TrainingResult:
 
     features: FeaturesRecord
     split: Split
-    rows: int
+    frame: pl.DataFrame
     candidates: tuple[Candidate, ...]
     best: BundlePredictor
     started: float
@@ -145,6 +147,12 @@ def register_candidate(
     """
     record, split, best = result.features, result.split, result.best
     run.progress(f"best candidate on the validation part: {best.algorithm}")
+    again = None
+    if wants_refit(spec):
+        left = spec.training.time_limit.total_seconds() - (time.monotonic() - result.started)
+        again = refit(spec, result.frame, split, best, run.progress, left)
+    served = again.served if again else best
+    learned = again.rows if again and served is not best else split.train
     version = platform.ledger.new_version(
         spec.name,
         run.now(),
@@ -155,19 +163,22 @@ def register_candidate(
         at_least=free_number(platform.settings.model_root, spec.name),
     ).version
     folder = platform.settings.model_root / spec.name / str(version)
+    judged_rows = features.seen_rows(spec, split)
     manifest = training.save_bundle(
         folder,
-        algorithm=best.estimator,
-        preparation=to_json(best.preparation),
+        algorithm=served.estimator,
+        preparation=to_json(served.preparation),
         spec=spec.model_dump(mode="json"),
-        profile=to_json(features.profile(split.train, record.names)),
-        sample=best.matrix(split.validation.head(SAMPLE_ROWS)),
+        profile=to_json(features.profile(learned, record.names)),
+        sample=served.matrix(split.validation.head(SAMPLE_ROWS)),
         data=[to_json(table) for table in record.data],
         code_commit=run.code_commit,
         seed=spec.training.seed,
-        interval=to_json(best.interval) if best.interval else None,
-        seen_rows=features.seen_rows(spec, split).to_json(),
+        interval=to_json(served.interval) if served.interval else None,
+        seen_rows=(judged_rows if served is best else features.rows_seen(spec, learned)).to_json(),
         onnx=spec.training.onnx,
+        judged=None if served is best else _judged_fit(best, split, judged_rows.to_json()),
+        refit=to_json(again.check) if again else None,
     )
     # Its own process looks at it first: what cannot be loaded again is never registered anywhere.
     training.verify(best.algorithm, folder, manifest, spec.training.pickled)
@@ -178,7 +189,7 @@ def register_candidate(
         bundle=str(folder),
         manifest_sha256=manifest,
         data=record.data,
-        rows=result.rows,
+        rows=result.frame.height,
         split_digest=split.digest,
         seconds=time.monotonic() - result.started,
         candidates=result.candidates,
@@ -187,9 +198,21 @@ def register_candidate(
         seed=spec.training.seed,
         as_of=record.as_of,
         mlflow_run_id=tracked.run_id,
+        refit=again.check if again else None,
     )
     tracked.register(model, _logged(result.candidates[best_index(spec, result.candidates)]))
     return model
+
+
+def _judged_fit(best: BundlePredictor, split: Split, seen: dict[str, Any]) -> training.JudgedFit:
+    """Return the judged fit as the bundle stores it next to the refit."""
+    return training.JudgedFit(
+        algorithm=best.estimator,
+        preparation=to_json(best.preparation),
+        sample=best.matrix(split.validation.head(SAMPLE_ROWS)),
+        seen_rows=seen,
+        interval=to_json(best.interval) if best.interval else None,
+    )
 
 
 def keep_model(spec: ModelSpec, platform: Platform, run: Run, model: TrainedModel) -> TrainedModel:

@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import polars as pl
+
 from mlops_assets import features, stages, training
 from mlops_assets.artifacts import Candidate, Split, TrainedModel, from_json, to_json
 from mlops_assets.errors import TrainingError
@@ -149,11 +151,11 @@ def finish_training(spec: ModelSpec, platform: Platform, run: Run) -> TrainedMod
         fits = [_stored(spec, platform, run, opened, task) for task in tasks]
         candidates = tuple(fit.candidate for fit in fits)
         best_position = best_index(spec, candidates)
-        rows, split = _rows(spec, platform, opened)
+        frame, split = _rows(spec, platform, opened)
         best = calibrated(
             spec, _predictor(folder / tasks[best_position].name, fits[best_position]), split.validation
         )
-        result = TrainingResult(opened.features, split, rows, candidates, best, _began(opened, run))
+        result = TrainingResult(opened.features, split, frame, candidates, best, _began(opened, run))
         model = register_candidate(spec, platform, run, tracked, result)
     keep_model(spec, platform, run, model)
     shutil.rmtree(folder, ignore_errors=True)
@@ -201,15 +203,15 @@ def _stored(spec: ModelSpec, platform: Platform, run: Run, opened: OpenTraining,
     return fit
 
 
-def _rows(spec: ModelSpec, platform: Platform, opened: OpenTraining) -> tuple[int, Split]:
-    """How many rows the feature table has, and its parts: the same that the training was opened with."""
+def _rows(spec: ModelSpec, platform: Platform, opened: OpenTraining) -> tuple[pl.DataFrame, Split]:
+    """Return the feature table, and its parts: the same that the training was opened with."""
     frame = platform.datasets.read(opened.features.table)
     split = features.split(spec, frame)
     if split.digest != opened.split_digest:
         raise TrainingError(
             f"{spec.name}: this worker splits the rows otherwise; do all run the same release?"
         )
-    return frame.height, split
+    return frame, split
 
 
 def _predictor(folder: Path, fit: StoredFit) -> BundlePredictor:

@@ -112,6 +112,9 @@ class CatBoost(BoostingAlgorithm):
             prediction = np.exp(prediction)
         return np.asarray(prediction, dtype=np.float64)
 
+    def _rounds(self) -> int:
+        return int(self._model.tree_count_)
+
     def _write(self, model: Any) -> bytes:
         with tempfile.TemporaryDirectory(prefix="mlops-cbm-") as folder:
             path = Path(folder) / self.model_file

@@ -40,6 +40,10 @@ class HistGradientBoosting(ScikitAlgorithm):
         known = {"random_state": data.seed, "early_stopping": watch, **median}
         return kind(**{**known, **self.params, "loss": loss})
 
+    def fixed_params(self) -> dict[str, Any]:
+        """Return the parameters with as many trees as the validation part chose, and no early stopping."""
+        return {**self.params, "max_iter": int(self._estimator.n_iter_), "early_stopping": False}
+
     def _loss(self) -> str:
         known = {"cross_entropy": "log_loss"} if self.classes else NUMBER_LOSSES
         return named_loss(

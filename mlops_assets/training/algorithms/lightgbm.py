@@ -121,6 +121,9 @@ class LightGbm(BoostingAlgorithm):
             return single
         return lambda values: class_probabilities(single(values), self.params.get("loss"))
 
+    def _rounds(self) -> int:
+        return int(self._model.num_trees() // self._model.num_model_per_iteration())
+
     def _write(self, model: Any) -> bytes:
         # The number of threads is a matter of this machine, not of the model: stored files stay equal.
         text = model.model_to_string(num_iteration=-1)

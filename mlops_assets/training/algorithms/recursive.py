@@ -81,6 +81,10 @@ class Recursive(Algorithm):
         """Return those of the algorithm inside."""
         return self._inner.requirements()
 
+    def fixed_params(self) -> dict[str, Any]:
+        """Return the parameters with those of the algorithm inside fixed."""
+        return {**self.params, "params": self._inner.fixed_params()}
+
     # --- learning one step ----------------------------------------------------------------------
 
     def _fit(self, data: FitData) -> None:

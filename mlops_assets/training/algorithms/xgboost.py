@@ -97,6 +97,9 @@ class XgBoost(BoostingAlgorithm):
         prediction = np.asarray(self._model.inplace_predict(values), dtype=np.float64)
         return class_probabilities(prediction, self.params.get("loss")) if self.classes else prediction
 
+    def _rounds(self) -> int:
+        return int(self._model.num_boosted_rounds())
+
     def _write(self, model: Any) -> bytes:
         return bytes(model.save_raw("ubj"))
 

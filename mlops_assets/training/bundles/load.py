@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,19 @@ from mlops_assets.training.algorithms.base.algorithm import Algorithm
 from mlops_assets.training.algorithms.base.provenance import changed
 from mlops_assets.training.bundles.manifest import MANIFEST, Manifest, incompatible, read, sha256
 from mlops_assets.training.bundles.pickle_policy import MayUnpickle, never, refusal
-from mlops_assets.training.bundles.save import INTERVAL, PREPARATION, PROFILE, SAMPLE, SEEN, SPEC
+from mlops_assets.training.bundles.save import (
+    INTERVAL,
+    JUDGED,
+    PREPARATION,
+    PROFILE,
+    REFIT,
+    SAMPLE,
+    SEEN,
+    SPEC,
+)
+
+Fit = Literal["served", "judged"]
+"""Which of the two fits of a bundle: the one that predicts, or the one that the holdout judged."""
 
 LARGEST_MANIFEST: Final = 16 * 2**20
 TOLERANCE: Final = 1e-6
@@ -52,10 +64,21 @@ class LoadedBundle:
     size_bytes: int
     seen_rows: dict[str, Any] | None = None
     """Which rows shaped the model, as `features.SeenRows` wrote it."""
+    refit: dict[str, Any] | None = None
+    """The record of fitting again on all rows; None where the judged fit is the only one."""
+
+    @property
+    def has_judged_fit(self) -> bool:
+        """Return whether the fit that the holdout judged is stored next to the one that is served."""
+        return JUDGED + PREPARATION in self.manifest.files
 
 
 def load_bundle(
-    folder: Path, *, expected_manifest_sha256: str | None, may_unpickle: MayUnpickle = never
+    folder: Path,
+    *,
+    expected_manifest_sha256: str | None,
+    may_unpickle: MayUnpickle = never,
+    fit: Fit = "served",
 ) -> LoadedBundle:
     """Check a bundle and load its model.
 
@@ -65,6 +88,7 @@ def load_bundle(
             for serving, and
             never for a pickle.
         may_unpickle: Returns why an estimator may not be unpickled; by default none may (see `pickle_policy`).
+        fit: `judged` loads the fit that the holdout judged; where only one is stored, that one.
 
     Raises:
         BundleError: If a file is missing or changed, a version does not fit, or the sample is predicted
@@ -72,13 +96,20 @@ def load_bundle(
     """
     manifest, digest, files = _checked(folder, expected_manifest_sha256, may_unpickle)
     _compatible(manifest, folder)
+    if fit == "judged" and JUDGED + PREPARATION in files:
+        own = {name.removeprefix(JUDGED): body for name, body in files.items() if name.startswith(JUDGED)}
+        shared = {name: body for name, body in files.items() if name in (SPEC, PROFILE, REFIT)}
+        files = {**own, **shared}
+        signed = None
+    else:
+        signed = tuple(entry["name"] for entry in manifest.signature["inputs"])
     try:
         algorithm = ALGORITHMS[manifest.algorithm].load(files)
     except (MissingExtraError, BundleError) as error:
         raise BundleError(f"{folder}: {error}") from error
     except Exception as error:
         raise BundleError(f"{folder}: the model cannot be read ({type(error).__name__}: {error})") from error
-    if algorithm.feature_names != tuple(entry["name"] for entry in manifest.signature["inputs"]):
+    if signed is not None and algorithm.feature_names != signed:
         raise BundleError(f"{folder}: the model's columns are not those of its signature")
     sample, expected = _replayed(algorithm, _content(files, SAMPLE, folder), folder)
     return LoadedBundle(
@@ -93,6 +124,7 @@ def load_bundle(
         manifest_sha256=digest,
         size_bytes=sum(size for _, size in manifest.files.values()),
         seen_rows=_content(files, SEEN, folder) if SEEN in files else None,
+        refit=_content(files, REFIT, folder) if REFIT in files else None,
     )
 
 

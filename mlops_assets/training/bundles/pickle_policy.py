@@ -13,6 +13,8 @@ from typing import Final
 from mlops_assets.training.bundles.manifest import Manifest
 
 PICKLE_FILE: Final = "model.pkl"
+PICKLE_FILES: Final = (PICKLE_FILE, f"judged-{PICKLE_FILE}")
+"""Of the fit that is served, and of the one that the holdout judged."""
 PICKLES: Final = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".dill", ".cloudpickle", ".npy")
 MayUnpickle = Callable[[str], str]
 """Asked with the estimator's import path; answers with why it may not be unpickled, or '' where it may."""
@@ -45,7 +47,7 @@ def refusal(name: str, manifest: Manifest, vouched: bool, may_unpickle: MayUnpic
     if not name.lower().endswith(PICKLES):
         return ""
     what = f"{name!r} is a pickle or may hold one, which can run any code"
-    if name != PICKLE_FILE or manifest.pickled is None:
+    if name not in PICKLE_FILES or manifest.pickled is None:
         return f"{what}; nothing was loaded"
     if not vouched:
         return (

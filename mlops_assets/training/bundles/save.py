@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,39 @@ SEEN: Final = "seen_rows.json"
 SPEC: Final = "spec.json"
 PROFILE: Final = "profile.json"
 SAMPLE: Final = "sample.json"
+REFIT: Final = "refit.json"
+JUDGED: Final = "judged-"
+"""Files of the fit that the holdout judged, where another one, fitted again on all rows, is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFit:
+    """The fit that the holdout judged, stored next to the one that is served.
+
+    Attributes:
+        algorithm: Fitted on the training part.
+        preparation: Its preparation, as JSON.
+        sample: Rows as it sees them.
+        seen_rows: Which rows shaped it.
+        interval: Its prediction interval, if it has one.
+    """
+
+    algorithm: Algorithm
+    preparation: Mapping[str, Any]
+    sample: FeatureMatrix
+    seen_rows: Mapping[str, Any]
+    interval: Mapping[str, Any] | None = None
+
+    def files(self) -> dict[str, bytes]:
+        """Return its files by name."""
+        own = {
+            **self.algorithm.dump(),
+            PREPARATION: _json(self.preparation),
+            SAMPLE: _json(sample_record(self.algorithm, self.sample)),
+            SEEN: _json(self.seen_rows),
+            **({} if self.interval is None else {INTERVAL: _json(self.interval)}),
+        }
+        return {JUDGED + name: body for name, body in own.items()}
 
 
 def save_bundle(  # noqa: PLR0913
@@ -46,12 +80,14 @@ def save_bundle(  # noqa: PLR0913
     interval: Mapping[str, Any] | None = None,
     seen_rows: Mapping[str, Any] | None = None,
     onnx: bool = False,
+    judged: JudgedFit | None = None,
+    refit: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a bundle. Equal trainings give equal bytes.
 
     Args:
         folder: Folder of the new bundle; its parent may be missing.
-        algorithm: The fitted algorithm.
+        algorithm: The fit that is served.
         preparation: The preparation, as JSON values.
         spec: The model file, as JSON values.
         profile: Distributions of the training rows, as JSON values.
@@ -60,8 +96,10 @@ def save_bundle(  # noqa: PLR0913
         code_commit: Git commit of the code.
         seed: Seed of the fit.
         interval: Calibrated interval of the predictions, as JSON values; None for a model without one.
-        seen_rows: Digest of the training rows, as JSON values; None for none.
+        seen_rows: Which rows shaped the served fit, as JSON values; None for a record without.
         onnx: Write `model.onnx` next to the native files.
+        judged: The fit that the holdout judged, where it is another one.
+        refit: The record of fitting again, as JSON values.
 
     Returns:
         sha256 of the manifest, 64 hexadecimal digits.
@@ -79,6 +117,8 @@ def save_bundle(  # noqa: PLR0913
         SPEC: _json(spec),
         PROFILE: _json(profile),
         SAMPLE: _json(sample_record(algorithm, sample)),
+        **({} if refit is None else {REFIT: _json(refit)}),
+        **({} if judged is None else judged.files()),
     }
     packages, sources = algorithm.requirements()
     manifest = write(

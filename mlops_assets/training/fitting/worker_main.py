@@ -121,18 +121,24 @@ def _fit(task_folder: Path, responses: IO[str]) -> str:
 
 def _verify(task: dict[str, Any]) -> str:
     from mlops_assets.training.algorithms import ALGORITHMS
-    from mlops_assets.training.bundles.load import load_bundle
+    from mlops_assets.training.bundles.load import Fit, LoadedBundle, load_bundle
 
     kind = ALGORITHMS[task["algorithm"]]
     with block_imports(kind.blocked_imports):
         kind.import_library()
-    load_bundle(
-        Path(task["bundle"]),
-        expected_manifest_sha256=task["manifest_sha256"],
-        may_unpickle=lambda estimator: (
-            "" if estimator in task["pickled"] else "its model file does not allow it"
-        ),
-    )
+
+    def load(fit: Fit) -> LoadedBundle:
+        return load_bundle(
+            Path(task["bundle"]),
+            expected_manifest_sha256=task["manifest_sha256"],
+            may_unpickle=lambda estimator: (
+                "" if estimator in task["pickled"] else "its model file does not allow it"
+            ),
+            fit=fit,
+        )
+
+    if load("served").has_judged_fit:
+        load("judged")
     return ""
 
 

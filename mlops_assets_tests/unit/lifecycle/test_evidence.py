@@ -32,11 +32,14 @@ def test_the_recorded_evidence_follows_from_the_contest_alone(station: Station) 
     recorded = from_json(Evidence, station.platform.ledger.evidence(report.evidence_hash).body)
     built = record_of(station.platform, station.spec, "features", None, FeaturesRecord)
     split = features.split(station.spec, station.platform.datasets.read(built.table))
-    predictor, bundle = load_version(station.platform, "station", trained.version)
+    served, bundle = load_version(station.platform, "station", trained.version)
+    judged, _ = load_version(station.platform, "station", trained.version, "judged")
     contest = Contest(
         trained=trained,
-        challenger=predictor,
+        challenger=judged,
         champion=None,
+        served=served,
+        serving_champion=None,
         reference=ChampionRef(None, 0),
         split=split,
         full_split=split,

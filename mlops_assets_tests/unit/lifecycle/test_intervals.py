@@ -47,7 +47,11 @@ def test_it_is_stored_with_the_model_and_in_every_prediction(station: Station) -
     version, _, _ = station.challenge()
     predictor, bundle = load_version(station.platform, "station", version)
     assert predictor.interval is not None
-    assert (predictor.interval.level, predictor.interval.rows) == (0.8, 48)
+    judged, _ = load_version(station.platform, "station", version, "judged")
+    assert judged.interval is not None
+    assert (judged.interval.level, judged.interval.rows) == (0.8, 48)
+    # The refit's interval rests on the judged fit's errors on validation and holdout, which it has not learned from.
+    assert (predictor.interval.level, predictor.interval.rows) == (0.8, 96)
     assert "interval.json" in bundle.manifest.files
     station.predict()
     table = station.platform.datasets.read(predictions_of(station).table)
@@ -88,8 +92,8 @@ def test_predictions_written_before_there_were_intervals_are_followed_by_others(
 
 
 def test_no_interval_is_an_answer_too(tmp_path: Path, ledger: Ledger) -> None:
-    """Asked for none, or for more than 48 validation rows can tell: no file, null bounds, no level."""
-    for index, level in enumerate((None, 0.97)):
+    """Asked for none, or for more than 96 rows can tell: no file, null bounds, no level."""
+    for index, level in enumerate((None, 0.985)):
         (tmp_path / str(index)).mkdir()
         station = begin(
             tmp_path / str(index), ledger, training={**ALGORITHMS, "interval": level}, name=f"station{index}"

@@ -161,6 +161,14 @@ class Algorithm(ABC):
         """
         raise NotImplementedError(f"{self.name} is not linear")
 
+    def fixed_params(self) -> dict[str, Any]:
+        """Return the parameters that repeat this fit without a validation part: rounds and epochs as they were chosen.
+
+        Returns:
+            The parameters of the model file; algorithms that stop early add how far they went.
+        """
+        return dict(self.params)
+
     def runs_inline(self, rows: int, columns: int) -> bool:  # noqa: ARG002 - most are not, whatever the size
         """Return whether a fit is one closed-form computation of about a second, which needs no process of its own.
 

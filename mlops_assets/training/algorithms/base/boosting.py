@@ -46,6 +46,14 @@ class BoostingAlgorithm(Algorithm):
         """Return the library's fitted model."""
         return self._model
 
+    def fixed_params(self) -> dict[str, Any]:
+        """Return the parameters with as many trees as the validation part chose, and no early stopping."""
+        return {**self.params, "n_estimators": max(1, self._rounds()), "early_stopping_rounds": 0}
+
+    @abstractmethod
+    def _rounds(self) -> int:
+        """Return how many rounds the fitted model holds."""
+
     @abstractmethod
     def _train(self, data: FitData, params: dict[str, Any], rounds: int, patience: int) -> Any:
         """Fit at most `rounds` trees; with a validation part and a patience above 0 stop early."""

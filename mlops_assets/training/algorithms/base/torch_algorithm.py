@@ -76,6 +76,11 @@ class DeepAlgorithm(Algorithm):
     def _options(self) -> dict[str, Any]:
         return {**DEFAULTS, **{name: value for name, value in self.params.items() if value is not None}}
 
+    def fixed_params(self) -> dict[str, Any]:
+        """Return the parameters with as many epochs as the validation part chose; no rows are held back."""
+        epochs = int(self._scale.get("epochs", np.array([self._options()["epochs"]]))[0])
+        return {**self.params, "epochs": epochs, "patience": epochs, "validation": 0.0}
+
     def _output_size(self) -> int:
         """How many numbers the network gives for a row."""
         return max(1, len(self.classes))
@@ -94,7 +99,7 @@ class DeepAlgorithm(Algorithm):
             training_part, validation_part = [
                 tuple(torch.as_tensor(array, device=device) for array in part) for part in parts
             ]
-            self._network = train_network(
+            trained, epochs = train_network(
                 network,
                 training_part,
                 validation_part,
@@ -103,7 +108,8 @@ class DeepAlgorithm(Algorithm):
                 data.seed,
                 data.on_progress,
                 self._validation_batch(),
-            ).cpu()
+            )
+        self._network, self._scale["epochs"] = trained.cpu(), np.array([epochs])
 
     def _parts(self, data: FitData) -> tuple[Floats, Floats, Floats, Floats]:
         """Rows to learn from and their targets, rows that early stopping looks at and theirs."""

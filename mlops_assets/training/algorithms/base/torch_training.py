@@ -124,7 +124,7 @@ def train_network(
     seed: int,
     on_progress: OnProgress,
     validation_batch: int = VALIDATION_BATCH,
-) -> Any:
+) -> tuple[Any, int]:
     """Train with Adam until the validation loss has not fallen for `patience` epochs, and restore the best weights.
 
     Args:
@@ -137,6 +137,9 @@ def train_network(
         on_progress: Called after each epoch.
         validation_batch: Validation rows per evaluation, for a loss that compares rows with each other.
 
+    Returns:
+        The network, and the number of the epoch whose weights it has.
+
     Raises:
         TrainingError: If the loss became NaN.
     """
@@ -145,7 +148,7 @@ def train_network(
     rows, batch = len(train[2]), int(options["batch"])
     order = np.random.default_rng(seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=float(options["learning_rate"]))
-    best, best_weights, since = np.inf, copy.deepcopy(network.state_dict()), 0
+    best, best_weights, since, best_epoch = np.inf, copy.deepcopy(network.state_dict()), 0, 1
     for epoch in range(1, int(options["epochs"]) + 1):
         network.train()
         total = 0.0
@@ -170,10 +173,11 @@ def train_network(
         since += 1
         if monitored < best:
             best, best_weights, since = monitored, copy.deepcopy(network.state_dict()), 0
+            best_epoch = epoch
         if since >= int(options["patience"]):
             break
     network.load_state_dict(best_weights)
-    return network.eval()
+    return network.eval(), best_epoch
 
 
 def _over_pieces(network: Any, part: tuple[Any, ...], loss: Loss, rows_at_once: int) -> float:
