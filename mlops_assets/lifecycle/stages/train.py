@@ -204,13 +204,13 @@ def register_candidate(
     return model
 
 
-def _judged_fit(best: BundlePredictor, split: Split, seen: dict[str, Any]) -> training.JudgedFit:
+def _judged_fit(best: BundlePredictor, split: Split, seen_rows: dict[str, Any]) -> training.JudgedFit:
     """Return the judged fit as the bundle stores it next to the refit."""
     return training.JudgedFit(
         algorithm=best.estimator,
         preparation=to_json(best.preparation),
         sample=best.matrix(split.validation.head(SAMPLE_ROWS)),
-        seen_rows=seen,
+        seen_rows=seen_rows,
         interval=to_json(best.interval) if best.interval else None,
     )
 
