@@ -205,6 +205,9 @@ def load_champion(model: str, *, settings: Settings | None = None) -> Champion:
         model: name of the model.
         settings: addresses of the stores; default those of the environment.
 
+    Returns:
+        The champion, ready to predict.
+
     Raises:
         LedgerError: the model has no champion.
         BundleError: the stored model is damaged.

@@ -51,6 +51,9 @@ def actual_bins(profile: ColumnProfile, column: pl.Series) -> Bins:
         profile: The column in the training data.
         column: New values; null and NaN are left out.
 
+    Returns:
+        Proportions in the profile's bins, which sum to 1.
+
     Raises:
         ValueError: If the column has no present value, or is text where the profile has numbers.
     """

@@ -49,13 +49,21 @@ class Predictor(Protocol):
     """
 
     @property
-    def algorithm(self) -> str: ...
+    def algorithm(self) -> str:
+        """Return the name of the algorithm."""
+
     @property
-    def classes(self) -> tuple[str, ...]: ...
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the classes, in the order of their codes; empty for a regression."""
+
     @property
-    def feature_names(self) -> tuple[str, ...]: ...
+    def feature_names(self) -> tuple[str, ...]:
+        """Return the names of the prepared columns, in order."""
+
     @property
-    def estimator(self) -> Any: ...
+    def estimator(self) -> Any:
+        """Return the fitted algorithm."""
+
     def matrix(self, features: pl.DataFrame) -> FeatureMatrix:
         """Return the features as the estimator receives them.
 

@@ -121,7 +121,7 @@ def _approve_from_files() -> None:
 @MODEL
 @GATE
 @click.option("--owner", required=True, help="The owner in the model file who is responsible for it.")
-@click.option("--reason", required=True)
+@click.option("--reason", required=True, help="Why the gate may be set aside; recorded with the waiver.")
 @click.option(
     "--expires",
     required=True,
@@ -187,7 +187,9 @@ def waiting(as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--port", default=8001, show_default=True, type=click.IntRange(1, 65_535))
+@click.option(
+    "--port", default=8001, show_default=True, type=click.IntRange(1, 65_535), help="TCP port of the page."
+)
 def review(port: int) -> None:
     """Serve the review page on this machine: waiting challengers, their reports, three buttons. Ctrl-C ends it."""
     from mlops_assets.review.app import review_key, serve

@@ -71,7 +71,13 @@ def _with_broken(records: list[dict[str, object]], name: str, problem: str) -> l
 
 @click.command()
 @MODEL
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1_000))
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 1_000),
+    help="Largest number of decisions.",
+)
 @JSON
 def history(model: str, limit: int, as_json: bool) -> None:
     """List every decision about MODEL, newest first: who, when, what, why."""
@@ -85,7 +91,9 @@ def history(model: str, limit: int, as_json: bool) -> None:
 @click.option(
     "--revision", "--epoch", type=int, help="Do nothing unless the champion's revision is still this one."
 )
-@click.option("--reason", default="rolled back by hand", show_default=True)
+@click.option(
+    "--reason", default="rolled back by hand", show_default=True, help="Why; recorded in the history."
+)
 def rollback(model: str, to_version: int | None, revision: int | None, reason: str) -> None:
     """Put the last version that really served back in production. Needs neither Dagster nor MLflow.
 
@@ -137,7 +145,7 @@ def promote(model: str, version: int | None) -> None:
 
 @click.command()
 @MODEL
-@click.option("--reason", required=True)
+@click.option("--reason", required=True, help="Why; recorded in the history.")
 def retire(model: str, reason: str) -> None:
     """Take MODEL out of production: the prediction API answers 503 until the next promotion or rollback."""
     from mlops_assets.lifecycle.champions import mirror

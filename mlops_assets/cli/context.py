@@ -105,6 +105,9 @@ def new_run(as_of: datetime | None = None) -> Run:
 
     Args:
         as_of: the instant that the command looks at the data from; default now.
+
+    Returns:
+        The run, its id drawn at random.
     """
     from mlops_assets.lifecycle.platform import Run, code_commit
 

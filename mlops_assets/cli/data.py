@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 TABLES = (stages.RAW_READINGS, stages.VALIDATED_DATA, "quarantine", stages.FEATURES, stages.PREDICTIONS)
 TABLE = click.option(
-    "--table", default=stages.RAW_READINGS, show_default=True, type=click.Choice((*TABLES, "rescored"))
+    "--table",
+    default=stages.RAW_READINGS,
+    show_default=True,
+    type=click.Choice((*TABLES, "rescored")),
+    help="Table of the model.",
 )
 
 
@@ -35,7 +39,13 @@ def data() -> None:
 @data.command()
 @MODEL
 @TABLE
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Largest number of versions.",
+)
 @JSON
 def log(model: str, table: str, limit: int, as_json: bool) -> None:
     """List the versions of MODEL's table, newest first, and the tags."""
@@ -73,7 +83,9 @@ def diff(model: str, before: int, after: int, table: str, as_json: bool) -> None
 @MODEL
 @click.argument("version", type=int, required=False)
 @TABLE
-@click.option("--rows", default=10, show_default=True, type=click.IntRange(1, 10_000))
+@click.option(
+    "--rows", default=10, show_default=True, type=click.IntRange(1, 10_000), help="Number of rows to print."
+)
 @JSON
 def show(model: str, version: int | None, table: str, rows: int, as_json: bool) -> None:
     """Print the first rows of a version (the newest unless named)."""

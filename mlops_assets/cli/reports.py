@@ -51,7 +51,12 @@ def report(model: str, version: int | None, ref: str | None, html: bool, as_json
 
 @click.command(name="what-if")
 @MODEL
-@click.option("--file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Model file with the gates to try.",
+)
 def what_if(model: str, file: Path) -> None:
     """List which past decisions about MODEL would flip under the gates of FILE.
 

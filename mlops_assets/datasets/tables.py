@@ -238,6 +238,9 @@ class Datasets:
         Args:
             version: The version of a table.
 
+        Returns:
+            Type by column, in the version's order.
+
         Raises:
             DataError: The version is gone.
         """

@@ -56,6 +56,9 @@ def name_of(model: str, job: str) -> str:
     Args:
         model: The name of the model.
         job: A name in JOBS.
+
+    Returns:
+        For example `pump_efficiency_drift`.
     """
     return f"{model}_{job}"
 
@@ -66,6 +69,9 @@ def asset_job(spec: ModelSpec, job: str) -> "UnresolvedAssetJobDefinition":
     Args:
         spec: The model.
         job: A name in JOBS.
+
+    Returns:
+        The job, resolved by Dagster with the assets.
     """
     return dg.define_asset_job(
         name_of(spec.name, job),
@@ -76,7 +82,14 @@ def asset_job(spec: ModelSpec, job: str) -> "UnresolvedAssetJobDefinition":
 
 
 def jobs(spec: ModelSpec) -> dict[str, "UnresolvedAssetJobDefinition"]:
-    """Return every job of one model by its name in JOBS."""
+    """Return every job of one model by its name in JOBS.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        Job by name.
+    """
     return {job: asset_job(spec, job) for job in JOBS}
 
 
@@ -108,6 +121,9 @@ def request(spec: ModelSpec, job: str, as_of: str, key: str | None = None) -> dg
         job: A name in JOBS.
         as_of: The instant at which the run reads the world.
         key: Key of the retrain request the run is for.
+
+    Returns:
+        The request, with its run key and tags.
     """
     tags = {AS_OF_TAG: as_of, MODEL_TAG: spec.name}
     return dg.RunRequest(

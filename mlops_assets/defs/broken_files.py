@@ -15,6 +15,9 @@ def broken_file_assets(broken: Sequence[BrokenFile]) -> list[dg.AssetSpec]:
 
     Args:
         broken: the files that `read_folder` refused.
+
+    Returns:
+        Asset specifications that are never executed.
     """
     return [
         dg.AssetSpec(

@@ -30,6 +30,9 @@ def kinds_of(spec: ModelSpec, asset: str, fixed: frozenset[str]) -> set[str]:
         spec: The model file.
         asset: The name of the asset.
         fixed: What every model uses here.
+
+    Returns:
+        At most `MOST_KINDS` kinds.
     """
     chosen: list[str] = []
     if asset == stages.RAW_READINGS:
@@ -41,7 +44,14 @@ def kinds_of(spec: ModelSpec, asset: str, fixed: frozenset[str]) -> set[str]:
 
 
 def tags_of(spec: ModelSpec) -> dict[str, str]:
-    """Return what assets are searched by: the problem, the primary metric and every algorithm."""
+    """Return what assets are searched by: the problem, the primary metric and every algorithm.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        Value by tag.
+    """
     algorithms = {f"mlops/algorithm.{name}": "" for name in _algorithms(spec)}
     return {"mlops/problem": spec.problem, "mlops/primary_metric": spec.evaluation.primary, **algorithms}
 
@@ -55,6 +65,9 @@ def reference_to(file: Path | None) -> dict[str, Any]:
 
     Args:
         file: The model file.
+
+    Returns:
+        Metadata of the asset.
     """
     if file is None:
         return {}

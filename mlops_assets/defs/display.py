@@ -62,6 +62,9 @@ def readings(record: ReadingsRecord, spec: ModelSpec, platform: Platform) -> Dis
         record: The stage's record.
         spec: The model.
         platform: The open stores.
+
+    Returns:
+        Metadata and data version.
     """
     repairs = [{"repair": r.name, "column": r.column or "", "count": r.count} for r in record.repairs]
     extra: Metadata = {"source": record.source, "as_of": record.as_of.isoformat()}
@@ -79,6 +82,9 @@ def validated(record: ValidatedRecord, spec: ModelSpec, platform: Platform) -> D
         record: The stage's record.
         spec: The model.
         platform: The open stores.
+
+    Returns:
+        Metadata and data version.
     """
     broken = [
         {"rule": r.rule, "critical": r.critical, "failed rows": r.failed_rows, "finding": r.message}
@@ -102,6 +108,9 @@ def quality(record: QualityRecord, _: ModelSpec, __: Platform) -> Display:
 
     Args:
         record: The stage's record.
+
+    Returns:
+        Metadata and data version.
     """
     results = [
         {"rule": r.rule, "passed": r.passed, "failed rows": r.failed_rows, "finding": r.message}
@@ -123,6 +132,9 @@ def features(record: FeaturesRecord, spec: ModelSpec, platform: Platform) -> Dis
         record: The stage's record.
         spec: The model.
         platform: The open stores.
+
+    Returns:
+        Metadata and data version.
     """
     return Display(
         {
@@ -143,6 +155,9 @@ def trained(record: TrainedModel, _: ModelSpec, platform: Platform) -> Display:
     Args:
         record: The stage's record.
         platform: The open stores.
+
+    Returns:
+        Metadata and data version.
     """
     candidates = [
         {
@@ -181,6 +196,9 @@ def evaluated(record: ReportRecord, spec: ModelSpec, _: Platform) -> Display:
     Args:
         record: The stage's record.
         spec: The model.
+
+    Returns:
+        Metadata and data version.
     """
     gates = [{"gate": gate.gate, "verdict": gate.verdict, "reason": gate.reason} for gate in record.gates]
     folder = Path(record.folder)
@@ -205,6 +223,9 @@ def promoted(record: PromotionRecord, _: ModelSpec, __: Platform) -> Display:
 
     Args:
         record: The stage's record.
+
+    Returns:
+        Metadata and data version.
     """
     metadata: Metadata = {
         "outcome": OUTCOMES[record.decision.outcome],
@@ -224,6 +245,9 @@ def predicted(record: PredictionsRecord, spec: ModelSpec, platform: Platform) ->
         record: The stage's record.
         spec: The model.
         platform: The open stores.
+
+    Returns:
+        Metadata and data version.
     """
     return Display(
         {
@@ -240,6 +264,9 @@ def drift(record: DriftReport, _: ModelSpec, __: Platform) -> Display:
 
     Args:
         record: The stage's record.
+
+    Returns:
+        Metadata and data version.
     """
     rows = [
         {

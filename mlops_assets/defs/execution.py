@@ -54,6 +54,9 @@ def materialize(
         progress: Receives what the stages report.
         reuse: Leave training out when nothing changed since a challenger that was already evaluated.
         job: A name in `automation.JOBS`.
+
+    Returns:
+        Id of the run, whether it succeeded, and the reasons of its failures.
     """
     definitions = build_definitions([spec], loggers={"console": _progress_logger(progress)}, retries=None)
     platform, run_id = PlatformResource().open(), str(uuid4())

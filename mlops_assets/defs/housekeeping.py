@@ -37,6 +37,9 @@ def housekeeping(specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs) -> dg.Se
     Args:
         specs: The models.
         retrain_jobs: The job of each model that a retrain request runs.
+
+    Returns:
+        The sensor, which evaluates every 60 seconds.
     """
 
     @dg.sensor(

@@ -26,6 +26,9 @@ def rounded(value: float) -> float:
 
     Args:
         value: Any number; NaN and infinity stay what they are.
+
+    Returns:
+        The number.
     """
     return float(f"{value:.{DIGITS}g}")
 
@@ -35,6 +38,9 @@ def rows_table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
 
     Args:
         rows: Each a mapping from column to value; a row may lack columns.
+
+    Returns:
+        A table; the column types come from the values.
     """
     records = [{key: _cell(value) for key, value in row.items()} for row in rows]
     columns: dict[str, str] = {}
@@ -61,6 +67,9 @@ def table_version(table: TableVersion, datasets: Datasets, spec: ModelSpec) -> M
         table: The version that was written.
         datasets: Where it lies.
         spec: The model file, which says what its columns are for.
+
+    Returns:
+        Metadata by name.
     """
     metadata: Metadata = {
         "dagster/row_count": table.rows,
@@ -90,6 +99,9 @@ def feature_lineage(spec: ModelSpec, columns: Sequence[str], upstream: dg.AssetK
         spec: The model file.
         columns: The columns of the feature table.
         upstream: The asset with the validated readings.
+
+    Returns:
+        Source columns by feature.
     """
     made = {
         feature.name: [dg.TableColumnDep(upstream, source) for source in feature.sources]
@@ -136,6 +148,9 @@ def inlined_report(folder: Path, plots: Sequence[str]) -> dg.MetadataValue:
     Args:
         folder: The folder of the report.
         plots: Names of the pictures.
+
+    Returns:
+        Markdown with data URLs.
     """
     text = (folder / "report.md").read_text(encoding="utf-8")
     for name in plots:

@@ -155,6 +155,9 @@ def model_assets(
         retries: How failed steps are retried.
         file: The model file, linked in the catalog.
         candidate_steps: A training has a step per candidate.
+
+    Returns:
+        Assets, in the order of the stages.
     """
     mlflow = mlflow_parent(spec.name)
     with warnings.catch_warnings():

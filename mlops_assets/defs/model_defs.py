@@ -58,6 +58,9 @@ def build_definitions(
         retries: How failed steps are retried.
         executor: A name in EXECUTORS. With the default the steps of a run share one process, where one step trains all
             candidates; with any other each candidate has a step in a process or machine of its own.
+
+    Returns:
+        Dagster's definitions of the code location.
     """
     by_model = [jobs(spec) for spec in specs]
     reproduce_job, monthly = reproduction(specs)

@@ -106,6 +106,9 @@ def run_of(context: dg.AssetExecutionContext | dg.OpExecutionContext, parent: st
     Args:
         context: The step.
         parent: The MLflow run that a training nests below.
+
+    Returns:
+        The run.
     """
     tags = context.run.tags
     here = this_process(context.run.run_id)

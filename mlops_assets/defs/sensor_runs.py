@@ -44,6 +44,9 @@ def for_each_model(specs: Sequence[ModelSpec], platform: Platform, run: Run, tur
         platform: The open stores and settings.
         run: The run: id, actor, clock and progress callback.
         turn: Function of one model; returns a sentence, '' for nothing to report.
+
+    Returns:
+        The sentences of the models, an error as one.
     """
     sentences = []
     for spec in specs:

@@ -32,6 +32,9 @@ def sensors(specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs) -> list[dg.Se
     Args:
         specs: The models.
         retrain_jobs: The job of each model that a retrain request runs.
+
+    Returns:
+        The sensors of all models.
     """
     return [
         _retrain_sensor(

@@ -39,6 +39,9 @@ def in_steps(
         resources: The model's MLflow run.
         finish: How its record is materialized.
         **asset: What every form of the asset declares.
+
+    Returns:
+        A graph asset with one step per candidate.
     """
 
     def opened(platform: Platform, run: Run) -> Iterator[dg.Output[None]]:

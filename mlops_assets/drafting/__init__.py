@@ -50,6 +50,9 @@ def draft(name: str, owner: str, source: FileSource, facts: TableFacts) -> str:
         owner: An e-mail address or team:name.
         source: The source that reads the table.
         facts: What the table looks like.
+
+    Returns:
+        YAML with comments.
     """
     text = _text(name, owner, source, facts)
     distinct = without_computed_names(text, facts)

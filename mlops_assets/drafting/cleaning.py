@@ -19,6 +19,9 @@ def repairs_section(facts: TableFacts) -> Iterator[str]:
 
     Args:
         facts: What the table looks like.
+
+    Yields:
+        Lines of YAML.
     """
     lines = [
         *_names(facts),
@@ -148,6 +151,9 @@ def validation_section(facts: TableFacts) -> Iterator[str]:
 
     Args:
         facts: What the table looks like.
+
+    Yields:
+        Lines of YAML.
     """
     yield "validation:"
     keeps_repeated = facts.time is not None and not (facts.entity or facts.is_series)

@@ -22,6 +22,9 @@ def without_computed_names(text: str, facts: TableFacts) -> TableFacts:
     Args:
         text: The draft, a valid model file.
         facts: The facts it was written from.
+
+    Returns:
+        The facts, unchanged where no name collides.
     """
     spec = ModelSpec.model_validate_json(json.dumps(parse(text).value))
     computed = {*computed_names(spec), *computed_names(spec, "grid")}

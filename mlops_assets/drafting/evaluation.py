@@ -21,6 +21,9 @@ def evaluation_section(facts: TableFacts) -> Iterator[str]:
 
     Args:
         facts: What the table looks like.
+
+    Yields:
+        Lines of YAML.
     """
     primary, also = _metrics(facts)
     yield "evaluation:"
@@ -69,6 +72,9 @@ def gates_section(facts: TableFacts) -> Iterator[str]:
 
     Args:
         facts: What the table looks like.
+
+    Yields:
+        Lines of YAML.
     """
     primary, _ = _metrics(facts)
     yield "gates: # all must pass before a challenger may become champion"

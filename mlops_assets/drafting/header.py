@@ -22,6 +22,9 @@ def header_section(name: str, owner: str, source: FileSource, facts: TableFacts)
         owner: An e-mail address or team:name.
         source: The source that reads the table.
         facts: What the table looks like.
+
+    Yields:
+        Lines of YAML.
     """
     yield "# yaml-language-server: $schema=schema.json"
     yield f"# Drafted by 'mlops new' from {facts.rows:,} rows and {len(facts.columns)} columns: yours to change."

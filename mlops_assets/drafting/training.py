@@ -18,6 +18,9 @@ def features_section(facts: TableFacts) -> Iterator[str]:
 
     Args:
         facts: What the table looks like.
+
+    Yields:
+        Lines of YAML.
     """
     yield "features:"
     inputs = facts.of("input")
@@ -80,6 +83,9 @@ def split_section(facts: TableFacts) -> Iterator[str]:
 
     Args:
         facts: What the table looks like.
+
+    Yields:
+        Lines of YAML.
     """
     if facts.group is not None:
         yield f"# Rows of one {facts.group} follow each other: whole ones go to one part."
@@ -96,6 +102,9 @@ def training_section(facts: TableFacts) -> Iterator[str]:
 
     Args:
         facts: What the table looks like.
+
+    Yields:
+        Lines of YAML.
     """
     simple = "logistic: {max_iter: 1000}" if facts.problem == "classification" else "ridge: {}"
     yield "training:"

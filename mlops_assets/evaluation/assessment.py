@@ -103,6 +103,9 @@ def evaluate(
         look: Number of this comparison with this champion, from 1; the intervals widen with it.
         before: Accumulated tests after the previous look with this champion and model file.
 
+    Returns:
+        Metrics by part, comparisons, slices, fairness and explanations.
+
     Raises:
         DataError: If the test part is empty, or a column of slices is missing.
         EvidenceError: If a model cannot predict.

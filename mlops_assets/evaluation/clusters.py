@@ -48,6 +48,9 @@ def clusters_of(
         timestamp: Column of the instants.
         group: Column of a group split.
         entity: Column of the entities.
+
+    Returns:
+        Int64 codes, shape (rows,), or None.
     """
     column = {"temporal": timestamp, "group": group}.get(strategy, entity)
     if column is None or column not in frame.columns:
@@ -65,6 +68,9 @@ def entities_of(frame: pl.DataFrame, strategy: str, entity: str | None) -> NDArr
         frame: The rows, in order.
         strategy: Of the split.
         entity: Column of the entities.
+
+    Returns:
+        Int64 codes, shape (rows,), or None.
     """
     return _codes(frame[entity]) if strategy == "temporal" and entity in frame.columns and entity else None
 

@@ -49,6 +49,9 @@ def compare(
         dependence: How the rows depend on each other.
         seed: Of the resampling.
 
+    Returns:
+        Both values, the relative improvement and its interval.
+
     Raises:
         EvidenceError: The two did not predict the same rows.
     """

@@ -42,5 +42,8 @@ def rows_in_memory(outputs: int, features: int, max_rows: int = MAX_ROWS) -> int
         outputs: Numbers that the model predicts per row; the number of classes for a classifier.
         features: Columns that get a value.
         max_rows: Upper limit, whatever memory allows.
+
+    Returns:
+        At least 1.
     """
     return max(1, min(max_rows, MAX_VALUES // max(1, outputs * (features + 1))))

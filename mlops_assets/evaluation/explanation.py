@@ -78,6 +78,9 @@ def explain(
         test: Holdout rows.
         seconds_left: Returns the seconds left; called many times.
 
+    Returns:
+        Values of shape (rows, features), with base values and inputs.
+
     Raises:
         Exception: Whatever the model raises while predicting.
     """

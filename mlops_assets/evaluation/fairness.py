@@ -37,6 +37,9 @@ def fairness_rows(spec: ModelSpec, split: Split, scored: Scored) -> tuple[dict[s
         spec: The model file; `evaluation.sensitive` names the columns.
         split: The rows of all parts.
         scored: Scored holdout rows.
+
+    Returns:
+        One row per measure and column; empty for numbers or without a sensitive column.
     """
     if spec.problem != "classification" or not spec.evaluation.sensitive:
         return ()

@@ -20,6 +20,9 @@ def relative_improvement(metric: str, challenger: float, champion: float) -> flo
         metric: Name of the metric.
         challenger: Its value.
         champion: Its value.
+
+    Returns:
+        A share; 0.05 is 5 %.
     """
     if not (math.isfinite(challenger) and math.isfinite(champion)):
         return float("nan")
@@ -39,6 +42,9 @@ def gain_scale(metric: str, champion: float) -> float:
     Args:
         metric: Name of the metric.
         champion: The champion's value.
+
+    Returns:
+        0 or above, in the metric's unit.
     """
     known = METRICS[metric]
     return abs(champion if known.direction != "higher" or known.bound is None else known.bound - champion)
@@ -55,6 +61,9 @@ def gains(
         champion_value: Values of the champion in the same resamples.
         champion: The champion's value on the rows themselves.
         logarithmic: Return the logarithm of the ratio for metrics where lower is better.
+
+    Returns:
+        Shape (resamples,).
     """
     better = METRICS[metric].direction
     if better == "lower" and logarithmic:

@@ -19,6 +19,9 @@ def widen_by_mcnemar(
         high: Upper end of the interval.
         confidence: Two-sided.
         method: How the interval was estimated, in words.
+
+    Returns:
+        Low, high and the name of the method.
     """
     challenger_value, champion_value = (scored.predicted == scored.truth for scored in (challenger, champion))
     won, lost = (

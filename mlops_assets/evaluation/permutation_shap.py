@@ -39,6 +39,9 @@ def permutation_explainer(
         features: Columns that change together.
         rng: Source of randomness for the orders of features.
         seconds_left: Returns the seconds left.
+
+    Returns:
+        The explainer, with its method's name.
     """
     count = len(features)
     drawn = [rng.permutation(count).tolist() for _ in range(2)]
@@ -77,6 +80,9 @@ def prediction_function(predictor: Predictor, names: tuple[str, ...]) -> Predict
     Args:
         predictor: The model.
         names: Columns of the rows.
+
+    Returns:
+        Function from shape (rows, features) to shape (rows, outputs).
     """
     estimator = predictor.estimator
 

@@ -29,6 +29,9 @@ def paired_error_differences(challenger: Scored, champion: Scored) -> Floats:
     Args:
         challenger: Scored rows; errors are absolute for numbers, 0 or 1 for classes.
         champion: The same rows, scored by the champion.
+
+    Returns:
+        Shape (rows,).
     """
     errors = [
         (scored.predicted != scored.truth).astype(np.float64)

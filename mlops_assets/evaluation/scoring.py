@@ -54,6 +54,9 @@ def score(
         naive: The naive forecast of the same rows.
         model_name: How errors name the model.
 
+    Returns:
+        Truth and predictions, in the order of `frame`.
+
     Raises:
         DataError: If the target column is missing.
         EvidenceError: If the model cannot predict these rows.

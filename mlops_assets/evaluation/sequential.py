@@ -38,6 +38,9 @@ def losses(metric: str, scored: Scored) -> Floats:
     Args:
         metric: Name of the metric.
         scored: Truth and predictions.
+
+    Returns:
+        Shape (rows,); smaller is better.
     """
     if not scored.classes:
         error = scored.predicted - scored.truth
@@ -70,6 +73,9 @@ def sequential_test(
         times: Their instants, ascending.
         recipe: What the challengers of this test have in common: the digest of their model file.
         before: The state after the previous look with the same champion and recipe.
+
+    Returns:
+        The state, to be stored with the evidence; None to begin later.
     """
     gains = losses(metric, champion) - losses(metric, challenger)
     rows = pl.DataFrame({"at": times.dt.epoch("us"), "gain": gains}).group_by("at").mean().sort("at")
@@ -123,5 +129,8 @@ def spent_confidence(confidence: float, look: int) -> float:
     Args:
         confidence: Two-sided, for all looks together.
         look: Number of this comparison.
+
+    Returns:
+        Between `confidence` and 1.
     """
     return 1.0 - 2.0 * (1.0 - confidence) / (look * (look + 1))

@@ -25,6 +25,9 @@ def catalogue(spec: ModelSpec, columns: Sequence[str], profile: Profile | None =
         spec: The model file.
         columns: The columns of the feature table.
         profile: The profile of the training data, whose statistics are added where it has the feature.
+
+    Returns:
+        Features with description, sources and statistics.
     """
     computed = {feature.name: feature for kind in FEATURE_KINDS.values() for feature in kind.describe(spec)}
     features = []

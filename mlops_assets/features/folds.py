@@ -152,6 +152,9 @@ def folds_of(spec: ModelSpec, frame: pl.DataFrame) -> tuple[Fold, ...]:
         spec: The model file.
         frame: The rows that training may look at.
 
+    Returns:
+        Folds with the row indices of training and validation.
+
     Raises:
         DataError: A fold would be empty.
     """

@@ -40,6 +40,9 @@ class SeenRows:
         Args:
             spec: The model file in force, for the timestamp.
             frame: Feature rows.
+
+        Returns:
+            Booleans, shape (rows,), or None.
         """
         if self.until is not None:
             if spec.timestamp is None or spec.timestamp not in frame.columns:
@@ -66,6 +69,9 @@ class SeenRows:
 
         Args:
             body: The JSON form.
+
+        Returns:
+            The record.
         """
         packed = np.frombuffer(base64.b64decode(body["fingerprints"]), dtype="<u8").astype(np.uint64)
         until = datetime.fromisoformat(body["until"]) if body["until"] else None
@@ -84,6 +90,9 @@ def identity_columns(spec: ModelSpec, names: Sequence[str]) -> tuple[str, ...]:
     Args:
         spec: The model file.
         names: Columns of the feature table.
+
+    Returns:
+        Names of columns.
     """
     if spec.split.strategy == "group" and spec.split.group is not None:
         return (spec.split.group,)
@@ -101,6 +110,9 @@ def fingerprints(frame: pl.DataFrame, identity: Sequence[str]) -> Fingerprints:
     Args:
         frame: Any rows.
         identity: Names of columns in the frame.
+
+    Returns:
+        Uint64, shape (rows,).
     """
     texts = frame.select(
         pl.concat_str([_text(frame[name]) for name in identity], separator="\x1f").alias("text")
@@ -121,6 +133,9 @@ def draws(prints: Fingerprints, seed: int) -> NDArray[np.float64]:
     Args:
         prints: As `fingerprints` gives them.
         seed: `split.seed`.
+
+    Returns:
+        Float64, shape (rows,).
     """
     key = int.from_bytes(hashlib.blake2b(f"split {seed}".encode(), digest_size=8).digest(), "little")
     mixed = prints ^ np.uint64(key)

@@ -55,6 +55,9 @@ def online(spec: ModelSpec, recent: pl.DataFrame, rows: pl.DataFrame) -> pl.Data
         recent: Earlier readings, as `recent` selects them. A reading that is in `rows` too is taken from there.
         rows: New readings. Timestamps may be ISO 8601 text; the target may be absent unless it is forecast from itself.
 
+    Returns:
+        One row per row of `rows`, as `build` would give.
+
     Raises:
         DataError: As `build`, or a timestamp is no instant.
     """

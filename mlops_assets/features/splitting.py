@@ -59,6 +59,9 @@ def split(spec: ModelSpec, frame: pl.DataFrame, *, columns: Sequence[str] | None
         frame: The feature table; it may carry further columns.
         columns: Columns of the feature table itself, where the frame carries further ones.
 
+    Returns:
+        The three parts, with the strategy and a digest of the assignment.
+
     Raises:
         DataError: A part would be empty, or a class of the data is missing in the training part.
     """
@@ -87,6 +90,9 @@ def labeled(spec: ModelSpec, frame: pl.DataFrame, columns: Sequence[str] | None 
         spec: The model file.
         frame: The feature table.
         columns: Columns of the feature table itself, where the frame carries further ones.
+
+    Returns:
+        The rows, sorted.
     """
     return canonical(spec, with_target(spec, frame), list(frame.columns if columns is None else columns))
 
@@ -97,6 +103,9 @@ def seen_rows(spec: ModelSpec, parts: Split) -> SeenRows:
     Args:
         spec: The model file.
         parts: The split; its test part is the only one that a training does not look at.
+
+    Returns:
+        Identities of the rows, or the instant up to which all rows count.
     """
     return rows_seen(spec, pl.concat([parts.train, parts.validation], how="vertical_relaxed"))
 
@@ -107,6 +116,9 @@ def rows_seen(spec: ModelSpec, shaped: pl.DataFrame) -> SeenRows:
     Args:
         spec: The model file.
         shaped: The rows.
+
+    Returns:
+        Identities of the rows, or the instant up to which all rows count.
     """
     identity = identity_columns(spec, shaped.columns)
     if strategy(spec) == "temporal" and spec.timestamp is not None:
@@ -147,6 +159,9 @@ def canonical(spec: ModelSpec, frame: pl.DataFrame, columns: Sequence[str]) -> p
         spec: The model file.
         frame: Rows of the feature table.
         columns: The columns that count.
+
+    Returns:
+        The same rows.
     """
     keys = [name for name in (spec.timestamp, spec.entity) if name is not None]
     if keys and not frame.select(keys).is_duplicated().any():

@@ -36,6 +36,9 @@ def suspicions(spec: ModelSpec, split: Split) -> tuple[str, ...]:
     Args:
         spec: The model file.
         split: Its training part is looked at.
+
+    Returns:
+        Sentences; empty for none.
     """
     frame = split.train
     if frame.height > SAMPLE_ROWS:

@@ -23,6 +23,9 @@ def status_records(platform: Platform, names: Sequence[str], now: datetime) -> l
         platform: the open stores.
         names: the models.
         now: the instant at which waivers count.
+
+    Returns:
+        One record per model.
     """
     records = []
     for name in names:

@@ -62,6 +62,9 @@ def comparable_rows(
         version: The champion's.
         served: The champion's bundle with the fit in production.
         judged: The same with the fit that its holdout judged, where that is another one.
+
+    Returns:
+        The split, the number of comparable rows, and a note.
     """
     total = split.test.height
     own = _unseen(spec, split, version, served)

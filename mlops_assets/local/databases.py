@@ -176,6 +176,9 @@ def mark(connection: Connection, name: str, text: str) -> bool:
         connection: An open psycopg2 connection with autocommit.
         name: Name of the database.
         text: The mark.
+
+    Returns:
+        False when the database belongs to another user and cannot be marked.
     """
     import psycopg2.errors
 
@@ -193,6 +196,10 @@ def create(connection: Connection, names: Iterable[str]) -> None:
     Args:
         connection: An open psycopg2 connection with autocommit.
         names: Names of databases.
+
+    Raises:
+        ServiceError: When creating is not allowed; the message contains the statements that an administrator
+            has to run.
     """
     import psycopg2.errors
 

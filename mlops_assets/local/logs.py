@@ -62,6 +62,9 @@ def tail(path: Path, lines: int = 12, since: int = 0, reach: int = 65536) -> str
         lines: How many lines at most.
         since: Leave out what was written before this byte.
         reach: Bytes read from the end at most.
+
+    Returns:
+        Lines of text, or ''.
     """
     try:
         with path.open("rb") as file:

@@ -79,6 +79,9 @@ def gives_definitions(target: str) -> bool:
 
     Args:
         target: `unix:` with the path of a socket, or `host:port`.
+
+    Returns:
+        False when the process behind the proxy does not respond.
     """
     import grpc
 

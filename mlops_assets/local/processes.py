@@ -37,6 +37,9 @@ def spawn(
         environment: The whole environment.
         log: Where output goes.
         pass_fds: Descriptors that the child inherits, such as a socket that listens.
+
+    Returns:
+        The process.
     """
     output = logs.open_append(log)
     try:
@@ -108,6 +111,9 @@ def sweep(home: Path, grace: float) -> int:
     Args:
         home: Folder of the platform, `MLOPS_HOME`.
         grace: Seconds between the two.
+
+    Returns:
+        How many processes there were.
     """
     first = marked(home)
     for process in first:

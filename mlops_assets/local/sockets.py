@@ -40,6 +40,9 @@ def make(path: Path, owner: tuple[int, int] | None = None) -> None:
     Args:
         path: The folder.
         owner: User and group id; None for this process's.
+
+    Raises:
+        ServiceError: When another user created it first.
     """
     uid = os.getuid() if owner is None else owner[0]
     try:

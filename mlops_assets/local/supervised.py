@@ -84,5 +84,8 @@ def describe_exit(code: int) -> str:
 
     Args:
         code: Its exit code; negative for a signal.
+
+    Returns:
+        End of a sentence, for example 'was killed by signal 9'.
     """
     return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"

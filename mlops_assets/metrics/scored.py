@@ -43,6 +43,9 @@ class Scored:
 
         Args:
             rows: A mask or indices; an index may occur more than once.
+
+        Returns:
+            The subset, in the order of `rows`.
         """
         return Scored(
             self.truth[rows],

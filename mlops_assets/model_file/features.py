@@ -218,6 +218,9 @@ def keys_and_columns(features: FeaturesSpec) -> Iterator[tuple[str, str]]:
 
     Args:
         features: The section.
+
+    Yields:
+        Pairs of key and column.
     """
     return ((key, column) for key, column, _ in _columns(features) if key != "exclude")
 
@@ -227,6 +230,9 @@ def number_columns(features: FeaturesSpec) -> Iterator[tuple[str, str]]:
 
     Args:
         features: The section.
+
+    Yields:
+        Pairs of key and column.
     """
     return ((key, column) for key, column, hint in _columns(features) if hint == NumberColumn)
 
@@ -236,6 +242,9 @@ def keys_that_need_a_timestamp(features: FeaturesSpec) -> Iterator[str]:
 
     Args:
         features: The section.
+
+    Yields:
+        Names of keys.
     """
     for key, field in type(features).model_fields.items():
         if NEEDS_TIMESTAMP in field.metadata and getattr(features, key):

@@ -219,6 +219,9 @@ def gate_union(gates: Mapping[str, type[GateParameters]]) -> Any:
 
     Args:
         gates: Parameter classes by kind.
+
+    Returns:
+        An annotated union of the gates' classes.
     """
     members: Any = Union[tuple(gates.values())]  # noqa: UP007 - built at run time
     return Annotated[members, Field(discriminator="kind"), BeforeValidator(_unfold)]
@@ -239,6 +242,9 @@ def gate_table(gates: Mapping[str, type[GateParameters]]) -> str:
 
     Args:
         gates: Parameter classes by kind.
+
+    Returns:
+        Markdown.
     """
     rows = [
         f"| `{kind}` | {(gate.__doc__ or '').strip().splitlines()[0].rstrip('.')} | {_parameters(gate)} |"
@@ -267,6 +273,9 @@ def check_names(gates: Iterable[GateParameters]) -> tuple[str, ...]:
 
     Args:
         gates: The gates of one model file.
+
+    Returns:
+        One name per gate.
     """
     names: list[str] = []
     for gate in gates:

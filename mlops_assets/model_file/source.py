@@ -192,6 +192,9 @@ def source_union(sources: Mapping[str, type[SourceParameters]]) -> Any:
 
     Args:
         sources: Parameter classes by kind.
+
+    Returns:
+        An annotated union of the sources' classes.
     """
     members: Any = Union[tuple(sources.values())]  # noqa: UP007 - built at run time
     return Annotated[members, Field(discriminator="kind")]
@@ -202,6 +205,9 @@ def source_table(sources: Mapping[str, type[SourceParameters]]) -> str:
 
     Args:
         sources: Parameter classes by kind.
+
+    Returns:
+        Markdown.
     """
     rows = [
         f"| `{kind}` | {(source.__doc__ or '').strip().splitlines()[0].rstrip('.')} | {_keys(source)} |"

@@ -38,6 +38,9 @@ def feature_drift(
         reference: The feature in the training data.
         frame: New rows.
         rows: Rows of the training data.
+
+    Returns:
+        Statistics and level; `unmeasurable` with the reason where nothing can be measured.
     """
     if name not in frame.columns:
         details = {"missing": 1.0, "missing_reference": reference.missing}

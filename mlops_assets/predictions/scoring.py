@@ -34,6 +34,9 @@ def pending(
         features: Feature rows.
         since: Rows about instants before this one are not predicted any more; None means all rows. See `window_start`.
         predicted: The columns entity and at of the predictions of this version since then.
+
+    Returns:
+        The subset of rows, in their order.
     """
     if spec.timestamp is None or since is None:
         return features

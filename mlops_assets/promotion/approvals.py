@@ -18,26 +18,40 @@ class PersonVerdict(Protocol):
     """A person's answer to one evidence hash, as the ledger keeps it."""
 
     @property
-    def verdict(self) -> str: ...
+    def verdict(self) -> str:
+        """Return approve, reject or defer."""
+
     @property
-    def actor(self) -> str: ...
+    def actor(self) -> str:
+        """Return the name of the person."""
+
     @property
-    def comment(self) -> str: ...
+    def comment(self) -> str:
+        """Return the person's reason."""
+
     @property
-    def expires_at(self) -> datetime | None: ...
+    def expires_at(self) -> datetime | None:
+        """Return the end of validity, with a zone; None for no end."""
 
 
 class WaiverRecord(Protocol):
     """A gate set aside for a model by an owner, with reason and expiry."""
 
     @property
-    def gate(self) -> str: ...
+    def gate(self) -> str:
+        """Return the gate's name in the model file."""
+
     @property
-    def owner(self) -> str: ...
+    def owner(self) -> str:
+        """Return the person who accepts the risk."""
+
     @property
-    def reason(self) -> str: ...
+    def reason(self) -> str:
+        """Return why the gate may be set aside."""
+
     @property
-    def expires_at(self) -> datetime: ...
+    def expires_at(self) -> datetime:
+        """Return the end of the waiver, with a zone."""
 
 
 SETTLED_BY_PEOPLE = ("approval", "importance_shift", "leakage")

@@ -37,6 +37,9 @@ def evaluate_gates(spec: ModelSpec, evidence: Evidence) -> tuple[GateResult, ...
     Args:
         spec: The model file with its gates.
         evidence: What was measured of one challenger.
+
+    Returns:
+        One result per gate, in the order of the model file.
     """
     return _evaluate_all(spec.gates, check_names(spec.gates), evidence)
 
@@ -54,6 +57,9 @@ def evaluate_gate(name: str, gate: GateParameters, evidence: Evidence) -> GateRe
         name: As `check_names` gives it.
         gate: The parameters.
         evidence: What was measured of one challenger.
+
+    Returns:
+        The result, with the gate's parameters among its numbers.
     """
     kind = gate.kind
     parameters = gate.model_dump(mode="json")
@@ -113,6 +119,9 @@ def failing_champion(results: Iterable[GateResult]) -> tuple[str, ...]:
 
     Args:
         results: Gate results of one challenger.
+
+    Returns:
+        Sentences; empty when it passes.
     """
     return tuple(result.reason for result in results if result.numbers.get(CHAMPION_FAILS) is True)
 
@@ -135,6 +144,9 @@ def decide(
         approval: A person's verdict on exactly this evidence.
         waivers: Waivers of the model.
         now: When approval and waivers are read; needed for those that expire.
+
+    Returns:
+        Promote, keep or refuse, with the reason.
     """
     results = tuple(gates)
     expected, reported = check_names(spec.gates), tuple(result.gate for result in results)
@@ -225,6 +237,9 @@ def recheck(
         approval: A person's verdict on exactly this evidence.
         waivers: Waivers of the model.
         now: When approval and waivers are read.
+
+    Returns:
+        Promote, keep or refuse, with the reason.
 
     Raises:
         EvidenceError: A result differs from the stored one, a gate is missing, or the model file has changed since.

@@ -156,6 +156,9 @@ def few_comparable_rows(kind: str, evidence: Evidence) -> GateResult | None:
     Args:
         kind: The gate's.
         evidence: What was measured.
+
+    Returns:
+        The result, or None.
     """
     rows = evidence.evaluation.comparable_rows
     if rows is None or rows >= FEWEST_ROWS:

@@ -32,6 +32,9 @@ def what_if(changed: ModelSpec, evidences: Iterable[Evidence]) -> tuple[Flip, ..
         changed: The model file with other gates.
         evidences: Stored records with their gate results.
 
+    Returns:
+        Decisions that would differ.
+
     Raises:
         EvidenceError: The results of a record cannot be reproduced.
     """

@@ -21,6 +21,9 @@ def reported_as_source_error(where: str) -> Iterator[None]:
     Args:
         where: What is being read, such as `model 'm': file a.csv`: the start of the message.
 
+    Yields:
+        Nothing.
+
     Raises:
         SourceError: In place of any other error, which stays as its cause.
     """

@@ -41,6 +41,9 @@ def text_columns(rules: RepairsSpec, timestamp: str | None) -> frozenset[str]:
     Args:
         rules: The cleaning steps of the model file.
         timestamp: Name of the timestamp column after `rename`.
+
+    Returns:
+        Names as in the source.
     """
     wanted = {
         *rules.decimal_comma,
@@ -84,6 +87,9 @@ def examples(values: Iterable[object], limit: int = 3) -> str:
     Args:
         values: The values.
         limit: How many are shown.
+
+    Returns:
+        Text, separated by commas.
     """
     shown = [repr(value) for _, value in zip(range(limit), values, strict=False)]
     return ", ".join(text if len(text) <= 40 else text[:37] + "..." for text in shown)

@@ -18,21 +18,24 @@ class HasVersion(Protocol):
     """A version with a number, as the ledger has it."""
 
     @property
-    def version(self) -> int: ...
+    def version(self) -> int:
+        """Return the number of the version."""
 
 
 class VersionState(HasVersion, Protocol):
     """A version and its status: challenger, champion, archived or refused."""
 
     @property
-    def status(self) -> str: ...
+    def status(self) -> str:
+        """Return challenger, champion, archived or refused."""
 
 
 class ChampionState(Protocol):
     """The champion, or None."""
 
     @property
-    def champion(self) -> HasVersion | None: ...
+    def champion(self) -> HasVersion | None:
+        """Return the champion, or None."""
 
 
 def mirror(

@@ -120,6 +120,9 @@ class Registry:
             parent: MLflow run that it nests below.
             ours: This process ends the run, also when it dies. Otherwise several processes write to it, and `ending`
                 ends it.
+
+        Returns:
+            The run, which the caller ends.
         """
         experiment = self.experiment(model)
         with reaching(self.tracking_uri, "start a run"):

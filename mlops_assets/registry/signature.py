@@ -49,6 +49,9 @@ def signature(bundle: Path) -> Any:
 
     Args:
         bundle: The folder of a bundle.
+
+    Returns:
+        The signature.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
@@ -66,6 +69,9 @@ def input_example(bundle: Path) -> Any:
 
     Args:
         bundle: The folder of a bundle.
+
+    Returns:
+        A pandas data frame.
     """
     import pandas as pd
 

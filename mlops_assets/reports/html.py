@@ -55,6 +55,9 @@ def html(
         history: Earlier decisions, newest first.
         actions: Trusted HTML below the header, such as the buttons of the review page.
         candidates: All candidates of the training.
+
+    Returns:
+        HTML with style sheet and plots inside.
     """
     from markupsafe import Markup
 

@@ -35,6 +35,9 @@ def markdown(
         waivers: Waivers in force, a sentence each.
         candidates: All candidates of the training, the challenger among them.
         primary: The metric that chose among the candidates.
+
+    Returns:
+        GitHub-flavored Markdown.
     """
     title = f"{evidence.model} v{evidence.version} against {summary.champion_name(evidence)}"
     sections = [

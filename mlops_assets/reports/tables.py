@@ -202,6 +202,9 @@ def candidate_head(metric: str) -> tuple[str, ...]:
 
     Args:
         metric: The metric that chose among them.
+
+    Returns:
+        Names, in order.
     """
     return "candidate", f"{metric} on train", f"{metric} on validation", "seconds", "result"
 
@@ -212,6 +215,9 @@ def candidate_rows(candidates: Sequence[Candidate], metric: str) -> list[tuple[s
     Args:
         candidates: All candidates of the training.
         metric: The metric that chose among them.
+
+    Returns:
+        Rows of text, as `candidate_head` names.
     """
     rows = []
     for candidate in candidates:
@@ -269,6 +275,9 @@ def history_rows(history: Sequence[Any]) -> list[tuple[str, ...]]:
 
     Args:
         history: Records or mappings with at, action, version, actor and reason.
+
+    Returns:
+        Rows of text, newest first.
     """
     keys = ("at", "action", "version", "actor", "reason")
 

@@ -127,6 +127,9 @@ def failed_tries(requests: Sequence[tuple[str, str, datetime | None]]) -> dict[s
 
     Args:
         requests: Key, state and end of earlier requests, the newest first; `<key>~2` is the second try of `<key>`.
+
+    Returns:
+        Number and time of the failures by key of the request.
     """
     newest: dict[str, FailedTries | None] = {}
     for request_key, state, finished_at in requests:

@@ -47,6 +47,9 @@ def create_review(platform: Platform, key: str, run: Callable[[], Run]) -> FastA
         platform: The stores.
         key: The review key.
         run: Returns the circumstances of one request; its actor is replaced by the person's name.
+
+    Returns:
+        The FastAPI application.
     """
     app = FastAPI(title="mlops_assets review", openapi_url=None, docs_url=None, redoc_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))

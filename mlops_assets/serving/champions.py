@@ -235,6 +235,9 @@ def load(platform: Platform, name: str, champion: Champion, revision: int) -> Se
         champion: Its champion.
         revision: The champion's revision.
 
+    Returns:
+        The champion, verified and replayed.
+
     Raises:
         BundleError: The bundle is damaged or of other code.
         DataError: The model looks back, and its readings are missing.
@@ -261,6 +264,9 @@ def direct_path(served: Served, sample: FeatureMatrix) -> DirectPath | None:
     Args:
         served: The champion.
         sample: Rows of its bundle.
+
+    Returns:
+        The path, or None.
     """
     return DirectPath.of(served.spec, served.columns, served.predictor, sample)
 

@@ -93,5 +93,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def protocol(**settings: Any) -> type[BoundedProtocol]:
-    """Return the protocol with other limits, for a test."""
+    """Return the protocol with other limits, for a test.
+
+    Args:
+        **settings: Class attributes, such as `header_seconds` and `limit`.
+
+    Returns:
+        A subclass of the protocol.
+    """
     return type("Protocol", (BoundedProtocol,), settings)

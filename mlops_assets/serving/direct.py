@@ -72,6 +72,9 @@ class DirectPath:
             columns: The columns of a request.
             predictor: The loaded predictor.
             sample: Rows of the bundle's sample; the fast predictor is used only if it agrees with the native one there.
+
+        Returns:
+            The path, or None.
         """
         preparation = predictor.preparation
         computed = [
@@ -112,6 +115,9 @@ class DirectPath:
 
         Args:
             rows: The records of a request.
+
+        Returns:
+            Predictions and probabilities, or None.
         """
         matrix = self._matrix(rows) if 0 < len(rows) <= MOST_ROWS else None
         if matrix is None:

@@ -32,6 +32,9 @@ def prediction_paths(champions: Champions) -> dict[str, Any]:
 
     Args:
         champions: The champions that serve.
+
+    Returns:
+        OpenAPI's path items by path.
     """
     paths: dict[str, Any] = {}
     parameter = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -91,6 +94,9 @@ def example_reading(served: Served) -> dict[str, Any]:
 
     Args:
         served: The champion.
+
+    Returns:
+        Value by column.
     """
     preparation = served.predictor.preparation
     known: dict[str, Any] = {

@@ -22,6 +22,9 @@ def documentation(schema: Mapping[str, Any]) -> str:
 
     Args:
         schema: The OpenAPI document.
+
+    Returns:
+        HTML, escaped.
     """
     routes = [
         {

@@ -26,6 +26,9 @@ def decode(body: bytes, columns: Sequence[str]) -> list[Row]:
         body: The request's body.
         columns: Names of a matrix's columns when the body does not name them.
 
+    Returns:
+        One record per row.
+
     Raises:
         DataError: The body is not such a document; the message names row and column where there is one.
     """
@@ -49,6 +52,9 @@ def records(rows: Any, key: str) -> list[Row]:
         rows: The value in the document.
         key: Its key, for messages.
 
+    Returns:
+        One record per row.
+
     Raises:
         DataError: It is not such a list; the message names row and column.
     """
@@ -64,6 +70,9 @@ def matrix(rows: Any, key: str, names: Any, columns: Sequence[str]) -> list[Row]
         names: The columns that the document names, or None.
         columns: Their names where the document names none.
 
+    Returns:
+        One record per row.
+
     Raises:
         DataError: It is not such a list; the message names row and column.
     """
@@ -77,6 +86,9 @@ def by_column(values: Mapping[str, Any], key: str) -> list[Row]:
     Args:
         values: The object.
         key: Its key, for messages.
+
+    Returns:
+        One record per row.
 
     Raises:
         DataError: A value is not a list, or the lists differ in length.

@@ -107,6 +107,9 @@ def served_model(champions: Champions, model: str, version: str | None = None) -
         model: The requested model.
         version: The requested version; None for the champion's.
 
+    Returns:
+        The champion.
+
     Raises:
         HTTPException: 404 for an unknown model or a version that does not serve, 503 while there is no champion.
     """

@@ -44,6 +44,9 @@ class Columns:
 
         Args:
             spec: The model file, which names the keys.
+
+        Returns:
+            Names of columns.
         """
         keys = {spec.timestamp} if self.entity_type.is_integer() else {spec.timestamp, spec.entity}
         return frozenset(name for name in self.needed if name in self.text or name in keys)

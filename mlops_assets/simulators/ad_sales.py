@@ -51,6 +51,9 @@ def ad_sales(
         planned_days: With 7 also price_planned, ad_spend_planned, promotions_planned and holidays_planned: what
             marketing has decided on that day for the day a week later; plans do not change.
 
+    Returns:
+        One row per day.
+
     Raises:
         ValueError: An instant has no zone, a drift no `since`, or planned_days is negative.
     """

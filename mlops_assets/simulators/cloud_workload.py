@@ -41,6 +41,9 @@ def cloud_workload(start: datetime, end: datetime, *, seed: int = 42) -> pl.Data
         end: The instant after the last, with a time zone.
         seed: Seed of the random numbers.
 
+    Returns:
+        One row per minute, services in turn.
+
     Raises:
         ValueError: An instant has no zone.
     """

@@ -67,6 +67,9 @@ class Drift:
         Args:
             value: The parameters; None means no drift.
 
+        Returns:
+            The drift, or None.
+
         Raises:
             ValueError: There is no `since`.
         """
@@ -90,6 +93,9 @@ def pump_station(
         end: The instant after the last, with a time zone.
         seed: Seed of the random numbers.
         drift: A change of the plant, see `Drift`.
+
+    Returns:
+        One row per minute.
 
     Raises:
         ValueError: An instant has no zone, or a drift no `since`.

@@ -91,6 +91,9 @@ def bounds(interval: Interval, predictions: NDArray[Any], entity: pl.Series | No
         interval: What `calibrate` returned.
         predictions: Predictions (rows,).
         entity: The column `interval.entity` of the same rows; unknown entities have the distances of all.
+
+    Returns:
+        Lower and upper bounds, shape (rows,) each.
     """
     centre = np.asarray(predictions, dtype=np.float64)
     below, above = (np.full(centre.shape, distance) for distance in (interval.below, interval.above))

@@ -37,6 +37,9 @@ def validate(
         as_of: The time of the run, with a time zone.
         reference: The profile of the champion's training data; None where there is no champion.
 
+    Returns:
+        Both tables, and a result per rule.
+
     Raises:
         ValueError: `as_of` has no time zone.
     """

@@ -32,6 +32,9 @@ def row_result(
         measured: What was measured of the batch.
         check: What was checked, or a sentence why it could not be.
         positions: The rows that break the rule; None where there are no rows.
+
+    Returns:
+        The result; it fails when nothing was checked.
     """
     if isinstance(check, str):
         return rule_result(rule, passed=False, message=f"Not checked: {check}")

@@ -33,7 +33,14 @@ class Batch:
         object.__setattr__(self, "schema", self.frame.schema)
 
     def why_not(self, *columns: str | None) -> str | None:
-        """Return a sentence when a rule over these columns cannot be checked, else None."""
+        """Return why a rule over these columns cannot be checked.
+
+        Args:
+            *columns: Names of the columns; None is skipped.
+
+        Returns:
+            A sentence about the first column that is missing or has a wrong type, or None.
+        """
         for column in columns:
             if column is not None and column not in self.schema:
                 return f"{column!r} is not in the data"

@@ -61,6 +61,9 @@ def missing_markers(frame: pl.DataFrame) -> tuple[str, ...]:
 
     Args:
         frame: The table.
+
+    Returns:
+        Markers for `repairs.missing_text`.
     """
     missing: set[str] = set()
     doubtful: set[str] = set()
@@ -124,6 +127,9 @@ def read_column(
         markers: Words that mean missing.
         is_target: Whether it is the column to predict.
         comma_splits: Whether a comma separates the fields of the file, so that 1,234 has a thousands comma.
+
+    Returns:
+        The column and its facts.
     """
     if isinstance(column.dtype, pl.Duration):
         column = column.dt.total_microseconds() / 1e6  # as the reader does
@@ -222,6 +228,9 @@ def distance_from(value: float, other_values: pl.Series) -> float:
     Args:
         value: The value.
         other_values: The others.
+
+    Returns:
+        A distance in the column's unit; 0 when the value is within the others' range.
     """
     least, most = other_values.min(), other_values.max()
     if least is None or most is None:
@@ -234,6 +243,9 @@ def shared_sentinels(read: dict[str, Read]) -> dict[str, Read]:
 
     Args:
         read: The columns by name.
+
+    Returns:
+        Result by column.
     """
     known = {
         float(v) for one in read.values() for v in one.facts.sentinels if not isinstance(v, str) and v < 0

@@ -42,6 +42,9 @@ def composite_timestamps(frame: pl.DataFrame) -> Iterator[tuple[tuple[str, ...],
 
     Args:
         frame: The table.
+
+    Yields:
+        Names of the columns, and the format of their text joined by spaces.
     """
     named = {part: _part(frame, pattern, low, high) for part, (pattern, low, high, _) in _PARTS.items()}
     parts = list(takewhile(lambda part: named[part] is not None, _PARTS))

@@ -27,6 +27,9 @@ def footer_rows(rows: Sequence[Sequence[str]]) -> int:
 
     Args:
         rows: The last rows of a table, top to bottom, cells as text.
+
+    Returns:
+        Number of rows.
     """
     filled = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
     count = 0

@@ -33,6 +33,9 @@ def group_of(table: pl.DataFrame, target: str) -> str | None:
     Args:
         table: The table after its repairs.
         target: The column to predict.
+
+    Returns:
+        Name of the column, or None.
     """
     whole = [name for name in table.columns if name != target and _whole(table[name])]
     for name in table.columns:

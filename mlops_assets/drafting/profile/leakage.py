@@ -35,6 +35,9 @@ def target_leakage(sample: pl.DataFrame, name: str, target: str, problem: Proble
         name: The column.
         target: The column to predict.
         problem: What is predicted.
+
+    Returns:
+        Reason to exclude the column, and note; '' for none.
     """
     column, target_values = sample[name], sample[target]
     if problem == "classification":
@@ -125,6 +128,9 @@ def parts_of_sum(sample: pl.DataFrame, names: list[str], target: str) -> tuple[s
         sample: Rows of the table after its repairs.
         names: The columns that may be parts.
         target: The column to predict.
+
+    Returns:
+        Names of columns; empty for none.
     """
     names = [name for name in names if sample.schema[name].is_numeric()]
     if not 2 <= len(names) <= MANY_PARTS or not sample.schema[target].is_numeric():

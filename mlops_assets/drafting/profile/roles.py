@@ -55,6 +55,9 @@ def roles(
         keys: Roles of columns that make the timestamp, the entity or the group.
         problem: What is predicted.
         clock_parts: Columns such as year, month and hour that say again what the timestamp says.
+
+    Returns:
+        Facts by column.
     """
     sampled = table.gather_every(max(1, table.height // SAMPLE_ROWS))
     flags = _flags(read)
@@ -149,6 +152,9 @@ def later_reason(name: str, target: str) -> str:
     Args:
         name: The column.
         target: The column to predict.
+
+    Returns:
+        End of a sentence, or ''.
     """
     if _YEAR.match(name) and _YEAR.match(target) and int(name) > int(target):
         return f"a later year than {target!r}"

@@ -31,5 +31,8 @@ def more_than(column: pl.Series, many: int) -> bool:
     Args:
         column: The column.
         many: The number of values.
+
+    Returns:
+        False for a column with at most `many` values.
     """
     return sample(column).n_unique() > many or column.n_unique() > many

@@ -51,6 +51,9 @@ def profile_table(
         comma_splits: Whether a comma separates fields, so that 1,234 has a thousands comma.
         now: Rows dated later are counted.
 
+    Returns:
+        The facts, for `draft`.
+
     Raises:
         SourceError: A column does not exist, or nothing can be learned from the target.
     """
@@ -151,6 +154,9 @@ def problem_of(
     Args:
         read: The target after its repairs.
         requested: The problem that the user named.
+
+    Returns:
+        Problem, rare classes, and (class, rows) of the others; both empty for numbers.
 
     Raises:
         SourceError: Nothing can be learned from the target.

@@ -80,6 +80,9 @@ def format_of(column: pl.Series) -> str | None:
 
     Args:
         column: The column.
+
+    Returns:
+        A strptime format, None or NO_FORMAT.
     """
     if not _may_hold_times(column):
         return NO_FORMAT
@@ -150,6 +153,9 @@ def days_first(column: pl.Series, form: str | None) -> str | None:
     Args:
         column: The column.
         form: The format that was chosen.
+
+    Returns:
+        The other format, or None.
     """
     if form is None or column.dtype != pl.String or "%b" in form or "%B" in form:
         return None
@@ -162,6 +168,9 @@ def format_of_numbers(column: pl.Series) -> str | None:
 
     Args:
         column: The column; whole numbers may be stored as floats, as a column with gaps is.
+
+    Returns:
+        A strptime format, or None.
     """
     values = column.drop_nulls()
     if values.is_empty() or not values.is_finite().all() or not (values == values.round()).all():
@@ -185,6 +194,9 @@ def unit_of(column: pl.Series, certain: bool) -> Unit | None:
     Args:
         column: The column.
         certain: Whether it is known to hold times whatever its name.
+
+    Returns:
+        `s`, `ms`, `us`, `ns`, `h`, `d`, `week` or `year`; None when no unit fits.
     """
     values = column.drop_nulls()
     if _are_decimal_years(values):
@@ -203,6 +215,9 @@ def counter_unit(values: pl.Series) -> Unit | None:
 
     Args:
         values: The column without its gaps.
+
+    Returns:
+        `h`, `d` or `week`, or None.
     """
     unit = next((unit for unit, (name, _) in _COUNTERS.items() if name.match(values.name)), None)
     if unit is None or values.is_empty() or not values.dtype.is_numeric() or not values.is_finite().all():
@@ -233,6 +248,9 @@ def parses(sample: pl.Series, rules: RepairsSpec) -> bool:
     Args:
         sample: Values of a column.
         rules: Format and unit.
+
+    Returns:
+        False also for a format that cannot be used.
     """
     try:
         return to_instants(sample, rules, "the table")[0].null_count() == sample.null_count()

@@ -49,6 +49,9 @@ def time_of(frame: pl.DataFrame, target: str, requested: str | None) -> tuple[Ti
         target: The column to predict.
         requested: The column that the user named.
 
+    Returns:
+        Facts of the timestamp and its values; None without one.
+
     Raises:
         SourceError: The named column does not read as a time.
     """
@@ -90,6 +93,9 @@ def free_name(name: str, taken: list[str]) -> str:
     Args:
         name: The name.
         taken: Names of columns.
+
+    Returns:
+        A name that no column has.
     """
     while name in taken:
         name += "_"
@@ -164,6 +170,9 @@ def stepped(facts: TimeFacts, instants: pl.Series, entity: pl.Series | None) -> 
         facts: Facts about the timestamp column.
         instants: The time of each row.
         entity: The entity of each row.
+
+    Returns:
+        The facts; unchanged where no step can be measured.
     """
     # Without an entity all rows are of one, which spares sorting a constant column of millions.
     codes = (

@@ -32,6 +32,9 @@ def waive(
         reason: Why the gate does not count for now.
         expires_at: When it counts again, at most 30 days from now.
 
+    Returns:
+        The waiver as stored.
+
     Raises:
         LedgerError: For an unknown gate, one that is never waived, an owner whom the model file does not name, an owner
             who records the waiver without a second person, or a term that is missing or too long.

@@ -27,6 +27,9 @@ def cross_validate(spec: ModelSpec, split: Split, fit_fold: FitFold) -> tuple[Me
         split: The split of the training.
         fit_fold: Fits and measures all candidates of one fold.
 
+    Returns:
+        Value by metric per candidate, or None.
+
     Raises:
         DataError: A fold would be empty.
     """

@@ -51,6 +51,9 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
 
     Returns:
         Metrics, gate results, decision and the folder of the report.
+
+    Raises:
+        EvidenceError: When the challenger was trained on other features.
     """
     trained = record_of(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
     built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)

@@ -37,7 +37,11 @@ class Refit:
 
 
 def wants_refit(spec: ModelSpec) -> bool:
-    """Return whether the winner is fitted again on all rows: `training.refit`, else for splits by time."""
+    """Return whether the winner is fitted again on all rows: `training.refit`, else for splits by time.
+
+    Returns:
+        True when a refit follows the evaluation.
+    """
     wanted = spec.training.refit
     return features.strategy(spec) == "temporal" if wanted is None else wanted
 

@@ -34,6 +34,9 @@ def limit_to_beat(metric: str, champion: float, by: float) -> float:
         metric: Name of the metric.
         champion: Its value.
         by: Share of improvement.
+
+    Returns:
+        The limit, in the metric's unit.
     """
     bound = METRICS[metric].bound
     if METRICS[metric].direction == "higher" and bound is not None:
@@ -48,6 +51,9 @@ def limit_to_keep(metric: str, champion: float, tolerance: float) -> float:
         metric: Name of the metric.
         champion: Its value.
         tolerance: Share of the champion's size.
+
+    Returns:
+        The limit, in the metric's unit.
     """
     better = METRICS[metric].direction
     if better == "zero":
@@ -63,6 +69,9 @@ def is_beyond(metric: str, challenger: float, limit: float) -> bool:
         metric: Name of the metric.
         challenger: Its value.
         limit: As from `limit_to_beat`.
+
+    Returns:
+        False also for equal values.
     """
     better = METRICS[metric].direction
     if better == "higher":
@@ -167,6 +176,9 @@ def mildest_comparison(
         metric: Name of the metric.
         part: Part of the split.
         confidence: The least confidence.
+
+    Returns:
+        The comparison, or None.
     """
     fitting = [
         test

@@ -51,6 +51,9 @@ def whole_numbers_without_point(text: pl.Series, form: str) -> pl.Series:
     Args:
         text: Timestamps as text.
         form: The format that reads them.
+
+    Returns:
+        The text, missing values unchanged.
     """
     return text if "." in form else text.str.replace(r"^(\d+)\.0+$", "${1}")
 
@@ -63,6 +66,9 @@ def decimal_years(values: pl.Series) -> pl.Series:
 
     Args:
         values: Years with decimals.
+
+    Returns:
+        Int64, microseconds since 1970.
     """
     years = values.cast(pl.Float64).fill_nan(None)
     years = years.set(~years.is_between(FIRST_YEAR, LAST_YEAR + 1, closed="left"), None)

@@ -71,6 +71,9 @@ def drop_missing(frame: pl.DataFrame, column: str, name: str) -> Repaired:
         frame: The rows.
         column: Name of the column.
         name: Name of the repair that counts them.
+
+    Returns:
+        The readings and the counts.
     """
     missing = frame[column].null_count()
     return (
@@ -87,6 +90,9 @@ def drop_duplicates(frame: pl.DataFrame, spec: RepairsSpec, keys: list[str]) -> 
         frame: The rows.
         spec: The cleaning steps of the model file.
         keys: Columns that identify a row; empty means all columns.
+
+    Returns:
+        The readings and the counts.
     """
     if spec.duplicates is None:
         return frame, []
@@ -102,6 +108,9 @@ def sort(frame: pl.DataFrame, spec: RepairsSpec, keys: list[str]) -> Repaired:
         frame: The rows.
         spec: The cleaning steps of the model file.
         keys: The timestamp column, then the entity.
+
+    Returns:
+        The readings and the counts.
     """
     if spec.sort is None or not keys or not frame.height:
         return frame, []
@@ -117,6 +126,9 @@ def choose(frame: pl.DataFrame, spec: RepairsSpec, where: str) -> pl.DataFrame:
         frame: The rows.
         spec: The cleaning steps of the model file.
         where: The source, for error messages.
+
+    Returns:
+        The readings with fewer columns.
 
     Raises:
         SourceError: A named column does not exist.

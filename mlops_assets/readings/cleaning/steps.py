@@ -71,6 +71,9 @@ def written(column: pl.Series) -> pl.Expr:
 
     Args:
         column: Any column.
+
+    Returns:
+        A literal expression of text.
     """
     if isinstance(column.dtype, pl.Datetime):
         return pl.lit(column.dt.strftime("%Y-%m-%d"))

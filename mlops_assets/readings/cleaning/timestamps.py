@@ -83,6 +83,9 @@ def in_microseconds(column: pl.Series, where: str) -> pl.Series:
         column: Date-times of any unit, with or without a time zone.
         where: The source, for error messages.
 
+    Returns:
+        The column, its zone unchanged.
+
     Raises:
         SourceError: A value lies outside the years 1 to 9999.
     """
@@ -159,6 +162,9 @@ def unreadable_times(column: pl.Series, spec: RepairsSpec) -> pl.Series:
     Args:
         column: Timestamps as text.
         spec: The cleaning steps of the model file: format and zone.
+
+    Returns:
+        Booleans, shape (rows,).
     """
     text, naive, aware = _parsed(column, spec)
     return text.is_not_null() & naive.is_null() & aware.is_null()

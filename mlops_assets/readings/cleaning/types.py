@@ -38,6 +38,9 @@ def plain_types(frame: pl.DataFrame, _spec: RepairsSpec, where: str) -> Repaired
 
     Returns:
         The readings and the counts.
+
+    Raises:
+        SourceError: When a date-time is outside the years 1 to 9999.
     """
     columns: list[pl.Series] = []
     repairs: list[Repair] = []

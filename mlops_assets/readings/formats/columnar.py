@@ -32,6 +32,9 @@ def read_parquet(content: bytes, source: FileSource, where: str, _text: frozense
         source: What the model file declares: limits.
         where: The file, for error messages.
 
+    Returns:
+        The readings and the counts.
+
     Raises:
         SourceError: It is no whole Parquet file, or exceeds a limit.
     """
@@ -49,6 +52,9 @@ def read_parquet_of_window(path: Path, source: FileSource, request: Request, whe
         source: What the model file declares: limits.
         request: The window.
         where: The file, for error messages.
+
+    Returns:
+        The readings.
 
     Raises:
         SourceError: It is no whole Parquet file, is empty, or exceeds a limit.
@@ -93,6 +99,9 @@ def read_arrow(content: bytes, source: FileSource, where: str, _text: frozenset[
         source: What the model file declares: limits.
         where: The file, for error messages.
 
+    Returns:
+        The readings and the counts.
+
     Raises:
         SourceError: It is no whole Arrow file, or exceeds a limit.
     """
@@ -113,6 +122,9 @@ def read_avro(content: bytes, source: FileSource, where: str, _text: frozenset[s
         content: The file.
         source: What the model file declares: limits.
         where: The file, for error messages.
+
+    Returns:
+        The readings and the counts.
 
     Raises:
         SourceError: It is no whole Avro file, or exceeds a limit.

@@ -36,6 +36,9 @@ def unpacked(name: str, content: bytes, where: str, limits: Limits) -> tuple[str
         where: The archive, for error messages.
         limits: Sizes from which it is refused.
 
+    Returns:
+        Name without the archive's ending, and content.
+
     Raises:
         SourceError: The archive is damaged, holds several files, or more than the limit.
     """

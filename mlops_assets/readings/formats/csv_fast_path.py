@@ -60,6 +60,9 @@ def scan(stream: BinaryIO, separator: str, width: int) -> Body:
         stream: The data below the preamble; it is closed.
         separator: One character.
         width: Number of columns.
+
+    Returns:
+        Where the rectangular part ends, and what was counted in it.
     """
     body = Body(is_rectangular=width > 1 and separator.isascii())
     rest = b""

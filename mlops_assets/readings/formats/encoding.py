@@ -64,6 +64,9 @@ class Text:
 
         Args:
             start: Bytes to skip.
+
+        Returns:
+            A text stream; the caller closes it.
         """
         return io.TextIOWrapper(self.open_stream(start), encoding="utf-8", newline="")
 
@@ -100,6 +103,9 @@ def head(content: Content, size: int = _SNIFFED_BYTES) -> bytes:
     Args:
         content: The file, or its bytes.
         size: How many.
+
+    Returns:
+        At most `size` bytes.
     """
     with open_stream(content) as stream:
         return stream.read(size)
@@ -112,6 +118,9 @@ def decode(content: bytes, encoding: str | None, where: str) -> tuple[str, list[
         content: The bytes.
         encoding: The declared encoding, None where there is none.
         where: The file, for error messages.
+
+    Returns:
+        The text and the counts.
 
     Raises:
         SourceError: As `transcode`.
@@ -133,6 +142,9 @@ def transcode(
         encoding: The declared encoding, None where there is none.
         where: The file, for error messages.
         fix_line_ends: Whether the line ends of old Macs become line feeds (counted).
+
+    Returns:
+        The text and the counts.
 
     Raises:
         SourceError: The encoding is unknown, bytes are not in it, or the text holds NUL characters.
@@ -193,6 +205,9 @@ def first_misfit(content: Content, encoding: str, counts: Counts | None = None) 
         content: The file, or its bytes.
         encoding: Name of the encoding.
         counts: Where line ends and NUL characters are counted on the way.
+
+    Returns:
+        Offset and byte, or None.
     """
     counts = counts or Counts()
     decoder = codecs.getincrementaldecoder(_without_bom(encoding))()
@@ -226,6 +241,9 @@ def guess_encoding(content: bytes, refused: str) -> str | None:
     Args:
         content: Bytes from the start of the file.
         refused: An encoding that it is not.
+
+    Returns:
+        Name of a codec, or None.
     """
     try:
         from charset_normalizer import from_bytes  # comes with requests; only for a hint in a message

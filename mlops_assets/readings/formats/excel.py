@@ -59,6 +59,9 @@ def sheet_rows(content: bytes, source: FileSource, where: str) -> Cells:
         source: What the model file declares: sheet and limits.
         where: The file, for error messages.
 
+    Returns:
+        Cells by row.
+
     Raises:
         SourceError: It is no workbook, has no such sheet, or exceeds a limit.
         MissingExtraError: openpyxl is not installed.

@@ -24,6 +24,9 @@ def read_json(
         source: What the model file declares: encoding and limits.
         where: The file, for error messages.
 
+    Returns:
+        The readings and the counts.
+
     Raises:
         SourceError: It is no JSON list of objects, or an object names a key twice.
     """
@@ -56,6 +59,9 @@ def read_json_lines(
         content: The file.
         source: What the model file declares: encoding and limits.
         where: The file, for error messages.
+
+    Returns:
+        The readings and the counts.
 
     Raises:
         SourceError: A line is no JSON object, or names a key twice.

@@ -27,6 +27,9 @@ def to_frame(records: Iterable[Any], where: str, limits: Limits) -> pl.DataFrame
         where: The source, for error messages.
         limits: Sizes from which the records are refused.
 
+    Returns:
+        The readings; a missing key is null.
+
     Raises:
         SourceError: A record is no object, names a column twice, or a limit is exceeded.
     """

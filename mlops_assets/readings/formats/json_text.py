@@ -20,6 +20,9 @@ def parse_json(text: str | bytes) -> Any:
     Args:
         text: The text, or its bytes.
 
+    Returns:
+        JSON values.
+
     Raises:
         ValueError: The text is no JSON (JSONDecodeError), or an object names a key twice (RepeatedKeyError).
     """

@@ -63,6 +63,9 @@ def read_limited(stream: BinaryIO, limits: Limits, where: str) -> bytes:
         limits: Sizes from which it is refused.
         where: The archive, for the message.
 
+    Returns:
+        The content.
+
     Raises:
         SourceError: With the limit and the key that raises it.
     """

@@ -34,6 +34,9 @@ def readings_url(settings: Settings) -> str | None:
 
     Args:
         settings: Addresses and secrets.
+
+    Returns:
+        The URL, or None.
     """
     if settings.readings_url:
         return settings.readings_url
@@ -52,6 +55,9 @@ def open_database(url: str, origin: str) -> sa.Engine:
     Args:
         url: The database's URL.
         origin: The setting or variable that the URL comes from, for error messages.
+
+    Returns:
+        The engine; nothing is connected yet.
 
     Raises:
         SourceError: The URL is none, or names an unknown database.
@@ -76,6 +82,9 @@ def display_url(url: sa.URL) -> str:
 
     Args:
         url: The database's URL.
+
+    Returns:
+        Backend, host, port and database.
     """
     address = f"{url.host}{f':{url.port}' if url.port else ''}" if url.host else ""
     return f"{url.get_backend_name()}://{address}/{url.database or ''}"

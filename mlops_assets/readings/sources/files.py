@@ -207,6 +207,9 @@ def open_file(source: FileSource) -> tuple[str, Content]:
     Args:
         source: The path, and the limits.
 
+    Returns:
+        Name, and the path or the unpacked bytes.
+
     Raises:
         SourceError: The file cannot be read or exceeds a limit.
     """

@@ -33,6 +33,9 @@ def read_joined(source: JoinedSource, request: Request) -> Fetched:
         source: The first source and the joins.
         request: The window.
 
+    Returns:
+        The readings with their origin.
+
     Raises:
         SourceError: Keys do not fit or are not unique, or columns would collide.
     """

@@ -29,6 +29,9 @@ def read_kafka(source: KafkaSource, request: Request) -> Fetched:
         source: Servers, topic and options.
         request: The window.
 
+    Returns:
+        The readings with their origin.
+
     Raises:
         SourceError: The broker sends nothing, or a message is no JSON object.
         MissingExtraError: confluent-kafka is not installed.

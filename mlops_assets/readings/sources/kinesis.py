@@ -30,6 +30,9 @@ def read_kinesis(source: KinesisSource, request: Request) -> Fetched:
         source: Stream and region.
         request: The window.
 
+    Returns:
+        The readings with their origin.
+
     Raises:
         SourceError: The stream cannot be read, or a record is no JSON object.
         MissingExtraError: boto3 is not installed.

@@ -21,6 +21,9 @@ def decode_all(
         bad: Whether a body that is no JSON object refuses the read, or is dropped and counted.
         who: The source, for error messages.
 
+    Returns:
+        Records, and the counts of what was skipped.
+
     Raises:
         SourceError: A body is no JSON object, or names a key twice.
     """

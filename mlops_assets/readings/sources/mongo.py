@@ -24,6 +24,9 @@ def read_mongo(source: MongoSource, request: Request) -> Fetched:
         source: Database, collection, filter and fields.
         request: The window.
 
+    Returns:
+        The readings with their origin.
+
     Raises:
         SourceError: The server cannot be reached, or the collection is empty.
         MissingExtraError: pymongo is not installed.

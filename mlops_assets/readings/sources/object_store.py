@@ -33,6 +33,9 @@ def contents(
         environ: The environment variables.
         who: Start of error messages.
 
+    Yields:
+        Name and content, in the order of names.
+
     Raises:
         SourceError: Nothing matches, or the store refuses access.
         MissingExtraError: s3fs is not installed.

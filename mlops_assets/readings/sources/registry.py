@@ -40,6 +40,9 @@ def fetch(source: SourceParameters, request: Request) -> Fetched:
         source: The `source` section of a model file.
         request: The window.
 
+    Returns:
+        The readings with their origin.
+
     Raises:
         SourceError: The source cannot be read, or gives more than its limits allow.
         MissingExtraError: The library of this kind of source is not installed.

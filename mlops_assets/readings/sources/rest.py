@@ -29,6 +29,9 @@ def read_rest(source: RestSource, request: Request) -> Fetched:
         source: Address, paging and key.
         request: The window.
 
+    Returns:
+        The readings with their origin.
+
     Raises:
         SourceError: A response is no list of objects, or pages repeat or end too early.
     """

@@ -19,6 +19,9 @@ def read_sample(source: SampleSource, _request: Request) -> Fetched:
 
     Args:
         source: Name of the data set.
+
+    Returns:
+        The readings with their origin.
     """
     from sklearn import datasets
 

@@ -17,6 +17,9 @@ def read_simulated(source: SimulatedSource, request: Request) -> Fetched:
         source: Simulator, seed and parameters.
         request: The window.
 
+    Returns:
+        The readings with their origin.
+
     Raises:
         SourceError: There is no window, or the simulator does not know a parameter.
     """

@@ -42,6 +42,9 @@ def read_sql(source: SqlSource, request: Request) -> Fetched:
         source: Table or query, and the variable with the URL.
         request: The window.
 
+    Returns:
+        The readings with their origin.
+
     Raises:
         SourceError: The database, the table or the query fails.
         MissingExtraError: The database's driver is not installed.

@@ -80,6 +80,9 @@ def by_slice(
         metric: The metric to draw.
         overall: The challenger's value on the whole holdout.
         champion: The champion's, if there is one.
+
+    Returns:
+        PNG file.
     """
     from matplotlib.figure import Figure
 

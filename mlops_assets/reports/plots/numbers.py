@@ -90,6 +90,9 @@ def forecast(
         target: Name of the target.
         rows: How many of the newest are drawn.
         entity: The entity of all rows, where the model has several.
+
+    Returns:
+        PNG file.
     """
     shown = min(rows, scored.truth.size)
     of = f" of {entity}" if entity else ""

@@ -39,6 +39,9 @@ def draw_plots(
         split: The rows of all parts.
         evaluation: What was measured.
         shap: SHAP values of the challenger, if it was explained.
+
+    Returns:
+        PNG file by name.
     """
     naive_baseline = baseline(spec, split, classes_of(spec, split, challenger, champion))
     scored = score_parts(spec, challenger, split, naive_baseline)["test"]

@@ -171,6 +171,9 @@ def metadata(
         needed: The columns.
         text: Those that are text.
         classes: Whether predictions are class labels.
+
+    Returns:
+        The response's document.
     """
     inputs = [
         {"name": name, "datatype": "BYTES" if name in text else "FP64", "shape": [-1]} for name in needed

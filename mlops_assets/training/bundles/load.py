@@ -90,6 +90,9 @@ def load_bundle(
         may_unpickle: Returns why an estimator may not be unpickled; by default none may (see `pickle_policy`).
         fit: `judged` loads the fit that the holdout judged; where only one is stored, that one.
 
+    Returns:
+        The bundle with its fitted algorithm.
+
     Raises:
         BundleError: If a file is missing or changed, a version does not fit, or the sample is predicted
             differently.
@@ -137,6 +140,9 @@ def read_profile(folder: Path, *, expected_manifest_sha256: str | None) -> dict[
 
     Returns:
         The profile as JSON values.
+
+    Raises:
+        BundleError: When it is missing or was changed.
     """
     manifest, _ = _manifest(folder, expected_manifest_sha256)
     return _content({PROFILE: _file(folder, PROFILE, manifest)}, PROFILE, folder)

@@ -61,6 +61,10 @@ def as_onnx(algorithm: Algorithm, sample: FeatureMatrix) -> bytes:
 
     Returns:
         Content of the file.
+
+    Raises:
+        TrainingError: When it cannot be converted, or predicts something else.
+        MissingExtraError: When the extra is not installed.
     """
     require_onnx([algorithm.name])
     fix = f"; leave {algorithm.name} (or this loss of it) out of 'algorithms', or set 'onnx: false'"

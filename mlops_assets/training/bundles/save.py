@@ -179,6 +179,9 @@ def write_atomically(folder: Path, files: Mapping[str, bytes]) -> None:
     Args:
         folder: Folder to create.
         files: Content by file name.
+
+    Raises:
+        BundleError: When it exists already with another manifest.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a save that was killed

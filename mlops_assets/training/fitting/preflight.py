@@ -46,6 +46,11 @@ def check(spec: ModelSpec) -> None:
 
     Args:
         spec: The model file.
+
+    Raises:
+        TrainingError: When an algorithm does not have a parameter or does not support the problem.
+        MissingExtraError: For a search without Optuna, and for ONNX files without the libraries that write
+            them.
     """
     for choice in spec.training.algorithms:
         if ALGORITHMS[choice.name].missing() is None:

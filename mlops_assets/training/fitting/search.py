@@ -86,6 +86,9 @@ def search(  # noqa: PLR0913
         study: Its name in the journal: name it after the data and the model file.
         on_trial: Called after each trial.
 
+    Returns:
+        One result per algorithm.
+
     Raises:
         MissingExtraError: If Optuna is not installed.
     """

@@ -275,6 +275,9 @@ class Algorithm(ABC):
 
         Args:
             prediction: Numbers (rows,) on the scale of the target, or probabilities (rows, classes).
+
+        Returns:
+            Shape (rows,).
         """
         if not self.classes:
             return invert_target(self.target_transform, prediction)
@@ -289,6 +292,9 @@ class Algorithm(ABC):
 
         Returns:
             Shape (rows, classes), in the order of `classes`.
+
+        Raises:
+            TypeError: When the problem is not a classification.
         """
         if not self.classes:
             raise TypeError(f"{self.name} was trained for {self.problem}, which has no probabilities")
@@ -316,6 +322,9 @@ class Algorithm(ABC):
             files: What `dump` returned, by name.
             keep: Keep the files in memory, so that `dump` returns the same bytes.
 
+        Returns:
+            The fitted algorithm.
+
         Raises:
             BundleError: If the files are not what `dump` writes.
         """
@@ -340,6 +349,9 @@ class Algorithm(ABC):
 
         Args:
             matrix: Rows with the columns of the training.
+
+        Returns:
+            Shape (rows,) or (rows, classes).
         """
         values = self._checked(matrix, "predicting")
         # Libraries differ on no rows: some refuse them, in words about arrays.

@@ -108,6 +108,9 @@ def objective(
         more: The library's objective for more classes.
         share: The library's name for the quantile of a quantile loss; the median where `params` do not set it.
 
+    Returns:
+        Name and parameters.
+
     Raises:
         TrainingError: If the algorithm does not have the loss.
     """
@@ -126,6 +129,9 @@ def custom_objective(algorithm: str, params: Mapping[str, Any], target: Floats) 
         algorithm: Its name, for messages.
         params: What the model file sets.
         target: The training targets.
+
+    Returns:
+        Objective with gradient, Hessian and loss.
 
     Raises:
         TrainingError: If a parameter has no effect with it, or the gamma of the focal loss is below 0.

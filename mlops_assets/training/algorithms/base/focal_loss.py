@@ -51,6 +51,9 @@ def focal_gamma(algorithm: str, params: Mapping[str, Any]) -> float:
 
     Returns:
         The value of `focus`, or the default.
+
+    Raises:
+        TrainingError: When it is below 0 or not finite.
     """
     value = params.get("focus")
     gamma = DEFAULT_GAMMA if value is None else float(value)

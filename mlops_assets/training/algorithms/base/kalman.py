@@ -63,6 +63,9 @@ def forecast(system: StateSpace, covariance: Floats, known: NDArray[np.bool_], h
         covariance: Covariance (k, k) of the state before the first point.
         known: Which points of the window are known, oldest first.
         horizon: Steps from the last point of the window to the forecast.
+
+    Returns:
+        Weights of the points and of the state, and the forecast's variance.
     """
     size, width = known.size, system.design.size
     design: Floats = system.design

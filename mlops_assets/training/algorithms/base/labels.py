@@ -41,6 +41,9 @@ def class_codes(labels: pl.Series, classes: tuple[str, ...], *, known_only: bool
         labels: Labels as text.
         classes: The known classes.
         known_only: Raise for an unknown label; otherwise its code is -1.
+
+    Returns:
+        Float64, shape (rows,).
     """
     codes = [float(code) for code in range(len(classes))]
     unknown = {} if known_only else {"default": -1.0}

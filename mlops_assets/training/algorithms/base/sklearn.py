@@ -119,6 +119,9 @@ def load_skops(body: bytes, trusted: tuple[str, ...]) -> Any:
 
     Returns:
         The object.
+
+    Raises:
+        BundleError: When it needs a type that is not trusted; nothing is created then.
     """
     skops = _skops()
     try:

@@ -34,6 +34,9 @@ def transform_target(transform: TargetTransform, target: Floats, what: str = "th
         target: Values in the target's units.
         what: How messages name the values.
 
+    Returns:
+        The values, the same shape.
+
     Raises:
         TrainingError: If a value has no logarithm.
     """

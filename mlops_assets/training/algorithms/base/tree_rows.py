@@ -93,6 +93,9 @@ def forest_rows(forest: Any, classes: int) -> RowFunction | None:
     Args:
         forest: A fitted RandomForestRegressor or RandomForestClassifier.
         classes: How many classes it has; 0 for numbers.
+
+    Returns:
+        Function from shape (rows, features) to raw predictions, or None.
     """
     outputs, columns = max(classes, 1), int(forest.n_features_in_)
     if outputs * sum(tree.tree_.node_count for tree in forest.estimators_) > MOST_NODES:

@@ -138,6 +138,9 @@ def reconstruct_series(
         every: Seconds between two points; rows that lie between the points that lead to the newest row are left out.
         ahead: Steps from a row's instant to its target.
 
+    Returns:
+        Values at each step, NaN where no row shows them.
+
     Raises:
         TrainingError: If the rows have no time, or no known target.
     """
