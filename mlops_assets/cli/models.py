@@ -135,14 +135,9 @@ def _missing_extras(file: Path, spec: ModelSpec) -> Iterator[Problem]:
         for index, choice in enumerate(spec.training.algorithms)
     ]
     choices += [(("training", "search", "spaces", name), name) for name in (search.spaces if search else ())]
-    if not any(ALGORITHM_CATALOGUE[name].extra for _, name in choices):
-        return
-    from mlops_assets.training import missing_libraries
-
-    absent = missing_libraries(name for _, name in choices)
     for path, name in choices:
-        if name in absent:
-            yield problem_at(file, path, f"{absent[name]}; until then this candidate is left out")
+        if missing := ALGORITHM_CATALOGUE[name].missing():
+            yield problem_at(file, path, f"{missing}; until then this candidate is left out")
 
 
 @click.command()

@@ -7,11 +7,9 @@ import re
 from pathlib import Path
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
 from mlops_assets.cli.context import actor, now, settings
 from mlops_assets.errors import MlopsError
-from mlops_assets.model_file.values import Name
 
 
 @click.command()
@@ -44,8 +42,11 @@ def new(
 
     It is commented, valid, and runs as it is with `mlops run NAME`. An existing file is never overwritten.
     """
+    from pydantic import TypeAdapter, ValidationError
+
     from mlops_assets.drafting import draft
     from mlops_assets.drafting.profile import profile_table, read_undescribed
+    from mlops_assets.model_file.values import Name
     from mlops_assets.readings.request import Request
 
     try:

@@ -6,9 +6,10 @@ models belongs to `evaluation`; whether a number is good enough is decided in `p
 Each metric is one `Metric` object in `METRICS`; nothing else lists them. The model file accepts every name in it.
 """
 
+from mlops_assets.lazy_numpy import Floats
 from mlops_assets.metrics.catalogue import METRICS
 from mlops_assets.metrics.influence import Influence
 from mlops_assets.metrics.metric import Direction, Metric
-from mlops_assets.metrics.scored import Bounds, Floats, Scored
+from mlops_assets.metrics.scored import Bounds, Scored
 
 __all__ = ["METRICS", "Bounds", "Direction", "Floats", "Influence", "Metric", "Scored"]

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
+from mlops_assets.lazy_numpy import Booleans, Floats, np
 from mlops_assets.metrics.influence import mean_of
 from mlops_assets.metrics.metric import CLASSES, NAN, Metric
-from mlops_assets.metrics.scored import Floats, Scored
+from mlops_assets.metrics.scored import Scored
 
-Positive: TypeAlias = NDArray[np.bool_]
+Positive: TypeAlias = Booleans
 
 
 def roc_auc(scored: Scored) -> float:

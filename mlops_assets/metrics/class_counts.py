@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-import numpy as np
-
+from mlops_assets.lazy_numpy import Booleans, Floats, np
 from mlops_assets.metrics.influence import Influence
-from mlops_assets.metrics.scored import Floats, Scored
+from mlops_assets.metrics.scored import Scored
 
 Formula: TypeAlias = Callable[[Floats, Floats, Floats], Floats]
 """Per class, from true positives, false positives and false negatives."""
@@ -183,7 +182,7 @@ def _contributions(scored: Scored) -> Floats:
     return contributions
 
 
-def _mean_where(per_class: Floats, present: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
+def _mean_where(per_class: Floats, present: Booleans) -> Floats:
     mean: Floats = np.where(present, per_class, 0.0).sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)
     return mean
 

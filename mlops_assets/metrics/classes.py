@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import numpy as np
-
+from mlops_assets.lazy_numpy import Floats, np
 from mlops_assets.metrics.class_counts import (
     count_classes,
     f1_scores,
@@ -20,7 +19,7 @@ from mlops_assets.metrics.class_counts import (
 )
 from mlops_assets.metrics.influence import mean_of
 from mlops_assets.metrics.metric import CLASSES, NAN, Metric
-from mlops_assets.metrics.scored import Floats, Scored
+from mlops_assets.metrics.scored import Scored
 
 
 def accuracy(scored: Scored) -> float:

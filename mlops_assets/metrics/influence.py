@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from mlops_assets.metrics.scored import Floats, Scored
+from mlops_assets.lazy_numpy import Floats, np
+from mlops_assets.metrics.scored import Scored
 
 
 @dataclass(frozen=True, slots=True)

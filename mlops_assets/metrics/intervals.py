@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
+from mlops_assets.lazy_numpy import Floats, np
 from mlops_assets.metrics.influence import mean_of
 from mlops_assets.metrics.metric import NUMBERS, Metric
-from mlops_assets.metrics.scored import Bounds, Floats, Scored
+from mlops_assets.metrics.scored import Bounds, Scored
 
 
 def coverage(scored: Scored) -> float:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-import numpy as np
-
+from mlops_assets.lazy_numpy import np
 from mlops_assets.metrics.influence import Influence
 from mlops_assets.metrics.scored import Scored
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
+from mlops_assets.lazy_numpy import Floats, np
 from mlops_assets.metrics.influence import Influence, mean_of, quotient, ratio_of, with_ones
 from mlops_assets.metrics.metric import NAN, NUMBERS, Metric
-from mlops_assets.metrics.scored import Floats, Scored
+from mlops_assets.metrics.scored import Scored
 
 
 def absolute_errors(scored: Scored) -> Floats:

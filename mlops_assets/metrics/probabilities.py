@@ -5,15 +5,15 @@ scikit-learn has both, but neither accepts a label that the model does not know;
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
-import numpy as np
-
+from mlops_assets.lazy_numpy import Floats, np
 from mlops_assets.metrics.influence import mean_of
 from mlops_assets.metrics.metric import CLASSES, Metric
-from mlops_assets.metrics.scored import Floats, Scored
+from mlops_assets.metrics.scored import Scored
 
-EPSILON: Final = float(np.finfo(np.float64).eps)
+EPSILON: Final = sys.float_info.epsilon
 """Probabilities are clipped this far from 0 and 1 before the logarithm, as in scikit-learn."""
 
 

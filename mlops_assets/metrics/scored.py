@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-Floats: TypeAlias = NDArray[np.float64]
+from mlops_assets.lazy_numpy import Floats, Indices, np
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class Scored:
     classes: tuple[str, ...] = ()
     bounds: Bounds | None = None
 
-    def subset(self, rows: NDArray[Any]) -> Scored:
+    def subset(self, rows: Indices) -> Scored:
         """Return the same arrays for some rows.
 
         Args:

@@ -44,9 +44,10 @@ NEEDS_TIMESTAMP: Final = "the model file must name a timestamp"
 def _country(value: str) -> str:
     import holidays
 
-    known = holidays.list_supported_countries()
     country, _, region = value.partition("-")
-    if country not in known or (region and region not in known[country]):
+    # not `list_supported_countries`, which imports the calendars of all countries
+    calendar = getattr(holidays, country, None)
+    if calendar is None or (region and region not in calendar.subdivisions):
         raise ValueError(
             f"no calendar for {value!r}; write a country such as DE, or country and region such as DE-BY"
         )

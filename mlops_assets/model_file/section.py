@@ -15,7 +15,13 @@ class Section(BaseModel):
     """One mapping of a model file."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        # a section is built as part of the whole model file, and only when a file is read
+        defer_build=True,
     )
 
 

@@ -42,7 +42,12 @@ LOADED = "import importlib, json, sys; importlib.import_module(sys.argv[1]); pri
     [
         ("mlops_assets.definitions", ()),
         ("mlops_assets.lifecycle.platform", ("dagster",)),
-        ("mlops_assets.cli", ("dagster", "sqlalchemy", "psycopg2")),
+        ("mlops_assets.cli", ("dagster", "numpy", "polars", "pydantic", "sqlalchemy", "psycopg2", "yaml")),
+        (
+            "mlops_assets.cli.models",
+            ("dagster", "numpy", "polars", "pydantic", "sqlalchemy", "psycopg2", "yaml"),
+        ),
+        ("mlops_assets.model_file", ("dagster", "holidays", "numpy", "polars", "sqlalchemy", "psycopg2")),
         ("mlops_assets.training.fitting.worker_main", ("dagster", "sqlalchemy")),
     ],
 )

@@ -43,6 +43,7 @@ class LightGbmParameters(BoostingParameters):
     """LightGBM."""
 
     name: ClassVar[str] = "lightgbm"
+    modules: ClassVar[tuple[str, ...]] = ("lightgbm",)
     number_losses: ClassVar[tuple[str, ...]] = (*ROBUST, "quantile", "poisson")
     losses_without_onnx: ClassVar[tuple[str, ...]] = ("focal", "log_cosh")
 
@@ -77,6 +78,7 @@ class XgBoostParameters(BoostingParameters):
     """XGBoost."""
 
     name: ClassVar[str] = "xgboost"
+    modules: ClassVar[tuple[str, ...]] = ("xgboost",)
     extra: ClassVar[str | None] = "boosting"
     number_losses: ClassVar[tuple[str, ...]] = (*ROBUST, "quantile", "poisson")
     losses_without_onnx: ClassVar[tuple[str, ...]] = ("focal",)
@@ -103,6 +105,7 @@ class CatBoostParameters(BoostingParameters):
     """CatBoost."""
 
     name: ClassVar[str] = "catboost"
+    modules: ClassVar[tuple[str, ...]] = ("catboost",)
     extra: ClassVar[str | None] = "boosting"
     number_losses: ClassVar[tuple[str, ...]] = (*ROBUST, "poisson")
     losses_without_onnx: ClassVar[tuple[str, ...]] = ("poisson",)

@@ -71,6 +71,7 @@ class ExponentialSmoothingParameters(SeriesParameters):
     """Holt and Winters."""
 
     name: ClassVar[str] = "exponential_smoothing"
+    modules: ClassVar[tuple[str, ...]] = ("statsmodels",)
     extra: ClassVar[str | None] = "forecast"
 
     damped: bool | None = None
@@ -84,6 +85,7 @@ class ArimaParameters(SeriesParameters):
     """ARIMA."""
 
     name: ClassVar[str] = "arima"
+    modules: ClassVar[tuple[str, ...]] = ("statsmodels",)
     extra: ClassVar[str | None] = "forecast"
 
     max_iter: PositiveInt | None = None
@@ -105,6 +107,7 @@ class ProphetParameters(SeriesParameters):
     """Prophet."""
 
     name: ClassVar[str] = "prophet"
+    modules: ClassVar[tuple[str, ...]] = ("prophet",)
     extra: ClassVar[str | None] = "prophet"
 
     changepoint_prior_scale: Positive | None = None

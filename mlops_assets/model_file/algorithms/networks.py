@@ -22,6 +22,7 @@ class NetworkParameters(AlgorithmParameters):
 
     problems: ClassVar[tuple[Problem, ...]] = TABULAR
     extra: ClassVar[str | None] = "deep"
+    modules: ClassVar[tuple[str, ...]] = ("torch",)
 
     batch: PositiveInt | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None

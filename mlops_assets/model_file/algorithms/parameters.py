@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 
+from mlops_assets.errors import MissingExtraError
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.suggestion import did_you_mean
 
@@ -35,6 +37,8 @@ class AlgorithmParameters(Section):
     problems: ClassVar[tuple[Problem, ...]]
     extra: ClassVar[str | None] = None
     """The extra of this package that brings its library."""
+    modules: ClassVar[tuple[str, ...]] = ()
+    """The modules of its library, which are imported when it fits or loads."""
     needs_history: ClassVar[bool] = False
     """Whether it forecasts from `features.history` alone, or by it."""
     many_series: ClassVar[bool] = True
@@ -47,6 +51,17 @@ class AlgorithmParameters(Section):
     """Whether it can be written as an ONNX file."""
     losses_without_onnx: ClassVar[tuple[str, ...]] = ()
     """Losses whose converters fail, or write a file that predicts something else."""
+
+    @classmethod
+    def missing(cls) -> MissingExtraError | None:
+        """Look for the library without importing it.
+
+        Returns:
+            The error that names the extra when the library is not installed, or None when it is.
+        """
+        if all(find_spec(module) for module in cls.modules):
+            return None
+        return MissingExtraError(f"the algorithm {cls.name!r}", cls.extra or "training")
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class PythonParameters(AlgorithmParameters):
     """Any class with fit and predict."""
 
     name: ClassVar[str] = "python"
+    modules: ClassVar[tuple[str, ...]] = ("sklearn", "skops.io", "threadpoolctl")
     problems: ClassVar[tuple[Problem, ...]] = TABULAR
 
     estimator: Annotated[str, Field(examples=[EXAMPLE]), AfterValidator(_estimator)]

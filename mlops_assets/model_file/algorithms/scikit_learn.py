@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from mlops_assets.model_file.algorithms.parameters import (
     Problem,
 )
 
+SCIKIT_LEARN: Final = ("sklearn", "skops.io", "threadpoolctl")
 BelowOne = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -25,6 +26,7 @@ class LinearParameters(AlgorithmParameters):
     """Least squares."""
 
     name: ClassVar[str] = "linear"
+    modules: ClassVar[tuple[str, ...]] = SCIKIT_LEARN
     problems: ClassVar[tuple[Problem, ...]] = NUMBERS
     onnx: ClassVar[bool] = True
 
@@ -36,6 +38,7 @@ class RidgeParameters(AlgorithmParameters):
     """Least squares with shrunken weights."""
 
     name: ClassVar[str] = "ridge"
+    modules: ClassVar[tuple[str, ...]] = SCIKIT_LEARN
     problems: ClassVar[tuple[Problem, ...]] = NUMBERS
     onnx: ClassVar[bool] = True
 
@@ -52,6 +55,7 @@ class LogisticParameters(AlgorithmParameters):
     """Logistic regression."""
 
     name: ClassVar[str] = "logistic"
+    modules: ClassVar[tuple[str, ...]] = SCIKIT_LEARN
     problems: ClassVar[tuple[Problem, ...]] = ("classification",)
     onnx: ClassVar[bool] = True
 
@@ -70,6 +74,7 @@ class RandomForestParameters(AlgorithmParameters):
     """A forest of independent trees."""
 
     name: ClassVar[str] = "random_forest"
+    modules: ClassVar[tuple[str, ...]] = SCIKIT_LEARN
     problems: ClassVar[tuple[Problem, ...]] = TABULAR
     onnx: ClassVar[bool] = True
 
@@ -95,6 +100,7 @@ class SvmParameters(AlgorithmParameters):
     """Support vectors."""
 
     name: ClassVar[str] = "svm"
+    modules: ClassVar[tuple[str, ...]] = SCIKIT_LEARN
     problems: ClassVar[tuple[Problem, ...]] = TABULAR
     onnx: ClassVar[bool] = True
 
@@ -116,6 +122,7 @@ class HistGradientBoostingParameters(AlgorithmParameters):
     """scikit-learn's boosting over histograms."""
 
     name: ClassVar[str] = "hist_gradient_boosting"
+    modules: ClassVar[tuple[str, ...]] = SCIKIT_LEARN
     problems: ClassVar[tuple[Problem, ...]] = TABULAR
     number_losses: ClassVar[tuple[str, ...]] = ("squared", "absolute", "quantile", "poisson", "gamma")
     class_losses: ClassVar[tuple[str, ...]] = ("cross_entropy",)

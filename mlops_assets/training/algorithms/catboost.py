@@ -34,7 +34,6 @@ class CatBoost(BoostingAlgorithm):
     """
 
     parameters = CatBoostParameters
-    modules: ClassVar[tuple[str, ...]] = ("catboost",)
     packages: ClassVar[tuple[str, ...]] = ("catboost",)
     blocked_imports: ClassVar[tuple[str, ...]] = ("matplotlib", "plotly", "graphviz", "IPython", "ipywidgets")
     model_file: ClassVar[str] = "model.cbm"

@@ -35,7 +35,6 @@ class LightGbm(BoostingAlgorithm):
     """Gradient boosting by LightGBM's own interface, deterministic, stopped early on the validation part."""
 
     parameters = LightGbmParameters
-    modules: ClassVar[tuple[str, ...]] = ("lightgbm",)
     packages: ClassVar[tuple[str, ...]] = ("lightgbm",)
     supports_threads: ClassVar[bool] = True
     blocked_imports: ClassVar[tuple[str, ...]] = (

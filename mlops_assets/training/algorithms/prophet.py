@@ -26,7 +26,6 @@ class Prophet(Algorithm):
     """
 
     parameters = ProphetParameters
-    modules: ClassVar[tuple[str, ...]] = ("prophet",)
     packages: ClassVar[tuple[str, ...]] = ("prophet",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True

@@ -60,7 +60,6 @@ class Recursive(Algorithm):
     """One step, again and again. What it learned is the inner algorithm's; means stand in for what is not known."""
 
     parameters = RecursiveParameters
-    modules: ClassVar[tuple[str, ...]] = ("numpy",)
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True

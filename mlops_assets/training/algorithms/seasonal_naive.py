@@ -23,7 +23,6 @@ class SeasonalNaive(Algorithm):
     """
 
     parameters = SeasonalNaiveParameters
-    modules: ClassVar[tuple[str, ...]] = ("numpy",)
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True

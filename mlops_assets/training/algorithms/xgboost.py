@@ -32,7 +32,6 @@ class XgBoost(BoostingAlgorithm):
     """Gradient boosting by xgboost.train with histograms, stopped early on the validation part."""
 
     parameters = XgBoostParameters
-    modules: ClassVar[tuple[str, ...]] = ("xgboost",)
     packages: ClassVar[tuple[str, ...]] = ("xgboost",)
     blocked_imports: ClassVar[tuple[str, ...]] = ("pandas", "sklearn", "matplotlib", "graphviz", "dask")
     model_file: ClassVar[str] = "model.ubj"

@@ -192,9 +192,9 @@ def _write_table() -> object:
 
 
 def test_a_missing_extra_is_a_warning_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlops_assets.training import ALGORITHMS
+    from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE
 
-    monkeypatch.setattr(ALGORITHMS["catboost"], "modules", ("nobody_has_this",))
+    monkeypatch.setattr(ALGORITHM_CATALOGUE["catboost"], "modules", ("nobody_has_this",))
     file = tmp_path / "pump.yaml"
     file.write_text(WHOLE.replace("ridge: {alpha: 1.0}", "ridge: {alpha: 1.0}\n    - catboost: {}"))
     monkeypatch.setenv("MLOPS_MODELS", str(tmp_path))

@@ -74,7 +74,7 @@ class Nearest:
 
 
 def installed(name: str) -> bool:
-    return all(find_spec(module) is not None for module in training.ALGORITHMS[name].modules)
+    return all(find_spec(module) is not None for module in training.ALGORITHMS[name].parameters.modules)
 
 
 CASES: Final = [

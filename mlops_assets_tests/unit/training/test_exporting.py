@@ -26,7 +26,7 @@ pytest.importorskip("skl2onnx", reason="extra onnx")
 
 
 def case(name: str, problem: Problem) -> Any:
-    needed = (*training.ALGORITHMS[name].modules, *(("onnxmltools",) if name in BOOSTED else ()))
+    needed = (*training.ALGORITHMS[name].parameters.modules, *(("onnxmltools",) if name in BOOSTED else ()))
     absent = [module for module in needed if find_spec(module) is None]
     marks = pytest.mark.skip(reason=f"{absent[0]} is not installed") if absent else ()
     return pytest.param(name, problem, id=f"{name}-{problem}", marks=marks)

@@ -28,7 +28,7 @@ BOOSTED: Final = ("lightgbm", "xgboost", "catboost")
 
 
 def installed(name: str) -> Any:
-    missing = not all(find_spec(module) for module in training.ALGORITHMS[name].modules)
+    missing = not all(find_spec(module) for module in training.ALGORITHMS[name].parameters.modules)
     return pytest.mark.skip(reason=f"extra {ALGORITHM_CATALOGUE[name].extra}") if missing else ()
 
 

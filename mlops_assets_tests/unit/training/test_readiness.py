@@ -36,8 +36,8 @@ def nothing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     def finding(name: str) -> Any:
         return None if name in absent else find_spec(name)
 
-    for home in ("algorithms.base.algorithm", "fitting.preflight"):
-        monkeypatch.setattr(f"mlops_assets.training.{home}.find_spec", finding)
+    for home in ("model_file.algorithms.parameters", "training.fitting.preflight"):
+        monkeypatch.setattr(f"mlops_assets.{home}.find_spec", finding)
 
 
 @pytest.mark.usefixtures("nothing_extra")

@@ -12,7 +12,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -70,7 +69,7 @@ class Algorithm(ABC):
     """One way of learning. `ALGORITHMS[name](problem, params).fit(...)`, or `load(files)` of what `dump` gave.
 
     explain says which SHAP method fits: `tree` (give `native` to a tree explainer), `linear` (closed form from
-    `coefficients`), `other` (any function from matrix to numbers). modules are what it imports, packages the
+    `coefficients`), `other` (any function from matrix to numbers). packages are the
     distributions whose version a stored model depends on. scales says that more threads help and change nothing
     in the answer. reads_past says that it wants the grid of `features.history` and unscaled columns, which others are
     spared. lean are modules that the library imports but fitting does without.
@@ -78,7 +77,6 @@ class Algorithm(ABC):
 
     parameters: ClassVar[type[AlgorithmParameters]]
     name: ClassVar[str]
-    modules: ClassVar[tuple[str, ...]]
     packages: ClassVar[tuple[str, ...]]
     explain: ClassVar[Literal["tree", "linear", "other"]]
     handles_missing: ClassVar[bool] = False
@@ -116,14 +114,12 @@ class Algorithm(ABC):
     @classmethod
     def missing(cls) -> MissingExtraError | None:
         """Return the error that names the extra when the library is not installed, or None when it is."""
-        if all(find_spec(module) for module in cls.modules):
-            return None
-        return MissingExtraError(f"the algorithm {cls.name!r}", cls.parameters.extra or "training")
+        return cls.parameters.missing()
 
     @classmethod
     def import_library(cls) -> None:
         """Import what `fit` needs."""
-        for module in cls.modules:
+        for module in cls.parameters.modules:
             import_module(module)
 
     # --- what a subclass provides ---------------------------------------------------------------

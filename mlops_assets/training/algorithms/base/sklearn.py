@@ -34,7 +34,6 @@ _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
 class ScikitAlgorithm(Algorithm):
     """An algorithm whose model is one estimator. trusted: types skops may build beyond its own safe list."""
 
-    modules: ClassVar[tuple[str, ...]] = ("sklearn", "skops.io", "threadpoolctl")
     packages: ClassVar[tuple[str, ...]] = ("scikit-learn",)
     blocked_imports: ClassVar[tuple[str, ...]] = ("pandas",)
     trusted: tuple[str, ...] = ()

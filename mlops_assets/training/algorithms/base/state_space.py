@@ -79,7 +79,6 @@ class _Fitted:
 class StateSpaceAlgorithm(Algorithm):
     """A linear state space model of one series."""
 
-    modules: ClassVar[tuple[str, ...]] = ("statsmodels",)
     packages: ClassVar[tuple[str, ...]] = ("statsmodels",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True

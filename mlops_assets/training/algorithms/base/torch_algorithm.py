@@ -56,7 +56,6 @@ class DeepAlgorithm(Algorithm):
     when it is given none.
     """
 
-    modules: ClassVar[tuple[str, ...]] = ("torch",)
     packages: ClassVar[tuple[str, ...]] = ("torch",)
     explain: ClassVar[Literal["tree", "linear", "other"]] = "other"
     handles_missing: ClassVar[bool] = True
