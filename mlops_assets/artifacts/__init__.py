@@ -30,15 +30,18 @@ from mlops_assets.artifacts.evidence import (
 )
 from mlops_assets.artifacts.labels import class_labels, label_order
 from mlops_assets.artifacts.models import Candidate, Interval, Predictor, RefitCheck, TrainedModel
+from mlops_assets.artifacts.signals import CAUSES, Cause, Signal
 from mlops_assets.artifacts.stored import digest, from_json, to_json
 from mlops_assets.artifacts.terms import PARTS, QUIET_LOAD, Metrics, Outcome, Part, Verdict
 from mlops_assets.metrics import Bounds
 
 __all__ = [
+    "CAUSES",
     "PARTS",
     "QUIET_LOAD",
     "Bounds",
     "Candidate",
+    "Cause",
     "ChampionRef",
     "ClassRow",
     "ColumnProfile",
@@ -64,6 +67,7 @@ __all__ = [
     "Rival",
     "RuleResult",
     "SequentialTest",
+    "Signal",
     "Split",
     "TableVersion",
     "TrainedModel",

@@ -17,6 +17,7 @@ MODULES = (
     "run",
     "champions",
     "alerts",
+    "retraining",
     "reports",
     "approvals",
     "recovery",

@@ -5,12 +5,15 @@ timeline. Schedules are tied to the model file's time zone, so that 02:00 stays 
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from mlops_assets import stages
+from mlops_assets.artifacts import Signal
 from mlops_assets.defs.resources import AS_OF_TAG, MODEL_TAG, REQUEST_TAG
+from mlops_assets.lifecycle import governing
 from mlops_assets.model_file import ModelSpec
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ RetrainJobs = Sequence["UnresolvedAssetJobDefinition"]
 LIFECYCLE_JOB = "lifecycle"
 DATA_QUALITY_JOB = "data_quality"
 DRIFT_JOB = "drift"
+WILL_RETRY_TAG = "dagster/will_retry"
 PREDICTIONS_JOB = "predictions"
 
 JOBS = {
@@ -110,7 +114,7 @@ def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
     }
     for job, (name, cron) in lines.items():
         if cron is not None:
-            yield _schedule(spec, job, name, cron)
+            yield _retrain_schedule(spec, cron) if job == LIFECYCLE_JOB else _schedule(spec, job, name, cron)
 
 
 def request(spec: ModelSpec, job: str, as_of: str, key: str | None = None) -> dg.RunRequest:
@@ -133,6 +137,22 @@ def request(spec: ModelSpec, job: str, as_of: str, key: str | None = None) -> dg
     )
 
 
+def revalidation(spec: ModelSpec, as_of: str, key: str) -> dg.RunRequest:
+    """Request a validation of a model's readings, once for each signal.
+
+    Args:
+        spec: The model.
+        as_of: The instant at which the run reads the world.
+        key: Key of the signal.
+    """
+    return request(spec, DATA_QUALITY_JOB, as_of)._replace(run_key=f"{spec.name}/revalidate/{key}")
+
+
+def will_retry(run: dg.DagsterRun) -> bool:
+    """Return whether Dagster launches a failed run again."""
+    return run.tags.get(WILL_RETRY_TAG) == "true"
+
+
 def _schedule(spec: ModelSpec, job: str, name: str, cron: str) -> dg.ScheduleDefinition:
     def requested(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return request(spec, job, context.scheduled_execution_time.isoformat())
@@ -145,6 +165,33 @@ def _schedule(spec: ModelSpec, job: str, name: str, cron: str) -> dg.ScheduleDef
         execution_fn=requested,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"{DESCRIPTIONS[job]} For {spec.name}.",
+    )
+
+
+def _retrain_schedule(spec: ModelSpec, cron: str) -> dg.ScheduleDefinition:
+    """Return the schedule that asks the retrain governor, which may grant it, or delay it with a reason."""
+
+    def ask(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        at = context.scheduled_execution_time
+        signal = Signal(
+            spec.name, "schedule", at, active=True, reason=f"schedule: {cron} at {at:%Y-%m-%d %H:%M}"
+        )
+        ruling = governing.request_retrain(
+            spec, context.resources.platform.open(), signal, max(at, datetime.now(UTC))
+        )
+        if ruling.request is None:
+            return dg.SkipReason(f"{ruling.verdict}: {ruling.reason}")
+        return request(spec, LIFECYCLE_JOB, at.isoformat(), ruling.request.key)
+
+    return dg.ScheduleDefinition(
+        name=f"{spec.name}_retrain",
+        job_name=name_of(spec.name, LIFECYCLE_JOB),
+        cron_schedule=cron,
+        execution_timezone=spec.schedules.timezone,
+        execution_fn=ask,
+        required_resource_keys={"platform"},
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"{DESCRIPTIONS[LIFECYCLE_JOB]} For {spec.name}.",
     )
 
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from mlops_assets.defs.automation import LIFECYCLE_JOB, RetrainJobs, model_of, request
+from mlops_assets.defs.automation import LIFECYCLE_JOB, RetrainJobs, model_of, request, will_retry
 from mlops_assets.defs.failures import failure_reasons
 from mlops_assets.defs.processes import PROCESS_TAG, is_gone
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
-from mlops_assets.lifecycle import alerts
+from mlops_assets.lifecycle import alerts, governing
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.recovery import bundles
-from mlops_assets.lifecycle.stages import monitor, train_distributed
+from mlops_assets.lifecycle.stages import train_distributed
 from mlops_assets.model_file import ModelSpec
 
 LONGEST_RUN = timedelta(days=2)
@@ -146,20 +146,27 @@ def close_requests(
         Run requests for those that never got a run, under the same key.
     """
     again = []
-    for spec in specs:
-        for pending in platform.ledger.open_requests(spec.name):
-            mine = dg.RunsFilter(tags={REQUEST_TAG: pending.key, MODEL_TAG: spec.name})
-            runs = instance.get_runs(mine, limit=1)
-            if not runs:
-                if now - pending.requested_at > LAUNCH_WITHIN:
-                    again.append(request(spec, LIFECYCLE_JOB, now.isoformat(), pending.key))
-            elif runs[0].is_finished:
-                monitor.finish_request(
-                    platform,
-                    spec.name,
-                    pending.key,
-                    succeeded=runs[0].is_success,
-                    now=now,
-                    run_id=runs[0].run_id,
-                )
+    by_name = {spec.name: spec for spec in specs}
+    for pending in platform.ledger.open_requests():
+        spec = by_name.get(pending.model)
+        if spec is None:
+            continue
+        mine = dg.RunsFilter(tags={REQUEST_TAG: pending.key, MODEL_TAG: spec.name})
+        runs = [
+            run
+            for run in instance.get_runs(mine)
+            if pending.run_id is None or pending.run_id == (run.root_run_id or run.run_id)
+        ]
+        if not runs:
+            if now - pending.requested_at > LAUNCH_WITHIN:
+                again.append(request(spec, LIFECYCLE_JOB, now.isoformat(), pending.key))
+        elif runs[0].is_finished and not will_retry(runs[0]):
+            governing.finish_request(
+                platform,
+                spec.name,
+                pending.key,
+                succeeded=runs[0].is_success,
+                now=now,
+                run_id=runs[0].root_run_id or runs[0].run_id,
+            )
     return again

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from mlops_assets.defs.automation import LIFECYCLE_JOB, jobs, schedules
+from mlops_assets.defs.automation import DATA_QUALITY_JOB, LIFECYCLE_JOB, jobs, schedules
 from mlops_assets.defs.executors import IN_PROCESS, executor_named
 from mlops_assets.defs.model_assets import RETRIES, model_assets
 from mlops_assets.defs.monitoring_assets import data_quality_report, drift_report, retrain_request
@@ -74,7 +74,11 @@ def build_definitions(
         ],
         jobs=[*(job for of_model in by_model for job in of_model.values()), reproduce_job],
         schedules=[*(schedule for spec in specs for schedule in schedules(spec)), monthly],
-        sensors=sensors(specs, [of_model[LIFECYCLE_JOB] for of_model in by_model]),
+        sensors=sensors(
+            specs,
+            [of_model[LIFECYCLE_JOB] for of_model in by_model],
+            [of_model[DATA_QUALITY_JOB] for of_model in by_model],
+        ),
         resources={"platform": PlatformResource()},
         executor=executor_named(executor),
         loggers=loggers,

@@ -100,7 +100,7 @@ def retrain_request(spec: ModelSpec) -> dg.AssetSpec:
     return dg.AssetSpec(
         dg.AssetKey([spec.name, stages.RETRAIN_REQUEST]),
         group_name=spec.name,
-        description="The latest reasoned request to retrain, made by the drift or staleness sensor.",
+        description="The latest reasoned request to retrain, granted by the retrain governor.",
         owners=list(spec.owners),
         kinds={"postgres"},
     )

@@ -111,6 +111,7 @@ def run_of(context: dg.AssetExecutionContext | dg.OpExecutionContext, parent: st
         The run.
     """
     tags = context.run.tags
+    _claim_request(context)
     here = this_process(context.run.run_id)
     # with an executor that spawns, a step's process ends long before its run does
     if context.job_def.executor_def.name == "in_process" and tags.get(PROCESS_TAG) != here:
@@ -146,3 +147,16 @@ def _instant(text: str | None) -> datetime:
             allow_retries=False,
         )
     return instant
+
+
+def _claim_request(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> None:
+    """Let one run work on a retrain request: a request launched twice trains once."""
+    tags, run_id = context.run.tags, context.run.root_run_id or context.run.run_id
+    if REQUEST_TAG not in tags or MODEL_TAG not in tags:
+        return
+    platform: Platform = context.resources.platform.open()
+    if not platform.ledger.claim_request(tags[MODEL_TAG], tags[REQUEST_TAG], run_id):
+        raise dg.Failure(
+            f"the retrain request {tags[REQUEST_TAG]} belongs to another run; nothing was done twice",
+            allow_retries=False,
+        )

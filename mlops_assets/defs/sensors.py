@@ -1,56 +1,50 @@
-"""What wakes the graph: drift and staleness ask for a retrain, a failed run raises one alert, MLflow runs are closed.
+"""What wakes the graph: the retrain governor, alerts of failed runs, the ends of MLflow runs.
 
 Every retrain request passes the governor and is recorded under a unique key in the ledger before anything is launched:
 a lost cursor, a second daemon or a repeated tick finds the key taken and asks for nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from mlops_assets import stages
 from mlops_assets.defs.approvals import approval_file_sensor
-from mlops_assets.defs.automation import LIFECYCLE_JOB, RetrainJobs, model_of, request
+from mlops_assets.defs.automation import (
+    LIFECYCLE_JOB,
+    RetrainJobs,
+    model_of,
+    request,
+    revalidation,
+    will_retry,
+)
 from mlops_assets.defs.failures import failure_reasons
 from mlops_assets.defs.housekeeping import housekeeping
 from mlops_assets.defs.recovery import mlflow_mirror_sensor, rollback_check_sensor
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
 from mlops_assets.defs.sensor_runs import for_each_model, sensor_run
-from mlops_assets.lifecycle import alerts
+from mlops_assets.lifecycle import alerts, governing
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.lifecycle.stages import monitor
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.retraining import RetrainRequest, Trigger
-
-FindTriggers = Callable[[ModelSpec, Platform, datetime], list[Trigger]]
+from mlops_assets.retraining import RetrainRequest, signal_key
 
 
-def sensors(specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs) -> list[dg.SensorDefinition]:
-    """Return every sensor: retrain triggers, alerts, ends of runs, housekeeping, approvals and recovery checks.
+def sensors(
+    specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs, revalidation_jobs: RetrainJobs
+) -> list[dg.SensorDefinition]:
+    """Return every sensor: the retrain governor, alerts, ends of runs, housekeeping, approvals and recovery checks.
 
     Args:
         specs: The models.
         retrain_jobs: The job of each model that a retrain request runs.
+        revalidation_jobs: The job of each model that validates its readings again.
 
     Returns:
         The sensors of all models.
     """
     return [
-        _retrain_sensor(
-            "drift_sensor",
-            "Asks for a retrain when the drift report shows significant movement.",
-            specs,
-            retrain_jobs,
-            monitor.drift_triggers,
-        ),
-        _retrain_sensor(
-            "staleness_sensor",
-            "Asks for a retrain when a champion has not been compared with a challenger for too long.",
-            specs,
-            retrain_jobs,
-            monitor.staleness_triggers,
-        ),
+        _retrain_governor(specs, [*retrain_jobs, *revalidation_jobs]),
         _failed_run_alert(specs),
         *(_mlflow_run_sensor(status, mlflow_status) for status, mlflow_status in MLFLOW_STATUSES.items()),
         housekeeping(specs, retrain_jobs),
@@ -60,38 +54,38 @@ def sensors(specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs) -> list[dg.Se
     ]
 
 
-def _retrain_sensor(
-    name: str, description: str, specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs, find: FindTriggers
-) -> dg.SensorDefinition:
+def _retrain_governor(specs: Sequence[ModelSpec], jobs: RetrainJobs) -> dg.SensorDefinition:
+    """Return the sensor that decides about every model, and launches what the governor grants."""
+
     @dg.sensor(
-        name=name,
-        description=description,
-        jobs=retrain_jobs,
+        name="retrain_governor",
+        description="Decides for every model whether its signals lead to a retrain now; `mlops why MODEL` shows why.",
+        jobs=jobs,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
-    def ask(
+    def decide(
         context: dg.SensorEvaluationContext, platform: PlatformResource
     ) -> dg.SensorResult | dg.SkipReason:
-        now = datetime.now(UTC)
-        requests: list[tuple[ModelSpec, RetrainRequest]] = []
+        now, opened = datetime.now(UTC), platform.open()
+        by_model = {one.spec.name: one for one in governing.situations(opened, specs, now)}
+        requests: list[dg.RunRequest] = []
+        markers: list[dg.AssetMaterialization] = []
 
         def turn(spec: ModelSpec, platform: Platform, _: Run) -> None:
-            retrain = monitor.ask_for_retrain(spec, platform, find(spec, platform, now), now)
-            if retrain:
-                requests.append((spec, retrain))
+            ruling = governing.decide(by_model[spec.name], platform, now)
+            if ruling.request is not None:
+                requests.append(request(spec, LIFECYCLE_JOB, now.isoformat(), ruling.request.key))
+                markers.append(_marker(spec, ruling.request))
+            elif ruling.revalidations:
+                requests.append(revalidation(spec, now.isoformat(), signal_key(ruling.revalidations[0])))
 
-        problems = for_each_model(specs, platform.open(), sensor_run(context.log.info), turn)
+        problems = for_each_model(specs, opened, sensor_run(context.log.info), turn)
         if not requests:
-            return dg.SkipReason("; ".join(problems) or "nothing has moved, or it was requested already")
-        return dg.SensorResult(
-            run_requests=[
-                request(spec, LIFECYCLE_JOB, now.isoformat(), retrain.key) for spec, retrain in requests
-            ],
-            asset_events=[_marker(spec, retrain) for spec, retrain in requests],
-        )
+            return dg.SkipReason("; ".join(problems) or "no signal leads to a retrain now")
+        return dg.SensorResult(run_requests=requests, asset_events=markers)
 
-    return ask
+    return decide
 
 
 def _marker(spec: ModelSpec, retrain: RetrainRequest) -> dg.AssetMaterialization:
@@ -144,14 +138,14 @@ def _mlflow_run_sensor(status: dg.DagsterRunStatus, mlflow_status: str) -> dg.Se
     def end_mlflow_run(context: dg.RunStatusSensorContext, platform: PlatformResource) -> dg.SkipReason:
         run, opened = context.dagster_run, platform.open()
         closed = opened.registry.close_parents(run.run_id, mlflow_status)
-        if REQUEST_TAG in run.tags and MODEL_TAG in run.tags:
-            monitor.finish_request(
+        if REQUEST_TAG in run.tags and MODEL_TAG in run.tags and not will_retry(run):
+            governing.finish_request(
                 opened,
                 run.tags[MODEL_TAG],
                 run.tags[REQUEST_TAG],
                 succeeded=status == dg.DagsterRunStatus.SUCCESS,
                 now=datetime.now(UTC),
-                run_id=run.run_id,
+                run_id=run.root_run_id or run.run_id,
             )
         return dg.SkipReason(f"ended {closed} MLflow runs")
 

@@ -25,6 +25,7 @@ from mlops_assets.ledger.records import (
     SensorAlert,
     Waiver,
 )
+from mlops_assets.ledger.retraining import Comparison, RetrainDecision
 
 __all__ = [
     "LONGEST_WAIVER",
@@ -32,11 +33,13 @@ __all__ = [
     "Approval",
     "Champion",
     "ChampionState",
+    "Comparison",
     "Evidence",
     "HistoryEntry",
     "Ledger",
     "ModelVersion",
     "Performance",
+    "RetrainDecision",
     "RetrainRequest",
     "SensorAlert",
     "Waiver",

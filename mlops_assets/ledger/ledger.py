@@ -17,6 +17,7 @@ from mlops_assets.ledger.migrating import require_head
 from mlops_assets.ledger.performance import PerformanceRows
 from mlops_assets.ledger.predictions import Predictions
 from mlops_assets.ledger.requests import RetrainRequests
+from mlops_assets.ledger.retraining import RetrainLog
 from mlops_assets.ledger.versions import Versions
 from mlops_assets.ledger.watermarks import Watermarks
 
@@ -29,6 +30,7 @@ class Ledger(
     Approvals,
     AssetRecords,
     RetrainRequests,
+    RetrainLog,
     Alerts,
     PerformanceRows,
     Predictions,

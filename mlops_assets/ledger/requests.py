@@ -6,11 +6,11 @@ retrain governor's decision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, cast, select, text, update
+from sqlalchemy import Text, cast, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from mlops_assets.errors import LedgerError
@@ -21,7 +21,7 @@ from mlops_assets.ledger.schema import retrain_requests as requests
 
 
 class RetrainRequests(Store):
-    """The verbs on retrain requests: asked, started by one run, finished."""
+    """The verbs on retrain requests: requested, claimed by one run, finished."""
 
     def request_retrain(
         self, model: str, key: str, cause: str, detail: Mapping[str, Any], at: datetime
@@ -36,35 +36,36 @@ class RetrainRequests(Store):
             at: Time of the request, with a zone.
 
         Returns:
-            False when this key was requested before, in whatever state it is.
+            False when this key was requested before, in whatever state it is, or a retrain of the model is in flight.
         """
         written = text("cast(:detail as json)").bindparams(detail=canonical.canonical_text(detail))
         with self._transaction() as connection:
             done = connection.execute(
                 insert(requests)
                 .values(model=model, key=key, cause=cause, detail=written, requested_at=utc(at), state="open")
-                .on_conflict_do_nothing(index_elements=["model", "key"])
+                .on_conflict_do_nothing()
             )
             return done.rowcount == 1
 
-    def start_request(self, model: str, key: str, run_id: str) -> bool:
-        """Take an open request for a run.
+    def claim_request(self, model: str, key: str, run_id: str) -> bool:
+        """Let a run work on a request: the first run that asks gets it for good; asking again is harmless.
 
         Args:
-            model: Name of the model, as in its model file.
+            model: The model.
             key: Key of the request.
-            run_id: Id of the orchestrator's run.
+            run_id: The run; the root run of a repeated one.
 
         Returns:
-            False when another run took it first, or it is finished.
+            False if another run has it, or nobody requested it.
         """
+        of_key = (requests.c.model == model) & (requests.c.key == key)
         with self._transaction() as connection:
-            done = connection.execute(
+            connection.execute(
                 update(requests)
-                .where(requests.c.model == model, requests.c.key == key, requests.c.state == "open")
+                .where(of_key, requests.c.state == "open", requests.c.run_id.is_(None))
                 .values(state="running", run_id=run_id)
             )
-            return done.rowcount == 1
+            return connection.scalar(select(requests.c.run_id).where(of_key)) == run_id
 
     def finish_request(
         self, model: str, key: str, state: RequestState, at: datetime, run_id: str | None = None
@@ -79,7 +80,7 @@ class RetrainRequests(Store):
             run_id: Id of the run that finished it; None leaves the recorded one.
 
         Raises:
-            LedgerError: When the request is unknown, or closed in another state.
+            LedgerError: When the request is unknown, closed in another state, or another run than `run_id` works on it.
         """
         if state not in ("done", "failed", "dropped"):
             raise LedgerError(f"a request is finished as done, failed or dropped, not '{state}'")
@@ -88,12 +89,17 @@ class RetrainRequests(Store):
             values: dict[str, Any] = {"state": state, "finished_at": utc(at)}
             if run_id is not None:
                 values["run_id"] = run_id
+                of_key = of_key & (func.coalesce(requests.c.run_id, run_id) == run_id)
             closed = connection.execute(
                 update(requests).where(of_key, requests.c.state.in_(("open", "running"))).values(**values)
             )
             if closed.rowcount == 1:
                 return
-            current = connection.scalar(select(requests.c.state).where(of_key))
+            current = connection.scalar(
+                select(requests.c.state).where(requests.c.model == model, requests.c.key == key)
+            )
+            if current in ("open", "running"):
+                raise LedgerError(f"another run works on the retrain request '{key}' of model '{model}'")
             if current != state:
                 state_now = "is unknown" if current is None else f"is already {current}"
                 raise LedgerError(f"the retrain request '{key}' of model '{model}' {state_now}")
@@ -120,6 +126,16 @@ class RetrainRequests(Store):
             Requests, newest first.
         """
         return self._select(model, None, newest_first=True, limit=limit)
+
+    def requests_since(self, models: Collection[str], since: datetime) -> dict[str, list[RetrainRequest]]:
+        """Return the requests of several models since an instant, by model, newest first; open ones of any age."""
+        recent = (requests.c.requested_at >= utc(since)) | requests.c.state.in_(("open", "running"))
+        by_model: dict[str, list[RetrainRequest]] = {}
+        for record in self._select(
+            None, requests.c.model.in_(models) & recent, newest_first=True, limit=None
+        ):
+            by_model.setdefault(record.model, []).append(record)
+        return by_model
 
     def _select(
         self, model: str | None, condition: Any, *, newest_first: bool, limit: int | None

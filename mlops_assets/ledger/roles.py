@@ -27,10 +27,11 @@ CHANGING = {
     "alerts": "(acknowledged_at, acknowledged_by, closed_at, delivery)",
     "alerts_log": "(ended_at, readings, message)",
     "watermarks": "",
+    "signals": "(active, body, recorded_at)",
 }
-ADDED_TO = (*CHANGING, "history", "evidence", "model_performance", "predictions")
+ADDED_TO = (*CHANGING, "history", "evidence", "model_performance", "predictions", "retrain_decisions")
 APPROVED_IN = ("approvals", "waivers")  # the application role reads them, only the approver role adds
-EVENTS = ("predictions", "asset_records", "alerts_log")  # what a retention policy may remove
+EVENTS = ("predictions", "asset_records", "alerts_log", "signals")  # what a retention policy may remove
 
 PASSWORDS = {
     APPLICATION_ROLE: "MLOPS_APP_PASSWORD",

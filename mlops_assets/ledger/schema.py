@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Computed,
     Date,
@@ -140,6 +141,42 @@ retrain_requests = Table(
     Column("run_id", Text),
     _time("finished_at", nullable=True),
     UniqueConstraint("model", "key"),
+    Index(
+        "retrain_requests_one_in_flight",
+        "model",
+        unique=True,
+        postgresql_where=text("state in ('open', 'running')"),
+    ),
+)
+
+signals = Table(
+    "signals",
+    metadata,
+    _id(),
+    _text("model"),
+    _text("cause"),
+    _text("subject"),
+    _time("at"),
+    Column("active", Boolean, nullable=False),
+    Column("body", JSON, nullable=False),
+    _time("recorded_at"),
+    UniqueConstraint("model", "cause", "subject", "at"),
+    Index("signals_newest", "model", "cause", "at"),
+)
+
+retrain_decisions = Table(
+    "retrain_decisions",
+    metadata,
+    _id(),
+    _text("model"),
+    _time("at"),
+    _text("verdict"),
+    _text("rule"),
+    _text("reason"),
+    Column("signals", JSON, nullable=False),
+    Column("request_key", Text),
+    _time("until", nullable=True),
+    Index("retrain_decisions_by_model", "model", "id"),
 )
 
 alerts = Table(

@@ -19,6 +19,7 @@ from mlops_assets.model_file.operations import (
     WaiversSpec,
 )
 from mlops_assets.model_file.repairs import RepairsSpec
+from mlops_assets.model_file.retraining import RetrainingSpec
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.source import Source
 from mlops_assets.model_file.split import SplitSpec
@@ -64,6 +65,8 @@ class ModelSpec(Section):
     """How a promoted model takes over from the champion."""
     monitoring: MonitoringSpec = MonitoringSpec()
     """What is watched in production: drift, performance and freshness."""
+    retraining: RetrainingSpec = RetrainingSpec()
+    """What each signal leads to, and the limits of the retrain governor."""
     schedules: SchedulesSpec = SchedulesSpec()
     """When the model is retrained, monitored and used for batch predictions."""
     alerts: AlertsSpec = AlertsSpec()

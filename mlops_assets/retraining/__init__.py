@@ -1,24 +1,29 @@
 """Retraining: the one place where reasons to train again become at most one request.
 
-Comes in: triggers, and what the ledger knows of earlier requests. Goes out: a `RetrainRequest` with its reason and a
-key, or None. Recording the request, once, is the ledger's business; running it the graph's.
+Comes in: signals, and what the ledger knows of earlier requests. Goes out: a `Ruling` with its rule and reason, and at
+most one `RetrainRequest` with a key. Recording it, once, is the ledger's business; running it the graph's.
 """
 
-from mlops_assets.retraining.governor import FailedTries, State, failed_tries, govern
-from mlops_assets.retraining.request import Cause, RetrainRequest, Trigger
-from mlops_assets.retraining.triggers import (
-    drift_trigger,
-    staleness_trigger,
+from mlops_assets.retraining.governor import govern
+from mlops_assets.retraining.past import Outcome, PastRequest, RetrainHistory
+from mlops_assets.retraining.request import RetrainRequest, Ruling, signal_key
+from mlops_assets.retraining.signals import (
+    data_volume_signal,
+    drift_signal,
+    staleness_signal,
+    upstream_signal,
 )
 
 __all__ = [
-    "Cause",
-    "FailedTries",
+    "Outcome",
+    "PastRequest",
+    "RetrainHistory",
     "RetrainRequest",
-    "State",
-    "Trigger",
-    "drift_trigger",
-    "failed_tries",
+    "Ruling",
+    "data_volume_signal",
+    "drift_signal",
     "govern",
-    "staleness_trigger",
+    "signal_key",
+    "staleness_signal",
+    "upstream_signal",
 ]

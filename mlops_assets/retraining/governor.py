@@ -1,140 +1,121 @@
 """Merges reasons into at most one retrain request, so that no cause, repeated or renamed, becomes a storm.
 
-Comes in: triggers and the state of one model. Goes out: a request or None. Pure: the ledger's unique key on
-`(model, key)` makes it happen once, whatever is evaluated twice.
+Comes in: signals and the retrain history of one model. Goes out: a `Ruling`: retrain, wait or no, with the rule and the
+reason. Pure: the ledger's unique keys make a request happen once, whatever is evaluated twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Final
+from collections.abc import Sequence
+from datetime import datetime
 
-from mlops_assets.artifacts import digest
+from mlops_assets.artifacts import CAUSES, Cause, Signal
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.retraining.request import CAUSES, RetrainRequest, Trigger
-
-BACK_OFF: Final = timedelta(hours=1)
-"""How long a failed retrain waits for its first repetition; each later one waits twice as long."""
-MOST_TRIES: Final = 6
-
-
-@dataclass(frozen=True, slots=True)
-class FailedTries:
-    """How often a request for the same facts failed, and when last."""
-
-    count: int
-    last: datetime
-
-    def may_repeat(self, now: datetime) -> bool:
-        """Return whether the wait after the last failure is over and tries are left.
-
-        Args:
-            now: Present time, with a zone.
-
-        Returns:
-            True when a request with the same key may be made again.
-        """
-        return self.count < MOST_TRIES and now - self.last >= BACK_OFF * 2 ** (self.count - 1)
+from mlops_assets.model_file.retraining import Reaction
+from mlops_assets.retraining.past import RetrainHistory
+from mlops_assets.retraining.request import RetrainRequest, Ruling, signal_key
+from mlops_assets.retraining.rules import RULES, Case, Objection
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """What the ledger knows of one model's retrains.
-
-    Attributes:
-        running: A request is open or its run has not ended.
-        last_requested: When the newest request was made, whatever became of it.
-        known_keys: Keys of earlier requests.
-        failed: Facts whose newest request failed.
-    """
-
-    running: bool = False
-    last_requested: datetime | None = None
-    known_keys: Collection[str] = ()
-    failed: Mapping[str, FailedTries] = field(default_factory=dict)
-
-
-def govern(
-    triggers: Sequence[Trigger], state: State, spec: ModelSpec, now: datetime
-) -> RetrainRequest | None:
-    """Merge all triggers into at most one request.
-
-    A person's request ignores the cooldown; nothing is requested while a retrain runs. The key depends on the
-    causes and their subjects alone: the same facts have the same key at any time, in any order.
+def govern(signals: Sequence[Signal], history: RetrainHistory, spec: ModelSpec, now: datetime) -> Ruling:
+    """Decide whether the signals of one model lead to a retrain now.
 
     Args:
-        triggers: Triggers of this evaluation.
-        state: Open and earlier requests of the model.
-        spec: The model file.
-        now: Present time, with a zone.
+        signals: The newest windows of every cause, inactive ones included, in any order.
+        history: Earlier retrains and the present champion; signals about another version do not count.
+        spec: The model file, with the reaction to each signal and the limits.
+        now: The present instant.
 
     Returns:
-        The request, or None.
+        The ruling. A request names every active signal, also those that alone would have to wait: their data is in it.
     """
-    repeated = {
-        key(spec.name, [one])
-        for one in triggers
-        if (tries := state.failed.get(key(spec.name, [one]))) and tries.may_repeat(now)
-    }
-    known = set(state.known_keys) - repeated
-    fresh = [one for one in triggers if one.mature and key(spec.name, [one]) not in known]
-    fresh = list({(one.cause, one.subject): one for one in reversed(fresh)}.values())
-    if not fresh or state.running:
-        return None
-    asked_by_person = any(one.cause == "manual" for one in fresh)
-    is_retry = all(key(spec.name, [one]) in repeated for one in fresh)
-    cooling = _cooling(state, spec, now) and not is_retry  # a failed try waits for its own back-off
-    if cooling and not asked_by_person:
-        return None
-    ordered = tuple(sorted(fresh, key=lambda one: (CAUSES.index(one.cause), one.subject)))
-    first = ordered[0]
-    facts = key(spec.name, [first])
-    tries = state.failed.get(facts)
-    made = RetrainRequest(
+    current = [one for one in signals if one.version is None or one.version == history.champion]
+    windows: dict[str, list[Signal]] = {}
+    for one in sorted(current, key=lambda signal: (signal.at, signal.subject), reverse=True):
+        windows.setdefault(one.cause, []).append(one)
+    newest = [one for of_cause in windows.values() for one in of_cause if one.at == of_cause[0].at]
+    cases = [
+        Case(one, windows[one.cause], newest, history, spec, now)
+        for one in newest
+        if one.active and one.cause in CAUSES
+    ]
+    cases.sort(key=lambda case: (CAUSES.index(case.signal.cause), case.signal.subject))
+    alerts = _confirmed(cases, "alert")
+    revalidations = _confirmed(cases, "revalidate")
+    asking = [case for case in cases if _reaction(spec, case.signal.cause) == "retrain"]
+    reasons = tuple(case.signal for case in asking)
+
+    def ruling(rule: str, objection: Objection) -> Ruling:
+        return Ruling(
+            spec.name,
+            objection.verdict,
+            rule,
+            objection.reason,
+            now,
+            reasons,
+            objection.until,
+            None,
+            alerts,
+            revalidations,
+        )
+
+    if not asking:
+        return ruling("no_reason", Objection("no", "no signal asks for a retrain"))
+    objections = [_objection(case) for case in asking]
+    if all(objections):
+        waiting = [one for one in objections if one is not None]
+        first = next((one for one in waiting if one[1].verdict == "wait"), waiting[0])
+        return ruling(*first)
+    untried = tuple(case.signal for case, one in zip(asking, objections, strict=True) if _counts(one))
+    free = next(case.signal for case, one in zip(asking, objections, strict=True) if one is None)
+    base = signal_key(free)
+    tries = history.tries(base)
+    request = RetrainRequest(
         model=spec.name,
-        key=f"{facts}~{tries.count + 1}" if tries and facts in repeated else facts,
-        cause=first.cause,
-        reason="; ".join(one.reason for one in ordered),
+        key=f"{base}~{tries + 1}" if tries else base,
+        cause=free.cause,
+        reason="; ".join(one.reason for one in untried),
         at=now,
-        triggers=ordered,
+        signals=untried,
     )
-    return None if made.key in state.known_keys else made
+    return Ruling(
+        spec.name, "retrain", "granted", request.reason, now, untried, None, request, alerts, revalidations
+    )
 
 
-def key(model: str, triggers: Sequence[Trigger]) -> str:
-    """Return `<cause>-<hash>` of the triggers' causes and subjects; their time and text do not count.
-
-    Args:
-        model: Name of the model.
-        triggers: Triggers of one request.
-
-    Returns:
-        The key.
-    """
-    facts = sorted({f"{one.cause}|{one.subject}" for one in triggers})
-    causes = "+".join(sorted({one.cause for one in triggers}))
-    return f"{causes}-{digest({'model': model, 'facts': facts})[:16]}"
+def _objection(case: Case) -> tuple[str, Objection] | None:
+    for name, (rule, passing) in RULES.items():
+        if case.signal.cause not in passing and (objection := rule(case)) is not None:
+            return name, objection
+    return None
 
 
-def _cooling(state: State, spec: ModelSpec, now: datetime) -> bool:
-    return state.last_requested is not None and now - state.last_requested < spec.monitoring.cooldown
+def _counts(objection: tuple[str, Objection] | None) -> bool:
+    """Return whether a signal is a reason of the request: it has no objection, or waits for something else."""
+    return objection is None or (objection[1].verdict == "wait" and objection[0] != "immature")
 
 
-def failed_tries(requests: Sequence[tuple[str, str, datetime | None]]) -> dict[str, FailedTries]:
-    """Return the facts whose newest request failed, with the number of tries.
+def _reaction(spec: ModelSpec, cause: Cause) -> Reaction:
+    """Return the model file's reaction; a person's wish always asks for a retrain."""
+    reactions = spec.retraining.reactions
+    by_cause: dict[Cause, Reaction] = {
+        "schedule": reactions.schedule,
+        "error": reactions.error,
+        "bias": reactions.bias,
+        "drift": reactions.drift,
+        "importance": reactions.importance,
+        "data_volume": reactions.data_volume,
+        "upstream": reactions.upstream,
+        "staleness": reactions.staleness,
+    }
+    return by_cause.get(cause, "retrain")
 
-    Args:
-        requests: Key, state and end of earlier requests, the newest first; `<key>~2` is the second try of `<key>`.
 
-    Returns:
-        Number and time of the failures by key of the request.
-    """
-    newest: dict[str, FailedTries | None] = {}
-    for request_key, state, finished_at in requests:
-        facts, _, number = request_key.partition("~")
-        if facts not in newest:
-            failed = state == "failed" and finished_at is not None
-            newest[facts] = FailedTries(int(number or 1), finished_at) if failed and finished_at else None
-    return {facts: tries for facts, tries in newest.items() if tries is not None}
+def _confirmed(cases: Sequence[Case], reaction: Reaction) -> tuple[Signal, ...]:
+    """Select the signals with this reaction that enough windows show."""
+    rule, _ = RULES["unconfirmed"]
+    return tuple(
+        case.signal
+        for case in cases
+        if _reaction(case.spec, case.signal.cause) == reaction and case.signal.mature and rule(case) is None
+    )

@@ -1,42 +1,68 @@
-"""What asks for a retrain, and what is asked for."""
+"""What is requested, and what the governor decided about it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
-from pydantic import JsonValue
+from mlops_assets.artifacts import Cause, Signal, digest
 
-Cause = Literal["manual", "performance", "drift", "staleness"]
-
-CAUSES: Final[tuple[Cause, ...]] = ("manual", "performance", "drift", "staleness")
-"""Most telling first: the first cause of a merged request names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """One reason to train again; stored.
-
-    Two triggers with the same cause and subject are the same fact (a champion's drift, its age, one manual call).
-    """
-
-    cause: Cause
-    subject: str
-    reason: str
-    at: datetime
-    detail: dict[str, JsonValue] = field(default_factory=dict)
-    mature: bool = True
-    """False while labels are still arriving: such a performance says nothing yet."""
+Verdict = Literal["retrain", "wait", "no"]
 
 
 @dataclass(frozen=True, slots=True)
 class RetrainRequest:
-    """Stored. A retrain to be recorded under `key` and run once. cause is that of the first of its triggers."""
+    """Stored. A retrain to be recorded under `key` and run once. cause is that of the first of its signals."""
 
     model: str
     key: str
     cause: Cause
     reason: str
     at: datetime
-    triggers: tuple[Trigger, ...]
+    signals: tuple[Signal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the governor decided about one model.
+
+    Attributes:
+        model: The model.
+        verdict: `retrain`, `wait` (decided again later) or `no` (these reasons never suffice).
+        rule: The rule that decided; `no_reason` without a signal, `granted` for a request.
+        reason: One sentence for people.
+        at: When.
+        signals: The active signals that a retrain was decided on.
+        until: When a wait ends, where that is known.
+        request: The request that `retrain` grants.
+        alerts: Signals that the model file answers with an alert.
+        revalidations: Signals that it answers with a validation of the readings.
+    """
+
+    model: str
+    verdict: Verdict
+    rule: str
+    reason: str
+    at: datetime
+    signals: tuple[Signal, ...] = ()
+    until: datetime | None = None
+    request: RetrainRequest | None = None
+    alerts: tuple[Signal, ...] = ()
+    revalidations: tuple[Signal, ...] = ()
+
+
+def signal_key(signal: Signal) -> str:
+    """Return `<cause>-<hash>` of the evidence: model, cause, subject, version, features and window.
+
+    Time of the evaluation and wording do not enter: whoever sees the same evidence makes the same key.
+    """
+    body = {
+        "model": signal.model,
+        "cause": signal.cause,
+        "subject": signal.subject,
+        "version": signal.version,
+        "features": sorted(signal.features),
+        "at": signal.at.isoformat(),
+    }
+    return f"{signal.cause}-{digest(body)[:16]}"

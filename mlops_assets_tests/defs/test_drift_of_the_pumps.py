@@ -57,8 +57,8 @@ def test_drifting_pumps(local_platform: LocalPlatform, tmp_path: Path) -> None:
     run_lifecycle(CHANGE, "drift")
     week_later = CHANGE + timedelta(days=8)
     with dg.DagsterInstance.get() as instance:
-        assert not tick(spec, "drift_sensor", instance).run_requests
-        reported.append("drift sensor: nothing to ask for")
+        assert not tick(spec, "retrain_governor", instance).run_requests
+        reported.append("retrain governor: nothing to ask for")
         reported.append(f"### {week_later:%d %B}: flow meters read 35 % high, demand is up by 30 %")
         run_lifecycle(week_later, "drift")
         report = known_record(local_platform.platform, spec, stages.DRIFT_REPORT, DriftReport)
@@ -67,16 +67,16 @@ def test_drifting_pumps(local_platform: LocalPlatform, tmp_path: Path) -> None:
         reported += [
             f"PSI {f.value:.3f} {f.level}: {f.feature}" for f in report.features[:8] if f.value is not None
         ]
-        response = tick(spec, "drift_sensor", instance)
+        response = tick(spec, "retrain_governor", instance)
         [request] = response.run_requests
         [marker] = response.asset_events
         reported.append(
-            f"drift sensor: one run request, key {request.tags['mlops/request']}: {marker.description}"
+            f"retrain governor: one run request, key {request.tags['mlops/request']}: {marker.description}"
         )
         matches = stale(spec)
         reported.append(f"the graph: {matches}")
         assert matches["trained_model"] == "STALE"
-        assert tick(spec, "drift_sensor", instance).run_requests == []
+        assert tick(spec, "retrain_governor", instance).run_requests == []
         reported.append("a second tick: nothing")
         result = launch(
             spec, request._replace(tags={**request.tags, "mlops/as_of": week_later.isoformat()}), instance
@@ -89,7 +89,7 @@ def test_drifting_pumps(local_platform: LocalPlatform, tmp_path: Path) -> None:
         reported.append(f"the request: {closed.state} by run {closed.run_id}; the graph: {stale(spec)}")
         assert closed.state == "done"
         assert stale(spec)["trained_model"] == "FRESH"
-        assert tick(spec, "drift_sensor", instance).run_requests == []
+        assert tick(spec, "retrain_governor", instance).run_requests == []
         reported.append("a third tick, after the retrain: nothing")
     if index := os.environ.get("MLOPS_TABLES"):
         lines = [line if line.startswith("#") else f"- {line}" for line in reported]

@@ -118,7 +118,7 @@ def test_drift_asks_once_and_the_retrain_clears_the_mark(local_platform: LocalPl
         "moderate",
     )  # 144 rows of the same world, which PSI may call a little moved
     with dg.DagsterInstance.get() as instance:
-        assert not tick(spec, "drift_sensor", instance).run_requests
+        assert not tick(spec, "retrain_governor", instance).run_requests
 
         moved = readings(600, shift=4.0)
         frame = readings(400).vstack(moved[400:])
@@ -128,14 +128,14 @@ def test_drift_asks_once_and_the_retrain_clears_the_mark(local_platform: LocalPl
         assert report is not None
         assert (report.level, report.features[0].feature) == ("significant", "x")
 
-        response = tick(spec, "drift_sensor", instance)
+        response = tick(spec, "retrain_governor", instance)
         [request] = response.run_requests
         [marker] = response.asset_events
         assert marker.asset_key.path == [spec.name, "retrain_request"]
         assert "x moved by PSI" in str(marker.description)
         assert stale(spec)["trained_model"] == "STALE"
 
-        again = tick(spec, "drift_sensor", instance)
+        again = tick(spec, "retrain_governor", instance)
         assert (again.run_requests, again.asset_events) == ([], [])
         assert len(local_platform.platform.ledger.open_requests(spec.name)) == 1
 
@@ -153,7 +153,7 @@ def test_drift_asks_once_and_the_retrain_clears_the_mark(local_platform: LocalPl
         [closed] = local_platform.platform.ledger.retrain_requests(spec.name)
         assert (closed.state, closed.run_id) == ("done", result.run_id)
         assert stale(spec)["trained_model"] == "FRESH"
-        assert tick(spec, "drift_sensor", instance).run_requests == []
+        assert tick(spec, "retrain_governor", instance).run_requests == []
 
 
 def test_status_sensors_close_the_request_of_a_run(local_platform: LocalPlatform) -> None:

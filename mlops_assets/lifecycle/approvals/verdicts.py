@@ -12,16 +12,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mlops_assets import promotion
-from mlops_assets.artifacts import ChampionRef, Decision, Evidence, from_json
+from mlops_assets.artifacts import ChampionRef, Decision, Evidence, Signal, from_json
 from mlops_assets.errors import EvidenceError, LedgerError, MlopsError
 from mlops_assets.ledger import Approval
 from mlops_assets.ledger.records import Verdict
+from mlops_assets.lifecycle import governing
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.records import PromotionRecord
-from mlops_assets.lifecycle.stages import monitor
 from mlops_assets.lifecycle.stages.promote import apply_decision, decision_on, waiting_key
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.retraining import RetrainRequest, Trigger
+from mlops_assets.retraining import RetrainRequest
 
 APPROVAL_LASTS: Final = timedelta(days=7)
 """An approval that could not be acted on for so long is no longer one."""
@@ -261,13 +261,15 @@ def _act(
     version = target.evidence.version
     request = None
     if approval.verdict == "defer":
-        trigger = Trigger(
+        wish = Signal(
+            model=spec.name,
             cause="manual",
+            at=approval.at,
+            active=True,
             subject=f"deferred {target.evidence_hash}",
             reason=f"{approval.actor} deferred version {version}: {approval.comment}",
-            at=approval.at,
         )
-        request = monitor.ask_for_retrain(spec, platform, [trigger], run.now())
+        request = governing.request_retrain(spec, platform, wish, run.now()).request
     try:
         record = apply_decision(spec, platform, run, version, target.evidence_hash)
     except MlopsError as error:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 
 from mlops_assets import features, readings, stages, validation
-from mlops_assets.artifacts import Profile, TableVersion
+from mlops_assets.artifacts import Profile, Signal, TableVersion
 from mlops_assets.errors import DataError
 from mlops_assets.lifecycle.model_loading import champion_profile
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
@@ -72,6 +72,7 @@ def validate_readings(spec: ModelSpec, platform: Platform, run: Run) -> Validate
         passed=result.passed,
         as_of=raw.as_of,
     )
+    platform.ledger.record_signals([_quality_signal(spec, record)], run.now())
     keep_record(platform, spec, stages.VALIDATED_DATA, run, record)
     return record
 
@@ -117,7 +118,7 @@ def build_features(spec: ModelSpec, platform: Platform, run: Run) -> FeaturesRec
     """
     validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
     if not validated.passed:
-        broken = "; ".join(rule.message for rule in validated.rules if rule.critical and not rule.passed)
+        broken = _broken(validated)
         raise DataError(
             f"{spec.name}: validated data did not pass its rules, nothing is built on it: {broken}"
         )
@@ -129,6 +130,16 @@ def build_features(spec: ModelSpec, platform: Platform, run: Run) -> FeaturesRec
     record = FeaturesRecord(table, names, (raw.table, validated.table, table), validated.as_of)
     keep_record(platform, spec, stages.FEATURES, run, record)
     return record
+
+
+def _broken(validated: ValidatedRecord) -> str:
+    return "; ".join(rule.message for rule in validated.rules if rule.critical and not rule.passed)
+
+
+def _quality_signal(spec: ModelSpec, record: ValidatedRecord) -> Signal:
+    """Return whether the readings may train anything, for the retrain governor."""
+    reason = "" if record.passed else _broken(record) or "no rule was checked"
+    return Signal(spec.name, "data_quality", record.as_of, not record.passed, reason=reason)
 
 
 def _feed(spec: ModelSpec, platform: Platform, run: Run) -> None:

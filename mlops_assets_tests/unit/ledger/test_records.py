@@ -141,8 +141,12 @@ def test_a_cause_is_requested_once(ledger: Ledger) -> None:
     assert ledger.request_retrain("wine", "drift:2026-03-01", "drift", {}, AT)
     (request,) = ledger.open_requests(M)
     assert (request.detail, request.state, request.requested_at) == ({"psi": 0.3}, "open", AT)
-    assert ledger.start_request(M, request.key, "run1")
-    assert not ledger.start_request(M, request.key, "run2")
+    assert ledger.claim_request(M, request.key, "run1")
+    assert not ledger.claim_request(M, request.key, "run2")
+    assert ledger.claim_request(M, request.key, "run1")
+    with pytest.raises(LedgerError, match="another run"):
+        ledger.finish_request(M, request.key, "failed", LATER, "run2")
+    assert not ledger.request_retrain(M, "staleness", "staleness", {}, AT)  # one retrain of a model at a time
     assert ledger.open_requests(M)[0].run_id == "run1"
     ledger.finish_request(M, request.key, "done", LATER)
     ledger.finish_request(M, request.key, "done", LATER)
@@ -153,6 +157,10 @@ def test_a_cause_is_requested_once(ledger: Ledger) -> None:
     assert ledger.open_requests(M) == ()
     assert not ledger.request_retrain(M, request.key, "drift", {}, LATER)
     assert ledger.retrain_requests(M)[0].finished_at == LATER
+    assert ledger.request_retrain(M, "staleness", "staleness", {}, LATER)
+    ledger.finish_request(M, "staleness", "dropped", LATER)
+    assert ledger.claim_request(M, request.key, "run1")  # the same run repeated from its failure
+    assert not ledger.claim_request(M, "nobody asked", "run2")
     assert len(ledger.open_requests()) == 1
 
 

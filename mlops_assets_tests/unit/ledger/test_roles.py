@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 from sqlalchemy import create_engine, event, make_url, text
 
+from mlops_assets.artifacts import Signal
 from mlops_assets.errors import LedgerError
-from mlops_assets.ledger import Ledger, Performance, SensorAlert, roles
+from mlops_assets.ledger import Ledger, Performance, RetrainDecision, SensorAlert, roles
 from mlops_assets.ledger.schema import metadata
 from mlops_assets.settings import Stores
 
@@ -68,8 +69,11 @@ def use_ledger(ledger: Ledger, approver: Ledger) -> None:
         ledger.put_record("pump/features", "r", {}, AT)
         ledger.set_watermark("pump", "s", "1", AT)
     ledger.request_retrain("pump", "k", "drift", {}, AT)
-    ledger.start_request("pump", "k", "r")
+    ledger.claim_request("pump", "k", "r")
     ledger.finish_request("pump", "k", "done", AT)
+    for _ in range(2):
+        ledger.record_signals([Signal("pump", "drift", AT, True)], AT)
+    ledger.record_decision(RetrainDecision("pump", AT, "no", "tried", "this data was tried"))
     ledger.raise_alert("k", model="pump", kind="x", severity="info", message="", at=AT)
     assert ledger.acknowledge_alert("k", "ann", AT)
     for end in (AT, LATER):
@@ -96,7 +100,10 @@ def test_the_two_roles_can_do_everything_the_ledger_does(application: Ledger, ap
     [
         *(f"delete from {table}" for table in metadata.tables),
         *(f"truncate {table} cascade" for table in metadata.tables),
-        *(f"update {table} set at = now()" for table in ("history", "evidence", "approvals", "waivers")),
+        *(
+            f"update {table} set at = now()"
+            for table in ("history", "evidence", "approvals", "waivers", "retrain_decisions")
+        ),
         "update alembic_version set version_num = '0'",
         "update model_versions set data_versions = '{}'",
         "update retrain_requests set id = default; delete from alembic_version",

@@ -14,7 +14,7 @@ from mlops_assets.features import build, clock_names, computed_names, feature_na
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.consistency import inconsistencies, risks
 from mlops_assets.monitoring import drift as measure_drift
-from mlops_assets.retraining import drift_trigger
+from mlops_assets.retraining import drift_signal
 from mlops_assets_tests.unit.features.feature_factory import model, readings
 
 AS_OF = datetime(2025, 6, 1, tzinfo=UTC)
@@ -100,9 +100,12 @@ def test_a_dead_sensor_is_never_stable() -> None:
 
 def test_broken_data_never_requests_a_retrain() -> None:
     healthy = frame(seed=1)
-    assert drift_trigger(report(healthy.with_columns(a=pl.lit(None, dtype=pl.Float64)))) is None
-    moved = drift_trigger(report(healthy.with_columns(b=pl.col("b") + 1.0)))
+    dead = drift_signal(SPEC, report(healthy.with_columns(a=pl.lit(None, dtype=pl.Float64))))
+    assert dead is not None
+    assert not dead.active
+    moved = drift_signal(SPEC, report(healthy.with_columns(b=pl.col("b") + 1.0)))
     assert moved is not None
+    assert (moved.active, moved.features) == (True, ("b",))
     assert moved.reason.startswith("drift: b moved by PSI ")
 
 
@@ -135,7 +138,7 @@ def test_a_method_of_ones_own_is_one_function_and_one_line(monkeypatch: pytest.M
     kept = profile(reference, feature_names(spec, reference.columns))
     moved = drift(spec, kept, 3, frame(seed=1).with_columns(b=pl.col("b") + 1.0), AS_OF)
     assert moved.features[0].statistics["total_variation"].act == 0.2
-    request = drift_trigger(moved)
+    request = drift_signal(spec, moved)
     assert request is not None
     assert "b moved by total variation 0." in request.reason
 
