@@ -25,6 +25,7 @@ from mlops_assets.artifacts.evidence import (
     Evidence,
     Explanation,
     GateResult,
+    LaterRows,
     Rival,
     SequentialTest,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "FeatureMatrix",
     "GateResult",
     "Interval",
+    "LaterRows",
     "Metrics",
     "Outcome",
     "Part",

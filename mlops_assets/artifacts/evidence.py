@@ -70,6 +70,7 @@ class SequentialTest:
     """Stored. The state of the test that accumulates over looks, for one champion and one recipe.
 
     squares and blocks: of the block differences so far, which scale the next one. until: rows before it are used.
+    challenger_loss and champion_loss: sums over blocks of the mean losses; 0 in records of earlier releases.
     """
 
     metric: str
@@ -80,11 +81,42 @@ class SequentialTest:
     blocks: int
     log_wealth: tuple[float, ...]
     looks: int
+    challenger_loss: float = 0.0
+    champion_loss: float = 0.0
+
+    @property
+    def improvement(self) -> float | None:
+        """Return the challengers' relative improvement over all blocks; None where it was not accumulated."""
+        if not (self.champion_loss > 0.0 and math.isfinite(self.challenger_loss)):
+            return None
+        ratio = self.challenger_loss / self.champion_loss
+        return 1.0 - (math.sqrt(ratio) if self.metric == "rmse" else ratio)
 
     @property
     def e_value(self) -> float:
         """How many times a gambler against 'no better' has multiplied the stake; 40 has probability 2.5 % by chance."""
         return sum(math.exp(min(one, 700.0)) for one in self.log_wealth) / len(self.log_wealth)
+
+
+@dataclass(frozen=True, slots=True)
+class LaterRows:
+    """Stored. The previous challenger and the champion, both as served, on rows that came after both were fitted.
+
+    Attributes:
+        version: The previous challenger of the same model file.
+        rows: How many rows.
+        since: The first of them.
+        until: The last of them.
+        challenger: The previous challenger's metrics.
+        champion: The champion's.
+    """
+
+    version: int
+    rows: int
+    since: datetime
+    until: datetime
+    challenger: Metrics
+    champion: Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +146,8 @@ class Evaluation:
     """Every naive baseline, compared on the metrics of `beats_baseline` gates and on the primary metric."""
     sequential: tuple[SequentialTest, ...] = ()
     """One per metric of a `beats_champion` gate on the test part; only for splits by time."""
+    later: LaterRows | None = None
+    """What the newest rows say of the previous challenger, for models that are fitted again on all rows."""
     baseline_name: str = ""
     """Where the naive forecasts come from, in words."""
     warnings: tuple[str, ...] = ()

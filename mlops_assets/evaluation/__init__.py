@@ -9,6 +9,7 @@ from mlops_assets.evaluation.assessment import evaluate, measure
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.explanation import ShapValues, explain, importance_correlation, ranking
 from mlops_assets.evaluation.improvement import relative_improvement
+from mlops_assets.evaluation.later import later_rows
 from mlops_assets.evaluation.sequential import spent_confidence
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "evaluate",
     "explain",
     "importance_correlation",
+    "later_rows",
     "measure",
     "ranking",
     "relative_improvement",

@@ -77,8 +77,14 @@ def sequential_test(
     Returns:
         The state, to be stored with the evidence; None to begin later.
     """
-    gains = losses(metric, champion) - losses(metric, challenger)
-    rows = pl.DataFrame({"at": times.dt.epoch("us"), "gain": gains}).group_by("at").mean().sort("at")
+    each = pl.DataFrame(
+        {
+            "at": times.dt.epoch("us"),
+            "challenger": losses(metric, challenger),
+            "champion": losses(metric, champion),
+        }
+    )
+    rows = each.group_by("at").mean().with_columns(gain=pl.col("champion") - pl.col("challenger")).sort("at")
     if before is not None:
         width, used = before.block_seconds, int(before.until.timestamp() * 1e6)
         rows = rows.filter(pl.col("at") >= used)
@@ -88,27 +94,37 @@ def sequential_test(
         return before
     start = used if used is not None else int(rows["at"].to_numpy()[0])
     number = (rows["at"] - start) // int(width * 1e6)
-    blocks = rows.with_columns(block=number).group_by("block").agg(pl.col("gain").mean()).sort("block")
+    blocks = rows.with_columns(block=number).group_by("block").mean().sort("block")
     complete = blocks.filter(pl.col("block") < number.to_numpy()[-1])
     if complete.is_empty() or (before is None and complete.height < FEWEST_BLOCKS):
         return before
     last = int(complete["block"].to_numpy()[-1]) + 1
     until = times[0] + timedelta(microseconds=start - int(times.dt.epoch("us")[0]) + int(last * width * 1e6))
-    return _continued(metric, recipe, until, width, complete["gain"].to_numpy(), before)
+    return _continued(metric, recipe, until, width, complete, before)
 
 
 def _continued(
-    metric: str, recipe: str, until: datetime, width: float, gains: Floats, before: SequentialTest | None
+    metric: str,
+    recipe: str,
+    until: datetime,
+    width: float,
+    blocks: pl.DataFrame,
+    before: SequentialTest | None,
 ) -> SequentialTest:
     squares, count = (before.squares, before.blocks) if before else (0.0, 0)
     logs = list(before.log_wealth) if before else [0.0] * len(BETS)
-    for gain in gains.tolist():
+    for gain in blocks["gain"].to_list():
         if count and squares > 0:
             z = gain / math.sqrt(squares / count)
             logs = [value + bet * z - (bet * z) ** 2 / 2 for value, bet in zip(logs, BETS, strict=True)]
         squares, count = squares + gain * gain, count + 1
     looks = (before.looks if before else 0) + 1
-    return SequentialTest(metric, recipe, until, width, squares, count, tuple(logs), looks)
+    earlier = (before.challenger_loss, before.champion_loss) if before else (0.0, 0.0)
+    totals = [
+        total + float(blocks[name].sum())
+        for total, name in zip(earlier, ("challenger", "champion"), strict=True)
+    ]
+    return SequentialTest(metric, recipe, until, width, squares, count, tuple(logs), looks, *totals)
 
 
 def _block_seconds(rows: pl.DataFrame) -> float:

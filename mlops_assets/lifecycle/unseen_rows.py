@@ -7,6 +7,7 @@ learns from its own test part; a champion may have, when the split or the window
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -100,3 +101,18 @@ def _unseen(spec: ModelSpec, split: Split, version: int, bundle: LoadedBundle) -
     if rows < FEWEST_ROWS:
         return Comparable(split, rows, note)
     return Comparable(replace(split, test=split.test.filter(pl.Series(~known))), rows, note)
+
+
+def rows_after(spec: ModelSpec, rows: pl.DataFrame, bundles: Sequence[LoadedBundle]) -> pl.DataFrame:
+    """Return the rows that came after all of these fits; none where one does not record until when it has learned.
+
+    Args:
+        spec: The model file in force.
+        rows: Rows with targets.
+        bundles: The fits.
+    """
+    ends = [features.SeenRows.from_json(one.seen_rows).until if one.seen_rows else None for one in bundles]
+    known = [end for end in ends if end is not None]
+    if spec.timestamp is None or len(known) < len(bundles):
+        return rows.clear()
+    return rows.filter(pl.col(spec.timestamp) > max(known))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version as installed
 
+import polars as pl
 from pydantic import JsonValue
 
 from mlops_assets import evaluation, features, promotion, reports, stages
@@ -18,12 +19,12 @@ from mlops_assets.artifacts import (
     PARTS,
     ChampionRef,
     Evidence,
-    SequentialTest,
+    Predictor,
     TrainedModel,
     from_json,
     to_json,
 )
-from mlops_assets.errors import EvidenceError
+from mlops_assets.errors import BundleError, EvidenceError
 from mlops_assets.ledger import Waiver
 from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.approvals.hold import hold_on, with_hold
@@ -32,9 +33,9 @@ from mlops_assets.lifecycle.champion_features import with_features_of
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
-from mlops_assets.lifecycle.stages.evidence import Contest, build_evidence
+from mlops_assets.lifecycle.stages.evidence import Contest, Later, build_evidence
 from mlops_assets.lifecycle.stages.promote import apply_decision
-from mlops_assets.lifecycle.unseen_rows import comparable_rows
+from mlops_assets.lifecycle.unseen_rows import FEWEST_ROWS, comparable_rows, rows_after
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.training import LoadedBundle
 
@@ -151,6 +152,8 @@ def _contest(
         comparable = comparable_rows(spec, split, state.champion.version, champion_bundle, judged_bundle)
         champion = judged if comparable.fit == "judged" else champion
     validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
+    previous = _previous(spec, platform, reference, trained.version)
+    serving = (serving_champion, champion_bundle) if serving_champion and champion_bundle else None
     return Contest(
         trained=trained,
         challenger=challenger,
@@ -162,7 +165,8 @@ def _contest(
         full_split=split,
         size_bytes=bundle.size_bytes,
         analysis=_analysis_number(spec, platform, reference, trained.version),
-        accumulated=_accumulated(spec, platform, reference, trained.version),
+        accumulated=previous.evaluation.sequential if previous else (),
+        later=_later(spec, platform, previous, serving, frame, run),
         comparable=comparable,
         warnings=((optimistic,) if optimistic else ()) + stored_as(bundle),
         critical_quality_failures=sum(rule.critical and not rule.passed for rule in validated.rules),
@@ -214,21 +218,39 @@ def _analysis_number(spec: ModelSpec, platform: Platform, champion: ChampionRef,
     return 1 + len({*waiting, *(entry.version for entry in since if entry.action == "kept")})
 
 
-def _accumulated(
-    spec: ModelSpec, platform: Platform, champion: ChampionRef, version: int
-) -> tuple[SequentialTest, ...]:
-    """Return the tests that accumulate over looks.
-
-    After the newest earlier look with this champion and this model file.
-    """
+def _previous(spec: ModelSpec, platform: Platform, champion: ChampionRef, version: int) -> Evidence | None:
+    """Return the evidence of the newest earlier look with this champion and this model file."""
     if champion.version is None:
-        return ()
+        return None
     for row in sorted(platform.ledger.versions(spec.name), key=lambda row: row.version, reverse=True):
         for stored in platform.ledger.evidence_of(spec.name, row.version) if row.version < version else ():
             earlier = from_json(Evidence, stored.body)
             if earlier.champion == champion and earlier.spec_digest == spec.digest():
-                return earlier.evaluation.sequential
-    return ()
+                return earlier
+    return None
+
+
+def _later(
+    spec: ModelSpec,
+    platform: Platform,
+    previous: Evidence | None,
+    champion: tuple[Predictor, LoadedBundle] | None,
+    frame: pl.DataFrame,
+    run: Run,
+) -> Later | None:
+    """Return the previous challenger, the champion, and the rows that came after both fits that production would serve.
+
+    A previous challenger whose bundle is damaged or gone has nothing to say.
+    """
+    if previous is None or previous.refit is None or champion is None:
+        return None
+    try:
+        predictor, bundle = load_version(platform, spec.name, previous.version)
+    except BundleError as error:
+        run.progress(f"the previous challenger v{previous.version} is not scored on later rows: {error}")
+        return None
+    rows = rows_after(spec, features.labeled(spec, frame), (bundle, champion[1]))
+    return Later(previous.version, predictor, champion[0], rows) if rows.height >= FEWEST_ROWS else None
 
 
 def _metric_rows(measured: evaluation.Evaluation) -> tuple[dict[str, JsonValue], ...]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import polars as pl
+
 from mlops_assets import evaluation, features, promotion
 from mlops_assets.artifacts import (
     ChampionRef,
@@ -21,6 +23,16 @@ from mlops_assets.artifacts import (
 from mlops_assets.lifecycle.stages.shap_budget import explain_both
 from mlops_assets.lifecycle.unseen_rows import Comparable
 from mlops_assets.model_file import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """An earlier challenger and the champion, both as served, and the rows that came after both were fitted."""
+
+    version: int
+    challenger: Predictor
+    champion: Predictor
+    rows: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class Contest:
         size_bytes: Size of the challenger's bundle.
         analysis: Number of this comparison with the same champion, from 1: repeated tests share the error rate.
         accumulated: Tests that earlier comparisons with this champion began.
+        later: The previous challenger on rows that came after it, for models that are fitted again on all rows.
         comparable: Rows of the holdout that the champion was not trained on; None for a first champion.
         warnings: What makes the numbers look better than they will be.
         critical_quality_failures: Critical validation rules that failed.
@@ -57,6 +70,7 @@ class Contest:
     size_bytes: int
     analysis: int
     accumulated: tuple[SequentialTest, ...]
+    later: Later | None
     comparable: Comparable | None
     warnings: tuple[str, ...]
     critical_quality_failures: int
@@ -135,6 +149,8 @@ def _measure(
             comparable_rows=contest.comparable.rows,
             champion_fit=contest.comparable.fit,
         )
+    if contest.later is not None:
+        measured = _with_later(spec, contest.later, contest.accumulated, measured)
     if contest.trained.refit is not None:
         measured = replace(measured, notes=(contest.trained.refit.sentence, *measured.notes))
     for warning in contest.warnings:
@@ -153,4 +169,28 @@ def _measure(
             warnings=contest.warnings,
         ),
         shap,
+    )
+
+
+def _with_later(
+    spec: ModelSpec, later: Later, accumulated: tuple[SequentialTest, ...], measured: Evaluation
+) -> Evaluation:
+    """Return the evaluation with what later rows say.
+
+    They continue the accumulated tests in place of the judged fits' holdout, so that no row counts twice.
+    """
+    record, tests = evaluation.later_rows(
+        spec, later.version, later.challenger, later.champion, later.rows, accumulated
+    )
+    primary = spec.evaluation.primary
+    gain = evaluation.relative_improvement(primary, record.challenger[primary], record.champion[primary])
+    note = (
+        f"on {record.rows:,} later rows the previous challenger v{record.version}, as it would have been served, has "
+        f"{primary} {record.challenger[primary]:.4g}, the served champion {record.champion[primary]:.4g} ({gain:+.1%})"
+    )
+    return replace(
+        measured,
+        later=record,
+        sequential=tests or measured.sequential,
+        notes=(*measured.notes, note),
     )

@@ -111,6 +111,8 @@ def beats_champion(params: BeatsChampion, evidence: Evidence) -> GateResult:
         f"by {percent(params.by)})"
     )
     if not is_beyond(metric, challenger_value, limit):
+        if (decided := _by_later_weeks(params, evidence, numbers)) is not None:
+            return decided
         reason = f"{metric} {shown(challenger_value)} is not better than {compared_with}"
         bound = METRICS[metric].bound
         if METRICS[metric].direction == "higher" and bound is not None and limit >= bound:
@@ -164,6 +166,31 @@ def _significant(
         numbers["rows_needed"] = float(test.rows_needed)
         reason += f"; about {test.rows_needed:,} rows would decide"
     return inconclusive(kind, reason, **numbers)
+
+
+def _by_later_weeks(
+    params: BeatsChampion, evidence: Evidence, numbers: dict[str, float]
+) -> GateResult | None:
+    """Return a pass where rows of later weeks alone decide.
+
+    They compare fits as production serves them: the accumulated test excludes chance, and the gain on its rows is above
+    `by`. Only a model that is fitted again on all rows has such rows (`later`).
+    """
+    test = next((one for one in evidence.evaluation.sequential if one.metric == params.metric), None)
+    if test is None or params.on != "test" or params.confidence is None or evidence.evaluation.later is None:
+        return None
+    wealth, gain = finite(test.e_value), finite(test.improvement)
+    needed = 2.0 / (1.0 - params.confidence)
+    if wealth is None or gain is None or wealth < needed or gain <= params.by:
+        return None
+    reason = (
+        f"later weeks decide: over {test.looks} looks the recipe's {params.metric} is {percent(gain)} better than the "
+        f"served champion v{evidence.champion.version}, more than {percent(params.by)}; evidence is {shown(wealth)}, "
+        f"at least {shown(needed)}; the shared holdout alone does not show it"
+    )
+    return passed(
+        params.kind, reason, **numbers, e_value=wealth, looks=float(test.looks), later_improvement=gain
+    )
 
 
 def mildest_comparison(

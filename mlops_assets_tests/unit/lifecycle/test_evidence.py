@@ -46,6 +46,7 @@ def test_the_recorded_evidence_follows_from_the_contest_alone(station: Station) 
         size_bytes=bundle.size_bytes,
         analysis=1,
         accumulated=(),
+        later=None,
         comparable=None,
         warnings=recorded.evaluation.warnings,
         critical_quality_failures=0,

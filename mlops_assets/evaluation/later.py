@@ -1,0 +1,56 @@
+"""What rows that came after two fits say of them: the fair comparison of fits that production serves.
+
+Comes in: two models, rows that neither was fitted on, and the accumulated tests so far. Goes out: both models' metrics
+there, and the tests continued with these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from mlops_assets.artifacts import LaterRows, Predictor, SequentialTest
+from mlops_assets.evaluation.assessment import metrics_of
+from mlops_assets.evaluation.scoring import in_order, known_classes, score, truth_column
+from mlops_assets.evaluation.sequential import sequential_test
+from mlops_assets.model_file import ModelSpec
+
+
+def later_rows(
+    spec: ModelSpec,
+    version: int,
+    challenger: Predictor,
+    champion: Predictor,
+    rows: pl.DataFrame,
+    before: Sequence[SequentialTest],
+) -> tuple[LaterRows, tuple[SequentialTest, ...]]:
+    """Return what these rows say, and the accumulated tests after them.
+
+    Args:
+        spec: The model file; it has a timestamp.
+        version: The earlier challenger.
+        challenger: Its fit that would have been served.
+        champion: The champion's fit that is served.
+        rows: Rows with targets that came after both were fitted.
+        before: The tests after the previous look.
+
+    Returns:
+        The metrics of both, and each test with the new blocks; a test that these rows do not complete a block of is
+        returned as it was.
+    """
+    assert spec.timestamp is not None
+    ordered = in_order(spec, rows)
+    classes = known_classes(spec, truth_column(spec, ordered), challenger, champion)
+    known = classes if spec.problem == "classification" else ()
+    ours = score(spec, challenger, ordered, classes=known, model_name=f"version {version}")
+    theirs = score(spec, champion, ordered, classes=known, model_name="the champion")
+    times = ordered[spec.timestamp]
+    tests = tuple(
+        sequential_test(one.metric, ours, theirs, times, recipe=one.recipe, before=one) or one
+        for one in before
+    )
+    record = LaterRows(
+        version, ordered.height, times[0], times[-1], metrics_of(spec, ours), metrics_of(spec, theirs)
+    )
+    return record, tests
