@@ -21,8 +21,10 @@ from mlops_assets.ledger.records import (
     HistoryEntry,
     ModelVersion,
     Performance,
+    PostedLabel,
     RetrainRequest,
     SensorAlert,
+    ServedPrediction,
     Waiver,
 )
 from mlops_assets.ledger.retraining import Comparison, RetrainDecision
@@ -39,9 +41,11 @@ __all__ = [
     "Ledger",
     "ModelVersion",
     "Performance",
+    "PostedLabel",
     "RetrainDecision",
     "RetrainRequest",
     "SensorAlert",
+    "ServedPrediction",
     "Waiver",
     "invariants",
     "migrate",

@@ -18,6 +18,7 @@ from mlops_assets.ledger.performance import PerformanceRows
 from mlops_assets.ledger.predictions import Predictions
 from mlops_assets.ledger.requests import RetrainRequests
 from mlops_assets.ledger.retraining import RetrainLog
+from mlops_assets.ledger.served_predictions import ServedPredictions
 from mlops_assets.ledger.versions import Versions
 from mlops_assets.ledger.watermarks import Watermarks
 
@@ -34,6 +35,7 @@ class Ledger(
     Alerts,
     PerformanceRows,
     Predictions,
+    ServedPredictions,
     Watermarks,
 ):
     """The truth about champions, versions, evidence, decisions and records.

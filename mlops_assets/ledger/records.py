@@ -177,3 +177,43 @@ class Waiver:
     expires_at: datetime
     actor: str | None = None
     uid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPrediction:
+    """One row of a prediction that the API made.
+
+    Attributes:
+        id: Of the request; with the row, from 1, it identifies the prediction.
+        entity: What the row is about, '' without entities.
+        at: The instant that is predicted; without a timestamp the time of the prediction.
+        value: The number, or the probability of the class `label`.
+        low: Lower bound of the interval, None where there is none.
+        high: Upper bound.
+        readings: The values as they were sent, by column.
+        history_version: Version of the stored readings that features looked back at.
+    """
+
+    id: str
+    row: int
+    model: str
+    version: int
+    revision: int
+    entity: str
+    at: datetime
+    predicted_at: datetime
+    value: float | None
+    low: float | None
+    high: float | None
+    label: str | None
+    readings: Mapping[str, Any]
+    history_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PostedLabel:
+    """The truth about a prediction, as text, posted later."""
+
+    prediction_id: str
+    row: int
+    value: str

@@ -28,10 +28,21 @@ CHANGING = {
     "alerts_log": "(ended_at, readings, message)",
     "watermarks": "",
     "signals": "(active, body, recorded_at)",
+    "api_keys": "(expires_at, revoked_at)",
 }
-ADDED_TO = (*CHANGING, "history", "evidence", "model_performance", "predictions", "retrain_decisions")
+APPENDED = (
+    "history",
+    "evidence",
+    "model_performance",
+    "predictions",
+    "retrain_decisions",
+    "served_predictions",
+    "posted_labels",
+)
+ADDED_TO = (*CHANGING, *APPENDED)
 APPROVED_IN = ("approvals", "waivers")  # the application role reads them, only the approver role adds
-EVENTS = ("predictions", "asset_records", "alerts_log", "signals")  # what a retention policy may remove
+EVENTS = ("predictions", "asset_records", "alerts_log", "signals", "served_predictions", "posted_labels")
+"""What a retention policy may remove."""
 
 PASSWORDS = {
     APPLICATION_ROLE: "MLOPS_APP_PASSWORD",

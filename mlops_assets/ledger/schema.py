@@ -274,3 +274,50 @@ waivers = Table(
     Column("uid", BigInteger),
     Index("waivers_by_model", "model", "gate"),
 )
+
+served_predictions = Table(
+    "served_predictions",
+    metadata,
+    _text("id"),
+    Column("row", Integer, nullable=False),
+    _text("model"),
+    Column("version", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    _text("entity"),
+    _time("at"),
+    _time("predicted_at"),
+    Column("value", Double),
+    Column("low", Double),
+    Column("high", Double),
+    Column("label", Text),
+    Column("readings", JSON, nullable=False),
+    Column("history_version", BigInteger),
+    PrimaryKeyConstraint("id", "row"),
+    Index("served_predictions_by_time", "model", "predicted_at"),
+    Index("served_predictions_by_entity", "model", "entity", "at"),
+)
+
+posted_labels = Table(
+    "posted_labels",
+    metadata,
+    _text("model"),
+    _text("prediction_id"),
+    Column("row", Integer, nullable=False),
+    _text("value"),
+    _time("received_at"),
+    PrimaryKeyConstraint("model", "prediction_id", "row", "received_at"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("hash", unique=True),
+    _text("owner"),
+    _text("role"),
+    _time("created_at"),
+    _text("created_by"),
+    _time("expires_at", nullable=True),
+    _time("revoked_at", nullable=True),
+    Column("per_minute", Integer),
+)

@@ -11,6 +11,8 @@ used. Which model is champion is decided elsewhere; this package only follows.
     protocols   request and response formats: records, MLflow's scoring protocol, Open Inference Protocol
     payload     a request's body: JSON in, records out
     table       records to a typed frame, every value checked
+    prediction_log  predictions to the ledger, off the request's path
+    labels      the truth about predictions, posted later
     guard       key before body, limits of size and time
     connections limits of connections and of idle time
     routes      the routes that predict

@@ -12,13 +12,15 @@ from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.serving.app import create_app
 from mlops_assets.serving.champions import Champions
 from mlops_assets.serving.connections import BoundedProtocol
+from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets.settings import Settings, Stores
 
 if __name__ == "__main__":
     settings = Settings.from_environment(os.environ)
-    champions = Champions(Platform.open(settings, Stores.from_environment(os.environ)))
+    platform = Platform.open(settings, Stores.from_environment(os.environ))
+    champions, log = Champions(platform), PredictionLog(platform.ledger.store_served)
     config = uvicorn.Config(
-        create_app(champions, key_files.read_key(settings, key_files.API)),
+        create_app(champions, key_files.read_key(settings, key_files.API), platform.ledger, log),
         host=settings.host,
         port=int(os.environ.get("MLOPS_API_PORT", "8000")),
         http=BoundedProtocol,

@@ -4,28 +4,52 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from mlops_assets import __version__
+from mlops_assets.errors import DataError, ServiceError
+from mlops_assets.ledger import Ledger
 from mlops_assets.serving import guard, openapi, pages
 from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.labels import decode_labels
+from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets.serving.protocols import open_inference
-from mlops_assets.serving.routes import PredictionRoutes, served_model
+from mlops_assets.serving.routes import LONGEST_REASON, PredictionRoutes, served_model
 
 STALLED_SECONDS: Final = 600.0
 """A loop that has not looked for so long is taken for dead: loading a large model may take minutes."""
 
+LABELS_BODY: Final = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["labels"],
+                "properties": {"labels": {"type": "array", "items": {"type": "object"}}},
+                "additionalProperties": False,
+            },
+            "example": {"labels": [{"id": "019b76da1c2f0011223344556677", "row": 1, "value": 12.5}]},
+        }
+    },
+}
 
-def create_app(champions: Champions, key: str) -> FastAPI:
+
+def create_app(
+    champions: Champions, key: str, ledger: Ledger | None = None, log: PredictionLog | None = None
+) -> FastAPI:
     """Return the application over a following set of champions; every route but health and readiness needs the key.
 
     Args:
         champions: The champions that serve, which follow the ledger.
         key: The API key.
+        ledger: Where labels are stored; without it there is no route for them.
+        log: Where predictions are logged; None for nowhere.
 
     Returns:
         The FastAPI application.
@@ -34,8 +58,12 @@ def create_app(champions: Champions, key: str) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(champions.start)
+        if log is not None:
+            log.start()
         yield
         await run_in_threadpool(champions.stop)
+        if log is not None:
+            await run_in_threadpool(log.stop)
 
     app = FastAPI(
         title="mlops_assets predictions",
@@ -44,11 +72,13 @@ def create_app(champions: Champions, key: str) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(PredictionRoutes, champions=champions)
+    app.add_middleware(PredictionRoutes, champions=champions, log=log)
     app.add_middleware(guard.Guard, key=key)
-    _add_health(app, champions)
+    _add_health(app, champions, log)
     _add_models(app, champions)
     _add_open_inference(app, champions)
+    if ledger is not None:
+        _add_labels(app, champions, ledger)
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
@@ -63,13 +93,17 @@ def create_app(champions: Champions, key: str) -> FastAPI:
     return app
 
 
-def _add_health(app: FastAPI, champions: Champions) -> None:
+def _add_health(app: FastAPI, champions: Champions, log: PredictionLog | None) -> None:
     @app.get("/health")
     def health() -> JSONResponse:
         """Return whether the process and its background loops run, whether or not there is a champion."""
         loops = champions.loops()
         alive = all(loop["alive"] and loop["seconds"] < STALLED_SECONDS for loop in loops.values())
+        written = log.status() if log is not None else None
+        alive = alive and (written is None or written["alive"])
         document = {"status": "alive" if alive else "a background loop has ended", "loops": loops}
+        if written is not None:
+            document["prediction_log"] = written
         return JSONResponse(document, 200 if alive else 503)
 
     @app.get("/ready")
@@ -138,3 +172,20 @@ def _add_open_inference(app: FastAPI, champions: Champions) -> None:
         """Return whether a champion serves (Open Inference Protocol)."""
         served = served_model(champions, model, version)
         return {"name": model, "ready": True, "version": str(served.version)}
+
+
+def _add_labels(app: FastAPI, champions: Champions, ledger: Ledger) -> None:
+    @app.post("/labels/{model}", openapi_extra={"requestBody": LABELS_BODY})
+    async def labels(model: str, request: Request) -> dict[str, Any]:
+        """Store the truth about predictions, by their ids; a later label of a row corrects the earlier one."""
+        if not champions.is_known(model):
+            served_model(champions, model)
+        try:
+            decoded = decode_labels(await request.body())
+        except DataError as error:
+            raise HTTPException(422, str(error)[:LONGEST_REASON]) from None
+        try:
+            stored = await run_in_threadpool(ledger.store_labels, model, decoded, datetime.now(UTC))
+        except ServiceError:
+            raise HTTPException(503, "the ledger does not respond; send the labels again") from None
+        return {"stored": stored}

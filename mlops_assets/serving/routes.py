@@ -21,9 +21,10 @@ from mlops_assets.errors import MlopsError
 from mlops_assets.serving.champions import Champions, describe
 from mlops_assets.serving.guard import App, Receive, Send
 from mlops_assets.serving.payload import shorten
+from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets.serving.protocols.mlflow_scoring import MLFLOW_SCORING
 from mlops_assets.serving.protocols.open_inference import OPEN_INFERENCE
-from mlops_assets.serving.protocols.protocol import Protocol
+from mlops_assets.serving.protocols.protocol import Decoded, Protocol
 from mlops_assets.serving.protocols.records import RECORDS
 from mlops_assets.serving.served import Served
 
@@ -40,10 +41,11 @@ class PredictionRoutes:
     Args:
         app: The application behind.
         champions: The champions that serve.
+        log: Where predictions are logged; None for nowhere.
     """
 
-    def __init__(self, app: App, champions: Champions) -> None:
-        self._app, self._champions = app, champions
+    def __init__(self, app: App, champions: Champions, log: PredictionLog | None = None) -> None:
+        self._app, self._champions, self._log = app, champions, log
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -61,11 +63,14 @@ class PredictionRoutes:
             request_headers = {name.lower(): value for name, value in scope["headers"]}
             prediction_id = new_prediction_id()
             if served.is_quick and len(body) <= INLINE_BYTES:
-                document = _predict(served, protocol, body, request_headers, prediction_id)
+                decoded, made = _predict(served, protocol, body, request_headers, prediction_id)
             else:
-                document = await run_in_threadpool(
+                decoded, made = await run_in_threadpool(
                     _predict, served, protocol, body, request_headers, prediction_id
                 )
+            if self._log is not None:
+                self._log.add(served, decoded.rows, made)
+            document = protocol.encode(made, decoded.request_id)
             status, headers = 200, _provenance(served, prediction_id)
         except HTTPException as error:
             status, document = error.status_code, protocol.error(error.status_code, error.detail)
@@ -169,11 +174,11 @@ def _provenance(served: Served, prediction_id: str) -> list[tuple[bytes, bytes]]
 
 def _predict(
     served: Served, protocol: Protocol, body: bytes, headers: dict[bytes, bytes], prediction_id: str
-) -> dict[str, Any]:
+) -> tuple[Decoded, dict[str, Any]]:
+    """Return the decoded request and the response before it is encoded."""
     try:
         decoded = protocol.decode(body, headers, served.columns.needed)
-        document = {"id": prediction_id, **served.respond(decoded.rows)}
-        return protocol.encode(document, decoded.request_id)
+        return decoded, {"id": prediction_id, **served.respond(decoded.rows)}
     except MlopsError as error:
         raise HTTPException(422, str(error)[:LONGEST_REASON]) from None
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:

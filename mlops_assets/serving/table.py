@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import polars as pl
@@ -83,6 +84,22 @@ def frame(spec: ModelSpec, columns: Columns, rows: Sequence[Row]) -> pl.DataFram
             numbers = [_number(number, name, value) for number, value in enumerate(values, start=1)]
             series.append(pl.Series(name, numbers, dtype=pl.Float64))
     return pl.DataFrame(series)
+
+
+def instants(spec: ModelSpec, rows: Sequence[Row]) -> list[datetime] | None:
+    """Return the instant of each row, or None for a model without a timestamp.
+
+    Args:
+        spec: The model file.
+        rows: The records of a request.
+
+    Raises:
+        DataError: A value is no instant.
+    """
+    name = spec.timestamp
+    if name is None:
+        return None
+    return _instants(name, [row.get(name) for row in rows], spec.repairs).to_list()
 
 
 def _check_names(columns: Columns, rows: Sequence[Row]) -> None:

@@ -10,7 +10,15 @@ from sqlalchemy import create_engine, event, make_url, text
 
 from mlops_assets.artifacts import Signal
 from mlops_assets.errors import LedgerError
-from mlops_assets.ledger import Ledger, Performance, RetrainDecision, SensorAlert, roles
+from mlops_assets.ledger import (
+    Ledger,
+    Performance,
+    PostedLabel,
+    RetrainDecision,
+    SensorAlert,
+    ServedPrediction,
+    roles,
+)
 from mlops_assets.ledger.schema import metadata
 from mlops_assets.settings import Stores
 
@@ -81,6 +89,9 @@ def use_ledger(ledger: Ledger, approver: Ledger) -> None:
     ledger.record_performance([Performance("pump", 1, AT, "rmse", "live", 1.0, 1)])
     frame = pl.DataFrame({"entity": ["p"], "at": [AT], "value": [1.0]})
     assert ledger.store_predictions("pump", 1, frame, predicted_at=AT) == 1
+    served = ServedPrediction("id", 1, "pump", 1, 1, "p", AT, AT, 1.0, None, None, None, {})
+    assert ledger.store_served([served]) == 1
+    assert ledger.store_labels("pump", [PostedLabel("id", 1, "2")], AT) == 1
 
 
 def test_the_two_roles_can_do_everything_the_ledger_does(application: Ledger, approver: Ledger) -> None:

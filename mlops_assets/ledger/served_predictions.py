@@ -1,0 +1,174 @@
+"""What the API predicted, with the readings it was made from, and the labels that arrive later.
+
+Comes in: records of the prediction log. Goes out: how many were new, one prediction by its id, and predictions with
+their newest label. Their table is not `predictions`, by which a batch knows what it still has to predict.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import select, text
+
+from mlops_assets.ledger.engine import Store, utc
+from mlops_assets.ledger.records import PostedLabel, ServedPrediction
+from mlops_assets.ledger.schema import served_predictions as table
+
+INSERT = text(
+    """
+    insert into served_predictions (id, row, model, version, revision, entity, at, predicted_at, value, low, high,
+                                    label, readings, history_version)
+    select id, row, model, version, revision, entity, at, predicted_at, value, low, high, label, readings::json, history
+    from unnest(cast(:id as text[]), cast(:row as integer[]), cast(:model as text[]), cast(:version as integer[]),
+                cast(:revision as integer[]), cast(:entity as text[]), cast(:at as timestamptz[]),
+                cast(:predicted_at as timestamptz[]), cast(:value as double precision[]),
+                cast(:low as double precision[]), cast(:high as double precision[]), cast(:label as text[]),
+                cast(:readings as text[]), cast(:history as bigint[]))
+        as row_of (id, row, model, version, revision, entity, at, predicted_at, value, low, high, label, readings,
+                   history)
+    on conflict do nothing
+    """
+)
+LABELS = text(
+    """
+    insert into posted_labels (model, prediction_id, row, value, received_at)
+    select :model, prediction_id, row, value, :received_at
+    from unnest(cast(:id as text[]), cast(:row as integer[]), cast(:value as text[]))
+        as label_of (prediction_id, row, value)
+    on conflict do nothing
+    """
+)
+LABELLED = text(
+    """
+    select p.id, p.row, p.version, p.entity, p.at, p.predicted_at, p.value, p.low, p.high, p.label, l.value as truth,
+           l.received_at
+    from served_predictions p
+    left join lateral (
+        select value, received_at from posted_labels
+        where model = p.model and prediction_id = p.id and row = p.row order by received_at desc limit 1
+    ) l on true
+    where p.model = :model and p.predicted_at >= :since and p.predicted_at < :until
+    order by p.predicted_at, p.id, p.row
+    """
+)
+TIME = pl.Datetime("us", "UTC")
+LABELLED_SCHEMA: dict[str, Any] = {
+    "id": pl.String(),
+    "row": pl.Int64(),
+    "version": pl.Int64(),
+    "entity": pl.String(),
+    "at": TIME,
+    "predicted_at": TIME,
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "label": pl.String(),
+    "truth": pl.String(),
+    "received_at": TIME,
+}
+
+
+class ServedPredictions(Store):
+    """The log of the API's predictions, and labels."""
+
+    def store_served(self, rows: Sequence[ServedPrediction]) -> int:
+        """Insert predictions in one transaction; rows that exist stay as they are, so that a retry doubles nothing.
+
+        Args:
+            rows: The predictions.
+
+        Returns:
+            How many are new.
+
+        Raises:
+            ServiceError: The database does not respond.
+            LedgerError: The database refuses a row; none is stored.
+        """
+        if not rows:
+            return 0
+        plain = ("id", "row", "model", "version", "revision", "value", "low", "high")
+        columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in plain}
+        columns["entity"] = [_text(row.entity) for row in rows]
+        columns["label"] = [None if row.label is None else _text(row.label) for row in rows]
+        columns["at"] = [utc(row.at) for row in rows]
+        columns["predicted_at"] = [utc(row.predicted_at) for row in rows]
+        columns["readings"] = [json.dumps(row.readings) for row in rows]
+        columns["history"] = [row.history_version for row in rows]
+        with self._transaction() as connection:
+            return int(connection.execute(INSERT, columns).rowcount)
+
+    def served_prediction(self, model: str, prediction_id: str) -> tuple[ServedPrediction, ...]:
+        """Return the rows of one prediction of the API, in their order.
+
+        Args:
+            model: Name of the model.
+            prediction_id: What the response called it.
+
+        Returns:
+            The rows; none for an unknown id.
+
+        Raises:
+            ServiceError: The database does not respond.
+        """
+        query = select(table).where(table.c.id == prediction_id, table.c.model == model).order_by(table.c.row)
+        with self._transaction() as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return tuple(
+            ServedPrediction(**row | {"at": utc(row["at"]), "predicted_at": utc(row["predicted_at"])})
+            for row in rows
+        )
+
+    def store_labels(self, model: str, labels: Sequence[PostedLabel], received_at: datetime) -> int:
+        """Insert labels in one transaction; a later label of the same row corrects the earlier one.
+
+        Args:
+            model: Name of the model.
+            labels: The labels.
+            received_at: When they arrived, with a zone.
+
+        Returns:
+            How many are new.
+
+        Raises:
+            ServiceError: The database does not respond.
+        """
+        if not labels:
+            return 0
+        parameters = {
+            "model": model,
+            "received_at": utc(received_at),
+            "id": [_text(label.prediction_id) for label in labels],
+            "row": [label.row for label in labels],
+            "value": [_text(label.value) for label in labels],
+        }
+        with self._transaction() as connection:
+            return int(connection.execute(LABELS, parameters).rowcount)
+
+    def labelled_predictions(self, model: str, *, since: datetime, until: datetime) -> pl.DataFrame:
+        """Return the API's predictions with since <= predicted_at < until, each with its newest label.
+
+        Args:
+            model: Name of the model.
+            since: First time of prediction.
+            until: First time of prediction after the window.
+
+        Returns:
+            A row per prediction: id, row, version, entity, at, predicted_at, value, low, high, label, and truth (text)
+            and received_at of the label, null while there is none.
+
+        Raises:
+            ServiceError: The database does not respond.
+        """
+        parameters = {"model": model, "since": utc(since), "until": utc(until)}
+        with self._transaction() as connection:
+            rows = [tuple(row) for row in connection.execute(LABELLED, parameters)]
+        return pl.DataFrame(rows, schema=LABELLED_SCHEMA, orient="row")
+
+
+def _text(value: str) -> str:
+    """Return text without the one character that PostgreSQL does not store."""
+    return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
