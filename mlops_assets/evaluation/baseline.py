@@ -15,6 +15,7 @@ from datetime import timedelta
 from mlops_assets.artifacts import PARTS, Part, Split
 from mlops_assets.evaluation import naive
 from mlops_assets.evaluation.scoring import codes, in_order, numbers, truth_column
+from mlops_assets.matching import season_reach
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.values import format_duration
@@ -81,7 +82,7 @@ def _makers(
     if spec.timestamp is None or (spec.problem == "regression" and plain):
         return [mean]
     back = {
-        naive.multiple(season, spec.features.horizon): season
+        season_reach(season, spec.features.horizon): season
         for season in (() if plain else spec.evaluation.seasons)
     }
     # A season that is as long as the horizon says what the last value says.

@@ -14,6 +14,7 @@ import polars as pl
 
 from mlops_assets.artifacts import PARTS, Part, Split
 from mlops_assets.evaluation.scoring import codes, in_order, numbers, truth_column
+from mlops_assets.matching import MICROSECOND, below_half, season_reach, usual_step
 from mlops_assets.metrics import Floats
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.features import now_column
@@ -59,24 +60,11 @@ def last_value(spec: ModelSpec, split: Split) -> Naive:
     return _parted(_persistence(spec, split), "last_")
 
 
-def multiple(season: timedelta, horizon: timedelta | None) -> timedelta:
-    """Return the smallest multiple of the season that reaches back to an instant already known.
-
-    Args:
-        season: Length of the season.
-        horizon: Horizon of the forecast; None for no forecast.
-
-    Returns:
-        A duration of at least one season.
-    """
-    ahead = horizon or timedelta(0)
-    return season * max(1, -(-ahead // season))
-
-
 def season_before(spec: ModelSpec, split: Split, season: timedelta) -> Naive:
     """Predict the value of the same entity a whole number of seasons before; else the last known one.
 
-    A row at t forecasts t + horizon, by the newest value at t + horizon - k x season that was known at t.
+    A row at t forecasts t + horizon, by the newest value at t + horizon - k x season that was known at t, within
+    `features.tolerance` of that instant.
 
     Args:
         spec: The model file.
@@ -88,14 +76,54 @@ def season_before(spec: ModelSpec, split: Split, season: timedelta) -> Naive:
     """
     rows, keys = _persistence(spec, split), _keys(spec)
     at, ahead = keys[0], spec.features.horizon or timedelta(0)
-    # A value stands in two places: as the target of the row a horizon before, and as 'now' of its own row.
-    observed = [rows.select(pl.col(at) + ahead, *keys[1:], season_=pl.col("target_"))]
-    if "now_" in rows.columns:
-        observed.append(rows.select(*keys, season_=pl.col("now_")))
+    # A value stands in two places: as 'now' of its own row, and as the target of the row a horizon before.
+    observed = [rows.select(*keys, season_=pl.col("now_"))] if "now_" in rows.columns else []
+    observed.append(rows.select(pl.col(at) + ahead, *keys[1:], season_=pl.col("target_")))
     known = pl.concat(observed).drop_nulls("season_").unique(keys, keep="first", maintain_order=True)
-    wanted = rows.with_columns(pl.col(at) + ahead - multiple(season, spec.features.horizon))
-    joined = wanted.join(known, on=keys, how="left", maintain_order="left", nulls_equal=True)
-    return _parted(joined.with_columns(pl.col("season_").fill_null(pl.col("last_"))), "season_")
+    back = season_reach(season, spec.features.horizon) - ahead
+    seasonal = _nearest(rows.select(*keys), known.sort(at), back, _tolerance(spec, rows))
+    return _parted(rows.with_columns(season_=pl.coalesce(seasonal, rows["last_"])), "season_")
+
+
+def _tolerance(spec: ModelSpec, rows: pl.DataFrame) -> timedelta:
+    """Return `features.tolerance`, else just below half the usual step between rows of an entity."""
+    if spec.features.tolerance is not None:
+        return spec.features.tolerance
+    keys = [name for name in (spec.entity, spec.timestamp) if name]
+    ordered = rows.select(keys).sort(keys)
+    starts = (
+        np.flatnonzero(ordered[spec.entity].rle_id().diff().fill_null(1).to_numpy()) if spec.entity else [0]
+    )
+    times = ordered[keys[-1]].dt.epoch("us").to_numpy()
+    step = usual_step(times, np.asarray([*starts, len(times)], dtype=np.int64))
+    return below_half(step) * MICROSECOND
+
+
+def _nearest(rows: pl.DataFrame, known: pl.DataFrame, back: timedelta, tolerance: timedelta) -> pl.Series:
+    """Return for each row the value `back` before it: the nearest not after that instant, else the nearest after it.
+
+    Args:
+        rows: Timestamp, then entity where there is one.
+        known: The same columns and `season_`, sorted by time.
+        back: How far before the row the value lies.
+        tolerance: How far from that instant.
+    """
+    at, *entity = rows.columns
+    wanted = rows.with_row_index("row_").with_columns(pl.col(at) - back, own_=pl.col(at)).sort(at)
+    known = known.with_columns(instant_=pl.col(at))
+    if entity:
+        wanted, known = (
+            frame.with_columns(pl.col(entity).cast(pl.String).fill_null("")) for frame in (wanted, known)
+        )
+    values = []
+    for strategy in ("backward", "forward"):
+        joined = wanted.join_asof(
+            known, on=at, by=entity or None, strategy=strategy, tolerance=tolerance, check_sortedness=False
+        ).sort("row_")
+        values.append(
+            joined.select(pl.when(pl.col("instant_") <= pl.col("own_")).then(pl.col("season_"))).to_series()
+        )
+    return pl.select(pl.coalesce(values)).to_series()
 
 
 def majority(spec: ModelSpec, split: Split, classes: tuple[str, ...]) -> Naive:

@@ -17,6 +17,7 @@ from mlops_assets.features.row_identity import SeenRows
 from mlops_assets.features.serving import online, recent
 from mlops_assets.features.splitting import labeled, rows_seen, seen_rows, split, strategy
 from mlops_assets.features.suspicions import suspicions
+from mlops_assets.features.tolerance import match_readings, match_warnings, refuse_unmatched
 
 __all__ = [
     "FEATURE_KINDS",
@@ -36,9 +37,12 @@ __all__ = [
     "k_fold",
     "labeled",
     "leakage",
+    "match_readings",
+    "match_warnings",
     "online",
     "profile",
     "recent",
+    "refuse_unmatched",
     "rows_seen",
     "seen_rows",
     "sliding",

@@ -12,9 +12,11 @@ from typing import Final
 
 import polars as pl
 
+from mlops_assets import matching
 from mlops_assets.errors import DataError
 from mlops_assets.features import columns, windows
 from mlops_assets.features.kinds import FEATURE_KINDS, Rows
+from mlops_assets.features.tolerance import label_rows, label_tolerance
 from mlops_assets.model_file import ModelSpec
 
 UTC_TIME: Final = pl.Datetime("us", "UTC")
@@ -26,7 +28,8 @@ def build(spec: ModelSpec, frame: pl.DataFrame) -> pl.DataFrame:
     Columns: timestamp, entity, target, columns that slices, fairness and the split need, the grid of
     `features.history` (no feature: only sequence algorithms see it), then features as
     `feature_names` gives them; numbers and booleans as floats of `features.precision`, text as text. For forecasting
-    the target column holds the value at t + horizon of the same entity, null where no reading lies exactly there;
+    the target column holds the value at t + horizon of the same entity, null where no reading lies within
+    `features.tolerance` of it;
     the value at t is the feature `<target>_now`.
 
     Args:
@@ -72,44 +75,42 @@ def build_with(spec: ModelSpec, frame: pl.DataFrame, extra: Sequence[str]) -> pl
     features = dict.fromkeys([*inputs, *computed])
     names = [*first, *(name for name in features if name not in first)]
     if spec.timestamp is None:
-        return _select(spec, _compute(spec, Rows(ordered, None)), names, features)
+        return _select(spec, _compute(spec, Rows(ordered, None), 0), names, features)
     # Whole entities at a time keep the working memory small, whatever the size of the table.
     line = windows.line(
         ordered[spec.timestamp].dt.epoch("us").to_numpy(), ordered[spec.entity] if spec.entity else None
     )
+    tolerance = label_tolerance(spec, line)
     parts = [
-        _select(spec, _compute(spec, Rows(ordered[rows], part)), names, features)
+        _select(spec, _compute(spec, Rows(ordered[rows], part), tolerance), names, features)
         for rows, part in windows.pieces(line)
     ]
     return pl.concat(parts, rechunk=False)
 
 
-def _compute(spec: ModelSpec, rows: Rows) -> pl.DataFrame:
+def _compute(spec: ModelSpec, rows: Rows, tolerance: int) -> pl.DataFrame:
     """Whole entities with every computed column, and for forecasting with the label in place of the target."""
     added = [column for kind in FEATURE_KINDS.values() for column in kind.build(spec, rows)]
     table = rows.frame.with_columns(added)
-    return table.with_columns(label(spec, rows.frame)) if spec.problem == "forecasting" else table
+    return table.with_columns(label(spec, rows, tolerance)) if spec.problem == "forecasting" else table
 
 
-def label(spec: ModelSpec, ordered: pl.DataFrame) -> list[pl.Series]:
-    """Return, for forecasting, the target at exactly t + horizon of the same entity.
+def label(spec: ModelSpec, rows: Rows, tolerance: int) -> list[pl.Series]:
+    """Return, for forecasting, the target of the same entity's reading at t + horizon, or the nearest to it.
 
     Args:
         spec: The model file.
-        ordered: Readings sorted by entity, then time.
+        rows: Readings sorted by entity, then time.
+        tolerance: How far from t + horizon the reading may lie, in microseconds.
 
     Returns:
-        One series of the length of `ordered`, null where no reading lies there; empty for other problems.
+        One series of the length of `rows`, null where no reading lies there; empty for other problems.
     """
     horizon = spec.features.horizon
-    if spec.problem != "forecasting" or horizon is None or spec.timestamp is None:
+    if spec.problem != "forecasting" or horizon is None or rows.line is None:
         return []
-    keys = [name for name in (spec.entity, spec.timestamp) if name is not None]
-    later = ordered.select(*keys[:-1], pl.col(spec.timestamp) - horizon, spec.target).unique(
-        keys, keep="last", maintain_order=True
-    )
-    joined = ordered.select(keys).join(later, on=keys, how="left", maintain_order="left")
-    return [joined[spec.target]]
+    index = pl.Series(label_rows(rows.line, horizon, tolerance))
+    return [rows.frame[spec.target].gather(index.set(index == matching.NO_MATCH, None)).alias(spec.target)]
 
 
 def _select(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mlops_assets.artifacts import PARTS, Split
 from mlops_assets.errors import DataError
 from mlops_assets.features.row_identity import SeenRows, draws, fingerprints, identity_columns
+from mlops_assets.features.tolerance import overshoot
 from mlops_assets.model_file import ModelSpec
 
 Strategy = Literal["temporal", "random", "stratified", "group"]
@@ -189,7 +190,7 @@ def _temporal(spec: ModelSpec, frame: pl.DataFrame, _columns: Sequence[str]) -> 
     for share in (spec.split.train, spec.split.train + spec.split.validation):
         position = int(np.searchsorted(first, round(share * frame.height)))
         cuts.append(instants[min(position, len(instants) - 1)])
-    gap = purge(spec) // timedelta(microseconds=1)
+    gap = (purge(spec) + overshoot(spec, frame)) // timedelta(microseconds=1)
     codes = np.full(frame.height, OUT, dtype=np.int8)
     codes[times < cuts[0] - gap] = 0
     codes[(times >= cuts[0]) & (times < cuts[1] - gap)] = 1

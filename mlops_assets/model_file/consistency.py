@@ -16,6 +16,7 @@ from mlops_assets.model_file.features import keys_that_need_a_timestamp
 from mlops_assets.model_file.gates import BeatsBaseline, BeatsChampion, MetricAtLeast, MetricAtMost
 from mlops_assets.model_file.model import ModelSpec
 from mlops_assets.model_file.training import SearchedChoice
+from mlops_assets.model_file.values import format_duration
 
 SMALLEST_TEST_SHARE: Final = 0.01
 UNREACHABLE_LIMIT: Final = 1e15
@@ -216,11 +217,31 @@ def _columns(spec: ModelSpec) -> Iterator[Finding]:
             else "is for 'problem: forecasting' only",
         )
     yield from _history(spec)
+    yield from _tolerance(spec)
     if spec.timestamp is None:
         for key in keys_that_need_a_timestamp(features):
             yield ("features", key), "needs a 'timestamp' in the model file"
         if spec.validation.freshness is not None:
             yield ("validation", "freshness"), "needs a 'timestamp' in the model file"
+
+
+def _tolerance(spec: ModelSpec) -> Iterator[Finding]:
+    tolerance, history, horizon = spec.features.tolerance, spec.features.history, spec.features.horizon
+    if tolerance is None:
+        return
+    path: Path = ("features", "tolerance")
+    if horizon is None and history is None and not spec.evaluation.seasons:
+        yield (
+            path,
+            "is for features.horizon, features.history and evaluation.seasons, and the file has none of them",
+        )
+    if horizon is not None and tolerance >= horizon:
+        yield (
+            path,
+            f"must be shorter than the horizon ({format_duration(horizon)}): a row would be its own label",
+        )
+    if history is not None and tolerance >= history.every:
+        yield path, f"must be shorter than features.history.every ({format_duration(history.every)})"
 
 
 def _history(spec: ModelSpec) -> Iterator[Finding]:

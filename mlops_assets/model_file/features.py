@@ -107,6 +107,10 @@ class FeaturesSpec(Section):
     """Columns never used as an input."""
     horizon: Annotated[Duration | None, NEEDS_TIMESTAMP] = None
     """For `problem: forecasting`: how far after a reading the value lies that is predicted from it."""
+    tolerance: Annotated[Duration | None, NEEDS_TIMESTAMP] = None
+    """How far a reading may lie from the instant at which a label, `history` or a season looks for it; the nearest
+    that is not after the instant counts, else the nearest after it. Unset means just below half the usual step between
+    readings (of `history.every` for its grid)."""
     timezone: Timezone = "UTC"
     """Time zone in which hours, days and holidays are counted."""
     calendar: Annotated[tuple[CalendarPart, ...], NEEDS_TIMESTAMP] = ()

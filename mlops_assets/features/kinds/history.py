@@ -1,6 +1,7 @@
-"""The recent history on an even grid: the values exactly one, two, three ... steps before a row.
+"""The recent history on an even grid: the values one, two, three ... steps before a row.
 
-One column per channel and step, `sales@0` (the row's own), `sales@-1` ..., null where no reading lies there. Lags count
+One column per channel and step, `sales@0` (the row's own), `sales@-1` ..., null where no reading lies within
+`features.tolerance`. Lags count
 readings; this counts time, so that a missing day does not move the weekdays of a season.
 """
 
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from mlops_assets.features.kinds.kind import Feature, FeatureKind, LookBack, Rows
+from mlops_assets.features.tolerance import grid_tolerance
 from mlops_assets.features.windows import Line
+from mlops_assets.matching import MICROSECOND, NO_MATCH, nearest
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.features import channels, history_column
 
@@ -40,7 +43,11 @@ class History(FeatureKind):
     def look_back(self, spec: ModelSpec) -> LookBack:
         """Return the distance of the oldest point of the grid."""
         history = spec.features.history
-        return LookBack(duration=history.every * (history.steps - 1)) if history else LookBack()
+        return (
+            LookBack(duration=history.every * (history.steps - 1) + grid_tolerance(spec) * MICROSECOND)
+            if history
+            else LookBack()
+        )
 
     @override
     def build(self, spec: ModelSpec, rows: Rows) -> Iterator[pl.Series]:
@@ -54,18 +61,12 @@ class History(FeatureKind):
             for name in channels(spec.features, spec.target)
         }
         for back in range(history.steps):
-            index = _index_before(line, back * history.every)
+            index = _index_before(line, back * history.every, grid_tolerance(spec) if back else 0)
             for name, column in values.items():
                 yield pl.Series(history_column(name, back), column[index], nan_to_null=True)
 
 
-def _index_before(line: Line, before: timedelta) -> NDArray[np.int64]:
+def _index_before(line: Line, before: timedelta, tolerance: int) -> NDArray[np.int64]:
     """For each row the index of the same entity's reading that much earlier, and the number of rows without one."""
-    wanted = line.times - before // timedelta(microseconds=1)
-    rows = np.full(len(line.times), len(line.times), dtype=np.int64)
-    for start, stop in zip(line.starts[:-1].tolist(), line.starts[1:].tolist(), strict=True):
-        times = line.times[start:stop]
-        index = np.searchsorted(times, wanted[start:stop], side="right") - 1
-        matches = (index >= 0) & (times[np.maximum(index, 0)] == wanted[start:stop])
-        rows[start:stop][matches] = start + index[matches]
-    return rows
+    rows = nearest(line.times, line.starts, line.times - before // MICROSECOND, tolerance, until=line.times)
+    return np.where(rows == NO_MATCH, len(line.times), rows)

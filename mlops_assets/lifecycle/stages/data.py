@@ -123,7 +123,12 @@ def build_features(spec: ModelSpec, platform: Platform, run: Run) -> FeaturesRec
             f"{spec.name}: validated data did not pass its rules, nothing is built on it: {broken}"
         )
     raw = record_of(platform, spec, stages.RAW_READINGS, run.id, ReadingsRecord)
-    frame = features.build(spec, platform.datasets.read(validated.table))
+    readings_table = platform.datasets.read(validated.table)
+    matches = features.match_readings(spec, readings_table)
+    features.refuse_unmatched(spec, matches)
+    for one in matches:
+        run.progress(one.sentence)
+    frame = features.build(spec, readings_table)
     table = _write(spec, platform, run, stages.FEATURES, frame)
     names = features.feature_names(spec, tuple(frame.columns))
     run.progress(f"built {len(names)} features over {frame.height:,} rows")

@@ -168,7 +168,9 @@ def _contest(
         accumulated=previous.evaluation.sequential if previous else (),
         later=_later(spec, platform, previous, serving, frame, run),
         comparable=comparable,
-        warnings=((optimistic,) if optimistic else ()) + stored_as(bundle),
+        warnings=((optimistic,) if optimistic else ())
+        + features.match_warnings(spec, frame)
+        + stored_as(bundle),
         critical_quality_failures=sum(rule.critical and not rule.passed for rule in validated.rules),
         environment={"python": machine.python_version(), **{name: installed(name) for name in LIBRARIES}},
         code_commit=run.code_commit,

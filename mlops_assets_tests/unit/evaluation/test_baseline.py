@@ -236,3 +236,25 @@ def test_the_price_of_half_an_hour_ago_is_the_floor_for_elec2(public_data: Path)
         [], problem="classification", timestamp=None, entity=None, evaluation={"primary": "accuracy"}
     )
     assert "85% have the class of the row before" in str(features.autocorrelation_warning(untimed, prices))
+
+
+def test_a_season_finds_its_reading_although_the_clock_is_off_by_seconds() -> None:
+    """Matched to the microsecond, the season has no value, and the last known one speaks in its place."""
+    frame = hourly(1)
+    off = pl.Series(np.random.default_rng(1).integers(-50, 51, frame.height))
+    split = split_of(
+        frame.with_columns(pl.col("at") + pl.duration(seconds=pl.lit(off))).sort("at", "pump_id")
+    )
+    exact = split_of(frame)
+    predicted = naive.season_before(forecasting(), split, DAY)["test"].predicted
+    expected = naive.season_before(forecasting(), exact, DAY)["test"].predicted
+    persistence = naive.last_value(forecasting(), split)["test"].predicted
+    by_value = dict(zip(exact.test["y_now"].to_list(), expected.tolist(), strict=True))
+    wanted = [by_value[value] for value in split.test["y_now"].to_list() if value in by_value]
+    assert len(wanted) > 0.95 * split.test.height
+    hits = [
+        by_value.get(value) == season
+        for value, season in zip(split.test["y_now"].to_list(), predicted.tolist(), strict=True)
+    ]
+    assert sum(hits) > 0.95 * split.test.height
+    assert (predicted != persistence).mean() > 0.9

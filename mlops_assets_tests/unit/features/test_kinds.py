@@ -23,7 +23,7 @@ CASES = [
     for problem in ("regression", "forecasting")
     if (key, problem) != ("horizon", "regression")
 ]
-NO_KIND = {"inputs", "exclude", "timezone", "categories", "scaling", "missing", "precision"}
+NO_KIND = {"inputs", "tolerance", "exclude", "timezone", "categories", "scaling", "missing", "precision"}
 """Keys of `features:` that say how inputs are read, not which features are computed."""
 
 
