@@ -1,4 +1,4 @@
-"""The stages of a model's life, named once and in order. Everything else takes the names from here."""
+"""The stages of a model's lifecycle, named once and in order, and the sections of the model file that each reads."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ STAGES: Final = (
     PRODUCTION_MODEL,
     PREDICTIONS,
 )
+
+SECTIONS: Final[dict[str, tuple[str, ...]]] = {
+    RAW_READINGS: ("source", "repairs", "timestamp", "entity"),
+    VALIDATED_DATA: ("validation", "target"),
+    FEATURES: ("features",),
+    TRAINED_MODEL: ("problem", "training", "split"),
+    EVALUATION_REPORT: ("evaluation", "gates"),
+    PRODUCTION_MODEL: ("rollout",),
+    PREDICTIONS: (),
+}
+"""Sections of the model file whose change makes a stage, and all stages after it, out of date."""

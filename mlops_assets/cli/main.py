@@ -25,6 +25,7 @@ MODULES = (
     "features",
     "models",
     "new",
+    "plan",
 )
 """Modules of this package with a tuple `COMMANDS`; help and completion list the commands in alphabetical order."""
 

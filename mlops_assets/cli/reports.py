@@ -19,7 +19,7 @@ from mlops_assets.cli.output import print_json
 @click.option(
     "--against",
     "ref",
-    help="Add what changed in the model file since this git ref, and which decisions would flip.",
+    help="Begin with what changed in the model file since this git ref, and which decisions would flip.",
 )
 @click.option("--html", is_flag=True, help="Print where the HTML report with the plots is.")
 @JSON
@@ -43,9 +43,9 @@ def report(model: str, version: int | None, ref: str | None, html: bool, as_json
         if as_json:
             print_json(asdict(subject) | {"decision": asdict(decision)})
         else:
-            click.echo(text, nl=False)
             if ref is not None:
-                click.echo("\n" + reports.against(spec, platform, ref), nl=False)
+                click.echo(reports.against(spec, platform, ref))
+            click.echo(text, nl=False)
     sys.exit(1 if decision.outcome == "refuse" else 0)
 
 

@@ -34,7 +34,6 @@ class Stage(Generic[Record]):
     """How one stage appears in Dagster.
 
     run: the stage; None means that there was nothing to do, downstream is skipped and the run stays green.
-    sections: parts of the model file whose change makes the asset out of date.
     """
 
     run: Callable[[ModelSpec, Platform, Run], Record | None]
@@ -42,7 +41,6 @@ class Stage(Generic[Record]):
     description: str
     kinds: frozenset[str]
     upstream: tuple[str, ...]
-    sections: tuple[str, ...]
     tracked: bool = False
 
     def execute(self, spec: ModelSpec, platform: Platform, run: Run) -> tuple[Record, display.Display] | None:
@@ -77,7 +75,6 @@ TRAINED_MODEL = Stage(
     "The challenger: the best of the candidates on the validation part.",
     frozenset({"mlflow"}),
     (stages.FEATURES, stages.RETRAIN_REQUEST),
-    ("training", "split"),
     tracked=True,
 )
 
@@ -88,7 +85,6 @@ STAGES: dict[str, AnyStage] = {
         "Readings as the source gave them, after the repairs the model file declares.",
         frozenset({"deltalake"}),
         (),
-        ("source", "repairs", "timestamp", "entity"),
     ),
     stages.VALIDATED_DATA: Stage(
         data.validate_readings,
@@ -96,7 +92,6 @@ STAGES: dict[str, AnyStage] = {
         "Readings that satisfy every row rule; the others are in quarantine with the reason.",
         frozenset({"polars", "deltalake"}),
         (stages.RAW_READINGS,),
-        ("validation", "target"),
     ),
     stages.FEATURES: Stage(
         data.build_features,
@@ -104,7 +99,6 @@ STAGES: dict[str, AnyStage] = {
         "What the model sees, built by the same definition that batch predictions and the prediction API use.",
         frozenset({"polars", "deltalake"}),
         (stages.VALIDATED_DATA,),
-        ("features",),
     ),
     stages.TRAINED_MODEL: TRAINED_MODEL,
     stages.EVALUATION_REPORT: Stage(
@@ -113,7 +107,6 @@ STAGES: dict[str, AnyStage] = {
         "The challenger compared with the champion on the same rows; every gate is a check here.",
         frozenset({"mlflow", "shap"}),
         (stages.TRAINED_MODEL, stages.FEATURES),
-        ("evaluation", "gates"),
         tracked=True,
     ),
     stages.PRODUCTION_MODEL: Stage(
@@ -122,7 +115,6 @@ STAGES: dict[str, AnyStage] = {
         "The champion. Moves only when the recorded evidence for exactly this challenger says so.",
         frozenset({"mlflow", "postgres"}),
         (stages.EVALUATION_REPORT,),
-        ("rollout",),
     ),
     stages.PREDICTIONS: Stage(
         predict.predict_batch,
@@ -130,7 +122,6 @@ STAGES: dict[str, AnyStage] = {
         "The champion's predictions for every reading it has not predicted yet.",
         frozenset({"deltalake", "postgres"}),
         (stages.PRODUCTION_MODEL, stages.FEATURES),
-        (),
     ),
 }
 
@@ -181,7 +172,7 @@ def _common(spec: ModelSpec, name: str, stage: AnyStage, file: Path | None) -> d
         "kinds": catalog.kinds_of(spec, name, stage.kinds),
         "tags": catalog.tags_of(spec),
         "metadata": catalog.reference_to(file),
-        "code_version": _code_version(spec, stage),
+        "code_version": _code_version(spec, name),
         "check_specs": checks.specs(spec, name),
     }
 
@@ -243,6 +234,6 @@ def _asset(
     return asset(materialize)
 
 
-def _code_version(spec: ModelSpec, stage: AnyStage) -> str:
-    body = spec.model_dump(mode="json", include=set(stage.sections), exclude_defaults=True)
+def _code_version(spec: ModelSpec, stage: str) -> str:
+    body = spec.model_dump(mode="json", include=set(stages.SECTIONS[stage]), exclude_defaults=True)
     return f"{__version__}-{digest(body)[:12]}"

@@ -6,35 +6,18 @@ linked where the evaluation left them. Needs neither Dagster nor MLflow.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel
 
 from mlops_assets import promotion, reports, stages
 from mlops_assets.artifacts import Decision, Evidence, TrainedModel, from_json
-from mlops_assets.errors import EvidenceError, SpecError
+from mlops_assets.errors import EvidenceError
 from mlops_assets.lifecycle.approvals.verdicts import Subject, with_verdicts
 from mlops_assets.lifecycle.approvals.waivers import waived_gate
+from mlops_assets.lifecycle.file_history import Change, changes, file_of, model_at
 from mlops_assets.lifecycle.platform import Platform, Run, known_record
-from mlops_assets.model_file import ModelSpec, find_model, load_model
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.promotion import Flip
-
-NOTHING = "(not there)"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One key of a model file, and what stood there before and stands there now."""
-
-    key: str
-    before: str
-    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +111,23 @@ def against(spec: ModelSpec, platform: Platform, ref: str) -> str:
     result = changes(before, spec)
     if not result:
         return "\n".join([*lines, f"`{file.name}` means the same as there.", ""])
-    lines += ["| key | there | here |", "|---|---|---|"]
-    lines += [f"| `{one.key}` | {_cell(one.before)} | {_cell(one.after)} |" for one in result]
+    lines += change_table(result)
     if any(one.key.partition("[")[0].partition(".")[0] == "gates" for one in result):
         lines += ["", *replay_lines(replay(spec, platform, spec.name))]
     return "\n".join([*lines, ""])
+
+
+def change_table(changed: Sequence[Change]) -> list[str]:
+    """Return changed keys as a table in Markdown.
+
+    Args:
+        changed: The changes.
+
+    Returns:
+        Lines without line ends.
+    """
+    rows = [f"| `{one.key}` | {_cell(one.before)} | {_cell(one.after)} |" for one in changed]
+    return ["| key | there | here |", "|---|---|---|", *rows]
 
 
 def replay_lines(result: Replay) -> list[str]:
@@ -150,92 +145,6 @@ def replay_lines(result: Replay) -> list[str]:
     lines = [f"**{count}**"]
     lines += [f"- {flip}" for flip in result.flips]
     return lines + [f"- not asked: {one}" for one in result.unreadable]
-
-
-def changes(before: ModelSpec, after: ModelSpec) -> tuple[Change, ...]:
-    """Return the keys whose values differ, defaults written out.
-
-    Args:
-        before: The older model file.
-        after: The newer one.
-
-    Returns:
-        Changes in alphabetical order of keys.
-    """
-    old, new = dict(_flat(before)), dict(_flat(after))
-    return tuple(
-        Change(key, old.get(key, NOTHING), new.get(key, NOTHING))
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
-    )
-
-
-def file_of(models: Path, name: str) -> Path:
-    """Return the file that holds a model.
-
-    Args:
-        models: Folder of model files.
-        name: Name of the model.
-
-    Returns:
-        The file.
-
-    Raises:
-        SpecError: When no file holds it.
-    """
-    if result := find_model(models, name):
-        return result[0]
-    raise SpecError(f"no file in {models} holds the model {name!r}")
-
-
-def model_at(file: Path, ref: str) -> ModelSpec | None:
-    """Return the model file as it was at a git ref.
-
-    Args:
-        file: The model file in the checkout.
-        ref: A commit, branch or tag.
-
-    Returns:
-        The model file, or None when it did not exist there.
-
-    Raises:
-        SpecError: When the ref is unknown or the file there cannot be read.
-    """
-    here = file.resolve().parent
-    if _git(here, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}") is None:
-        raise SpecError(f"git knows no commit {ref!r} in {here}; in continuous integration, fetch it first")
-    text = _git(here, "show", "--end-of-options", f"{ref}:./{file.name}")
-    if text is None:
-        return None
-    with tempfile.TemporaryDirectory(prefix="mlops-ref-") as folder:
-        copy = Path(folder) / file.name
-        copy.write_text(text, encoding="utf-8")
-        return load_model(copy)
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30, check=False
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise SpecError(f"git could not be asked: {error}") from None
-    return done.stdout if done.returncode == 0 else None
-
-
-def _flat(spec: BaseModel) -> Iterator[tuple[str, str]]:
-    def walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
-        if isinstance(value, dict) and value:
-            for key, inner in value.items():
-                yield from walk(inner, f"{path}.{key}" if path else key)
-        elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
-            for index, inner in enumerate(value):
-                named = inner.get("kind") or inner.get("name") if isinstance(inner, dict) else None
-                yield from walk(inner, f"{path}[{named or index}{f' {index}' if named else ''}]")
-        else:
-            yield path, json.dumps(value, ensure_ascii=False)
-
-    yield from walk(spec.model_dump(mode="json"), "")
 
 
 def _cell(text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from mlops_assets.errors import SpecError
 from mlops_assets.ledger import Ledger
-from mlops_assets.lifecycle import reports
+from mlops_assets.lifecycle import file_history, reports
 from mlops_assets.lifecycle.approvals import verdicts
 from mlops_assets.model_file import ModelSpec, load_model
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin
@@ -85,11 +85,11 @@ def test_against_a_ref_says_what_changed_and_what_it_would_flip(station: Station
 
 def test_a_model_without_a_file_is_named(station: Station) -> None:
     with pytest.raises(SpecError, match="holds the model 'station'"):
-        reports.file_of(station.platform.settings.models, "station")
+        file_history.file_of(station.platform.settings.models, "station")
 
 
 def test_defaults_are_written_out(station: Station) -> None:
     body = json.loads(station.spec.model_dump_json()) | {"monitoring": {"window": "8d"}}
     other = ModelSpec.model_validate_json(json.dumps(body))
-    [change] = reports.changes(station.spec, other)
+    [change] = file_history.changes(station.spec, other)
     assert (change.key, change.before, change.after) == ("monitoring.window", '"7d"', '"8d"')
