@@ -216,13 +216,14 @@ def evaluated(record: ReportRecord, spec: ModelSpec, _: Platform) -> Display:
     return Display(metadata, record.evidence_hash)
 
 
-def promoted(record: PromotionRecord, _: ModelSpec, __: Platform) -> Display:
-    """Show what became of the challenger.
+def promoted(record: PromotionRecord, spec: ModelSpec, _: Platform) -> Display:
+    """Show the decision on the challenger.
 
     A champion that stayed is materialized again under the same data version.
 
     Args:
         record: The stage's record.
+        spec: The model.
 
     Returns:
         Metadata and data version.
@@ -233,6 +234,7 @@ def promoted(record: PromotionRecord, _: ModelSpec, __: Platform) -> Display:
         "challenger": record.version,
         "champion": record.champion or "none",
         "revision": record.revision,
+        "rollout": spec.rollout.strategy,
         "evidence": record.evidence_hash,
     }
     return Display(metadata, f"{record.champion}-{record.revision}", materialized=record.champion is not None)
