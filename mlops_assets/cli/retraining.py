@@ -10,6 +10,7 @@ import click
 from mlops_assets.cli.context import actor, model_spec, now, open_platform
 from mlops_assets.cli.options import JSON, MODEL
 from mlops_assets.cli.output import Column, minute, print_json, print_records
+from mlops_assets.cli.receipts import print_receipt
 
 if TYPE_CHECKING:
     from mlops_assets.artifacts import Signal
@@ -51,10 +52,30 @@ def retrain(model: str, reason: str, defer: str | None) -> None:
 
 @click.command()
 @MODEL
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1_000))
+@click.option("--prediction", help="Explain this prediction of the API instead: the id in its response.")
+@click.option(
+    "--row",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Row of the request, with --prediction.",
+)
+@click.option(
+    "--limit", default=10, show_default=True, type=click.IntRange(1, 1_000), help="Decisions to list."
+)
 @JSON
-def why(model: str, limit: int, as_json: bool) -> None:
-    """Explain why MODEL is or is not retrained: what the governor would decide now, its signals, its last decisions."""
+def why(model: str, prediction: str | None, row: int, limit: int, as_json: bool) -> None:
+    """Explain why MODEL is or is not retrained: what the governor would decide now, its signals, its last decisions.
+
+    With --prediction: print the receipt of one prediction of the API, with version, values, features, SHAP values,
+    gate results, approval and label.
+    """
+    if prediction is not None:
+        from mlops_assets.lifecycle.receipts import receipt
+
+        with open_platform() as platform:
+            print_receipt(receipt(platform, model, prediction, row), as_json=as_json)
+        return
     from mlops_assets.lifecycle import governing
 
     spec = model_spec(model)

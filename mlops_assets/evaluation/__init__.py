@@ -7,7 +7,13 @@ Fitting belongs to `training`; whether the numbers are good enough is decided in
 from mlops_assets.artifacts import Evaluation
 from mlops_assets.evaluation.assessment import evaluate, measure
 from mlops_assets.evaluation.comparison import compare
-from mlops_assets.evaluation.explanation import ShapValues, explain, importance_correlation, ranking
+from mlops_assets.evaluation.explanation import (
+    ShapValues,
+    explain,
+    explain_rows,
+    importance_correlation,
+    ranking,
+)
 from mlops_assets.evaluation.improvement import relative_improvement
 from mlops_assets.evaluation.later import later_rows
 from mlops_assets.evaluation.sequential import spent_confidence
@@ -18,6 +24,7 @@ __all__ = [
     "compare",
     "evaluate",
     "explain",
+    "explain_rows",
     "importance_correlation",
     "later_rows",
     "measure",

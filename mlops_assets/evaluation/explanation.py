@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from mlops_assets.artifacts import Explanation, Predictor
+from mlops_assets.artifacts import Explanation, FeatureMatrix, Predictor
 from mlops_assets.evaluation.explainer import MIN_ROWS, Explainer, ShapArrays
 from mlops_assets.evaluation.native_shap import native_explainer
 from mlops_assets.evaluation.permutation_shap import (
@@ -86,6 +86,41 @@ def explain(
     """
     rng = np.random.default_rng(spec.training.seed)
     sample = predictor.matrix(_shuffled(test, spec.evaluation.shap_rows, rng))
+    return _explain_sample(spec, predictor, sample, lambda: predictor.matrix(train).values, rng, seconds_left)
+
+
+def explain_rows(
+    spec: ModelSpec,
+    predictor: Predictor,
+    rows: pl.DataFrame,
+    background: FeatureMatrix,
+    seconds_left: Callable[[], float] = no_time_limit,
+) -> ShapValues:
+    """Compute SHAP values of a few rows, in their order: why these predictions and no others.
+
+    Args:
+        spec: The model file.
+        predictor: The model.
+        rows: Feature rows.
+        background: Rows to compare with, such as the sample in the bundle.
+        seconds_left: Returns the seconds left; called many times.
+
+    Raises:
+        Exception: Whatever the model raises while predicting.
+    """
+    rng = np.random.default_rng(spec.training.seed)
+    matrix = predictor.matrix(rows)
+    return _explain_sample(spec, predictor, matrix, lambda: background.values, rng, seconds_left)
+
+
+def _explain_sample(
+    spec: ModelSpec,
+    predictor: Predictor,
+    sample: FeatureMatrix,
+    train: Callable[[], Floats],
+    rng: np.random.Generator,
+    seconds_left: Callable[[], float],
+) -> ShapValues:
     native = getattr(predictor.estimator, "native", predictor.estimator)
     columns = {name: [index] for index, name in enumerate(sample.names)}
     explainer = native_explainer(
@@ -93,12 +128,13 @@ def explain(
         native,
         sample.values,
         len(predictor.classes) or 1,
-        lambda: predictor.matrix(train).values.mean(axis=0),
+        lambda: train().mean(axis=0),
     )
     unit = _unit(spec, predictor, native) if explainer else ""
     if explainer is None:
         columns = _groups(sample.names)
-        background = predictor.matrix(_shuffled(train, BACKGROUND_ROWS, rng)).values
+        background = train()
+        background = background[rng.permutation(len(background))[:BACKGROUND_ROWS]]
         predict = prediction_function(predictor, sample.names)
         explainer = permutation_explainer(predict, background, list(columns.values()), rng, seconds_left)
     values, base = _explain_in_time(explainer, sample.values, seconds_left)

@@ -17,13 +17,20 @@ from mlops_assets.ledger import Ledger
 from mlops_assets.serving import guard, openapi, pages
 from mlops_assets.serving.champions import Champions
 from mlops_assets.serving.labels import decode_labels
+from mlops_assets.serving.payload import decode
 from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets.serving.protocols import open_inference
-from mlops_assets.serving.routes import LONGEST_REASON, PredictionRoutes, served_model
+from mlops_assets.serving.routes import LONGEST_REASON, PredictionRoutes, readable, served_model
 
 STALLED_SECONDS: Final = 600.0
 """A loop that has not looked for so long is taken for dead: loading a large model may take minutes."""
 
+EXPLAIN_BODY: Final = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": {"type": "object"}, "example": {"readings": [{"flow": 12.5}]}}
+    },
+}
 LABELS_BODY: Final = {
     "required": True,
     "content": {
@@ -134,6 +141,13 @@ def _add_models(app: FastAPI, champions: Champions) -> None:
     def model_details(model: str) -> dict[str, Any]:
         """Return a champion: version, since when, columns in the order of a `features` row, interval, gate results."""
         return served_model(champions, model).describe()
+
+    @app.post("/explain/{model}", openapi_extra={"requestBody": EXPLAIN_BODY})
+    async def explain(model: str, request: Request) -> dict[str, Any]:
+        """Return the SHAP values of at most 10 rows: why the champion predicts what it predicts for them."""
+        served = served_model(champions, model)
+        body = await request.body()
+        return await run_in_threadpool(readable, lambda: served.explain(decode(body, served.columns.needed)))
 
 
 def _add_open_inference(app: FastAPI, champions: Champions) -> None:

@@ -255,7 +255,7 @@ def load(platform: Platform, name: str, champion: Champion, revision: int) -> Se
         champion.since,
         _verdicts(platform, champion),
     )
-    return replace(served, direct=direct_path(served, bundle.sample))
+    return replace(served, direct=direct_path(served, bundle.sample), sample=bundle.sample)
 
 
 def direct_path(served: Served, sample: FeatureMatrix) -> DirectPath | None:

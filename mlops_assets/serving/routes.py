@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import MutableMapping
-from typing import Any, Final
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs
 
 import polars as pl
@@ -27,6 +27,8 @@ from mlops_assets.serving.protocols.open_inference import OPEN_INFERENCE
 from mlops_assets.serving.protocols.protocol import Decoded, Protocol
 from mlops_assets.serving.protocols.records import RECORDS
 from mlops_assets.serving.served import Served
+
+T = TypeVar("T")
 
 LONGEST_REASON: Final = 1000
 """Characters of the reason in a response, whatever was sent."""
@@ -176,9 +178,25 @@ def _predict(
     served: Served, protocol: Protocol, body: bytes, headers: dict[bytes, bytes], prediction_id: str
 ) -> tuple[Decoded, dict[str, Any]]:
     """Return the decoded request and the response before it is encoded."""
-    try:
+
+    def predict() -> tuple[Decoded, dict[str, Any]]:
         decoded = protocol.decode(body, headers, served.columns.needed)
         return decoded, {"id": prediction_id, **served.respond(decoded.rows)}
+
+    return readable(predict)
+
+
+def readable(compute: Callable[[], T]) -> T:
+    """Return what `compute` returns; whatever a caller's values make fail becomes a 422 with one bounded sentence.
+
+    Args:
+        compute: Decodes a body and computes from its values.
+
+    Raises:
+        HTTPException: 422 with the reason.
+    """
+    try:
+        return compute()
     except MlopsError as error:
         raise HTTPException(422, str(error)[:LONGEST_REASON]) from None
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,8 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlops_assets import features
-from mlops_assets.artifacts import Bounds
+from mlops_assets import evaluation, features
+from mlops_assets.artifacts import Bounds, FeatureMatrix
 from mlops_assets.errors import DataError
 from mlops_assets.features.columns import arithmetic, computed_names, source_names
 from mlops_assets.features.kinds.kind import Role
@@ -24,6 +25,9 @@ from mlops_assets.serving.direct import DirectPath
 from mlops_assets.serving.history import History, refuse_stale
 from mlops_assets.serving.payload import Row, shorten
 
+MOST_EXPLAINED: Final = 10
+EXPLANATION_SECONDS: Final = 10.0
+"""Time that the SHAP values of a request may take, where they are estimated."""
 _NO_COLUMNS: Final = pl.DataFrame()
 
 
@@ -33,6 +37,7 @@ class Served:
 
     extra: columns of its data that it does not look at. since: when it became champion. gates: the verdict of each gate
     in the evidence that it was promoted on. direct: the path for a few rows without a data frame, where there is one.
+    sample: rows of the bundle, which explanations compare with.
     """
 
     spec: ModelSpec
@@ -44,6 +49,7 @@ class Served:
     since: datetime | None = None
     gates: Mapping[str, str] = field(default_factory=dict)
     direct: DirectPath | None = None
+    sample: FeatureMatrix | None = None
 
     @cached_property
     def columns(self) -> table.Columns:
@@ -104,6 +110,50 @@ class Served:
             if bounds is None or np.isfinite(predictions).all():
                 return self._document(predictions, bounds, probabilities)
         return self.predict(table.frame(self.spec, self.columns, rows))
+
+    def explain(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Return why the predictions of some records are what they are, as a JSON document.
+
+        Args:
+            rows: The records.
+
+        Returns:
+            Model, version, revision, the method, and per row the base and the features in the order of their influence:
+            name, value and SHAP value.
+
+        Raises:
+            DataError: As `predict`.
+        """
+        if len(rows) > MOST_EXPLAINED:
+            raise DataError(f"{len(rows)} rows; send at most {MOST_EXPLAINED} to be explained at a time")
+        frame = table.frame(self.spec, self.columns, rows)
+        frame = features.online(self.spec, self.history.before(self.spec, frame), frame)
+        background = self.predictor.matrix(frame) if self.sample is None else self.sample
+        end = time.monotonic() + EXPLANATION_SECONDS
+        shap = evaluation.explain_rows(
+            self.spec, self.predictor, frame, background, lambda: end - time.monotonic()
+        )
+        explanations = []
+        for base, inputs, values in zip(shap.base, shap.inputs, shap.values, strict=True):
+            known = [None if value != value else value for value in inputs.tolist()]
+            influence = sorted(
+                zip(shap.names, known, values.tolist(), strict=True), key=lambda one: -abs(one[2])
+            )
+            explanations.append(
+                {
+                    "base": float(base),
+                    "features": [
+                        {"name": name, "value": value, "shap": number} for name, value, number in influence
+                    ],
+                }
+            )
+        return {
+            "model": self.spec.name,
+            "version": self.version,
+            "revision": self.revision,
+            "method": shap.method,
+            "explanations": explanations,
+        }
 
     def predict(self, rows: pl.DataFrame) -> dict[str, Any]:
         """Return predictions for new readings, in their order, with version, interval and age of the history.
