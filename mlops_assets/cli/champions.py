@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_assets.cli import tables
-from mlops_assets.cli.context import actor, model_folder, model_spec, new_run, now, open_platform
+from mlops_assets.cli.context import (
+    actor,
+    disk_problems,
+    model_folder,
+    model_spec,
+    new_run,
+    now,
+    open_platform,
+)
 from mlops_assets.cli.options import JSON, MODEL, OPTIONAL_MODEL
 from mlops_assets.errors import LedgerError
 
@@ -29,7 +37,7 @@ def status(model: str | None, as_json: bool) -> None:
     from mlops_assets.lifecycle.status import status_records
     from mlops_assets.local.environment import open_to_others
 
-    with open_platform() as platform:
+    with open_platform(emergency=True) as platform:
         if model:
             records = status_records(platform, [model_spec(model).name], now())
         else:
@@ -42,6 +50,8 @@ def status(model: str | None, as_json: bool) -> None:
         violations = invariants(platform.ledger)
     for sentence in violations:
         click.secho(f"broken: {sentence}", fg="red", err=True)
+    for sentence in disk_problems():
+        click.secho(sentence, fg="red", err=True)
     if open_to_others(platform.settings.home):
         click.secho(
             f"other users of this machine can read {platform.settings.home}: chmod 700 it", fg="red", err=True
@@ -101,7 +111,7 @@ def rollback(model: str, to_version: int | None, revision: int | None, reason: s
     """
     from mlops_assets.lifecycle.recovery.rollback import roll_back
 
-    with open_platform() as platform:
+    with open_platform(emergency=True) as platform:
         expected = platform.ledger.champion_state(model).revision if revision is None else revision
         if to_version is None:
             _refuse_second(platform, model)
@@ -150,7 +160,7 @@ def retire(model: str, reason: str) -> None:
     """Take MODEL out of production: the prediction API answers 503 until the next promotion or rollback."""
     from mlops_assets.lifecycle.champions import mirror
 
-    with open_platform() as platform:
+    with open_platform(emergency=True) as platform:
         entry = platform.ledger.retire(model, actor=actor(), reason=reason, at=now())
         mirror(platform, model, new_run())
     click.echo(f"{model}: version {entry.version} is retired, there is no champion now")

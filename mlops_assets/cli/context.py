@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -86,9 +87,27 @@ def prepare_stores() -> None:
     os.environ.update(environment(current, prepare(current, partial(click.echo, err=True))))
 
 
+def disk_problems() -> tuple[str, ...]:
+    """Return a sentence for each disk of the platform that is full."""
+    from mlops_assets.local import reserve
+
+    current = settings()
+    root = () if "://" in current.data_root else (Path(current.data_root),)
+    return reserve.full_disks((current.home, current.model_root, *root, Path(tempfile.gettempdir())))
+
+
 @contextmanager
-def open_platform() -> Iterator[Platform]:
-    """Open the stores for one command and close them afterwards."""
+def open_platform(*, emergency: bool = False) -> Iterator[Platform]:
+    """Open the stores for one command and close them afterwards.
+
+    Args:
+        emergency: The command has to work on a full disk too: space that was kept back for it is given back.
+    """
+    if emergency:
+        from mlops_assets.local import reserve
+
+        if sentence := reserve.give_back(settings().home):
+            click.secho(sentence, fg="red", err=True)
     from mlops_assets.lifecycle.platform import Platform
     from mlops_assets.settings import Stores
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import sys
 from importlib import import_module
@@ -28,6 +29,9 @@ MODULES = (
     "plan",
 )
 """Modules of this package with a tuple `COMMANDS`; help and completion list the commands in alphabetical order."""
+
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class RootCommand(click.Group):
@@ -60,6 +64,14 @@ def cli() -> None:
     """Run the whole lifecycle of models: one YAML file declares a model, one Dagster asset graph runs it."""
 
 
+def _name_full_disks() -> None:
+    """Say which disk is full: few errors of the programs below us do."""
+    from mlops_assets.cli.context import disk_problems
+
+    for sentence in disk_problems():
+        click.echo(f"{sentence}; free some space", err=True)
+
+
 def main() -> None:
     """Run the `mlops` command and exit."""
     # Dagster and MLflow make a million objects that are never freed: looking for garbage among them every 700 new ones
@@ -70,6 +82,13 @@ def main() -> None:
         cli.main(prog_name="mlops", standalone_mode=False)
     except MlopsError as error:
         click.echo(f"error: {error}", err=True)
+        _name_full_disks()
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        click.echo(f"error: {error}", err=True)
+        _name_full_disks()
         sys.exit(1)
     except click.ClickException as error:
         error.show()

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import mlops_assets
 from mlops_assets.errors import ServiceError
-from mlops_assets.local import cluster, databases
+from mlops_assets.local import cluster, databases, reserve
 from mlops_assets.local.environment import environment, make_dagster_home
 from mlops_assets.settings import (
     APPLICATION_ROLE,
@@ -132,6 +132,7 @@ def prepare(settings: Settings, echo: Callable[[str], None] = lambda _: None) ->
         echo(f"Making a PostgreSQL database below {settings.home / 'postgres'} (once, a few seconds)")
     server = server_url(settings)
     make_dagster_home(settings)
+    reserve.keep(settings.home)
     wanted = _versions(settings.embedded or settings.database_url is None)
     with databases.maintenance(server) as connection:
         if _behind(databases.marks(connection, NAMES), wanted, settings):
