@@ -52,10 +52,8 @@ def status(model: str | None, as_json: bool) -> None:
         click.secho(f"broken: {sentence}", fg="red", err=True)
     for sentence in disk_problems():
         click.secho(sentence, fg="red", err=True)
-    if open_to_others(platform.settings.home):
-        click.secho(
-            f"other users of this machine can read {platform.settings.home}: chmod 700 it", fg="red", err=True
-        )
+    for path in open_to_others(platform.settings.home):
+        click.secho(f"other users of this machine can read {path}: chmod 700 it", fg="red", err=True)
     sys.exit(1 if violations else 0)
 
 

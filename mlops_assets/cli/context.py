@@ -79,10 +79,14 @@ def model_folder() -> ModelFolder:
 
 
 def prepare_stores() -> None:
-    """Start or reach the database, migrate what needs it, and pass the addresses on to Dagster and child processes."""
-    from mlops_assets.local.environment import environment
+    """Start or reach the database, migrate what needs it, and pass the addresses on to Dagster and child processes.
+
+    Files that this process and its children write from here on are readable by their owner alone.
+    """
+    from mlops_assets.local.environment import PRIVATE, environment
     from mlops_assets.local.postgres import prepare
 
+    os.umask(PRIVATE)  # readings, bundles and reports are the owner's, whoever else uses this machine
     current = settings()
     os.environ.update(environment(current, prepare(current, partial(click.echo, err=True))))
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import mlops_assets
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import data_folder, database_watchdog, databases, locks, logs, sockets
+from mlops_assets.local.environment import PRIVATE
 from mlops_assets.settings import POSTGRES_DRIVER
 
 START_TIMEOUT = 90.0  # a server that was killed replays its log first
@@ -165,6 +166,7 @@ def _spawn_watchdog(cluster: Cluster) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             start_new_session=True,
+            umask=PRIVATE,
             cwd="/",
             env=data_folder.clean_environment()
             | {"PYTHONPATH": str(Path(mlops_assets.__file__).parent.parent)},

@@ -114,13 +114,14 @@ def server_user(data: Path) -> pwd.struct_passwd | None:
         return None
     if data.exists() and (owner := data.stat().st_uid) != 0:
         return pwd.getpwuid(owner)
-    for name in ("postgres", "nobody"):
+    for name in ("postgres", "games", "backup", "nobody"):  # services of strangers run as nobody
         try:
             return pwd.getpwnam(name)
         except KeyError:
             continue
     raise ServiceError(
-        "PostgreSQL refuses to run as root, and this machine has neither a user 'postgres' nor 'nobody'"
+        "PostgreSQL refuses to run as root, and this machine has none of the users 'postgres', 'games', 'backup', "
+        "'nobody'"
     )
 
 

@@ -17,6 +17,10 @@ from mlops_assets.settings import Settings, Stores
 
 OTHERS = (stat.S_IRWXG | stat.S_IRWXO) & ~stat.S_IXOTH
 """What other users may not do; to pass through a folder shows nothing of it."""
+POSTGRES_FOLDER = "postgres"
+"""As root PostgreSQL runs as another user, who passes through this folder and the home."""
+PRIVATE = 0o077
+"""The umask of every program that writes below the home: files are their owner's alone."""
 CODE = Path(mlops_assets.__file__).resolve().parent.parent
 
 
@@ -64,29 +68,43 @@ def environment(settings: Settings, stores: Stores) -> dict[str, str]:
 
 
 def make_home(home: Path) -> None:
-    """Create the platform's folder, accessible to its owner only; an open one is closed.
+    """Create the platform's folder, accessible to its owner only; an open one is closed, with what lies in it.
 
-    As root, PostgreSQL runs as another user, who must pass through (o+x): that permission alone stays.
+    As root, PostgreSQL runs as another user, who must pass through (o+x): that permission alone stays, for the home
+    and PostgreSQL's own folder.
 
     Args:
         home: Folder of the platform, `MLOPS_HOME`.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mode = stat.S_IMODE(home.stat().st_mode)
-    if mode & OTHERS and home.stat().st_uid == os.geteuid():
-        home.chmod(mode & ~OTHERS)
+    for path in open_to_others(home):
+        status = path.lstat()
+        if status.st_uid == os.geteuid():
+            path.chmod(stat.S_IMODE(status.st_mode) & ~_forbidden(home, path))
 
 
-def open_to_others(home: Path) -> bool:
-    """Return whether other users of this machine can list or change what is in the platform's folder.
+def open_to_others(home: Path) -> tuple[Path, ...]:
+    """Return what other users of this machine can read or change in the platform's folder.
 
     Args:
         home: Folder of the platform, `MLOPS_HOME`.
 
     Returns:
-        False for a missing folder.
+        The home itself, and files and folders in it where others can pass through it; none for a missing home.
     """
-    return bool(home.exists() and stat.S_IMODE(home.stat().st_mode) & OTHERS)
+    if not home.exists():
+        return ()
+    passable = home.stat().st_mode & (stat.S_IXOTH | stat.S_IXGRP)
+    paths = [home, *(sorted(home.iterdir()) if passable else ())]
+    modes = {path: path.lstat().st_mode for path in paths}
+    return tuple(
+        path for path in paths if not stat.S_ISLNK(modes[path]) and modes[path] & _forbidden(home, path)
+    )
+
+
+def _forbidden(home: Path, path: Path) -> int:
+    passed_through = path in (home, home / POSTGRES_FOLDER)
+    return OTHERS if passed_through else stat.S_IRWXG | stat.S_IRWXO
 
 
 def dagster_home(settings: Settings) -> Path:

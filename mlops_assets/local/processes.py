@@ -17,11 +17,10 @@ from pathlib import Path
 import psutil
 
 from mlops_assets.local import logs
+from mlops_assets.local.environment import PRIVATE
 
 MARKER = "MLOPS_UP"
 POLL = 0.05
-PRIVATE = 0o077
-"""The umask of every child: what it writes is for its owner only."""
 
 
 def spawn(

@@ -19,7 +19,7 @@ from types import FrameType
 from mlops_assets import key_files
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import cluster, databases, front, locks, orphan_reaper, postgres, processes, runs
-from mlops_assets.local.environment import environment, make_home
+from mlops_assets.local.environment import PRIVATE, environment, make_home
 from mlops_assets.local.services import Listeners, Ports, code_socket, services
 from mlops_assets.local.supervised import Policy
 from mlops_assets.local.supervisor import Supervisor
@@ -54,7 +54,7 @@ def run_up(
         with suppress(OSError):
             echo(line)
 
-    os.umask(processes.PRIVATE)
+    os.umask(PRIVATE)
     make_home(settings.home)
     # one name for it, by which leftovers are found
     settings = replace(settings, home=settings.home.resolve())

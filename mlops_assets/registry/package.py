@@ -40,6 +40,7 @@ def package(bundle: Path, loader: str) -> Iterator[Path]:
         # no pip in this environment to name a version of
         with only_errors("mlflow.pyfunc"), only_errors("mlflow.utils.environment"):
             _save(pyfunc, folder, bundle, loader)
+        (folder / CODE.name).chmod(0o600)  # copied with its mode, which others may read
         yield folder
 
 

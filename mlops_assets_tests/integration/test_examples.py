@@ -171,7 +171,10 @@ def test_every_example_runs_from_the_command_line() -> None:
                 capture_output=True,
                 text=True,
                 timeout=600,
+                umask=0o022,
                 check=False,
             )
             assert done.returncode == 0, done.stdout + done.stderr
             assert "promoted: first champion" in done.stdout, done.stdout
+        below = [path for path in Path(home).rglob("*") if models not in (path, *path.parents)]
+        assert [path for path in below if path.stat().st_mode & 0o066] == [], "other users can read these"

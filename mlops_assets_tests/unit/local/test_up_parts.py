@@ -194,6 +194,29 @@ def test_the_home_is_its_owner_s_alone(tmp_path: Path) -> None:
     assert not open_to_others(home)
 
 
+def test_what_an_earlier_release_left_open_is_closed_where_others_pass_through(tmp_path: Path) -> None:
+    """As root PostgreSQL's user passes through the home, so the modes below it count."""
+    home = tmp_path / "home"
+    for name in ("bundles", "data", "postgres"):
+        (home / name).mkdir(parents=True)
+        (home / name).chmod(0o755)
+    (home / "addresses.json").touch(mode=0o644)
+    (home / "link").symlink_to("/")
+    home.chmod(0o711)
+    opened = {home / name for name in ("bundles", "data", "postgres", "addresses.json")}
+    assert set(open_to_others(home)) == opened
+    make_home(home)
+    assert open_to_others(home) == ()
+    modes = {path.name: path.lstat().st_mode & 0o777 for path in (home, *opened)}
+    assert modes == {
+        "home": 0o711,
+        "bundles": 0o700,
+        "data": 0o700,
+        "postgres": 0o711,
+        "addresses.json": 0o600,
+    }
+
+
 def test_what_a_child_writes_is_its_owner_s_alone(tmp_path: Path) -> None:
     code = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text('x')"
     command = [sys.executable, "-S", "-c", code, str(tmp_path / "file")]
