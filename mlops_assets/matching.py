@@ -61,6 +61,9 @@ def season_reach(season: timedelta, horizon: timedelta | None) -> timedelta:
     Args:
         season: Length of the season.
         horizon: Horizon of the forecast; None for no forecast.
+
+    Returns:
+        A duration of at least one season.
     """
     ahead = horizon or timedelta(0)
     return season * max(1, -(-ahead // season))
@@ -72,6 +75,9 @@ def usual_step(times: Ints, starts: Ints) -> int:
     Args:
         times: Instants sorted by entity, then time, shape (rows,).
         starts: First row of each entity, and the number of rows as the last entry.
+
+    Returns:
+        Microseconds.
     """
     steps = np.diff(times)
     inside = np.ones(len(steps), dtype=bool)
@@ -85,6 +91,9 @@ def below_half(step: int) -> int:
 
     Args:
         step: Time between two readings.
+
+    Returns:
+        Microseconds, 0 or more.
     """
     return max(0, (step - 1) // 2)
 
@@ -110,6 +119,9 @@ def nearest(
         tolerance: How far from it a reading may lie.
         after: A matched reading lies later than this, per row.
         until: A matched reading lies no later than this, per row.
+
+    Returns:
+        Indices, shape (rows,).
     """
     matches = np.full(len(times), NO_MATCH, dtype=np.int64)
     for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
@@ -139,6 +151,9 @@ def within_span(times: Ints, starts: Ints, wanted: Ints) -> NDArray[np.bool_]:
         times: Instants sorted by entity, then time, shape (rows,).
         starts: First row of each entity, and the number of rows as the last entry.
         wanted: The instant wanted for each row, shape (rows,).
+
+    Returns:
+        Booleans, shape (rows,).
     """
     counts = np.diff(starts)
     if not len(times):

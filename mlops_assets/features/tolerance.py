@@ -40,6 +40,9 @@ def label_tolerance(spec: ModelSpec, line: Line) -> int:
     Args:
         spec: The model file.
         line: Instants of the readings.
+
+    Returns:
+        Microseconds; 0 where no entity has two readings.
     """
     declared = spec.features.tolerance
     return below_half(usual_step(line.times, line.starts)) if declared is None else declared // MICROSECOND
@@ -52,6 +55,9 @@ def grid_tolerance(spec: ModelSpec) -> int:
 
     Args:
         spec: The model file.
+
+    Returns:
+        Microseconds.
     """
     declared, history = spec.features.tolerance, spec.features.history
     if history is None:
@@ -66,6 +72,9 @@ def label_rows(line: Line, horizon: timedelta, tolerance: int) -> Ints:
         line: Instants of the readings.
         horizon: How far ahead the forecast looks.
         tolerance: How far from that instant the reading may lie, in microseconds.
+
+    Returns:
+        Indices, shape (rows,).
     """
     return nearest(line.times, line.starts, line.times + horizon // MICROSECOND, tolerance, after=line.times)
 
@@ -76,6 +85,9 @@ def overshoot(spec: ModelSpec, frame: pl.DataFrame) -> timedelta:
     Args:
         spec: The model file.
         frame: Rows with timestamp and entity.
+
+    Returns:
+        A duration; 0 where every label lies at its instant or before.
     """
     horizon = spec.features.horizon
     if horizon is None or spec.timestamp is None or not frame.height:
@@ -93,6 +105,9 @@ def match_readings(spec: ModelSpec, readings: pl.DataFrame) -> tuple[Matches, ..
     Args:
         spec: The model file.
         readings: Rows with timestamp and entity.
+
+    Returns:
+        One record each, in that order; empty for a model without a timestamp.
     """
     if spec.timestamp is None or not readings.height:
         return ()
@@ -105,6 +120,9 @@ def match_warnings(spec: ModelSpec, readings: pl.DataFrame) -> tuple[str, ...]:
     Args:
         spec: The model file.
         readings: Rows with timestamp and entity.
+
+    Returns:
+        Sentences for the report.
     """
     few = (one for one in match_readings(spec, readings) if one.share < WARN_BELOW)
     return tuple(f"only {one.sentence}{_ADVICE}" for one in few)
