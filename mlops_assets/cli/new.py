@@ -73,11 +73,14 @@ def new(
     click.echo(f"  {facts.problem} of {target}, from {len(facts.of('input'))} inputs")
     if source.skip_footer:
         click.echo(f"  left out the last {source.skip_footer} rows of the file: totals or notes")
+    first_line = source.skip_lines + (2 if source.header else 1)
+    if absurd := facts.of("target")[0].absurd:
+        shown = ", ".join(f"{value:g} in line {row + first_line - 1}" for row, value in absurd[:5])
+        click.echo(f"  {len(absurd)} rows are left out whose {target} nothing else comes near: {shown}")
     if facts.time:
         if facts.time.future:
             click.echo(f"  {facts.time.future:,} rows are dated after today: no run sees them before")
         if facts.time.unreadable:
-            first_line = source.skip_lines + (2 if source.header else 1)
             shown = ", ".join(
                 f"{text!r} in line {row + first_line - 1}" for row, text in facts.time.unreadable[:5]
             )

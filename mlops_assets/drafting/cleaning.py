@@ -99,7 +99,9 @@ def _holes(facts: TableFacts) -> Iterator[str]:
     if facts.rare:
         sentinels[facts.target] = (*sentinels.get(facts.target, ()), *facts.rare)
     if sentinels:
+        absurd = facts.of("target")[0].absurd
         also = "; classes with too few rows to learn" if facts.rare else ""
+        also += f"; nothing else in {facts.target} comes near the last {len(absurd)}" if absurd else ""
         yield f"sentinels: # values that stand for missing{also}"
         yield from (f"  {scalar(name)}: {listed(values)}" for name, values in sentinels.items())
     flagged = [column for column in facts.columns if column.flagged_by and column.role in ("input", "target")]

@@ -44,7 +44,7 @@ def evaluation_section(facts: TableFacts) -> Iterator[str]:
 
 def _metrics(facts: TableFacts) -> tuple[str, tuple[str, ...]]:
     if facts.problem == "forecasting":
-        return "mae", ("rmse", "mase")
+        return "mae", ("rmse", "mase", "r2")
     if facts.problem == "regression":
         return "rmse", ("mae", "r2")
     if len(facts.classes) != 2:
@@ -100,5 +100,5 @@ def _floor(facts: TableFacts) -> str:
     if facts.problem == "classification":
         return "the class before, if labels are known by then" if facts.time else "the most frequent class"
     if facts.problem == "regression":
-        return "the mean of the training rows" + (" and the last known value" if facts.time else "")
+        return "mean and median of the training rows" + (", and the last known value" if facts.time else "")
     return "the value now" + (" and those of the seasons before" if facts.seasons else "")

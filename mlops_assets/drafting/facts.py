@@ -48,6 +48,8 @@ class ColumnFacts:
     why: str = ""
     note: str = ""
     sentinels: tuple[str | int | float, ...] = ()
+    absurd: tuple[tuple[int, float], ...] = ()
+    """Row (from 1) and value of the few that nothing else in the column comes near; they are among the sentinels."""
     cast: Literal["number", "text"] | None = None
     writing: Writing | None = None
     flagged_by: str | None = None

@@ -24,7 +24,11 @@ def scalar(value: str | int | float) -> str:
         Text of a YAML scalar.
     """
     if not isinstance(value, str):
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        return (
+            str(int(value))
+            if isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+            else repr(value)
+        )
     plain = _PLAIN.fullmatch(value) and value.lower() not in _RESERVED
     return value if plain else json.dumps(value, ensure_ascii=False)
 

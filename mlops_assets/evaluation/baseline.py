@@ -1,8 +1,9 @@
 """What a person without any learning would have said: the floor that every model must beat.
 
-Regression: the mean of the training part. Forecasting: the last known value, or the value of the season before, where
-`evaluation.seasons` names seasons. Classification: the most frequent class, or, where rows follow each other in time,
-what most often follows the previous class. The best on the validation part is the baseline, and never by the test part.
+Regression: the mean and the median of the training part. Forecasting: the last known value, or the value of the season
+before, where `evaluation.seasons` names seasons. Classification: the most frequent class, or, where rows follow each
+other in time, what most often follows the previous class. The best on the validation part is the baseline, and never
+by the test part.
 """
 
 from __future__ import annotations
@@ -79,8 +80,12 @@ def _makers(
             makers.append((follows, lambda: naive.previous_label(spec, split, classes)))
         return makers
     mean = ("the mean of the training rows", lambda: naive.mean(spec, split))
-    if spec.timestamp is None or (spec.problem == "regression" and plain):
+    # One absurd value in the training rows moves their mean and not their median.
+    constants = [mean, ("the median of the training rows", lambda: naive.median(spec, split))]
+    if spec.problem == "regression" and plain:
         return [mean]
+    if spec.timestamp is None:
+        return constants
     back = {
         season_reach(season, spec.features.horizon): season
         for season in (() if plain else spec.evaluation.seasons)
@@ -89,7 +94,7 @@ def _makers(
     same = back.pop(spec.features.horizon, None) if spec.features.horizon else None
     last = "the last known value" + (f", which is that of {format_duration(same)} before" if same else "")
     return [
-        *([mean] if spec.problem == "regression" else []),
+        *(constants if spec.problem == "regression" else []),
         (last, lambda: naive.last_value(spec, split)),
         *(
             (f"the value {format_duration(reach)} before", _season(spec, split, season))

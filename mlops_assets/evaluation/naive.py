@@ -44,6 +44,21 @@ def mean(spec: ModelSpec, split: Split) -> Naive:
     return {part: NaivePrediction(np.full(split.part(part).height, middle)) for part in PARTS}
 
 
+def median(spec: ModelSpec, split: Split) -> Naive:
+    """Predict the median of the training part.
+
+    Args:
+        spec: The model file.
+        split: Train, validation and test rows.
+
+    Returns:
+        Predictions by part.
+    """
+    values = numbers(truth_column(spec, split.train))
+    middle = float(np.nanmedian(values)) if values.size else float("nan")
+    return {part: NaivePrediction(np.full(split.part(part).height, middle)) for part in PARTS}
+
+
 def last_value(spec: ModelSpec, split: Split) -> Naive:
     """Predict the target's value at the row's own instant, or the last known one where that is missing.
 

@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from mlops_assets.drafting import FEW_INPUTS, LONGEST_NAME, ColumnFacts, Role, TableFacts
+from mlops_assets.drafting.profile.absurd import absurd_values
 from mlops_assets.drafting.profile.columns import Read, missing_markers, read_column, shared_sentinels
 from mlops_assets.drafting.profile.composite_timestamps import composite_timestamps
 from mlops_assets.drafting.profile.entity import entity_of
@@ -72,6 +73,9 @@ def profile_table(
     instants = timed[1] if timed else None
     table = pl.DataFrame({name: column.values for name, column in read.items()})
     chosen, rare, classes = problem_of(read[target], problem)
+    if chosen != "classification":
+        read[target] = _without_absurd(read[target])
+        table = table.with_columns(read[target].values.alias(target))
     facts = timed[0] if timed else None
     names: tuple[str, ...] = (entity,) if entity else ()
     if facts is not None and instants is not None:
@@ -134,6 +138,19 @@ def profile_table(
         reasons = "; ".join(f"{name}: {column.why}" for name, column in columns.items() if column.why)
         raise SourceError(f"no column is left to predict {target!r} from: {reasons}")
     return table_facts
+
+
+def _without_absurd(read: Read) -> Read:
+    """Return a target of numbers without the few values that nothing else comes near."""
+    absurd = absurd_values(read.values)
+    if not absurd:
+        return read
+    hits = read.values.is_in(list(absurd)).fill_null(value=False)
+    rows = tuple((int(row) + 1, float(read.values[int(row)])) for row in hits.arg_true())
+    sentinels = (*read.facts.sentinels, *(int(value) if value.is_integer() else value for value in absurd))
+    facts = replace(read.facts, sentinels=sentinels, absurd=rows)
+    values = read.values.set(hits, None)
+    return Read(values, replace(facts, missing=values.null_count() / max(1, len(values))))
 
 
 def _repeated(frame: pl.DataFrame, columns: Mapping[str, ColumnFacts]) -> int:

@@ -95,6 +95,14 @@ def beats_baseline(params: BeatsBaseline, evidence: Evidence) -> GateResult:
         short = [result for result in results if result.verdict == verdict]
         if short:
             return next((result for result in short if result.hard), short[0])
+    r_squared = metric_on(evidence.evaluation.challenger, params.on, "r2")
+    if r_squared is not None and r_squared < 0:
+        # The baselines may be worse still, spoiled by the rows that spoil the model.
+        return failed(
+            kind,
+            f"r2 {shown(r_squared)} is below 0: the average of the {params.on} rows themselves is closer to them",
+            r2=r_squared,
+        )
     hardest = min(results, key=lambda result: finite(result.numbers.get("improvement")) or 0.0)
     if len(results) == 1:
         return hardest

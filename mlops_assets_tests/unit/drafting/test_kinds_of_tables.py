@@ -17,6 +17,7 @@ import pytest
 
 from mlops_assets.drafting import draft
 from mlops_assets.drafting.profile import profile_table, read_undescribed
+from mlops_assets.drafting.profile.absurd import absurd_values
 from mlops_assets.model_file import ModelSpec, examine
 from mlops_assets.readings import read
 from mlops_assets.readings.request import Request
@@ -310,3 +311,26 @@ def test_public_tables_are_drafted_sensibly(tmp_path: Path, name: str) -> None:
     assert {key: drafted_as[key] for key in expected} == expected
     assert (spec.split.strategy == "temporal") is (spec.timestamp is not None)
     assert (spec.split.strategy == "group") is (spec.split.group is not None)
+
+
+def test_targets_that_nothing_else_comes_near_are_left_out(tmp_path: Path) -> None:
+    """Two sums among 500 rows spoiled the model and the mean that it must beat alike."""
+    values = walk(500)
+    values[100] = values[300] = 1_234_567.25
+    spec = drafted(tmp_path, pl.DataFrame({"x": walk(500), "z": walk(500), "y": values}), "y")
+    assert spec.repairs.sentinels == {"y": (1_234_567.25,)}
+    assert spec.repairs.missing_target == "drop_row"
+    assert read(spec, as_of=NOW, settings=Settings.from_environment({})).frame.height == 498
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        RNG.lognormal(0, 3, 2_000),
+        RNG.pareto(1.1, 2_000),
+        np.append(np.zeros(1_900), RNG.gamma(2.0, 50.0, 100)),
+    ],
+    ids=["lognormal", "pareto", "mostly zero"],
+)
+def test_long_tails_are_no_absurd_values(values: Any) -> None:
+    assert absurd_values(pl.Series(values)) == ()

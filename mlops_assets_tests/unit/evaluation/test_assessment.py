@@ -41,6 +41,7 @@ def test_challenger_champion_and_baseline_on_every_part() -> None:
     assert evaluated.baseline["test"]["rmse"] > 1
     assert [rival.name for rival in evaluated.rivals] == [
         "the mean of the training rows",
+        "the median of the training rows",
         "the last known value",
     ]
     assert evaluated.rivals[0].comparisons[0].champion > 3

@@ -258,3 +258,13 @@ def test_a_season_finds_its_reading_although_the_clock_is_off_by_seconds() -> No
     ]
     assert sum(hits) > 0.95 * split.test.height
     assert (predicted != persistence).mean() > 0.9
+
+
+def test_one_absurd_value_spoils_the_mean_and_not_the_median() -> None:
+    frame = hourly().with_columns(y=pl.when(pl.int_range(pl.len()) == 7).then(1e9).otherwise("y"))
+    split = split_of(frame)
+    result = baseline(spec_with([], evaluation={"primary": "mae"}), split)
+    spoiled = result.rivals["the mean of the training rows"]["test"].predicted
+    robust = result.rivals["the median of the training rows"]["test"].predicted
+    assert spoiled[0] > 1e5
+    assert robust[0] == pytest.approx(split.train["y"].median())

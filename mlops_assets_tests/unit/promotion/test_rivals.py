@@ -83,3 +83,13 @@ def test_a_champion_that_passes_is_protected_and_the_worse_of_two_is_not_promote
     assert decided(spec_with([BEATS, GATE]), against(0.5, challenger=1.2, champion=1.0))[0] == "keep"
     no_comparison = decided(spec_with([GATE, "min_rows"]), against(0.5, challenger=0.75, champion=1.0))
     assert no_comparison[0] == "keep"
+
+
+@pytest.mark.parametrize(("r2", "verdict"), [(-0.796, "fail"), (-1e-9, "fail"), (0.0, "pass"), (0.4, "pass")])
+def test_a_model_worse_than_the_average_of_the_holdout_never_passes(r2: float, verdict: str) -> None:
+    """A sum among the rows spoiled the baselines as well: the model was better than all of them."""
+    measured = against(10.0, 1.0, champion=0.7)
+    parts = {part: {**values, "r2": r2} for part, values in measured.challenger.items()}
+    result = result_of(replace(measured, challenger=parts))
+    assert result.verdict == verdict
+    assert ("r2" in result.reason) is (verdict == "fail")
