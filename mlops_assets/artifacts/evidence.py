@@ -99,6 +99,35 @@ class SequentialTest:
 
 
 @dataclass(frozen=True, slots=True)
+class Flips:
+    """Stored. What changes for the same inputs when the challenger replaces the champion, on all rows or on one slice.
+
+    A class is right when it is the true one; a number is right when its error is at most `tolerance`, the champion's
+    root mean square error on all rows.
+
+    Attributes:
+        column: Column of the slice; empty for all rows.
+        value: Its value; empty for all rows.
+        rows: How many rows.
+        right_to_wrong: Rows that only the champion predicts right.
+        wrong_to_right: Rows that only the challenger predicts right.
+        moved: Mean distance between both predictions, by the standard deviation of the target; for classes the share
+            of rows with another label.
+        moved_most: The distance that 95 % of the rows do not exceed; for classes the total variation of probabilities.
+        tolerance: Largest error of a number that is right; None for classes.
+    """
+
+    column: str
+    value: str
+    rows: int
+    right_to_wrong: int
+    wrong_to_right: int
+    moved: float
+    moved_most: float
+    tolerance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LaterRows:
     """Stored. The previous challenger and the champion, both as served, on rows that came after both were fitted.
 
@@ -146,6 +175,8 @@ class Evaluation:
     """Every naive baseline, compared on the metrics of `beats_baseline` gates and on the primary metric."""
     sequential: tuple[SequentialTest, ...] = ()
     """One per metric of a `beats_champion` gate on the test part; only for splits by time."""
+    flips: tuple[Flips, ...] = ()
+    """First all rows of the holdout, then each slice of `evaluation.slices`; empty without a champion."""
     later: LaterRows | None = None
     """What the newest rows say of the previous challenger, for models that are fitted again on all rows."""
     baseline_name: str = ""

@@ -17,6 +17,7 @@ from mlops_assets.errors import MlopsError
 MODULES = (
     "run",
     "champions",
+    "diff",
     "alerts",
     "retraining",
     "reports",

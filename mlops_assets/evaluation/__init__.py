@@ -14,8 +14,10 @@ from mlops_assets.evaluation.explanation import (
     importance_correlation,
     ranking,
 )
+from mlops_assets.evaluation.flips import flips
 from mlops_assets.evaluation.improvement import relative_improvement
-from mlops_assets.evaluation.later import later_rows
+from mlops_assets.evaluation.later import later_rows, scored_pair
+from mlops_assets.evaluation.scoring import in_order
 from mlops_assets.evaluation.sequential import spent_confidence
 
 __all__ = [
@@ -25,10 +27,13 @@ __all__ = [
     "evaluate",
     "explain",
     "explain_rows",
+    "flips",
     "importance_correlation",
+    "in_order",
     "later_rows",
     "measure",
     "ranking",
     "relative_improvement",
+    "scored_pair",
     "spent_confidence",
 ]

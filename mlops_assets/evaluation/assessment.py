@@ -27,6 +27,7 @@ from mlops_assets.evaluation.class_rows import class_rows
 from mlops_assets.evaluation.clusters import Dependence, clusters_of, entities_of
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.fairness import fairness_rows
+from mlops_assets.evaluation.flips import flips
 from mlops_assets.evaluation.interval_note import interval_note
 from mlops_assets.evaluation.latency import measure_latency
 from mlops_assets.evaluation.scoring import in_order, known_classes, score, truth_column
@@ -136,6 +137,7 @@ def evaluate(
         size_bytes=size_bytes,
         explanation=None,
         slices=slice_rows(spec, split, holdout, champion_holdout),
+        flips=flips(spec, in_order(spec, split.test), holdout, champion_holdout) if champion_holdout else (),
         fairness=fairness_rows(spec, split, holdout),
         notes=tuple(notes),
         classes=class_rows(holdout, champion_holdout),

@@ -14,6 +14,7 @@ from mlops_assets.artifacts import LaterRows, Predictor, SequentialTest
 from mlops_assets.evaluation.assessment import metrics_of
 from mlops_assets.evaluation.scoring import in_order, known_classes, score, truth_column
 from mlops_assets.evaluation.sequential import sequential_test
+from mlops_assets.metrics import Scored
 from mlops_assets.model_file import ModelSpec
 
 
@@ -41,10 +42,7 @@ def later_rows(
     """
     assert spec.timestamp is not None
     ordered = in_order(spec, rows)
-    classes = known_classes(spec, truth_column(spec, ordered), challenger, champion)
-    known = classes if spec.problem == "classification" else ()
-    ours = score(spec, challenger, ordered, classes=known, model_name=f"version {version}")
-    theirs = score(spec, champion, ordered, classes=known, model_name="the champion")
+    theirs, ours = scored_pair(spec, champion, challenger, ordered)
     times = ordered[spec.timestamp]
     tests = tuple(
         sequential_test(one.metric, ours, theirs, times, recipe=one.recipe, before=one) or one
@@ -54,3 +52,24 @@ def later_rows(
         version, ordered.height, times[0], times[-1], metrics_of(spec, ours), metrics_of(spec, theirs)
     )
     return record, tests
+
+
+def scored_pair(
+    spec: ModelSpec, older: Predictor, newer: Predictor, rows: pl.DataFrame
+) -> tuple[Scored, Scored]:
+    """Score two models on the same rows, with the same codes of classes.
+
+    Args:
+        spec: The model file.
+        older: The first model.
+        newer: The second model.
+        rows: Rows with the target, in any order.
+    """
+    ordered = in_order(spec, rows)
+    classes = (
+        known_classes(spec, truth_column(spec, ordered), newer, older)
+        if spec.problem == "classification"
+        else ()
+    )
+    first = score(spec, older, ordered, classes=classes, model_name="the older model")
+    return first, score(spec, newer, ordered, classes=classes, model_name="the newer model")

@@ -131,6 +131,19 @@ class SliceGuard(GateParameters):
     """Only slices by this column; unset means all of them."""
 
 
+class MaxFlips(GateParameters):
+    """Few predictions that were right become wrong: at most the share `limit` of the rows, overall and in large slices.
+
+    A class is right when it is the true one, a number when its error is at most the champion's root mean square error.
+    """
+
+    kind: Literal["max_flips"] = "max_flips"
+    limit: Share = 0.05
+    slice_limit: Share | None = None
+    """The same within each slice of `evaluation.slices` that has `least_rows`; unset means slices are not looked at."""
+    least_rows: Annotated[int, Field(ge=1)] = 30
+
+
 class ImportanceShift(GateParameters):
     """The SHAP ranking has not turned over: its rank correlation with the champion's is at least `least`."""
 
@@ -202,6 +215,7 @@ GATES: Final[dict[str, type[GateParameters]]] = {
         BeatsBaseline,
         Latency,
         SliceGuard,
+        MaxFlips,
         ImportanceShift,
         Fairness,
         DataQuality,

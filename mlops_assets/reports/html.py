@@ -13,6 +13,7 @@ from typing import Any, Final
 from mlops_assets.artifacts import Candidate, Decision, Evidence, Part
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.reports import summary, tables
+from mlops_assets.reports.flips import FLIP_HEAD, flip_note, flip_rows
 from mlops_assets.reports.numbers import NOTHING
 from mlops_assets.reports.rendering import render, stylesheet
 
@@ -82,6 +83,9 @@ def html(
         classes=tables.class_rows(evidence),
         slice_head=tables.SLICE_HEAD,
         slices=tables.slice_rows(evidence),
+        flip_head=FLIP_HEAD,
+        flips=flip_rows(evidence.evaluation.flips),
+        flip_note=flip_note(evidence.evaluation.flips) if evidence.evaluation.flips else "",
         candidate_head=tables.candidate_head(spec.evaluation.primary),
         candidates=tables.candidate_rows(candidates, spec.evaluation.primary),
         plots=[

@@ -11,6 +11,7 @@ from typing import Any
 
 from mlops_assets.artifacts import Candidate, Decision, Evidence
 from mlops_assets.reports import summary, tables
+from mlops_assets.reports.flips import FLIP_HEAD, flip_note, flip_rows
 
 
 def markdown(
@@ -55,6 +56,7 @@ def markdown(
             "### Class by class on the holdout", tables.class_head(evidence), tables.class_rows(evidence)
         ),
         *_slices(evidence),
+        *_flips(evidence),
         *_titled(
             "### Candidates", tables.candidate_head(primary), tables.candidate_rows(candidates, primary)
         ),
@@ -98,6 +100,14 @@ def _metrics(evidence: Evidence) -> list[str]:
         for row in tables.metric_rows(evidence)
     ]
     return _table(("metric", "challenger", "champion", "change", "interval", "naive baseline"), rows)
+
+
+def _flips(evidence: Evidence) -> list[list[str]]:
+    counts = evidence.evaluation.flips
+    if not counts:
+        return []
+    table = _table(FLIP_HEAD, flip_rows(counts))
+    return _folded("Predictions that flip", [*table, "", flip_note(counts)])
 
 
 def _slices(evidence: Evidence) -> list[list[str]]:

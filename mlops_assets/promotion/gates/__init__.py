@@ -19,6 +19,7 @@ from mlops_assets.promotion.gates.evidence_checks import (
     python,
     reproducible,
 )
+from mlops_assets.promotion.gates.flips import max_flips
 from mlops_assets.promotion.gates.slices_and_fairness import fairness, slice_guard
 from mlops_assets.promotion.gates.thresholds import (
     beats_baseline,
@@ -43,6 +44,7 @@ GATES: Final[dict[str, Gate]] = {
     "beats_baseline": beats_baseline,
     "latency": latency,
     "slice_guard": slice_guard,
+    "max_flips": max_flips,
     "importance_shift": importance_shift,
     "fairness": fairness,
     "data_quality": data_quality,
