@@ -128,6 +128,45 @@ class Flips:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """Stored. What the promotion of a champion promised, and what it delivered on rows that came after both models.
+
+    Attributes:
+        former: The champion before.
+        version: The champion that was promoted.
+        promised: The comparison in the evidence of the promotion.
+        delivered: The same comparison on later rows, both models as served.
+        since: The first of these rows.
+        until: The last of them.
+        at: When it was measured.
+    """
+
+    former: int
+    version: int
+    promised: Comparison
+    delivered: Comparison
+    since: datetime
+    until: datetime
+    at: datetime
+
+    @property
+    def within(self) -> bool:
+        """Return whether the promised interval contains the delivered gain, or lies below it."""
+        return self.promised.low <= self.delivered.improvement
+
+    @property
+    def sentence(self) -> str:
+        """One sentence: 'v7 promised 5 to 10 % better than v6, delivered 3.1 % on 41,000 rows'."""
+        low, high = 100 * self.promised.low, 100 * self.promised.high
+        known = math.isfinite(low) and math.isfinite(high)
+        promise = f"{low:.3g} to {high:.3g} %" if known else f"{100 * self.promised.improvement:.3g} %"
+        return (
+            f"v{self.version} promised {promise} better {self.promised.metric} than v{self.former}, delivered "
+            f"{100 * self.delivered.improvement:.3g} % on {self.delivered.rows:,} rows"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LaterRows:
     """Stored. The previous challenger and the champion, both as served, on rows that came after both were fitted.
 

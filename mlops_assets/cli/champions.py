@@ -88,9 +88,17 @@ def _with_broken(records: list[dict[str, object]], name: str, problem: str) -> l
 )
 @JSON
 def history(model: str, limit: int, as_json: bool) -> None:
-    """List every decision about MODEL, newest first: who, when, what, why."""
+    """List every decision about MODEL, newest first: who, when, what, why.
+
+    The reason of a promotion ends with what it delivered, once labels of later rows have arrived.
+    """
+    from mlops_assets.lifecycle.delivery import calibration, deliveries, history_with_delivery
+
     with open_platform() as platform:
-        tables.print_history(platform.ledger.history(model, limit), model, as_json=as_json)
+        tables.print_history(history_with_delivery(platform, model, limit), model, as_json=as_json)
+        summary = calibration(list(deliveries(platform, model).values()))
+    if summary and not as_json:
+        click.echo(summary)
 
 
 @click.command()

@@ -7,6 +7,7 @@ Fitting belongs to `training`; whether the numbers are good enough is decided in
 from mlops_assets.artifacts import Evaluation
 from mlops_assets.evaluation.assessment import evaluate, measure
 from mlops_assets.evaluation.comparison import compare
+from mlops_assets.evaluation.delivery import delivery
 from mlops_assets.evaluation.explanation import (
     ShapValues,
     explain,
@@ -24,6 +25,7 @@ __all__ = [
     "Evaluation",
     "ShapValues",
     "compare",
+    "delivery",
     "evaluate",
     "explain",
     "explain_rows",

@@ -14,6 +14,7 @@ from mlops_assets.artifacts import Decision, Evidence, TrainedModel, from_json
 from mlops_assets.errors import EvidenceError
 from mlops_assets.lifecycle.approvals.verdicts import Subject, with_verdicts
 from mlops_assets.lifecycle.approvals.waivers import waived_gate
+from mlops_assets.lifecycle.delivery import history_with_delivery
 from mlops_assets.lifecycle.file_history import Change, changes, file_of, model_at
 from mlops_assets.lifecycle.platform import Platform, Run, known_record
 from mlops_assets.model_file import ModelSpec
@@ -55,7 +56,7 @@ def report(spec: ModelSpec, platform: Platform, run: Run, result: Subject) -> tu
         with_verdicts(platform, result, run.now()),
         decision,
         result.evidence_hash,
-        history=platform.ledger.history(spec.name, 10),
+        history=history_with_delivery(platform, spec.name, 10),
         plots=[file.name for file in sorted(folder.glob("*.png"))],
         waivers=[waived_gate(one) for one in waivers],
         candidates=trained.candidates if trained is not None and theirs else (),

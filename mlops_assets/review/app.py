@@ -19,6 +19,7 @@ from mlops_assets import key_files, reports
 from mlops_assets.errors import MlopsError, ServiceError
 from mlops_assets.ledger.records import Verdict
 from mlops_assets.lifecycle.approvals import verdicts
+from mlops_assets.lifecycle.delivery import history_with_delivery
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec, read_folder
 from mlops_assets.review import pages
@@ -174,7 +175,7 @@ def _report(platform: Platform, run: Run, spec: ModelSpec, evidence_hash: str, s
         subject.decision,
         subject.evidence_hash,
         _plots(platform.reports(spec.name, subject.evidence.version)),
-        platform.ledger.history(spec.name, 10),
+        history_with_delivery(platform, spec.name, 10),
         actions=pages.actions(subject, approval, session),
     )
 

@@ -30,9 +30,11 @@ from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.approvals.hold import hold_on, with_hold
 from mlops_assets.lifecycle.approvals.waivers import waived_gate
 from mlops_assets.lifecycle.champion_features import with_features_of
+from mlops_assets.lifecycle.delivery import history_with_delivery
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
+from mlops_assets.lifecycle.stages.deliver import measure_delivery
 from mlops_assets.lifecycle.stages.evidence import Contest, Later, build_evidence
 from mlops_assets.lifecycle.stages.promote import apply_decision
 from mlops_assets.lifecycle.unseen_rows import FEWEST_ROWS, comparable_rows, rows_after
@@ -63,6 +65,7 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     evidence, shap = build_evidence(spec, contest, run.progress)
     evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
     _alert_of_champion(spec, platform, run, evidence)
+    measure_delivery(spec, platform, run, built)
     waivers = platform.ledger.waivers(spec.name, run.now())
     decision = promotion.decide(spec, evidence.gates, contest.reference, waivers=waivers, now=run.now())
     decision, _ = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, None, run.now())
@@ -77,7 +80,7 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
         decision,
         evidence_hash,
         plots,
-        platform.ledger.history(spec.name, 10),
+        history_with_delivery(platform, spec.name, 10),
         recorded=evidence,
         candidates=trained.candidates,
     )
