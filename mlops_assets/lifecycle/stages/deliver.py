@@ -1,6 +1,6 @@
 """What promotions promised and what they delivered, measured when labels of the following weeks have arrived.
 
-Comes in: the ledger's history, evidence and bundles. Goes out: one `Delivery` record per champion. The former champion's
+Comes in: the ledger's history, evidence and bundles. Goes out: one `Delivery` record per champion. The former one's
 stored bundle is scored on the same rows, long after it left production.
 """
 
@@ -76,8 +76,8 @@ def _promotion(platform: Platform, model: str) -> HistoryEntry | None:
 
 def _promise(spec: ModelSpec, evidence: Evidence) -> Comparison | None:
     """Return the comparison that promoted: of the first `beats_champion` gate, else of the primary metric."""
-    asked = [gate.metric for gate in spec.gates if isinstance(gate, BeatsChampion)]
-    for metric in (*asked, spec.evaluation.primary):
+    metrics = [gate.metric for gate in spec.gates if isinstance(gate, BeatsChampion)]
+    for metric in (*metrics, spec.evaluation.primary):
         for one in evidence.evaluation.comparisons:
             if one.metric == metric and one.part == "test":
                 return one
