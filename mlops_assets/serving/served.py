@@ -21,6 +21,7 @@ from mlops_assets.features.kinds.kind import Role
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.serving import table
+from mlops_assets.serving.cleaning import clean_rows
 from mlops_assets.serving.direct import DirectPath
 from mlops_assets.serving.history import History, refuse_stale
 from mlops_assets.serving.payload import Row, shorten
@@ -104,6 +105,7 @@ class Served:
         Returns:
             The response's document.
         """
+        rows = clean_rows(self.spec.repairs, rows)
         if self.direct is not None and (made := self.direct.predict(rows)) is not None:
             predictions, probabilities = made
             bounds = self.predictor.bounds(_NO_COLUMNS, predictions)
@@ -126,7 +128,7 @@ class Served:
         """
         if len(rows) > MOST_EXPLAINED:
             raise DataError(f"{len(rows)} rows; send at most {MOST_EXPLAINED} to be explained at a time")
-        frame = table.frame(self.spec, self.columns, rows)
+        frame = table.frame(self.spec, self.columns, clean_rows(self.spec.repairs, rows))
         frame = features.online(self.spec, self.history.before(self.spec, frame), frame)
         background = self.predictor.matrix(frame) if self.sample is None else self.sample
         end = time.monotonic() + EXPLANATION_SECONDS
