@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from sqlalchemy import URL, text
+from sqlalchemy import URL, make_url, text
 
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger.engine import Store, make_engine
-from mlops_assets.settings import APPLICATION_ROLE, APPROVER_ROLE, Stores
+from mlops_assets.settings import APPLICATION_ROLE, APPROVER_ROLE, Stores, database_on
 
 # Rows that programs may change, and of model_versions only what the triggers allow to be written once.
 CHANGING = {
@@ -219,13 +219,46 @@ def apply_embedded(ledger_url: str, owned: Mapping[str, str]) -> None:
     apply(
         ledger_url, tuple(f"alter role {_quoted(role)} login" for role in (APPLICATION_ROLE, APPROVER_ROLE))
     )
-    name = _quoted(APPLICATION_ROLE)
     for database, url in owned.items():
-        apply(url, (f'alter database "{database}" owner to {name}', OWN_EVERYTHING.format(name=name)))
+        apply(url, owner_of(APPLICATION_ROLE, database))
+
+
+def owner_of(role: str, database: str) -> tuple[str, ...]:
+    """Return SQL that gives a role a whole database whose program creates its tables itself.
+
+    Args:
+        role: Name of the PostgreSQL role; it is quoted as an identifier.
+        database: Name of the database.
+
+    Returns:
+        Statements for `apply`, as the superuser.
+    """
+    name = _quoted(role)
+    return (f'alter database "{database}" owner to {name}', OWN_EVERYTHING.format(name=name))
+
+
+def reader_of(role: str) -> tuple[str, ...]:
+    """Return SQL for a database of readings: the role reads its tables, also those that are created later.
+
+    Args:
+        role: Name of the PostgreSQL role; it is quoted as an identifier.
+
+    Returns:
+        Statements for `apply`, as the user that creates the tables.
+    """
+    name = _quoted(role)
+    return (
+        f"grant usage on schema public to {name}",
+        f"grant select on all tables in schema public to {name}",
+        f"alter default privileges in schema public grant select on tables to {name}",
+    )
 
 
 def apply_all(stores: Stores, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Create or update all roles, with passwords from the environment.
+
+    The application role also owns Dagster's database, whose tables Dagster creates, and reads the readings where they
+    are on the same server.
 
     Args:
         stores: Addresses of the databases, as the owner of the tables.
@@ -244,6 +277,9 @@ def apply_all(stores: Stores, environ: Mapping[str, str]) -> tuple[str, ...]:
     apply(stores.ledger_url, approver_role(APPROVER_ROLE))
     apply(stores.ledger_url, retention_role("mlops_retention"))
     apply(stores.mlflow_url, mlflow_role("mlops_mlflow"))
+    apply(stores.dagster_url, owner_of(APPLICATION_ROLE, str(make_url(stores.dagster_url).database)))
+    if stores.readings_url == database_on(stores.ledger_url, "mlops_readings"):
+        apply(stores.readings_url, reader_of(APPLICATION_ROLE))
     for role, variable in PASSWORDS.items():
         allow_login(stores.ledger_url, role, environ[variable])
     return tuple(PASSWORDS)

@@ -170,10 +170,17 @@ def test_all_roles_are_applied_twice_and_can_log_in(
     monkeypatch.setattr(
         roles, "mlflow_role", lambda role: roles._fresh(roles._quoted(role))
     )  # no MLflow tables here
-    stores = Stores(ledger_url, "unused", postgres_url, "unused")
+    with create_engine(postgres_url).begin() as connection:
+        connection.execute(text("create table runs_of_dagster (id int)"))
+    stores = Stores(ledger_url, postgres_url, postgres_url, "unused")
     passwords = dict.fromkeys(roles.PASSWORDS.values(), "it's: 50 %")
     for _ in range(2):
         assert roles.apply_all(stores, passwords) == tuple(roles.PASSWORDS)
+    engine = create_engine(make_url(postgres_url).set(username="mlops_app", password="it's: 50 %"))
+    with engine.begin() as connection:  # as the owner of Dagster's database
+        connection.execute(text("alter table runs_of_dagster add column tag text"))
+        connection.execute(text("create table more (id int)"))
+    engine.dispose()
     for role in roles.PASSWORDS:
         engine = create_engine(make_url(ledger_url).set(username=role, password="it's: 50 %"))
         with engine.connect() as connection:
