@@ -12,6 +12,7 @@ from pathlib import Path
 
 NAMES = (
     "algorithms",
+    "commands",
     "definitions",
     "features",
     "joins",

@@ -16,6 +16,7 @@ from mlops_assets.errors import MlopsError
 
 MODULES = (
     "run",
+    "services",
     "champions",
     "diff",
     "alerts",

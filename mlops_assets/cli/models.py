@@ -65,8 +65,13 @@ def list_(as_json: bool) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--connect",
+    is_flag=True,
+    help="Also read each source and validate its rows, as a run would, without storing anything.",
+)
 @JSON
-def validate(files: tuple[Path, ...], as_json: bool) -> None:
+def validate(files: tuple[Path, ...], connect: bool, as_json: bool) -> None:
     """Check model files (FILES, or the models folder) and print every problem. Exits with 1 when there is one.
 
     An algorithm whose extra is not installed here is a warning: its candidate would be left out.
@@ -91,6 +96,10 @@ def validate(files: tuple[Path, ...], as_json: bool) -> None:
         else:
             load_models(settings().models)
     warnings = [] if problems else _warnings(checked)
+    if connect and not problems:
+        problems = _source_problems(checked)
+        for problem in () if as_json else problems:
+            click.echo(str(problem), err=True)
     if as_json:
         _print_problems_as_json(problems, warnings)
     elif not problems:
@@ -98,6 +107,20 @@ def validate(files: tuple[Path, ...], as_json: bool) -> None:
             click.echo(f"warning: {warning}", err=True)
         click.echo(f"{len(checked)} model file{'s are' if len(checked) > 1 else ' is'} valid")
     exit_with(not problems)
+
+
+def _source_problems(files: Sequence[Path]) -> list[Problem]:
+    """Every problem of the sources, at the line of `source` in the model file."""
+    from mlops_assets.cli.context import new_run, open_platform
+    from mlops_assets.lifecycle.source_check import check_source
+    from mlops_assets.model_file import load_model, problem_at
+
+    with open_platform() as platform:
+        return [
+            problem_at(file, ("source",), sentence)
+            for file in files
+            for sentence in check_source(load_model(file), platform, new_run())
+        ]
 
 
 def _print_problems_as_json(problems: Sequence[Problem], warnings: Sequence[Problem]) -> None:

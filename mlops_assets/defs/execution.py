@@ -20,11 +20,9 @@ from mlops_assets.defs.resources import (
     REUSE_TAG,
     PlatformResource,
 )
+from mlops_assets.defs.run_logs import DAGSTER_MESSAGES
 from mlops_assets.lifecycle import alerts
 from mlops_assets.model_file import ModelSpec
-
-DAGSTER_MESSAGES = ("Skipping step ", "Dependencies for step ", "Starting a new mlflow run ")
-"""Beginnings of what Dagster says about itself under the name of a step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def read_readings(spec: ModelSpec, platform: Platform, run: Run) -> ReadingsReco
     Raises:
         DataError: When the source cannot be read.
     """
-    _feed(spec, platform, run)
+    feed_simulated(spec, platform, run)
     fetched = readings.read(spec, as_of=run.as_of, settings=platform.settings)
     run.progress(f"read {fetched.frame.height:,} rows from {fetched.source}")
     table = _write(spec, platform, run, stages.RAW_READINGS, fetched.frame)
@@ -147,8 +147,14 @@ def _quality_signal(spec: ModelSpec, record: ValidatedRecord) -> Signal:
     return Signal(spec.name, "data_quality", record.as_of, not record.passed, reason=reason)
 
 
-def _feed(spec: ModelSpec, platform: Platform, run: Run) -> None:
-    """Let the simulator write what the plant would have measured by now; only ever into the embedded database."""
+def feed_simulated(spec: ModelSpec, platform: Platform, run: Run) -> None:
+    """Let the simulator write what the plant would have measured by now; only ever into the embedded database.
+
+    Args:
+        spec: The model file; without `simulate` nothing happens.
+        platform: The open stores and settings.
+        run: The run: `as_of` and progress callback.
+    """
     source = spec.source
     if isinstance(source, SqlSource) and source.simulate and source.table and platform.settings.embedded:
         days = source.window / timedelta(days=1) if source.window else 30
