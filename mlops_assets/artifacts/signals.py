@@ -70,6 +70,12 @@ class Signal:
 
         The same cause, subject and version; no feature that had not moved before; and, where both have a window, data
         that the earlier window overlaps.
+
+        Args:
+            earlier: An earlier signal of the same model.
+
+        Returns:
+            False for new evidence.
         """
         if (self.cause, self.subject, self.version) != (earlier.cause, earlier.subject, earlier.version):
             return False

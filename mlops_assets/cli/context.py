@@ -106,6 +106,9 @@ def open_platform(*, emergency: bool = False) -> Iterator[Platform]:
 
     Args:
         emergency: The command has to work on a full disk too: space that was kept back for it is given back.
+
+    Yields:
+        The open platform.
     """
     if emergency:
         from mlops_assets.local import reserve

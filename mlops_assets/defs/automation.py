@@ -144,12 +144,22 @@ def revalidation(spec: ModelSpec, as_of: str, key: str) -> dg.RunRequest:
         spec: The model.
         as_of: The instant at which the run reads the world.
         key: Key of the signal.
+
+    Returns:
+        The request; its run key makes it run once.
     """
     return request(spec, DATA_QUALITY_JOB, as_of)._replace(run_key=f"{spec.name}/revalidate/{key}")
 
 
 def will_retry(run: dg.DagsterRun) -> bool:
-    """Return whether Dagster launches a failed run again."""
+    """Return whether Dagster launches a failed run again.
+
+    Args:
+        run: The failed run.
+
+    Returns:
+        True when Dagster has tagged the run for a retry.
+    """
     return run.tags.get(WILL_RETRY_TAG) == "true"
 
 

@@ -105,6 +105,9 @@ def explain_rows(
         background: Rows to compare with, such as the sample in the bundle.
         seconds_left: Returns the seconds left; called many times.
 
+    Returns:
+        Values of shape (rows, features), with base values and inputs.
+
     Raises:
         Exception: Whatever the model raises while predicting.
     """

@@ -128,7 +128,15 @@ class RetrainRequests(Store):
         return self._select(model, None, newest_first=True, limit=limit)
 
     def requests_since(self, models: Collection[str], since: datetime) -> dict[str, list[RetrainRequest]]:
-        """Return the requests of several models since an instant, by model, newest first; open ones of any age."""
+        """Return the requests of several models since an instant, by model, newest first; open ones of any age.
+
+        Args:
+            models: Names of the models.
+            since: Start of the period, with a zone.
+
+        Returns:
+            Requests by model; models without one are absent.
+        """
         recent = (requests.c.requested_at >= utc(since)) | requests.c.state.in_(("open", "running"))
         by_model: dict[str, list[RetrainRequest]] = {}
         for record in self._select(

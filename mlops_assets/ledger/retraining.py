@@ -45,7 +45,12 @@ class RetrainLog(Store):
     """Writing signals and decisions, and reading the state of all models."""
 
     def record_signals(self, records: Iterable[Signal], recorded_at: datetime) -> None:
-        """Store observations; one of the same model, cause, subject and instant is replaced."""
+        """Store observations; one of the same model, cause, subject and instant is replaced.
+
+        Args:
+            records: Signals of any models.
+            recorded_at: Time of recording, with a zone.
+        """
         with self._transaction() as connection:
             for record in records:
                 body = text("cast(:body as json)").bindparams(body=canonical.canonical_text(to_json(record)))
@@ -71,6 +76,9 @@ class RetrainLog(Store):
         Args:
             models: The models.
             windows: Windows per model, cause and subject.
+
+        Returns:
+            Signals by model; models without one are absent.
         """
         rank = func.row_number().over(
             partition_by=(signals.c.model, signals.c.cause, signals.c.subject), order_by=signals.c.at.desc()
@@ -90,7 +98,14 @@ class RetrainLog(Store):
         return by_model
 
     def champion_versions(self, models: Collection[str]) -> dict[str, int]:
-        """Return the champion's version of each model that has one."""
+        """Return the champion's version of each model that has one.
+
+        Args:
+            models: Names of the models.
+
+        Returns:
+            Version by model.
+        """
         query = select(champion.c.model, champion.c.version).where(
             champion.c.model.in_(models), champion.c.version.is_not(None)
         )
@@ -98,7 +113,14 @@ class RetrainLog(Store):
             return {row.model: row.version for row in connection.execute(query)}
 
     def last_comparisons(self, models: Collection[str]) -> dict[str, datetime]:
-        """Return when a challenger of each model was last promoted or kept."""
+        """Return when a challenger of each model was last promoted or kept.
+
+        Args:
+            models: Names of the models.
+
+        Returns:
+            Time in UTC by model; models without a comparison are absent.
+        """
         query = (
             select(history.c.model, func.max(history.c.at).label("at"))
             .where(history.c.model.in_(models), history.c.action.in_(("promoted", "kept")))
@@ -108,7 +130,15 @@ class RetrainLog(Store):
             return {row.model: utc(row.at) for row in connection.execute(query)}
 
     def comparisons_since(self, models: Collection[str], since: datetime) -> dict[str, list[Comparison]]:
-        """Return the outcomes of challengers since an instant, by model, oldest first."""
+        """Return the outcomes of challengers since an instant, by model, oldest first.
+
+        Args:
+            models: Names of the models.
+            since: Start of the period, with a zone.
+
+        Returns:
+            Comparisons by model; models without one are absent.
+        """
         query = (
             select(history.c.model, history.c.at, history.c.action)
             .where(
@@ -125,11 +155,20 @@ class RetrainLog(Store):
         return by_model
 
     def record_decision(self, decision: RetrainDecision) -> None:
-        """Append a decision that requests nothing."""
+        """Append a decision that requests nothing.
+
+        Args:
+            decision: A decision without a request.
+        """
         self._decide(decision, None)
 
     def grant_retrain(self, decision: RetrainDecision, cause: str, detail: Mapping[str, Any]) -> bool:
         """Record a decision to retrain together with its request, in one transaction.
+
+        Args:
+            decision: The decision to retrain, with the key of the request.
+            cause: Trigger that made the request.
+            detail: Measurements behind the request.
 
         Returns:
             False, and nothing is written, if the key was requested before or a retrain of the model is in flight.
@@ -137,14 +176,29 @@ class RetrainLog(Store):
         return self._decide(decision, (cause, detail))
 
     def retrain_decisions(self, model: str, limit: int = 50) -> tuple[RetrainDecision, ...]:
-        """Return the newest decisions about one model, newest first."""
+        """Return the newest decisions about one model, newest first.
+
+        Args:
+            model: Name of the model.
+            limit: Largest number of decisions.
+
+        Returns:
+            Decisions, newest first.
+        """
         query = self._decisions().where(retrain_decisions.c.model == model)
         with self._transaction() as connection:
             rows = connection.execute(query.order_by(retrain_decisions.c.id.desc()).limit(limit))
             return tuple(_decision(row) for row in rows)
 
     def newest_decisions(self, models: Collection[str]) -> dict[str, RetrainDecision]:
-        """Return the newest decision about each model."""
+        """Return the newest decision about each model.
+
+        Args:
+            models: Names of the models.
+
+        Returns:
+            Decision by model; models without one are absent.
+        """
         newest = (
             select(func.max(retrain_decisions.c.id))
             .where(retrain_decisions.c.model.in_(models))

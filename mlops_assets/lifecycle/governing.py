@@ -37,7 +37,16 @@ class Situation:
 
 
 def situations(platform: Platform, specs: Sequence[ModelSpec], now: datetime) -> list[Situation]:
-    """Read the situation of every model; the number of queries does not depend on the number of models."""
+    """Read the situation of every model; the number of queries does not depend on the number of models.
+
+    Args:
+        platform: The open stores and settings.
+        specs: The model files.
+        now: Present time, with a zone.
+
+    Returns:
+        One situation per model file, in their order.
+    """
     names, ledger = [spec.name for spec in specs], platform.ledger
     if not names:
         return []
@@ -65,19 +74,44 @@ def situations(platform: Platform, specs: Sequence[ModelSpec], now: datetime) ->
 
 
 def situation(spec: ModelSpec, platform: Platform, now: datetime) -> Situation:
-    """Read the situation of one model."""
+    """Read the situation of one model.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        now: Present time, with a zone.
+
+    Returns:
+        The situation.
+    """
     [one] = situations(platform, [spec], now)
     return one
 
 
 def preview(spec: ModelSpec, platform: Platform, now: datetime) -> Ruling:
-    """Return what the governor would decide now; nothing is recorded."""
+    """Return what the governor would decide now; nothing is recorded.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        now: Present time, with a zone.
+
+    Returns:
+        The ruling.
+    """
     one = situation(spec, platform, now)
     return retraining.govern(one.signals, one.history, spec, now)
 
 
 def newest_of_each(one: Situation) -> list[Signal]:
-    """Return the newest signal of every cause and subject, active ones first."""
+    """Return the newest signal of every cause and subject, active ones first.
+
+    Args:
+        one: The situation of one model.
+
+    Returns:
+        Signals.
+    """
     newest: dict[tuple[str, str], Signal] = {}
     for signal in sorted(one.signals, key=lambda signal: signal.at):
         newest[signal.cause, "" if signal.cause == "staleness" else signal.subject] = signal
@@ -89,6 +123,14 @@ def decide(one: Situation, platform: Platform, now: datetime) -> Ruling:
 
     A decision that says what the last one said is not recorded again. A request that another process recorded first is
     theirs: the ruling then has no request.
+
+    Args:
+        one: The situation of one model.
+        platform: The open stores and settings.
+        now: Present time, with a zone.
+
+    Returns:
+        The ruling.
     """
     spec = one.spec
     ruling = retraining.govern(one.signals, one.history, spec, now)
@@ -144,6 +186,14 @@ def finish_request(
     platform: Platform, model: str, key: str, *, succeeded: bool, now: datetime, run_id: str | None = None
 ) -> bool:
     """Close the request that a run was made for, so that the next cause may request a retrain.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        key: Key of the request.
+        succeeded: Whether the run succeeded.
+        now: Present time, with a zone.
+        run_id: Id of the run.
 
     Returns:
         False when it was closed before, or another run works on it.

@@ -98,6 +98,9 @@ def stale_stages(changed: tuple[Change, ...]) -> tuple[str, ...]:
 
     Args:
         changed: Changed keys of one model file.
+
+    Returns:
+        Stages in their order; empty when nothing changed.
     """
     sections = {change.key.partition("[")[0].partition(".")[0] for change in changed}
     for index, stage in enumerate(stages.STAGES):

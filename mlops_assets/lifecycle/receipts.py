@@ -49,6 +49,9 @@ def receipt(platform: Platform, model: str, prediction_id: str, row: int = 1) ->
         prediction_id: What the response called it.
         row: Which row of the request, from 1.
 
+    Returns:
+        Version, values, features, SHAP values, gate results, approval and label.
+
     Raises:
         MlopsError: There is no such prediction.
         ServiceError: The ledger does not respond.
@@ -99,6 +102,9 @@ def explain_prediction(platform: Platform, chosen: ServedPrediction) -> RowExpla
         platform: The stores.
         chosen: The logged row.
 
+    Returns:
+        The prediction computed again, and its contributions.
+
     Raises:
         MlopsError: The bundle or the readings are no longer there.
     """
@@ -118,6 +124,9 @@ def explain_row(
         predictor: The model.
         bundle: Its bundle, whose sample is the background.
         frame: The row.
+
+    Returns:
+        The prediction and its contributions.
     """
     end = time.monotonic() + EXPLANATION_SECONDS
     values = evaluation.explain_rows(spec, predictor, frame, bundle.sample, lambda: end - time.monotonic())
@@ -137,6 +146,9 @@ def feature_row(platform: Platform, spec: ModelSpec, chosen: ServedPrediction) -
         platform: The stores.
         spec: The model file as trained.
         chosen: The logged row.
+
+    Returns:
+        One row of the feature table.
 
     Raises:
         DataError: The stored readings of that time are no longer there.

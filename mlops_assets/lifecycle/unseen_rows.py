@@ -110,6 +110,9 @@ def rows_after(spec: ModelSpec, rows: pl.DataFrame, bundles: Sequence[LoadedBund
         spec: The model file in force.
         rows: Rows with targets.
         bundles: The fits.
+
+    Returns:
+        The subset of rows.
     """
     ends = [features.SeenRows.from_json(one.seen_rows).until if one.seen_rows else None for one in bundles]
     known = [end for end in ends if end is not None]

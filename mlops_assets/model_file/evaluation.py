@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.suggestion import did_you_mean
-from mlops_assets.model_file.values import Column, Duration
+from mlops_assets.model_file.values import Column, Duration, Unit
 
 
 def _known_metric(name: str) -> str:
@@ -18,7 +18,7 @@ def _known_metric(name: str) -> str:
     return name
 
 
-MetricName = Annotated[str, AfterValidator(_known_metric)]
+MetricName = Annotated[str, AfterValidator(_known_metric), Field(examples=["rmse"])]
 
 
 class EvaluationSpec(Section):
@@ -37,11 +37,11 @@ class EvaluationSpec(Section):
     mean, most frequent class. Choose it where labels arrive so late that the previous one is not known when the next
     prediction is made."""
     seasons: tuple[Duration, ...] = ()
-    """Numbers with a timestamp: lengths of seasons, such as 1d and 7d; the value a season before is a rival too."""
+    """Numbers with a timestamp: lengths of seasons, such as 1d, 7d; the value one season before is a baseline too."""
     slices: tuple[Column, ...] = ()
     """Columns whose values get metrics of their own."""
-    sensitive: tuple[Column, ...] = ()
+    sensitive: tuple[Column, ...] = Field((), examples=[["gender"]])
     """Columns by which fairness is measured; they are never inputs unless named in `features.inputs`."""
-    shap_rows: Annotated[int, Field(ge=10, le=10_000)] = 500
+    shap_rows: Annotated[int, Field(ge=10, le=10_000), Unit("rows")] = 500
     """Rows sampled for the SHAP explanation, or as many of them as there is time for: it takes no longer than the
     training."""

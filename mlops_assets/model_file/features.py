@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self, Union, get_args, get_or
 from pydantic import AfterValidator, Field, model_validator
 
 from mlops_assets.model_file.section import Section
-from mlops_assets.model_file.values import Column, Duration, Timezone
+from mlops_assets.model_file.values import Column, Duration, Timezone, Unit
 
 CalendarPart = Literal[
     "hour",
@@ -30,7 +30,7 @@ CalendarPart = Literal[
 CyclicalPart = Literal["hour", "minute_of_day", "day_of_week", "month", "day_of_year"]
 Statistic = Literal["mean", "std", "min", "max", "sum", "median", "count"]
 GroupStatistic = Literal["mean", "std", "count"]
-Step = Annotated[int, Field(ge=1, le=10_000)]
+Step = Annotated[int, Field(ge=1, le=10_000), Unit("readings")]
 Names = Annotated[tuple[Column, ...], Field(min_length=1)]
 
 NEEDS_NUMBER: Final = "the column must hold numbers"
@@ -61,22 +61,29 @@ class Lags(Section):
     """Earlier values of columns, counted in readings of the same entity."""
 
     columns: Names
+    """Columns to look back at; they may be text."""
     steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+    """How many readings back; one feature per column and step."""
 
 
 class Rolling(Section):
     """Statistics over true time windows that end at each reading, per entity."""
 
     columns: NumberNames
+    """Numeric columns."""
     windows: Annotated[tuple[Duration, ...], Field(min_length=1)]
+    """Lengths of the windows; one feature per column, window and statistic."""
     statistics: Annotated[tuple[Statistic, ...], Field(min_length=1)] = ("mean",)
+    """What is computed over each window."""
 
 
 class Differences(Section):
     """Change since an earlier reading of the same entity."""
 
-    columns: NumberNames
+    columns: Annotated[NumberNames, Field(examples=[["pressure_bar"]])]
+    """Numeric columns."""
     steps: Annotated[tuple[Step, ...], Field(min_length=1)] = (1,)
+    """How many readings back; one feature per column and step."""
 
 
 class History(Section):
@@ -84,7 +91,7 @@ class History(Section):
 
     every: Duration
     """Distance of two points of the grid; a forecast's horizon is a multiple of it."""
-    steps: Annotated[int, Field(ge=2, le=2_000)]
+    steps: Annotated[int, Field(ge=2, le=2_000), Unit("grid points")]
     """Points of the grid, the row's own instant included."""
     columns: tuple[NumberColumn, ...] = ()
     """What is looked back at, next to the target of a forecast, which always is."""
@@ -93,9 +100,12 @@ class History(Section):
 class Grouped(Section):
     """Statistics of columns over all training rows that share a value of `by`; fitted on the training part only."""
 
-    by: Column
-    columns: NumberNames
+    by: Annotated[Column, Field(examples=["shop"])]
+    """Column whose values make the groups; it may be text."""
+    columns: Annotated[NumberNames, Field(examples=[["sales"]])]
+    """Numeric columns."""
     statistics: Annotated[tuple[GroupStatistic, ...], Field(min_length=1)] = ("mean",)
+    """What is computed per group; one feature per column and statistic."""
 
 
 class FeaturesSpec(Section):
@@ -103,30 +113,38 @@ class FeaturesSpec(Section):
 
     inputs: tuple[Column, ...] | None = None
     """Columns used as they are; unset means every column but target, timestamp, entity and `exclude`."""
-    exclude: tuple[Column, ...] = ()
+    exclude: tuple[Column, ...] = Field((), examples=[["comment"]])
     """Columns never used as an input."""
     horizon: Annotated[Duration | None, NEEDS_TIMESTAMP] = None
     """For `problem: forecasting`: how far after a reading the value lies that is predicted from it."""
-    tolerance: Annotated[Duration | None, NEEDS_TIMESTAMP] = None
+    tolerance: Annotated[Duration | None, NEEDS_TIMESTAMP] = Field(None, examples=["30s"])
     """How far a reading may lie from the instant at which a label, `history` or a season looks for it; the nearest
     that is not after the instant counts, else the nearest after it. Unset means just below half the usual step between
     readings (of `history.every` for its grid)."""
     timezone: Timezone = "UTC"
     """Time zone in which hours, days and holidays are counted."""
     calendar: Annotated[tuple[CalendarPart, ...], NEEDS_TIMESTAMP] = ()
+    """Parts of the local time of a row that become features; Monday is 0."""
     cyclical: Annotated[tuple[CyclicalPart, ...], NEEDS_TIMESTAMP] = ()
     """Calendar parts written as sine and cosine."""
     holidays: Annotated[Country | None, NEEDS_TIMESTAMP] = None
     """Country (and region) whose public holidays are flagged: DE, DE-BY, US."""
     lags: Annotated[Lags | None, NEEDS_TIMESTAMP] = None
+    """Earlier values of columns."""
     rolling: Annotated[Rolling | None, NEEDS_TIMESTAMP] = None
-    differences: Annotated[Differences | None, NEEDS_TIMESTAMP] = None
+    """Statistics over time windows."""
+    differences: Annotated[Differences | None, NEEDS_TIMESTAMP] = Field(
+        None, examples=[{"columns": ["pressure_bar"], "steps": [1]}]
+    )
+    """Changes since earlier readings."""
     history: Annotated[History | None, NEEDS_TIMESTAMP] = None
+    """The recent past on an even grid, for algorithms that read sequences."""
     ratios: tuple[tuple[NumberColumn, NumberColumn], ...] = ()
     """Pairs of columns, the first divided by the second; missing where the second is 0."""
     interactions: tuple[tuple[NumberColumn, NumberColumn], ...] = ()
     """Pairs of columns that are multiplied."""
-    grouped: tuple[Grouped, ...] = ()
+    grouped: tuple[Grouped, ...] = Field((), examples=[[{"by": "shop", "columns": ["sales"]}]])
+    """Statistics per group of training rows."""
     categories: Literal["one_hot", "ordinal", "target"] = "one_hot"
     """How text becomes numbers: a column per value, its rank, or the mean target of training rows with that value.
     A value that training has not seen gives 0, -1, or the overall mean."""

@@ -1,4 +1,4 @@
-"""The `gates:` section: the questions a challenger must pass before it may become champion.
+"""The `gates:` section: the checks that a challenger must pass before it may become champion.
 
 A gate is one class here (its parameters, its docstring for the schema and the docs table) with its entry in `GATES`,
 and one function in `promotion.gates`. The union of the model file, the JSON schema and the table in docs/gates.md are
@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, JsonValue
 
 from mlops_assets.model_file.evaluation import MetricName
 from mlops_assets.model_file.section import Section, unfold
-from mlops_assets.model_file.values import Column, Duration, Share
+from mlops_assets.model_file.values import Column, Duration, Share, Unit
 
 Part = Literal["train", "validation", "test"]
 
@@ -41,12 +41,14 @@ class BeatsChampion(GateParameters):
 
     kind: Literal["beats_champion"] = "beats_champion"
     metric: MetricName
+    """Name of the metric; docs/metrics.md lists all."""
     by: Share = 0.02
-    """Relative and strict: 2% asks for less than 0.98 times the champion's error."""
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] | None = 0.95
+    """Relative and strict: 2% requires less than 0.98 times the champion's error."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0), Unit("probability")] | None = 0.95
     """How sure a paired test must be that the challenger is better at all; null leaves the bare rule, which
     promotes equally good models 8 to 46 % of the time on small or autocorrelated holdouts."""
     on: Part = "test"
+    """The part whose values are compared."""
 
 
 class MetricAtMost(AbsoluteGate):
@@ -54,8 +56,11 @@ class MetricAtMost(AbsoluteGate):
 
     kind: Literal["metric_at_most"] = "metric_at_most"
     metric: MetricName
-    limit: float
+    """Name of the metric; docs/metrics.md lists all."""
+    limit: Annotated[float, Unit("the metric's")]
+    """The limit itself passes."""
     on: Part = "test"
+    """The part whose values are compared."""
 
 
 class MetricAtLeast(AbsoluteGate):
@@ -63,8 +68,11 @@ class MetricAtLeast(AbsoluteGate):
 
     kind: Literal["metric_at_least"] = "metric_at_least"
     metric: MetricName
-    limit: float
+    """Name of the metric; docs/metrics.md lists all."""
+    limit: Annotated[float, Unit("the metric's")]
+    """The limit itself passes."""
     on: Part = "test"
+    """The part whose values are compared."""
 
 
 class NoMissingPredictions(GateParameters):
@@ -77,23 +85,28 @@ class MinRows(GateParameters):
     """At least `rows` valid readings went in; unset means `validation.min_rows`."""
 
     kind: Literal["min_rows"] = "min_rows"
-    rows: Annotated[int, Field(ge=1)] | None = None
+    rows: Annotated[int, Field(ge=1), Unit("rows")] | None = Field(None, examples=[36_000])
+    """Smallest number of valid readings."""
 
 
 class TimeLimit(GateParameters):
     """Training ended within `limit`; unset means `training.time_limit`."""
 
     kind: Literal["time_limit"] = "time_limit"
-    limit: Duration | None = None
+    limit: Duration | None = Field(None, examples=["30m"])
+    """Longest time of the training."""
 
 
 class RegressionGuard(GateParameters):
     """No secondary metric is worse than the champion's by more than `tolerance` (relative)."""
 
     kind: Literal["regression_guard"] = "regression_guard"
-    metrics: Annotated[tuple[MetricName, ...], Field(strict=False)] = ()
+    metrics: Annotated[tuple[MetricName, ...], Field(strict=False, examples=[["mae", "r2"]])] = ()
+    """Metrics to guard; empty means every measured one that has a scale."""
     tolerance: Share = 0.02
+    """How much worse a metric may be, relative to the champion's."""
     on: Part = "test"
+    """The part whose values are compared."""
 
 
 class BeatsBaseline(AbsoluteGate):
@@ -101,33 +114,40 @@ class BeatsBaseline(AbsoluteGate):
 
     kind: Literal["beats_baseline"] = "beats_baseline"
     metric: MetricName
+    """Name of the metric; docs/metrics.md lists all."""
     by: Share = 0.0
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] | None = 0.95
+    """Relative and strict: 2% requires less than 0.98 times the baseline's error."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0), Unit("probability")] | None = 0.95
     """Of the paired interval of model minus baseline, which must exclude 0; null leaves the bare rule, which promotes
     a model of pure noise 40 to 80 % of the time."""
     on: Part = "test"
+    """The part whose values are compared."""
 
 
 class Latency(GateParameters):
     """Predicting one row takes less than `limit_ms` milliseconds (best of several rounds; not on a busy machine)."""
 
     kind: Literal["latency"] = "latency"
-    limit_ms: Annotated[float, Field(gt=0)] = 100.0
+    limit_ms: Annotated[float, Field(gt=0), Unit("ms")] = 100.0
+    """The time itself fails: one row must take less."""
 
 
 class SliceGuard(GateParameters):
     """No slice of `evaluation.slices` is too bad: beyond `limit`, or worse than the champion by more than `tolerance`.
 
-    Slices with fewer than `least_rows` holdout rows say nothing and are left out.
+    Slices with fewer than `least_rows` holdout rows are left out.
     """
 
     kind: Literal["slice_guard"] = "slice_guard"
     metric: MetricName
-    limit: float | None = None
-    """Worst value allowed: a most for errors, a least for metrics where higher is better."""
+    """Name of the metric; docs/metrics.md lists all."""
+    limit: Annotated[float, Unit("the metric's")] | None = Field(None, examples=[0.1])
+    """Worst value allowed: the largest for errors, the smallest for metrics where higher is better."""
     tolerance: Share | None = 0.10
-    least_rows: Annotated[int, Field(ge=1)] = 30
-    column: Column | None = None
+    """How much worse a slice may be than the champion's, relative; null for no comparison."""
+    least_rows: Annotated[int, Field(ge=1), Unit("rows")] = 30
+    """Smaller slices are not judged."""
+    column: Column | None = Field(None, examples=["pump_id"])
     """Only slices by this column; unset means all of them."""
 
 
@@ -148,9 +168,10 @@ class ImportanceShift(GateParameters):
     """The SHAP ranking has not turned over: its rank correlation with the champion's is at least `least`."""
 
     kind: Literal["importance_shift"] = "importance_shift"
-    least: Annotated[float, Field(ge=-1.0, le=1.0)] = 0.5
+    least: Annotated[float, Field(ge=-1.0, le=1.0), Unit("rank correlation")] = 0.5
+    """Smallest Spearman correlation of the two rankings that passes."""
     escalate: bool = True
-    """A shift is a question for a person (an `approval` may settle it), not a failure."""
+    """A shift needs a person (an `approval` passes it) and is not a failure."""
 
 
 class Fairness(GateParameters):
@@ -160,13 +181,15 @@ class Fairness(GateParameters):
     measure: Literal["selection_rate", "equal_opportunity", "equalised_odds", "group_accuracy"] = (
         "equalised_odds"
     )
+    """What is compared between groups; selection_rate is demographic parity."""
     max_difference: Share | None = 0.10
     """Largest difference between two groups."""
-    min_ratio: Share | None = None
+    min_ratio: Share | None = Field(None, examples=["80%"])
     """Smallest ratio of the worst group to the best."""
-    min_value: Share | None = None
+    min_value: Share | None = Field(None, examples=[0.93])
     """Smallest value of any group, such as an accuracy of 0.93."""
-    column: Column | None = None
+    column: Column | None = Field(None, examples=["gender"])
+    """Only this sensitive column; unset means all of them."""
 
 
 class DataQuality(GateParameters):
@@ -194,12 +217,15 @@ class Approval(GateParameters):
 
 
 class PythonGate(GateParameters):
-    """A gate of your own: `function` is called with (evidence, params) and gives True, False or (answer, reason)."""
+    """A gate of your own: `function` is called with (evidence, params) and returns True, False or (result, reason)."""
 
     kind: Literal["python"] = "python"
-    function: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    function: Annotated[
+        str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", examples=["plant.gates:is_safe"])
+    ]
     """Import path, `package.module:name`."""
-    params: dict[str, JsonValue] = {}
+    params: dict[str, JsonValue] = Field({}, examples=[{"least": 0.9}])
+    """Parameters that `function` receives."""
 
 
 GATES: Final[dict[str, type[GateParameters]]] = {

@@ -137,7 +137,7 @@ def _parse(document: Document) -> tuple[ModelSpec | None, list[tuple[Path, str]]
         spec = ModelSpec.model_validate_json(json.dumps(document.value))
     except ValidationError as error:
         return None, [
-            (_in_text(detail["loc"], document), _sentence(detail)) for detail in _causes(error.errors())
+            (_in_text(detail["loc"], document), sentence_of(detail)) for detail in _causes(error.errors())
         ]
     return spec, list(inconsistencies(spec))
 
@@ -158,7 +158,15 @@ def _in_text(loc: tuple[str | int, ...], document: Document) -> Path:
     return path
 
 
-def _sentence(detail: ErrorDetails) -> str:
+def sentence_of(detail: ErrorDetails) -> str:
+    """Return what a person reads about one value that pydantic refused.
+
+    Args:
+        detail: An entry of `ValidationError.errors()`, its location from the top of the model file.
+
+    Returns:
+        A sentence without the key.
+    """
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         return "unknown key" + did_you_mean(str(detail["loc"][-1]), fields_at(detail["loc"][:-1]))

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from mlops_assets.drift_methods import DRIFT_METHODS
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.suggestion import did_you_mean
-from mlops_assets.model_file.values import Column, Cron, Duration, Timezone
+from mlops_assets.model_file.values import Column, Cron, Duration, Timezone, Unit
 
 
 class RolloutSpec(Section):
@@ -34,17 +34,19 @@ class DriftSpec(Section):
     method: Annotated[str, AfterValidator(_known_method)] = "psi"
     """How movement is measured: `psi`, `kl`, `jensen_shannon`, `kolmogorov_smirnov` or `wasserstein`. Categories are
     measured by `psi` where the method needs numbers."""
-    warn: Annotated[float, Field(gt=0)] | None = None
+    warn: Annotated[float, Field(gt=0), Unit("the method's")] | None = None
     """Unset means the usual limit of the method, 0.1 for `psi`."""
-    act: Annotated[float, Field(gt=0)] | None = None
+    act: Annotated[float, Field(gt=0), Unit("the method's")] | None = None
     """Unset means the usual limit of the method, 0.25 for `psi`."""
 
 
 class PsiLimits(Section):
     """The old form of `drift`, with the method `psi`."""
 
-    warn: Annotated[float, Field(gt=0)] = 0.10
-    act: Annotated[float, Field(gt=0)] = 0.25
+    warn: Annotated[float, Field(gt=0), Unit("PSI")] = 0.10
+    """Limit of a moderate movement."""
+    act: Annotated[float, Field(gt=0), Unit("PSI")] = 0.25
+    """Limit of a significant movement."""
 
 
 class DriftLimits(NamedTuple):
@@ -60,7 +62,9 @@ class MonitoringSpec(Section):
 
     drift: DriftSpec | None = None
     """The drift method and its limits. Unset means `psi`, with 0.1 and 0.25."""
-    psi: Annotated[PsiLimits | None, Field(json_schema_extra={"deprecated": True})] = None
+    psi: Annotated[PsiLimits | None, Field(json_schema_extra={"deprecated": True})] = Field(
+        None, examples=[{"warn": 0.1, "act": 0.25}]
+    )
     """The old name of `drift` with the method `psi`; read until the next release."""
     window: Duration = Field(default="7d", validate_default=True)
     """How much of the newest readings is compared with the training data."""
@@ -100,10 +104,15 @@ class SchedulesSpec(Section):
     """When the graph runs on its own, as cron lines; a line set to null is off."""
 
     retrain: Cron | None = "0 2 * * 0"
+    """Runs the whole lifecycle."""
     data_quality: Cron | None = "30 0 * * *"
+    """Reads and validates the readings."""
     drift: Cron | None = "0 1 * * *"
-    predictions: Cron | None = None
+    """Compares the newest readings with the training data."""
+    predictions: Cron | None = Field(None, examples=["0 * * * *"])
+    """Scores new rows with the champion."""
     timezone: Timezone = "UTC"
+    """IANA name of the zone of the cron lines."""
 
 
 class WaiversSpec(Section):
@@ -116,5 +125,5 @@ class WaiversSpec(Section):
 class AlertsSpec(Section):
     """Where alerts go besides the log and the ledger."""
 
-    notify: tuple[str, ...] = ()
+    notify: tuple[str, ...] = Field((), examples=[["PUMP_TEAM_ALERTS"]])
     """Names of environment variables that hold Apprise addresses; the addresses are secrets and do not belong here."""

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from mlops_assets.model_file.section import Section
-from mlops_assets.model_file.values import Duration
+from mlops_assets.model_file.values import Duration, Unit
 
 Reaction = Literal["retrain", "revalidate", "alert", "nothing"]
 
@@ -53,19 +53,19 @@ class RetrainingSpec(Section):
 
     reactions: ReactionsSpec = ReactionsSpec()
     """What each signal leads to."""
-    confirm: Annotated[int, Field(ge=1, le=100)] = 1
+    confirm: Annotated[int, Field(ge=1, le=100), Unit("windows")] = 1
     """So many of the last `out_of` windows must show a movement before it counts."""
-    out_of: Annotated[int, Field(ge=1, le=100)] = 3
+    out_of: Annotated[int, Field(ge=1, le=100), Unit("windows")] = 3
     """Windows that `confirm` counts in."""
     back_off: Duration = Field(default="7d", validate_default=True)
     """Wait after a challenger that a report asked for did not win; doubles with each further one, up to eight times."""
-    runs_per_week: Annotated[int, Field(ge=1)] = 35
+    runs_per_week: Annotated[int, Field(ge=1), Unit("runs")] = 35
     """Retrains in any seven days."""
-    hours_per_week: Annotated[float, Field(gt=0)] | None = None
+    hours_per_week: Annotated[float, Field(gt=0), Unit("hours")] | None = Field(None, examples=[10])
     """Hours of retraining in any seven days, from request to end."""
-    quiet_hours: Annotated[str, AfterValidator(_hours)] | None = None
+    quiet_hours: Annotated[str, AfterValidator(_hours)] | None = Field(None, examples=["06:00-18:00"])
     """Hours without a retrain, such as `06:00-18:00`, in the time zone of `schedules`."""
-    new_rows: Annotated[int, Field(ge=1)] | None = None
+    new_rows: Annotated[int, Field(ge=1), Unit("rows")] | None = Field(None, examples=[100_000])
     """Rows that arrived since the champion's training which request a retrain."""
 
     @model_validator(mode="after")

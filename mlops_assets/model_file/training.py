@@ -6,7 +6,7 @@ What an algorithm's parameters may be is in `model_file.algorithms`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, JsonValue, ValidationError, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -16,9 +16,10 @@ from mlops_assets.model_file.algorithms import ALGORITHM_CATALOGUE, AlgorithmPar
 from mlops_assets.model_file.algorithms.python import EXAMPLE
 from mlops_assets.model_file.section import Section, unfold
 from mlops_assets.model_file.suggestion import did_you_mean
-from mlops_assets.model_file.values import Duration, Share
+from mlops_assets.model_file.values import Duration, Share, Unit
 
 TargetTransform = Literal["none", "log1p"]
+EXAMPLE_SPACE: Final = {"lightgbm": {"learning_rate": {"low": 0.01, "high": 0.3, "log": True}}}
 
 
 def _known_algorithm(name: str) -> str:
@@ -54,8 +55,10 @@ def _with_null(parameters: type[AlgorithmParameters]) -> dict[str, Any]:
 class AlgorithmChoice(Section):
     """One algorithm with its parameters as the library names them."""
 
-    name: Annotated[str, AfterValidator(_known_algorithm)]
-    params: dict[str, JsonValue] = {}
+    name: Annotated[str, AfterValidator(_known_algorithm), Field(examples=["ridge"])]
+    """Name of the algorithm, written as the key: `- ridge: {alpha: 1}`. docs/algorithms.md lists all."""
+    params: dict[str, JsonValue] = Field({}, examples=[{"alpha": 1}])
+    """Parameters of the algorithm, written below its name; missing ones use the library's defaults."""
 
     @model_validator(mode="before")
     @classmethod
@@ -89,8 +92,10 @@ class AlgorithmChoice(Section):
 class SearchedRange(Section):
     """Numbers between two bounds, both included; whole numbers when both bounds are."""
 
-    low: int | float
-    high: int | float
+    low: Annotated[int | float, Unit("the parameter's"), Field(examples=[0.01])]
+    """Smallest value to try."""
+    high: Annotated[int | float, Unit("the parameter's"), Field(examples=[0.3])]
+    """Largest value to try."""
     log: bool = False
     """Search orders of magnitude instead of sums."""
 
@@ -106,7 +111,10 @@ class SearchedRange(Section):
 class SearchedChoice(Section):
     """One of some values."""
 
-    choices: Annotated[tuple[str | int | float | bool | None, ...], Field(min_length=1)]
+    choices: Annotated[
+        tuple[str | int | float | bool | None, ...], Field(min_length=1, examples=[["gbdt", "dart"]])
+    ]
+    """The values to try."""
 
 
 def _required(algorithm: str) -> dict[str, str]:
@@ -117,11 +125,13 @@ def _required(algorithm: str) -> dict[str, str]:
 class SearchSpec(Section):
     """A search for better parameters, within the time limit of the training."""
 
-    trials: Annotated[int, Field(ge=1, le=10_000)] = 20
+    trials: Annotated[int, Field(ge=1, le=10_000), Unit("trials")] = 20
     """How many parameter sets are tried per algorithm, over all runs on the same data and model file."""
-    time: Duration | None = None
+    time: Duration | None = Field(None, examples=["10m"])
     """How long the search may take in all; unset means until the time limit of the training."""
-    spaces: Annotated[dict[str, dict[str, SearchedRange | SearchedChoice]], Field(min_length=1)]
+    spaces: Annotated[
+        dict[str, dict[str, SearchedRange | SearchedChoice]], Field(min_length=1, examples=[EXAMPLE_SPACE])
+    ]
     """Per algorithm, what is tried for its parameters; those that `algorithms` sets stay as they are."""
 
     @model_validator(mode="after")
@@ -143,13 +153,14 @@ class TrainingSpec(Section):
 
     algorithms: Annotated[tuple[AlgorithmChoice, ...], Field(min_length=1)]
     """All are trained on the same rows; the best on the validation part, by the primary metric, is the challenger."""
-    search: SearchSpec | None = None
+    search: SearchSpec | None = Field(None, examples=[{"trials": 20, "spaces": EXAMPLE_SPACE}])
+    """A search for better parameters; unset means none."""
     target_transform: TargetTransform = "none"
     """`log1p` learns log(1 + target) and predicts in the target's own units, for numbers above -1 that span orders of
-    magnitude. Errors then count as shares, and with a squared error the answer is about the median, not the mean."""
+    magnitude. Errors then count relatively, and a squared error predicts about the median, not the mean."""
     interval: Annotated[Share, Field(gt=0.0, lt=1.0)] | None = 0.9
-    """Every number comes with bounds between which the truth lies with this probability, whatever the algorithm, learnt
-    from the validation part (split conformal prediction); null for none. Classes have probabilities instead."""
+    """Every number comes with bounds between which the truth lies with this probability, whatever the algorithm,
+    calibrated on the validation part (split conformal prediction); null for none. Classes have probabilities."""
     onnx: bool = False
     """The stored model comes with `model.onnx`, whose predictions are checked; a winning candidate that
     cannot be exported is refused. Its inputs are the columns of the bundle's signature, after the
@@ -157,11 +168,13 @@ class TrainingSpec(Section):
     refit: bool | None = None
     """The recipe is judged on the holdout, then fitted again on all rows, with the hyperparameters and rounds that were
     judged; production serves that fit. Unset means yes for splits by time: the judged fit lacks the newest rows."""
-    refit_distance: Annotated[float, Field(gt=0)] = 2.0
+    refit_distance: Annotated[float, Field(gt=0), Unit("root mean square errors")] = 2.0
     """A refit is refused when its predictions of the holdout differ from the judged ones by more than this many times
     the judged fit's own error there (root mean square)."""
     time_limit: Duration = Field(default="30m", validate_default=True)
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
+    """Longest time for all candidates together; one that is late is stopped and left out."""
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1), Unit("none")] = 42
+    """Seed of every fit and of the search: the same data and seed give the same model."""
 
     @property
     def pickled(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from mlops_assets.model_file.section import Section
-from mlops_assets.model_file.values import Column, Duration, Share
+from mlops_assets.model_file.values import Column, Duration, Share, Unit
 
 
 def _pattern(value: str) -> str:
@@ -31,18 +31,22 @@ class ColumnRules(Section):
     """Rules for one column; a null satisfies every rule but `required`. NaN counts as missing."""
 
     type: Literal["number", "integer", "text", "boolean", "timestamp"] | None = None
-    """The kind of value the column must hold."""
+    """The type of value that the column must contain."""
     required: bool = False
-    """Set rows aside where the column is missing."""
-    min: float | None = None
-    max: float | None = None
-    values: Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)] | None = None
+    """Quarantine rows where the column is missing."""
+    min: Annotated[float, Unit("the column's")] | None = None
+    """Smallest value allowed; smaller ones are quarantined."""
+    max: Annotated[float, Unit("the column's")] | None = None
+    """Largest value allowed; larger ones are quarantined."""
+    values: Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)] | None = Field(
+        None, examples=[["open", "closed"]]
+    )
     """The only values allowed."""
-    pattern: Annotated[str, AfterValidator(_pattern)] | None = None
+    pattern: Annotated[str, AfterValidator(_pattern)] | None = Field(None, examples=["P-[0-9]{3}"])
     """A regular expression that text must match from start to end."""
     unique: bool = False
-    """Set rows aside whose value stood in an earlier row."""
-    max_missing: Share | None = None
+    """Quarantine rows whose value was in an earlier row."""
+    max_missing: Share | None = Field(None, examples=["20%"])
     """Share of missing values this column must stay below (0%: none, 100%: any); overrides the section's."""
 
     @model_validator(mode="after")
@@ -55,23 +59,24 @@ class ColumnRules(Section):
 class ValidationSpec(Section):
     """Limits on the whole batch and rules per column.
 
-    A row that breaks a rule about rows is set aside with its reason; the batch fails when too many are.
+    A row that breaks a rule about rows is quarantined with its reason; the batch fails when too many are.
     """
 
-    min_rows: Annotated[int, Field(ge=1)] = 100
-    """Fewer valid rows than this and nothing is trained."""
+    min_rows: Annotated[int, Field(ge=1), Unit("rows")] = 100
+    """With fewer valid rows than this nothing is trained."""
     max_missing: Share = 0.05
     """Share of missing values that every column used must stay below (0%: none); the worst column decides."""
     freshness: Duration | None = None
-    """Oldest that the newest reading may be."""
+    """Largest age of the newest reading at `as_of`."""
     unique_rows: bool = True
-    """Set aside a second row with the same entity and timestamp."""
-    completeness: Share | None = None
+    """Quarantine a second row with the same entity and timestamp."""
+    completeness: Share | None = Field(None, examples=["90%"])
     """Smallest share of expected readings on any whole day, per entity."""
-    every: Duration | None = None
+    every: Duration | None = Field(None, examples=["1m"])
     """Time between two readings of an entity, for completeness; unset means the usual step in the data."""
     max_quarantined: Share = 0.05
-    """Largest share of rows that may break row rules and be set aside."""
-    max_drift: Annotated[float, Field(gt=0)] | None = None
+    """Largest share of rows that may break row rules and be quarantined."""
+    max_drift: Annotated[float, Field(gt=0), Unit("PSI")] | None = Field(None, examples=[0.25])
     """Largest PSI of any column against the champion's training data; unset means drift is reported, not enforced."""
     columns: dict[Column, ColumnRules] = {}
+    """Rules by column."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +20,13 @@ _DURATION: Final = re.compile(r"([1-9]\d{0,8})([smhdw])")
 LONGEST: Final = timedelta(days=36_525)
 _CRON_FIELD: Final = re.compile(r"(\*|\d{1,2}(-\d{1,2})?)(/\d{1,2})?(,(\*|\d{1,2}(-\d{1,2})?)(/\d{1,2})?)*")
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d+)?)\s?%")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The unit of a numeric key, as an annotation of its type; the reference of the model file shows it."""
+
+    name: str
 
 
 def parse_duration(value: Any) -> timedelta:

@@ -54,7 +54,14 @@ class PastRequest:
         return bool(self.signals) and all(signal.cause in FROM_REPORTS for signal in self.signals)
 
     def tried(self, signal: Signal) -> bool:
-        """Return whether the request was about this evidence, or about data that includes all of its window."""
+        """Return whether the request was about this evidence, or about data that includes all of its window.
+
+        Args:
+            signal: The signal to compare.
+
+        Returns:
+            True when a retrain has already used the evidence.
+        """
         if any(signal.repeats(earlier) for earlier in self.signals):
             return True
         includes = signal.start is not None and signal.at <= self.requested_at
@@ -85,9 +92,23 @@ class RetrainHistory:
         return tuple(request for request in since if request.from_report and request.state == "done")
 
     def last_week(self, now: datetime) -> Iterator[PastRequest]:
-        """Yield the requests of the last seven days."""
+        """Yield the requests of the last seven days.
+
+        Args:
+            now: Present time, with a zone.
+
+        Yields:
+            Requests, newest first.
+        """
         return (request for request in self.requests if now - request.requested_at < WEEK)
 
     def tries(self, key: str) -> int:
-        """Return how many requests carried this key, with or without the number of a try."""
+        """Return how many requests carried this key, with or without the number of a try.
+
+        Args:
+            key: Key without the number of a try.
+
+        Returns:
+            Number of requests.
+        """
         return sum(request.key.partition("~")[0] == key for request in self.requests)

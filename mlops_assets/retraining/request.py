@@ -56,6 +56,12 @@ def signal_key(signal: Signal) -> str:
     """Return `<cause>-<hash>` of the evidence: model, cause, subject, version, features and window.
 
     Time of the evaluation and wording do not enter: whoever sees the same evidence makes the same key.
+
+    Args:
+        signal: The signal.
+
+    Returns:
+        The key.
     """
     body = {
         "model": signal.model,

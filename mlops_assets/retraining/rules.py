@@ -59,7 +59,14 @@ Rule = Callable[[Case], Objection | None]
 
 
 def in_flight(case: Case) -> Objection | None:
-    """One retrain at a time."""
+    """One retrain at a time.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     request = case.history.in_flight
     if request is None:
         return None
@@ -67,14 +74,28 @@ def in_flight(case: Case) -> Objection | None:
 
 
 def immature(case: Case) -> Objection | None:
-    """Hold back a performance whose labels are still arriving."""
+    """Hold back a performance whose labels are still arriving.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     if case.signal.mature:
         return None
     return Objection("wait", "the labels of the window are still arriving")
 
 
 def tried(case: Case) -> Objection | None:
-    """Hold back evidence that an earlier retrain has already used."""
+    """Hold back evidence that an earlier retrain has already used.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     failed = 0
     for request in case.history.requests:
         if not request.tried(case.signal):
@@ -98,13 +119,27 @@ def tried(case: Case) -> Objection | None:
 
 
 def broken_data(case: Case) -> Objection | None:
-    """Broken readings never train anything."""
+    """Broken readings never train anything.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     quality = next((other for other in case.others if other.cause == "data_quality" and other.active), None)
     return None if quality is None else Objection("wait", f"the readings are broken: {quality.reason}")
 
 
 def unconfirmed(case: Case) -> Objection | None:
-    """Hysteresis: `confirm` of the last `out_of` windows must show the movement."""
+    """Hysteresis: `confirm` of the last `out_of` windows must show the movement.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     wanted, limit = case.spec.retraining.confirm, case.spec.retraining.out_of
     windows = [window for window in case.windows if window.subject == case.signal.subject][:limit]
     active = sum(window.active and window.mature for window in windows)
@@ -114,7 +149,14 @@ def unconfirmed(case: Case) -> Objection | None:
 
 
 def deferred(case: Case) -> Objection | None:
-    """Hold back what a person deferred."""
+    """Hold back what a person deferred.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     for other in case.others:
         if other.cause == "defer" and other.active and other.until is not None and case.now < other.until:
             return Objection("wait", f"deferred until {_minute(other.until)}: {other.reason}", other.until)
@@ -122,7 +164,14 @@ def deferred(case: Case) -> Objection | None:
 
 
 def failing(case: Case) -> Objection | None:
-    """After failures in a row wait an hour, then twice as long each time."""
+    """After failures in a row wait an hour, then twice as long each time.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     failures = case.history.failures
     if not failures or failures[0].finished_at is None:
         return None
@@ -135,7 +184,14 @@ def failing(case: Case) -> Objection | None:
 
 
 def unsuccessful(case: Case) -> Objection | None:
-    """After a challenger that a report asked for did not win, wait `back_off`, doubled with each further one."""
+    """After a challenger that a report asked for did not win, wait `back_off`, doubled with each further one.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     requests = case.history.unsuccessful
     if not requests or _moved_anew(case):
         return None
@@ -148,7 +204,14 @@ def unsuccessful(case: Case) -> Objection | None:
 
 
 def cooling(case: Case) -> Objection | None:
-    """Keep `monitoring.cooldown` between two requests; after a failure the back-off of failures counts instead."""
+    """Keep `monitoring.cooldown` between two requests; after a failure the back-off of failures counts instead.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     newest = next(iter(case.history.requests), None)
     if newest is None or newest.state == "failed":
         return None
@@ -160,7 +223,14 @@ def cooling(case: Case) -> Objection | None:
 
 
 def too_many_runs(case: Case) -> Objection | None:
-    """At most `runs_per_week` requests in any seven days."""
+    """At most `runs_per_week` requests in any seven days.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     week, limit = list(case.history.last_week(case.now)), case.spec.retraining.runs_per_week
     if len(week) < limit:
         return None
@@ -169,7 +239,14 @@ def too_many_runs(case: Case) -> Objection | None:
 
 
 def too_many_hours(case: Case) -> Objection | None:
-    """At most `hours_per_week` of retraining in any seven days."""
+    """At most `hours_per_week` of retraining in any seven days.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     limit = case.spec.retraining.hours_per_week
     if limit is None:
         return None
@@ -185,7 +262,14 @@ def too_many_hours(case: Case) -> Objection | None:
 
 
 def quiet(case: Case) -> Objection | None:
-    """No retrain in the quiet hours."""
+    """No retrain in the quiet hours.
+
+    Args:
+        case: The signal with the model's situation.
+
+    Returns:
+        The objection, or None.
+    """
     span = case.spec.retraining.quiet_span
     if span is None:
         return None

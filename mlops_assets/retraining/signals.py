@@ -23,6 +23,9 @@ def drift_signal(spec: ModelSpec, report: DriftReport) -> Signal | None:
     Args:
         spec: The model file, with the length of the window.
         report: The report.
+
+    Returns:
+        The signal, or None.
     """
     if report.version is None:
         return None
@@ -60,6 +63,9 @@ def staleness_signal(
         champion: The champion's version.
         last_compared: When a challenger was last promoted or kept.
         now: The present instant.
+
+    Returns:
+        The signal, or None.
     """
     limit = spec.monitoring.stale_after
     if limit is None or champion is None or last_compared is None or now - last_compared <= limit:
@@ -87,6 +93,9 @@ def data_volume_signal(spec: ModelSpec, *, champion: int, new_rows: int, now: da
         champion: The champion's version.
         new_rows: Rows that arrived since.
         now: The present instant.
+
+    Returns:
+        The signal, or None.
     """
     limit = spec.retraining.new_rows
     if limit is None:
@@ -112,6 +121,9 @@ def upstream_signal(
         trained_with: Commit of the code and digest of the model file at the training.
         present: The same of today.
         now: The present instant.
+
+    Returns:
+        The signal.
     """
     pairs = zip(("code", "model file"), trained_with, present, strict=True)
     changed = [what for what, before, after in pairs if before != after]

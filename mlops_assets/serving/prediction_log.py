@@ -172,6 +172,9 @@ def served_rows(entry: Entry) -> list[ServedPrediction]:
 
     Args:
         entry: The response.
+
+    Returns:
+        Rows in the order of the response.
     """
     document, spec = entry.document, entry.served.spec
     instants = table.instants(spec, entry.rows)

@@ -192,6 +192,9 @@ def readable(compute: Callable[[], T]) -> T:
     Args:
         compute: Decodes a body and computes from its values.
 
+    Returns:
+        The result of `compute`.
+
     Raises:
         HTTPException: 422 with the reason.
     """

@@ -93,6 +93,9 @@ def instants(spec: ModelSpec, rows: Sequence[Row]) -> list[datetime] | None:
         spec: The model file.
         rows: The records of a request.
 
+    Returns:
+        Instants in UTC, or None.
+
     Raises:
         DataError: A value is no instant.
     """

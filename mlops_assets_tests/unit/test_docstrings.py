@@ -9,10 +9,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
-from mlops_assets.cli.main import cli
-
 PACKAGE = Path(__file__).resolve().parents[2] / "mlops_assets"
 EXEMPT = frozenset(["override", "command", "group", "property", "overload"])
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -66,14 +62,6 @@ def lacking(function: Function) -> list[str]:
     return [section for section, is_needed in needs.items() if is_needed and section not in text]
 
 
-def commands(group: click.Group) -> Iterator[click.Command]:
-    """Yield every command below a group."""
-    for command in group.commands.values():
-        yield command
-        if isinstance(command, click.Group):
-            yield from commands(command)
-
-
 def test_every_public_function_documents_its_arguments_result_and_errors() -> None:
     gaps = [
         f"{file.relative_to(PACKAGE.parent)}:{function.lineno}: {function.name} lacks {', '.join(sections)}"
@@ -83,17 +71,6 @@ def test_every_public_function_documents_its_arguments_result_and_errors() -> No
         if (sections := lacking(function))
     ]
     assert not gaps, "say units, shapes and allowed values; see any other function"
-
-
-def test_every_option_of_a_command_has_help() -> None:
-    cli.list_commands(click.Context(cli))  # loads the modules of all commands
-    silent = [
-        f"{command.name} {option.opts[0]}"
-        for command in commands(cli)
-        for option in command.params
-        if isinstance(option, click.Option) and not option.help
-    ]
-    assert not silent
 
 
 def test_a_missing_section_is_noticed() -> None:

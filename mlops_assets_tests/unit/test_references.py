@@ -6,11 +6,25 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args, get_origin
 
 import click
 import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from mlops_assets.cli.main import cli
+from mlops_assets.model_file import ModelSpec
+from tools.model_file_page import (
+    Examples,
+    error_of,
+    example_of,
+    meaning_of,
+    refused,
+    sections,
+    shipped_examples,
+    unit_of,
+)
 from tools.references import ROOT, references
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -19,6 +33,52 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 @pytest.mark.parametrize("file", sorted(references()), ids=lambda file: file.name)
 def test_a_generated_reference_is_fresh(file: Path) -> None:
     assert file.read_text(encoding="utf-8") == references()[file], "run `make references`"
+
+
+KEYS = [
+    pytest.param(section, name, field, id=f"{path}.{name}".lstrip("."))
+    for path, section in sections(ModelSpec, "", set())
+    for name, field in section.model_fields.items()
+]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Examples:
+    return shipped_examples(ROOT / "models")
+
+
+@pytest.mark.parametrize(("section", "name", "field"), KEYS)
+def test_a_key_of_the_model_file_is_explained(
+    section: type[BaseModel], name: str, field: FieldInfo, shipped: Examples
+) -> None:
+    example = example_of(section, name, field, shipped)
+    assert meaning_of(field), "write a docstring below the field"
+    assert example is not None, "give the field `examples`"
+    assert refused(section, name, example) is None, "the example is a value that the loader accepts"
+    assert error_of(section, name, field) or get_origin(field.annotation) is dict, (
+        "a wrong value gives an error"
+    )
+    if {int, float} & set(get_args(field.annotation) or [field.annotation]):
+        assert unit_of(field) or bool in get_args(field.annotation), "annotate the type with its `Unit`"
+
+
+def commands(group: click.Group) -> Iterator[click.Command]:
+    """Yield every command below a group."""
+    for command in group.commands.values():
+        yield command
+        if isinstance(command, click.Group):
+            yield from commands(command)
+
+
+def test_every_option_of_a_command_has_help() -> None:
+    cli.list_commands(click.Context(cli))  # loads the modules of all commands
+    silent = [
+        f"{command.name} {option.opts[0]}"
+        for command in commands(cli)
+        for option in command.params
+        if isinstance(option, click.Option) and not option.help
+    ]
+    assert not silent
 
 
 def printed_commands() -> Iterator[tuple[str, str]]:

@@ -39,6 +39,9 @@ class Refit:
 def wants_refit(spec: ModelSpec) -> bool:
     """Return whether the winner is fitted again on all rows: `training.refit`, else for splits by time.
 
+    Args:
+        spec: The model file.
+
     Returns:
         True when a refit follows the evaluation.
     """
