@@ -64,6 +64,9 @@ def scored_pair(
         older: The first model.
         newer: The second model.
         rows: Rows with the target, in any order.
+
+    Returns:
+        Truth and predictions of both, in order of time.
     """
     ordered = in_order(spec, rows)
     classes = (

@@ -53,6 +53,9 @@ def version_diff(spec: ModelSpec, platform: Platform, run: Run, older: int, newe
         older: The version that is replaced.
         newer: The version that replaces it.
 
+    Returns:
+        Metrics of both versions, and the rows where they differ.
+
     Raises:
         DataError: If there are no rows with a target.
         EvidenceError: If the versions do not predict the same.

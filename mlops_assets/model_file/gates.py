@@ -159,9 +159,11 @@ class MaxFlips(GateParameters):
 
     kind: Literal["max_flips"] = "max_flips"
     limit: Share = 0.05
-    slice_limit: Share | None = None
+    """Largest share of rows that may become wrong."""
+    slice_limit: Share | None = Field(None, examples=["10%"])
     """The same within each slice of `evaluation.slices` that has `least_rows`; unset means slices are not looked at."""
-    least_rows: Annotated[int, Field(ge=1)] = 30
+    least_rows: Annotated[int, Field(ge=1), Unit("rows")] = 30
+    """Smaller slices are not judged."""
 
 
 class ImportanceShift(GateParameters):
