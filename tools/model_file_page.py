@@ -96,9 +96,9 @@ def example_of(section: type[BaseModel], name: str, field: FieldInfo, examples: 
     if field.examples:
         return field.examples[0]
     hints = list(_hints(field.annotation))
-    words = [word for hint in hints if get_origin(hint) is Literal for word in get_args(hint)]
-    if words:
-        word = next((word for word in words if word != field.default), words[0])
+    choices = [word for hint in hints if get_origin(hint) is Literal for word in get_args(hint)]
+    if choices:
+        word = next((word for word in choices if word != field.default), choices[0])
         return [word] if any(get_origin(hint) is tuple for hint in hints) else word
     if bool in hints:
         return not field.default
@@ -184,12 +184,12 @@ def sections(
             if isinstance(hint, type) and issubclass(hint, BaseModel)
         ]
         for model in inner:
-            words = (
+            label = (
                 _only_word(model.model_fields["kind"])
                 if "kind" in model.model_fields
                 else _as_words(model.__name__)
             )
-            suffix = f"{name} ({words})" if len(inner) > 1 else name
+            suffix = f"{name} ({label})" if len(inner) > 1 else name
             yield from sections(model, f"{path}.{suffix}" if path else suffix, shown)
 
 
@@ -226,8 +226,8 @@ def _bounds(metadata: list[Any] | tuple[Any, ...]) -> str:
     limits = {
         name: getattr(part, name) for part in flat for name in ("ge", "gt", "le", "lt") if hasattr(part, name)
     }
-    words = {"ge": "from {:,}", "gt": "above {:,}", "le": "to {:,}", "lt": "below {:,}"}
-    return "".join(f" {words[name].format(limits[name])}" for name in words if name in limits)
+    texts = {"ge": "from {:,}", "gt": "above {:,}", "le": "to {:,}", "lt": "below {:,}"}
+    return "".join(f" {texts[name].format(limits[name])}" for name in texts if name in limits)
 
 
 def _hints(annotation: Any) -> Iterator[Any]:
@@ -238,8 +238,8 @@ def _hints(annotation: Any) -> Iterator[Any]:
 
 
 def _only_word(field: FieldInfo) -> str:
-    words = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    return str(words[0]) if len(words) == 1 else ""
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    return str(choices[0]) if len(choices) == 1 else ""
 
 
 def _as_words(name: str) -> str:
