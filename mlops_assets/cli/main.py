@@ -29,6 +29,7 @@ MODULES = (
     "models",
     "new",
     "plan",
+    "doctor",
 )
 """Modules of this package with a tuple `COMMANDS`; help and completion list the commands in alphabetical order."""
 

@@ -131,6 +131,12 @@ class Store:
             connection.execute(text("set transaction isolation level repeatable read, read only"))
             yield connection
 
+    def server_time(self) -> datetime:
+        """Return the time of the database server, in UTC."""
+        with self._transaction() as connection:
+            now: datetime = connection.execute(text("select clock_timestamp()")).scalar_one()
+        return now.astimezone(UTC)
+
     def close(self) -> None:
         """Give all connections back. The ledger can be used again afterwards."""
         self._engine.dispose()

@@ -1,0 +1,79 @@
+"""`mlops doctor`: try everything the platform needs and say what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from mlops_assets.cli.context import now, open_platform, settings
+from mlops_assets.cli.options import JSON
+from mlops_assets.cli.output import print_json
+from mlops_assets.errors import MlopsError
+
+if TYPE_CHECKING:
+    from mlops_assets.operations import Finding
+
+COLORS = {"good": "green", "warning": "yellow", "problem": "red"}
+
+
+@click.command()
+@JSON
+def doctor(as_json: bool) -> None:
+    """Try model files, folders, disk, ledger, clock, champions, alerts and running services.
+
+    Each problem is followed by the way to mend it. Exits with 1 when there is a problem, with 0 when there are at most
+    warnings.
+    """
+    from mlops_assets.operations import Finding, examine, platform_checks
+
+    findings = examine({"permissions": _permissions, "services": _services})
+    try:
+        with open_platform() as platform:
+            findings += examine(platform_checks(platform, now))
+    except MlopsError as error:
+        findings += (Finding("ledger", "problem", str(error), "docs/operations.md, 'The database is down'"),)
+    if as_json:
+        print_json([asdict(one) for one in findings])
+    for one in () if as_json else findings:
+        click.echo(f"{click.style(f'{one.state:8}', fg=COLORS[one.state])} {one.check}: {one.sentence}")
+        if one.mend:
+            click.echo(f"{'':8}   -> {one.mend}")
+    sys.exit(1 if any(one.state == "problem" for one in findings) else 0)
+
+
+def _permissions() -> Iterator[Finding]:
+    from mlops_assets.local.environment import open_to_others
+    from mlops_assets.operations import Finding
+
+    home = settings().home
+    if open_to_others(home):
+        yield Finding("", "problem", f"other users of this machine can read {home}", f"chmod 700 {home}")
+    else:
+        yield Finding("", "good", f"only you can read {home}")
+
+
+def _services() -> Iterator[Finding]:
+    from mlops_assets.local.front import HEALTH
+    from mlops_assets.local.probes import responds
+    from mlops_assets.operations import Finding
+
+    file = settings().home / "addresses.json"
+    if not file.exists():
+        yield Finding("", "good", "'mlops up' does not run here")
+        return
+    for name, address in json.loads(file.read_text()).items():
+        # the front of Dagster and MLflow refuses requests without a session, but not those for its own health
+        path = "/health" if name == "api" else HEALTH
+        if responds(f"{address}{path}"):
+            yield Finding("", "good", f"{name} responds at {address}")
+        else:
+            mend = f"read {settings().home / 'logs'}/{name}.log; mlops up starts it again"
+            yield Finding("", "problem", f"{name} does not respond at {address}", mend)
+
+
+COMMANDS = (doctor,)
