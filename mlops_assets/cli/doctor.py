@@ -1,4 +1,4 @@
-"""`mlops doctor`: try everything the platform needs and say what is wrong and how to mend it."""
+"""`mlops doctor`: try everything the platform needs and say what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLORS = {"good": "green", "warning": "yellow", "problem": "red"}
 def doctor(as_json: bool) -> None:
     """Try model files, folders, disk, ledger, clock, champions, alerts and running services.
 
-    Each problem is followed by the way to mend it. Exits with 1 when there is a problem, with 0 when there are at most
+    Each problem is followed by the way to fix it. Exits with 1 when there is a problem, with 0 when there are at most
     warnings.
     """
     from mlops_assets.operations import Finding, examine, platform_checks
@@ -41,8 +41,8 @@ def doctor(as_json: bool) -> None:
         print_json([asdict(one) for one in findings])
     for one in () if as_json else findings:
         click.echo(f"{click.style(f'{one.state:8}', fg=COLORS[one.state])} {one.check}: {one.sentence}")
-        if one.mend:
-            click.echo(f"{'':8}   -> {one.mend}")
+        if one.fix:
+            click.echo(f"{'':8}   -> {one.fix}")
     sys.exit(1 if any(one.state == "problem" for one in findings) else 0)
 
 
@@ -72,8 +72,8 @@ def _services() -> Iterator[Finding]:
         if responds(f"{address}{path}"):
             yield Finding("", "good", f"{name} responds at {address}")
         else:
-            mend = f"read {settings().home / 'logs'}/{name}.log; mlops up starts it again"
-            yield Finding("", "problem", f"{name} does not respond at {address}", mend)
+            fix = f"read {settings().home / 'logs'}/{name}.log; mlops up starts it again"
+            yield Finding("", "problem", f"{name} does not respond at {address}", fix)
 
 
 COMMANDS = (doctor,)

@@ -1,6 +1,6 @@
 """Operations: what the person who runs the platform wants to know about it as a whole.
 
-Comes in: open stores, and probes of services handed in from above. Goes out: findings with the way to mend them. A
+Comes in: open stores, and probes of services handed in from above. Goes out: findings with the way to fix them. A
 single model's state belongs to `lifecycle`.
 """
 

@@ -31,12 +31,12 @@ CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found. mend: the command or the change that puts it right; seconds: how long the check took."""
+    """What one check found. fix: the command or the change that puts it right; seconds: how long the check took."""
 
     check: str
     state: State
     sentence: str
-    mend: str = ""
+    fix: str = ""
     seconds: float = 0.0
 
 
@@ -128,12 +128,12 @@ def _ledger(platform: Platform) -> Iterator[Finding]:
     for sentence in invariants(platform.ledger):
         yield Finding("", "problem", sentence, "restore the ledger from its backup (docs/operations.md)")
     slow = seconds > SLOW_LEDGER
-    mend = "look at the load of the database server and at the network between" if slow else ""
+    fix = "look at the load of the database server and at the network between" if slow else ""
     yield Finding(
         "",
         "warning" if slow else "good",
         f"answers in {seconds * 1e3:,.1f} ms, at this release's schema",
-        mend,
+        fix,
     )
 
 
@@ -161,8 +161,8 @@ def _champions(platform: Platform) -> Iterator[Finding]:
         try:
             load_version(platform, model, version)
         except MlopsError as error:
-            mend = f"mlops rollback {model}, or mlops reproduce {model}@{version}"
-            yield Finding("", "problem", f"{model} v{version} cannot be loaded: {error}", mend)
+            fix = f"mlops rollback {model}, or mlops reproduce {model}@{version}"
+            yield Finding("", "problem", f"{model} v{version} cannot be loaded: {error}", fix)
         else:
             yield Finding("", "good", f"{model} v{version}: every file verified, loaded, its sample replayed")
     if not serving:

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong, says how to mend it, and never calls unchecked things good."""
+"""The doctor finds what is wrong, says how to fix it, and never calls unchecked things good."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_broken_model_file_is_a_problem_with_its_line(station: Station) -> Non
     [problem] = found(station.platform, "model files")
     assert problem.state == "problem"
     assert "other.yaml:1: description: is required (and 6 more" in problem.sentence
-    assert problem.mend == "correct the line, then mlops validate other.yaml"
+    assert problem.fix == "correct the line, then mlops validate other.yaml"
 
 
 def test_a_damaged_champion_is_a_problem(station: Station) -> None:
@@ -71,7 +71,7 @@ def test_a_damaged_champion_is_a_problem(station: Station) -> None:
     [problem] = found(station.platform, "champions")
     assert problem.state == "problem"
     assert "station v1 cannot be loaded" in problem.sentence
-    assert "mlops rollback station" in problem.mend
+    assert "mlops rollback station" in problem.fix
 
 
 @pytest.mark.parametrize(("free", "state"), [(3e9, "good"), (1e9, "warning"), (1e8, "problem")])
@@ -94,7 +94,7 @@ def test_open_alerts_are_a_warning(station: Station) -> None:
         "one", kind="failed_run", severity="warning", message="it failed", at=at, model="station"
     )
     [finding] = found(station.platform, "alerts")
-    assert (finding.state, finding.mend) == ("warning", "mlops alerts")
+    assert (finding.state, finding.fix) == ("warning", "mlops alerts")
 
 
 def test_a_check_that_breaks_is_a_problem_and_the_others_still_run() -> None:
@@ -113,7 +113,7 @@ def test_a_check_that_breaks_is_a_problem_and_the_others_still_run() -> None:
     ]
 
 
-def test_the_command_fails_with_a_problem_and_prints_the_mend(
+def test_the_command_fails_with_a_problem_and_prints_the_fix(
     station: Station, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "own").mkdir(mode=0o700)
