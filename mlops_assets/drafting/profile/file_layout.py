@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ from mlops_assets.drafting.profile.header_line import (
 from mlops_assets.drafting.profile.text_encoding import guess_text_encoding
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import FileSource
+from mlops_assets.model_file.suggestion import did_you_mean
+from mlops_assets.readings.failures import reported_as_source_error
 from mlops_assets.readings.formats.encoding import (
     BOMS,
     Content,
@@ -41,6 +44,8 @@ SEPARATORS: Final = (",", ";", "\t", "|", "^", "~", ":", " ")
 LOOKED_AT: Final = 1_000_000
 LAST_BYTES: Final = 100_000
 """Bytes at the end that are examined for a footer."""
+CLOSE: Final = 0.6
+"""Similarity from which a name may be a mistyped one."""
 ODD_LINES: Final = 0.01
 """Share of lines of another length up to which they are dropped, not padded."""
 
@@ -59,6 +64,48 @@ def read_undescribed(path: str, target: str, request: Request) -> tuple[pl.DataF
     Raises:
         SourceError: As the reader does.
     """
+    with reported_as_source_error(f"file {path}"):
+        try:
+            frame, source = _read(path, target, request)
+        except SourceError as error:
+            if nearest := _nearest_name(path, target):
+                raise SourceError(f"file {path} has no column {target!r}; {nearest}") from error
+            raise
+        if target not in frame.columns:
+            nearest = _nearest_name(path, target)
+            raise SourceError(
+                f"file {path} has no column {target!r}"
+                + (f"; {nearest}" if nearest else did_you_mean(target, frame.columns))
+            )
+        return frame, source
+
+
+def _nearest_name(path: str, target: str) -> str:
+    """Return where a name much like the target's stands among the first lines of a text file; else empty text.
+
+    Without the target's name the header is a guess, and the names of a wrong header are no help.
+    """
+    local = Path(path)
+    if not local.is_file():
+        return ""
+    name, content = open_file(FileSource(kind="file", path=path))
+    start = head(content, LOOKED_AT)
+    if (form_of(name) or _form_of_content(start)) not in ("csv", "tsv"):
+        return ""
+    text = start.decode(guess_text_encoding(content) or "utf-8", errors="replace").removeprefix("\ufeff")
+    lines: dict[str, int] = {}
+    for separator in SEPARATORS:
+        for until, fields in _records(text, separator, whole=True)[:HEADER_LINES]:
+            for field in fields:
+                lines.setdefault(field.strip().strip('"'), until)
+    if target in lines:
+        return ""
+    alike = [one for one in lines if one.casefold() == target.casefold()]
+    alike = alike or get_close_matches(target, lines, n=1, cutoff=CLOSE)
+    return f"did you mean {alike[0]!r} in line {lines[alike[0]]}?" if alike else ""
+
+
+def _read(path: str, target: str, request: Request) -> tuple[pl.DataFrame, FileSource]:
     plain = FileSource(kind="file", path=path)
     local = Path(path)
     if not local.is_file():

@@ -85,6 +85,8 @@ def sheet_rows(content: bytes, source: FileSource, where: str) -> Cells:
     if source.sheet is not None and source.sheet not in book.sheetnames:
         known = ", ".join(map(repr, book.sheetnames))
         raise SourceError(f"{where} has no sheet {source.sheet!r}; it has {known}")
+    if not book.worksheets:
+        raise SourceError(f"{where} has no sheet of cells; a sheet with a chart alone holds no rows")
     sheet = book[source.sheet] if source.sheet is not None else book.worksheets[0]
     sheet.reset_dimensions()  # otherwise one cell in the last corner makes 17 billion of them
     rows: Cells = []

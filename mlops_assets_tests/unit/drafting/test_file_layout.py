@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zipfile
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -150,3 +151,37 @@ def test_a_name_too_long_to_be_written_is_cut(tmp_path: Path) -> None:
 def test_the_message_is_the_readers_where_nothing_helps(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is empty"):
         read_described(tmp_path, "t.csv", " ")
+
+
+@pytest.mark.parametrize(
+    ("content", "target", "message"),
+    [
+        (text(), "Y", "no column 'Y'; did you mean 'y' in line 1?"),
+        ("Report 2025;;\n" + text(";", "x,kind,turnover"), "turnovr", "did you mean 'turnover' in line 2?"),
+        ("Station 7\nmade 2026\n\n" + text("\t", "x,kind,level"), "levle", "did you mean 'level' in line 4?"),
+        ("Report\n" + text(";", "x,kind,turnover"), "nothing like it", "no column 'nothing like it'"),
+    ],
+)
+def test_a_mistyped_target_names_the_column_that_is_meant_whatever_the_header(
+    tmp_path: Path, content: str, target: str, message: str
+) -> None:
+    with pytest.raises(SourceError, match=r"t\.csv") as error:
+        read_described(tmp_path, "t.csv", content, target)
+    assert message in str(error.value)
+
+
+def test_a_workbook_without_a_sheet_is_named(tmp_path: Path) -> None:
+    """Two flipped bits of a workbook hid its only sheet: a list index was out of range."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["x", "y"])
+    book.save(tmp_path / "a.xlsx")
+    hidden = io.BytesIO()
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as whole, zipfile.ZipFile(hidden, "w") as without:
+        for member in whole.infolist():
+            content = whole.read(member)
+            if member.filename == "xl/workbook.xml":
+                content = re.sub(rb"<sheet .*?/>", b"", content)
+            without.writestr(member, content)
+    with pytest.raises(SourceError, match=r"b\.xlsx.* has no sheet of cells"):
+        read_described(tmp_path, "b.xlsx", hidden.getvalue())
