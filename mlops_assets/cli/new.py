@@ -11,6 +11,8 @@ import click
 from mlops_assets.cli.context import actor, now, settings
 from mlops_assets.errors import MlopsError
 
+FEW_ROWS = 30
+
 
 @click.command()
 @click.argument("name")
@@ -71,6 +73,8 @@ def new(
     _keep(file, text)
     click.echo(f"read {facts.rows:,} rows and {len(facts.columns)} columns from {data}")
     click.echo(f"  {facts.problem} of {target}, from {len(facts.of('input'))} inputs")
+    if facts.rows < FEW_ROWS:
+        click.echo(f"  {facts.rows} rows are too few to train, tune and test on; the run will say so")
     if source.skip_footer:
         click.echo(f"  left out the last {source.skip_footer} rows of the file: totals or notes")
     first_line = source.skip_lines + (2 if source.header else 1)

@@ -24,6 +24,8 @@ FEW_INPUTS: Final = 3
 """A regular series with fewer inputs than this is taken for a forecast."""
 MANY_REPEATED: Final = 0.2
 """Share of repeated rows above which they are no copies: the table has few columns of few values."""
+BEYOND_CHANCE: Final = 3.0
+"""How many times more rows than by chance must repeat another before they are copies."""
 LONGEST_NAME: Final = 128
 STEADY: Final = 0.4
 """Share of equal steps below which rows are events: two at one instant are then two, not one twice."""
@@ -140,7 +142,14 @@ class TableFacts:
     @property
     def drops_repeated(self) -> bool:
         """Return whether rows that repeat another are dropped: few of them, in a table without time, are copies."""
-        return self.time is None and 0 < self.repeated <= MANY_REPEATED * self.rows
+        few = self.time is None and 0 < self.repeated <= MANY_REPEATED * self.rows
+        return few and self.repeated > BEYOND_CHANCE * self.repeated_by_chance
+
+    @property
+    def repeated_by_chance(self) -> float:
+        """Return how many rows would repeat another if the columns were independent: few columns of few values do."""
+        cells = math.prod(float(max(1, column.distinct)) for column in self.columns)
+        return self.rows**2 / (2 * cells)
 
     @property
     def is_series(self) -> bool:

@@ -12,9 +12,11 @@ import polars as pl
 from mlops_assets.drafting import LONGEST_NAME, MANY_MISSING, ColumnFacts, Role
 from mlops_assets.drafting.profile.columns import Read
 from mlops_assets.drafting.profile.leakage import parts_of_sum, target_leakage
-from mlops_assets.drafting.profile.time_formats import NO_FORMAT, format_of
+from mlops_assets.drafting.profile.time_formats import NO_FORMAT, format_of, format_of_most
 from mlops_assets.model_file.algorithms import Problem
 
+MANY_UNREADABLE: Final = 0.2
+"""Share of values up to which a column is said to be a time with errors in it."""
 MANY_VALUES: Final = 500
 """Text columns with more values than this are left out."""
 SAMPLE_ROWS: Final = 50_000
@@ -128,7 +130,7 @@ def _reason_of_values(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> s
     if facts.kind == "text" and _dates(values):
         return "a date as text"
     if facts.kind == "text" and facts.distinct > min(MANY_VALUES, max(20, rows // 5)):
-        return f"{facts.distinct:,} different texts: a name or an id"
+        return _nearly_times(values) or f"{facts.distinct:,} different texts: a name or an id"
     if _LATER_NAME.search(facts.name) and not _PLANNED_NAME.search(facts.name):
         return "its name says that it is known only after the event"
     unique = facts.distinct >= 0.99 * rows * (1 - facts.missing)
@@ -137,6 +139,18 @@ def _reason_of_values(facts: ColumnFacts, values: pl.Series, is_flag: bool) -> s
     if unique and whole and (named or _counts_rows(values.drop_nulls())) and rows > 50:
         return "a number per row: an id"
     return ""
+
+
+def _nearly_times(values: pl.Series) -> str:
+    """Return that a text column would be a time but for some values, with the first of them; else empty text."""
+    form, unreadable = format_of_most(values, MANY_UNREADABLE, len(values))
+    if form == NO_FORMAT or not unreadable:
+        return ""
+    shown_values = ", ".join(f"{text!r} (row {row})" for row, text in unreadable[:3])
+    return (
+        f"{len(unreadable):,} of {len(values):,} values are no times as {form or 'ISO 8601'}: {shown_values}; "
+        "correct them and draft again"
+    )
 
 
 def _counts_rows(values: pl.Series) -> bool:

@@ -103,17 +103,21 @@ def format_of(column: pl.Series) -> str | None:
     return next((form for ordered, form in able if ordered), able[0][1] if able else NO_FORMAT)
 
 
-def format_of_most(column: pl.Series) -> tuple[str | None, tuple[tuple[int, str], ...]]:
+def format_of_most(
+    column: pl.Series, few_unreadable: float = FEW_UNREADABLE, most: int = MOST_UNREADABLE
+) -> tuple[str | None, tuple[tuple[int, str], ...]]:
     """Return the format of a text column in which a few values are no times, and these values with their rows (from 1).
 
     Args:
         column: A column that `format_of` does not know a format for.
+        few_unreadable: Share of the values that may be no times.
+        most: How many different ones.
 
     Returns:
         The format as `format_of` gives it, NO_FORMAT where more than a few values read in none.
     """
     few = [value.strip() for value in sample(column.drop_nulls()).head(400)]
-    need = (1 - 2 * FEW_UNREADABLE) * len(few)
+    need = (1 - 2 * few_unreadable) * len(few)
     if not few or sum(bool(_DIGITS.search(one)) for one in few) < need:
         return NO_FORMAT, ()
     is_iso = sum(bool(_ISO.match(one)) for one in few) >= need
@@ -123,7 +127,7 @@ def format_of_most(column: pl.Series) -> tuple[str | None, tuple[tuple[int, str]
     hits: list[tuple[int, str | None, pl.Series]] = []
     for form in ((None,) if is_iso else ()) + tuple(forms):
         bad = unreadable_times(column, RepairsSpec(timestamp_format=form))
-        if bad.sum() <= FEW_UNREADABLE * len(column) and column.filter(bad).n_unique() <= MOST_UNREADABLE:
+        if bad.sum() <= few_unreadable * len(column) and column.filter(bad).n_unique() <= most:
             hits.append((int(bad.sum()), form, bad))
     if not hits:
         return NO_FORMAT, ()

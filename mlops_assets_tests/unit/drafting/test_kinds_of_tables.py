@@ -334,3 +334,22 @@ def test_targets_that_nothing_else_comes_near_are_left_out(tmp_path: Path) -> No
 )
 def test_long_tails_are_no_absurd_values(values: Any) -> None:
     assert absurd_values(pl.Series(values)) == ()
+
+
+def test_rows_that_are_equal_by_chance_are_kept_and_copies_are_not(tmp_path: Path) -> None:
+    codes = pl.Series([f"{code:05d}" for code in RNG.integers(1, 5, 240)])
+    rounded = pl.DataFrame({"zip": codes, "y": RNG.integers(0, 300, 240) / 1_000})
+    assert drafted(tmp_path, rounded, "y").repairs.duplicates is None
+    measured = pl.DataFrame({"zip": codes, "x": walk(240), "y": walk(240)})
+    copied = pl.concat([measured, measured.head(20)])
+    assert drafted(tmp_path, copied, "y").repairs.duplicates == "first"
+
+
+def test_a_column_that_would_be_a_time_but_for_some_values_shows_them() -> None:
+    days = [
+        (datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=row)).strftime("%d.%m.%Y") for row in range(300)
+    ]
+    broken = [day.replace(".", ",", 1) if row % 20 == 7 else day for row, day in enumerate(days)]
+    facts = profile_table(pl.DataFrame({"day": broken, "x": walk(300), "y": walk(300)}), "y")
+    (why,) = [column.why for column in facts.columns if column.name == "day"]
+    assert why.startswith("15 of 300 values are no times as %d.%m.%Y: '08,01.2025' (row 8)")
