@@ -24,7 +24,7 @@ from mlops_assets.artifacts import (
 from mlops_assets.errors import DataError
 from mlops_assets.evaluation.baseline import Baseline, baseline
 from mlops_assets.evaluation.class_rows import class_rows
-from mlops_assets.evaluation.clusters import Dependence, clusters_of, entities_of
+from mlops_assets.evaluation.clusters import dependence_of
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.fairness import fairness_rows
 from mlops_assets.evaluation.flips import flips
@@ -319,12 +319,8 @@ def _compared(
         if not names:
             continue
         frame = in_order(spec, split.part(part))
-        dependence = Dependence(
-            clusters_of(
-                frame, split.strategy, timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
-            ),
-            ordered=split.strategy == "temporal",
-            entities=entities_of(frame, split.strategy, spec.entity),
+        dependence = dependence_of(
+            frame, split.strategy, timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
         )
         comparisons += [
             compare(

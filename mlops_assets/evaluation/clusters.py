@@ -1,4 +1,4 @@
-"""Which rows depend on each other, and which entity a row belongs to, as codes from 0."""
+"""Which rows depend on each other: through their instant, their entity, their group. All codes count from 0."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ class Dependence:
     """How the rows of a comparison depend on each other; by default each row stands alone.
 
     Args:
-        clusters: Rows that are drawn together, as from `clusters_of`.
+        clusters: Rows that are drawn together; None where each row is a cluster of its own.
         ordered: Whether clusters (or rows) follow time.
-        entities: As from `entities_of`; rows of one entity then depend on each other across time too.
+        entities: Entity of each row where clusters are instants: its rows depend on each other across time too.
+        instants: Instant of each row where clusters are entities or groups: its rows share the weather of the minute.
     """
 
     clusters: NDArray[np.int64] | None = None
     ordered: bool = False
     entities: NDArray[np.int64] | None = None
+    instants: NDArray[np.int64] | None = None
 
     @property
     def unit(self) -> str:
@@ -33,46 +35,39 @@ class Dependence:
 INDEPENDENT: Final = Dependence()
 
 
-def clusters_of(
+def dependence_of(
     frame: pl.DataFrame, strategy: str, *, timestamp: str | None, group: str | None, entity: str | None = None
-) -> NDArray[np.int64] | None:
-    """Return which rows depend on each other, as codes from 0 in order; None when rows stand alone.
+) -> Dependence:
+    """Return which rows of a part depend on each other.
 
-    Split by time: one instant is one cluster; with entities, one bin of the usual step with all entities together,
-    because entities that report at their own second share the weather of the minute. Split by group: one group.
-    Otherwise rows of an entity follow no time, and one entity is one cluster.
+    Instants are the timestamps; with entities, bins of their usual step with all entities together, because entities
+    that report at their own second share the weather of the minute. Split by time, instants are drawn together and
+    entities widen the interval. Split otherwise, groups (or entities) are drawn together and instants widen it: rows
+    that came into the test part at random still share their instant. Without group and entity, instants are drawn.
 
     Args:
-        frame: The rows, in order.
+        frame: The rows, in order of time.
         strategy: Of the split.
         timestamp: Column of the instants.
         group: Column of a group split.
         entity: Column of the entities.
 
     Returns:
-        Int64 codes, shape (rows,), or None.
+        The dependence, with Int64 codes of shape (rows,).
     """
-    column = {"temporal": timestamp, "group": group}.get(strategy, entity)
-    if column is None or column not in frame.columns:
-        return None
-    values = frame[column]
-    if strategy == "temporal" and entity is not None and entity in frame.columns:
-        values = _bins(frame, column, entity)
-    return _codes(values)
-
-
-def entities_of(frame: pl.DataFrame, strategy: str, entity: str | None) -> NDArray[np.int64] | None:
-    """Return the entity of each row, as codes from 0, where clusters are instants; None elsewhere.
-
-    Args:
-        frame: The rows, in order.
-        strategy: Of the split.
-        entity: Column of the entities.
-
-    Returns:
-        Int64 codes, shape (rows,), or None.
-    """
-    return _codes(frame[entity]) if strategy == "temporal" and entity in frame.columns and entity else None
+    timestamp, group, entity = (
+        name if name in frame.columns else None for name in (timestamp, group, entity)
+    )
+    instants = None
+    if timestamp is not None:
+        instants = _codes(frame[timestamp] if entity is None else _bins(frame, timestamp, entity))
+    members = {"temporal": entity, "group": group}.get(strategy, entity)
+    codes = None if members is None else _codes(frame[members])
+    if strategy == "temporal":
+        return Dependence(instants, ordered=True, entities=codes)
+    if codes is None:
+        return Dependence(instants, ordered=instants is not None)
+    return Dependence(codes, instants=instants)
 
 
 def _bins(frame: pl.DataFrame, timestamp: str, entity: str) -> pl.Series:

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from mlops_assets.evaluation.clusters import Dependence, clusters_of, entities_of
+from benchmarks.dependence_simulation import rates
+from mlops_assets.evaluation.clusters import Dependence, dependence_of
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.metrics import Scored
 
@@ -54,25 +55,43 @@ def test_equally_good_models_of_a_panel_are_kept(
 ) -> None:
     rng = np.random.default_rng(3)
     frame = panel(20, 40, own_second=own_second)
-    clusters = clusters_of(frame, strategy, timestamp="at", group=None, entity="e")
-    entities = entities_of(frame, strategy, "e")
+    dependence = dependence_of(frame, strategy, timestamp="at", group=None, entity="e")
     truth, promoted = np.zeros(frame.height), 0
     for seed in range(REPEATS):
         ours, theirs = (Scored(truth, errors(rng, frame, rho, of_entity), None, None) for _ in range(2))
-        test = compare(
-            "rmse",
-            ours,
-            theirs,
-            dependence=Dependence(clusters, ordered=strategy == "temporal", entities=entities),
-            seed=seed,
-        )
-        promoted += test.low > 0
+        promoted += compare("rmse", ours, theirs, dependence=dependence, seed=seed).low > 0
     assert promoted / REPEATS <= ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("clock", "rows"), [("panel", 1_000), ("own second", 1_000), ("series", 400), ("random rows", 2_000)]
+)
+def test_errors_that_last_for_ten_steps_decide_at_most_by_chance(clock: str, rows: int) -> None:
+    """A short form of `benchmarks/dependence_simulation.py`, with room for the chance in few repeats."""
+    share = rates(clock, 0.9, rows, "rmse", REPEATS)
+    assert share.wrong <= 0.05 + 2 * (0.05 * 0.95 / REPEATS) ** 0.5
+
+
+def test_rows_that_are_drawn_at_random_still_share_their_instant() -> None:
+    frame = panel(20, 40, own_second=True).sample(fraction=0.25, seed=0).sort("at", "e")
+    dependence = dependence_of(frame, "random", timestamp="at", group=None, entity="e")
+    assert dependence.unit == "groups"
+    assert dependence.instants is not None
+    bins = int(dependence.instants.max()) + 1
+    rng = np.random.default_rng(0)
+    truth = np.zeros(frame.height)
+    better, worse = (Scored(truth, rng.normal(size=bins)[dependence.instants], None, None) for _ in range(2))
+    alone = dependence_of(frame, "random", timestamp=None, group=None, entity="e")
+    wide, narrow = (compare("mae", better, worse, dependence=one) for one in (dependence, alone))
+    assert f"and {bins} instants" in wide.method
+    rows = dependence_of(frame.drop("e"), "random", timestamp="at", group=None)
+    assert (rows.ordered, rows.unit) == (True, "instants")
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
 
 
 def test_entities_that_report_at_their_own_second_share_a_bin() -> None:
     frame = panel(20, 40, own_second=True)
-    clusters = clusters_of(frame, "temporal", timestamp="at", group=None, entity="e")
+    clusters = dependence_of(frame, "temporal", timestamp="at", group=None, entity="e").clusters
     assert clusters is not None
     assert clusters.max() == 39
     assert (clusters == frame["k"].to_numpy()).all()
@@ -80,31 +99,37 @@ def test_entities_that_report_at_their_own_second_share_a_bin() -> None:
 
 def test_without_time_an_entity_is_a_cluster_and_few_are_named() -> None:
     frame = panel(4, 50, own_second=True)
-    clusters = clusters_of(frame, "random", timestamp="at", group=None, entity="e")
-    assert clusters is not None
-    assert clusters.max() == 3
+    dependence = dependence_of(frame, "random", timestamp="at", group=None, entity="e")
+    assert dependence.clusters is not None
+    assert dependence.clusters.max() == 3
     rng = np.random.default_rng(0)
     truth = np.zeros(frame.height)
     ours, theirs = (Scored(truth, scale * rng.normal(size=frame.height), None, None) for scale in (0.1, 1.0))
-    test = compare("rmse", ours, theirs, dependence=Dependence(clusters))
+    test = compare("rmse", ours, theirs, dependence=dependence)
     assert np.isnan(test.low)
     assert test.method == "no interval: 4 groups are too few to judge"
-    by_time = clusters_of(frame, "temporal", timestamp="at", group=None, entity="e")
-    entities = entities_of(frame, "temporal", "e")
-    test = compare("rmse", ours, theirs, dependence=Dependence(by_time, ordered=True, entities=entities))
-    assert "for these 4 entities only" in test.method
+    by_time = dependence_of(frame, "temporal", timestamp="at", group=None, entity="e")
+    assert "for these 4 entities only" in compare("rmse", ours, theirs, dependence=by_time).method
+
+
+def test_a_series_that_is_worth_few_periods_has_no_interval() -> None:
+    steady = np.repeat([0.5, 2.0], 20)
+    truth = np.zeros(40)
+    ours, theirs = Scored(truth, steady, None, None), Scored(truth, np.full(40, 1.0), None, None)
+    test = compare("mae", ours, theirs, dependence=Dependence(ordered=True))
+    assert np.isnan(test.low)
+    assert "40 are worth fewer than 4 independent ones" in test.method
 
 
 def test_a_better_model_of_a_panel_is_promoted() -> None:
     rng = np.random.default_rng(5)
     frame = panel(20, 40, own_second=True)
     shared = errors(rng, frame, 0.5, 1.0)
-    clusters = clusters_of(frame, "temporal", timestamp="at", group=None, entity="e")
     test = compare(
         "rmse",
         Scored(np.zeros(frame.height), 0.8 * shared, None, None),
         Scored(np.zeros(frame.height), shared + 0.1 * rng.normal(size=frame.height), None, None),
-        dependence=Dependence(clusters, ordered=True, entities=entities_of(frame, "temporal", "e")),
+        dependence=dependence_of(frame, "temporal", timestamp="at", group=None, entity="e"),
     )
     assert test.low > 0
 
