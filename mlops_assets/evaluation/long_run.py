@@ -56,6 +56,9 @@ def long_run(series: Floats) -> LongRun:
 
     Args:
         series: One value per instant, shape (n,), in order of time; n is at least 8.
+
+    Returns:
+        The variance with its degrees of freedom.
     """
     from scipy.fft import dct
 

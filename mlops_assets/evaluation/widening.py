@@ -47,6 +47,9 @@ class Widening:
         Args:
             scale: Standard error of the bootstrap.
             probability: Of the upper end, 0.975 for 95 %.
+
+        Returns:
+            The margin, in the unit of the scale.
         """
         return (
             max(student_quantile(probability, freedom) * factor for factor, freedom in self.factors) * scale
@@ -61,6 +64,9 @@ def widening(per_row: Floats, series: Floats, length: int, dependence: Dependenc
         series: The same per cluster, in the order of their codes.
         length: Clusters per block of the bootstrap.
         dependence: Which rows depend on each other.
+
+    Returns:
+        The factors, with a note for the report.
     """
     per_row, series = _centered(per_row), _centered(series)
     blocks = series.size // length
@@ -103,7 +109,10 @@ def student_quantile(probability: float, freedom: int) -> float:
 
     Args:
         probability: Above 0.5.
-        freedom: Degrees of freedom.
+        freedom: Degrees of freedom, from 1.
+
+    Returns:
+        The quantile.
     """
     from scipy.special import stdtrit
 
