@@ -24,8 +24,8 @@ def test_a_slow_part_below_noise_is_suspected_in_a_short_series() -> None:
     rng = np.random.default_rng(2)
     rows, outside = 100, 0
     for _ in range(200):
-        noise = 1.5 * rng.normal(size=rows)
-        series = np.asarray(errors(rng, rows, 0.9) + noise, dtype=np.float64)
+        series = errors(rng, rows, 0.9)
+        series += 1.5 * rng.normal(size=rows)
         outside += abs(series.sum()) > 1.96 * np.sqrt(long_run(series).variance)
     assert outside / 200 <= 0.15, "the plain block rule gives 25 %"
 
