@@ -32,4 +32,4 @@ def test_a_slow_part_below_noise_is_suspected_in_a_short_series() -> None:
 
 def test_constant_and_tiny_series_have_no_variance() -> None:
     assert long_run(np.ones(50)).variance == 0
-    assert long_run(np.linspace(0, 1, 5)).variance == 0
+    assert long_run(np.array([1.0, 2.0, 4.0, 3.0])).variance == 0
