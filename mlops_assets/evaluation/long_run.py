@@ -86,15 +86,15 @@ def _fitted(centered: Floats) -> tuple[float, float]:
     """Coefficient of the autoregression and its share of the variance, by least squares over the autocorrelations."""
     n = centered.size
     lags = np.arange(1, min(LAGS + 1, max(n // 4, 2)))
-    seen = np.array([float(centered[lag:] @ centered[:-lag]) for lag in lags]) / float(centered @ centered)
+    correlations = np.array([float(centered[lag:] @ centered[:-lag]) for lag in lags]) / float(centered @ centered)
     decays = np.array([decay for decay in DECAYS if n * (1 - decay) / (1 + decay) >= 2.0])
     decay, share = (grid.ravel() for grid in np.meshgrid(decays, SHARES, indexing="ij"))
     level = 1 + 2 * share * decay / (1 - decay)
     # The mean is estimated from the same values, which lowers every autocorrelation.
     lost = np.minimum(level / n, 0.9)[:, None]
     expected = (share[:, None] * decay[:, None] ** lags - lost) / (1 - lost)
-    loss = n * ((expected - seen) ** 2).sum(axis=1)
-    slack = SLACK if seen[0] * math.sqrt(n) > NEIGHBORS_AGREE else 0.0
+    loss = n * ((expected - correlations) ** 2).sum(axis=1)
+    slack = SLACK if correlations[0] * math.sqrt(n) > NEIGHBORS_AGREE else 0.0
     allowed = loss <= loss.min() + slack
     slowest = int(np.flatnonzero(allowed)[np.argmax(level[allowed])])
     return float(decay[slowest]), float(share[slowest])
