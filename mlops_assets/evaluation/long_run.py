@@ -86,7 +86,9 @@ def _fitted(centered: Floats) -> tuple[float, float]:
     """Coefficient of the autoregression and its share of the variance, by least squares over the autocorrelations."""
     n = centered.size
     lags = np.arange(1, min(LAGS + 1, max(n // 4, 2)))
-    correlations = np.array([float(centered[lag:] @ centered[:-lag]) for lag in lags]) / float(centered @ centered)
+    correlations = np.array([float(centered[lag:] @ centered[:-lag]) for lag in lags]) / float(
+        centered @ centered
+    )
     decays = np.array([decay for decay in DECAYS if n * (1 - decay) / (1 + decay) >= 2.0])
     decay, share = (grid.ravel() for grid in np.meshgrid(decays, SHARES, indexing="ij"))
     level = 1 + 2 * share * decay / (1 - decay)
