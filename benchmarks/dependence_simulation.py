@@ -137,9 +137,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=400)
     parser.add_argument("--clock", choices=CLOCKS, action="append")
     parser.add_argument("--metric", choices=METRICS, action="append")
-    given = parser.parse_args()
+    options = parser.parse_args()
     print(f"{'clock':<13}{'metric':<10}{'rho':>5}{'rows':>7}{'wrong':>9}{'power':>9}")
-    for one in table(given.repeats, tuple(given.clock or CLOCKS), tuple(given.metric or METRICS)):
+    for one in table(options.repeats, tuple(options.clock or CLOCKS), tuple(options.metric or METRICS)):
         line = (
             f"{one.clock:<13}{one.metric:<10}{one.rho:>5.1f}{one.rows:>7,}{one.wrong:>9.1%}{one.power:>9.1%}"
         )
