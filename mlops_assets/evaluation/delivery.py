@@ -11,7 +11,7 @@ from datetime import datetime
 import polars as pl
 
 from mlops_assets.artifacts import Comparison, Delivery, Predictor
-from mlops_assets.evaluation.clusters import Dependence, clusters_of, entities_of
+from mlops_assets.evaluation.clusters import dependence_of
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.later import scored_pair
 from mlops_assets.evaluation.scoring import in_order
@@ -42,10 +42,9 @@ def delivery(
     assert spec.timestamp is not None
     ordered = in_order(spec, rows)
     theirs, ours = scored_pair(spec, *predictors, ordered)
-    clusters = clusters_of(
+    dependence = dependence_of(
         ordered, "temporal", timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
     )
-    dependence = Dependence(clusters, ordered=True, entities=entities_of(ordered, "temporal", spec.entity))
     delivered = compare(promise.metric, ours, theirs, dependence=dependence, seed=spec.training.seed)
     times = ordered[spec.timestamp]
     return Delivery(versions[0], versions[1], promise, delivered, times[0], times[-1], at)
