@@ -26,6 +26,7 @@ MODULES = (
     "recovery",
     "data",
     "features",
+    "keys",
     "models",
     "new",
     "plan",

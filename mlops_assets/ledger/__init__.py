@@ -14,6 +14,7 @@ from mlops_assets.ledger.ledger import Ledger
 from mlops_assets.ledger.migrating import migrate
 from mlops_assets.ledger.records import (
     Alert,
+    ApiKey,
     Approval,
     Champion,
     ChampionState,
@@ -32,6 +33,7 @@ from mlops_assets.ledger.retraining import Comparison, RetrainDecision
 __all__ = [
     "LONGEST_WAIVER",
     "Alert",
+    "ApiKey",
     "Approval",
     "Champion",
     "ChampionState",

@@ -7,6 +7,7 @@ from typing import Self
 from sqlalchemy import URL
 
 from mlops_assets.ledger.alerts import Alerts
+from mlops_assets.ledger.api_keys import ApiKeys
 from mlops_assets.ledger.approvals import Approvals
 from mlops_assets.ledger.asset_records import AssetRecords
 from mlops_assets.ledger.champion import Champions
@@ -36,6 +37,7 @@ class Ledger(
     PerformanceRows,
     Predictions,
     ServedPredictions,
+    ApiKeys,
     Watermarks,
 ):
     """The truth about champions, versions, evidence, decisions and records.

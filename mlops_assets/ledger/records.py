@@ -11,6 +11,7 @@ Status = Literal["challenger", "champion", "archived", "refused"]
 Action = Literal["promoted", "kept", "refused", "rolled_back", "retired"]
 RequestState = Literal["open", "running", "done", "failed", "dropped"]
 Verdict = Literal["approve", "reject", "defer"]
+KeyRole = Literal["predict", "read", "operate"]
 Delivery = Literal["pending", "sending", "sent", "grouped", "no_address"]
 
 
@@ -217,3 +218,24 @@ class PostedLabel:
     prediction_id: str
     row: int
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key of the prediction API, without the key: `hash` is the sha256 of the whole text.
+
+    Attributes:
+        id: The public part of the key, which commands and messages name.
+        role: What it may do: predict, read, or operate (everything).
+        per_minute: Requests per minute and process; None for no limit.
+    """
+
+    id: str
+    hash: str
+    owner: str
+    role: KeyRole
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    per_minute: int | None

@@ -12,6 +12,7 @@ from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.serving.app import create_app
 from mlops_assets.serving.champions import Champions
 from mlops_assets.serving.connections import BoundedProtocol
+from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets.settings import Settings, Stores
 
@@ -19,8 +20,9 @@ if __name__ == "__main__":
     settings = Settings.from_environment(os.environ)
     platform = Platform.open(settings, Stores.from_environment(os.environ))
     champions, log = Champions(platform), PredictionLog(platform.ledger.store_served)
+    keys = Keys(key_files.read_key(settings, key_files.API), platform.ledger.api_keys)
     config = uvicorn.Config(
-        create_app(champions, key_files.read_key(settings, key_files.API), platform.ledger, log),
+        create_app(champions, keys, platform.ledger, log),
         host=settings.host,
         port=int(os.environ.get("MLOPS_API_PORT", "8000")),
         http=BoundedProtocol,

@@ -16,6 +16,7 @@ from mlops_assets.errors import DataError, ServiceError
 from mlops_assets.ledger import Ledger
 from mlops_assets.serving import guard, openapi, pages
 from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.labels import decode_labels
 from mlops_assets.serving.payload import decode
 from mlops_assets.serving.prediction_log import PredictionLog
@@ -48,13 +49,13 @@ LABELS_BODY: Final = {
 
 
 def create_app(
-    champions: Champions, key: str, ledger: Ledger | None = None, log: PredictionLog | None = None
+    champions: Champions, keys: Keys, ledger: Ledger | None = None, log: PredictionLog | None = None
 ) -> FastAPI:
     """Return the application over a following set of champions; every route but health and readiness needs the key.
 
     Args:
         champions: The champions that serve, which follow the ledger.
-        key: The API key.
+        keys: The keys of callers.
         ledger: Where labels are stored; without it there is no route for them.
         log: Where predictions are logged; None for nowhere.
 
@@ -64,10 +65,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(keys.start)
         await run_in_threadpool(champions.start)
         if log is not None:
             log.start()
         yield
+        keys.stop()
         await run_in_threadpool(champions.stop)
         if log is not None:
             await run_in_threadpool(log.stop)
@@ -80,7 +83,7 @@ def create_app(
         redoc_url=None,
     )
     app.add_middleware(PredictionRoutes, champions=champions, log=log)
-    app.add_middleware(guard.Guard, key=key)
+    app.add_middleware(guard.Guard, keys=keys)
     _add_health(app, champions, log)
     _add_models(app, champions)
     _add_open_inference(app, champions)

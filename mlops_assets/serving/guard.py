@@ -9,11 +9,12 @@ import asyncio
 import base64
 import binascii
 import json
-import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
+
+from mlops_assets.serving.keys import Keys, Refusal, action_of
 
 MAX_BODY: Final = 1024 * 1024
 BODY_SECONDS: Final = 30.0
@@ -32,15 +33,15 @@ class Guard:
 
     Args:
         app: The application behind it.
-        key: The key that callers must send.
+        keys: The keys that callers must send.
         max_body: Bytes of a body at most.
         body_seconds: Seconds in which a body must have arrived.
     """
 
     def __init__(
-        self, app: App, key: str, max_body: int = MAX_BODY, body_seconds: float = BODY_SECONDS
+        self, app: App, keys: Keys, max_body: int = MAX_BODY, body_seconds: float = BODY_SECONDS
     ) -> None:
-        self._app, self._key = app, key.encode()
+        self._app, self._keys = app, keys
         self._max_body, self._body_seconds = max_body, body_seconds
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -50,9 +51,14 @@ class Guard:
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
         path = scope["path"].rstrip("/") or "/"
-        if path not in OPEN_PATHS and not self._admits(headers, path):
-            extra = [(b"www-authenticate", b'Basic realm="mlops_assets"')] if path in PAGES else []
-            await _refuse(send, 401, "send the key in the header x-api-key", extra)
+        refusal = None if path in OPEN_PATHS else self._refusal(scope["method"], headers, path)
+        if refusal is not None:
+            extra = []
+            if refusal.status == 401 and path in PAGES:
+                extra.append((b"www-authenticate", b'Basic realm="mlops_assets"'))
+            if refusal.retry_seconds is not None:
+                extra.append((b"retry-after", str(refusal.retry_seconds).encode()))
+            await _refuse(send, refusal.status, refusal.reason, extra)
             return
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > self._max_body:
@@ -86,21 +92,21 @@ class Guard:
     def _too_large(self) -> str:
         return f"the body is larger than {self._max_body:,} bytes; send fewer rows at a time"
 
-    def _admits(self, headers: dict[bytes, bytes], path: str) -> bool:
-        if secrets.compare_digest(headers.get(b"x-api-key", b""), self._key):
-            return True
+    def _refusal(self, method: str, headers: dict[bytes, bytes], path: str) -> Refusal | None:
+        action = action_of(method, path)
         scheme, _, credentials = headers.get(b"authorization", b"").partition(b" ")
-        if path not in PAGES or scheme.lower() != b"basic":
-            return False
+        if b"x-api-key" in headers or path not in PAGES or scheme.lower() != b"basic":
+            return self._keys.refusal(headers.get(b"x-api-key", b""), action)
         try:
             _, _, password = base64.b64decode(credentials, validate=True).partition(b":")
         except binascii.Error:
-            return False
-        return secrets.compare_digest(password, self._key)
+            password = b""
+        return self._keys.refusal(password, action)
 
 
 async def _refuse(send: Send, status: int, reason: str, extra: list[tuple[bytes, bytes]]) -> None:
-    body = json.dumps({"detail": reason}).encode()
+    # `detail` here, `error` in the Open Inference Protocol, `message` in MLflow's: the path may be of any of them
+    body = json.dumps({"detail": reason, "error": reason, "message": reason}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *extra]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, event, make_url, text
 from mlops_assets.artifacts import Signal
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger import (
+    ApiKey,
     Ledger,
     Performance,
     PostedLabel,
@@ -89,6 +90,9 @@ def use_ledger(ledger: Ledger, approver: Ledger) -> None:
     ledger.record_performance([Performance("pump", 1, AT, "rmse", "live", 1.0, 1)])
     frame = pl.DataFrame({"entity": ["p"], "at": [AT], "value": [1.0]})
     assert ledger.store_predictions("pump", 1, frame, predicted_at=AT) == 1
+    key = ApiKey("k", "hash", "ann", "predict", AT, "ann", None, None, None)
+    ledger.create_api_key(key)
+    assert ledger.end_api_key("k", AT, revoke=True)
     served = ServedPrediction("id", 1, "pump", 1, 1, "p", AT, AT, 1.0, None, None, None, {})
     assert ledger.store_served([served]) == 1
     assert ledger.store_labels("pump", [PostedLabel("id", 1, "2")], AT) == 1

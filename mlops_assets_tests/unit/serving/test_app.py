@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from mlops_assets.errors import DataError
 from mlops_assets.serving.app import create_app
+from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.payload import MAX_ROWS, Row
 from mlops_assets.serving.table import Columns
 
@@ -86,7 +87,7 @@ def champions() -> FakeChampions:
 
 @pytest.fixture
 def client(champions: Any) -> Iterator[TestClient]:
-    with TestClient(create_app(champions, "secret")) as client:
+    with TestClient(create_app(champions, Keys("secret"))) as client:
         assert champions.started
         yield client
     assert not champions.started

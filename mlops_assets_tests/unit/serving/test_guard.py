@@ -14,6 +14,7 @@ import uvicorn
 
 from mlops_assets.serving.connections import protocol
 from mlops_assets.serving.guard import Guard
+from mlops_assets.serving.keys import Keys
 
 
 async def nothing(scope: Any, receive: Any, send: Any) -> None:
@@ -39,9 +40,10 @@ def ask(headers: dict[str, str], path: str = "/predict/x") -> tuple[int, int]:
     scope = {
         "type": "http",
         "path": path,
+        "method": "POST",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }
-    asyncio.run(Guard(nothing, "secret", max_body=100)(scope, receive, send))
+    asyncio.run(Guard(nothing, Keys("secret"), max_body=100)(scope, receive, send))
     return sent[0]["status"], read
 
 
@@ -61,7 +63,7 @@ def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
 def port() -> Iterator[int]:
     """A real server that allows two connections, and half a second for a request's headers."""
     config = uvicorn.Config(
-        Guard(nothing, "secret", body_seconds=0.5),
+        Guard(nothing, Keys("secret"), body_seconds=0.5),
         port=0,
         http=protocol(header_seconds=0.5, limit=2),
         log_level="critical",

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from mlops_assets.errors import LedgerError, ServiceError
 from mlops_assets.ledger import Ledger, ServedPrediction
 from mlops_assets.serving.app import create_app
+from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.payload import Row
 from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets_tests.unit.serving.served_models import FakeChampions, FakeServed
@@ -99,7 +100,7 @@ def test_a_row_that_the_ledger_refuses_does_not_take_the_others_along() -> None:
 def test_predictions_are_logged_and_labels_join_them_by_their_ids(ledger: Ledger) -> None:
     champions: Any = FakeChampions()
     log = PredictionLog(ledger.store_served, flush_seconds=0.01)
-    with TestClient(create_app(champions, "secret", ledger, log)) as client:
+    with TestClient(create_app(champions, Keys("secret"), ledger, log)) as client:
         response = client.post("/predict/double", json={"readings": [READING, READING]}, headers=KEY).json()
         other = client.post("/invocations", json={"instances": [READING]}, headers=KEY).json()
         for value in (3.5, 4.25):  # the second label corrects the first
@@ -148,7 +149,7 @@ def test_text_that_postgresql_does_not_store_is_no_obstacle(ledger: Ledger) -> N
 )
 def test_labels_that_say_nothing_are_refused(ledger: Ledger, body: bytes, reason: str) -> None:
     champions: Any = FakeChampions()
-    with TestClient(create_app(champions, "secret", ledger)) as client:
+    with TestClient(create_app(champions, Keys("secret"), ledger)) as client:
         response = client.post("/labels/double", content=body, headers=KEY)
         assert response.status_code == 422
         assert reason in response.json()["detail"]

@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from mlops_assets.serving.app import create_app
+from mlops_assets.serving.keys import Keys
 from mlops_assets_tests.unit.serving.served_models import FakeChampions, server
 
 KEY = {"x-api-key": "secret"}
@@ -28,7 +29,7 @@ TENSORS: list[dict[str, Any]] = [
 @pytest.fixture
 def client() -> Iterator[TestClient]:
     champions: Any = FakeChampions()
-    with TestClient(create_app(champions, "secret")) as client:
+    with TestClient(create_app(champions, Keys("secret"))) as client:
         yield client
 
 
@@ -183,7 +184,7 @@ def test_the_documentation_has_each_champion_s_columns_and_an_example_that_works
 def test_the_client_of_the_open_inference_protocol_works_with_binary_tensors_and_json() -> None:
     triton = pytest.importorskip("tritonclient.http", reason="tritonclient[http] is not installed")
     champions: Any = FakeChampions()
-    with server(create_app(champions, "secret")) as port:
+    with server(create_app(champions, Keys("secret"))) as port:
         client = triton.InferenceServerClient(f"127.0.0.1:{port}")
         assert client.is_server_live(headers=KEY)
         assert client.is_server_ready(headers=KEY)

@@ -17,6 +17,7 @@ from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.receipts import receipt
 from mlops_assets.serving.app import create_app
 from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import NOW, Station, begin
 
@@ -40,7 +41,7 @@ def station(tmp_path: Path, ledger: Ledger) -> Station:
 def client(station: Station, ledger: Ledger) -> Iterator[TestClient]:
     champions = Champions(station.platform, poll_seconds=3600)
     log = PredictionLog(ledger.store_served, flush_seconds=0.01)
-    with TestClient(create_app(champions, "secret", ledger, log)) as client:
+    with TestClient(create_app(champions, Keys("secret"), ledger, log)) as client:
         yield client
 
 
@@ -52,7 +53,9 @@ def test_the_receipt_repeats_the_prediction_and_its_explanation(
     explained = client.post("/explain/station", json=body, headers=KEY).json()
     label = {"id": response["id"], "row": 2, "value": 59.5}
     client.__exit__(None, None, None)  # a clean shutdown writes the log
-    with TestClient(create_app(Champions(station.platform), "secret", station.platform.ledger)) as again:
+    with TestClient(
+        create_app(Champions(station.platform), Keys("secret"), station.platform.ledger)
+    ) as again:
         assert again.post("/labels/station", json={"labels": [label]}, headers=KEY).json() == {"stored": 1}
 
     document = receipt(station.platform, "station", response["id"], 2)

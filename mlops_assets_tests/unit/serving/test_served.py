@@ -23,6 +23,7 @@ from mlops_assets.lifecycle.stages import data
 from mlops_assets.serving import champions as following
 from mlops_assets.serving.app import create_app
 from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.keys import Keys
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, NOW, Station, begin
 
 KEY = {"x-api-key": "secret"}
@@ -89,7 +90,7 @@ def champions(station: Station, monkeypatch: pytest.MonkeyPatch) -> Champions:
 
 @pytest.fixture
 def client(champions: Champions) -> Iterator[TestClient]:
-    with TestClient(create_app(champions, "secret")) as client:
+    with TestClient(create_app(champions, Keys("secret"))) as client:
         yield client
 
 
