@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from typing import Final
 
 from mlops_assets.drafting.facts import DAY, LONGEST_NAME, TableFacts, TimeFacts, Unit
 from mlops_assets.drafting.scalars import listed, scalar
@@ -83,11 +84,14 @@ def _clock(time: TimeFacts | None) -> Iterator[str]:
         yield "missing_timestamp: drop_row"
 
 
+_COUNTED: Final = {"h": "hour", "d": "day", "week": "week"}
+
+
 def _why_unit(unit: Unit) -> str:
     if unit == "year":
         return "decimal years: 1949.083 is February 1949"
-    if unit in ("h", "d", "week"):
-        return "counted from a start that the table does not name: distances are true, dates are not"
+    if unit in _COUNTED:
+        return f"counted from an unknown start: a step stands for one {_COUNTED[unit]}, dates mean nothing"
     return "since 1970; a guess by their size"
 
 

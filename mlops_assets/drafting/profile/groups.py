@@ -13,15 +13,15 @@ import polars as pl
 from mlops_assets.drafting.profile.entity import MANY_TIMES, named_entity
 
 _INDIVIDUAL_NAME: Final = re.compile(
-    r"(?i)(^|_|\b)(subject|individual|person|participant|patient|customer|user|household|family|animal|student)"
-    r"([_ ]?(id|nr|no|number|code))?$"
+    r"(?i)(^|_|\b)(subject|individual|person|participant|patient|customer|user|household|family|animal|student|"
+    r"litter)([_ ]?(id|nr|no|number|code))?$|^(id|pid|hid|uid)$"
 )
 """Columns whose values are individuals, of which a table may hold several rows."""
 MANY_COUNTED: Final = 3
 """Rows of a unit that are counted, on average."""
 FEWEST_INDIVIDUALS: Final = 10
 """Fewer cannot be divided into three parts: the column is a category then."""
-ROWS_OF_ONE: Final = 1.2
+ROWS_OF_ONE: Final = 1.05
 """Rows per individual, on average, from which the split keeps them together."""
 
 
@@ -40,13 +40,18 @@ def group_of(table: pl.DataFrame, target: str) -> str | None:
     whole = [name for name in table.columns if name != target and _whole(table[name])]
     for name in table.columns:
         units = table[name]
-        if name == target or not named_entity(name) or units.null_count():
+        if name == target or units.null_count():
             continue
         count = units.n_unique()
         is_scattered = int((units != units.shift(1)).sum()) + 1 > count
         if is_scattered or not 2 <= count <= len(units) // MANY_COUNTED:
             continue
-        if any(_counts(table[other], units) for other in whole if other != name):
+        counters = [table[other] for other in whole if other != name]
+        if not named_entity(name):
+            # A name that tells nothing needs a panel without a gap: as many rows of each of many units.
+            is_panel = count >= FEWEST_INDIVIDUALS and len(units) % count == 0 and _is_unit(units)
+            counters = [one for one in counters if is_panel and one.n_unique() * count == len(units)]
+        if any(_counts(counter, units) for counter in counters):
             return name
     return next(
         (name for name in table.columns if name != target and _repeats_individuals(table[name])), None
@@ -57,12 +62,17 @@ def _repeats_individuals(column: pl.Series) -> bool:
     values = column.drop_nulls()
     count = values.n_unique()
     is_named = _INDIVIDUAL_NAME.search(column.name) is not None and not column.null_count()
-    whole = column.dtype == pl.String or _whole(column)
-    return is_named and whole and count >= FEWEST_INDIVIDUALS and len(values) >= ROWS_OF_ONE * count
+    return (
+        is_named and _is_unit(column) and count >= FEWEST_INDIVIDUALS and len(values) >= ROWS_OF_ONE * count
+    )
 
 
 def _whole(column: pl.Series) -> bool:
     return column.dtype.is_float() and not column.null_count() and bool((column == column.round()).all())
+
+
+def _is_unit(column: pl.Series) -> bool:
+    return column.dtype == pl.String or _whole(column)
 
 
 def _counts(counter: pl.Series, units: pl.Series) -> bool:

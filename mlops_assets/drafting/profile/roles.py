@@ -32,8 +32,8 @@ _LATER_NAME: Final = re.compile(
 _PLANNED_NAME: Final = re.compile(r"(?i)(^|_)(sched|scheduled|planned|expected|target)(_|$)")
 """Columns that were known before."""
 _YEAR: Final = re.compile(r"^(19|20)\d\d$")
-_SURVIVED: Final = re.compile(r"(?i)^(status|event|censor(ed|s|ing)?|dead|died|death)$")
-_SURVIVAL_TIME: Final = re.compile(r"(?i)^(time|days|months|futime|survival(_time)?|time_to_event)$")
+_SURVIVED: Final = re.compile(r"(?i)^(status|event|fustat|censor(ed|s|ing)?|dead|died|death)$")
+_SURVIVAL_TIME: Final = re.compile(r"(?i)^(time|days|months|futime|t?stop|survival(_time)?|time_to_event)$")
 _PREDICTION_NAME: Final = re.compile(r"(?i)(^|_)(predict(ed|ions?)?|forecast(ed)?)(_|$)")
 _FLAG_NAME: Final = re.compile(r"(?i)^(?:(?:f|flag|qc|qa)_(.+)|(.+)_(?:f|flag|qc|qa))$")
 

@@ -54,6 +54,9 @@ _EPOCH_NAME: Final = re.compile(r"(?i)(time|date|epoch|unix|^ts$|_ts$|_at$|_ms$|
 _YEAR_NAME: Final = re.compile(r"(?i)(^|_)(year|yr|jahr|ann[ée]e|año|anno)$")
 _TIME_NAME: Final = re.compile(r"(?i)^(t|time|date|period|when|zeit|datum)$")
 """Names under which whole numbers of the size of a year are years."""
+_DAY_NAME: Final = re.compile(r"(?i)(date|datum|^day$)")
+_SIX_DIGITS: Final = (100_101, 991_231)
+"""Days written 800102; those of 2000 to 2009 lose their zero as a number and are not recognized."""
 YEARS: Final = (1_500, 2_200)
 """Numbers in this range may be years."""
 PARTS_OF_YEAR: Final = (1 / 365.25, 7 / 365.25, 1 / 52, 1 / 24, 1 / 12, 1 / 4, 1 / 2)
@@ -185,6 +188,9 @@ def format_of_numbers(column: pl.Series) -> str | None:
     if is_named and least <= low <= high <= most:
         return "%Y"
     values = values.cast(pl.Int64, strict=False)
+    if _DAY_NAME.search(column.name) and _SIX_DIGITS[0] <= low <= high <= _SIX_DIGITS[1]:
+        rules = RepairsSpec(timestamp_format="%y%m%d")
+        return "%y%m%d" if parses(values.unique().cast(pl.String), rules) else None
     for digits, form in ((8, "%Y%m%d"), (12, "%Y%m%d%H%M"), (14, "%Y%m%d%H%M%S")):
         written_so = 18 * 10 ** (digits - 2) <= low <= high < 22 * 10 ** (digits - 2)
         if written_so and parses(values.unique().cast(pl.String), RepairsSpec(timestamp_format=form)):
@@ -223,6 +229,8 @@ def counter_unit(values: pl.Series) -> Unit | None:
     Returns:
         `h`, `d` or `week`, or None.
     """
+    if _TIME_NAME.match(values.name) and _counts_from_one(values):
+        return "d"
     unit = next((unit for unit, (name, _) in _COUNTERS.items() if name.match(values.name)), None)
     if unit is None or values.is_empty() or not values.dtype.is_numeric() or not values.is_finite().all():
         return None
@@ -230,6 +238,12 @@ def counter_unit(values: pl.Series) -> Unit | None:
     whole = bool((values == values.round()).all())
     is_complete = values.n_unique() >= FEW_GAPS * (high - low + 1)
     return unit if whole and low >= 0 and high > _COUNTERS[unit][1] and is_complete else None
+
+
+def _counts_from_one(values: pl.Series) -> bool:
+    """Whether numbers count the rows of one series: steps whose length nobody wrote down."""
+    is_number = values.dtype.is_numeric() and len(values) > 1
+    return is_number and values.min() in (0, 1) and bool((values.diff().drop_nulls() == 1).all())
 
 
 def _are_decimal_years(values: pl.Series) -> bool:

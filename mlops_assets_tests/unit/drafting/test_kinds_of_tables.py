@@ -353,3 +353,34 @@ def test_a_column_that_would_be_a_time_but_for_some_values_shows_them() -> None:
     facts = profile_table(pl.DataFrame({"day": broken, "x": walk(300), "y": walk(300)}), "y")
     (why,) = [column.why for column in facts.columns if column.name == "day"]
     assert why.startswith("15 of 300 values are no times as %d.%m.%Y: '08,01.2025' (row 8)")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_series_whose_time_only_counts_its_rows_is_forecast(tmp_path: Path, first: int) -> None:
+    table = pl.DataFrame({"time": range(first, first + 100), "sales": walk(100)})
+    spec = drafted(tmp_path, table, "sales")
+    assert (spec.problem, spec.timestamp, spec.repairs.timestamp_unit) == ("forecasting", "time", "d")
+
+
+def test_days_of_six_digits_are_the_time(tmp_path: Path) -> None:
+    days = [
+        int((datetime(1980, 1, 2, tzinfo=UTC) + timedelta(days=row)).strftime("%y%m%d")) for row in range(300)
+    ]
+    spec = drafted(tmp_path, pl.DataFrame({"date": days, "rate": walk(300)}), "rate")
+    assert (spec.timestamp, spec.repairs.timestamp_format) == ("date", "%y%m%d")
+
+
+def test_a_panel_without_a_telling_name_goes_to_one_part_unit_by_unit(tmp_path: Path) -> None:
+    rows = [
+        {"area": area, "year": year, "x": RNG.random(), "y": area + RNG.random()}
+        for area in range(1, 180, 2)
+        for year in range(81, 88)
+    ]
+    assert drafted(tmp_path, pl.DataFrame(rows), "y").split.group == "area"
+
+
+def test_several_rows_of_one_id_go_to_one_part(tmp_path: Path) -> None:
+    table = pl.DataFrame(
+        {"id": RNG.integers(1, 400, 900), "price": walk(900), "choice": ["a", "b", "c"] * 300}
+    )
+    assert drafted(tmp_path, table, "choice").split.group == "id"
