@@ -22,6 +22,7 @@ NAMES = (
     "tracking",
     "training",
     "validation",
+    "weekly_decisions",
 )
 
 

@@ -24,6 +24,7 @@ def later_rows(
     challenger: Predictor,
     champion: Predictor,
     rows: pl.DataFrame,
+    metrics: Sequence[str],
     before: Sequence[SequentialTest],
 ) -> tuple[LaterRows, tuple[SequentialTest, ...]]:
     """Return what these rows say, and the accumulated tests after them.
@@ -34,19 +35,24 @@ def later_rows(
         challenger: Its fit that would have been served.
         champion: The champion's fit that is served.
         rows: Rows with targets that came after both were fitted.
-        before: The tests after the previous look.
+        metrics: Those that a test is accumulated for.
+        before: The tests of earlier later rows; a metric without one begins here.
 
     Returns:
-        The metrics of both, and each test with the new blocks; a test that these rows do not complete a block of is
-        returned as it was.
+        The metrics of both, and each test with the new blocks; a test that these rows complete no block of is returned
+        as it was.
     """
     assert spec.timestamp is not None
+    recipe = spec.digest()
     ordered = in_order(spec, rows)
     theirs, ours = scored_pair(spec, champion, challenger, ordered)
     times = ordered[spec.timestamp]
+    known = {one.metric: one for one in before}
     tests = tuple(
-        sequential_test(one.metric, ours, theirs, times, recipe=one.recipe, before=one) or one
-        for one in before
+        test
+        for metric in metrics
+        if (test := sequential_test(metric, ours, theirs, times, recipe=recipe, before=known.get(metric)))
+        is not None
     )
     record = LaterRows(
         version, ordered.height, times[0], times[-1], metrics_of(spec, ours), metrics_of(spec, theirs)

@@ -49,6 +49,10 @@ class BeatsChampion(GateParameters):
     promotes equally good models 8 to 46 % of the time on small or autocorrelated holdouts."""
     on: Part = "test"
     """The part whose values are compared."""
+    refresh: bool = False
+    """Also pass when the champion has the same model file and only older rows, and the newer fit is not worse: on later
+    rows, both as served, or on the shared holdout before there are such rows. No proof of a gain is asked for; for
+    models that are fitted again on all rows (`training.refit`)."""
 
 
 class MetricAtMost(AbsoluteGate):

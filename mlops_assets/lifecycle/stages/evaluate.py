@@ -31,7 +31,7 @@ from mlops_assets.lifecycle.approvals.hold import hold_on, with_hold
 from mlops_assets.lifecycle.approvals.waivers import waived_gate
 from mlops_assets.lifecycle.champion_features import with_features_of
 from mlops_assets.lifecycle.delivery import history_with_delivery
-from mlops_assets.lifecycle.model_loading import load_version
+from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
 from mlops_assets.lifecycle.stages.deliver import measure_delivery
@@ -171,6 +171,7 @@ def _contest(
         accumulated=previous.evaluation.sequential if previous else (),
         later=_later(spec, platform, previous, serving, frame, run),
         comparable=comparable,
+        same_recipe=_same_recipe(spec, champion_bundle),
         warnings=((optimistic,) if optimistic else ())
         + features.match_warnings(spec, frame)
         + stored_as(bundle),
@@ -233,6 +234,14 @@ def _previous(spec: ModelSpec, platform: Platform, champion: ChampionRef, versio
             if earlier.champion == champion and earlier.spec_digest == spec.digest():
                 return earlier
     return None
+
+
+def _same_recipe(spec: ModelSpec, champion: LoadedBundle | None) -> bool:
+    """Return whether the champion was trained with this model file; not where this code no longer reads its own."""
+    try:
+        return champion is not None and spec_of_bundle(champion).digest() == spec.digest()
+    except BundleError:
+        return False
 
 
 def _later(

@@ -23,6 +23,7 @@ from mlops_assets.artifacts import (
 from mlops_assets.lifecycle.stages.shap_budget import explain_both
 from mlops_assets.lifecycle.unseen_rows import Comparable
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.model_file.gates import BeatsChampion
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Contest:
         accumulated: Tests that earlier comparisons with this champion began.
         later: The previous challenger on rows that came after it, for models that are fitted again on all rows.
         comparable: Rows of the holdout that the champion was not trained on; None for a first champion.
+        same_recipe: Whether the champion was trained with the model file as it is now.
         warnings: What makes the numbers look better than they will be.
         critical_quality_failures: Critical validation rules that failed.
         environment: Versions of Python and the libraries.
@@ -72,6 +74,7 @@ class Contest:
     accumulated: tuple[SequentialTest, ...]
     later: Later | None
     comparable: Comparable | None
+    same_recipe: bool
     warnings: tuple[str, ...]
     critical_quality_failures: int
     environment: Mapping[str, str]
@@ -148,7 +151,11 @@ def _measure(
             notes=notes,
             comparable_rows=contest.comparable.rows,
             champion_fit=contest.comparable.fit,
+            same_recipe=contest.same_recipe,
         )
+    if contest.trained.refit is not None:
+        # Fits that are served decide over the weeks: the judged fits' holdout is no part of that test.
+        measured = replace(measured, sequential=contest.accumulated)
     if contest.later is not None:
         measured = _with_later(spec, contest.later, contest.accumulated, measured)
     if contest.trained.refit is not None:
@@ -175,12 +182,16 @@ def _measure(
 def _with_later(
     spec: ModelSpec, later: Later, accumulated: tuple[SequentialTest, ...], measured: Evaluation
 ) -> Evaluation:
-    """Return the evaluation with what later rows say.
-
-    They continue the accumulated tests in place of the judged fits' holdout, so that no row counts twice.
-    """
+    """Return the evaluation with what later rows say."""
+    gates = [gate for gate in spec.gates if isinstance(gate, BeatsChampion) and gate.on == "test"]
     record, tests = evaluation.later_rows(
-        spec, later.version, later.challenger, later.champion, later.rows, accumulated
+        spec,
+        later.version,
+        later.challenger,
+        later.champion,
+        later.rows,
+        tuple(dict.fromkeys(gate.metric for gate in gates)),
+        accumulated,
     )
     primary = spec.evaluation.primary
     gain = evaluation.relative_improvement(primary, record.challenger[primary], record.champion[primary])
@@ -188,9 +199,4 @@ def _with_later(
         f"on {record.rows:,} later rows the previous challenger v{record.version}, as it would have been served, has "
         f"{primary} {record.challenger[primary]:.4g}, the served champion {record.champion[primary]:.4g} ({gain:+.1%})"
     )
-    return replace(
-        measured,
-        later=record,
-        sequential=tests or measured.sequential,
-        notes=(*measured.notes, note),
-    )
+    return replace(measured, later=record, sequential=tests, notes=(*measured.notes, note))

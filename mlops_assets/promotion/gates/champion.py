@@ -110,6 +110,8 @@ def beats_champion(params: BeatsChampion, evidence: Evidence) -> GateResult:
         f"{shown(limit)} (champion v{evidence.champion.version} {shown(champion_value)}, "
         f"by {percent(params.by)})"
     )
+    if (refreshed := _refreshed(params, evidence, numbers)) is not None:
+        return refreshed
     if not is_beyond(metric, challenger_value, limit):
         if (decided := _by_later_weeks(params, evidence, numbers)) is not None:
             return decided
@@ -166,6 +168,30 @@ def _significant(
         numbers["rows_needed"] = float(test.rows_needed)
         reason += f"; about {test.rows_needed:,} rows would decide"
     return inconclusive(kind, reason, **numbers)
+
+
+def _refreshed(params: BeatsChampion, evidence: Evidence, numbers: dict[str, float]) -> GateResult | None:
+    """Return a pass for the same recipe on newer rows where nothing speaks against it; None where `refresh` is off."""
+    measured = evidence.evaluation
+    refit = evidence.refit is not None and measured.same_recipe and params.on == "test"
+    if not (params.refresh and refit):
+        return None
+    ours, theirs, rows = numbers["challenger"], numbers["champion"], "the shared holdout"
+    if measured.later is not None:
+        later = (
+            finite(measured.later.challenger.get(params.metric)),
+            finite(measured.later.champion.get(params.metric)),
+        )
+        if later[0] is None or later[1] is None:
+            return None
+        ours, theirs, rows = later[0], later[1], f"{measured.later.rows:,} later rows"
+    if is_beyond(params.metric, theirs, ours):
+        return None
+    reason = (
+        f"refreshed: the same model file on newer rows; on {rows} its {params.metric} {shown(ours)} is not worse than "
+        f"{shown(theirs)} of the served champion v{evidence.champion.version}"
+    )
+    return passed(params.kind, reason, **numbers)
 
 
 def _by_later_weeks(

@@ -48,6 +48,7 @@ def test_the_recorded_evidence_follows_from_the_contest_alone(station: Station) 
         accumulated=(),
         later=None,
         comparable=None,
+        same_recipe=False,
         warnings=recorded.evaluation.warnings,
         critical_quality_failures=0,
         environment=recorded.environment,

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from mlops_assets import promotion, stages
-from mlops_assets.artifacts import Evidence, LaterRows, SequentialTest, from_json
+from mlops_assets.artifacts import Evidence, LaterRows, RefitCheck, SequentialTest, from_json
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.stages.evaluate import evaluate_model
@@ -60,9 +60,13 @@ def test_the_previous_challenger_is_scored_on_rows_that_came_after_it(tmp_path: 
         rmse = float(np.sqrt(np.mean((served.predict(newest) - newest["y"].to_numpy()) ** 2)))
         assert metrics["rmse"] == pytest.approx(rmse, rel=1e-12)
     assert any("on 192 later rows the previous challenger v2" in note for note in third.evaluation.notes)
-    [before], [after] = second.evaluation.sequential, third.evaluation.sequential
-    assert after.blocks > before.blocks
-    assert after.until > before.until
+    # The test of later weeks begins with the first later rows; the judged fits' holdout is no part of it.
+    assert second.evaluation.sequential == ()
+    [test] = third.evaluation.sequential
+    assert (test.looks, later.since <= test.until) == (1, True)
+    assert test.improvement == pytest.approx(
+        1.0 - later.challenger["rmse"] / later.champion["rmse"], abs=0.05
+    )
 
 
 def load_until(station: Station, version: int) -> datetime:
@@ -105,3 +109,28 @@ def test_later_weeks_decide_where_the_shared_holdout_does_not(
     [result] = promotion.evaluate_gates(spec, evidence)
     assert result.verdict == verdict, result.reason
     assert ("later weeks decide" in result.reason) == (verdict == "pass")
+
+
+@pytest.mark.parametrize(
+    ("refresh", "same", "later", "holdout", "verdict"),
+    [
+        (True, True, None, 1.0, "pass"),
+        (True, True, None, 1.001, "fail"),
+        (True, True, (0.9, 0.9), 1.2, "pass"),
+        (True, True, (0.91, 0.9), 0.99, "fail"),
+        (True, True, (math.nan, 0.9), 0.99, "fail"),
+        (True, False, (0.8, 0.9), 0.99, "fail"),
+        (False, True, (0.8, 0.9), 0.99, "fail"),
+    ],
+)
+def test_a_refresh_asks_only_that_newer_rows_are_not_worse(
+    refresh: bool, same: bool, later: tuple[float, float] | None, holdout: float, verdict: str
+) -> None:
+    spec = spec_with([{"beats_champion": {"metric": "rmse", "refresh": refresh}}])
+    record = LaterRows(3, 400, START, START, {"rmse": later[0]}, {"rmse": later[1]}) if later else None
+    measured = replace(evaluation_of(holdout, 1.0, low=-0.01), later=record, same_recipe=same)
+    check = RefitCheck(400, START, {}, 0.5, 2.0)
+    [result] = promotion.evaluate_gates(spec, replace(evidence_of(measured, spec), refit=check))
+    assert result.verdict == verdict, result.reason
+    [without] = promotion.evaluate_gates(spec, evidence_of(measured, spec))
+    assert without.verdict == "fail"  # a model that is not fitted again
