@@ -13,6 +13,7 @@ used. Which model is champion is decided elsewhere; this package only follows.
     table       records to a typed frame, every value checked
     prediction_log  predictions to the ledger, off the request's path
     labels      the truth about predictions, posted later
+    metrics     what Prometheus reads
     keys        who may do what
     guard       key before body, limits of size and time
     connections limits of connections and of idle time

@@ -21,8 +21,11 @@ if __name__ == "__main__":
     platform = Platform.open(settings, Stores.from_environment(os.environ))
     champions, log = Champions(platform), PredictionLog(platform.ledger.store_served)
     keys = Keys(key_files.read_key(settings, key_files.API), platform.ledger.api_keys)
+    metrics_port = int(os.environ.get("MLOPS_METRICS_PORT", "0"))
     config = uvicorn.Config(
-        create_app(champions, keys, platform.ledger, log),
+        create_app(
+            champions, keys, platform.ledger, log, (settings.host, metrics_port) if metrics_port else None
+        ),
         host=settings.host,
         port=int(os.environ.get("MLOPS_API_PORT", "8000")),
         http=BoundedProtocol,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 
 from mlops_assets import __version__
@@ -18,6 +18,7 @@ from mlops_assets.serving import guard, openapi, pages
 from mlops_assets.serving.champions import Champions
 from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.labels import decode_labels
+from mlops_assets.serving.metrics import Metrics
 from mlops_assets.serving.payload import decode
 from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets.serving.protocols import open_inference
@@ -49,7 +50,11 @@ LABELS_BODY: Final = {
 
 
 def create_app(
-    champions: Champions, keys: Keys, ledger: Ledger | None = None, log: PredictionLog | None = None
+    champions: Champions,
+    keys: Keys,
+    ledger: Ledger | None = None,
+    log: PredictionLog | None = None,
+    metrics_address: tuple[str, int] | None = None,
 ) -> FastAPI:
     """Return the application over a following set of champions; every route but health and readiness needs the key.
 
@@ -58,19 +63,24 @@ def create_app(
         keys: The keys of callers.
         ledger: Where labels are stored; without it there is no route for them.
         log: Where predictions are logged; None for nowhere.
+        metrics_address: Host and port where the metrics can be read without a key; None for nowhere.
 
     Returns:
         The FastAPI application.
     """
+    metrics = Metrics(champions, log)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if metrics_address is not None:
+            metrics.serve(*metrics_address)
         await run_in_threadpool(keys.start)
         await run_in_threadpool(champions.start)
         if log is not None:
             log.start()
         yield
         keys.stop()
+        metrics.close()
         await run_in_threadpool(champions.stop)
         if log is not None:
             await run_in_threadpool(log.stop)
@@ -82,13 +92,18 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(PredictionRoutes, champions=champions, log=log)
-    app.add_middleware(guard.Guard, keys=keys)
+    app.add_middleware(PredictionRoutes, champions=champions, log=log, metrics=metrics)
+    app.add_middleware(guard.Guard, keys=keys, refused=metrics.refuse)
     _add_health(app, champions, log)
     _add_models(app, champions)
     _add_open_inference(app, champions)
     if ledger is not None:
         _add_labels(app, champions, ledger)
+
+    @app.get("/metrics")
+    def prometheus() -> PlainTextResponse:
+        """Return the metrics of this process in Prometheus's text format."""
+        return PlainTextResponse(metrics.text())
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:

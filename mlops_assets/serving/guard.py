@@ -36,12 +36,18 @@ class Guard:
         keys: The keys that callers must send.
         max_body: Bytes of a body at most.
         body_seconds: Seconds in which a body must have arrived.
+        refused: Called with the status of each refusal.
     """
 
     def __init__(
-        self, app: App, keys: Keys, max_body: int = MAX_BODY, body_seconds: float = BODY_SECONDS
+        self,
+        app: App,
+        keys: Keys,
+        max_body: int = MAX_BODY,
+        body_seconds: float = BODY_SECONDS,
+        refused: Callable[[int], None] | None = None,
     ) -> None:
-        self._app, self._keys = app, keys
+        self._app, self._keys, self._refused = app, keys, refused
         self._max_body, self._body_seconds = max_body, body_seconds
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -58,11 +64,11 @@ class Guard:
                 extra.append((b"www-authenticate", b'Basic realm="mlops_assets"'))
             if refusal.retry_seconds is not None:
                 extra.append((b"retry-after", str(refusal.retry_seconds).encode()))
-            await _refuse(send, refusal.status, refusal.reason, extra)
+            await self._refuse(send, refusal.status, refusal.reason, extra)
             return
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > self._max_body:
-            await _refuse(send, 413, self._too_large(), [(b"connection", b"close")])
+            await self._refuse(send, 413, self._too_large(), [(b"connection", b"close")])
             return
         await self._serve(scope, receive, send)
 
@@ -103,10 +109,15 @@ class Guard:
             password = b""
         return self._keys.refusal(password, action)
 
-
-async def _refuse(send: Send, status: int, reason: str, extra: list[tuple[bytes, bytes]]) -> None:
-    # `detail` here, `error` in the Open Inference Protocol, `message` in MLflow's: the path may be of any of them
-    body = json.dumps({"detail": reason, "error": reason, "message": reason}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *extra]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    async def _refuse(self, send: Send, status: int, reason: str, extra: list[tuple[bytes, bytes]]) -> None:
+        if self._refused is not None:
+            self._refused(status)
+        # `detail` here, `error` in the Open Inference Protocol, `message` in MLflow's: the path may be of any of them
+        body = json.dumps({"detail": reason, "error": reason, "message": reason}).encode()
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *extra,
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from mlops_assets.errors import MlopsError
 from mlops_assets.serving.champions import Champions, describe
 from mlops_assets.serving.guard import App, Receive, Send
+from mlops_assets.serving.metrics import Metrics
 from mlops_assets.serving.payload import shorten
 from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets.serving.protocols.mlflow_scoring import MLFLOW_SCORING
@@ -44,10 +45,13 @@ class PredictionRoutes:
         app: The application behind.
         champions: The champions that serve.
         log: Where predictions are logged; None for nowhere.
+        metrics: Where requests are counted; None for nowhere.
     """
 
-    def __init__(self, app: App, champions: Champions, log: PredictionLog | None = None) -> None:
-        self._app, self._champions, self._log = app, champions, log
+    def __init__(
+        self, app: App, champions: Champions, log: PredictionLog | None = None, metrics: Metrics | None = None
+    ) -> None:
+        self._app, self._champions, self._log, self._metrics = app, champions, log, metrics
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -56,9 +60,11 @@ class PredictionRoutes:
             await self._app(scope, receive, send)
             return
         protocol, model, version = target
+        began, rows, known = time.perf_counter(), 0, None
         headers: list[tuple[bytes, bytes]] = []
         try:
             served = served_model(self._champions, self._only_model() if model is None else model, version)
+            known = served.spec.name
             body = await _read(receive)
             if body is None:
                 return  # the client went away
@@ -72,12 +78,14 @@ class PredictionRoutes:
                 )
             if self._log is not None:
                 self._log.add(served, decoded.rows, made)
-            document = protocol.encode(made, decoded.request_id)
+            document, rows = protocol.encode(made, decoded.request_id), len(decoded.rows)
             status, headers = 200, _provenance(served, prediction_id)
         except HTTPException as error:
             status, document = error.status_code, protocol.error(error.status_code, error.detail)
             headers = [(name.encode(), value.encode()) for name, value in (error.headers or {}).items()]
         await respond(send, status, document, headers)
+        if self._metrics is not None:
+            self._metrics.count(known, status, time.perf_counter() - began, rows)
 
     def _target(self, scope: MutableMapping[str, Any]) -> tuple[Protocol, str | None, str | None] | None:
         """Return protocol, model and version that a path names."""

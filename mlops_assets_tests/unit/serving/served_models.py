@@ -20,7 +20,7 @@ from mlops_assets.serving.table import Columns
 class FakeServed:
     """Predicts 2 x + z, as a loaded champion would; `kind` is text."""
 
-    version, revision, is_quick = 3, 1, True
+    version, revision, is_quick, since = 3, 1, True, None
     spec = SimpleNamespace(name="double", description="Doubles", timestamp=None, entity=None)
     predictor = SimpleNamespace(
         algorithm="double", classes=(), preparation=SimpleNamespace(numbers=(), categories=(), groups=())

@@ -1,0 +1,149 @@
+"""What Prometheus reads: requests, latency, refusals by reason, versions, ages, the prediction log.
+
+Comes in: one call per request, and the state of champions and log when somebody reads. Goes out: Prometheus's text. It
+is served with a key at `/metrics`, and without one on a port of its own (`MLOPS_METRICS_PORT`), for a scraper in the
+same network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from threading import Thread
+from typing import TYPE_CHECKING, Final
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+
+if TYPE_CHECKING:
+    from mlops_assets.serving.champions import Champions
+    from mlops_assets.serving.prediction_log import PredictionLog
+
+LATENCIES: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+UNKNOWN: Final = "unknown"
+"""The model of a request that names none: names that callers invent must not become series without an end."""
+
+
+class Metrics:
+    """The metrics of one process, in a registry of its own.
+
+    Args:
+        champions: The champions that serve.
+        log: The prediction log; None for none.
+    """
+
+    def __init__(self, champions: Champions, log: PredictionLog | None) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "mlops_requests", "Requests for predictions", ("model", "status"), registry=self._registry
+        )
+        self._rows = Counter(
+            "mlops_predictions", "Rows that were predicted", ("model",), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "mlops_request_seconds",
+            "Seconds from the request's headers to its response",
+            ("model",),
+            buckets=LATENCIES,
+            registry=self._registry,
+        )
+        self._refused = Counter(
+            "mlops_refused",
+            "Requests refused before their body is read",
+            ("status",),
+            registry=self._registry,
+        )
+        self._children: dict[tuple[str, int], Counter] = {}
+        self._per_model: dict[str, tuple[Histogram, Counter]] = {}
+        self._registry.register(_State(champions, log))
+        self._server: WSGIServer | None = None
+        self._thread: Thread | None = None
+
+    def count(self, model: str | None, status: int, seconds: float, rows: int) -> None:
+        """Count one request for predictions.
+
+        Args:
+            model: A known model, or None.
+            status: HTTP status of the response.
+            seconds: How long it took.
+            rows: Rows that were predicted.
+        """
+        name = UNKNOWN if model is None else model
+        child = self._children.get((name, status))
+        if child is None:
+            child = self._children[name, status] = self._requests.labels(name, str(status))
+        child.inc()
+        per_model = self._per_model.get(name)
+        if per_model is None:
+            per_model = self._per_model[name] = (self._seconds.labels(name), self._rows.labels(name))
+        per_model[0].observe(seconds)
+        if rows:
+            per_model[1].inc(rows)
+
+    def refuse(self, status: int) -> None:
+        """Count a request that was refused before its body was read.
+
+        Args:
+            status: HTTP status of the response.
+        """
+        self._refused.labels(str(status)).inc()
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def serve(self, host: str, port: int) -> None:
+        """Serve the metrics on a port of their own, in a thread.
+
+        Args:
+            host: The address to listen on.
+            port: The port.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        self._server, self._thread = start_http_server(port, host, registry=self._registry)
+
+    def close(self) -> None:
+        """Stop serving."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+
+
+class _State:
+    """What is read from champions and log whenever somebody reads the metrics."""
+
+    def __init__(self, champions: Champions, log: PredictionLog | None) -> None:
+        self._champions, self._log = champions, log
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the current values; prometheus_client calls this."""
+        status = self._champions.status()
+        version = InfoMetricFamily("mlops_champion", "The champion that serves", labels=("model",))
+        age = GaugeMetricFamily(
+            "mlops_champion_age_seconds", "Seconds since it became champion", labels=("model",)
+        )
+        for model in status["models"]:
+            served = self._champions.served(model)
+            if served is None:
+                continue
+            version.add_metric((model,), {"version": str(served.version), "revision": str(served.revision)})
+            if served.since is not None:
+                age.add_metric((model,), (datetime.now(UTC) - served.since).total_seconds())
+        yield version
+        yield age
+        yield GaugeMetricFamily(
+            "mlops_serving_problems", "Models that cannot be followed", len(status["problems"])
+        )
+        yield GaugeMetricFamily(
+            "mlops_ledger_up", "Whether the ledger responds", float(status["ledger"] == "ok")
+        )
+        if self._log is None:
+            return
+        log = self._log.status()
+        yield GaugeMetricFamily("mlops_prediction_log_queued", "Rows that wait for the ledger", log["queued"])
+        yield CounterMetricFamily("mlops_prediction_log_written", "Rows in the ledger", value=log["written"])
+        yield CounterMetricFamily("mlops_prediction_log_lost", "Rows that were lost", value=log["lost"])

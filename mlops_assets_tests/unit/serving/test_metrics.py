@@ -1,0 +1,48 @@
+"""What Prometheus reads: each request once, by model and status; names that callers invent make no series."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+from urllib.request import urlopen
+
+from starlette.testclient import TestClient
+
+from mlops_assets.serving.app import create_app
+from mlops_assets.serving.keys import Keys
+from mlops_assets.serving.prediction_log import PredictionLog
+from mlops_assets_tests.unit.serving.served_models import FakeChampions
+
+KEY = {"x-api-key": "secret"}
+READING = {"x": 1.5, "z": 1, "kind": "a"}
+
+
+def test_requests_rows_refusals_versions_and_the_log_are_counted() -> None:
+    champions: Any = FakeChampions()
+    log = PredictionLog(len)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with TestClient(create_app(champions, Keys("secret"), None, log, ("127.0.0.1", port))) as client:
+        client.post("/predict/double", json={"readings": [READING, READING]}, headers=KEY)
+        client.post("/invocations", json={"inputs": [[1.5]]}, headers=KEY)
+        for name in ("nobody", "somebody"):
+            client.post(f"/predict/{name}", json={}, headers=KEY)
+        client.post("/predict/double", json={})
+        text = client.get("/metrics", headers=KEY).text
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+            assert b"mlops_requests_total" in response.read()
+    lines = set(text.splitlines())
+    assert {
+        'mlops_requests_total{model="double",status="200"} 1.0',
+        'mlops_requests_total{model="double",status="422"} 1.0',
+        'mlops_requests_total{model="unknown",status="404"} 2.0',
+        'mlops_predictions_total{model="double"} 2.0',
+        'mlops_request_seconds_count{model="double"} 2.0',
+        'mlops_refused_total{status="401"} 1.0',
+        'mlops_champion_info{model="double",revision="1",version="3"} 1.0',
+        "mlops_ledger_up 1.0",
+        "mlops_prediction_log_lost_total 0.0",
+    } <= lines
+    assert "somebody" not in text
+    assert client.get("/metrics").status_code == 401
