@@ -30,7 +30,7 @@ def expected_bins(profile: ColumnProfile) -> Bins:
         Edges or categories with proportions.
 
     Raises:
-        ValueError: If one bin with room for other values holds all of them: whatever new values do, they stay in it.
+        ValueError: If one bin that can hold other values holds all of them: whatever new values do, they stay in it.
     """
     if profile.kind == "category":
         if not profile.values:
@@ -40,7 +40,7 @@ def expected_bins(profile: ColumnProfile) -> Bins:
         raise ValueError("the training data has no value of this column")
     fullest = int(np.argmax(profile.shares))
     if profile.shares[fullest] >= 1.0 and not _is_point(profile.edges, fullest):
-        raise ValueError("one bin holds all training values and has room for others; train the model again")
+        raise ValueError("one bin holds all training values and can hold others; train the model again")
     return Bins(profile.shares, profile.edges, profile.std)
 
 

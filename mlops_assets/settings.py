@@ -1,4 +1,4 @@
-"""Where things live: read from the environment once per door, passed down as a value.
+"""Where things are: read from the environment once per entry point, passed down as a value.
 
 Comes in: environment variables. Goes out: a frozen `Settings`, and the addresses of the databases as frozen `Stores`.
 Nothing else in the project reads the environment.

@@ -16,7 +16,8 @@ import click
 from mlops_assets.cli.main import cli
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file import schema_text
-from mlops_assets.model_file.gates import GATES
+from mlops_assets.model_file.gates import GATES, gate_table
+from mlops_assets.model_file.source import SOURCES, source_table
 from tools.model_file_page import WRITTEN_BY, model_file_page
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -33,7 +34,18 @@ def references() -> dict[Path, str]:
         ROOT / "docs" / "model_file.md": model_file_page(ROOT / "models"),
         ROOT / "docs" / "cli.md": command_page(),
         ROOT / "docs" / "metrics.md": metric_page(),
+        ROOT / "docs" / "gates.md": with_table(ROOT / "docs" / "gates.md", gate_table(GATES)),
+        ROOT / "docs" / "readings.md": with_table(ROOT / "docs" / "readings.md", source_table(SOURCES)),
     }
+
+
+def with_table(page: Path, table: str) -> str:
+    """Return a page that people write, with its generated table replaced by this one."""
+    head, rows = table.splitlines()[0], table.splitlines()
+    lines = page.read_text(encoding="utf-8").splitlines()
+    start = lines.index(head)
+    end = next((index for index in range(start, len(lines)) if not lines[index].startswith("|")), len(lines))
+    return "\n".join([*lines[:start], *rows, *lines[end:]]) + "\n"
 
 
 def command_page() -> str:

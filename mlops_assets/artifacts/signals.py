@@ -44,7 +44,7 @@ class Signal:
         cause: What was observed.
         at: End of the window, or the instant itself.
         active: Whether the observation asks for something; False records that a window was measured and is fine.
-        subject: What it is about apart from version, features and window: a metric and slice, a person.
+        subject: What it is about besides version, features and window: a metric and slice, a person.
         version: The champion that was measured; None where the cause does not depend on a version.
         features: The features that moved.
         start: Start of the window; None for an instant.

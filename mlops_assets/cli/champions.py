@@ -113,7 +113,7 @@ def history(model: str, limit: int, as_json: bool) -> None:
 def rollback(model: str, to_version: int | None, revision: int | None, reason: str) -> None:
     """Put the last version that really served back in production. Needs neither Dagster nor MLflow.
 
-    A second rollback in a row needs --to, so that a command given twice does not go back twice.
+    A second rollback in a row needs --to, so that a repeated command does not go back twice.
     """
     from mlops_assets.lifecycle.recovery.rollback import roll_back
 
@@ -163,7 +163,7 @@ def promote(model: str, version: int | None) -> None:
 @MODEL
 @click.option("--reason", required=True, help="Why; recorded in the history.")
 def retire(model: str, reason: str) -> None:
-    """Take MODEL out of production: the prediction API answers 503 until the next promotion or rollback."""
+    """Take MODEL out of production: the prediction API responds with 503 until the next promotion or rollback."""
     from mlops_assets.lifecycle.champions import mirror
 
     with open_platform(emergency=True) as platform:

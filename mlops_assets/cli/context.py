@@ -105,7 +105,7 @@ def open_platform(*, emergency: bool = False) -> Iterator[Platform]:
     """Open the stores for one command and close them afterwards.
 
     Args:
-        emergency: The command has to work on a full disk too: space that was kept back for it is given back.
+        emergency: The command has to work on a full disk too: space that was reserved for it is released.
 
     Yields:
         The open platform.

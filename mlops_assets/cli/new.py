@@ -26,7 +26,7 @@ FEW_ROWS = 30
 @click.option(
     "--problem",
     type=click.Choice(["regression", "classification", "forecasting"]),
-    help="Default: told from the target.",
+    help="Default: derived from the target.",
 )
 @click.option("--time", help="Column that says when; default: found by its values.")
 @click.option("--entity", help="Column that says what a row is about; default: found by its values.")

@@ -91,7 +91,7 @@ def tag(
             return pl.concat([known, _rows(wanted)])
         if provided.versions != wanted.versions:
             raise DataError(
-                f"the tag {name!r} of {model} was given by {provided.author} on {provided.at:%Y-%m-%d}; tags never move"
+                f"the tag {name!r} of {model} was made by {provided.author} on {provided.at:%Y-%m-%d}; tags never move"
             )
         return known
 

@@ -355,11 +355,11 @@ class Datasets:
         frame: pl.DataFrame,
         metadata: Mapping[str, str],
     ) -> bool:
-        """Write on top of exactly the version seen; False when someone else wrote since."""
+        """Write on top of exactly the version that was read; False when someone else wrote since."""
         from deltalake import CommitProperties, write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
 
-        # No retries inside delta-rs: it would let an overwrite slip on top of rows it has not seen.
+        # No retries inside delta-rs: it would let an overwrite slip on top of rows that it has not read.
         properties = CommitProperties(
             {COMMIT_PREFIX + k: v for k, v in metadata.items()}, max_commit_retries=0
         )

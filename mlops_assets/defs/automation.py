@@ -1,6 +1,6 @@
 """When the graph runs by itself: each model's jobs, and the schedules of its model file.
 
-Jobs belong to one model, so that Dagster lists with an asset the schedules that run it and tells models apart on its
+Jobs belong to one model, so that Dagster lists with an asset the schedules that run it and separates models on its
 timeline. Schedules are tied to the model file's time zone, so that 02:00 stays 02:00 across clock changes.
 """
 

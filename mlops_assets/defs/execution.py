@@ -58,7 +58,7 @@ def materialize(
     """
     definitions = build_definitions([spec], loggers={"console": _progress_logger(progress)}, retries=None)
     platform, run_id = PlatformResource().open(), str(uuid4())
-    # it warns of checks that gave no answer: no news where a stage had nothing to do
+    # it warns of checks without a result: no news where a stage had nothing to do
     logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
     with dg.DagsterInstance.get() as instance:
         end_lost_runs([spec], platform, instance, datetime.now(UTC))

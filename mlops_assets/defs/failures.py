@@ -10,7 +10,7 @@ from mlops_assets.errors import MlopsError, ServiceError
 
 @contextmanager
 def plain_failures() -> Iterator[None]:
-    """Retry a service that did not answer; everything else would fail the same way and is not retried."""
+    """Retry a service that did not respond; everything else would fail the same way and is not retried."""
     try:
         yield
     except (ServiceError, ConnectionError, TimeoutError) as error:

@@ -48,7 +48,7 @@ def data_quality_report(spec: ModelSpec) -> dg.AssetsDefinition:
     return _report_asset(
         spec,
         stages.DATA_QUALITY_REPORT,
-        "Great Expectations' answers to the rules of the model file, with its pages one click away.",
+        "Great Expectations' results of the rules of the model file, with its pages one click away.",
         {"greatexpectations"},
         stages.RAW_READINGS,
         data.report_quality,

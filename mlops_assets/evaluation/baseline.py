@@ -26,7 +26,7 @@ from mlops_assets.model_file.values import format_duration
 class Baseline:
     """The naive predictions and the true values of every part; `name` says in words where they come from.
 
-    tried: every naive answer that was weighed, with its `metric` on the validation part.
+    tried: every naive baseline that was tried, with its `metric` on the validation part.
     """
 
     name: str

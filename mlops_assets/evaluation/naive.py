@@ -1,4 +1,4 @@
-"""Answers that need no learning, each for every row of every part, in the order of `in_order`.
+"""Naive predictions that need no learning, each for every row of every part, in the order of `in_order`.
 
 Comes in: the model file and a split. Goes out: numbers, or classes with their shares. Which of them is the baseline is
 `baseline`'s choice. None of them ever looks at a row's own target, nor at anything after the row's own instant.
@@ -202,7 +202,7 @@ def _per_entity(spec: ModelSpec, value: pl.Expr) -> pl.Expr:
 
 
 def _stacked(spec: ModelSpec, split: Split, columns: list[str]) -> pl.DataFrame:
-    """Return the three parts one below the other, with `part_` and `row_` to take them apart again."""
+    """Return the three parts one below the other, with `part_` and `row_` to separate them again."""
     parts = [in_order(spec, split.part(part)).select(columns) for part in PARTS]
     marked = [part.with_columns(part_=pl.lit(index)) for index, part in enumerate(parts)]
     return pl.concat(marked, how="vertical_relaxed").with_row_index("row_")

@@ -5,7 +5,7 @@ resamples. Blocks of neighbouring clusters keep the autocorrelation; length 1 is
 
 The block length is the rule of Politis & White (2004) with the correction of Patton, Politis & White (2009) for the
 circular bootstrap. The library `arch` has the same rule; importing it costs six seconds of processor time, so a test
-holds these few lines to its answer instead.
+compares these few lines with its result instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mlops_assets.metrics import Floats
 RESAMPLES: Final = 1_000
 MOST_ORDERED: Final = 8_000
 MOST_ALONE: Final = 2_000
-"""More clusters than this are joined with their neighbours: the answer gains nothing, the time would."""
+"""More clusters than this are joined with their neighbours: the result gains nothing and takes longer."""
 
 
 def block_length(series: Floats) -> float:

@@ -20,7 +20,7 @@ def computed_names(spec: ModelSpec, role: Role = "feature") -> tuple[str, ...]:
 
     Args:
         spec: The model file.
-        role: `feature`, `grid` (seen by sequence algorithms only) or `fitted` (learned by the preparation).
+        role: `feature`, `grid` (used by sequence algorithms only) or `fitted` (learned by the preparation).
 
     Returns:
         Names in the order of `FEATURE_KINDS`.

@@ -1,7 +1,7 @@
 """Text as numbers, and group statistics: learned from the training part, applied to any row.
 
-Comes in: columns of the training part. Goes out: frozen records with an `apply`. A value that training has not seen
-never fails: it gets zeros, -1, or what is known of all rows together.
+Comes in: columns of the training part. Goes out: frozen records with an `apply`. A value that is not in the training
+part never fails: it gets zeros, -1, or what is known of all rows together.
 """
 
 from __future__ import annotations

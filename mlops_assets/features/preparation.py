@@ -78,7 +78,7 @@ class Preparation:
             listed = "; ".join(
                 f"column {name!r} is missing{did_you_mean(name, frame.columns)}" for name in missing
             )
-            raise DataError(f"the model cannot answer: {listed}")
+            raise DataError(f"the model cannot predict: {listed}")
         columns = [self._numbers(frame)]
         columns += [made[:, None] for one in self.categories for made in one.apply(as_text(frame[one.name]))]
         columns += [group.apply(as_text(frame[group.by]))[:, None] for group in self.groups]

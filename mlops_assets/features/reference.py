@@ -87,7 +87,7 @@ def _numbers(column: pl.Series, bins: int) -> ColumnProfile:
 def _edges(values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
     """Edges of bins with equal counts. A value as frequent as a whole bin has a bin of its own, [value, next number).
 
-    Without that, the quantiles of a column with many zeros are all 0, and nothing that happens above 0 is seen.
+    Without that, the quantiles of a column with many zeros are all 0, and no change above 0 is visible.
     """
     different, counts = np.unique(values, return_counts=True)
     if len(different) <= bins:

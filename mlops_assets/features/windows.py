@@ -57,7 +57,7 @@ class Line:
 class Window:
     """For each row the first and last reading of its window (last < first: empty), and the cells that sums run in.
 
-    Cells are the rows again, block beside block: shelves are index matrices (blocks, rows of a block) of blocks of
+    Cells are the rows again, block next to block: shelves are index matrices (blocks, rows of a block) of blocks of
     like length, padded with -1, and cells are counted along the shelves. head is the cell where the part of a row's
     window ends that lies in the row's own block, tail the cell where the part begins that lies in the block before;
     one cell beyond the last stands for a part that is not there. head_rows and tail_rows count their readings.

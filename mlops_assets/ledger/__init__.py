@@ -1,7 +1,7 @@
 """The ledger: one PostgreSQL database that is the truth about champions, versions, evidence and decisions.
 
 Comes in: what rooms decided and found, as plain values with the time as an argument. Goes out: frozen
-records. No rule about models lives here, only rules about truth: one champion per model, moved by
+records. No rule about models is here, only rules about truth: one champion per model, moved by
 compare-and-swap; one request per cause; evidence under its own hash; nothing important ever changed or
 deleted. Data frames of readings and features belong to datasets, model files to bundles.
 """

@@ -1,6 +1,6 @@
-"""People's answers: approvals bound to an evidence hash, and waivers of single gates. Neither is ever changed.
+"""People's verdicts: approvals bound to an evidence hash, and waivers of single gates. Neither is ever changed.
 
-What an answer means for a promotion is decided in promotion; the ledger makes sure that one answer per
+What a verdict means for a promotion is decided in promotion; the ledger makes sure that one verdict per
 evidence wins.
 """
 
@@ -55,7 +55,7 @@ class Approvals(Store):
             LedgerError: When `actor` is blank or a time has no zone.
         """
         if not actor.strip():
-            raise LedgerError("an answer needs the name of the person who gives it")
+            raise LedgerError("a verdict needs the name of the person")
         submitted = Approval(
             evidence_hash, verdict, actor, comment, utc(at), None if expires_at is None else utc(expires_at)
         )
@@ -79,8 +79,8 @@ class Approvals(Store):
         won = _approval(row)
         if (won.verdict, won.actor) != (verdict, actor):
             raise LostRaceError(
-                f"{won.actor} answered '{won.verdict}' to this evidence at {won.at:%Y-%m-%d %H:%M} UTC; one answer "
-                "per evidence counts. New evidence (a new comparison) can be answered again"
+                f"{won.actor} decided '{won.verdict}' on this evidence at {won.at:%Y-%m-%d %H:%M} UTC; one verdict "
+                "per evidence counts. New evidence (a new comparison) can be decided again"
             )
         return won
 

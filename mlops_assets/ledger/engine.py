@@ -1,4 +1,4 @@
-"""Doors to the database: one engine per process, one short transaction per ledger verb.
+"""Access to the database: one engine per process, one short transaction per operation.
 
 Comes in: a PostgreSQL URL. Goes out: connections inside a transaction, and errors a person can read.
 """
@@ -41,9 +41,7 @@ def normalised(url: str | URL) -> URL:
             "the ledger's address is not a database URL; expected postgresql://user:password@host:5432/database"
         ) from None
     if parsed.get_backend_name() != "postgresql":
-        raise LedgerError(
-            f"the ledger needs PostgreSQL, the address given is for {parsed.get_backend_name()}"
-        )
+        raise LedgerError(f"the ledger needs PostgreSQL, the address is for {parsed.get_backend_name()}")
     return parsed
 
 
@@ -116,11 +114,11 @@ class Store:
         except OperationalError as error:
             if getattr(error.orig, "pgcode", None) == LOCK_NOT_AVAILABLE:
                 raise LedgerError(
-                    f"another process held this part of the ledger for more than {LOCK_TIMEOUT}; nothing was changed, "
+                    f"another process locked this part of the ledger for over {LOCK_TIMEOUT}; nothing was changed, "
                     "try again"
                 ) from error
             address = self._engine.url.render_as_string(hide_password=True)
-            raise ServiceError(f"the ledger at {address} did not answer: {_first_line(error)}") from error
+            raise ServiceError(f"the ledger at {address} did not respond: {_first_line(error)}") from error
         except DBAPIError as error:
             raise LedgerError(f"the ledger refused: {_first_line(error)}") from error
 

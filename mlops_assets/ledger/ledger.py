@@ -1,4 +1,4 @@
-"""`Ledger`: all themes of the ledger behind one door. The verbs live in the theme modules."""
+"""`Ledger`: all parts of the ledger in one class. Its methods are in the modules of the parts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Ledger(
 ):
     """The truth about champions, versions, evidence, decisions and records.
 
-    Every verb is one short transaction. Every verb raises ServiceError when the server does not answer and
+    Every verb is one short transaction. Every verb raises ServiceError when the server does not respond and
     LedgerError when it refuses; times are arguments and need a time zone. Safe to share between threads;
     after a fork, open a new one.
     """

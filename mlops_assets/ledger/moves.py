@@ -189,8 +189,8 @@ def lost(now: ChampionState, expected_revision: int) -> LostRaceError:
     """
     current = "none" if now.champion is None else f"version {now.champion.version}"
     return LostRaceError(
-        f"the champion of '{now.model}' moved while this was decided: revision {expected_revision} was seen, it is now "
-        f"{now.revision} (champion: {current}). Nothing was changed; compare with the new champion and decide again"
+        f"the champion of '{now.model}' moved while this was decided: revision {expected_revision} was expected, it is "
+        f"now {now.revision} (champion: {current}). Nothing was changed; compare with the new champion and decide again"
     )
 
 

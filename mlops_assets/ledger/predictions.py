@@ -1,7 +1,7 @@
 """The `predictions` table: one row per model, version, entity and instant, whatever is retried or overlaps.
 
 Comes in: a frame of predictions. Goes out: how many were new, and frames back. Scoring is done in
-predictions/ (the room), monitoring asks `last_prediction` whether rows are missing.
+the package predictions; monitoring reads `last_prediction` whether rows are missing.
 """
 
 from __future__ import annotations
@@ -139,6 +139,6 @@ def _checked(model: str, version: int, frame: pl.DataFrame) -> pl.DataFrame:
         first = bad.row(0, named=True)
         raise LedgerError(
             f"{what}: {bad.height} values are NaN or infinite, the first for entity '{first['entity']}' at "
-            f"{first['at'].isoformat()}; write null where the model has no answer"
+            f"{first['at'].isoformat()}; write null where the model has no prediction"
         )
     return rows

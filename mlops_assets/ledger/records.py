@@ -152,7 +152,7 @@ class Performance:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A person's answer to one evidence hash; one per hash, never changed."""
+    """A person's verdict on one evidence hash; one per hash, never changed."""
 
     evidence_hash: str
     verdict: Verdict

@@ -1,4 +1,4 @@
-"""Where a rollback may go, asked of the database; the reading of the history itself is in serving_order.py."""
+"""Where a rollback may go, from the database; the reading of the history itself is in serving_order.py."""
 
 from __future__ import annotations
 

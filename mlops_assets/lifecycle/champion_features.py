@@ -49,8 +49,8 @@ def with_features_of(
     """
     if _about(bundle.spec) != _about(spec.model_dump(mode="json")):
         raise EvidenceError(
-            f"{spec.name}: the champion was trained on another target, timestamp, entity or horizon and cannot stand "
-            f"beside a challenger of this model file; 'mlops retire {spec.name}' lets the absolute gates decide"
+            f"{spec.name}: the champion was trained on another target, timestamp, entity or horizon and cannot be "
+            f"compared with a challenger of this model file; 'mlops retire {spec.name}' lets the absolute gates decide"
         )
     lacking = [name for name in predictor.feature_names if name not in frame.columns]
     if not lacking:

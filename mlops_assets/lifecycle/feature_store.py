@@ -1,7 +1,7 @@
 """The feature store of one model: its newest feature table is registered, written online and read.
 
 Comes in: the model file, the platform. Goes out: what was registered, rows from the online store. Building features
-belongs to the stage `features`; what Feast is told is `features.store`'s business.
+belongs to the stage `features`; `features.store` writes to Feast.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30, check=False
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise SpecError(f"git could not be asked: {error}") from None
+        raise SpecError(f"git could not be run: {error}") from None
     return done.stdout if done.returncode == 0 else None
 
 

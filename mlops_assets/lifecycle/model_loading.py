@@ -48,7 +48,7 @@ def load_version(
             return ""
         where = in_force[0] if in_force else f"a model file in {platform.settings.models}"
         return (
-            f"the model file in force does not allow it: write 'pickle: true' beside {estimator} in {where}, or take "
+            f"the model file in force does not allow it: write 'pickle: true' below {estimator} in {where}, or take "
             f"the version out of production with 'mlops rollback {model}' or 'mlops retire {model}'"
         )
 

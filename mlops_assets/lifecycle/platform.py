@@ -1,4 +1,4 @@
-"""The stores a life is lived in, opened once and handed to every stage; and the circumstances of one run.
+"""The stores of a lifecycle run, opened once and handed to every stage; and the circumstances of one run.
 
 Addresses come from above (`settings`, `local`); nothing here reads the environment or the clock.
 """
@@ -76,7 +76,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run's circumstances: its id, the instant it looks at the world from, and who asked.
+    """One run's circumstances: its id, the instant as of which it reads data, and who requested it.
 
     progress takes one sentence per step of long work. parent is the MLflow run that trainings nest under.
     uid: user id of the operating system, where a person acts.

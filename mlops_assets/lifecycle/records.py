@@ -23,7 +23,7 @@ class ReadingsRecord:
 
 @dataclass(frozen=True, slots=True)
 class ValidatedRecord:
-    """Rows that may be used, rows set aside, and the answer of every rule."""
+    """Rows that may be used, quarantined rows, and the result of every rule."""
 
     table: TableVersion
     quarantine: TableVersion | None
@@ -34,7 +34,7 @@ class ValidatedRecord:
 
 @dataclass(frozen=True, slots=True)
 class QualityRecord:
-    """Great Expectations' answers to the same rules, and the folder of its pages."""
+    """Great Expectations' results of the same rules, and the folder of its pages."""
 
     rules: tuple[RuleResult, ...]
     rows: int
@@ -43,7 +43,7 @@ class QualityRecord:
 
     @property
     def passed(self) -> bool:
-        """True when something was asked and no critical rule failed."""
+        """True when a rule was checked and no critical rule failed."""
         return bool(self.rules) and all(rule.passed or not rule.critical for rule in self.rules)
 
 

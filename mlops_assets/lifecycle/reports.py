@@ -23,7 +23,7 @@ from mlops_assets.promotion import Flip
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A changed model file asked about the past: decisions that would flip, and how many could be asked again."""
+    """A changed model file replayed on the past: decisions that would flip, and how many could be replayed."""
 
     flips: tuple[Flip, ...]
     evaluated: int
@@ -141,11 +141,11 @@ def replay_lines(result: Replay) -> list[str]:
         Lines without line ends.
     """
     if not result.evaluated and not result.unreadable:
-        return ["No past decision is recorded here, so none can be asked again."]
+        return ["No past decision is recorded here, so none can be replayed."]
     count = f"{len(result.flips)} of {result.evaluated} past decisions would flip under these gates"
     lines = [f"**{count}**"]
     lines += [f"- {flip}" for flip in result.flips]
-    return lines + [f"- not asked: {one}" for one in result.unreadable]
+    return lines + [f"- not replayed: {one}" for one in result.unreadable]
 
 
 def _cell(text: str) -> str:

@@ -76,7 +76,7 @@ def comparable_rows(
         return own
     note = (
         f"champion v{version} was fitted again on {total - own.rows:,} of the {total:,} test rows: its judged fit, "
-        f"which has not learned from {stand_in.rows:,} of them, stands for its recipe and decides the comparison"
+        f"which has not learned from {stand_in.rows:,} of them, represents its recipe in the comparison"
     )
     return replace(stand_in, note=note, fit="judged")
 

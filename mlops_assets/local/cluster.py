@@ -139,7 +139,7 @@ def _start(cluster: Cluster) -> None:
         if time.monotonic() > end:
             log_tail = logs.tail(cluster.log)
             raise ServiceError(
-                f"PostgreSQL did not answer for {START_TIMEOUT:.0f} s; the end of {cluster.log}:\n{log_tail}"
+                f"PostgreSQL did not respond for {START_TIMEOUT:.0f} s; the end of {cluster.log}:\n{log_tail}"
             )
         time.sleep(locks.POLL)
 

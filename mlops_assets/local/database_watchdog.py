@@ -99,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
         preexec_fn=_die_with_parent(),
     )
     try:
-        # The lock it answers is held until this process ends: who comes now waits, then starts a fresh server.
+        # The lock is kept until this process ends: who comes now waits, then starts a fresh server.
         _wait_until_unused(server, plan, stop_requests)
     finally:
         _stop(server)

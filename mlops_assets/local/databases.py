@@ -59,7 +59,7 @@ def connect(url: str) -> Connection:
         The connection; the caller closes it.
 
     Raises:
-        psycopg2.OperationalError: No server answers.
+        psycopg2.OperationalError: No server responds.
     """
     import psycopg2
 
@@ -132,14 +132,14 @@ def holds(url: str, question: str, values: Sequence[object]) -> bool | None:
         The boolean; None when the tables are not as expected.
 
     Raises:
-        ServiceError: The database does not answer.
+        ServiceError: The database does not respond.
     """
     import psycopg2
 
     try:
         connection = connect(url)
     except psycopg2.OperationalError as error:
-        raise ServiceError(f"the database {shown(url)} does not answer: {_first_line(error)}") from error
+        raise ServiceError(f"the database {shown(url)} does not respond: {_first_line(error)}") from error
     try:
         with connection.cursor() as cursor:
             cursor.execute(question, values)

@@ -107,7 +107,7 @@ class Access:
     """Decides about one request after another, knowing only its head."""
 
     def __init__(self, key: str, port: int) -> None:
-        """Remember the key, and the names under which this port may be asked for."""
+        """Remember the key, and the host names that this port accepts."""
         self._key = key.encode()
         self.cookie = hashlib.sha256(b"mlops cookie " + self._key).hexdigest()
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
@@ -182,7 +182,7 @@ class Front:
     """Serves one gate."""
 
     def __init__(self, gate: Gate, key: str) -> None:
-        """Remember what to guard."""
+        """Store the gate, and who may pass it."""
         self._gate, self._access, self._open = gate, Access(key, gate.port), 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""File locks between processes: exclusive or shared, given back by the kernel when the holder dies, however it dies.
+"""File locks between processes: exclusive or shared, released by the kernel when the holder ends, however it ends.
 
 Comes in: a path. Goes out: a file descriptor that is the lock; closing it gives the lock back.
 """
@@ -60,7 +60,7 @@ def is_held(path: Path) -> bool:
 
 
 def sign(descriptor: int) -> None:
-    """Write this process's id into a lock file, for messages and signals; valid while the lock is held.
+    """Write this process's id into a lock file, for messages and signals; valid while the process has the lock.
 
     Args:
         descriptor: Descriptor from `acquire`.

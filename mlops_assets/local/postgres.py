@@ -262,7 +262,7 @@ def _run(
         text=True,
         stdin=subprocess.DEVNULL,
         umask=0o077,
-        start_new_session=True,  # Ctrl-C is for us to answer
+        start_new_session=True,  # Ctrl-C is for us to handle
     )
     if done.returncode:
         end = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])

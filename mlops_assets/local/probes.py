@@ -75,7 +75,7 @@ def gives_definitions(target: str) -> bool:
     """Return whether the code location gives its definitions out.
 
     The code server is a proxy: it accepts connections and calls itself healthy while the process behind it, which has
-    the definitions, is dead. So it is asked for them, without Dagster's own client, which takes seconds to import.
+    the definitions, is dead. So it is queried for them, without Dagster's own client, which takes seconds to import.
 
     Args:
         target: `unix:` with the path of a socket, or `host:port`.

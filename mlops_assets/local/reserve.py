@@ -59,7 +59,7 @@ def give_back(home: Path) -> str | None:
         home: The platform's folder.
 
     Returns:
-        A sentence for the person; None when nothing was given back.
+        A sentence for the person; None when nothing was released.
     """
     path = _path(home)
     try:
@@ -70,7 +70,7 @@ def give_back(home: Path) -> str | None:
     except OSError:
         return None
     return (
-        f"the disk of {home} is full: {SLICE // MIB} MiB of {path} were given back so that this command can work, "
+        f"the disk of {home} is full: {SLICE // MIB} MiB of {path} were released so that this command can work, "
         f"{rest // MIB} MiB are left. Free some space now"
     )
 

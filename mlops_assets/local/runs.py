@@ -1,7 +1,7 @@
 """Runs whose worker is gone: Dagster believes they go on, and keeps their model's slot in the queue forever.
 
 Comes in: settings and the code server's socket. Goes out: those runs failed, with the reason. Right only while no code
-server of this home runs: then every run that one of them had started is dead. Runs that `mlops run` lives in its own
+server of this home runs: then every run that one of them had started is dead. Runs that `mlops run` executes in its own
 process carry no mark of a code server and are left alone.
 """
 
@@ -70,7 +70,7 @@ def fail_orphans(settings: Settings, stores: Stores, socket: Path, reason: str) 
 
 
 def _may_exist(stores: Stores, address: str) -> bool:
-    """Query Dagster's own tables cheaply; when they have changed, Dagster itself has to answer."""
+    """Query Dagster's own tables cheaply; when they have changed, Dagster itself is queried."""
     question = (
         "select exists (select from runs join run_tags using (run_id) "
         "where status in ('STARTING', 'STARTED', 'CANCELING') and key = %s and position(%s in value) > 0)"

@@ -24,7 +24,7 @@ WORKING = 0.1
 
 
 class Supervisor:
-    """Runs services until asked to stop."""
+    """Runs services until it is stopped."""
 
     def __init__(
         self, services: Sequence[Service], echo: Callable[[str], None], policy: Policy | None = None
@@ -68,7 +68,7 @@ class Supervisor:
                     trimmed = time.monotonic()
                 time.sleep(self._policy.tick)
         finally:
-            self._echo("Stopping; asked once more it will not wait")
+            self._echo("Stopping; press Ctrl-C again to stop at once")
             self.stop(hurry)
         return not any(part.given_up for part in self._parts.values())
 

@@ -147,7 +147,7 @@ class FeaturesSpec(Section):
     """Statistics per group of training rows."""
     categories: Literal["one_hot", "ordinal", "target"] = "one_hot"
     """How text becomes numbers: a column per value, its rank, or the mean target of training rows with that value.
-    A value that training has not seen gives 0, -1, or the overall mean."""
+    A value that is not in the training part gives 0, -1, or the overall mean."""
     scaling: Literal["none", "standard", "min_max"] = "none"
     """Fitted on the training part only and carried inside the model."""
     missing: Literal["median", "mean", "zero", "keep"] = "median"

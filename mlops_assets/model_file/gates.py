@@ -106,7 +106,7 @@ class RegressionGuard(GateParameters):
 
     kind: Literal["regression_guard"] = "regression_guard"
     metrics: Annotated[tuple[MetricName, ...], Field(strict=False, examples=[["mae", "r2"]])] = ()
-    """Metrics to guard; empty means every measured one that has a scale."""
+    """Metrics to compare; empty means every measured one that has a scale."""
     tolerance: Share = 0.02
     """How much worse a metric may be, relative to the champion's."""
     on: Part = "test"

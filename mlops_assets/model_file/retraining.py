@@ -58,7 +58,7 @@ class RetrainingSpec(Section):
     out_of: Annotated[int, Field(ge=1, le=100), Unit("windows")] = 3
     """Windows that `confirm` counts in."""
     back_off: Duration = Field(default="7d", validate_default=True)
-    """Wait after a challenger that a report asked for did not win; doubles with each further one, up to eight times."""
+    """Wait after a challenger that a report requested did not win; doubles with each further one, up to eight times."""
     runs_per_week: Annotated[int, Field(ge=1), Unit("runs")] = 35
     """Retrains in any seven days."""
     hours_per_week: Annotated[float, Field(gt=0), Unit("hours")] | None = Field(None, examples=[10])

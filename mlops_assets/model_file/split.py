@@ -13,7 +13,7 @@ from mlops_assets.model_file.values import Column, Duration, Share, Unit
 class CrossValidationSpec(Section):
     """Candidates are ranked by the mean of the primary metric over folds of the training and validation rows.
 
-    Every candidate is fitted once more per fold. The test part stays apart: it judges the winner alone.
+    Every candidate is fitted once more per fold. The test part stays separate: it judges the winner alone.
     """
 
     method: Literal["k_fold", "expanding", "sliding"] = "k_fold"

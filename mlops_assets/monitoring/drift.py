@@ -23,7 +23,7 @@ from mlops_assets.monitoring.feature_drift import feature_drift
 from mlops_assets.monitoring.significance import holm_corrected
 
 SEVERITY: Final[dict[Level, int]] = {"stable": 0, "moderate": 1, "unmeasurable": 2, "significant": 3}
-"""A report is as bad as the worst of its features. What cannot be seen is worse than a moderate movement."""
+"""A report is as bad as the worst of its features. What cannot be measured is worse than a moderate movement."""
 
 
 def drift(

@@ -1,6 +1,6 @@
 """Predictions: which rows still want one, and the champion's predictions for them, as a table.
 
-Comes in: a `Predictor` and feature rows. Goes out: frames for the predictions table and the ledger. Judging answers
+Comes in: a `Predictor` and feature rows. Goes out: frames for the predictions table and the ledger. Judging predictions
 against labels is `monitoring`'s and `evaluation`'s business.
 """
 

@@ -1,4 +1,4 @@
-"""One row per prediction: what it is about, for which instant, and the answer.
+"""One row per prediction: what it is about, for which instant, and the prediction.
 
 Comes in: feature rows. Goes out: a frame with the columns model, version, entity, at, predicted_at, value, low, high,
 label, and `p_<class>` for classes.
@@ -89,7 +89,7 @@ def score(
     bounds = predictor.bounds(features, responses) if features.height else None
     classes = predictor.classes
     if len(responses) != features.height:
-        raise DataError(f"{spec.name}: {len(responses)} answers for {features.height} rows")
+        raise DataError(f"{spec.name}: {len(responses)} predictions for {features.height} rows")
     if classes:
         chances = np.zeros((0, len(classes))) if shares is None else shares
         values = chances.max(axis=1) if len(chances) else np.empty(0)
@@ -100,7 +100,8 @@ def score(
     if bad is None or len(values) != features.height or bad.any():
         count = features.height if bad is None else int(bad.sum())
         raise DataError(
-            f"{spec.name}: version {version} gave {count:,} of {features.height:,} rows no finite answer; none is kept"
+            f"{spec.name}: version {version} gave no finite prediction for {count:,} of {features.height:,} rows; "
+            "none is stored"
         )
     return pl.DataFrame(
         {

@@ -1,7 +1,7 @@
-"""What people add to the gates' answers: an approval of exactly this evidence, and gates set aside for a while.
+"""What people add to the gates' results: an approval of exactly this evidence, and waived gates.
 
-Comes in: answers, and records of the ledger. Goes out: the answers as they then stand. A hard failure cannot be set
-aside, and an answer that has expired counts for nothing.
+Comes in: results, and records of the ledger. Goes out: the results after approvals and waivers. A hard failure cannot
+be waived, and an expired verdict counts for nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mlops_assets.artifacts import GateResult
 
 
 class PersonVerdict(Protocol):
-    """A person's answer to one evidence hash, as the ledger keeps it."""
+    """A person's verdict on one evidence hash, as the ledger keeps it."""
 
     @property
     def verdict(self) -> str:
@@ -55,11 +55,11 @@ class WaiverRecord(Protocol):
 
 
 SETTLED_BY_PEOPLE = ("approval", "importance_shift", "leakage")
-"""Gates that wait for a person when they answer 'not enough evidence'."""
+"""Gates that wait for a person when their result is 'not enough evidence'."""
 
 
 NEVER_WAIVED = frozenset({"data_quality", "leakage", "no_missing_predictions", "reproducible"})
-"""Gates that ask whether the evidence can be trusted: without them no other answer means anything."""
+"""Gates that check whether the evidence can be trusted: without them no other result means anything."""
 
 
 def with_people(
@@ -131,13 +131,13 @@ def _settled(
 def _with_verdict(result: GateResult, approval: PersonVerdict, now: datetime | None) -> GateResult:
     comment = f": {approval.comment}" if approval.comment else ""
     if not _holds(approval.expires_at, now):
-        return replace(result, reason=f"the answer of {approval.actor} has expired")
+        return replace(result, reason=f"the verdict of {approval.actor} has expired")
     if approval.verdict == "approve":
         return replace(result, verdict="pass", reason=f"approved by {approval.actor}{comment}")
-    verb = {"reject": "rejected", "defer": "deferred"}.get(approval.verdict, f"answered {approval.verdict!r}")
+    verb = {"reject": "rejected", "defer": "deferred"}.get(approval.verdict, f"decided {approval.verdict!r}")
     return replace(result, verdict="fail", reason=f"{verb} by {approval.actor}{comment}")
 
 
 def _holds(expires_at: datetime | None, now: datetime | None) -> bool:
-    """Return an expiry that cannot be held against a time has passed."""
+    """Return whether an expiry is in the future; without a present time it is not."""
     return expires_at is None or (now is not None and now < expires_at)

@@ -1,4 +1,4 @@
-"""How gates read numbers and phrase answers: nothing missing, infinite or textual ever counts as a number.
+"""How gates read numbers and phrase results: nothing missing, infinite or textual ever counts as a number.
 
 Comes in: values of an evidence record, which may have been stored by anyone. Goes out: `GateResult`s without a name
 (`ask` names them).

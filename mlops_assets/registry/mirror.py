@@ -101,7 +101,7 @@ def registered_versions(client: Any, model: str) -> dict[int, Any]:
 
 
 def _human_approved(client: Any, model: str, registered: Any, approval_tag: str | None) -> int:
-    if approval_tag is None:  # nobody answered, whatever the tag says
+    if approval_tag is None:  # nobody decided, whatever the tag says
         client.delete_model_version_tag(model, registered.version, "human_approved")
         return 1
     client.set_model_version_tag(model, registered.version, "human_approved", approval_tag)

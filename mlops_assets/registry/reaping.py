@@ -37,7 +37,7 @@ def reap(client: Any, experiments: list[str], now: datetime, older_than: timedel
 
 
 def _process_is_gone(tags: dict[str, str]) -> bool | None:
-    """None when the process cannot be seen from here."""
+    """None when the process is not on this host."""
     import psutil
 
     if tags.get(HOST_TAG) != socket.gethostname() or PID_TAG not in tags:

@@ -33,7 +33,7 @@ def experiment_name(model: str) -> str:
 
 @dataclass(slots=True)
 class Registry:
-    """MLflow at one address. Every method raises ServiceError when MLflow does not answer.
+    """MLflow at one address. Every method raises ServiceError when MLflow does not respond.
 
     tracking_uri: a database URL (`postgresql+psycopg2://`) or a server (`http://`). artifact_root: a URI or folder
     that artifacts go below when there is no server to say where.
@@ -216,7 +216,7 @@ class Registry:
             ServiceError: When MLflow does not respond.
         """
         if not listens(self.tracking_uri):
-            raise ServiceError(f"MLflow at {without_secret(self.tracking_uri)} does not answer")
+            raise ServiceError(f"MLflow at {without_secret(self.tracking_uri)} does not respond")
         with reaching(self.tracking_uri, f"mirror the champion of {model}"):
             return mirroring.mirror(self.client, model, champion_state, versions, approved)
 
@@ -233,7 +233,7 @@ class Registry:
             ServiceError: When MLflow does not respond.
         """
         if not listens(self.tracking_uri):
-            raise ServiceError(f"MLflow at {without_secret(self.tracking_uri)} does not answer")
+            raise ServiceError(f"MLflow at {without_secret(self.tracking_uri)} does not respond")
         self._experiments.pop(stored.model, None)  # it may have been deleted since
         experiment = self.experiment(stored.model)
         with reaching(self.tracking_uri, f"restore version {stored.version} of {stored.model}"):

@@ -27,7 +27,7 @@ History = Iterable[tuple[int, Mapping[str, float]]]
 
 @dataclass(slots=True)
 class Tracked:
-    """A running training. Every method raises ServiceError when MLflow does not answer."""
+    """A running training. Every method raises ServiceError when MLflow does not respond."""
 
     client: Any
     uri: str

@@ -50,7 +50,7 @@ class PastRequest:
 
     @property
     def from_report(self) -> bool:
-        """Whether reports alone asked for it."""
+        """Whether only reports requested it."""
         return bool(self.signals) and all(signal.cause in FROM_REPORTS for signal in self.signals)
 
     def tried(self, signal: Signal) -> bool:

@@ -36,8 +36,8 @@ class Ruling:
         signals: The active signals that a retrain was decided on.
         until: When a wait ends, where that is known.
         request: The request that `retrain` grants.
-        alerts: Signals that the model file answers with an alert.
-        revalidations: Signals that it answers with a validation of the readings.
+        alerts: Signals to which the model file reacts with an alert.
+        revalidations: Signals to which it reacts with a validation of the readings.
     """
 
     model: str

@@ -1,7 +1,7 @@
-"""The rules that hold a retrain back, in the order they are asked.
+"""The rules that delay a retrain, in the order of evaluation.
 
 Comes in: one signal, the other windows of its cause, the model's retrain history. Goes out: an `Objection`, or None. To
-add a rule: one function and its line in `RULES`. A rule is skipped for the causes that are named beside it.
+add a rule: one function and its line in `RULES`. A rule is skipped for the causes that are named next to it.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def failing(case: Case) -> Objection | None:
 
 
 def unsuccessful(case: Case) -> Objection | None:
-    """After a challenger that a report asked for did not win, wait `back_off`, doubled with each further one.
+    """After a challenger that a report requested did not win, wait `back_off`, doubled with each further one.
 
     Args:
         case: The signal with the model's situation.

@@ -145,7 +145,7 @@ def _not_ready(champions: Champions) -> str | None:
     if status["models"]:
         return None
     if status["ledger"] != "ok":
-        return "the ledger does not answer, and no champion is loaded"
+        return "the ledger does not respond, and no champion is loaded"
     return "no model has a champion that can be served"
 
 

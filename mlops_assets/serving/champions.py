@@ -1,6 +1,6 @@
 """Follows the champions in the ledger: each is loaded and verified next to the one that serves, then swapped.
 
-A champion that cannot be loaded never replaces one that serves; a ledger that does not answer changes nothing. One
+A champion that cannot be loaded never replaces one that serves; a ledger that does not respond changes nothing. One
 model or one tick that fails, however it fails, is named and tried again; it ends nothing.
 """
 
@@ -130,7 +130,7 @@ class Champions:
         if model in self._failures:
             return self._failures[model].reason
         if self._ledger_problem:
-            return f"the ledger does not answer: {self._ledger_problem}"
+            return f"the ledger does not respond: {self._ledger_problem}"
         return f"{model} has no champion yet; run 'mlops run {model}'"
 
     def status(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a request must pass before any of its body is read: the key; then limits of size and of time.
 
-An ASGI application around another. It answers by itself, without reading the body, whatever is refused.
+An ASGI application around another. It responds to every refused request itself, without reading the body.
 """
 
 from __future__ import annotations

@@ -4,14 +4,14 @@ The interval comes from the residuals on rows that the algorithm was not fitted 
 Wasserman 2018).
 
 Comes in: targets and predictions (validation part). Goes out: an `Interval`, applied later. The truth of
-a new row lies inside with at least the level asked for, as long as new rows come from where the validation rows came
+a new row lies inside with at least the requested level, as long as new rows come from where the validation rows came
 from. Two things loosen that: the validation part also chose the candidate (and stopped it early), which flatters a
 little; and a series that drifts. The coverage measured on the holdout says how much.
 
-Distances are taken on the scale that was learned, so that the bounds of a model of logarithms are shares of its answer.
-They are signed: an error that leans to one side makes an interval that does. Where rows are about entities and one has
-validation rows enough, it has distances of its own (Mondrian conformal prediction, Vovk et al. 2005), for a noisy
-service and a quiet one do not share an error.
+Distances are taken on the scale that was learned, so that the bounds of a model of logarithms are shares of its
+prediction. They are signed: an error that leans to one side makes an interval that does. Where rows are about
+entities and one has validation rows enough, it has distances of its own (Mondrian conformal prediction, Vovk et al.
+2005), for a noisy service and a quiet one do not share an error.
 """
 
 from __future__ import annotations
@@ -63,16 +63,16 @@ def calibrate(
         return None
     own: dict[str, tuple[float, float]] = {}
     if entity is not None:
-        rows = pl.DataFrame({"entity": entity.cast(pl.String), "apart": residuals})
+        rows = pl.DataFrame({"entity": entity.cast(pl.String), "residual": residuals})
         for (name,), of_one in rows.drop_nulls("entity").group_by("entity", maintain_order=True):
-            if of_one.height >= ENTITY_ROWS and (one := _distances(level, of_one["apart"].to_numpy())):
+            if of_one.height >= ENTITY_ROWS and (one := _distances(level, of_one["residual"].to_numpy())):
                 own[str(name)] = one
     name = entity.name if entity is not None else None
     return Interval(level, *distances, rows=int(residuals.size), scale=scale, entity=name, entities=own)
 
 
 def _distances(level: float, residuals: Floats) -> tuple[float, float] | None:
-    """How far below and above an answer the truth lies.
+    """How far below and above a prediction the truth lies.
 
     Of n signed distances the k-th smallest and the k-th largest, k = floor((n + 1) (1 - level) / 2), so that
     either side misses with at most (1 - level) / 2; None where k is 0.

@@ -1,8 +1,8 @@
 """Validation: may these readings be used?
 
 Comes in: readings and a model file. Goes out: the rows that may be used, the rows set aside with the reason, and one
-answer per rule. Mending rows is for `readings`, drift in production for `monitoring`, stopping a run for `defs`.
-The verdicts come from one polars pass (`batch`); Great Expectations answers the same questions in `expectations`.
+result per rule. Cleaning rows is for `readings`, drift in production for `monitoring`, stopping a run for `defs`.
+The verdicts come from one polars pass (`batch`); Great Expectations checks the same rules in `expectations`.
 """
 
 from mlops_assets.validation.batch import validate

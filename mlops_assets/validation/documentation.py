@@ -1,7 +1,7 @@
 """Data docs: the results on one page, with Great Expectations' own pages, all readable without a network.
 
 Comes in: results, validation reports and a folder. Goes out: `index.html` and a page per report, in place of what the
-folder held. The library's pages fetch styles, scripts and a logo from the internet and write some values of the data
+folder had. The library's pages fetch styles, scripts and a logo from the internet and write some values of the data
 raw; of them, known elements and text are kept.
 """
 

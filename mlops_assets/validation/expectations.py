@@ -1,8 +1,8 @@
 """The Great Expectations suite that a model file implies: run on pandas, with data docs as a static page.
 
-Comes in: a model file, readings and a folder. Goes out: one answer per rule under the rule's own name, and the page.
+Comes in: a model file, readings and a folder. Goes out: one result per rule under the rule's own name, and the page.
 Questions Great Expectations can ask of the rows it asks itself; the rest (days, drift, shares set aside) it judges from
-one row of measurements that `batch` took. Verdicts that stop a run come from `batch`; the two are held against each
+one row of measurements that `batch` took. Verdicts that stop a run come from `batch`; the two are compared with each
 other by a test. Importing the library takes seconds, so it happens inside `run`; nothing is sent anywhere.
 """
 
@@ -148,7 +148,7 @@ def _missing(batch: Batch) -> _Asked:
 
 
 def _finite(batch: Batch) -> _Asked:
-    """Return a row count stands in where no column could hold an infinity, so that something is asked."""
+    """Return a row count stands in where no column could hold an infinity, so that something is checked."""
     names = floats(batch)
     for name in names:
         yield (
@@ -223,7 +223,7 @@ def _pandas(batch: Batch) -> pd.DataFrame:
 
 
 def _measurements(numbers: Mapping[str, RuleResult]) -> tuple[pd.DataFrame, list[Question]]:
-    """One row of numbers, and what is asked of each: to be there, and on the right side of its limit."""
+    """One row of numbers, and what is required of each: to exist, and to satisfy its limit."""
     import pandas as pd
 
     requested = []
@@ -278,7 +278,7 @@ def _ask(
 
 
 def _judged(measured: RuleResult, results: Sequence[Any]) -> RuleResult:
-    """Great Expectations' word on a measured number; a rule that does not apply keeps its answer."""
+    """Great Expectations' result for a measured number; a rule that does not apply keeps its result."""
     if measured.passed and measured.observed is None:
         return measured
     passed = bool(results) and all(bool(result.success) for result in results)
@@ -286,7 +286,7 @@ def _judged(measured: RuleResult, results: Sequence[Any]) -> RuleResult:
 
 
 def _answer(rule: Rule, results: Sequence[Any], rows: int, note: str) -> RuleResult:
-    """All expectations of one rule as one answer."""
+    """All expectations of one rule as one result."""
     failed = [result for result in results if not result.success]
     empty = rows == 0 and rule.kind != "columns_present"
     broken = sum(int(result.result.get("unexpected_count") or 0) for result in failed)

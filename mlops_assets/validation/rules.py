@@ -1,4 +1,4 @@
-"""Which rules a model file implies, known before any data is seen.
+"""Which rules a model file implies, known before any data is read.
 
 Comes in: a model file. Goes out: its rules in a fixed order, each with a stable name that can name a Dagster check.
 Rules about rows set rows aside and only warn; that too many rows are set aside is a rule of its own, and critical.
@@ -107,7 +107,9 @@ def _rules(spec: ModelSpec) -> Iterator[Rule]:
     limits = spec.validation
     yield _batch("columns_present", "Every column the model file names is there")
     yield _batch("column_types", "Columns hold the type of value that the model file needs of them")
-    yield _batch("types_as_trained", "Columns hold the type of value they held in the champion's training")
+    yield _batch(
+        "types_as_trained", "Columns have the type of value that they had in the champion's training"
+    )
     yield _batch("min_rows", f"At least {limits.min_rows:,} rows are left after setting rows aside")
     yield _batch(
         "target_present", f"The target {spec.target!r} is there and holds at least two different values"

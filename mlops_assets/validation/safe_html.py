@@ -78,7 +78,7 @@ POLICY: Final = (
     '<meta http-equiv="Content-Security-Policy" '
     "content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">"
 )
-"""What a browser is told about such a page: no scripts, no images, no requests."""
+"""What a browser may load on such a page: no scripts, no images, no requests."""
 
 
 class _Sanitizer(HTMLParser):

@@ -40,10 +40,10 @@ def type_changes(reference: Profile, batch: Batch) -> list[str]:
         is_text = kind_of(dtype) == "text"
         if is_text and profile.kind == "number":
             odd = _describe_odd_values(batch.frame[name])
-            changes.append(f"{name!r} held numbers in the champion's training and holds text now: {odd}")
+            changes.append(f"{name!r} had numbers in the champion's training and has text now: {odd}")
         elif not is_text and profile.kind == "category":
             changes.append(
-                f"{name!r} held text in the champion's training and holds {dtype} now; "
+                f"{name!r} had text in the champion's training and has {dtype} now; "
                 f"declare 'repairs: {{cast: {{{name}: text}}}}' where the values are codes"
             )
     return changes

@@ -227,7 +227,7 @@ def test_a_frozen_promoter_delays_but_does_not_hang_the_others(
     monkeypatch.setattr(engine, "LOCK_TIMEOUT", "50ms")
     with Ledger.open(ledger_url) as other, ledger._transaction() as frozen:
         frozen.execute(text("select pg_advisory_xact_lock(hashtextextended('pump', 2))"))
-        with pytest.raises(LedgerError, match="held this part of the ledger for more than 50ms"):
+        with pytest.raises(LedgerError, match="locked this part of the ledger for over 50ms"):
             other.promote(**arguments, at=AT)
     ledger.promote(**arguments, at=AT + timedelta(minutes=1))
     assert invariants(ledger) == []

@@ -41,7 +41,7 @@ def profile_table(
     comma_splits: bool = True,
     now: datetime | None = None,
 ) -> TableFacts:
-    """Measure the facts about a table; what is not given is guessed.
+    """Measure the facts about a table; what is not declared is guessed.
 
     Args:
         frame: The table as the file has it.
@@ -98,7 +98,7 @@ def profile_table(
     group = group_of(table, target) if facts is None and entity is None else None
     if group is not None:
         keys[group] = "entity"
-    # Columns beside a timestamp of its own; those it is made of have their role already.
+    # Columns besides a timestamp of its own; those it is made of have their role already.
     parts = (
         {part for pair, _ in composite_timestamps(frame.select(pl.exclude(target))) for part in pair}
         if facts
@@ -154,7 +154,7 @@ def _without_absurd(read: Read) -> Read:
 
 
 def _repeated(frame: pl.DataFrame, columns: Mapping[str, ColumnFacts]) -> int:
-    """Rows equal to an earlier one, told by their hashes; none where a column has another value in every row."""
+    """Rows equal to an earlier one, compared by their hashes; none where a column has another value in every row."""
     if any(columns[name].distinct == frame.height for name in frame.columns):
         return 0
     flat = frame.select(

@@ -13,7 +13,7 @@ from mlops_assets.readings.formats.encoding import (
 )
 
 WESTERN: Final = frozenset({"cp1250", "cp1252", "cp1254", "cp1257", "cp1258", "latin-1", "mac-iceland"})
-"""Encodings that a guess cannot tell apart in a few accented letters; cp1252 is by far the most common."""
+"""Encodings that a guess cannot distinguish from a few accented letters; cp1252 is by far the most common."""
 
 
 def guess_text_encoding(content: Content) -> str | None:

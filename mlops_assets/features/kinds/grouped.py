@@ -14,7 +14,7 @@ from mlops_assets.model_file import ModelSpec
 
 
 class Grouped(FeatureKind):
-    """One number per value of `by`; a value that training has not seen gets the number of all rows together."""
+    """One number per value of `by`; a value that is not in the training part gets the number of all rows together."""
 
     role = "fitted"
     example: ClassVar[Any] = ({"by": "kind", "columns": ("b",), "statistics": ("mean", "count")},)

@@ -1,4 +1,4 @@
-"""Alerts: what happened, told to people.
+"""Alerts: messages to people about what happened.
 
 Comes in: a kind, a message, a model file. Goes out: one row of the ledger per event, one message per group.
 `send_alert` is the only way to record an alert; kinds, severities and recipients are the table in `kinds.py`.

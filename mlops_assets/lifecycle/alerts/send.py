@@ -18,7 +18,7 @@ from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.model_file import ModelSpec
 
 PLATFORM_VARIABLE: Final = "MLOPS_ALERTS"
-"""Environment variable with the Apprise addresses that are told about the platform itself."""
+"""Environment variable with the Apprise addresses for alerts about the platform itself."""
 REPEAT_AFTER: Final = timedelta(days=1)
 """How long the repetitions of an open alert are recorded without being sent."""
 DELIVER_WITHIN: Final = timedelta(days=1)
@@ -56,7 +56,7 @@ def send_alert(  # noqa: PLR0913
         message: What people read.
         key: The event; a second alert with the same key does nothing.
         at: When it happened.
-        spec: The model file, whose addresses are told.
+        spec: The model file, whose addresses receive the alert.
         model: Name of the model where there is no readable model file; default that of `spec`.
         group: Events that repeat share a group; default the kind, the model and the message.
         progress: Called with a sentence for each address that was not reached.

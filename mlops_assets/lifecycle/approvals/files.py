@@ -1,6 +1,7 @@
-"""Answers merged through code review: `approvals/<model>.yaml` next to the models folder, read repeatedly.
+"""Verdicts merged through code review: `approvals/<model>.yaml` next to the models folder, read repeatedly.
 
-Comes in: files. Goes out: one line per file; the answers themselves go through `people.answer`. A file is strict YAML:
+Comes in: files. Goes out: one line per file; the verdicts themselves go through `verdicts.give_verdict`. A file is
+strict YAML:
 
     evidence: <the 64 characters of the hash>
     verdict: approve            # or reject, or defer

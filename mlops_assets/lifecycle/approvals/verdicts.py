@@ -1,7 +1,7 @@
 """What people say about a challenger: approve, reject or defer exactly one evidence, set a gate aside.
 
-Comes in: a model, a hash, a name and words. Goes out: the recorded answer and what became of the challenger. Every door
-(command line, approval file, review page) ends here; the ledger lets one answer per evidence win.
+Comes in: a model, a hash, a name and a comment. Goes out: the recorded verdict and what became of the challenger.
+Every entry point (command line, approval file, review page) ends here; the ledger accepts one verdict per evidence.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LONGEST_COMMENT: Final = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One evidence that somebody may speak about. problem: why an answer is no longer possible, None when it is."""
+    """One evidence that a person may decide on. problem: why a verdict is no longer possible, None when it is."""
 
     model: str
     evidence_hash: str
@@ -44,7 +44,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class VerdictResult:
-    """An answer as recorded, what became of the challenger, and the retrain a 'defer' asked for."""
+    """A verdict as recorded, the decision on the challenger, and the retrain that a 'defer' requested."""
 
     approval: Approval
     record: PromotionRecord
@@ -273,6 +273,6 @@ def _act(
     try:
         record = apply_decision(spec, platform, run, version, target.evidence_hash)
     except MlopsError as error:
-        raise type(error)(f"the answer is recorded, but: {error}") from error
+        raise type(error)(f"the verdict is recorded, but: {error}") from error
     platform.ledger.acknowledge_alert(waiting_key(target.evidence_hash), approval.actor, run.now())
     return record, request

@@ -44,7 +44,9 @@ def waive(
         raise LedgerError(f"{spec.name} has no gate {gate!r}{did_you_mean(gate, names)}")
     kind = names[gate].kind
     if kind == "approval":
-        raise LedgerError(f"the approval of {spec.name} is not waived but given: mlops approve {spec.name}")
+        raise LedgerError(
+            f"the approval of {spec.name} cannot be waived; a person gives it: mlops approve {spec.name}"
+        )
     if kind in NEVER_WAIVED:
         raise LedgerError(
             f"the gate {gate} of {spec.name} is never waived: it asks whether the evidence can be trusted. Fix its "

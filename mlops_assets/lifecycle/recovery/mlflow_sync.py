@@ -27,7 +27,7 @@ RECORD_RUN: Final = "mirror"
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """Stored. Digest of the ledger's state that MLflow was last seen to show."""
+    """Stored. Digest of the ledger's state that MLflow last showed."""
 
     ledger_digest: Annotated[str, Field(validation_alias=AliasChoices("ledger_digest", "standing"))]
 

@@ -1,4 +1,4 @@
-"""The proof that a version can be made again: from its recorded data, model file and seed, compared answer by answer.
+"""Train a version again from its recorded data, model file and seed, and compare every prediction.
 
 Comes in: a model version. Goes out: a `Reproduction`: equal, equal within a tolerance, or not, because of X. Nothing is
 registered and no champion moves; the retrained model is thrown away. Only the winner is trained again, with the
@@ -71,11 +71,11 @@ class Reproduction:
         bytes_too = ", the stored model is equal byte for byte" if self.same_bytes else ""
         if self.verdict == "equal":
             although = f", although {'; '.join(self.reasons)}" if self.reasons else ""
-            return f"{name}: all {self.rows:,} answers are equal{bytes_too}{although}"
+            return f"{name}: all {self.rows:,} predictions are equal{bytes_too}{although}"
         within = self.verdict == "within_tolerance"
         how = "equal within the tolerance" if within else "NOT equal"
         unknown = "" if within or self.reasons else ": neither data, model file, code nor libraries differ"
-        most = f"largest relative difference {self.largest_difference:.3g} in {self.rows:,} answers"
+        most = f"largest relative difference {self.largest_difference:.3g} in {self.rows:,} predictions"
         return f"{name}: {how} ({most}){because}{unknown}"
 
 
@@ -249,7 +249,7 @@ def _of(predictor: Predictor, rows: pl.DataFrame) -> NDArray[Any]:
 
 
 def _difference(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
-    """Largest difference, relative to the larger of 1 and the answer itself; infinite when they do not compare."""
+    """Largest difference, relative to the larger of 1 and the prediction itself; infinite when they do not compare."""
     if ours.shape != theirs.shape:
         return float("inf")
     if not ours.size:

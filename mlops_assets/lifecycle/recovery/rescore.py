@@ -30,7 +30,7 @@ END: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """Predictions of `bad` since `since`: how many, how many `champion` answered too, how many were new to the ledger.
+    """Predictions of `bad` since `since`: how many, how many `champion` predicted too, how many were new to the ledger.
 
     table holds them side by side: entity, at, predicted_at, value and label of both. out_of_reach: predictions whose
     readings are in no table version any more.

@@ -53,7 +53,7 @@ class RollbackCheck:
             return f"{self.model}: version {self.version} could NOT take over: {self.problem}"
         return (
             f"{self.model}: version {self.version} could take over: loaded and its sample replayed in "
-            f"{self.load_seconds:.2f} s, {self.rows:,} recent readings answered in {self.answer_seconds:.2f} s"
+            f"{self.load_seconds:.2f} s, {self.rows:,} recent readings predicted in {self.answer_seconds:.2f} s"
         )
 
 
@@ -159,7 +159,7 @@ def _try(platform: Platform, model: str, version: int, run: Run) -> RollbackChec
         spec = spec_of_bundle(bundle)
         table = platform.datasets.latest(model, stages.VALIDATED_DATA)
         if table is None:
-            raise DataError("there are no validated readings to answer for")
+            raise DataError("there are no validated readings to predict")
         readings = platform.datasets.read(table)
         began = time.perf_counter()
         newest = _newest(spec, readings)
@@ -186,9 +186,9 @@ def _keys(spec: ModelSpec) -> list[str]:
 
 def _unusable(predictions: np.ndarray[Any, Any], rows: int, newest: int) -> str | None:
     if rows != newest or rows == 0:
-        return f"it answered {rows} of {newest} readings"
+        return f"it predicted {rows} of {newest} readings"
     if predictions.dtype.kind == "f" and not np.isfinite(predictions).all():
-        return f"{int((~np.isfinite(predictions)).sum())} of {rows} answers are not finite"
+        return f"{int((~np.isfinite(predictions)).sum())} of {rows} predictions are not finite"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The data half of a life: raw readings, validated data, features. One function per stage."""
+"""The data stages of a lifecycle run: raw readings, validated data, features. One function per stage."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def report_quality(spec: ModelSpec, platform: Platform, run: Run) -> QualityReco
     results = expectations.run(
         spec, platform.datasets.read(raw.table), docs, as_of=raw.as_of, reference=reference
     )
-    run.progress(f"Great Expectations answered {len(results)} rules; its pages are at {docs / 'index.html'}")
+    run.progress(f"Great Expectations checked {len(results)} rules; its pages are at {docs / 'index.html'}")
     record = QualityRecord(results, raw.table.rows, str(docs), raw.as_of)
     keep_record(platform, spec, stages.DATA_QUALITY_REPORT, run, record)
     return record

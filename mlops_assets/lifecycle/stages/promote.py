@@ -1,4 +1,4 @@
-"""The one door to production: recorded evidence in, a moved or unmoved champion out.
+"""The one entry to production: recorded evidence in, a moved or unmoved champion out.
 
 Whoever asks (the graph, the command line, a review page), promotion reads the evidence of exactly this challenger from
 the ledger, asks the gates again, and moves the champion only from the revision that the evidence was compared with.
@@ -181,7 +181,7 @@ def _supersede(platform: Platform, run: Run, model: str, version: int) -> None:
     for older in platform.ledger.versions(model, "challenger"):
         recorded = platform.ledger.evidence_of(model, older.version) if older.version < version else ()
         if recorded:
-            reason = f"version {version} took its place before a person answered"
+            reason = f"version {version} took its place before a person decided"
             platform.ledger.keep(
                 model,
                 older.version,

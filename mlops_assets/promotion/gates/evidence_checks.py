@@ -155,5 +155,5 @@ def python(params: PythonGate, evidence: Evidence) -> GateResult:
     if verdict is False:
         return failed(params.kind, str(reason) or f"{params.function} says no")
     return hard_failure(
-        params.kind, f"{params.function} answered {verdict!r}; give True, False or (answer, reason)"
+        params.kind, f"{params.function} returned {verdict!r}; return True, False or (result, reason)"
     )

@@ -191,7 +191,7 @@ def min_rows(params: MinRows, evidence: Evidence) -> GateResult:
             params.kind, f"{rows:,.0f} readings are fewer than {least:,.0f}", rows=rows, limit=least
         )
     return passed(
-        params.kind, f"{rows:,.0f} readings, at least {least:,.0f} asked for", rows=rows, limit=least
+        params.kind, f"{rows:,.0f} readings, at least {least:,.0f} required", rows=rows, limit=least
     )
 
 

@@ -18,7 +18,7 @@ LAST_YEAR: Final = 9_999
 _MONTHS: Final = {"1": "01", "2": "04", "3": "07", "4": "10"}
 _CODES: Final = {"%Y": r"\d{4}", "%y": r"\d{2}"}
 _ROUNDING: Final = 0.0065
-"""Months that a year with three decimals (1949.083 for February) may lie beside the month it means."""
+"""Months that a year with three decimals (1949.083 for February) may differ from the month it means."""
 
 
 def quarters_as_months(text: pl.Series, form: str) -> tuple[pl.Series, str]:

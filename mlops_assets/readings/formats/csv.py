@@ -65,7 +65,7 @@ def read_delimited(
     """Read delimited text.
 
     A rectangular file is scanned chunk by chunk and then left to polars; one that needs repairs is written again,
-    line by line, and held in memory once.
+    line by line, and kept in memory once.
 
     Args:
         content: The file, or its bytes.
@@ -81,7 +81,7 @@ def read_delimited(
         SourceError: No declaration explains the text; the message names the line.
     """
     text, counts = transcode(content, source.encoding, where)
-    del content  # where it had to be decoded, the text alone is held
+    del content  # where it had to be decoded, the text alone is kept
     separator = source.separator or ","
     names, preamble = _header(text, source, separator, where)
     if not text.ends_with_line_end():

@@ -1,6 +1,6 @@
 """The text of a file as a stream: which encoding it is in, whether all of it is, and the same text in UTF-8.
 
-A file may be too large to hold in memory twice, so it is read in chunks; UTF-8 that needs no repair is never held at
+A file may be too large to keep in memory twice, so it is read in chunks; UTF-8 that needs no repair is never loaded at
 all: the reader gets the file itself.
 """
 

@@ -1,7 +1,7 @@
 """Readings from an Amazon Kinesis stream: every shard from the start of the window to what has arrived by now.
 
 Nothing is stored at Amazon (no lease table): what was read is known by the data itself. Records that the producer
-library aggregated into one are not taken apart.
+library aggregated into one are not split.
 """
 
 from __future__ import annotations

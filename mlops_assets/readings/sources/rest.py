@@ -57,7 +57,7 @@ def read_rest(source: RestSource, request: Request) -> Fetched:
             for page in _pages(source, session, params, who):
                 records += page
     except requests.RequestException as error:
-        reason = "no answer in time" if isinstance(error, requests.Timeout) else "cannot be reached"
+        reason = "no response in time" if isinstance(error, requests.Timeout) else "cannot be reached"
         raise SourceError(
             f"{who}: {reason} after {source.retries + 1} tries ({type(error).__name__})"
         ) from None
@@ -172,13 +172,13 @@ def _by_link(
 def _get(
     source: RestSource, session: Any, url: str, params: Params, who: str, *, missing_ends: bool = False
 ) -> Any:
-    """One answer; None for 404 where that means past the last page. No redirect is followed: it could leak the key."""
+    """One response; None for 404 where that means the end. No redirect is followed: it could leak the key."""
     response = session.get(url, params=params, timeout=source.timeout.total_seconds(), allow_redirects=False)
     if response.status_code == 404 and missing_ends:
         return None
     if response.is_redirect:
         raise SourceError(
-            f"{who}: answers with a redirect to {response.headers.get('Location')}; write that address in source.url"
+            f"{who}: responds with a redirect to {response.headers.get('Location')}; write that address in source.url"
         )
     if response.status_code in (401, 403):
         key = source.key_env or "source.key_env, which is not declared"
@@ -186,7 +186,7 @@ def _get(
     if not response.ok:
         detail = response.text.strip().replace("\n", " ")[:120]
         raise SourceError(
-            f"{who}: answers {response.status_code} {response.reason}{f': {detail}' if detail else ''}"
+            f"{who}: responds with {response.status_code} {response.reason}{f': {detail}' if detail else ''}"
         )
     return response
 
@@ -198,7 +198,9 @@ def _body(response: Any, who: str) -> Any:
         raise SourceError(f"{who}: {error}") from None
     except ValueError:
         kind = response.headers.get("Content-Type", "no content type")
-        raise SourceError(f"{who}: the answer is not JSON ({kind}, {len(response.content)} bytes)") from None
+        raise SourceError(
+            f"{who}: the response is not JSON ({kind}, {len(response.content)} bytes)"
+        ) from None
 
 
 def _records(body: Any, path: str | None, who: str) -> list[Any]:

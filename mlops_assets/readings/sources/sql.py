@@ -118,7 +118,7 @@ def _statement(source: SqlSource, request: Request, connection: sa.Connection, w
 
 
 def _bounds(first: object, request: Request) -> tuple[Any, Any]:
-    """Limits in the type the column has. Text and numbers are cut after reading; clock times get room for the zone."""
+    """Limits in the type the column has. Text and numbers are cut after reading; times get a margin for the zone."""
     if isinstance(first, datetime) and first.tzinfo is not None:
         return request.start, request.as_of
     if not isinstance(first, date):

@@ -77,7 +77,7 @@ class Embedding(Gru):
     def _load(self, files: Mapping[str, bytes]) -> None:
         super()._load(files)
         if not {"prototypes", "temperature"} <= self._scale.keys():
-            raise BundleError(f"{MODEL_FILE} holds no prototypes, which an embedding answers by")
+            raise BundleError(f"{MODEL_FILE} has no prototypes, from which an embedding predicts")
 
 
 def _temperature(squares: Floats, truth: Floats) -> float:

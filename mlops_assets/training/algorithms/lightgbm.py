@@ -92,7 +92,7 @@ class LightGbm(BoostingAlgorithm):
     def _objective(
         self, params: dict[str, Any], target: Floats
     ) -> tuple[CustomObjective | None, dict[str, Any]]:
-        """Our own loss where LightGBM has none, and what LightGBM is told."""
+        """Our own loss where LightGBM has none, and the name for LightGBM."""
         named, objective_params = objective(
             self.name,
             params,

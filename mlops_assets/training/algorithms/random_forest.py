@@ -1,4 +1,4 @@
-"""A forest of trees grown apart from each other."""
+"""A forest of independent trees."""
 
 from __future__ import annotations
 

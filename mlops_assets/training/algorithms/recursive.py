@@ -20,8 +20,8 @@ What an exogenous channel will be at the steps on the way: its planned column is
 stays what it is. A channel without a plan stays what it is throughout.
 
 The row's other columns are not used: they belong to the row's instant, not to the steps after it. Where the season
-is, each step is told by waves of the day (for steps shorter than one), the week and the year, in UTC, as far as
-training saw two of them.
+is, each step is described by seasonal (Fourier) terms of the day (for steps shorter than one), the week and the year,
+in UTC, as far as training saw two of them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ LAGS: Final = 14
 DAY: Final = 86_400.0
 PERIODS: Final = {"day": DAY, "week": 7 * DAY, "year": 365.2425 * DAY}
 HARMONICS: Final = 3
-"""Waves per period: three tell all seven days of a week apart."""
+"""Seasonal (Fourier) terms per period: three distinguish all seven days of a week."""
 
 
 class Recursive(Algorithm):
@@ -104,7 +104,7 @@ class Recursive(Algorithm):
             raise TrainingError("recursive: no training row knows the target at its own instant")
         known = np.isfinite(columns)
         self._means = np.where(known, columns, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        # An answer is fed back: a model that goes astray must not run away with it.
+        # A prediction is fed back: a model that diverges must not amplify it.
         reach = float(np.ptp(target))
         self._bounds = float(target.min()) - reach, float(target.max()) + reach
         held_out, held_target = (

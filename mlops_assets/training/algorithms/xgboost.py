@@ -71,7 +71,7 @@ class XgBoost(BoostingAlgorithm):
     def _objective(
         self, params: dict[str, Any], target: Floats
     ) -> tuple[CustomObjective | None, dict[str, Any]]:
-        """Our own loss where XGBoost has none that is fit to use, and what XGBoost is told."""
+        """Our own loss where XGBoost has none that is fit to use, and the name for XGBoost."""
         named, objective_params = objective(
             self.name,
             params,

@@ -248,7 +248,7 @@ def _replayed(
         raise BundleError(f"{folder}: the sample cannot be replayed: {error}") from error
     if not same:
         raise BundleError(
-            f"{folder}: the model no longer gives the answers it gave when it was stored; it is not used"
+            f"{folder}: the model no longer predicts as it did when it was stored; it is not used"
         )
     return sample, expected
 

@@ -153,7 +153,7 @@ def blas_kernels() -> str:
 
     The kernels decide the last digits of a fit: a library with kernels for several processor families picks its own.
     """
-    import numpy as np  # noqa: F401 - its library must be loaded to be seen
+    import numpy as np  # noqa: F401 - its library must be loaded to be listed
     from threadpoolctl import ThreadpoolController
 
     libraries = ThreadpoolController().select(user_api="blas").info()

@@ -109,11 +109,11 @@ def _difference(algorithm: Algorithm, sample: FeatureMatrix, predictions: dict[s
     else:
         ours, theirs = algorithm.predict(sample).reshape(-1, 1), predictions.get("prediction")
     if theirs is None or theirs.shape != ours.shape:
-        return f"gives no answers of shape {ours.shape}"
+        return f"gives no predictions of shape {ours.shape}"
     size = float(np.abs(ours).mean()) if ours.size else 0.0
     gap = np.abs(theirs - ours) / np.maximum(np.abs(ours), size or 1.0)
     worst = float(gap.max(initial=0.0))  # NaN stays NaN, which is not within anything
-    return "" if worst <= TOLERANCE else f"answers otherwise: the largest relative difference is {worst:.3g}"
+    return "" if worst <= TOLERANCE else f"predicts otherwise: the largest relative difference is {worst:.3g}"
 
 
 def _written(algorithm: Algorithm) -> bytes:

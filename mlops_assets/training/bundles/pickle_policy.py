@@ -2,7 +2,7 @@
 
 A pickle can run any code while it is read. One is read only where a model file permitted it to store that estimator
 so (`python: {pickle: true}`), where a hash recorded in the ledger vouches for its every byte, and where the model
-file in force still permits it. All this is asked before a byte of it is interpreted.
+file in force still permits it. All this is checked before a byte of it is interpreted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PICKLE_FILES: Final = (PICKLE_FILE, f"judged-{PICKLE_FILE}")
 """Of the fit that is served, and of the one that the holdout judged."""
 PICKLES: Final = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".dill", ".cloudpickle", ".npy")
 MayUnpickle = Callable[[str], str]
-"""Asked with the estimator's import path; answers with why it may not be unpickled, or '' where it may."""
+"""Called with the estimator's import path; returns why it may not be unpickled, or '' where it may."""
 
 
 def never(_estimator: str) -> str:

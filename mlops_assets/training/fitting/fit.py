@@ -1,7 +1,7 @@
 """Fitting under a time limit: every candidate in a process of its own, which is killed when its time is up.
 
 Comes in: choices from the model file and matrices. Goes out: one `Fitted` per choice, in the same order; a
-candidate that fails or runs out of time is an answer, not an exception. Choosing the best is for `lifecycle`.
+candidate that fails or runs out of time is a result, not an exception. Choosing the best is for `lifecycle`.
 
 Why a process: a native library that hangs, or eats the memory, can be ended in no other way without taking the run
 with it. What it costs, and why it is kept warm, is explained in `worker_pool`. Only direct solutions of known,
@@ -264,7 +264,7 @@ def _fitted_here(
             model = configure(spec, choice).fit(
                 train, y_train, seed=spec.training.seed, target_transform=spec.training.target_transform
             )
-    except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
+    except Exception as error:  # noqa: BLE001 - whatever a library raises is the result
         return Fitted(choice, "failed", time.monotonic() - started, None, format_error(error))
     return Fitted(choice, "trained", time.monotonic() - started, model, format_warnings(raised))
 

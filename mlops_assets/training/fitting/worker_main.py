@@ -1,9 +1,9 @@
 """The process that fits run in, from its own side: an entry point of the program, never imported by another module.
 
-It reads one line of JSON per order from its input and answers in lines of JSON: progress, then how it ended. A job
+It reads one line of JSON per task from its input and responds in lines of JSON: progress, then how it ended. A job
 folder holds task.json, which names two folders next to it that tasks share (values.npy, names.json, target.arrow). The
 fitted model is written to model/ below the job folder, as the files that `Algorithm.dump` gives. Nothing is pickled.
-An order that names a bundle instead asks whether it loads here and answers as it did when it was stored.
+A task that names a bundle instead checks whether it loads here and predicts as it did when it was stored.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.path[:] = json.loads(sys.argv[1])
     responses = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print is not an answer
+    os.dup2(2, 1)  # what libraries print is not a response
     unread = b""
     while select.select([0], [], [], IDLE_SECONDS)[0]:
         piece = os.read(0, 65_536)
@@ -55,7 +55,7 @@ def _serve(task: dict[str, Any], responses: IO[str]) -> None:
     try:
         message = _verify(task) if "bundle" in task else _fit(Path(task["folder"]), responses)
         response = {"status": "done", "message": message}
-    except Exception as error:  # noqa: BLE001 - whatever a library raises is the answer
+    except Exception as error:  # noqa: BLE001 - whatever a library raises is the result
         from mlops_assets.training.algorithms.base.errors import format_error
 
         response = {"status": "failed", "message": format_error(error)}
@@ -143,7 +143,7 @@ def _verify(task: dict[str, Any]) -> str:
 
 
 def _leave_with_parent(done: threading.Event) -> None:
-    # While a job runs nothing is written to us: input that becomes readable has ended, and so has whoever asked.
+    # While a job runs nothing is written to us: input that becomes readable has ended, and so has the parent process.
     while not done.is_set():
         if select.select([0], [], [], 0.5)[0] and not done.is_set():
             os._exit(1)

@@ -179,7 +179,7 @@ def _acquire(algorithm: str) -> _Worker:
             if worker.process.poll() is None:
                 return worker
             worker.close()
-    stderr_file = tempfile.TemporaryFile(prefix="mlops-fit-")  # noqa: SIM115 - it lives as long as the worker
+    stderr_file = tempfile.TemporaryFile(prefix="mlops-fit-")  # noqa: SIM115 - it exists as long as the worker
     process = subprocess.Popen(
         [
             sys.executable,

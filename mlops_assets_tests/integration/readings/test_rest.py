@@ -159,9 +159,9 @@ def test_a_failing_service_is_retried(service: Service) -> None:
 @pytest.mark.parametrize(
     "response, source, message",
     [
-        ((500, "down", {"Retry-After": "0"}), {"retries": 1}, "answers 500 .*: down"),
+        ((500, "down", {"Retry-After": "0"}), {"retries": 1}, "responds with 500 .*: down"),
         ((401, "", {}), {"key_env": "API_KEY"}, r"refuses access \(401\); check the key in API_KEY"),
-        ((400, "unknown unit", {}), {}, "answers 400 .*: unknown unit"),
+        ((400, "unknown unit", {}), {}, "responds with 400 .*: unknown unit"),
         ((302, "", {"Location": "http://elsewhere.example/"}), {}, "redirect to http://elsewhere.example/"),
         ((200, "<html>", {"Content-Type": "text/html"}), {}, r"not JSON \(text/html, 6 bytes\)"),
         ((200, {"rows": []}, {}), {}, "the body is no list; its keys are rows"),

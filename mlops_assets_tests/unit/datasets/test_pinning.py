@@ -66,7 +66,7 @@ def test_tags_stay_where_they_were_put(datasets: Datasets) -> None:
     assert tagged(datasets, "m", "dataset-v1.0") == provided
     assert [entry.name for entry in tags(datasets, "m")] == ["dataset-v1.0", "dataset-v1.1"]
     assert tag(datasets, "m", "dataset-v1.0", [first, other], author="late", at=AT) == provided
-    with pytest.raises(DataError, match=r"given by someone on 2025-03-01; tags never move"):
+    with pytest.raises(DataError, match=r"made by someone on 2025-03-01; tags never move"):
         tag(datasets, "m", "dataset-v1.0", [second], author="late", at=AT)
     with pytest.raises(DataError, match=r"did you mean 'dataset-v1\.0'"):
         tagged(datasets, "m", "dataset-v10")

@@ -89,7 +89,7 @@ def test_a_newer_database_is_refused(postgres_url: str) -> None:
     [
         ("sqlite:///x.db", LedgerError, "needs PostgreSQL"),
         ("no url", LedgerError, "not a database URL"),
-        ("postgresql://u:secret@/x?host=/nowhere", ServiceError, "did not answer"),
+        ("postgresql://u:secret@/x?host=/nowhere", ServiceError, "did not respond"),
     ],
 )
 def test_bad_addresses(url: str, error: type[Exception], message: str) -> None:

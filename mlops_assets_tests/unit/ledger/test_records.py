@@ -272,7 +272,7 @@ def test_one_answer_per_evidence(ledger: Ledger) -> None:
     assert ledger.approval(hash_) is None
     recorded = ledger.record_verdict(hash_, "approve", actor="ann", comment="good", at=AT, expires_at=LATER)
     assert ledger.record_verdict(hash_, "approve", actor="ann", comment="again", at=LATER) == recorded
-    with pytest.raises(LostRaceError, match="ann answered 'approve'"):
+    with pytest.raises(LostRaceError, match="ann decided 'approve'"):
         ledger.record_verdict(hash_, "reject", actor="bob", comment="no", at=LATER)
     assert ledger.approval(hash_) == recorded
     with pytest.raises(EvidenceError, match="holds no evidence"):

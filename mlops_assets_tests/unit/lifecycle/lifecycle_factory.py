@@ -67,7 +67,7 @@ class FakeRegistry:
     def log_evaluation(self, *_: object) -> None: ...
     def mirror(self, model: str, champion_state: Any, versions: Any, approved: Mapping[int, bool]) -> int:
         if self.down:
-            raise ServiceError("MLflow does not answer")
+            raise ServiceError("MLflow does not respond")
         self.mirrored.append(
             (champion_state.champion.version if champion_state.champion else None, dict(approved))
         )

@@ -74,7 +74,7 @@ def test_a_no_keeps_the_champion_for_good(station: Station, verdict: str, word: 
     assert station.history()[-1] == ("kept", version)
     assert f"{word} by ann: noise at night" in station.platform.ledger.history("station")[0].reason
     assert station.registry.mirrored[-1] == (1, {version: False})
-    with pytest.raises(LostRaceError, match=f"ann answered '{verdict}'"):
+    with pytest.raises(LostRaceError, match=f"ann decided '{verdict}'"):
         give(station, "approve", by="bob", evidence_hash=evidence_hash)
     assert station.apply_decision(version, evidence_hash).decision.outcome == "keep"
     assert station.champion() == 1
@@ -156,7 +156,7 @@ def test_an_expired_approval_is_refused(station: Station) -> None:
     station.now += timedelta(days=8)
     record = station.apply_decision(version, evidence_hash)
     assert record.decision.outcome == "keep"
-    assert "the answer of ann has expired" in record.decision.reason
+    assert "the verdict of ann has expired" in record.decision.reason
     assert station.champion() == 1
 
 
@@ -165,7 +165,7 @@ def test_a_newer_challenger_takes_the_place_of_one_that_waits(station: Station) 
     second, _, _ = station.challenge()
     assert station.statuses() == {1: "champion", first: "archived", second: "challenger"}
     entry = station.platform.ledger.history("station")[0]
-    assert (entry.version, entry.reason) == (first, "version 3 took its place before a person answered")
+    assert (entry.version, entry.reason) == (first, "version 3 took its place before a person decided")
     [waiting] = verdicts.waiting([station.spec], station.platform, station.run())
     assert waiting.evidence.version == second
     third, _, _ = station.challenge(
@@ -246,7 +246,7 @@ def test_a_waived_gate_promotes_and_is_shown(station: Station) -> None:
         in station.platform.ledger.history("station")[0].reason
     )
     station.with_gates(*ASKING)
-    with pytest.raises(LedgerError, match="not waived but given"):
+    with pytest.raises(LedgerError, match="cannot be waived"):
         waive("approval")
 
 

@@ -37,7 +37,7 @@ def station(tmp_path: Path, ledger: Ledger) -> Station:
 
 def test_it_loads_exactly_while_the_model_file_in_force_allows_it(station: Station) -> None:
     assert station.train().algorithm == "python"
-    with pytest.raises(BundleError, match=r"in force does not allow it: write 'pickle: true' beside .* in a"):
+    with pytest.raises(BundleError, match=r"in force does not allow it: write 'pickle: true' below .* in a"):
         load_version(station.platform, "station", 1)
     file = write(station, allowed())
     predictor, bundle = load_version(station.platform, "station", 1)

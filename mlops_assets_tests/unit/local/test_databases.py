@@ -115,5 +115,5 @@ def test_a_question_about_tables_that_are_not_as_expected_has_no_answer(elsewher
     assert databases.holds(url, "select %s > 1", (2,)) is True
     assert databases.holds(url, "select %s > 1", (0,)) is False
     assert databases.holds(url, "select exists (select from no_such_table where x = %s)", (1,)) is None
-    with pytest.raises(ServiceError, match="does not answer"):
+    with pytest.raises(ServiceError, match="does not respond"):
         databases.holds(database_on(elsewhere, "no_such_database"), "select true", ())

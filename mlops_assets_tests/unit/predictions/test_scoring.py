@@ -97,9 +97,11 @@ def test_classes() -> None:
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), None])
 def test_one_answer_missing_and_none_is_kept(bad: float | None) -> None:
     frame = table().with_columns(a=pl.when(pl.int_range(pl.len()) == 7).then(pl.lit(bad)).otherwise("a"))
-    with pytest.raises(DataError, match="version 4 gave 1 of 30 rows no finite answer; none is kept"):
+    with pytest.raises(
+        DataError, match="version 4 gave no finite prediction for 1 of 30 rows; none is stored"
+    ):
         score(model(), Fake(), frame, 4, NOW)
-    with pytest.raises(DataError, match="no finite answer"):
+    with pytest.raises(DataError, match="no finite prediction"):
         score(wine(), Fake(("p", "q"), (float("nan"), 0.7)), pl.DataFrame({"a": [1.0]}), 1, NOW)
 
 

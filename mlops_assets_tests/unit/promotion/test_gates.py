@@ -146,7 +146,7 @@ def yes(evidence: Evidence, params: dict[str, Any]) -> Any:
     [
         ("plain", "pass", False, "says yes"),
         ("pair", "fail", False, "too warm"),
-        ("odd", "fail", True, "answered 'yes'"),
+        ("odd", "fail", True, "returned 'yes'"),
         ("result", "pass", False, "fine"),
         ("absent", "fail", True, "KeyError"),
     ],

@@ -294,4 +294,4 @@ def test_a_server_that_is_down_is_noticed_before_mlflow_is_imported(tmp_path: Pa
         "    print(error, 'mlflow' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "MLflow at http://127.0.0.1:9 does not answer False"
+    assert done.stdout.strip() == "MLflow at http://127.0.0.1:9 does not respond False"

@@ -130,7 +130,7 @@ def test_reasons_for_models_that_do_not_answer(following: Champions, ledger: Fak
     assert "has no champion yet" in following.why_not("other")
     ledger.down = True
     following.refresh()
-    assert "the ledger does not answer" in following.why_not("other")
+    assert "the ledger does not respond" in following.why_not("other")
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_a_model_that_answers_differently_is_not_used(bundle: tuple[Path, str]) 
     sample = json.loads((folder / "sample.json").read_bytes())
     sample["predictions"][0] += 0.001
     digest = replaced(folder, "sample.json", json.dumps(sample).encode())
-    with pytest.raises(BundleError, match="no longer gives the answers"):
+    with pytest.raises(BundleError, match="no longer predicts"):
         training.load_bundle(folder, expected_manifest_sha256=digest)
 
 

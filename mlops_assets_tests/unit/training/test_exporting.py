@@ -119,10 +119,10 @@ def test_a_file_that_answers_otherwise_is_refused(monkeypatch: pytest.MonkeyPatc
     convert, other = CONVERTERS["scikit-learn"], ridge()
     monkeypatch.setitem(CONVERTERS, "scikit-learn", lambda _: convert(other))
     other.native[-1].intercept_ = other.native[-1].intercept_ + 0.1
-    with pytest.raises(TrainingError, match=r"the ONNX file answers otherwise: .* set 'onnx: false'"):
+    with pytest.raises(TrainingError, match=r"the ONNX file predicts otherwise: .* set 'onnx: false'"):
         as_onnx(ridge(), rows(20, 4))
     other.native[-1].intercept_ = np.nan
-    with pytest.raises(TrainingError, match="answers otherwise: the largest relative difference is nan"):
+    with pytest.raises(TrainingError, match="predicts otherwise: the largest relative difference is nan"):
         as_onnx(ridge(), rows(20, 4))
     with pytest.raises(TrainingError):
         store(tmp_path / "1", ridge(), onnx=True)

@@ -63,7 +63,7 @@ def test_damage_is_named(tmp_path: Path) -> None:
 
 def test_answers_that_depend_on_the_process_are_found_out(tmp_path: Path) -> None:
     estimator = f"{__name__}:FromHere"
-    with pytest.raises(BundleError, match="no longer gives the answers"):
+    with pytest.raises(BundleError, match="no longer predicts"):
         training.verify(*stored(tmp_path / "1", "python", estimator=estimator))
     with pytest.raises(BundleError, match="process died of exit code 3"):
         training.verify(*stored(tmp_path / "2", "python", estimator=estimator, params={"dies": True}))

@@ -55,9 +55,9 @@ def test_numbers_of_the_champion_are_not_text_now() -> None:
     result = failed(check(readings(flow=mostly_odd), FREE, reference))["types_as_trained"]
     assert result.critical
     assert result.observed == 1.0
-    assert "'flow' held numbers in the champion's training and holds text now: 196 of 196" in result.message
+    assert "'flow' had numbers in the champion's training and has text now: 196 of 196" in result.message
     result = failed(check(readings(code=pl.lit(5)), FREE, reference))["types_as_trained"]
-    assert "'code' held text in the champion's training and holds Int32 now" in result.message
+    assert "'code' had text in the champion's training and has Int32 now" in result.message
     assert "repairs: {cast: {code: text}}" in result.message
     assert "types_as_trained" not in failed(check(readings(), FREE, reference))
     assert "types_as_trained" not in failed(check(readings(flow=pl.lit(None)), FREE, reference))

@@ -1,1 +1,1 @@
-"""Steps of the schema, oldest first. A released step is never edited: a mistake is mended by the next one."""
+"""Steps of the schema, oldest first. A released step is never edited: the next step corrects a mistake."""

@@ -1,6 +1,6 @@
 """Alerts know their group, whether they reached somebody and when their cause ended; waivers know who set them.
 
-Alerts written before count as delivered: nobody is told again about what happened under an earlier release.
+Alerts written before count as delivered: nobody gets a second message about what happened under an earlier release.
 """
 
 from __future__ import annotations

@@ -66,13 +66,16 @@ class FitData:
 
 
 class Algorithm(ABC):
-    """One way of learning. `ALGORITHMS[name](problem, params).fit(...)`, or `load(files)` of what `dump` gave.
+    """One learning algorithm: `ALGORITHMS[name](problem, params).fit(...)`, or `load(files)` of what `dump` returned.
 
-    explain says which SHAP method fits: `tree` (give `native` to a tree explainer), `linear` (closed form from
-    `coefficients`), `other` (any function from matrix to numbers). packages are the
-    distributions whose version a stored model depends on. scales says that more threads help and change nothing
-    in the answer. reads_past says that it wants the grid of `features.history` and unscaled columns, which others are
-    spared. lean are modules that the library imports but fitting does without.
+    Attributes:
+        explain: Which SHAP method fits: `tree` (give `native` to a tree explainer), `linear` (closed form from
+            `coefficients`), `other` (any function from matrix to numbers).
+        packages: Distributions whose version a stored model depends on.
+        handles_missing: Whether it accepts NaN in the matrix.
+        uses_history: Whether it needs the grid of `features.history` and unscaled columns, which others do not get.
+        supports_threads: Whether more threads make it faster without changing a prediction.
+        blocked_imports: Modules that the library imports but fitting does not need.
     """
 
     parameters: ClassVar[type[AlgorithmParameters]]

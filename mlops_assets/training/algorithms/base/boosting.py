@@ -1,6 +1,6 @@
 """The part common to boosting libraries.
 
-How long they go on, which loss they are told, a custom one where they have none, and answers from its scores.
+How long they go on, which loss they get, a custom one where they have none, and predictions from its scores.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The focal loss (Lin et al. 2017).
 
-Cross entropy in which rows that are already answered well weigh little.
+Cross entropy in which rows that are already predicted well weigh little.
 
-With p the share given to the true class, a row costs -(1 - p)^focus log p; a focus of 0 is cross entropy. Boosting
+With p the probability of the true class, a row costs -(1 - p)^focus log p; a focus of 0 is cross entropy. Boosting
 needs its first and second derivative by the scores, worked out here once for sigmoid and softmax alike: two classes
 are a softmax over the scores 0 and s.
 

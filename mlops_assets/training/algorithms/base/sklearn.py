@@ -177,7 +177,7 @@ def repeatable(body: bytes) -> bytes:
 
 
 def _without_padding(body: bytes) -> bytes:
-    """Return the same array with zero in the gaps between the fields of its records, where memory left what it held."""
+    """Return the same array with zeros in the gaps between the fields of its records."""
     array = np.load(io.BytesIO(body), allow_pickle=False)
     if array.dtype.names is None:
         return body

@@ -1,6 +1,6 @@
 """The part common to ARIMA, SARIMAX and exponential smoothing.
 
-Fitted by statsmodels, answered by a Kalman filter here.
+Fitted by statsmodels, predicted by a Kalman filter here.
 
 Parameters are fitted once, on the training series. A forecast goes on from there without fitting again: the filter
 starts from the state that training had reached where the row's window begins, and runs over the window. With fixed
@@ -216,7 +216,7 @@ class StateSpaceAlgorithm(Algorithm):
         """Return for each row the state expected where its window begins, and the points since the end of training.
 
         The number of points is 0 for a window that begins before that end, and UNKNOWN where training had not
-        seen enough yet; the state is then 0.
+        enough rows yet; the state is then 0.
         """
         states = self._fitted.states
         last = len(states) - 1

@@ -53,7 +53,7 @@ class DeepAlgorithm(Algorithm):
     """A network around an encoder of sequences.
 
     Early stopping looks at the validation part, or holds back the last `validation` share of the training rows
-    when it is given none.
+    when there is none.
     """
 
     packages: ClassVar[tuple[str, ...]] = ("torch",)
@@ -76,7 +76,7 @@ class DeepAlgorithm(Algorithm):
         return {**DEFAULTS, **{name: value for name, value in self.params.items() if value is not None}}
 
     def fixed_params(self) -> dict[str, Any]:
-        """Return the parameters with as many epochs as the validation part chose; no rows are held back."""
+        """Return the parameters with as many epochs as the validation part chose; no rows are left out."""
         epochs = int(self._scale.get("epochs", np.array([self._options()["epochs"]]))[0])
         return {**self.params, "epochs": epochs, "patience": epochs, "validation": 0.0}
 

@@ -98,7 +98,7 @@ def network_class() -> Any:
     class Network(nn.Module):  # type: ignore[misc,name-defined,unused-ignore]
         """Encoder, then a hidden layer that also takes the plain columns.
 
-        A straight line from the newest step to the answer.
+        A straight line from the newest step to the prediction.
         """
 
         def __init__(self, encoder: Any, hidden: Any, out: Any, line: Any, dropout: float) -> None:

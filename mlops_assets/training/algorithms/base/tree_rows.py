@@ -135,7 +135,7 @@ def _model_text(forest: Any, outputs: int, columns: int) -> Iterator[str]:
 def _tree_text(tree: Any, output: int) -> Iterator[str]:
     left, right = tree.children_left, tree.children_right
     leaf = left < 0
-    # inner nodes and leaves are numbered apart; a child that is a leaf is the complement of its number
+    # inner nodes and leaves are numbered separately; a child that is a leaf is the complement of its number
     number = np.where(leaf, ~(np.cumsum(leaf) - 1), np.cumsum(~leaf) - 1)
     inner = ~leaf
     goes_left = np.asarray(tree.missing_go_to_left, dtype=bool)[inner]

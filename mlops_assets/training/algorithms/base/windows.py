@@ -1,7 +1,7 @@
 """The recent past inside a matrix: which columns are steps of which channel, and the series that rows were cut from.
 
 Comes in: a matrix whose columns carry names of `model_file.features.history_column`. Goes out: windows, and for
-the training rows of one series the series itself. A row holds what was known at its instant, so that an answer
+the training rows of one series the series itself. A row holds what was known at its instant, so that a prediction
 depends on its row alone: the same in training, in a backtest, in serving and when a stored sample is replayed.
 """
 
