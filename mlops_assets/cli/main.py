@@ -29,6 +29,7 @@ MODULES = (
     "keys",
     "models",
     "new",
+    "init",
     "plan",
     "doctor",
 )

@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import mlops_assets
-from mlops_assets.errors import ServiceError
 from mlops_assets.settings import Settings, Stores
 
 OTHERS = (stat.S_IRWXG | stat.S_IRWXO) & ~stat.S_IXOTH
@@ -22,6 +21,7 @@ POSTGRES_FOLDER = "postgres"
 PRIVATE = 0o077
 """The umask of every program that writes below the home: files are their owner's alone."""
 CODE = Path(mlops_assets.__file__).resolve().parent.parent
+DAGSTER_CONFIGURATION = Path(__file__).with_name("dagster.yaml")
 
 
 def environment(settings: Settings, stores: Stores) -> dict[str, str]:
@@ -120,25 +120,19 @@ def dagster_home(settings: Settings) -> Path:
 
 
 def make_dagster_home(settings: Settings) -> Path:
-    """Create DAGSTER_HOME with the repository's `dagster.yaml` in it.
+    """Create DAGSTER_HOME with this package's `dagster.yaml` in it.
 
     Args:
         settings: Settings of the installation.
 
     Returns:
         The folder.
-
-    Raises:
-        ServiceError: That file is missing.
     """
     make_home(settings.home)
     home = dagster_home(settings)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    source, target = CODE / "dagster.yaml", home / "dagster.yaml"
-    try:
-        wanted = source.read_bytes()
-    except OSError as error:
-        raise ServiceError(f"{source} is missing: run from a checkout of the project") from error
+    target = home / "dagster.yaml"
+    wanted = DAGSTER_CONFIGURATION.read_bytes()
     if not target.exists() or target.read_bytes() != wanted:
         # by rename: a process that reads it now sees the old or the new one
         fresh = target.with_name(f".dagster.yaml.{os.getpid()}")

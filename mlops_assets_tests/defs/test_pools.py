@@ -10,7 +10,7 @@ from dagster._core.instance.config import PoolGranularity
 
 from mlops_assets.defs.model_defs import assets_of
 from mlops_assets.defs.resources import pool_of
-from mlops_assets.local.environment import CODE
+from mlops_assets.local.environment import CODE, DAGSTER_CONFIGURATION
 from mlops_assets.model_file import read_folder
 
 SPECS = read_folder(Path(CODE) / "models").specs
@@ -26,7 +26,7 @@ def test_every_asset_is_in_the_pool_of_its_model() -> None:
 
 
 def test_the_instance_lets_one_run_into_a_pool_and_tries_a_launch_again() -> None:
-    settings = yaml.safe_load((Path(CODE) / "dagster.yaml").read_text())
+    settings = yaml.safe_load(DAGSTER_CONFIGURATION.read_text())
     pools = settings["concurrency"]["pools"]
     assert (PoolGranularity(pools["granularity"]), pools["default_limit"]) == (PoolGranularity.RUN, 1)
     coordinator = settings["run_coordinator"]["config"]
