@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -18,20 +19,22 @@ from mlops_assets.errors import MlopsError
 if TYPE_CHECKING:
     from mlops_assets.operations import Finding
 
+OLD_BACKUP = timedelta(days=8)
+"""A day more than a weekly backup."""
 COLORS = {"good": "green", "warning": "yellow", "problem": "red"}
 
 
 @click.command()
 @JSON
 def doctor(as_json: bool) -> None:
-    """Try model files, folders, disk, ledger, clock, champions, alerts and running services.
+    """Try model files, folders, disk, ledger, clock, champions, alerts, backups and running services.
 
     Each problem is followed by the way to fix it. Exits with 1 when there is a problem, with 0 when there are at most
     warnings.
     """
     from mlops_assets.operations import Finding, examine, platform_checks
 
-    findings = examine({"permissions": _permissions, "services": _services})
+    findings = examine({"permissions": _permissions, "services": _services, "backup": _backups})
     try:
         with open_platform() as platform:
             findings += examine(platform_checks(platform, now))
@@ -74,6 +77,24 @@ def _services() -> Iterator[Finding]:
         else:
             fix = f"read {settings().home / 'logs'}/{name}.log; mlops up starts it again"
             yield Finding("", "problem", f"{name} does not respond at {address}", fix)
+
+
+def _backups() -> Iterator[Finding]:
+    from mlops_assets.local import backup
+    from mlops_assets.operations import Finding
+
+    newest = next(iter(backup.known(settings().home / "backups")), None)
+    if newest is None:
+        yield Finding("", "warning", "there is no backup below MLOPS_HOME", "mlops backup create")
+        return
+    _, made = newest
+    old = now() - made.created_at > OLD_BACKUP
+    yield Finding(
+        "",
+        "warning" if old else "good",
+        f"the newest backup is of {made.created_at:%Y-%m-%d %H:%M} UTC",
+        "mlops backup create" if old else "",
+    )
 
 
 COMMANDS = (doctor,)

@@ -32,6 +32,7 @@ MODULES = (
     "init",
     "plan",
     "doctor",
+    "backup",
 )
 """Modules of this package with a tuple `COMMANDS`; help and completion list the commands in alphabetical order."""
 

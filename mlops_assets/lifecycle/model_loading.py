@@ -133,4 +133,6 @@ def bundle_location(platform: Platform, model: str, version: int) -> tuple[Path,
     row = platform.ledger.model_version(model, version)
     if row.bundle_path is None or row.manifest_sha256 is None:
         raise BundleError(f"{model} version {version} was never finished: it has no bundle")
-    return Path(row.bundle_path), row.manifest_sha256
+    stored, moved = Path(row.bundle_path), platform.settings.model_root / model / str(version)
+    # a platform restored into another folder; the manifest's hash decides whether it is the same bundle
+    return (moved if not stored.exists() and moved.exists() else stored), row.manifest_sha256
