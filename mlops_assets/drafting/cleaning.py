@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -75,6 +76,9 @@ def _clock(time: TimeFacts | None) -> Iterator[str]:
         return
     if time.format:
         doubt = f" # a guess: {json.dumps(time.days_first)} reads every value too" if time.days_first else ""
+        doubt = doubt or (
+            "" if _HAS_YEAR.search(time.format) else " # the table names no year: 1972 stands for it"
+        )
         yield f"timestamp_format: {json.dumps(time.format)}{doubt}"
     if time.unit:
         yield f"timestamp_unit: {time.unit} # {_why_unit(time.unit)}"
@@ -84,6 +88,7 @@ def _clock(time: TimeFacts | None) -> Iterator[str]:
         yield "missing_timestamp: drop_row"
 
 
+_HAS_YEAR: Final = re.compile("%[YyGgCsDFxc+]")
 _COUNTED: Final = {"h": "hour", "d": "day", "week": "week"}
 
 

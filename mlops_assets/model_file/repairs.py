@@ -62,7 +62,8 @@ class RepairsSpec(Section):
     uncastable: Literal["refuse", "missing"] = "refuse"
     """What happens to a value that does not fit its type: refuse the read, or set the value to missing (counted)."""
     timestamp_format: str | None = Field(None, examples=["%d.%m.%Y %H:%M"])
-    """strftime form of a text timestamp, `%q` for a quarter (1 to 4); unset means ISO 8601."""
+    """strftime form of a text timestamp, `%q` for a quarter (1 to 4); one without a year reads every time in 1972.
+    Unset means ISO 8601."""
     timestamp_unit: Literal["s", "ms", "us", "ns", "h", "d", "week", "year"] | None = None
     """Unit of a numeric timestamp counted from 1970; `year` for decimal years such as 1949.083 (February 1949).
     Counts from an unknown start (week 40, 41 ...) are read the same: distances are true, dates are not."""

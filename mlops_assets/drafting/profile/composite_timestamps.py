@@ -38,7 +38,8 @@ _CLOCKS: Final = {
 def composite_timestamps(frame: pl.DataFrame) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield columns that make an instant together, and the format of what they make.
 
-    They are year, month, day (, hour, minute), year and quarter, or days and a time of day.
+    They are year, month, day (, hour, minute), year and quarter, month and day in the order of one
+    year, or days and a time of day.
 
     Args:
         frame: The table.
@@ -56,6 +57,11 @@ def composite_timestamps(frame: pl.DataFrame) -> Iterator[tuple[tuple[str, ...],
             for name in frame.columns
             if (form := _quarter_format(frame[name]) or _month_name_format(frame[name]))
         )
+    elif named["month"] is not None and named["day"] is not None:
+        form = " ".join(_PARTS[part][3] for part in ("month", "day"))
+        within_a_year = frame.select(named["month"], named["day"]).drop_nulls()
+        if within_a_year.rows() == sorted(set(within_a_year.rows())):
+            yield (named["month"], named["day"]), form
     clocks = [(name, form) for name in frame.columns if (form := _clock_format(frame[name]))]
     if named["hour"] is not None:
         clocks.append((named["hour"], "%H"))

@@ -34,6 +34,8 @@ _UNIT: Final[dict[str, tuple[int, int]]] = {
     "week": (7 * 86_400_000_000, 1),
 }
 """Microseconds in a unit, and units in a microsecond."""
+YEARLESS: Final = 1972
+"""The year of times whose format has none: a leap year, so that each of its days exists."""
 _FIRST_MICROSECOND: Final = -62_135_596_800_000_000
 """0001-01-01, the first instant that Python knows; counted from 1970, as the next."""
 _LAST_MICROSECOND: Final = 253_402_300_799_999_999
@@ -202,10 +204,14 @@ def _refuse_distant(text: pl.Series, parsed: pl.Series, where: str) -> None:
 
 
 def _completed(text: pl.Series, form: str) -> tuple[pl.Series, str]:
-    """Return what a format leaves open, filled with the first of it: a month's first day, an hour's first minute."""
+    """Return what a format leaves open, filled with the first of it: a month's first day, an hour's first minute.
+
+    A format without a year reads all times in one leap year.
+    """
     bare = re.sub(r"%(?:[-_0#:.]|\d)*", "%", form)
     codes = {bare[at + 1] for at, letter in enumerate(bare[:-1]) if letter == "%"}
     for wanted, otherwise, code, first in (
+        ("YyGgCsDFxc+", "", "%Y", str(YEARLESS)),
         ("mbBhjUWDFxcs+", "", "%m", "01"),
         ("dejUWDFxcs+", "", "%d", "01"),
         ("MTRrXcs+", "HkIl", "%M", "00"),

