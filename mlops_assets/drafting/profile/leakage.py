@@ -24,6 +24,9 @@ CONSEQUENCE_ROWS: Final = 20
 RARE_CLASS: Final = 0.1
 """A value that only ever comes with a class this rare follows from it."""
 SUM_ROWS: Final = 5_000
+NEARLY_EVERY: Final = 0.99
+FINE: Final = 50.0
+"""How many times the target must spread wider than its last decimal before a sum may be inexact by it."""
 MANY_PARTS: Final = 200
 
 
@@ -103,18 +106,37 @@ def _follows(column: pl.Series, labels: pl.Series) -> str:
     return ""
 
 
+def _rounding(target: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+    """Return how far a sum of two rounded numbers may lie from the rounded target; next to nothing for whole ones."""
+    exact = 1e-9 * max(1.0, float(np.abs(target).max()))
+    decimals = next(
+        (digits for digits in range(7) if np.allclose(target, target.round(digits), atol=exact)), None
+    )
+    if decimals is None or not decimals:
+        return exact
+    rounding = 1.51 * 10.0**-decimals
+    return rounding if rounding < target.std() / FINE else exact
+
+
 def _pairs_of_sum(table: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> frozenset[int]:
-    """Return columns of which two add up to (or differ by) the last column exactly, in every row."""
+    """Return columns of which two add up to (or differ by) the last column in nearly every row, but for rounding.
+
+    Rows with the most frequent target, such as 0, do not count: in sparse tables they add up by nature.
+    """
+    numbers, counts = np.unique(table[:, -1], return_counts=True)
+    table = table[table[:, -1] != numbers[counts.argmax()]]
+    if len(table) < LEAST_ROWS:
+        return frozenset()
     values, target = table[:, :-1], table[:, -1]
-    tolerance = 1e-9 * max(1.0, float(np.abs(target).max()))
+    tolerance = _rounding(target)
     members: set[int] = set()
     for index in range(values.shape[1]):
         if not values[:, index].std() > 0:
             continue
         rest = target - values[:, index]
         others = np.flatnonzero(
-            (np.abs(values - rest[:, None]).max(axis=0) <= tolerance)
-            | (np.abs(values + rest[:, None]).max(axis=0) <= tolerance)
+            ((np.abs(values - rest[:, None]) <= tolerance).mean(axis=0) >= NEARLY_EVERY)
+            | ((np.abs(values + rest[:, None]) <= tolerance).mean(axis=0) >= NEARLY_EVERY)
         )
         varying = [int(other) for other in others if other != index and values[:, other].std() > 0]
         members |= {index, *varying} if varying else set()

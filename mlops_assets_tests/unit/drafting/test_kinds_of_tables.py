@@ -401,3 +401,25 @@ def test_month_and_day_without_a_year_are_the_time_where_they_pass_through_one_y
     assert spec.features.inputs == ("Wind", "Temp", "Solar")
     scattered = table.sample(fraction=1.0, shuffle=True, seed=1)
     assert drafted(tmp_path, scattered, "Ozone").timestamp is None, "which year each row is of, nobody knows"
+
+
+def test_a_difference_of_two_rounded_columns_is_left_out_although_one_row_does_not_fit(
+    tmp_path: Path,
+) -> None:
+    inflation, bills = RNG.normal(3, 3, 203), RNG.normal(5, 2, 203)
+    real = (bills - inflation).round(2)
+    real[0] = 0.0
+    table = pl.DataFrame(
+        {"bills": bills.round(2), "real": real, "pop": walk(203), "inflation": inflation.round(2)}
+    )
+    assert drafted(tmp_path, table, "inflation").features.inputs == ("pop",)
+    noisy = table.with_columns(real=pl.col("real") + pl.Series(RNG.normal(0, 0.1, 203)).round(2))
+    assert "real" in (drafted(tmp_path, noisy, "inflation").features.inputs or ())
+
+
+def test_sparse_columns_do_not_add_up_by_being_zero(tmp_path: Path) -> None:
+    rare = {name: np.where(RNG.random(2_000) < 0.004, 5, 0) for name in ("a", "b")}
+    table = pl.DataFrame(
+        {**rare, "x": walk(2_000), "y": np.where(RNG.random(2_000) < 0.03, RNG.integers(1, 90, 2_000), 0)}
+    )
+    assert {"a", "b"} <= set(drafted(tmp_path, table, "y").features.inputs or ())
