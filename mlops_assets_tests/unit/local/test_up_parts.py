@@ -202,17 +202,17 @@ def test_what_an_earlier_release_left_open_is_closed_where_others_pass_through(t
         (home / name).chmod(0o755)
     (home / "addresses.json").touch(mode=0o644)
     (home / "link").symlink_to("/")
-    home.chmod(0o711)
+    home.chmod(0o701)
     opened = {home / name for name in ("bundles", "data", "postgres", "addresses.json")}
     assert set(open_to_others(home)) == opened
     make_home(home)
     assert open_to_others(home) == ()
     modes = {path.name: path.lstat().st_mode & 0o777 for path in (home, *opened)}
     assert modes == {
-        "home": 0o711,
+        "home": 0o701,
         "bundles": 0o700,
         "data": 0o700,
-        "postgres": 0o711,
+        "postgres": 0o701,
         "addresses.json": 0o600,
     }
 
