@@ -10,7 +10,7 @@ import dagster as dg
 
 from mlops_assets.defs.automation import LIFECYCLE_JOB, name_of
 from mlops_assets.defs.failures import reasons, sentences
-from mlops_assets.defs.housekeeping import end_lost_runs
+from mlops_assets.defs.housekeeping import end_lost_runs, sweep_leftovers
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.processes import PROCESS_TAG, this_process
 from mlops_assets.defs.resources import (
@@ -62,6 +62,8 @@ def materialize(
     logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
     with dg.DagsterInstance.get() as instance:
         end_lost_runs([spec], platform, instance, datetime.now(UTC))
+        for sentence in sweep_leftovers(platform, datetime.now(UTC)):
+            progress(sentence)
         result = definitions.resolve_job_def(name_of(spec.name, job)).execute_in_process(
             instance=instance,
             tags={

@@ -4,8 +4,9 @@ Every minute as a sensor, and at the start of each `mlops run`, which has no dae
 what is recorded and mends what contradicts it, so that doing it twice does nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import dagster as dg
 
@@ -13,12 +14,15 @@ from mlops_assets.defs.automation import LIFECYCLE_JOB, RetrainJobs, model_of, r
 from mlops_assets.defs.failures import failure_reasons
 from mlops_assets.defs.processes import PROCESS_TAG, is_gone
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
+from mlops_assets.defs.sensor_runs import attempt, sensor_run
+from mlops_assets.errors import ServiceError
 from mlops_assets.lifecycle import alerts, governing
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.recovery import bundles
 from mlops_assets.lifecycle.stages import train_distributed
 from mlops_assets.model_file import ModelSpec
 
+T = TypeVar("T")
 LONGEST_RUN = timedelta(days=2)
 """An MLflow run of another machine that says RUNNING for so long is taken for lost."""
 LAUNCH_WITHIN = timedelta(minutes=10)
@@ -53,15 +57,75 @@ def housekeeping(specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs) -> dg.Se
         context: dg.SensorEvaluationContext, platform: PlatformResource
     ) -> dg.SensorResult | dg.SkipReason:
         opened, now = platform.open(), datetime.now(UTC)
-        ended = end_lost_runs(specs, opened, context.instance, now)
-        report_missed_failures(specs, opened, context.instance, now)
-        alerts.deliver_pending(opened, specs, now)
-        again = close_requests(specs, opened, context.instance, now)
+        again, sentences = keep_order(specs, opened, context.instance, now, context.log.info)
+        for sentence in sentences:
+            context.log.info(sentence)
         if again:
             return dg.SensorResult(run_requests=again)
-        return dg.SkipReason(f"ended {ended} lost runs" if ended else "everything is in order")
+        return dg.SkipReason("; ".join(sentences) or "everything is in order")
 
     return keep
+
+
+def keep_order(
+    specs: Sequence[ModelSpec],
+    platform: Platform,
+    instance: dg.DagsterInstance,
+    now: datetime,
+    progress: Callable[[str], None],
+) -> tuple[list[dg.RunRequest], list[str]]:
+    """Carry out every step of housekeeping; a step or a model that fails does not stop the others.
+
+    Args:
+        specs: All model files.
+        platform: The open stores and settings.
+        instance: Dagster's instance.
+        now: Present time, with a zone.
+        progress: Receives sentences about alerts that could not be recorded.
+
+    Returns:
+        Run requests for retrains that never got a run, and a sentence for everything that was done or failed.
+    """
+    run = sensor_run(progress)
+
+    def step(what: str, act: Callable[[], T]) -> T | None:
+        result, problem = attempt(what, act, platform=platform, run=run)
+        if problem:
+            sentences.append(problem)
+        return result
+
+    sentences: list[str] = []
+    if ended := step("lost runs", lambda: end_lost_runs(specs, platform, instance, now)):
+        sentences.append(f"ended {ended} lost runs")
+    sentences += step("leftovers", lambda: sweep_leftovers(platform, now)) or []
+    step("missed alerts", lambda: report_missed_failures(specs, platform, instance, now))
+    step("pending alerts", lambda: alerts.deliver_pending(platform, specs, now))
+    again: list[dg.RunRequest] = []
+    for spec in specs:
+        again += (
+            step(spec.name, lambda spec=spec: close_requests([spec], platform, instance, now)) or []  # type: ignore[misc]
+        )
+    return again, sentences
+
+
+def sweep_leftovers(platform: Platform, now: datetime) -> list[str]:
+    """Remove what killed processes left on disk, and archive challengers that never got a bundle.
+
+    Args:
+        platform: The open stores and settings.
+        now: Present time, with a zone.
+
+    Returns:
+        A sentence with the count for each kind of leftover that there was.
+    """
+    fits = train_distributed.sweep(platform.settings.model_root, now, LONGEST_RUN)
+    folders, challengers = bundles.sweep_unfinished(platform, now, LONGEST_RUN)
+    counts = {
+        "removed {} folders of fits that no run needs": fits,
+        "removed {} temporary folders of killed saves": folders,
+        "archived {} challengers that never got a bundle": challengers,
+    }
+    return [sentence.format(count) for sentence, count in counts.items() if count]
 
 
 def end_lost_runs(
@@ -69,7 +133,7 @@ def end_lost_runs(
 ) -> int:
     """Fail runs whose process is gone; such a run would occupy its model's slot in the queue permanently.
 
-    Also closes the MLflow runs below them, alerts once, and removes fitted models that no run needs.
+    Also closes the MLflow runs below them, and alerts once. A run that cannot be ended does not keep the others.
 
     Args:
         specs: All model files.
@@ -82,17 +146,22 @@ def end_lost_runs(
     """
     by_name = {spec.name: spec for spec in specs}
     ended = 0
+    problems = []
     for run in instance.get_runs(dg.RunsFilter(statuses=list(GOING))):
         if is_gone(run.tags.get(PROCESS_TAG, ""), run.run_id):
             reason = "its process ended without saying so (killed, or the machine restarted)"
-            instance.report_run_failed(run, reason)
-            platform.registry.close_parents(run.run_id, "FAILED")
             spec = by_name.get(run.tags.get(MODEL_TAG, ""))
-            alerts.alert_failed_run(platform, run.root_run_id or run.run_id, spec, [reason], now)
+            try:
+                instance.report_run_failed(run, reason)
+                alerts.alert_failed_run(platform, run.root_run_id or run.run_id, spec, [reason], now)
+                platform.registry.close_parents(run.run_id, "FAILED")
+            except Exception as error:  # noqa: BLE001 the slots of the other models must become free all the same
+                problems.append(f"run {run.run_id}: {error}")
             ended += 1
-    train_distributed.sweep(platform.settings.model_root, now, LONGEST_RUN)
-    bundles.sweep_unfinished(platform, now, LONGEST_RUN)
-    return ended + len(platform.registry.reap(now, LONGEST_RUN))
+    ended += len(platform.registry.reap(now, LONGEST_RUN))
+    if problems:
+        raise ServiceError("; ".join(problems))
+    return ended
 
 
 def report_missed_failures(

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import dagster as dg
 
 from mlops_assets.defs.resources import PlatformResource
-from mlops_assets.defs.sensor_runs import for_each_model, sensor_run
+from mlops_assets.defs.sensor_runs import attempt, for_each_model, sensor_run
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.recovery import mlflow_sync, reproduce, rollback_check
 from mlops_assets.model_file import ModelSpec
@@ -35,7 +36,12 @@ def reproduction(specs: Sequence[ModelSpec]) -> tuple[dg.JobDefinition, dg.Sched
             champion = platform.ledger.champion(spec.name)
             if champion is None:
                 continue
-            result = reproduce.reproduce(platform, spec.name, champion.version, sensor_run(context.log.info))
+            run = sensor_run(context.log.info)
+            act = partial(reproduce.reproduce, platform, spec.name, champion.version, run)
+            result, problem = attempt(spec.name, act, platform=platform, run=run, spec=spec)
+            if result is None or problem:
+                failed.append(problem or spec.name)
+                continue
             context.log.info(result.sentence)
             if result.verdict not in ("equal", "within_tolerance"):
                 failed.append(result.sentence)
@@ -81,23 +87,36 @@ def rollback_check_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, platform: PlatformResource
     ) -> dg.SensorResult | dg.SkipReason:
         opened, run = platform.open(), sensor_run(context.log.info)
-        due = [spec for spec in specs if rollback_check.is_due(opened, spec.name, run.now())]
-        checked = [
-            (spec, rollback_check.check_rollback(opened, spec.name, sensor_run(context.log.info)))
-            for spec in due[:CHECKS_PER_TICK]
-        ]
-        for spec, result in checked:
-            rollback_check.alert(opened, result, run, spec)
-        broken: tuple[str, ...] = ()
+        checked: list[tuple[ModelSpec, rollback_check.RollbackCheck]] = []
+        problems = for_each_model(specs, opened, run, partial(_check_rollback, checked))
         if context.cursor is None or run.as_of - datetime.fromisoformat(context.cursor) >= LEDGER_CHECK_EVERY:
-            broken = mlflow_sync.check_ledger(opened, run)
+            broken, problem = attempt(
+                "the ledger", lambda: mlflow_sync.check_ledger(opened, run), platform=opened, run=run
+            )
+            problems += [*(broken or ()), *([problem] if problem else [])]
             context.update_cursor(run.as_of.isoformat())
+        for sentence in problems:
+            context.log.warning(sentence)
         with_target = [(spec, result) for spec, result in checked if result.version is not None]
         if not with_target:
-            return dg.SkipReason("; ".join(broken) or "every target was checked today")
+            return dg.SkipReason("; ".join(problems) or "every target was checked today")
         return dg.SensorResult(asset_events=[_observation(spec, result) for spec, result in with_target])
 
     return check
+
+
+def _check_rollback(
+    checked: list[tuple[ModelSpec, rollback_check.RollbackCheck]],
+    spec: ModelSpec,
+    platform: Platform,
+    run: Run,
+) -> None:
+    """Check one model if it is due and this tick has not checked enough; the result goes to `checked`."""
+    if len(checked) >= CHECKS_PER_TICK or not rollback_check.is_due(platform, spec.name, run.now()):
+        return
+    result = rollback_check.check_rollback(platform, spec.name, sensor_run(run.progress))
+    checked.append((spec, result))
+    rollback_check.alert(platform, result, run, spec)
 
 
 def _observation(spec: ModelSpec, result: rollback_check.RollbackCheck) -> dg.AssetObservation:

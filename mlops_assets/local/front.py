@@ -1,4 +1,4 @@
-"""The program in front of Dagster's and MLflow's servers, which have no sign-in of their own.
+"""The program in front of Dagster's and MLflow's servers, which have no sign-in of their own, and of the review page.
 
 Comes in: sockets that listen on ports of this machine, and one JSON argument, `Plan`. Goes out: connections to servers
 on unix sockets in a folder that only their owner may enter, for those who know the session key. A person opens the
@@ -15,6 +15,7 @@ import base64
 import binascii
 import hashlib
 import json
+import os
 import secrets
 import signal
 import socket
@@ -27,6 +28,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 COOKIE = "mlops_session"
 PARAMETER = "session"
+KEY_VARIABLE = "MLOPS_FRONT_KEY"
 HEALTH = "/_front/health"
 LARGEST_HEAD = 64 * 1024
 HEAD_SECONDS = 10.0
@@ -35,9 +37,17 @@ MOST_CONNECTIONS = 200
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One port: the descriptor that listens on it, the server's socket, and what people call that server."""
+    """One port and the server behind it.
 
-    descriptor: int
+    Attributes:
+        descriptor: The socket that listens on the port, inherited; None inside a container, where the front listens
+            by itself on every address of the container.
+        port: The port that people use.
+        backend: The server: the path of its unix socket, or `host:port` on a network of containers.
+        title: What people call it.
+    """
+
+    descriptor: int | None
     port: int
     backend: str
     title: str
@@ -119,12 +129,15 @@ class Access:
             head: Head of the request.
 
         Returns:
-            True when Host is ours and Origin is missing or ours.
+            True when Host is ours, Origin is missing or ours, and a browser does not say that another page asks for
+            more than a document. A page on another port of this machine counts as the same site: the browser sends
+            it the cookie, and an image or a script without Origin.
         """
         origin = head.header("origin")
-        return head.header("host").lower() in self._hosts and (
-            not origin or origin.removeprefix("http://") in self._hosts
-        )
+        ours = not origin or origin.removeprefix("http://") in self._hosts
+        if head.header("sec-fetch-site") in ("cross-site", "same-site"):
+            ours = ours and _opens_a_page(head)
+        return head.header("host").lower() in self._hosts and ours
 
     def admits(self, head: Head) -> bool:
         """Return whether the request carries the cookie or the key.
@@ -178,6 +191,12 @@ class Access:
         return self._is_key(password)
 
 
+def _opens_a_page(head: Head) -> bool:
+    """Return whether a link was followed, and not to the address where Dagster carries out what a link says."""
+    is_document = (head.header("sec-fetch-mode"), head.header("sec-fetch-dest")) == ("navigate", "document")
+    return head.method == "GET" and is_document and urlsplit(head.target).path.rstrip("/") != "/graphql"
+
+
 class Front:
     """Serves one gate."""
 
@@ -224,7 +243,7 @@ class Front:
 
     async def _forward(self, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            from_server, to_server = await asyncio.open_unix_connection(self._gate.backend)
+            from_server, to_server = await _connect(self._gate.backend)
         except OSError:
             await _respond(writer, HTTPStatus.BAD_GATEWAY, f"{self._gate.title} is not running.")
             return
@@ -235,6 +254,22 @@ class Front:
         finally:
             upload.cancel()
             to_server.close()
+
+
+async def _connect(backend: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if backend.startswith("/"):
+        return await asyncio.open_unix_connection(backend)
+    host, _, port = backend.rpartition(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def _listen(gate: Gate, key: str) -> asyncio.Server:
+    serve = Front(gate, key).serve
+    if gate.descriptor is not None:
+        return await asyncio.start_server(
+            serve, sock=socket.socket(fileno=gate.descriptor), limit=LARGEST_HEAD
+        )
+    return await asyncio.start_server(serve, "0.0.0.0", gate.port, limit=LARGEST_HEAD)  # noqa: S104 a container's own
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -265,12 +300,7 @@ async def _run(plan: Plan, key: str) -> None:
     stopped = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
-    servers = [
-        await asyncio.start_server(
-            Front(gate, key).serve, sock=socket.socket(fileno=gate.descriptor), limit=LARGEST_HEAD
-        )
-        for gate in plan.gates
-    ]
+    servers = [await _listen(gate, key) for gate in plan.gates]
     await stopped.wait()
     for server in servers:
         server.close()
@@ -287,9 +317,11 @@ def main(arguments: Sequence[str]) -> int:
     """
     document = json.loads(arguments[0])
     plan = Plan(document["key_file"], tuple(Gate(**gate) for gate in document["gates"]))
-    key = Path(plan.key_file).read_text(encoding="utf-8").strip()
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key and plan.key_file:
+        key = Path(plan.key_file).read_text(encoding="utf-8").strip()
     if not key:
-        sys.stderr.write(f"front: {plan.key_file} is empty\n")
+        sys.stderr.write(f"front: {plan.key_file or KEY_VARIABLE} is empty\n")
         return 3
     asyncio.run(_run(plan, key))
     return 0

@@ -46,6 +46,7 @@ class Ports:
     dagster: int = 3000
     mlflow: int = 5000
     api: int = 8000
+    review: int = 8001
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Listeners:
     dagster: socket.socket
     mlflow: socket.socket
     api: socket.socket
+    review: socket.socket
 
     @classmethod
     def on(cls, wanted: Ports) -> Listeners:
@@ -66,16 +68,16 @@ class Listeners:
         Returns:
             Open sockets.
         """
-        return cls(listen(wanted.dagster), listen(wanted.mlflow), listen(wanted.api))
+        return cls(listen(wanted.dagster), listen(wanted.mlflow), listen(wanted.api), listen(wanted.review))
 
     @property
     def ports(self) -> Ports:
         """Return the ports they listen on."""
-        return Ports(port_of(self.dagster), port_of(self.mlflow), port_of(self.api))
+        return Ports(port_of(self.dagster), port_of(self.mlflow), port_of(self.api), port_of(self.review))
 
     def close(self) -> None:
         """Give the ports back."""
-        for listener in (self.dagster, self.mlflow, self.api):
+        for listener in (self.dagster, self.mlflow, self.api, self.review):
             listener.close()
 
 
@@ -102,7 +104,7 @@ def services(settings: Settings, stores: Stores, listeners: Listeners) -> list[S
         processes.MARKER: str(settings.home),
     }
     if settings.mlflow_tracking_uri is None:
-        base["MLFLOW_TRACKING_TOKEN"] = session_key.read_text(encoding="utf-8").strip()
+        base["MLFLOW_TRACKING_TOKEN"] = key_files.read_key(settings, key_files.FRONT)
     logs = settings.home / "logs"
     code = code_socket(settings)
     run = code.parent
@@ -114,8 +116,12 @@ def services(settings: Settings, stores: Stores, listeners: Listeners) -> list[S
         _webserver(base, logs, workspace, run, ports.dagster),
         _daemon(base, logs, workspace, run),
         _prediction_api(base, logs, listeners.api),
+        _review(base, logs, run, ports.review),
     ]
-    gates = [_gate(listeners.dagster, run / "web.sock", "Dagster")]
+    gates = [
+        _gate(listeners.dagster, run / "web.sock", "Dagster"),
+        _gate(listeners.review, run / "review.sock", "The review page"),
+    ]
     if settings.mlflow_tracking_uri is None:
         parts.insert(0, _mlflow(settings, stores, base, logs, run, ports.mlflow))
         gates.append(_gate(listeners.mlflow, run / "mlflow.sock", "MLflow"))
@@ -141,7 +147,7 @@ def _front(base: Mapping[str, str], logs: Path, plan: front.Plan) -> Service:
         ready=works,
         works=works,
         wave=1,
-        pass_fds=tuple(gate.descriptor for gate in plan.gates),
+        pass_fds=tuple(gate.descriptor for gate in plan.gates if gate.descriptor is not None),
     )
 
 
@@ -261,6 +267,23 @@ def _prediction_api(base: Mapping[str, str], logs: Path, listener: socket.socket
         address=f"http://{HOST}:{port_of(listener)}",
         wave=1,
         pass_fds=(descriptor,),
+    )
+
+
+def _review(base: Mapping[str, str], logs: Path, run: Path, port: int) -> Service:
+    """Describe the review page: behind the sign-in, with a key of its own for those who may decide."""
+    path = run / "review.sock"
+    health = unix_url(path, "/health")
+    return Service(
+        name="review",
+        title="Review page",
+        command=(sys.executable, "-m", "mlops_assets.review"),
+        environment={**base, "MLOPS_REVIEW_SOCKET": str(path)},
+        log=logs / "review.log",
+        ready=lambda _: responds(health),
+        works=lambda _: responds(health),
+        address=f"http://{HOST}:{port}",
+        wave=1,
     )
 
 

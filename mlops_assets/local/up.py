@@ -86,10 +86,11 @@ def _run(
     def ready() -> None:
         addresses = {part.name: part.address for part in parts if part.address}
         address_file.write_text(json.dumps(addresses, indent=2) + "\n")
-        for name, title in (("dagster-webserver", "Dagster"), ("mlflow", "MLflow")):
+        signed = (("dagster-webserver", "Dagster"), ("mlflow", "MLflow"), ("review", "Review page"))
+        for name, title in signed:
             if name in addresses:
                 echo(f"{title}: {addresses[name]}/?{front.PARAMETER}={session}")
-        echo("These links sign this browser in; nobody else on this machine can use either without them")
+        echo("These links sign this browser in; nobody else on this machine can use any of them without")
         echo(f"The key of the prediction API is in {key}. Try it:")
         echo(f'  curl -H "x-api-key: $(cat {shlex.quote(str(key))})" {addresses["api"]}/models')
         echo("Ctrl-C stops everything")
@@ -137,6 +138,7 @@ def listen_on(wanted: Ports, echo: Echo) -> Listeners:
         ("Dagster", wanted.dagster, ports.dagster),
         ("MLflow", wanted.mlflow, ports.mlflow),
         ("the API", wanted.api, ports.api),
+        ("the review page", wanted.review, ports.review),
     ):
         if before and after != before:
             echo(f"Port {before} is in use; {title} listens on {after}")

@@ -99,6 +99,105 @@ def get(url: str, **headers: str) -> tuple[int, Any]:
         connection.close()
 
 
+STRANGER = r"""
+import http.client, json, os, socket, sys
+plan = json.loads(sys.stdin.read())
+got = {"uid": os.getuid(), "lines": ""}
+def attempt(what, act):
+    try:
+        act()
+        got.setdefault("done", []).append(what)
+    except OSError:
+        pass
+def connect(path):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(5)
+    client.connect(path)
+for path in plan["paths"]:
+    attempt(f"read {path}", lambda: os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(1))
+    attempt(f"write {path}", lambda: open(path + "/x" if os.path.isdir(path) else path, "ab").write(b"x"))
+for path in plan["sockets"]:
+    attempt(f"connect {path}", lambda: connect(path))
+for port, method, route, body in plan["requests"]:
+    for headers in ({}, {"Authorization": "Bearer x"}, {"Cookie": "mlops_session=x; mlops_review=x"},
+                    {"x-api-key": "x"}, {"Origin": f"http://127.0.0.1:{port}"}):
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        client.request(method, route, body, {"Content-Type": "application/json", **headers})
+        status = client.getresponse().status
+        if status != 401:
+            got.setdefault("done", []).append(f"{status} {method} {port}{route} {headers}")
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        got["lines"] += open(f"/proc/{pid}/cmdline").read()
+    except OSError:
+        pass
+    if int(pid) in plan["pids"]:
+        attempt(f"environment of {pid}", lambda: open(f"/proc/{pid}/environ").read())
+print(json.dumps(got))
+"""
+REQUESTS = {
+    "mlflow": [
+        ("GET", "/", None),
+        ("POST", "/api/2.0/mlflow/experiments/create", '{"name": "x", "artifact_location": "file:///"}'),
+        ("POST", "/api/2.0/mlflow/runs/create", '{"experiment_id": "0"}'),
+        ("POST", "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=x&path=x", "x"),
+        ("GET", "/get-artifact?path=x&run_uuid=x", None),
+        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/x", "x"),
+        (
+            "POST",
+            "/api/2.0/mlflow/registered-models/alias",
+            '{"name": "x", "alias": "champion", "version": "1"}',
+        ),
+        ("DELETE", "/api/2.0/mlflow/registered-models/delete", '{"name": "x"}'),
+    ],
+    "dagster-webserver": [
+        ("GET", "/", None),
+        ("GET", "/server_info", None),
+        ("GET", "/graphql?query={version}", None),
+        (
+            "POST",
+            "/graphql",
+            '{"query": "mutation { shutdownRepositoryLocation(repositoryLocationName: 1) }"}',
+        ),
+        ("GET", "/logs/x/compute_logs/x/stdout", None),
+    ],
+    "api": [
+        ("GET", "/models", None),
+        ("POST", "/models/pump_efficiency/predict", "{}"),
+        ("GET", "/docs", None),
+    ],
+    "review": [("GET", "/", None), ("GET", "/login", None), ("POST", "/login", "name=a&key=b")],
+}
+
+
+def assert_a_stranger_gets_nothing(home: Path, addresses: dict[str, str], keys: tuple[str, ...]) -> None:
+    """Another user of this machine, who knows every path and port, reads, writes and starts nothing."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        return  # only root can be somebody else
+    passable = {home, home / "postgres"}
+    below = [path for path in home.rglob("*") if path not in passable and not path.is_symlink()]
+    sockets = [path for path in below if path.is_socket()]
+    assert len(sockets) >= 4
+    plan = {
+        "paths": [str(path) for path in (home, home / "postgres", *below) if not path.is_socket()],
+        "sockets": [str(path) for path in sockets],
+        "requests": [
+            (urlsplit(addresses[name]).port, *request) for name in addresses for request in REQUESTS[name]
+        ],
+        "pids": [process.pid for process in processes.marked(home)],
+    }
+    stranger = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    program = [os.path.realpath(sys.executable), "-I", "-S", "-c", STRANGER]
+    done = subprocess.run(
+        [*stranger, *program], input=json.dumps(plan), capture_output=True, text=True, cwd="/"
+    )
+    assert done.returncode == 0, done.stderr
+    got = json.loads(done.stdout)
+    assert got["uid"] != 0
+    assert got.get("done", []) == []
+    assert [key for key in keys if key in got["lines"]] == [], "a key on a command line"
+
+
 def survivors(home: Path) -> list[str]:
     """Processes of this home, its PostgreSQL included."""
     result = []
@@ -135,7 +234,7 @@ def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: U
     assert "GIVEN UP" not in up.printed()
     assert "do not load" not in up.printed()
     addresses = up.addresses()
-    assert set(addresses) == {"mlflow", "dagster-webserver", "api"}
+    assert set(addresses) == {"mlflow", "dagster-webserver", "api", "review"}
     key = (up.home / "api_key").read_text().strip()
     session = (up.home / "front_key").read_text().strip()
     signed_in = {"Authorization": f"Bearer {session}"}
@@ -146,6 +245,10 @@ def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: U
     assert get(f"{addresses['dagster-webserver']}/server_info", **signed_in)[0] == 200
     assert f"{addresses['dagster-webserver']}/?session={session}" in up.printed()
     assert up.home.stat().st_mode & 0o066 == 0
+    assert get(f"{addresses['review']}/login")[0] == 401
+    assert get(f"{addresses['review']}/login", **signed_in)[0] == 200
+    review_key = (up.home / "review_key").read_text().strip()
+    assert_a_stranger_gets_nothing(up.home, addresses, (key, session, review_key))
     assert get(f"{addresses['api']}/health")[0] == 200
     assert get(f"{addresses['api']}/models")[0] == 401
     assert get(f"{addresses['api']}/models", **{"x-api-key": key})[0] == 200
@@ -188,6 +291,35 @@ def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: U
     assert up.printed().rstrip().endswith("Everything has stopped")
     assert survivors(up.home) == []
     assert not (up.home / "addresses.json").exists()
+
+
+def test_two_at_once_each_serve_their_own_home(up: Up) -> None:
+    """The second finds every port in use and takes others; a key of one home opens nothing of the other."""
+    home = Path(tempfile.mkdtemp(prefix="up", dir="/tmp"))
+    second = Up(home)
+    try:
+        second.wait_for("Ctrl-C stops everything", patience=400)
+        both = [(one.addresses(), one.home) for one in (up, second)]
+        ports = [address for addresses, _ in both for address in addresses.values()]
+        assert len(set(ports)) == len(ports)
+        keys = [(home / "api_key").read_text().strip() for _, home in both]
+        sessions = [(home / "front_key").read_text().strip() for _, home in both]
+        for number, (addresses, _) in enumerate(both):
+            for other in (0, 1):
+                own = number == other
+                status = get(f"{addresses['api']}/models", **{"x-api-key": keys[other]})[0]
+                assert status == (200 if own else 401)
+                for name in ("mlflow", "dagster-webserver", "review"):
+                    bearer = {"Authorization": f"Bearer {sessions[other]}"}
+                    route = {"mlflow": "/health", "dagster-webserver": "/server_info", "review": "/login"}[
+                        name
+                    ]
+                    assert get(f"{addresses[name]}{route}", **bearer)[0] == (200 if own else 401)
+    finally:
+        second.process.terminate()
+        second.process.wait(patience(60))
+        wait_until(lambda: not survivors(home))
+        shutil.rmtree(home)
 
 
 def test_a_kill_leaves_nothing_and_the_next_start_works(up: Up) -> None:

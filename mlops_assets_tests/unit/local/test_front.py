@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import http.client
+import json
+import os
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 
 import pytest
+import yaml
 
 from mlops_assets.local import front
 from mlops_assets.local.ports import HOST, listen, port_of
 from mlops_assets.local.probes import responds
-from mlops_assets_tests.waiting import wait_until
+from mlops_assets_tests.waiting import patience, wait_until
 
 KEY = "the-session-key"
 
@@ -26,6 +30,7 @@ class Backend(ThreadingMixIn, UnixStreamServer):
 
     daemon_threads = True
     requests: list[tuple[str, dict[str, str], bytes]]
+    page = "from the server"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -37,8 +42,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
         self.send_response(200)
+        self.send_header("Content-Type", "text/html")
         self.end_headers()
-        self.wfile.write(b"from the server")
+        self.wfile.write(getattr(self.server, "page", "from the server").encode())
 
     do_POST = do_GET  # noqa: N815
 
@@ -129,6 +135,10 @@ def test_a_program_sends_the_key(port: int, backend: Backend) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+        # a link to Dagster's GraphQL carries out what it says
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
     ],
 )
 def test_pages_of_other_sites_are_refused_with_the_key_too(
@@ -136,6 +146,97 @@ def test_pages_of_other_sites_are_refused_with_the_key_too(
 ) -> None:
     assert ask(port, {"Authorization": f"Bearer {KEY}", **headers})[0] == 403
     assert backend.requests == []
+
+
+def test_a_link_from_another_page_opens_one_of_ours(port: int, backend: Backend) -> None:
+    followed = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert ask(port, {"Authorization": f"Bearer {KEY}", **followed}, "/runs")[0] == 200
+    assert ask(port, {"Authorization": f"Bearer {KEY}", **followed}, "/runs", "POST")[0] == 403
+
+
+class Pages(BaseHTTPRequestHandler):
+    """A page of a stranger on another port of this machine, which the browser takes for the same site."""
+
+    html = ""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(self.html.encode())
+
+    def log_message(self, *_: object) -> None: ...
+
+
+HOSTILE = """<!doctype html><title>loading</title><img src="{url}/graphql?query=image">
+<script src="{url}/graphql?query=script"></script>
+<iframe name=f src="{url}/graphql?query=frame"></iframe>
+<form method=post target=f action="{url}/graphql?query=form" enctype="text/plain"><input name=a value=b></form>
+<script>
+document.forms[0].submit()
+const requests = [fetch("{url}/graphql?query=get", {credentials: "include", mode: "no-cors"}),
+  fetch("{url}/graphql?query=post", {method: "POST", body: "{}", credentials: "include", mode: "no-cors"}),
+  fetch("{url}/graphql?query=json", {method: "POST", body: "{}", credentials: "include",
+    headers: {"Content-Type": "application/json"}})]
+new WebSocket("{url}/graphql?query=socket".replace("http", "ws"))
+Promise.allSettled(requests).then(() => setTimeout(() => document.title = "done", 1000))
+</script>"""
+
+
+@pytest.mark.slow
+def test_a_page_of_a_stranger_does_nothing_in_a_browser_that_is_signed_in(
+    port: int, backend: Backend, tmp_path: Path
+) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium on this machine")
+    with ThreadingHTTPServer((HOST, 0), Pages) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        url = f"http://{HOST}:{port}"
+        Pages.html = HOSTILE.replace("{url}", url)
+        backend.page = f"<script>location = 'http://{HOST}:{stranger.server_port}/'</script>"
+        command = [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={tmp_path / 'p'}",
+        ]
+        command += ["--virtual-time-budget=20000", "--dump-dom", f"{url}/start?{front.PARAMETER}={KEY}"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=patience(100), check=False)
+        stranger.shutdown()
+    assert "<title>done</title>" in result.stdout, result.stderr[-500:]
+    arrived = [path for path, _, _ in backend.requests]
+    assert "/start" in arrived, "the browser is signed in"
+    assert [path for path in arrived if "graphql" in path] == []
+
+
+def test_in_a_container_it_listens_by_itself_and_reaches_servers_by_name(backend: Backend) -> None:
+    with ThreadingHTTPServer((HOST, 0), Handler) as server, listen(0) as chosen:
+        server.requests = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = port_of(chosen)
+        chosen.close()
+        plan = front.Plan("", (front.Gate(None, port, f"localhost:{server.server_port}", "Dagster"),))
+        command = [sys.executable, "-m", front.__name__, plan.as_argument()]
+        with subprocess.Popen(command, env={**os.environ, front.KEY_VARIABLE: KEY}) as process:
+            wait_until(lambda: responds(f"http://{HOST}:{port}{front.HEALTH}"))
+            assert ask(port, {})[0] == 401
+            assert ask(port, {"Authorization": f"Bearer {KEY}"})[::2] == (200, "from the server")
+            process.terminate()
+        server.shutdown()
+
+
+def test_compose_opens_dagster_mlflow_and_the_review_page_through_the_front_only() -> None:
+    file = Path(front.__file__).parents[2] / "deploy" / "compose" / "compose.yaml"
+    services = yaml.safe_load(file.read_text())["services"]
+    opened = {name for name, service in services.items() if "ports" in service}
+    assert opened == {"front", "api"}
+    gates = [front.Gate(**gate) for gate in json.loads(services["front"]["command"][-1])["gates"]]
+    assert (
+        {gate.backend.split(":")[0] for gate in gates} == {"webserver", "mlflow", "review"} <= set(services)
+    )
+    assert services["front"]["ports"] == [f"127.0.0.1:{gate.port}:{gate.port}" for gate in gates]
 
 
 def test_a_connection_carries_one_request(port: int, backend: Backend) -> None:

@@ -117,8 +117,8 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def listeners() -> Iterator[Listeners]:
-    """Any three ports."""
-    listeners = Listeners.on(Ports(0, 0, 0))
+    """Any ports."""
+    listeners = Listeners.on(Ports(0, 0, 0, 0))
     yield listeners
     listeners.close()
 
@@ -142,6 +142,7 @@ def test_no_password_is_on_a_command_line_and_all_bind_this_machine_only(
         "dagster-webserver",
         "dagster-daemon",
         "api",
+        "review",
     }
 
 
@@ -200,7 +201,8 @@ def test_what_an_earlier_release_left_open_is_closed_where_others_pass_through(t
     for name in ("bundles", "data", "postgres"):
         (home / name).mkdir(parents=True)
         (home / name).chmod(0o755)
-    (home / "addresses.json").touch(mode=0o644)
+    (home / "addresses.json").touch()
+    (home / "addresses.json").chmod(0o644)
     (home / "link").symlink_to("/")
     home.chmod(0o701)
     opened = {home / name for name in ("bundles", "data", "postgres", "addresses.json")}
