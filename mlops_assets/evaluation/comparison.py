@@ -96,5 +96,5 @@ def _rows_needed(point: float, low: float, rows: int) -> int | None:
         return rows
     if point >= 1:
         return None
-    centre, margin = -math.log1p(-point), -math.log1p(-point) + math.log1p(-low)
-    return math.ceil(rows * (margin / centre) ** 2)
+    center, margin = -math.log1p(-point), -math.log1p(-point) + math.log1p(-low)
+    return math.ceil(rows * (margin / center) ** 2)

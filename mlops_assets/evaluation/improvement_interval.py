@@ -107,8 +107,8 @@ def improvement_interval(
     components = "of DeLong components " if metric == "roc_auc" else ""
     resampled = f"paired bootstrap {components}{over}{widened.note}"
     if METRICS[metric].direction == "lower" and point < 1.0:
-        centre = math.log1p(-point)
-        return -math.expm1(min(centre + margin, 700.0)), -math.expm1(centre - margin), resampled
+        center = math.log1p(-point)
+        return -math.expm1(min(center + margin, 700.0)), -math.expm1(center - margin), resampled
     return point - margin, point + margin, resampled
 
 

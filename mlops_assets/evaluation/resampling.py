@@ -1,7 +1,7 @@
 """Resampling of sums: how much a statistic would move had other rows, or other stretches of time, been drawn.
 
 Comes in: sums of pieces per cluster (a row, an instant, a group), shape (clusters, k). Goes out: their totals in many
-resamples. Blocks of neighbouring clusters keep the autocorrelation; length 1 is the plain bootstrap.
+resamples. Blocks of neighboring clusters keep the autocorrelation; length 1 is the plain bootstrap.
 
 The block length is the rule of Politis & White (2004) with the correction of Patton, Politis & White (2009) for the
 circular bootstrap. The library `arch` has the same rule; importing it costs six seconds of processor time, so a test
@@ -21,7 +21,7 @@ from mlops_assets.metrics import Floats
 RESAMPLES: Final = 1_000
 MOST_ORDERED: Final = 8_000
 MOST_ALONE: Final = 2_000
-"""More clusters than this are joined with their neighbours: the result gains nothing and takes longer."""
+"""More clusters than this are joined with their neighbors: the result gains nothing and takes longer."""
 
 
 def block_length(series: Floats) -> float:
@@ -36,10 +36,10 @@ def block_length(series: Floats) -> float:
     n = series.size
     if n < 4 or not np.isfinite(series).all() or np.ptp(series) == 0:
         return 1.0
-    centred = series - series.mean()
+    centered = series - series.mean()
     step = max(5, math.ceil(math.log10(n)))
     reach = min(math.ceil(math.sqrt(n)) + step, n - 2)
-    covariance = np.array([float(centred[lag:] @ centred[: n - lag]) for lag in range(reach + 1)]) / n
+    covariance = np.array([float(centered[lag:] @ centered[: n - lag]) for lag in range(reach + 1)]) / n
     if covariance[0] <= 0:
         return 1.0
     small = np.abs(covariance[1:] / covariance[0]) < 2.0 * math.sqrt(math.log10(n) / n)

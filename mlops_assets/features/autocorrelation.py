@@ -1,4 +1,4 @@
-"""Rows that follow each other and are alike: then a random split asks about rows whose neighbours it has learned from.
+"""Autocorrelation of consecutive rows: with it, a random split tests on neighbors of training rows.
 
 Comes in: the model file and the feature table in the order of its source. Goes out: one sentence for the report, or
 nothing. It is a warning and no gate: a file may be sorted for reasons that have nothing to do with time.
@@ -14,8 +14,8 @@ from mlops_assets.features.splitting import strategy, with_target
 from mlops_assets.model_file import ModelSpec
 
 LIKE: Final = 0.5
-"""Autocorrelation of neighbouring targets above which they count as alike. For classes, which have none, the share of
-equal neighbours takes its place, rescaled so that 0 is what chance gives and 1 is all (Cohen's kappa of the column with
+"""Autocorrelation of neighboring targets above which they count as alike. For classes, which have none, the share of
+equal neighbors takes its place, rescaled so that 0 is what chance gives and 1 is all (Cohen's kappa of the column with
 itself one row on)."""
 FEWEST_ROWS: Final = 50
 
@@ -39,7 +39,7 @@ def autocorrelation_warning(spec: ModelSpec, frame: pl.DataFrame) -> str | None:
     if result is None:
         return None
     fix = "split by time" if spec.timestamp else "give a timestamp"
-    return f"rows that follow each other are alike ({result}): {fix}, a random split flatters the model"
+    return f"consecutive rows are autocorrelated ({result}): {fix}, a random split is optimistic"
 
 
 def _classes(target: pl.Series) -> str | None:
@@ -62,4 +62,4 @@ def _numbers(target: pl.Series) -> str | None:
     correlation = pairs.select(pl.corr("this", "before")).item()
     if correlation is None or not correlation > LIKE:
         return None
-    return f"the target of neighbours correlates by {correlation:.2f}"
+    return f"the target of neighbors correlates by {correlation:.2f}"

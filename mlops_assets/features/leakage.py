@@ -78,8 +78,8 @@ def _future(spec: ModelSpec, split: Split) -> Iterator[str]:
     if spec.timestamp is None or strategy(spec) != "temporal":
         return
     at = spec.timestamp
-    neighbours: tuple[tuple[Part, Part], ...] = (("train", "validation"), ("validation", "test"))
-    for one, other in neighbours:
+    neighbors: tuple[tuple[Part, Part], ...] = (("train", "validation"), ("validation", "test"))
+    for one, other in neighbors:
         reach, begin = split.part(one)[at].max(), split.part(other)[at].min()
         if not isinstance(reach, datetime) or not isinstance(begin, datetime):
             continue

@@ -22,7 +22,7 @@ IDLE_TIMEOUT = "60s"  # the server ends the transaction of a process that was fr
 LOCK_NOT_AVAILABLE = "55P03"
 
 
-def normalised(url: str | URL) -> URL:
+def normalized(url: str | URL) -> URL:
     """Return the URL with the driver that this project installs.
 
     Args:
@@ -60,7 +60,7 @@ def make_engine(url: str | URL) -> Engine:
         LedgerError: When the URL is not a PostgreSQL URL.
     """
     engine = create_engine(
-        normalised(url),
+        normalized(url),
         isolation_level="READ COMMITTED",  # after waiting for a lock, a verb must see what the winner wrote
         pool_pre_ping=True,
         pool_size=2,

@@ -1,4 +1,4 @@
-"""What the ledger hands out: frozen records, one per kind of row. No behaviour, no SQL."""
+"""What the ledger hands out: frozen records, one per kind of row. No behavior, no SQL."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ LABELS = text(
     on conflict do nothing
     """
 )
-LABELLED = text(
+LABELED = text(
     """
     select p.id, p.row, p.version, p.entity, p.at, p.predicted_at, p.value, p.low, p.high, p.label, l.value as truth,
            l.received_at
@@ -56,7 +56,7 @@ LABELLED = text(
     """
 )
 TIME = pl.Datetime("us", "UTC")
-LABELLED_SCHEMA: dict[str, Any] = {
+LABELED_SCHEMA: dict[str, Any] = {
     "id": pl.String(),
     "row": pl.Int64(),
     "version": pl.Int64(),
@@ -148,7 +148,7 @@ class ServedPredictions(Store):
         with self._transaction() as connection:
             return int(connection.execute(LABELS, parameters).rowcount)
 
-    def labelled_predictions(self, model: str, *, since: datetime, until: datetime) -> pl.DataFrame:
+    def labeled_predictions(self, model: str, *, since: datetime, until: datetime) -> pl.DataFrame:
         """Return the API's predictions with since <= predicted_at < until, each with its newest label.
 
         Args:
@@ -165,8 +165,8 @@ class ServedPredictions(Store):
         """
         parameters = {"model": model, "since": utc(since), "until": utc(until)}
         with self._transaction() as connection:
-            rows = [tuple(row) for row in connection.execute(LABELLED, parameters)]
-        return pl.DataFrame(rows, schema=LABELLED_SCHEMA, orient="row")
+            rows = [tuple(row) for row in connection.execute(LABELED, parameters)]
+        return pl.DataFrame(rows, schema=LABELED_SCHEMA, orient="row")
 
 
 def _text(value: str) -> str:

@@ -20,6 +20,9 @@ def deliveries(platform: Platform, model: str) -> dict[int, Delivery]:
     Args:
         platform: The open stores and settings.
         model: Name of the model.
+
+    Returns:
+        Record by version; versions without one are absent.
     """
     promoted = {one.version for one in platform.ledger.history(model, None) if one.action == "promoted"}
     bodies = {
@@ -35,6 +38,9 @@ def history_with_delivery(platform: Platform, model: str, limit: int | None) -> 
         platform: The open stores and settings.
         model: Name of the model.
         limit: Largest number of entries; None for all.
+
+    Returns:
+        Entries, newest first.
     """
     known = deliveries(platform, model)
     return tuple(
@@ -71,5 +77,8 @@ def delivery_key(model: str, version: int) -> str:
     Args:
         model: Name of the model.
         version: The promoted version.
+
+    Returns:
+        Name of the record.
     """
     return f"{model}/delivery/{version}"

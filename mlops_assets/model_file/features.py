@@ -80,7 +80,7 @@ class Rolling(Section):
 class Differences(Section):
     """Change since an earlier reading of the same entity."""
 
-    columns: Annotated[NumberNames, Field(examples=[["pressure_bar"]])]
+    columns: NumberNames = Field(examples=[["pressure_bar"]])
     """Numeric columns."""
     steps: Annotated[tuple[Step, ...], Field(min_length=1)] = (1,)
     """How many readings back; one feature per column and step."""
@@ -100,9 +100,9 @@ class History(Section):
 class Grouped(Section):
     """Statistics of columns over all training rows that share a value of `by`; fitted on the training part only."""
 
-    by: Annotated[Column, Field(examples=["shop"])]
+    by: Column = Field(examples=["shop"])
     """Column whose values make the groups; it may be text."""
-    columns: Annotated[NumberNames, Field(examples=[["sales"]])]
+    columns: NumberNames = Field(examples=[["sales"]])
     """Numeric columns."""
     statistics: Annotated[tuple[GroupStatistic, ...], Field(min_length=1)] = ("mean",)
     """What is computed per group; one feature per column and statistic."""

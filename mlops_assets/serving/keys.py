@@ -91,6 +91,9 @@ class Keys:
         Args:
             sent: The key as sent.
             action: predict, describe or read.
+
+        Returns:
+            Status and reason, or None when the action is allowed.
         """
         if self.own is not None and hmac.compare_digest(sent, self.own.encode()):
             return None
@@ -132,6 +135,9 @@ def key_id(sent: bytes) -> str:
 
     Args:
         sent: The key.
+
+    Returns:
+        The public part, which names the key in the ledger.
     """
     parts = sent.split(b"_", 2)
     return parts[1].decode("latin-1") if len(parts) == 3 and parts[0] == PREFIX.encode() else ""
@@ -142,6 +148,9 @@ def digest(sent: bytes) -> str:
 
     Args:
         sent: The key.
+
+    Returns:
+        sha256, 64 hexadecimal digits.
     """
     return hashlib.sha256(sent).hexdigest()
 
@@ -152,6 +161,9 @@ def action_of(method: str, path: str) -> str:
     Args:
         method: HTTP method.
         path: The path, without a slash at its end.
+
+    Returns:
+        `predict`, `describe` or `read`.
     """
     if method == "POST":
         return "predict"

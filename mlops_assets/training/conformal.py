@@ -5,8 +5,8 @@ Wasserman 2018).
 
 Comes in: targets and predictions (validation part). Goes out: an `Interval`, applied later. The truth of
 a new row lies inside with at least the requested level, as long as new rows come from where the validation rows came
-from. Two things loosen that: the validation part also chose the candidate (and stopped it early), which flatters a
-little; and a series that drifts. The coverage measured on the holdout says how much.
+from. Two things loosen that: the validation part also chose the candidate (and stopped it early), which is a
+little optimistic; and a series that drifts. The coverage measured on the holdout says how much.
 
 Distances are taken on the scale that was learned, so that the bounds of a model of logarithms are shares of its
 prediction. They are signed: an error that leans to one side makes an interval that does. Where rows are about
@@ -95,14 +95,14 @@ def bounds(interval: Interval, predictions: NDArray[Any], entity: pl.Series | No
     Returns:
         Lower and upper bounds, shape (rows,) each.
     """
-    centre = np.asarray(predictions, dtype=np.float64)
-    below, above = (np.full(centre.shape, distance) for distance in (interval.below, interval.above))
+    center = np.asarray(predictions, dtype=np.float64)
+    below, above = (np.full(center.shape, distance) for distance in (interval.below, interval.above))
     if entity is not None and interval.entities:
         names = entity.cast(pl.String).to_list()
         known = [interval.entities.get(name, (interval.below, interval.above)) for name in names]
         below, above = np.array(known, dtype=np.float64).reshape(-1, 2).T
     with np.errstate(all="ignore"):
-        transformed = TRANSFORMS[interval.scale](centre)
+        transformed = TRANSFORMS[interval.scale](center)
         low, high = (
             INVERSES[interval.scale](transformed - below),
             INVERSES[interval.scale](transformed + above),

@@ -1,6 +1,6 @@
 """Runs without a clock: a unit and a counter that restarts with each, or several rows of one person.
 
-Rows of one unit are alike: a random split would test on neighbors of training rows.
+Rows of one unit are similar: a random split would test on neighbors of training rows.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def test_the_hash_is_the_same_in_every_release() -> None:
     assert content_hash(FRAME) == "dbb30e1d2223ca6a6e72957f3b8dec9b9953a50386ea0fcfd113168bc7b78feb"
 
 
-def test_text_cannot_move_between_neighbours() -> None:
+def test_text_cannot_move_between_neighbors() -> None:
     assert content_hash(pl.DataFrame({"a": ["ab", "c"]})) != content_hash(pl.DataFrame({"a": ["a", "bc"]}))
 
 

@@ -21,8 +21,8 @@ def chain(stay: float) -> pl.DataFrame:
 def test_classes_that_stay_are_alike() -> None:
     message = autocorrelation_warning(wine(), chain(0.9))
     assert message is not None
-    assert message.startswith("rows that follow each other are alike (9")
-    assert message.endswith("give a timestamp, a random split flatters the model")
+    assert message.startswith("consecutive rows are autocorrelated (9")
+    assert message.endswith("give a timestamp, a random split is optimistic")
 
 
 @pytest.mark.parametrize("stay", [0.5, 0.6, 0.1])
@@ -63,7 +63,7 @@ def test_numbers_that_drift_are_alike() -> None:
     assert autocorrelation_warning(spec, pl.DataFrame({"y": [1.0] * ROWS})) is None
 
 
-def test_a_split_by_time_flatters_nobody() -> None:
+def test_a_split_by_time_is_not_optimistic() -> None:
     drifting = build(model(), readings(300)).with_columns(y=pl.int_range(pl.len()).cast(pl.Float64) % 100)
     assert autocorrelation_warning(model(), drifting) is None
     message = autocorrelation_warning(model(split={"strategy": "random"}), drifting)

@@ -34,7 +34,7 @@ def spec_with(gates: list[Any], **changes: Any) -> ModelSpec:
     """A regression over two pumps, with these gates."""
     body: dict[str, Any] = {
         "name": "pump",
-        "description": "Efficiency of a pump <b>&</b> its neighbour",
+        "description": "Efficiency of a pump <b>&</b> its neighbor",
         "owners": ["team:water"],
         "problem": "regression",
         "target": "y",

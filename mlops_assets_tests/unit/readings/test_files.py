@@ -110,7 +110,7 @@ def test_damage_is_named(tmp_path: Path, name: str, content: bytes, message: str
     assert name in str(caught.value)
 
 
-def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
+def test_a_missing_file_names_its_neighbor(tmp_path: Path) -> None:
     (tmp_path / "readings.csv").write_text("y\n1\n")
     with pytest.raises(SourceError, match=r"does not exist; did you mean 'readings.csv'"):
         read_model({"kind": "file", "path": str(tmp_path / "reading.csv")})

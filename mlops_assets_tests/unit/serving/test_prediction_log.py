@@ -113,7 +113,7 @@ def test_predictions_are_logged_and_labels_join_them_by_their_ids(ledger: Ledger
         (2, 3, 1, 4.0, 3.0),
     ]
     assert rows[0].readings == READING
-    joined = ledger.labelled_predictions("double", since=LONG_AGO, until=LATER)
+    joined = ledger.labeled_predictions("double", since=LONG_AGO, until=LATER)
     assert joined.select("id", "row", "truth").rows() == [
         (response["id"], 1, None),
         (response["id"], 2, "4.25"),
