@@ -35,7 +35,7 @@ from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.lifecycle.stages.candidates import best_of, fit_candidates
 from mlops_assets.lifecycle.stages.evidence import Contest, Later, build_evidence
 from mlops_assets.lifecycle.stages.refit import refit
-from mlops_assets.lifecycle.unseen_rows import FEWEST_ROWS, comparable_rows, rows_after
+from mlops_assets.lifecycle.unseen_rows import FEWEST_LATER_ROWS, comparable_rows, rows_after
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.training import LoadedBundle
@@ -244,18 +244,20 @@ def error(spec: ModelSpec, predictor: BundlePredictor, rows: pl.DataFrame) -> fl
     return value if METRICS[spec.evaluation.primary].direction == "lower" else 1.0 - value
 
 
-def contest_of(
+def contest_of(  # noqa: PLR0913
     spec: ModelSpec,
     frame: pl.DataFrame,
     challenger: Version,
     champion: Version | None,
     previous: Version | None,
+    *,
+    former: Version | None,
     analysis: int,
     accumulated: tuple[SequentialTest, ...],
     now: datetime,
 ) -> Contest:
     """Return what `evaluate_model` reads of both."""
-    comparable = later = None
+    comparable = later = freshness = None
     measured = champion.served if champion else None
     if champion is not None:
         comparable = comparable_rows(
@@ -265,8 +267,13 @@ def contest_of(
         if previous is not None:
             bundles = previous.bundle("served"), champion.bundle("served")
             rows = rows_after(spec, features.labeled(spec, frame), bundles)
-            if rows.height >= FEWEST_ROWS:
+            if rows.height >= FEWEST_LATER_ROWS:
                 later = Later(previous.number, previous.served, champion.served, rows)
+        elif former is not None:
+            bundles = champion.bundle("served"), former.bundle("served")
+            rows = rows_after(spec, features.labeled(spec, frame), bundles)
+            if rows.height >= FEWEST_LATER_ROWS:
+                freshness = Later(champion.number, champion.served, former.served, rows)
     trained = TrainedModel(
         spec.name, challenger.number, challenger.judged.algorithm, "", "0", (), frame.height, challenger.split.digest,
         0.5, (), spec.digest(), "benchmark", 42, now, None, challenger.check,
@@ -284,6 +291,7 @@ def contest_of(
         analysis=analysis,
         accumulated=accumulated,
         later=later,
+        freshness=freshness,
         comparable=comparable,
         same_recipe=champion is not None,
         warnings=(),
@@ -313,13 +321,24 @@ def play(name: str, data: Path, looks: int, refresh: bool, say: Callable[[str], 
     champion: Version | None = None
     first: Version | None = None
     previous: Version | None = None
+    former: Version | None = None
     analysis, accumulated = 1, cast(tuple[SequentialTest, ...], ())
     for look in range(looks):
         frame, future = table.head(edges[look]), table[edges[look] : edges[look + 1]]
         rest = table[edges[look] :]
         challenger = train(spec, frame, look + 1, run)
         now = cast(datetime, frame["at"].max()) + timedelta(seconds=1)
-        contest = contest_of(spec, frame, challenger, champion, previous, analysis, accumulated, now)
+        contest = contest_of(
+            spec,
+            frame,
+            challenger,
+            champion,
+            previous,
+            former=former,
+            analysis=analysis,
+            accumulated=accumulated,
+            now=now,
+        )
         evidence, _ = build_evidence(spec, contest)
         decision = promotion.decide(spec, evidence.gates, contest.reference)
         errors = {
@@ -338,7 +357,7 @@ def play(name: str, data: Path, looks: int, refresh: bool, say: Callable[[str], 
             if champion is not None:
                 after = 1 - error(spec, challenger.served, rest) / error(spec, champion.served, rest)
                 outcome.promoted.append((look + 1, after))
-            champion, previous, analysis, accumulated = challenger, None, 1, ()
+            champion, previous, former, analysis, accumulated = challenger, None, champion, 1, ()
         else:
             previous, analysis, accumulated = challenger, analysis + 1, evidence.evaluation.sequential
         first = first or champion

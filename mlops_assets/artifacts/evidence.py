@@ -208,6 +208,8 @@ class Evaluation:
     """Test rows that neither model has learned from; None without a champion, or in records of earlier releases."""
     champion_fit: str = ""
     """Which fit of the champion was compared: served, or judged where the served one has learned from the holdout."""
+    freshness: LaterRows | None = None
+    """At the look after a promotion: the champion (as `challenger`) and its predecessor of the same model file."""
     same_recipe: bool = False
     """Whether the champion was trained with the same model file, so that only its rows are older."""
     classes: tuple[ClassRow, ...] = ()

@@ -23,6 +23,8 @@ FEWEST_ROWS: Final = 5
 """With fewer rows left the whole holdout is measured, for the report only, and no comparison counts."""
 
 
+FEWEST_LATER_ROWS: Final = 20
+"""With fewer rows after two fits their comparison says nothing."""
 SERVED_SHARE: Final = 0.9
 """With a smaller share of the holdout left, the served champion's judged fit stands for its recipe. On a part of the
 holdout the champion, fitted again until then, would meet a judged challenger whose rows end before the holdout."""

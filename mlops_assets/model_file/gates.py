@@ -50,9 +50,9 @@ class BeatsChampion(GateParameters):
     on: Part = "test"
     """The part whose values are compared."""
     refresh: bool = False
-    """Also pass when the champion has the same model file and only older rows, and the newer fit is not worse: on later
-    rows, both as served, or on the shared holdout before there are such rows. No proof of a gain is asked for; for
-    models that are fitted again on all rows (`training.refit`)."""
+    """Also pass when the champion has the same model file and only older rows, and newer rows still help: of two fits
+    as served, the newer one is not worse on the rows that came after both. No proof of a gain is asked for; for models
+    that are fitted again on all rows (`training.refit`)."""
 
 
 class MetricAtMost(AbsoluteGate):

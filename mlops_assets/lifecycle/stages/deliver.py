@@ -6,8 +6,6 @@ stored bundle is scored on the same rows, long after it left production.
 
 from __future__ import annotations
 
-from typing import Final
-
 from mlops_assets import evaluation, features
 from mlops_assets.artifacts import Comparison, Delivery, Evidence, from_json, to_json
 from mlops_assets.errors import BundleError, EvidenceError
@@ -17,12 +15,9 @@ from mlops_assets.lifecycle.delivery import delivery_key
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.records import FeaturesRecord
-from mlops_assets.lifecycle.unseen_rows import rows_after
+from mlops_assets.lifecycle.unseen_rows import FEWEST_LATER_ROWS, rows_after
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.gates import BeatsChampion
-
-FEWEST_ROWS: Final = 20
-"""With fewer later rows nothing is measured yet."""
 
 
 def measure_delivery(spec: ModelSpec, platform: Platform, run: Run, built: FeaturesRecord) -> Delivery | None:
@@ -38,7 +33,7 @@ def measure_delivery(spec: ModelSpec, platform: Platform, run: Run, built: Featu
         The record; None where there is nothing to measure: no promotion from another champion, no comparison in its
         evidence, too few later rows, or a bundle that is damaged or predicts something else.
     """
-    promotion = _promotion(platform, spec.name)
+    promotion = promotion_of_champion(platform, spec.name)
     if promotion is None or promotion.from_version is None or promotion.evidence_hash is None:
         return None
     evidence = from_json(Evidence, platform.ledger.evidence(promotion.evidence_hash).body)
@@ -56,7 +51,7 @@ def measure_delivery(spec: ModelSpec, platform: Platform, run: Run, built: Featu
         run.progress(f"what the promotion of v{version} delivered cannot be measured: {error}")
         return None
     rows = rows_after(spec, features.labeled(spec, frame, columns), [bundle for _, bundle in loaded])
-    if rows.height < FEWEST_ROWS:
+    if rows.height < FEWEST_LATER_ROWS:
         return None
     predictors = loaded[0][0], loaded[1][0]
     measured = evaluation.delivery(spec, (former, version), predictors, rows, promise, run.now())
@@ -65,8 +60,13 @@ def measure_delivery(spec: ModelSpec, platform: Platform, run: Run, built: Featu
     return measured
 
 
-def _promotion(platform: Platform, model: str) -> HistoryEntry | None:
-    """Return the entry that put the present champion in place of another by promotion."""
+def promotion_of_champion(platform: Platform, model: str) -> HistoryEntry | None:
+    """Return the entry that put the present champion in place of another by promotion.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+    """
     champion = platform.ledger.champion(model)
     if champion is None:
         return None

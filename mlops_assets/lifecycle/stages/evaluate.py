@@ -34,10 +34,10 @@ from mlops_assets.lifecycle.delivery import history_with_delivery
 from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
-from mlops_assets.lifecycle.stages.deliver import measure_delivery
+from mlops_assets.lifecycle.stages.deliver import measure_delivery, promotion_of_champion
 from mlops_assets.lifecycle.stages.evidence import Contest, Later, build_evidence
 from mlops_assets.lifecycle.stages.promote import apply_decision
-from mlops_assets.lifecycle.unseen_rows import FEWEST_ROWS, comparable_rows, rows_after
+from mlops_assets.lifecycle.unseen_rows import FEWEST_LATER_ROWS, comparable_rows, rows_after
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.training import LoadedBundle
 
@@ -170,6 +170,7 @@ def _contest(
         analysis=_analysis_number(spec, platform, reference, trained.version),
         accumulated=previous.evaluation.sequential if previous else (),
         later=_later(spec, platform, previous, serving, frame, run),
+        freshness=None if previous else _freshness(spec, platform, serving, frame, run),
         comparable=comparable,
         same_recipe=_same_recipe(spec, champion_bundle),
         warnings=((optimistic,) if optimistic else ())
@@ -264,7 +265,32 @@ def _later(
         run.progress(f"the previous challenger v{previous.version} is not scored on later rows: {error}")
         return None
     rows = rows_after(spec, features.labeled(spec, frame), (bundle, champion[1]))
-    return Later(previous.version, predictor, champion[0], rows) if rows.height >= FEWEST_ROWS else None
+    return Later(previous.version, predictor, champion[0], rows) if rows.height >= FEWEST_LATER_ROWS else None
+
+
+def _freshness(
+    spec: ModelSpec,
+    platform: Platform,
+    champion: tuple[Predictor, LoadedBundle] | None,
+    frame: pl.DataFrame,
+    run: Run,
+) -> Later | None:
+    """Return the champion, its predecessor of the same model file, and the rows that came after both fits.
+
+    They say, before there is another challenger, whether newer rows still make this model better.
+    """
+    entry = promotion_of_champion(platform, spec.name)
+    if entry is None or entry.from_version is None or champion is None or champion[1].refit is None:
+        return None
+    try:
+        predictor, bundle = load_version(platform, spec.name, entry.from_version)
+    except BundleError as error:
+        run.progress(f"the former champion v{entry.from_version} is not scored on later rows: {error}")
+        return None
+    if bundle.refit is None or not _same_recipe(spec, bundle):
+        return None
+    rows = rows_after(spec, features.labeled(spec, frame), (bundle, champion[1]))
+    return Later(entry.version, champion[0], predictor, rows) if rows.height >= FEWEST_LATER_ROWS else None
 
 
 def _metric_rows(measured: evaluation.Evaluation) -> tuple[dict[str, JsonValue], ...]:

@@ -15,6 +15,7 @@ from mlops_assets.artifacts import (
     ChampionRef,
     Evaluation,
     Evidence,
+    LaterRows,
     Predictor,
     SequentialTest,
     Split,
@@ -53,6 +54,7 @@ class Contest:
         analysis: Number of this comparison with the same champion, from 1: repeated tests share the error rate.
         accumulated: Tests that earlier comparisons with this champion began.
         later: The previous challenger on rows that came after it, for models that are fitted again on all rows.
+        freshness: The champion and its predecessor, right after a promotion of the same model file.
         comparable: Rows of the holdout that the champion was not trained on; None for a first champion.
         same_recipe: Whether the champion was trained with the model file as it is now.
         warnings: What makes the numbers look better than they will be.
@@ -73,6 +75,7 @@ class Contest:
     analysis: int
     accumulated: tuple[SequentialTest, ...]
     later: Later | None
+    freshness: Later | None
     comparable: Comparable | None
     same_recipe: bool
     warnings: tuple[str, ...]
@@ -153,6 +156,8 @@ def _measure(
             champion_fit=contest.comparable.fit,
             same_recipe=contest.same_recipe,
         )
+    if contest.freshness is not None:
+        measured = replace(measured, freshness=_freshness(spec, contest.freshness))
     if contest.trained.refit is not None:
         # Fits that are served decide over the weeks: the judged fits' holdout is no part of that test.
         measured = replace(measured, sequential=contest.accumulated)
@@ -200,3 +205,9 @@ def _with_later(
         f"{primary} {record.challenger[primary]:.4g}, the served champion {record.champion[primary]:.4g} ({gain:+.1%})"
     )
     return replace(measured, later=record, sequential=tests, notes=(*measured.notes, note))
+
+
+def _freshness(spec: ModelSpec, pair: Later) -> LaterRows:
+    """Return the metrics of two served fits on rows that came after both; no test is accumulated."""
+    record, _ = evaluation.later_rows(spec, pair.version, pair.challenger, pair.champion, pair.rows, (), ())
+    return record

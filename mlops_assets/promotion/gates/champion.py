@@ -176,20 +176,20 @@ def _refreshed(params: BeatsChampion, evidence: Evidence, numbers: dict[str, flo
     refit = evidence.refit is not None and measured.same_recipe and params.on == "test"
     if not (params.refresh and refit):
         return None
-    ours, theirs, rows = numbers["challenger"], numbers["champion"], "the shared holdout"
-    if measured.later is not None:
-        later = (
-            finite(measured.later.challenger.get(params.metric)),
-            finite(measured.later.champion.get(params.metric)),
-        )
-        if later[0] is None or later[1] is None:
-            return None
-        ours, theirs, rows = later[0], later[1], f"{measured.later.rows:,} later rows"
-    if is_beyond(params.metric, theirs, ours):
+    later = measured.later or measured.freshness
+    if later is None:
         return None
+    # Right after a promotion the later rows speak of the champion only: the challenger's own holdout counts too.
+    if measured.later is None and is_beyond(params.metric, numbers["champion"], numbers["challenger"]):
+        return None
+    newer, older = finite(later.challenger.get(params.metric)), finite(later.champion.get(params.metric))
+    if newer is None or older is None or is_beyond(params.metric, older, newer):
+        return None
+    who = "the previous challenger" if measured.later else "the champion"
+    than = "the champion's" if measured.later else "its predecessor's"
     reason = (
-        f"refreshed: the same model file on newer rows; on {rows} its {params.metric} {shown(ours)} is not worse than "
-        f"{shown(theirs)} of the served champion v{evidence.champion.version}"
+        f"refreshed: the same model file on newer rows; on {later.rows:,} rows that came after both, the "
+        f"{params.metric} {shown(newer)} of {who} v{later.version} is not worse than {than} {shown(older)}"
     )
     return passed(params.kind, reason, **numbers)
 

@@ -47,6 +47,7 @@ def test_the_recorded_evidence_follows_from_the_contest_alone(station: Station) 
         analysis=1,
         accumulated=(),
         later=None,
+        freshness=None,
         comparable=None,
         same_recipe=False,
         warnings=recorded.evaluation.warnings,

@@ -112,25 +112,54 @@ def test_later_weeks_decide_where_the_shared_holdout_does_not(
 
 
 @pytest.mark.parametrize(
-    ("refresh", "same", "later", "holdout", "verdict"),
+    ("refresh", "same", "later", "freshness", "holdout", "verdict"),
     [
-        (True, True, None, 1.0, "pass"),
-        (True, True, None, 1.001, "fail"),
-        (True, True, (0.9, 0.9), 1.2, "pass"),
-        (True, True, (0.91, 0.9), 0.99, "fail"),
-        (True, True, (math.nan, 0.9), 0.99, "fail"),
-        (True, False, (0.8, 0.9), 0.99, "fail"),
-        (False, True, (0.8, 0.9), 0.99, "fail"),
+        (True, True, (0.9, 0.9), None, 1.2, "pass"),
+        (True, True, (0.91, 0.9), (0.8, 0.9), 0.99, "fail"),
+        (True, True, (math.nan, 0.9), None, 0.99, "fail"),
+        (True, True, None, None, 0.99, "fail"),  # no later row says whether newer rows help
+        (True, True, None, (0.9, 0.9), 1.0, "pass"),
+        (True, True, None, (0.9, 0.9), 1.001, "fail"),
+        (True, True, None, (0.91, 0.9), 0.99, "fail"),
+        (True, False, (0.8, 0.9), None, 0.99, "fail"),
+        (False, True, (0.8, 0.9), None, 0.99, "fail"),
     ],
 )
-def test_a_refresh_asks_only_that_newer_rows_are_not_worse(
-    refresh: bool, same: bool, later: tuple[float, float] | None, holdout: float, verdict: str
+def test_a_refresh_asks_only_that_newer_rows_still_help(
+    refresh: bool,
+    same: bool,
+    later: tuple[float, float] | None,
+    freshness: tuple[float, float] | None,
+    holdout: float,
+    verdict: str,
 ) -> None:
     spec = spec_with([{"beats_champion": {"metric": "rmse", "refresh": refresh}}])
-    record = LaterRows(3, 400, START, START, {"rmse": later[0]}, {"rmse": later[1]}) if later else None
-    measured = replace(evaluation_of(holdout, 1.0, low=-0.01), later=record, same_recipe=same)
+    records = [
+        LaterRows(3, 400, START, START, {"rmse": pair[0]}, {"rmse": pair[1]}) if pair else None
+        for pair in (later, freshness)
+    ]
+    measured = replace(
+        evaluation_of(holdout, 1.0, low=-0.01), later=records[0], freshness=records[1], same_recipe=same
+    )
     check = RefitCheck(400, START, {}, 0.5, 2.0)
     [result] = promotion.evaluate_gates(spec, replace(evidence_of(measured, spec), refit=check))
     assert result.verdict == verdict, result.reason
     [without] = promotion.evaluate_gates(spec, evidence_of(measured, spec))
     assert without.verdict == "fail"  # a model that is not fitted again
+
+
+def test_after_a_promotion_the_champion_is_compared_with_its_predecessor(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    station = begin(
+        tmp_path, ledger, ({"beats_champion": {"metric": "rmse", "confidence": None}}, *GATES[1:])
+    )
+    station.challenge()
+    trained = station.train()
+    station.apply_decision(trained.version, station.judge(trained))
+    assert station.champion() == 2
+    third = grow(station, tmp_path, 8)
+    fresh = third.evaluation.freshness
+    assert fresh is not None
+    assert (fresh.version, fresh.rows, third.evaluation.later) == (2, 3 * 48, None)
+    assert third.evaluation.same_recipe
