@@ -13,6 +13,7 @@ PRODUCTION_MODEL: Final = "production_model"
 PREDICTIONS: Final = "predictions"
 
 DRIFT_REPORT: Final = "drift_report"
+PERFORMANCE_REPORT: Final = "performance_report"
 DATA_QUALITY_REPORT: Final = "data_quality_report"
 RETRAIN_REQUEST: Final = "retrain_request"
 

@@ -33,6 +33,7 @@ from mlops_assets.artifacts.evidence import (
 )
 from mlops_assets.artifacts.labels import class_labels, label_order
 from mlops_assets.artifacts.models import Candidate, Interval, Predictor, RefitCheck, TrainedModel
+from mlops_assets.artifacts.performance import Bias, PerformanceReport, SlicePerformance, WindowPerformance
 from mlops_assets.artifacts.signals import CAUSES, Cause, Signal
 from mlops_assets.artifacts.stored import digest, from_json, to_json
 from mlops_assets.artifacts.terms import PARTS, QUIET_LOAD, Metrics, Outcome, Part, Verdict
@@ -42,6 +43,7 @@ __all__ = [
     "CAUSES",
     "PARTS",
     "QUIET_LOAD",
+    "Bias",
     "Bounds",
     "Candidate",
     "Cause",
@@ -65,6 +67,7 @@ __all__ = [
     "Metrics",
     "Outcome",
     "Part",
+    "PerformanceReport",
     "Predictor",
     "Profile",
     "Readings",
@@ -74,11 +77,13 @@ __all__ = [
     "RuleResult",
     "SequentialTest",
     "Signal",
+    "SlicePerformance",
     "Split",
     "TableVersion",
     "TrainedModel",
     "Validation",
     "Verdict",
+    "WindowPerformance",
     "class_labels",
     "digest",
     "from_json",

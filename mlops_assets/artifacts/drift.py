@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from mlops_assets.artifacts.data import TableVersion
+
 Level: TypeAlias = Literal["stable", "moderate", "significant", "unmeasurable"]
 
 
@@ -66,6 +68,7 @@ class DriftReport:
         level: The worst level of the features that decide: significant, then unmeasurable, moderate, stable.
         mean_value: Mean of the features' values of their method.
         drifted_share: Share of the features whose level is significant.
+        table: The table version that the window was read from; None in records of earlier releases.
     """
 
     model: str
@@ -76,3 +79,4 @@ class DriftReport:
     drifted_share: float | None
     features: tuple[FeatureDrift, ...]
     as_of: datetime
+    table: TableVersion | None = None

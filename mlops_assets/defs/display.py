@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets import stages
-from mlops_assets.artifacts import DriftReport, Outcome, TableVersion, TrainedModel, digest
+from mlops_assets.artifacts import DriftReport, Outcome, PerformanceReport, TableVersion, TrainedModel, digest
 from mlops_assets.defs.metadata import (
     Metadata,
     feature_lineage,
@@ -41,6 +41,7 @@ StageRecord = (
     | PredictionsRecord
     | QualityRecord
     | DriftReport
+    | PerformanceReport
 )
 """What the stages return."""
 OUTCOMES: dict[Outcome, str] = {"promote": "promoted", "keep": "kept", "refuse": "refused"}
@@ -285,6 +286,8 @@ def drift(record: DriftReport, _: ModelSpec, __: Platform) -> Display:
         "dagster/row_count": record.rows,
         "champion": record.version or "none",
     }
+    if record.table is not None:
+        metadata["readings"] = rows_table([_version_row(record.table)])
     if rows:
         metadata["features"] = rows_table(rows)
     for name in ("mean_value", "drifted_share"):
@@ -292,6 +295,50 @@ def drift(record: DriftReport, _: ModelSpec, __: Platform) -> Display:
         if value is not None:
             metadata[name] = value
     return Display(metadata, digest({"level": record.level, "features": rows, "version": record.version}))
+
+
+def performance(record: PerformanceReport, _: ModelSpec, __: Platform) -> Display:
+    """Show the metrics of each window, and the newest ones as numbers that plot over time.
+
+    Args:
+        record: The stage's record.
+
+    Returns:
+        Metadata and data version.
+    """
+    rows = [
+        {
+            "until": window.end.isoformat(),
+            "state": window.state,
+            "predictions": window.predictions,
+            "labels": f"{window.maturity:.0%}",
+            **window.metrics,
+            **{f"naive_{name}": value for name, value in window.naive.items()},
+            **({} if window.coverage is None else {"coverage": window.coverage}),
+        }
+        for window in record.windows
+    ]
+    metadata: Metadata = {
+        "level": record.level,
+        "summary": record.sentence,
+        "champion": record.version or "none",
+    }
+    if rows:
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        metadata["windows"] = rows_table([{name: row.get(name, "") for name in columns} for row in rows])
+    if record.slices:
+        metadata["slices"] = rows_table(
+            [{"entity": one.entity, "rows": one.rows, record.primary: one.value} for one in record.slices]
+        )
+    newest = record.newest_mature
+    metadata |= {f"live_{name}": value for name, value in (newest.metrics if newest else {}).items()}
+    for name in ("rise", "week_over_week"):
+        value = getattr(record, name)
+        if value is not None:
+            metadata[name] = value
+    if record.labels is not None:
+        metadata["labels"] = rows_table([_version_row(record.labels)])
+    return Display(metadata, digest({"windows": rows, "version": record.version}))
 
 
 def _version_row(table: TableVersion) -> dict[str, Any]:

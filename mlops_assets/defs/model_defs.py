@@ -8,7 +8,12 @@ import dagster as dg
 from mlops_assets.defs.automation import DATA_QUALITY_JOB, LIFECYCLE_JOB, jobs, schedules
 from mlops_assets.defs.executors import IN_PROCESS, executor_named
 from mlops_assets.defs.model_assets import RETRIES, model_assets
-from mlops_assets.defs.monitoring_assets import data_quality_report, drift_report, retrain_request
+from mlops_assets.defs.monitoring_assets import (
+    data_quality_report,
+    drift_report,
+    performance_report,
+    retrain_request,
+)
 from mlops_assets.defs.recovery import reproduction
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.defs.sensors import sensors
@@ -36,6 +41,7 @@ def assets_of(
     return [
         *model_assets(spec, retries, file=file, candidate_steps=candidate_steps),
         data_quality_report(spec),
+        performance_report(spec),
         drift_report(spec),
         retrain_request(spec),
     ]

@@ -10,7 +10,7 @@ from mlops_assets.defs import catalog, display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import pool_of, run_of
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.lifecycle.stages import data, monitor
+from mlops_assets.lifecycle.stages import data, monitor, performance
 from mlops_assets.model_file import ModelSpec
 
 Record = TypeVar("Record", bound=display.StageRecord)
@@ -30,9 +30,30 @@ def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
         stages.DRIFT_REPORT,
         "How far the newest readings have moved from the champion's training data, feature by feature.",
         {"polars"},
-        stages.PRODUCTION_MODEL,
+        (stages.PRODUCTION_MODEL, stages.VALIDATED_DATA),
         monitor.report_drift,
         display.drift,
+    )
+
+
+def performance_report(spec: ModelSpec) -> dg.AssetsDefinition:
+    """Return the asset with the champion's metrics in production, window by window.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        The asset.
+    """
+    return _report_asset(
+        spec,
+        stages.PERFORMANCE_REPORT,
+        "How good the champion's predictions were, by the labels that have arrived: windows against the holdout and "
+        "the naive forecast.",
+        {"polars"},
+        (stages.PREDICTIONS, stages.VALIDATED_DATA),
+        performance.report_performance,
+        display.performance,
     )
 
 
@@ -50,7 +71,7 @@ def data_quality_report(spec: ModelSpec) -> dg.AssetsDefinition:
         stages.DATA_QUALITY_REPORT,
         "Great Expectations' results of the rules of the model file, with its pages one click away.",
         {"greatexpectations"},
-        stages.RAW_READINGS,
+        (stages.RAW_READINGS,),
         data.report_quality,
         display.quality,
     )
@@ -61,7 +82,7 @@ def _report_asset(
     name: str,
     description: str,
     kinds: set[str],
-    upstream: str,
+    upstream: tuple[str, ...],
     report: Callable[[ModelSpec, Platform, Run], Record],
     show: Callable[[Record, ModelSpec, Platform], display.Display],
 ) -> dg.AssetsDefinition:
@@ -74,7 +95,7 @@ def _report_asset(
         kinds=kinds,
         tags=catalog.tags_of(spec),
         freshness_policy=catalog.freshness_of(spec, name),
-        deps=[dg.AssetKey([spec.name, upstream])],
+        deps=[dg.AssetKey([spec.name, stage]) for stage in upstream],
         required_resource_keys={"platform"},
         pool=pool_of(spec.name),
     )

@@ -1,7 +1,7 @@
-"""The `predictions` table: one row per model, version, entity and instant, whatever is retried or overlaps.
+"""The `predictions` table: one row per model, version, entity, instant and occurrence, whatever is retried or overlaps.
 
-Comes in: a frame of predictions. Goes out: how many were new, and frames back. Scoring is done in
-the package predictions; monitoring reads `last_prediction` whether rows are missing.
+Comes in: a frame of predictions. Goes out: how many were new, and frames back. Scoring is done in the package
+predictions; monitoring joins labels to them. `occurrence` numbers rows of one entity and instant from 0.
 """
 
 from __future__ import annotations
@@ -21,16 +21,25 @@ COLUMNS: dict[str, pl.DataType] = {
     "value": pl.Float64(),
     "label": pl.String(),
 }
-RESULT: dict[str, pl.DataType] = {"version": pl.Int64(), **COLUMNS, "predicted_at": pl.Datetime("us", "UTC")}
+OPTIONAL: dict[str, pl.DataType] = {"low": pl.Float64(), "high": pl.Float64(), "occurrence": pl.Int32()}
+RESULT: dict[str, pl.DataType] = {
+    "version": pl.Int64(),
+    **COLUMNS,
+    "predicted_at": pl.Datetime("us", "UTC"),
+    **OPTIONAL,
+}
 CHUNK = 20_000  # rows per statement: about 2 MB of text each
 
 INSERT = text(
     """
-    insert into predictions (model, version, entity, at, predicted_at, value, label)
+    insert into predictions (model, version, entity, at, predicted_at, value, label, low, high,
+                             occurrence)
     select :model, :version, entity, to_timestamp(micros / 1000000) + make_interval(secs => (micros % 1000000) / 1e6),
-           :predicted_at, value, label
+           :predicted_at, value, label, low, high, occurrence
     from unnest(cast(:entity as text[]), cast(:micros as bigint[]), cast(:value as double precision[]),
-                cast(:label as text[])) as given (entity, micros, value, label)
+                cast(:label as text[]), cast(:low as double precision[]), cast(:high as double precision[]),
+                cast(:occurrence as integer[]))
+        as given (entity, micros, value, label, low, high, occurrence)
     on conflict do nothing
     """
 )
@@ -48,7 +57,8 @@ class Predictions(Store):
             model: Name of the model, as in its model file.
             version: Number of the model version, from 1.
             frame: Columns `entity` (text; '' for a model without entities), `at` (UTC), `value` (float; null
-                when the model returned none) and optionally `label` (the class, as text).
+                when the model returned none) and optionally `label` (the class, as text), `low` and `high` (the
+                interval) and `occurrence` (default: rows of one entity and instant are numbered from 0).
             predicted_at: Time of scoring, with a zone.
 
         Returns:
@@ -72,6 +82,7 @@ class Predictions(Store):
                         "micros": part["at"].dt.epoch("us").to_list(),
                         "value": part["value"].to_list(),
                         "label": part["label"].to_list(),
+                        **{name: part[name].to_list() for name in OPTIONAL},
                     },
                 ).rowcount
         return stored
@@ -88,12 +99,12 @@ class Predictions(Store):
             version: Only this version's predictions; None for all.
 
         Returns:
-            Columns version, entity, at, value, label, predicted_at, in order of time.
+            Columns version, entity, at, value, label, predicted_at, low, high, occurrence, in order of time.
         """
         query = (
             select(*(table.c[name] for name in RESULT))
             .where(table.c.model == model, table.c.at >= utc(since), table.c.at < utc(until))
-            .order_by(table.c.at, table.c.entity, table.c.version)
+            .order_by(table.c.at, table.c.entity, table.c.version, table.c.occurrence)
         )
         if version is not None:
             query = query.where(table.c.version == version)
@@ -130,6 +141,12 @@ def _checked(model: str, version: int, frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("at").dt.convert_time_zone("UTC").cast(COLUMNS["at"]),
         pl.col("value").cast(pl.Float64),
         pl.col("label").cast(pl.String),
+        *(_bound(frame, name) for name in ("low", "high")),
+        (
+            pl.col("occurrence").cast(pl.Int32)
+            if "occurrence" in frame.columns
+            else pl.int_range(pl.len(), dtype=pl.Int32).over("entity", "at").alias("occurrence")
+        ),
     )
     for name in ("entity", "at"):
         if rows[name].null_count():
@@ -142,3 +159,11 @@ def _checked(model: str, version: int, frame: pl.DataFrame) -> pl.DataFrame:
             f"{first['at'].isoformat()}; write null where the model has no prediction"
         )
     return rows
+
+
+def _bound(frame: pl.DataFrame, name: str) -> pl.Expr:
+    """Return a bound of the interval; NaN and infinite bounds are none."""
+    if name not in frame.columns:
+        return pl.lit(None, dtype=pl.Float64).alias(name)
+    number = pl.col(name).cast(pl.Float64)
+    return pl.when(number.is_finite()).then(number).alias(name)

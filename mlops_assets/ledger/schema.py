@@ -236,7 +236,10 @@ predictions = Table(
     _time("predicted_at"),
     Column("value", Double),
     Column("label", Text),
-    PrimaryKeyConstraint("model", "at", "entity", "version"),
+    Column("occurrence", Integer, nullable=False, server_default=text("0")),
+    Column("low", Double),
+    Column("high", Double),
+    PrimaryKeyConstraint("model", "at", "entity", "version", "occurrence"),
 )
 
 watermarks = Table(

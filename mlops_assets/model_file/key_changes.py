@@ -21,7 +21,6 @@ NOT_AVAILABLE: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str]]] = {
         ("canary", "blue_green", "shadow"),
         "a promoted model takes over at once: write 'instant'",
     ),
-    ("monitoring", "rise"): ((), "a rising error requests no retrain so far: remove the key"),
 }
 """Path of a key -> the values that are refused (none listed: every value), and what to write in their place."""
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from mlops_assets.drift_methods import DRIFT_METHODS
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.suggestion import did_you_mean
-from mlops_assets.model_file.values import Column, Cron, Duration, Timezone, Unit
+from mlops_assets.model_file.values import Column, Cron, Duration, Share, Timezone, Unit
 
 
 class RolloutSpec(Section):
@@ -72,6 +72,12 @@ class MonitoringSpec(Section):
     """Inputs that change by nature (wear, weather, season): their drift is reported and requests no retrain."""
     stale_after: Duration | None = Field(default="14d", validate_default=True)
     """Age since the last comparison with a challenger after which a retrain is requested."""
+    rise: Share = Field(default=0.15, validate_default=True)
+    """Relative rise of the primary metric's error above that of the holdout that counts as worse, in windows whose
+    labels have arrived."""
+    label_delay: Duration | None = None
+    """How late labels arrive; until then the metrics of a window are provisional. Unset means learned from the share of
+    labels that older windows reached."""
     cooldown: Duration = Field(default="1d", validate_default=True)
     """Shortest time between two retrain requests, whatever their causes."""
 

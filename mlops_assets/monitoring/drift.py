@@ -15,7 +15,7 @@ from typing import Final
 
 import polars as pl
 
-from mlops_assets.artifacts import DriftReport, FeatureDrift, Profile
+from mlops_assets.artifacts import DriftReport, FeatureDrift, Profile, TableVersion
 from mlops_assets.artifacts.drift import Level
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.features import now_column
@@ -35,6 +35,7 @@ def drift(
     *,
     computed: Collection[str],
     from_clock: Collection[str],
+    table: TableVersion | None = None,
 ) -> DriftReport:
     """Measure every feature of the profile by the drift method of the model file, and what else can be wrong with it.
 
@@ -46,6 +47,7 @@ def drift(
         as_of: The instant of the report.
         computed: Names of the features that are computed from readings.
         from_clock: Names of those that follow from the timestamp alone, which move by themselves.
+        table: The table version that the rows were built from.
 
     Returns:
         The report. Its level is that of the worst feature that decides. The mean value and the share of significant
@@ -70,6 +72,7 @@ def drift(
         else None,
         features=features,
         as_of=as_of,
+        table=table,
     )
 
 

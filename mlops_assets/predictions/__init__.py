@@ -4,6 +4,6 @@ Comes in: a `Predictor` and feature rows. Goes out: frames for the predictions t
 against labels is `monitoring`'s and `evaluation`'s business.
 """
 
-from mlops_assets.predictions.scoring import pending, score, window_start
+from mlops_assets.predictions.scoring import OCCURRENCE, pending, score, window_start, with_occurrence
 
-__all__ = ["pending", "score", "window_start"]
+__all__ = ["OCCURRENCE", "pending", "score", "window_start", "with_occurrence"]

@@ -18,6 +18,21 @@ from mlops_assets.errors import DataError
 from mlops_assets.model_file import ModelSpec
 
 UTC_TIME: Final = pl.Datetime("us", "UTC")
+OCCURRENCE: Final = "_occurrence"
+"""Column that numbers rows of one entity and instant, from 0."""
+
+
+def with_occurrence(spec: ModelSpec, features: pl.DataFrame) -> pl.DataFrame:
+    """Return the feature rows with the column `OCCURRENCE`; the row that arrives second has number 1.
+
+    Args:
+        spec: The model file.
+        features: All feature rows of the window, those predicted before included.
+    """
+    if spec.timestamp is None:
+        return features.with_columns(pl.lit(0, dtype=pl.Int32).alias(OCCURRENCE))
+    keys = [spec.timestamp, *([spec.entity] if spec.entity is not None else [])]
+    return features.with_columns(pl.int_range(pl.len(), dtype=pl.Int32).over(keys).alias(OCCURRENCE))
 
 
 def pending(
@@ -33,17 +48,28 @@ def pending(
         spec: The model file.
         features: Feature rows.
         since: Rows about instants before this one are not predicted any more; None means all rows. See `window_start`.
-        predicted: The columns entity and at of the predictions of this version since then.
+        predicted: The columns entity, at and occurrence of the predictions of this version since then.
 
     Returns:
         The subset of rows, in their order.
     """
     if spec.timestamp is None or since is None:
         return features
-    keys = pl.DataFrame({"entity": _entities(spec, features), "at": _instants(spec, features, since)})
+    numbered = features if OCCURRENCE in features.columns else with_occurrence(spec, features)
+    keys = pl.DataFrame(
+        {
+            "entity": _entities(spec, features),
+            "at": _instants(spec, features, since),
+            "occurrence": numbered[OCCURRENCE],
+        }
+    )
     keys = keys.with_row_index("row").filter(pl.col("at") >= pl.lit(since).cast(UTC_TIME))
-    known = predicted.select(pl.col("entity").cast(pl.String), pl.col("at").cast(UTC_TIME))
-    return features[keys.join(known, on=["entity", "at"], how="anti", maintain_order="left")["row"]]
+    known = predicted.select(
+        pl.col("entity").cast(pl.String), pl.col("at").cast(UTC_TIME), pl.col("occurrence").cast(pl.Int32)
+    )
+    return features[
+        keys.join(known, on=["entity", "at", "occurrence"], how="anti", maintain_order="left")["row"]
+    ]
 
 
 def window_start(spec: ModelSpec, last_at: datetime | None) -> datetime | None:

@@ -8,8 +8,10 @@ from mlops_assets.retraining.governor import govern
 from mlops_assets.retraining.past import Outcome, PastRequest, RetrainHistory
 from mlops_assets.retraining.request import RetrainRequest, Ruling, signal_key
 from mlops_assets.retraining.signals import (
+    bias_signal,
     data_volume_signal,
     drift_signal,
+    error_signal,
     staleness_signal,
     upstream_signal,
 )
@@ -20,8 +22,10 @@ __all__ = [
     "RetrainHistory",
     "RetrainRequest",
     "Ruling",
+    "bias_signal",
     "data_volume_signal",
     "drift_signal",
+    "error_signal",
     "govern",
     "signal_key",
     "staleness_signal",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mlops_assets.artifacts import DriftReport, Signal
+from mlops_assets.artifacts import DriftReport, PerformanceReport, Signal
 from mlops_assets.drift_methods import DRIFT_METHODS
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.values import format_duration
@@ -82,6 +82,56 @@ def staleness_signal(
             f"stale: version {champion} was last compared with a challenger {days} days ago "
             f"(limit {format_duration(limit)})"
         ),
+    )
+
+
+def error_signal(spec: ModelSpec, report: PerformanceReport) -> Signal | None:
+    """Return whether the error of the newest mature window is worse than `monitoring.rise` allows.
+
+    Args:
+        spec: The model file.
+        report: The performance of the champion.
+
+    Returns:
+        None without a mature window, or without a holdout to compare with.
+    """
+    window = report.newest_mature
+    if window is None or report.rise is None:
+        return None
+    return Signal(
+        model=spec.name,
+        cause="error",
+        at=window.end,
+        active=report.level == "worse",
+        version=report.version,
+        subject=report.primary,
+        start=window.start,
+        reason=f"error: {report.sentence} (limit {spec.monitoring.rise:.0%})",
+    )
+
+
+def bias_signal(spec: ModelSpec, report: PerformanceReport) -> Signal | None:
+    """Return whether the predictions of the newest mature window are too high or too low on average.
+
+    Args:
+        spec: The model file.
+        report: The performance of the champion.
+
+    Returns:
+        None without a mature window with enough rows.
+    """
+    window, bias = report.newest_mature, report.bias
+    if window is None or bias is None:
+        return None
+    direction = "high" if bias.mean > 0 else "low"
+    return Signal(
+        model=spec.name,
+        cause="bias",
+        at=window.end,
+        active=bias.significant,
+        version=report.version,
+        start=window.start,
+        reason=f"bias: predictions were {abs(bias.mean):.4g} too {direction} on average (p {bias.p:.2g})",
     )
 
 

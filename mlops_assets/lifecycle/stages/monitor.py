@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import polars as pl
 
-from mlops_assets import features, monitoring, readings, retraining, stages, validation
+from mlops_assets import features, monitoring, retraining, stages
 from mlops_assets.artifacts import DriftReport, Signal
 from mlops_assets.lifecycle.model_loading import champion_profile
-from mlops_assets.lifecycle.platform import Platform, Run, keep_record
+from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
+from mlops_assets.lifecycle.records import ValidatedRecord
 from mlops_assets.model_file import ModelSpec
 
 
@@ -29,7 +28,8 @@ def report_drift(spec: ModelSpec, platform: Platform, run: Run) -> DriftReport:
     if champion_state.champion is None or profile is None:
         report = DriftReport(spec.name, None, 0, "no_champion", None, None, (), run.as_of)
     else:
-        frame = _read(spec, platform, run.as_of)
+        validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
+        frame = features.build(spec, platform.datasets.read(validated.table))
         version = champion_state.champion.version
         platform.ledger.record_signals(_other_signals(spec, platform, run, version, frame), run.now())
         if spec.timestamp is not None:
@@ -42,6 +42,7 @@ def report_drift(spec: ModelSpec, platform: Platform, run: Run) -> DriftReport:
             run.as_of,
             computed=features.computed_names(spec),
             from_clock=features.clock_names(spec),
+            table=validated.table,
         )
     run.progress(f"drift: {report.level}")
     signal = retraining.drift_signal(spec, report)
@@ -49,12 +50,6 @@ def report_drift(spec: ModelSpec, platform: Platform, run: Run) -> DriftReport:
         platform.ledger.record_signals([signal], run.now())
     keep_record(platform, spec, stages.DRIFT_REPORT, run, report)
     return report
-
-
-def _read(spec: ModelSpec, platform: Platform, as_of: datetime) -> pl.DataFrame:
-    fetched = readings.read(spec, as_of=as_of, settings=platform.settings)
-    valid = validation.validate(spec, fetched.frame, as_of=as_of, reference=None).valid
-    return features.build(spec, valid)
 
 
 def _other_signals(

@@ -38,12 +38,17 @@ def predict_batch(spec: ModelSpec, platform: Platform, run: Run) -> PredictionsR
     predictor, stored = load_version(platform, spec.name, version)
     frame = platform.datasets.read(built.table)
     frame = with_features_of(predictor, stored, frame, spec=spec, platform=platform, run=run)
+    frame = predictions.with_occurrence(spec, frame)
     since = predictions.window_start(spec, platform.ledger.last_prediction(spec.name))
     predicted = platform.ledger.predictions(spec.name, since=since or END, until=END, version=version)
     pending = predictions.pending(spec, frame, since, predicted)
     scored = predictions.score(spec, predictor, pending, version, run.now())
+    occurrence = pending[predictions.OCCURRENCE].alias("occurrence")
     new_rows = platform.ledger.store_predictions(
-        spec.name, version, scored.select("entity", "at", "value", "label"), predicted_at=run.now()
+        spec.name,
+        version,
+        scored.select("entity", "at", "value", "label", "low", "high", occurrence),
+        predicted_at=run.now(),
     )
     table = platform.datasets.write(
         spec.name,

@@ -241,6 +241,22 @@ def test_predictions_never_double(ledger: Ledger) -> None:
     assert ledger.last_prediction(M) == frame(60)["at"].max()
 
 
+def test_two_rows_of_one_instant_are_both_kept(ledger: Ledger) -> None:
+    twice = pl.concat([frame(3), frame(3, value=[7.0, 8.0, 9.0])])
+    assert ledger.store_predictions(M, 1, twice, predicted_at=LATER) == 6
+    assert ledger.store_predictions(M, 1, twice, predicted_at=LATER) == 0
+    record = ledger.predictions(M, since=AT, until=LATER)
+    assert record["occurrence"].to_list() == [0, 1] * 3
+    assert sorted(record["value"].to_list()) == sorted(twice["value"].to_list())
+
+
+def test_intervals_are_kept(ledger: Ledger) -> None:
+    rows = frame(2, low=[0.1, math.nan], high=[0.9, math.inf])
+    assert ledger.store_predictions(M, 1, rows, predicted_at=LATER) == 2
+    record = ledger.predictions(M, since=AT, until=LATER)
+    assert (record["low"].to_list(), record["high"].to_list()) == ([0.1, None], [0.9, None])
+
+
 def test_labels_and_missing_answers(ledger: Ledger) -> None:
     recorded = frame(2, value=[None, 0.5], label=['it\'s, "a" {b}', None])
     assert ledger.store_predictions(M, 1, recorded, predicted_at=LATER) == 2

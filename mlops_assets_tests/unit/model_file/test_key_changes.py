@@ -17,9 +17,10 @@ def test_a_rollout_that_does_not_exist_is_refused(tmp_path: Path, strategy: str)
     assert f"rollout.strategy: '{strategy}' is not available yet" in message
 
 
-def test_a_key_without_a_reader_is_refused(tmp_path: Path) -> None:
-    [message] = messages(tmp_path, f"{GOOD}monitoring: {{rise: 20%}}\n")
-    assert "monitoring.rise: is not available yet" in message
+def test_a_key_without_a_reader_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(key_changes.NOT_AVAILABLE, ("monitoring", "fall"), ((), "remove the key"))
+    [message] = messages(tmp_path, f"{GOOD}monitoring: {{fall: 20%}}\n")
+    assert "monitoring.fall: is not available yet; remove the key" in message
 
 
 def test_a_renamed_key_is_read_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,9 +43,12 @@ def test_an_error_below_a_renamed_key_names_its_line(tmp_path: Path, monkeypatch
     assert message.startswith(f"{len(text.splitlines())} monitoring.window: ")
 
 
-def test_a_model_stored_with_a_key_that_is_gone_still_loads(tmp_path: Path) -> None:
+def test_a_model_stored_with_a_key_that_is_gone_still_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(key_changes.NOT_AVAILABLE, ("monitoring", "fall"), ((), "remove the key"))
     spec, _ = examine(write(tmp_path, GOOD))
     assert spec is not None
     stored: dict[str, Any] = spec.model_dump(mode="json")
-    stored["monitoring"]["rise"] = 0.15
+    stored["monitoring"]["fall"] = 0.15
     assert stored_model(stored) == spec

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mlops_assets.artifacts import Bounds, FeatureMatrix
 from mlops_assets.errors import DataError
 from mlops_assets.features import build
-from mlops_assets.predictions import pending, score, window_start
+from mlops_assets.predictions import OCCURRENCE, pending, score, window_start, with_occurrence
 from mlops_assets_tests.unit.features.feature_factory import START, model, readings, wine
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -111,7 +111,7 @@ def test_no_rows() -> None:
 
 
 def known(scored: pl.DataFrame) -> pl.DataFrame:
-    return scored.select("entity", "at")
+    return scored.select("entity", "at", pl.int_range(pl.len()).over("entity", "at").alias("occurrence"))
 
 
 NONE = known(score(model(), Fake(), table().clear(), 1, NOW))
@@ -146,7 +146,13 @@ def test_two_rows_of_one_instant_are_both_pending_and_scored() -> None:
     twice = pl.concat([table(), table()])
     rows = pending(model(), twice, START, NONE)
     assert rows.height == 60
-    assert score(model(), Fake(), rows, 1, NOW).height == 60
+    scored = score(model(), Fake(), rows, 1, NOW)
+    assert scored.height == 60
+    assert pending(model(), twice, START, known(scored)).height == 0
+    first = score(model(), Fake(), table(), 1, NOW)
+    # the second row of each instant arrives after the first was predicted
+    second = pending(model(), with_occurrence(model(), twice), START, known(first))
+    assert second[OCCURRENCE].to_list() == [1] * 30
 
 
 def test_a_forecast_is_about_its_horizon() -> None:

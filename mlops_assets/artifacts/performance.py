@@ -1,0 +1,115 @@
+"""Records of performance in production: predictions compared with the labels that have arrived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from mlops_assets.artifacts.data import TableVersion
+from mlops_assets.artifacts.terms import Metrics
+
+Maturity: TypeAlias = Literal["provisional", "mature", "restated"]
+PerformanceLevel: TypeAlias = Literal["as_trained", "worse", "unmeasurable", "no_champion"]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPerformance:
+    """Stored. One window of predictions of one version.
+
+    Attributes:
+        start: First instant.
+        end: End, exclusive.
+        predictions: Predictions about instants of the window.
+        labelled: Those whose label has arrived.
+        state: provisional while labels are arriving; mature; restated when a label that came later changed a mature
+            metric.
+        metrics: Metrics of the rows with a label; metrics that these rows cannot measure are absent.
+        naive: The same metrics of the naive forecast, the value known when the prediction was made; empty where there
+            is none.
+        coverage: Share of labels inside the prediction interval; None without intervals.
+        restated_from: The primary metric as it was recorded before.
+    """
+
+    start: datetime
+    end: datetime
+    predictions: int
+    labelled: int
+    state: Maturity
+    metrics: Metrics
+    naive: Metrics
+    coverage: float | None = None
+    restated_from: float | None = None
+
+    @property
+    def maturity(self) -> float:
+        """Share of predictions whose label has arrived."""
+        return self.labelled / self.predictions if self.predictions else 0.0
+
+    @property
+    def is_mature(self) -> bool:
+        """Whether the metrics may lead to anything."""
+        return self.state != "provisional"
+
+
+@dataclass(frozen=True, slots=True)
+class SlicePerformance:
+    """Stored. The primary metric of one entity in the newest mature window."""
+
+    entity: str
+    rows: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """Stored. Mean of prediction minus label in the newest mature window, tested over blocks of time.
+
+    p is the probability of such a mean by chance; blocks are as independent as rows are not. significant: p is below
+    0.001 and the mean is above a tenth of the residuals' standard deviation.
+    """
+
+    mean: float
+    p: float
+    blocks: int
+    significant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceReport:
+    """Stored. Performance of the champion in production.
+
+    Attributes:
+        model: The model.
+        version: The champion's version; None without a champion.
+        as_of: Instant of the report.
+        level: as_trained, worse, unmeasurable (never read as good) or no_champion.
+        sentence: What the report says, for people.
+        primary: The metric that decides.
+        baseline: That metric on the holdout the champion was promoted on.
+        rise: Relative rise of the error above the baseline in the newest mature window; below 0 when it is better.
+        week_over_week: Relative rise above the mature window before.
+        bias: None for classes and without a mature window.
+        windows: Newest first.
+        slices: By entity, worst first.
+        labels: The table version that the labels were read from.
+    """
+
+    model: str
+    version: int | None
+    as_of: datetime
+    level: PerformanceLevel
+    sentence: str
+    primary: str
+    baseline: float | None = None
+    rise: float | None = None
+    week_over_week: float | None = None
+    bias: Bias | None = None
+    windows: tuple[WindowPerformance, ...] = ()
+    slices: tuple[SlicePerformance, ...] = ()
+    labels: TableVersion | None = None
+
+    @property
+    def newest_mature(self) -> WindowPerformance | None:
+        """The newest window whose labels have arrived."""
+        return next((window for window in self.windows if window.is_mature), None)

@@ -1,0 +1,109 @@
+"""Performance of the champion in production: predictions joined with the labels that have arrived."""
+
+from __future__ import annotations
+
+from mlops_assets import monitoring, retraining, stages
+from mlops_assets.artifacts import Evidence, PerformanceReport, from_json
+from mlops_assets.artifacts.performance import PerformanceLevel
+from mlops_assets.ledger import Performance
+from mlops_assets.lifecycle.alerts import send_alert
+from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
+from mlops_assets.lifecycle.records import ValidatedRecord
+from mlops_assets.model_file import ModelSpec
+
+LIVE = "live"
+"""Part of `model_performance` that production measured."""
+
+
+def report_performance(spec: ModelSpec, platform: Platform, run: Run) -> PerformanceReport:
+    """Measure the champion's predictions of the last windows against their labels.
+
+    Mature windows are added to `model_performance`, and leave signals of error and bias for the retrain governor.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+
+    Returns:
+        The report; level `no_champion` without a champion.
+    """
+    champion = platform.ledger.champion(spec.name)
+    if champion is None:
+        report = _empty(spec, run, "no_champion", "there is no champion", None)
+    elif spec.timestamp is None:
+        sentence = "the model file names no timestamp: predictions cannot be joined with labels"
+        report = _empty(spec, run, "unmeasurable", sentence, champion.version)
+    else:
+        report = _measure(spec, platform, run, champion.version)
+        _record(platform, report)
+        signals = [retraining.error_signal(spec, report), retraining.bias_signal(spec, report)]
+        platform.ledger.record_signals([signal for signal in signals if signal is not None], run.now())
+        _tell(spec, platform, report, run)
+    run.progress(f"performance: {report.sentence}")
+    keep_record(platform, spec, stages.PERFORMANCE_REPORT, run, report)
+    return report
+
+
+def _measure(spec: ModelSpec, platform: Platform, run: Run, version: int) -> PerformanceReport:
+    validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
+    evidence = _newest_evidence(spec, platform, version)
+    baseline = (
+        evidence.evaluation.challenger.get("test", {}).get(spec.evaluation.primary) if evidence else None
+    )
+    since = run.as_of - (monitoring.MOST_WINDOWS + 1) * spec.monitoring.window
+    recorded = platform.ledger.performance(spec.name, metric=spec.evaluation.primary, split=LIVE, since=since)
+    if (
+        evidence is not None
+    ):  # what it predicts about its own training and holdout is not performance in production
+        since = max(since, evidence.as_of)
+    return monitoring.performance(
+        spec,
+        version,
+        platform.ledger.predictions(spec.name, since=since, until=max(since, run.as_of), version=version),
+        monitoring.labels_of(spec, platform.datasets.read(validated.table)),
+        run.as_of,
+        baseline=baseline,
+        recorded={row.at: row.value for row in recorded if row.version == version},
+        table=validated.table,
+    )
+
+
+def _newest_evidence(spec: ModelSpec, platform: Platform, version: int) -> Evidence | None:
+    bodies = [one.body for one in platform.ledger.evidence_of(spec.name, version)]
+    return from_json(Evidence, bodies[-1]) if bodies else None
+
+
+def _record(platform: Platform, report: PerformanceReport) -> None:
+    assert report.version is not None
+    platform.ledger.record_performance(
+        [
+            Performance(report.model, report.version, window.end, metric, LIVE, value, window.labelled)
+            for window in report.windows
+            if window.is_mature
+            for metric, value in window.metrics.items()
+        ]
+    )
+
+
+def _tell(spec: ModelSpec, platform: Platform, report: PerformanceReport, run: Run) -> None:
+    """Send the alert of a rise above the window before; once for each window."""
+    window, rise = report.newest_mature, report.week_over_week
+    if window is None or rise is None or rise <= monitoring.WEEK_OVER_WEEK:
+        return
+    send_alert(
+        platform,
+        "performance_week",
+        f"{report.primary} rose by {rise:.0%} from one window to the next; {report.sentence}",
+        key=f"performance/{spec.name}/{report.version}/{window.end.isoformat()}",
+        spec=spec,
+        group=f"performance_week/{spec.name}",
+        at=run.now(),
+        progress=run.progress,
+    )
+
+
+def _empty(
+    spec: ModelSpec, run: Run, level: PerformanceLevel, sentence: str, version: int | None
+) -> PerformanceReport:
+    return PerformanceReport(spec.name, version, run.as_of, level, sentence, spec.evaluation.primary)

@@ -1,0 +1,68 @@
+"""A model in production: predictions meet their labels, the trend is recorded, a risen error leads to one retrain."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from mlops_assets import stages
+from mlops_assets.artifacts import DriftReport, PerformanceReport
+from mlops_assets.lifecycle import governing
+from mlops_assets.lifecycle.platform import known_record
+from mlops_assets.model_file import ModelSpec
+from mlops_assets_tests.local_platform import LocalPlatform, readings
+
+pytestmark = pytest.mark.slow
+
+MONITORED = {"window": "6h", "stale_after": None}  # 72 readings a window
+REACTIONS = {"reactions": {"drift": "nothing"}}
+
+
+def performance(local_platform: LocalPlatform, spec: ModelSpec) -> PerformanceReport:
+    report = known_record(local_platform.platform, spec, stages.PERFORMANCE_REPORT, PerformanceReport)
+    assert report is not None
+    return report
+
+
+def test_a_risen_error_leads_to_one_retrain(local_platform: LocalPlatform) -> None:
+    spec = local_platform.model(readings(1_000), monitoring=MONITORED, retraining=REACTIONS)
+    ledger = local_platform.platform.ledger
+    assert local_platform.run_lifecycle(
+        spec, rows=432
+    ).success  # until noon of the second day: the end of a window
+    assert local_platform.run_lifecycle(spec, rows=432, job="drift").success
+    assert (
+        performance(local_platform, spec).level == "unmeasurable"
+    )  # its own training data is not production
+    for job in ("predictions", "drift"):
+        assert local_platform.run_lifecycle(spec, rows=600, job=job).success
+    report = performance(local_platform, spec)
+    assert (report.level, report.labels is not None) == ("as_trained", True)
+    assert [window.predictions for window in report.windows] == [72, 72]
+    [*trend] = ledger.performance(spec.name, metric="rmse", split="live")
+    assert [row.at for row in trend] == [window.end for window in reversed(report.windows)]
+    drift = known_record(local_platform.platform, spec, stages.DRIFT_REPORT, DriftReport)
+    assert drift is not None
+    assert drift.table is not None  # the rows it speaks of can be read again
+    assert local_platform.platform.datasets.read(drift.table).height == drift.table.rows
+
+    now = datetime.now(UTC)
+    assert governing.preview(spec, local_platform.platform, now).rule == "no_reason"
+    changed = pl.concat([readings(600), readings(1_000, slope=-3.0)[600:]])  # the world turns around
+    changed.write_parquet(local_platform.file(spec.name))
+    for job in ("predictions", "drift"):
+        assert local_platform.run_lifecycle(spec, rows=660, job=job).success
+    worse = performance(local_platform, spec)
+    assert worse.level == "worse"
+    assert worse.rise is not None
+    assert worse.rise > 1
+    situation = governing.situation(spec, local_platform.platform, now)
+    requests = [governing.decide(situation, local_platform.platform, now).request for _ in range(3)]
+    assert [request is not None for request in requests] == [True, False, False]
+    [request] = ledger.open_requests(spec.name)
+    assert request.cause == "error"
+    assert "worse than" in str(request.detail["reason"])
+    [alert] = [one for one in ledger.alerts(spec.name) if one.kind == "performance_week"]
+    assert "from one window to the next" in alert.message
