@@ -75,7 +75,7 @@ class MonitoringSpec(Section):
     rise: Share = Field(default=0.15, validate_default=True)
     """Relative rise of the primary metric's error above that of the holdout that counts as worse, in windows whose
     labels have arrived."""
-    label_delay: Duration | None = None
+    label_delay: Duration | None = Field(default=None, examples=["2d"])
     """How late labels arrive; until then the metrics of a window are provisional. Unset means learned from the share of
     labels that older windows reached."""
     cooldown: Duration = Field(default="1d", validate_default=True)
