@@ -82,6 +82,7 @@ def _why_problem(facts: TableFacts) -> str:
     if facts.own_past:
         return "one reading ahead, from earlier ones; a forecast needs steps of one length, from 1s"
     if facts.is_series:
-        return "from columns known at the row's own time, and earlier readings; ahead of it: --problem forecasting"
+        ahead = "" if facts.time is None or facts.time.months else "; ahead of it: --problem forecasting"
+        return f"from columns known at the row's own time, and earlier readings{ahead}"
     whole = facts.of("target")[0].distinct <= MANY_CLASSES
     return "the target is a number" + ("; if each names a class: --problem classification" if whole else "")
