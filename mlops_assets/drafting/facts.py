@@ -77,6 +77,8 @@ class TimeFacts:
     unit: Unit | None = None
     months: int | None = None
     """The usual step in months, where readings keep to the calendar."""
+    instants: int = 0
+    """Different instants of all entities."""
     future: int = 0
     """Rows dated after the moment of drafting: no run sees them before their time."""
     last: str = ""

@@ -13,6 +13,10 @@ LONGEST_WINDOW: Final = timedelta(days=36_500)
 """What a model file takes as a duration at most."""
 
 
+FEW_INSTANTS: Final = 60
+"""Below this the test part of a panel holds so few instants that no gate passes."""
+
+
 def features_section(facts: TableFacts) -> Iterator[str]:
     """Yield the inputs, and the features of time and of history.
 
@@ -94,6 +98,11 @@ def split_section(facts: TableFacts) -> Iterator[str]:
     how = "temporal" if facts.time else "stratified" if facts.problem == "classification" else "random"
     if facts.time is None:
         yield "# No column says when. If rows are in the order of time, a random split is optimistic: add a time."
+    if facts.time is not None and facts.entity is not None and facts.time.instants < FEW_INSTANTS:
+        instants, entity = facts.time.instants, scalar(facts.entity)
+        tested = max(1, instants * 15 // 100)
+        yield f"# {instants} instants put about {tested} into the test part: few for the gates to judge by."
+        yield f"# To judge by other values of {facts.entity} instead: strategy: group, group: {entity}"
     yield f"split: {{strategy: {how}, train: 70%, validation: 15%, test: 15%}}"
 
 

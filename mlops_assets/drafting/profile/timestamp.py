@@ -155,6 +155,7 @@ def _as_time(
         zoned=zoned,
         sorted=instants.drop_nulls().is_sorted(),
         missing=instants.null_count(),
+        instants=instants.n_unique() - (instants.null_count() > 0),
         repeated=0,
         format=form,
         unit=unit,

@@ -19,6 +19,7 @@ from mlops_assets.drafting import draft
 from mlops_assets.drafting.profile import profile_table, read_undescribed
 from mlops_assets.drafting.profile.absurd import absurd_values
 from mlops_assets.model_file import ModelSpec, examine
+from mlops_assets.model_file.source import FileSource
 from mlops_assets.readings import read
 from mlops_assets.readings.request import Request
 from mlops_assets.settings import Settings
@@ -423,3 +424,15 @@ def test_sparse_columns_do_not_add_up_by_being_zero(tmp_path: Path) -> None:
         {**rare, "x": walk(2_000), "y": np.where(RNG.random(2_000) < 0.03, RNG.integers(1, 90, 2_000), 0)}
     )
     assert {"a", "b"} <= set(drafted(tmp_path, table, "y").features.inputs or ())
+
+
+@pytest.mark.parametrize(("years", "is_said"), [(8, True), (100, False)])
+def test_a_panel_of_few_years_says_how_it_can_be_judged(years: int, is_said: bool) -> None:
+    rows = [
+        {"firm": firm, "year": 1900 + year, "x": RNG.random(), "y": RNG.random()}
+        for firm in range(30)
+        for year in range(years)
+    ]
+    text = draft("m", "team:a", FileSource(kind="file", path="a.csv"), profile_table(pl.DataFrame(rows), "y"))
+    assert ("strategy: group, group: firm" in text) is is_said
+    assert "split: {strategy: temporal" in text
