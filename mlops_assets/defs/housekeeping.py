@@ -143,6 +143,9 @@ def end_lost_runs(
 
     Returns:
         How many runs there were.
+
+    Raises:
+        ServiceError: When a run could not be ended; all others were.
     """
     by_name = {spec.name: spec for spec in specs}
     ended = 0

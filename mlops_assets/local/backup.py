@@ -92,6 +92,9 @@ def read(folder: Path) -> Backup:
     Args:
         folder: The folder of the backup.
 
+    Returns:
+        Time, release, home and files of the backup.
+
     Raises:
         ServiceError: There is no readable manifest.
     """
@@ -108,6 +111,9 @@ def known(folder: Path) -> list[tuple[Path, Backup]]:
 
     Args:
         folder: Folder of backups.
+
+    Returns:
+        Folder and manifest of each backup.
     """
     finished = [one for one in folder.glob("*T*Z") if (one / MANIFEST).is_file()]
     return [(one, read(one)) for one in sorted(finished, reverse=True)]
@@ -118,6 +124,9 @@ def problems(folder: Path) -> list[str]:
 
     Args:
         folder: The folder of the backup.
+
+    Returns:
+        One sentence per missing, damaged or added file.
 
     Raises:
         ServiceError: There is no readable manifest.

@@ -28,6 +28,9 @@ def with_occurrence(spec: ModelSpec, features: pl.DataFrame) -> pl.DataFrame:
     Args:
         spec: The model file.
         features: All feature rows of the window, those predicted before included.
+
+    Returns:
+        The rows, in the same order.
     """
     if spec.timestamp is None:
         return features.with_columns(pl.lit(0, dtype=pl.Int32).alias(OCCURRENCE))

@@ -66,6 +66,9 @@ def promotion_of_champion(platform: Platform, model: str) -> HistoryEntry | None
     Args:
         platform: The open stores and settings.
         model: Name of the model.
+
+    Returns:
+        The newest entry that promoted this version; None without a champion or such an entry.
     """
     champion = platform.ledger.champion(model)
     if champion is None:
