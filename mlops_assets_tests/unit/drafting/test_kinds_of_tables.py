@@ -426,13 +426,13 @@ def test_sparse_columns_do_not_add_up_by_being_zero(tmp_path: Path) -> None:
     assert {"a", "b"} <= set(drafted(tmp_path, table, "y").features.inputs or ())
 
 
-@pytest.mark.parametrize(("years", "is_said"), [(8, True), (100, False)])
-def test_a_panel_of_few_years_says_how_it_can_be_judged(years: int, is_said: bool) -> None:
+@pytest.mark.parametrize(("years", "has_advice"), [(8, True), (100, False)])
+def test_a_panel_of_few_years_says_how_it_can_be_judged(years: int, has_advice: bool) -> None:
     rows = [
         {"firm": firm, "year": 1900 + year, "x": RNG.random(), "y": RNG.random()}
         for firm in range(30)
         for year in range(years)
     ]
     text = draft("m", "team:a", FileSource(kind="file", path="a.csv"), profile_table(pl.DataFrame(rows), "y"))
-    assert ("strategy: group, group: firm" in text) is is_said
+    assert ("strategy: group, group: firm" in text) is has_advice
     assert "split: {strategy: temporal" in text

@@ -76,6 +76,11 @@ def test_no_row_is_its_own_label_and_no_label_crosses_entities() -> None:
     assert build(spec, frame)["y"].to_list() == [2.0, None, None, 20.0, None, None]
 
 
+def test_a_horizon_below_half_the_usual_step_makes_no_row_its_own_label() -> None:
+    frame = readings(40, units=1).with_columns(at=pl.Series([START + 24 * HOUR * row for row in range(40)]))
+    assert build(forecast(), frame)["y"].null_count() == 40
+
+
 def test_the_history_grid_finds_its_readings_and_online_equals_batch() -> None:
     spec = forecast(history={"every": "1h", "steps": 5, "columns": ["b"]})
     frame = jittered(60)
@@ -96,7 +101,7 @@ def test_the_history_grid_finds_its_readings_and_online_equals_batch() -> None:
 def test_the_tolerance_of_the_grid_is_part_of_what_serving_keeps() -> None:
     """The oldest point may lie a tolerance before the grid begins."""
     spec = forecast(history={"every": "1h", "steps": 3, "columns": ["b"]}, tolerance="20m")
-    at = [START - timedelta(minutes=15), START + HOUR, START + 2 * HOUR]
+    at = [START - timedelta(minutes=15), START + timedelta(minutes=119), START + 2 * HOUR]
     frame = pl.DataFrame({"at": at, "unit": "u", "a": 1.0, "b": [7.0, 8, 9], "kind": "k", "y": [1.0, 2, 3]})
     response = online(spec, recent(spec, frame[:2]), frame[2:])
     assert response["b@-2"].to_list() == build(spec, frame)["b@-2"].to_list()[2:] == [7.0]
