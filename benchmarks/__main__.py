@@ -19,6 +19,7 @@ NAMES = (
     "lifecycle",
     "promotion_simulation",
     "scaling",
+    "serving",
     "tracking",
     "training",
     "validation",
