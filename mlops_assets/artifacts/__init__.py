@@ -28,6 +28,7 @@ from mlops_assets.artifacts.evidence import (
     Flips,
     GateResult,
     LaterRows,
+    MetricInterval,
     Rival,
     SequentialTest,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "GateResult",
     "Interval",
     "LaterRows",
+    "MetricInterval",
     "Metrics",
     "Outcome",
     "Part",

@@ -35,6 +35,20 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricInterval:
+    """Stored. One metric of the challenger on one part, with the interval that other rows would have put it in."""
+
+    metric: str
+    part: Part
+    value: float
+    low: float
+    high: float
+    confidence: float
+    method: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Stored. SHAP ranking: mean |value| per feature, largest first. An association inside the model, not causal."""
 
@@ -228,6 +242,8 @@ class Evaluation:
     """What makes the numbers look better than they will be; no gate, but the report says it first."""
     machine_load: float | None = None
     """How busy the machine was while latency was measured: wall time by processor time of a fixed loop, 1 if quiet."""
+    intervals: tuple[MetricInterval, ...] | None = None
+    """Metrics of `metric_at_most` and `metric_at_least` gates; None in records of earlier releases."""
     primary: str = ""
     """The model file's primary metric; empty in records of earlier releases."""
 

@@ -14,6 +14,7 @@ from mlops_assets.artifacts import (
     PARTS,
     Comparison,
     Evaluation,
+    MetricInterval,
     Metrics,
     Part,
     Predictor,
@@ -24,7 +25,7 @@ from mlops_assets.artifacts import (
 from mlops_assets.errors import DataError
 from mlops_assets.evaluation.baseline import Baseline, baseline
 from mlops_assets.evaluation.class_rows import class_rows
-from mlops_assets.evaluation.clusters import dependence_of
+from mlops_assets.evaluation.clusters import Dependence, dependence_of
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.fairness import fairness_rows
 from mlops_assets.evaluation.flips import flips
@@ -33,9 +34,10 @@ from mlops_assets.evaluation.latency import measure_latency
 from mlops_assets.evaluation.scoring import in_order, known_classes, score, truth_column
 from mlops_assets.evaluation.sequential import sequential_test, spent_confidence
 from mlops_assets.evaluation.slices import slice_rows
+from mlops_assets.evaluation.value_interval import value_interval
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.gates import BeatsBaseline, BeatsChampion
+from mlops_assets.model_file.gates import BeatsBaseline, BeatsChampion, MetricAtLeast, MetricAtMost
 
 DEFAULT_CONFIDENCE = 0.95
 
@@ -133,6 +135,7 @@ def evaluate(
         missing_predictions=missing(holdout),
         latency_ms=latency.milliseconds if latency else None,
         primary=spec.evaluation.primary,
+        intervals=_intervals(spec, split, challenger_parts),
         machine_load=latency.load if latency else None,
         size_bytes=size_bytes,
         explanation=None,
@@ -289,6 +292,34 @@ def _rivals(
     )
 
 
+def _intervals(
+    spec: ModelSpec, split: Split, challenger: Mapping[Part, Scored]
+) -> tuple[MetricInterval, ...]:
+    """Return the intervals of the metrics that a gate limits."""
+    wanted = {
+        (gate.on, gate.metric, gate.confidence)
+        for gate in spec.gates
+        if isinstance(gate, MetricAtMost | MetricAtLeast) and gate.confidence is not None
+    }
+    return tuple(
+        value_interval(
+            metric,
+            challenger[part],
+            part=part,
+            confidence=confidence,
+            dependence=_dependence(spec, split, in_order(spec, split.part(part))),
+            seed=spec.training.seed,
+        )
+        for part, metric, confidence in sorted(wanted)
+    )
+
+
+def _dependence(spec: ModelSpec, split: Split, frame: pl.DataFrame) -> Dependence:
+    return dependence_of(
+        frame, split.strategy, timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
+    )
+
+
 def _comparisons(
     spec: ModelSpec,
     split: Split,
@@ -319,9 +350,7 @@ def _compared(
         if not names:
             continue
         frame = in_order(spec, split.part(part))
-        dependence = dependence_of(
-            frame, split.strategy, timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
-        )
+        dependence = _dependence(spec, split, frame)
         comparisons += [
             compare(
                 name,

@@ -66,7 +66,7 @@ def improvement_interval(
         if influence is None:
             per_row = paired_error_differences(challenger, champion)
             series = resampling.sums_by(clusters, per_row[:, None])[:, 0]
-            length = _length(series) if ordered else 1
+            length = block_clusters(series) if ordered else 1
 
             def draw() -> Floats:
                 values = resampled_metrics(
@@ -86,9 +86,9 @@ def improvement_interval(
             def statistic(totals: Floats) -> Floats:
                 return gain(value(totals[..., :width]), value(totals[..., width:]))
 
-            slope = _slope(statistic, sums)
+            slope = slope_of(statistic, sums)
             per_row, series = both @ slope, sums @ slope
-            length = _length(series) if ordered else 1
+            length = block_clusters(series) if ordered else 1
 
             def draw() -> Floats:
                 return statistic(resampling.resample(sums, length, rng))
@@ -116,8 +116,15 @@ def _without_interval(reason: str) -> tuple[float, float, str]:
     return float("nan"), float("nan"), f"no interval: {reason}"
 
 
-def _length(series: Floats) -> int:
-    """Clusters per block; never so many that fewer than `FEWEST_BLOCKS` blocks are left."""
+def block_clusters(series: Floats) -> int:
+    """Return the clusters per block; never so many that fewer than `FEWEST_BLOCKS` blocks are left.
+
+    Args:
+        series: What each cluster adds to a statistic, shape (n,), in order of time.
+
+    Returns:
+        At least 1.
+    """
     if np.abs(series).sum() < ROUNDING:
         return 1
     length = resampling.block_length(series)
@@ -126,8 +133,16 @@ def _length(series: Floats) -> int:
     return max(min(math.ceil(BLOCK_LENGTH_FACTOR * length), series.size // FEWEST_BLOCKS), 1)
 
 
-def _slope(statistic: Callable[[Floats], Floats], sums: Floats) -> Floats:
-    """Gradient of the statistic by the totals, shape (k,): contributions times it are what each row or cluster adds."""
+def slope_of(statistic: Callable[[Floats], Floats], sums: Floats) -> Floats:
+    """Return the gradient of a statistic by the totals; contributions times it are what each row or cluster adds.
+
+    Args:
+        statistic: From totals, shape (..., k), to values, shape (...).
+        sums: Contributions per cluster, shape (clusters, k).
+
+    Returns:
+        Shape (k,); 0 where the gradient is not finite.
+    """
     totals = sums.sum(axis=0)
     steps = np.diag(np.maximum(np.abs(totals), np.abs(sums).sum(axis=0) * 1e-3) * 1e-4 + 1e-12)
     slope: Floats = np.nan_to_num(

@@ -33,14 +33,23 @@ def paired_error_differences(challenger: Scored, champion: Scored) -> Floats:
     Returns:
         Shape (rows,).
     """
-    errors = [
-        (scored.predicted != scored.truth).astype(np.float64)
-        if scored.classes
-        else np.abs(scored.predicted - scored.truth)
-        for scored in (challenger, champion)
-    ]
-    difference: Floats = errors[0] - errors[1]
-    return difference
+    return errors_per_row(challenger) - errors_per_row(champion)
+
+
+def errors_per_row(scored: Scored) -> Floats:
+    """Return the error of each row.
+
+    Args:
+        scored: Truth and predictions.
+
+    Returns:
+        Absolute errors of numbers, 0 or 1 for classes; shape (rows,).
+    """
+    if scored.classes:
+        wrong: Floats = (scored.predicted != scored.truth).astype(np.float64)
+        return wrong
+    errors: Floats = np.abs(scored.predicted - scored.truth)
+    return errors
 
 
 def resampled_metrics(

@@ -63,6 +63,9 @@ class MetricAtMost(AbsoluteGate):
     """Name of the metric; docs/metrics.md lists all."""
     limit: Annotated[float, Unit("the metric's")]
     """The limit itself passes."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0), Unit("probability")] | None = 0.95
+    """Of the metric's interval, which must not contain the limit: a value that other rows would have moved across it is
+    not enough evidence. null leaves the bare rule."""
     on: Part = "test"
     """The part whose values are compared."""
 
@@ -75,6 +78,9 @@ class MetricAtLeast(AbsoluteGate):
     """Name of the metric; docs/metrics.md lists all."""
     limit: Annotated[float, Unit("the metric's")]
     """The limit itself passes."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0), Unit("probability")] | None = 0.95
+    """Of the metric's interval, which must not contain the limit: a value that other rows would have moved across it is
+    not enough evidence. null leaves the bare rule."""
     on: Part = "test"
     """The part whose values are compared."""
 

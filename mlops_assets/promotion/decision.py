@@ -104,7 +104,9 @@ def _without_protection(gate: GateParameters, result: GateResult, evidence: Evid
     ):
         return result
     rivals = tuple(replace(one, comparisons=one.champion_comparisons) for one in measured.rivals)
-    swapped = replace(measured, challenger=measured.champion, rivals=rivals, comparable_rows=None)
+    swapped = replace(
+        measured, challenger=measured.champion, rivals=rivals, comparable_rows=None, intervals=None
+    )
     champion = GATES[gate.kind](gate, replace(evidence, evaluation=swapped))
     if champion.verdict != "fail" or champion.hard:
         return result

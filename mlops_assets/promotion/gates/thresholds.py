@@ -40,16 +40,15 @@ def metric_at_most(params: MetricAtMost, evidence: Evidence) -> GateResult:
         evidence: The evidence record.
 
     Returns:
-        Pass or fail; a hard failure for a value that is not finite.
+        Pass or fail; not enough evidence where the rows are few or the metric's interval contains the limit; a hard
+        failure for a value that is not finite.
     """
     value = metric_on(evidence.evaluation.challenger, params.on, params.metric)
     if value is None:
         return _unmeasured(params, evidence)
-    numbers = {"challenger": value, "limit": params.limit}
+    numbers: dict[str, JsonValue] = {"challenger": value, "limit": params.limit}
     if value <= params.limit:
-        return passed(
-            params.kind, f"{params.metric} {shown(value)} is at most {shown(params.limit)}", **numbers
-        )
+        return _clear_of_limit(params, evidence, "is at most", numbers)
     return failed(params.kind, f"{params.metric} {shown(value)} is above {shown(params.limit)}", **numbers)
 
 
@@ -61,17 +60,51 @@ def metric_at_least(params: MetricAtLeast, evidence: Evidence) -> GateResult:
         evidence: The evidence record.
 
     Returns:
-        Pass or fail; a hard failure for a value that is not finite.
+        Pass or fail; not enough evidence where the rows are few or the metric's interval contains the limit; a hard
+        failure for a value that is not finite.
     """
     value = metric_on(evidence.evaluation.challenger, params.on, params.metric)
     if value is None:
         return _unmeasured(params, evidence)
-    numbers = {"challenger": value, "limit": params.limit}
+    numbers: dict[str, JsonValue] = {"challenger": value, "limit": params.limit}
     if value >= params.limit:
-        return passed(
-            params.kind, f"{params.metric} {shown(value)} is at least {shown(params.limit)}", **numbers
-        )
+        return _clear_of_limit(params, evidence, "is at least", numbers)
     return failed(params.kind, f"{params.metric} {shown(value)} is below {shown(params.limit)}", **numbers)
+
+
+def _clear_of_limit(
+    params: MetricAtMost | MetricAtLeast, evidence: Evidence, relation: str, numbers: dict[str, JsonValue]
+) -> GateResult:
+    """Return a pass where other rows would not have moved the metric across the limit."""
+    good = f"{params.metric} {shown(float(str(numbers['challenger'])))} {relation} {shown(params.limit)}"
+    intervals = evidence.evaluation.intervals
+    if params.confidence is None or intervals is None:
+        return passed(params.kind, good, **numbers)
+    fitting = [
+        one
+        for one in intervals
+        if (one.metric, one.part) == (params.metric, params.on)
+        and one.value == numbers["challenger"]
+        and params.confidence <= one.confidence < 1.0
+    ]
+    if not fitting:
+        return hard_failure(
+            params.kind, f"{good}, but its interval was not measured; evaluate again", **numbers
+        )
+    interval = min(fitting, key=lambda one: one.confidence)
+    numbers = {**numbers, "rows": interval.rows, "confidence": interval.confidence}
+    if interval.rows < FEWEST_ROWS:
+        reason = f"{good}, but {interval.rows} rows are fewer than {FEWEST_ROWS}"
+        return inconclusive(params.kind, reason, **numbers)
+    low, high = finite(interval.low), finite(interval.high)
+    if low is None or high is None:
+        return inconclusive(params.kind, f"{good}, but {interval.method}", **numbers)
+    numbers |= {"low": low, "high": high}
+    between = f"{percent(interval.confidence)} interval {shown(low)} to {shown(high)}"
+    if low <= params.limit <= high and low < high:
+        reason = f"{good}, but chance is not excluded: {between} on {interval.rows:,} rows"
+        return inconclusive(params.kind, reason, **numbers)
+    return passed(params.kind, f"{good}; {between}", **numbers)
 
 
 def beats_baseline(params: BeatsBaseline, evidence: Evidence) -> GateResult:
