@@ -108,8 +108,8 @@ def test_cross_validation_ranks_candidates_by_the_mean_over_folds(method: str) -
 
 
 def test_what_is_not_installed_is_left_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training.ALGORITHMS["lstm"], "modules", ("nobody_has_this",))
-    monkeypatch.setattr(training.ALGORITHMS["xgboost"], "modules", ("nobody_has_this",))
+    monkeypatch.setattr(training.ALGORITHMS["lstm"].parameters, "modules", ("nobody_has_this",))
+    monkeypatch.setattr(training.ALGORITHMS["xgboost"].parameters, "modules", ("nobody_has_this",))
     spec, sentences = model(algorithms=["xgboost", "ridge", "lstm"]), list[str]()
     split = parts(spec)
     preparation = features.fit_preparation(spec, split.train)
