@@ -5,7 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
+
+from sqlalchemy import event
 
 from mlops_assets.artifacts import Signal
 from mlops_assets.ledger import Ledger
@@ -111,3 +113,24 @@ def test_a_wish_waits_for_the_retrain_under_way_and_is_not_lost(ledger: Ledger) 
     assert governing.finish_request(platform, "pump", request.key, succeeded=True, now=now + DAY / 24)
     assert tick(platform, now + DAY / 12)
     assert ledger.open_requests("pump")[0].cause == "manual"
+
+
+def test_the_queries_of_a_tick_do_not_grow_with_the_models(ledger: Ledger) -> None:
+    platform = platform_of(ledger)
+    statements: list[str] = []
+
+    @event.listens_for(ledger._engine, "before_cursor_execute")
+    def count(*arguments: Any) -> None:
+        statements.append(str(arguments[2]))
+
+    def queries(models: int) -> int:
+        specs = [SPEC.model_copy(update={"name": f"pump{index}"}) for index in range(models)]
+        quiet = [Signal(spec.name, "drift", START + day * DAY, False) for spec in specs for day in range(4)]
+        ledger.record_signals(quiet, START)
+        statements.clear()
+        for one in governing.situations(platform, specs, START + 5 * DAY):
+            assert len(one.signals) == SPEC.retraining.out_of  # the newest windows of its own signals
+            governing.decide(one, platform, START + 5 * DAY)
+        return len(statements)
+
+    assert queries(40) == queries(2)

@@ -23,6 +23,12 @@ def test_every_shipped_model_answers_in_time() -> None:
         assert [gate.limit_ms for gate in spec.gates if isinstance(gate, Latency)] == [100], spec.name
 
 
+def test_every_shipped_model_predicts_and_is_monitored_by_itself() -> None:
+    for spec in load_models(MODELS):
+        crons = spec.schedules
+        assert None not in (crons.retrain, crons.data_quality, crons.drift, crons.predictions), spec.name
+
+
 def test_the_schema_for_editors_is_fresh() -> None:
     assert (MODELS / "schema.json").read_text(encoding="utf-8") == schema_text(), (
         "run: mlops schema > models/schema.json"
