@@ -31,7 +31,7 @@ def enter(station: Station, monkeypatch: pytest.MonkeyPatch) -> Type:
     """Type a command on a platform that is open already."""
 
     @contextmanager
-    def open_platform() -> Iterator[Platform]:
+    def open_platform(**_: object) -> Iterator[Platform]:
         yield station.platform
 
     for module in (champions, approvals, recovery, reports):
