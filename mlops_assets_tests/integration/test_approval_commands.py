@@ -59,7 +59,7 @@ def test_a_rollback_given_twice_goes_back_once(station: Station, enter: Type) ->
     assert enter("rollback", "station", "--to", "1").exit_code == 0
     assert station.champion() == 1
     late = enter("rollback", "station", "--to", "3", "--revision", "4")
-    assert "revision 4 was seen, it is now 5" in str(late.exception)
+    assert "revision 4 was expected, it is now 5" in str(late.exception)
 
 
 def test_answers_say_what_they_did(station: Station, enter: Type) -> None:
