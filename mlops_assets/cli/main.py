@@ -27,6 +27,7 @@ MODULES = (
     "data",
     "features",
     "keys",
+    "smoke",
     "models",
     "new",
     "init",

@@ -5,6 +5,7 @@ Comes in: the champions that serve. Goes out: the part `paths` of an OpenAPI doc
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
 from mlops_assets.serving.champions import Champions
@@ -104,13 +105,24 @@ def example_reading(served: Served) -> dict[str, Any]:
     }
     known |= {one.name: next(iter(one.values), "") for one in preparation.categories}
     known |= {group.by: next(iter(group.values), "") for group in preparation.groups}
-    recent = served.history.recent
+    latest = _latest_reading(served)
     reading: dict[str, Any] = {}
     for name in served.columns.needed:
         if name == served.spec.timestamp:
-            reading[name] = EXAMPLE_TIME
+            at = latest.get(name)
+            # a minute later: lags and windows look back at what is stored
+            reading[name] = EXAMPLE_TIME if at is None else (at + timedelta(minutes=1)).isoformat()
         elif name == served.spec.entity:
-            reading[name] = recent[name][-1] if name in recent.columns and recent.height else "A"
+            reading[name] = latest.get(name, "A")
         else:
-            reading[name] = known.get(name, "" if name in served.columns.text else 0.0)
+            usual = known.get(name, "" if name in served.columns.text else 0.0)
+            reading[name] = usual if latest.get(name) is None else latest[name]
     return reading
+
+
+def _latest_reading(served: Served) -> dict[str, Any]:
+    """Return the newest stored reading of a model that looks back; nothing for others."""
+    recent, timestamp = served.history.recent, served.spec.timestamp
+    if timestamp is None or timestamp not in recent.columns or not recent.height:
+        return {}
+    return recent.sort(timestamp).row(-1, named=True)
