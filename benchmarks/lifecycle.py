@@ -63,7 +63,7 @@ def main() -> None:
         folder = chosen.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlops-bench-")))
         env, now = _home(folder.absolute())
         print(machine(), flush=True)
-        # the first life of a home has no champion to compare with, and compiles what is imported
+        # the first run in a home has no champion to compare with, and compiles what is imported
         for name in (OURS, LEAN, PACKAGE):
             timed(_command(name, now - timedelta(hours=chosen.rounds + 1), env), env)
         rounds = []

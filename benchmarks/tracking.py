@@ -33,7 +33,7 @@ METRICS = {"rmse": 1.0, "mae": 0.8, "r2": 0.9}
 
 
 def ours(registry: Registry, model: Any, matrix: FeatureMatrix, folder: Path) -> Callable[[int], None]:
-    """One training, logged and registered as a life does."""
+    """One training, logged and registered as a lifecycle run does."""
 
     def log(number: int) -> None:
         bundle = folder / str(number)

@@ -2,12 +2,12 @@
 
     python -m benchmarks.training [--rows 2000 100000] [--seconds 15] [--only NAME ...]
 
-Ours is what a life does: the rows are written for a process that can be ended, it fits there, stores its files, and
+Ours is what a run does: rows are written for a process that can be ended, it fits there, stores its files, and
 they are read back and checked. The process is warm: its imports are paid once per library and run. Bare is the library
 alone in this process, on the same matrix of 20 columns with the same parameters, one thread each; it stores nothing.
 Pairs take turns for about `--seconds` per algorithm (three pairs at least, one where a fit takes longer than that), and
 the median of the ratios within pairs counts. CPU time is that of this process and of its children. SHAP is the time of
-explaining the fitted model on 500 rows, within the time that a life would give it, as a share of our fit.
+explaining the fitted model on 500 rows, within the time that a run would give it, as a share of our fit.
 
 Left out: `python` and `seasonal_naive`, which are no library's, and the networks, whose training loop is ours.
 """
@@ -22,252 +22,22 @@ import os
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 import polars as pl
 import psutil
 from numpy.typing import NDArray
 
 from benchmarks.lifecycle import machine
+from benchmarks.training_peers import PEERS, Floats, Peer, Rows, table
 from mlops_assets import evaluation, training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.lifecycle.stages.shap_budget import seconds_for_shap
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.features import TIME, history_column
 from mlops_assets.model_file.training import AlgorithmChoice
 from mlops_assets.training.algorithms.base.sklearn import limit_threads
-
-COLUMNS: Final = 20
-SEED: Final = 42
-SVM_ROWS: Final = 5_000
-"""More rows take minutes; forecasts of one series see at most as many points, too."""
-SEASON: Final = 7
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What both are given."""
-
-    train: FeatureMatrix
-    y: Floats
-    validation: FeatureMatrix
-    y_validation: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Parameters for ours, and the bare call with the same. `bare` fits and returns nothing of interest."""
-
-    params: Mapping[str, Any]
-    bare: Callable[[Rows], Any]
-    problem: str = "regression"
-    most_rows: int = 10**9
-
-
-def _sklearn(estimator: Callable[[], Any], scaled: bool = False) -> Callable[[Rows], Any]:
-    def fit(rows: Rows) -> Any:
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        model = make_pipeline(StandardScaler(), estimator()) if scaled else estimator()
-        return model.fit(rows.train.values, rows.y)
-
-    return fit
-
-
-def _linear(rows: Rows) -> Any:
-    from sklearn.linear_model import LinearRegression
-
-    return _sklearn(LinearRegression)(rows)
-
-
-def _ridge(rows: Rows) -> Any:
-    from sklearn.linear_model import Ridge
-
-    return _sklearn(lambda: Ridge(alpha=1.0, random_state=SEED), scaled=True)(rows)
-
-
-def _logistic(rows: Rows) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return _sklearn(lambda: LogisticRegression(max_iter=1000, random_state=SEED), scaled=True)(rows)
-
-
-def _forest(rows: Rows) -> Any:
-    from sklearn.ensemble import RandomForestRegressor
-
-    return _sklearn(lambda: RandomForestRegressor(5, random_state=SEED, n_jobs=1))(rows)
-
-
-def _forest_of_classes(rows: Rows) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-
-    return _sklearn(lambda: RandomForestClassifier(10, random_state=SEED, n_jobs=1))(rows)
-
-
-def _svm(rows: Rows) -> Any:
-    from sklearn.svm import SVR
-
-    return _sklearn(SVR, scaled=True)(rows)
-
-
-def _hist(rows: Rows) -> Any:
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    model = HistGradientBoostingRegressor(random_state=SEED, early_stopping=True, max_iter=100)
-    return model.fit(rows.train.values, rows.y, X_val=rows.validation.values, y_val=rows.y_validation)
-
-
-def _lightgbm(rows: Rows) -> Any:
-    import lightgbm
-
-    params = {
-        "objective": "regression",
-        "verbosity": -1,
-        "seed": SEED,
-        "num_threads": 1,
-        "deterministic": True,
-        "force_row_wise": True,
-    }
-    train = lightgbm.Dataset(rows.train.values, rows.y, params=params)
-    kept = lightgbm.Dataset(rows.validation.values, rows.y_validation, reference=train)
-    stop = lightgbm.early_stopping(50, verbose=False)
-    return lightgbm.train(params, train, 200, valid_sets=[kept], callbacks=[stop])
-
-
-def _xgboost(rows: Rows) -> Any:
-    import xgboost
-
-    params = {
-        "objective": "reg:squarederror",
-        "verbosity": 0,
-        "seed": SEED,
-        "nthread": 1,
-        "tree_method": "hist",
-    }
-    train = xgboost.DMatrix(rows.train.values, rows.y, nthread=1)
-    kept = xgboost.DMatrix(rows.validation.values, rows.y_validation, nthread=1)
-    return xgboost.train(
-        params, train, 200, evals=[(kept, "held")], early_stopping_rounds=50, verbose_eval=False
-    )
-
-
-def _catboost(rows: Rows) -> Any:
-    from catboost import CatBoost, Pool
-
-    model = CatBoost(
-        {
-            "random_seed": SEED,
-            "thread_count": 1,
-            "allow_writing_files": False,
-            "loss_function": "RMSE",
-            "n_estimators": 200,
-        }
-    )
-    kept = Pool(rows.validation.values, rows.y_validation)
-    return model.fit(
-        Pool(rows.train.values, rows.y), eval_set=kept, early_stopping_rounds=50, logging_level="Silent"
-    )
-
-
-def _scaled_series(rows: Rows) -> tuple[Floats, Floats]:
-    """The series itself and its exogenous column, standardised."""
-    names = rows.train.names
-    series = rows.train.values[:, names.index(history_column("sales", 0))]
-    power = rows.train.values[:, names.index(history_column("power", 0))]
-    return (series - series.mean()) / series.std(), (power - power.mean()) / power.std()
-
-
-def _smoothing(rows: Rows) -> Any:
-    from statsmodels.tsa.statespace.exponential_smoothing import ExponentialSmoothing
-
-    model = ExponentialSmoothing(_scaled_series(rows)[0], trend=True, damped_trend=True, seasonal=SEASON)
-    return model.fit(disp=False, maxiter=200)
-
-
-def _arima(rows: Rows) -> Any:
-    from statsmodels.tsa.statespace.sarimax import SARIMAX
-
-    return SARIMAX(_scaled_series(rows)[0], order=(1, 1, 1)).fit(disp=False, maxiter=200)
-
-
-def _sarimax(rows: Rows) -> Any:
-    from statsmodels.tsa.statespace.sarimax import SARIMAX
-
-    series, power = _scaled_series(rows)
-    model = SARIMAX(series, exog=power, order=(1, 0, 0), seasonal_order=(1, 0, 0, SEASON))
-    return model.fit(disp=False, maxiter=200)
-
-
-def _prophet(rows: Rows) -> Any:
-    import pandas as pd
-    import prophet
-
-    times = pd.to_datetime(rows.train.values[:, rows.train.names.index(TIME)], unit="s")
-    frame = pd.DataFrame({"ds": times, "y": rows.y})
-    return prophet.Prophet(uncertainty_samples=0).fit(frame, seed=SEED)
-
-
-_SERIES: Final = {"ahead": 1, "every": 86_400.0}
-
-PEERS: Final[dict[str, Peer]] = {
-    "linear": Peer({}, _linear),
-    "ridge": Peer({"alpha": 1.0}, _ridge),
-    "logistic": Peer({}, _logistic, "classification"),
-    "random_forest": Peer({"n_estimators": 5}, _forest),
-    "random_forest of classes": Peer({"n_estimators": 10}, _forest_of_classes, "classification"),
-    "svm": Peer({}, _svm, most_rows=SVM_ROWS),
-    "hist_gradient_boosting": Peer({"max_iter": 100}, _hist),
-    "lightgbm": Peer({"n_estimators": 200}, _lightgbm),
-    "xgboost": Peer({"n_estimators": 200}, _xgboost),
-    "catboost": Peer({"n_estimators": 200}, _catboost),
-    "exponential_smoothing": Peer({**_SERIES, "season": SEASON}, _smoothing, "forecasting", SVM_ROWS),
-    "arima": Peer(_SERIES, _arima, "forecasting", SVM_ROWS),
-    "sarimax": Peer(
-        {
-            **_SERIES,
-            "order": [1, 0, 0],
-            "seasonal_order": [1, 0, 0, SEASON],
-            "exogenous": {"power": "power next"},
-        },
-        _sarimax,
-        "forecasting",
-        SVM_ROWS,
-    ),
-    "prophet": Peer(_SERIES, _prophet, "forecasting", SVM_ROWS),
-}
-
-
-def table(rows: int, problem: str) -> Rows:
-    """A target with a slope, a bend and an interaction; for forecasts one daily series with a weekly wave."""
-    chance, kept = np.random.default_rng(SEED), max(200, rows // 5)
-    if problem == "forecasting":
-        return _series(rows, kept, chance)
-    values = chance.normal(size=(rows + kept, COLUMNS))
-    number = values[:, 0] * 2 + np.abs(values[:, 1]) + values[:, 2] * values[:, 3]
-    number += 0.5 * chance.normal(size=len(values))
-    y = number if problem == "regression" else (number > 0.8).astype(np.int64)
-    names = tuple(f"x{index}" for index in range(COLUMNS))
-    return Rows(FeatureMatrix(names, values[:rows]), y[:rows], FeatureMatrix(names, values[rows:]), y[rows:])
-
-
-def _series(rows: int, test_rows: int, chance: np.random.Generator) -> Rows:
-    steps, count = 16, rows + test_rows + 17
-    power = chance.normal(size=count)
-    sales = 100 + 20 * np.sin(np.arange(count) * 2 * np.pi / SEASON) + 5 * power + chance.normal(size=count)
-    at = np.arange(steps, steps + rows + test_rows)
-    columns = [power[at + 1]]
-    columns += [channel[at - back] for channel in (sales, power) for back in range(steps)]
-    past = [history_column(name, back) for name in ("sales", "power") for back in range(steps)]
-    names = ("power next", *past, TIME)
-    values = np.column_stack([*columns, at * 86_400.0])
-    y = sales[at + 1]
-    return Rows(FeatureMatrix(names, values[:rows]), y[:rows], FeatureMatrix(names, values[rows:]), y[rows:])
 
 
 def model_file(peer: Peer) -> ModelSpec:
@@ -316,7 +86,7 @@ def _cpu() -> float:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted algorithm where a life has a whole bundle: the features are the matrix."""
+    """A fitted algorithm where a run has a whole bundle: the features are the matrix."""
 
     estimator: Any
     algorithm: str = "bench"
