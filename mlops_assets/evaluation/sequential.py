@@ -23,6 +23,7 @@ import polars as pl
 from mlops_assets.artifacts import SequentialTest
 from mlops_assets.evaluation.resampling import block_length
 from mlops_assets.metrics import Floats, Scored
+from mlops_assets.metrics.probabilities import log_losses
 
 BETS: Final = (0.1, 0.2, 0.4, 0.8)
 """The grid of c: small ones find small gains over many weeks, large ones find large gains at once."""
@@ -47,10 +48,7 @@ def losses(metric: str, scored: Scored) -> Floats:
         loss: Floats = error**2 if metric in SQUARED else np.abs(error)
         return loss
     if metric == "log_loss" and scored.probabilities is not None:
-        rows = np.arange(scored.truth.size)
-        shares = scored.probabilities[rows, np.clip(scored.truth, 0, None).astype(int)]
-        surprise: Floats = -np.log(np.clip(shares, 1e-15, 1.0))
-        return surprise
+        return log_losses(scored)
     wrong: Floats = (scored.predicted != scored.truth).astype(np.float64)
     return wrong
 

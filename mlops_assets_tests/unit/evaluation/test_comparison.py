@@ -91,7 +91,7 @@ def test_block_length_is_that_of_the_library_arch(rows: int, phi: float) -> None
         from arch.bootstrap import optimal_block_length
     series: Any = autocorrelated(rows, phi, rows)
     assert block_length(series) == pytest.approx(
-        max(optimal_block_length(series)["circular"].iloc[0], 1.0), rel=0.15
+        max(optimal_block_length(series)["circular"].iloc[0], 1.0), rel=0.02
     )
 
 

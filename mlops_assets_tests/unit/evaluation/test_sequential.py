@@ -11,7 +11,7 @@ import pytest
 from benchmarks.promotion_simulation import errors
 from mlops_assets import promotion
 from mlops_assets.artifacts import SequentialTest, from_json, to_json
-from mlops_assets.evaluation.sequential import sequential_test
+from mlops_assets.evaluation.sequential import losses, sequential_test
 from mlops_assets.metrics import Floats, Scored
 from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, evidence_of, spec_with
 
@@ -87,3 +87,14 @@ def test_the_gate_promotes_by_accumulated_evidence() -> None:
         [result] = promotion.evaluate_gates(spec, evidence_of(measured, spec))
         assert result.verdict == verdict, result.reason
     assert pytest.approx(40.1) == SequentialTest("m", "r", START, 1.0, 1.0, 1, (np.log(40.1),), 1).e_value
+
+
+def test_losses_of_classes_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import log_loss
+
+    truth = np.array([0.0, 1.0, 1.0, 0.0])
+    positive = np.array([0.2, 0.0, 0.9, 1.0])
+    scored = Scored(truth, positive.round(), np.column_stack([1 - positive, positive]), None, ("no", "yes"))
+    assert losses("log_loss", scored).mean() == pytest.approx(log_loss(truth, positive))
+    unknown = Scored(np.full(4, -1.0), scored.predicted, scored.probabilities, None, ("no", "yes"))
+    assert (losses("log_loss", unknown) > 36).all(), "a class that no model knows had probability 0"
