@@ -6,6 +6,7 @@ token in every form, and the Origin of every post.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from mlops_assets import key_files, reports
 from mlops_assets.errors import MlopsError, ServiceError
 from mlops_assets.ledger.records import Verdict
+from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.approvals import verdicts
 from mlops_assets.lifecycle.delivery import history_with_delivery
 from mlops_assets.lifecycle.platform import Platform, Run
@@ -27,6 +29,7 @@ from mlops_assets.review.forms import Form, form, require_token
 from mlops_assets.review.sessions import LONGEST_SESSION, Session, Sessions
 from mlops_assets.settings import Settings
 
+LOGGER = logging.getLogger(__name__)
 HOSTS: Final = ("127.0.0.1", "localhost")
 PORT: Final = 8001
 COOKIE: Final = "mlops_review"
@@ -57,7 +60,15 @@ def create_review(platform: Platform, key: str, run: Callable[[], Run]) -> FastA
     app.middleware("http")(_with_headers)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(MlopsError, _failed)
-    sessions = Sessions(key)
+
+    def report(sentence: str) -> None:
+        at = run().now()
+        try:
+            send_alert(platform, "wrong_review_keys", sentence, key=f"review-keys-{at.isoformat()}", at=at)
+        except MlopsError as error:  # the page goes on; its log has the sentence
+            LOGGER.warning("%s (no alert could be recorded: %s)", sentence, error)
+
+    sessions = Sessions(key, report=report)
     app.include_router(_session_routes(sessions))
     app.include_router(_review_routes(platform, sessions, run))
     return app
@@ -107,6 +118,7 @@ def _session_routes(sessions: Sessions) -> APIRouter:
     @router.post("/login")
     def sign_in(fields: Form = POSTED) -> Response:
         if wait := sessions.wait():
+            sessions.count_attempt()
             problem = f"Too many wrong keys. Try again in {wait:.0f} seconds."
             return HTMLResponse(pages.login(problem), 429, {"Retry-After": f"{wait:.0f}"})
         cookie = sessions.sign_in(fields.get("name", "").strip()[:200], fields.get("key", "").strip())

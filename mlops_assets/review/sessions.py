@@ -11,6 +11,7 @@ from typing import Final
 
 LOGGER = logging.getLogger(__name__)
 FREE_ATTEMPTS: Final = 3
+MANY_ATTEMPTS: Final = 10
 LONGEST_WAIT: Final = 300.0
 LONGEST_SESSION: Final = 8 * 3600.0
 MOST_SESSIONS: Final = 1000
@@ -31,16 +32,32 @@ class Sessions:
     Args:
         key: The key a person must know.
         clock: Seconds that only grow.
+        report: Called once with a sentence when many attempts in a row failed.
     """
 
-    def __init__(self, key: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._key, self._clock = key.encode(), clock
+    def __init__(
+        self,
+        key: str,
+        clock: Callable[[], float] = time.monotonic,
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._key, self._clock, self._report = key.encode(), clock, report
+        self._attempts = 0
         self._sessions: dict[str, Session] = {}
         self._wrong, self._not_before = 0, 0.0
 
     def wait(self) -> float:
         """Return the seconds until a key may be tried again."""
         return max(0.0, self._not_before - self._clock())
+
+    def count_attempt(self) -> None:
+        """Count an attempt without the right key, also one that was not looked at because it came too early."""
+        self._attempts += 1
+        if self._attempts == MANY_ATTEMPTS:
+            self._report(
+                f"{MANY_ATTEMPTS} attempts in a row to sign in to the review page had no right key; the wait between "
+                f"two attempts grows to {LONGEST_WAIT:.0f} s. If it was none of you, find out who, and change the key"
+            )
 
     def sign_in(self, name: str, key: str) -> str | None:
         """Create a session. Wrong keys in a row cause a growing wait.
@@ -54,13 +71,14 @@ class Sessions:
         """
         if not secrets.compare_digest(key.encode(errors="replace"), self._key):
             self._wrong += 1
+            self.count_attempt()
             if self._wrong >= FREE_ATTEMPTS:
                 self._not_before = self._clock() + min(2.0 ** (self._wrong - FREE_ATTEMPTS), LONGEST_WAIT)
                 LOGGER.warning("%d wrong keys in a row were sent to the review page", self._wrong)
             return None
         if not name:
             return None
-        self._wrong, self._not_before = 0, 0.0
+        self._wrong, self._not_before, self._attempts = 0, 0.0, 0
         self._drop_ended()
         cookie = secrets.token_urlsafe(32)
         self._sessions[cookie] = Session(name, secrets.token_urlsafe(32), self._clock() + LONGEST_SESSION)

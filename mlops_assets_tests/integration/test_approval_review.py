@@ -164,6 +164,19 @@ def test_wrong_keys_are_refused_without_being_tried(station: Station, browser: T
     assert sign_in(browser) == 429
 
 
+def test_many_wrong_keys_are_one_alert(station: Station, browser: TestClient) -> None:
+    def alerts() -> list[str]:
+        return [one.message for one in station.platform.ledger.alerts() if one.kind == "wrong_review_keys"]
+
+    for _ in range(9):
+        sign_in(browser, "wrong")
+    assert alerts() == []
+    for _ in range(291):
+        sign_in(browser, "wrong")
+    (message,) = alerts()
+    assert "change the key" in message
+
+
 def test_a_session_ends() -> None:
     now = 0.0
     sessions = Sessions(KEY, lambda: now)

@@ -47,6 +47,7 @@ ALERT_KINDS: Final[Mapping[str, AlertKind]] = {
     "mlflow_changed": AlertKind("error", "MLflow was changed by hand", "both"),
     "mlflow_version_missing": AlertKind("error", "a version is missing in MLflow", "both"),
     "ledger_broken": AlertKind("critical", "the ledger breaks one of its own rules", "platform"),
+    "wrong_review_keys": AlertKind("warning", "many wrong keys on the review page", "platform"),
     "sensor_failed": AlertKind("error", "a sensor failed", "platform"),
     "alert_unsent": AlertKind("warning", "an alert could not be sent", "nobody"),
 }
