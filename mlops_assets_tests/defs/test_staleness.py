@@ -156,6 +156,24 @@ def test_drift_asks_once_and_the_retrain_clears_the_mark(local_platform: LocalPl
         assert tick(spec, "retrain_governor", instance).run_requests == []
 
 
+def test_a_request_that_is_launched_twice_trains_once(local_platform: LocalPlatform) -> None:
+    """The governor's tick stalls, housekeeping launches the request again, then both runs start."""
+    spec = local_platform.model()
+    ledger = local_platform.platform.ledger
+    assert ledger.request_retrain(spec.name, "manual-1", "manual", {}, datetime.now(UTC))
+    with dg.DagsterInstance.get() as instance:
+        from mlops_assets.defs.automation import request
+
+        wanted = request(spec, LIFECYCLE_JOB, end_of(400).isoformat(), "manual-1")
+        first, second = (launch(spec, wanted, instance) for _ in range(2))
+        assert (first.success, second.success) == (True, False)
+        assert len(local_platform.status(spec)) == 1  # one version was trained
+        later = datetime.now(UTC) + LAUNCH_WITHIN + timedelta(seconds=1)
+        assert close_requests([spec], local_platform.platform, instance, later) == []
+    [closed] = ledger.retrain_requests(spec.name)
+    assert (closed.state, closed.run_id) == ("done", first.run_id)
+
+
 def test_status_sensors_close_the_request_of_a_run(local_platform: LocalPlatform) -> None:
     spec = local_platform.model(validation={"min_rows": 401})
     now = datetime.now(UTC)
