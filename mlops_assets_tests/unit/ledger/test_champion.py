@@ -60,7 +60,7 @@ def test_an_old_revision_loses_and_changes_nothing(ledger: Ledger) -> None:
     expected = ledger.champion_state(M).revision
     winner = promote_new(ledger)
     late = challenger(ledger)
-    with pytest.raises(LostRaceError, match="revision 1 was seen, it is now 2"):
+    with pytest.raises(LostRaceError, match="revision 1 was expected, it is now 2"):
         promote(ledger, *late, expected=expected)
     assert ledger.champion(M) == winner
     assert len(ledger.history(M)) == 2

@@ -209,6 +209,6 @@ def test_the_champions_judged_fit_stands_in_while_the_served_one_knows_the_holdo
     assert evidence.evaluation.champion["test"]["rmse"] == pytest.approx(rmse, rel=1e-12)
     assert (evidence.evaluation.champion_fit, evidence.evaluation.comparable_rows) == (fit, test.height)
     stands_in = any(
-        "its judged fit" in note and "stands for its recipe" in note for note in evidence.evaluation.notes
+        "its judged fit" in note and "represents its recipe" in note for note in evidence.evaluation.notes
     )
     assert stands_in == (fit == "judged")
