@@ -84,6 +84,7 @@ class Lasso(ScikitAlgorithm):
         },
         lines={
             "mlops_assets/model_file/algorithms/scikit_learn.py": [
+                ("    RidgeParameters,\n    Logistic", "    LassoParameters,\n"),
                 (
                     "class LogisticParameters(",
                     '''class LassoParameters(AlgorithmParameters):
@@ -97,11 +98,7 @@ class Lasso(ScikitAlgorithm):
 
 
 ''',
-                )
-            ],
-            "mlops_assets/model_file/algorithms/__init__.py": [
-                ("    LinearParameters,\n    LogisticParameters,\n", "    LassoParameters,\n"),
-                ("        RidgeParameters,\n        Logistic", "        LassoParameters,\n"),
+                ),
             ],
             "mlops_assets/training/algorithms/__init__.py": [
                 (
@@ -310,7 +307,7 @@ class Squares(FeatureKind):
 }
 FILES = {
     "model": 1,
-    "algorithm": 4,
+    "algorithm": 3,
     "metric": 1,
     "drift method": 2,
     "gate": 3,

@@ -10,36 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mlops_assets.model_file.algorithms.boosting import (
-    CatBoostParameters,
-    LightGbmParameters,
-    XgBoostParameters,
-)
-from mlops_assets.model_file.algorithms.forecasting import (
-    ArimaParameters,
-    ExponentialSmoothingParameters,
-    ProphetParameters,
-    RecursiveParameters,
-    SarimaxParameters,
-    SeasonalNaiveParameters,
-)
-from mlops_assets.model_file.algorithms.networks import (
-    CnnParameters,
-    EmbeddingParameters,
-    GruParameters,
-    LstmParameters,
-    TransformerParameters,
-)
+from mlops_assets.model_file.algorithms.boosting import BOOSTING_ALGORITHMS
+from mlops_assets.model_file.algorithms.forecasting import FORECASTING_ALGORITHMS, RecursiveParameters
+from mlops_assets.model_file.algorithms.networks import NETWORKS_ALGORITHMS
 from mlops_assets.model_file.algorithms.parameters import AlgorithmParameters, Problem
-from mlops_assets.model_file.algorithms.python import PythonParameters
-from mlops_assets.model_file.algorithms.scikit_learn import (
-    HistGradientBoostingParameters,
-    LinearParameters,
-    LogisticParameters,
-    RandomForestParameters,
-    RidgeParameters,
-    SvmParameters,
-)
+from mlops_assets.model_file.algorithms.python import PYTHON_ALGORITHMS, PythonParameters
+from mlops_assets.model_file.algorithms.scikit_learn import SCIKIT_LEARN_ALGORITHMS, RidgeParameters
 from mlops_assets.model_file.suggestion import near_and_all
 
 __all__ = [
@@ -55,27 +31,11 @@ __all__ = [
 ALGORITHM_CATALOGUE: Final[dict[str, type[AlgorithmParameters]]] = {
     parameters.name: parameters
     for parameters in (
-        LinearParameters,
-        RidgeParameters,
-        LogisticParameters,
-        RandomForestParameters,
-        SvmParameters,
-        HistGradientBoostingParameters,
-        LightGbmParameters,
-        XgBoostParameters,
-        CatBoostParameters,
-        PythonParameters,
-        SeasonalNaiveParameters,
-        RecursiveParameters,
-        ExponentialSmoothingParameters,
-        ArimaParameters,
-        SarimaxParameters,
-        ProphetParameters,
-        LstmParameters,
-        GruParameters,
-        CnnParameters,
-        TransformerParameters,
-        EmbeddingParameters,
+        *SCIKIT_LEARN_ALGORITHMS,
+        *BOOSTING_ALGORITHMS,
+        *PYTHON_ALGORITHMS,
+        *FORECASTING_ALGORITHMS,
+        *NETWORKS_ALGORITHMS,
     )
 }
 

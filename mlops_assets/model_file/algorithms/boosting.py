@@ -121,3 +121,10 @@ class CatBoostParameters(BoostingParameters):
     min_data_in_leaf: PositiveInt | None = None
     random_strength: NonNegative | None = None
     rsm: Fraction | None = None
+
+
+BOOSTING_ALGORITHMS: Final = (
+    LightGbmParameters,
+    XgBoostParameters,
+    CatBoostParameters,
+)

@@ -118,3 +118,13 @@ class ProphetParameters(SeriesParameters):
     """Columns that are known for the instant forecast."""
     seasonality_mode: Literal["additive", "multiplicative"] | None = None
     seasonality_prior_scale: Positive | None = None
+
+
+FORECASTING_ALGORITHMS: Final = (
+    SeasonalNaiveParameters,
+    RecursiveParameters,
+    ExponentialSmoothingParameters,
+    ArimaParameters,
+    SarimaxParameters,
+    ProphetParameters,
+)

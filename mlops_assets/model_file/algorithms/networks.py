@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -85,3 +85,12 @@ class EmbeddingParameters(NetworkParameters):
 
     dimensions: PositiveInt | None = None
     margin: Positive | None = None
+
+
+NETWORKS_ALGORITHMS: Final = (
+    LstmParameters,
+    GruParameters,
+    CnnParameters,
+    TransformerParameters,
+    EmbeddingParameters,
+)

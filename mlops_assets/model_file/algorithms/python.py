@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, Field
 
@@ -37,3 +37,6 @@ class PythonParameters(AlgorithmParameters):
     """Whether an estimator that skops cannot store may become a pickle."""
     trusted: list[str] | None = None
     """Further types that skops may build when the model is loaded."""
+
+
+PYTHON_ALGORITHMS: Final = (PythonParameters,)

@@ -145,3 +145,13 @@ class HistGradientBoostingParameters(AlgorithmParameters):
     quantile: Annotated[float, Field(ge=0, le=1)] | None = None
     tol: NonNegative | None = None
     validation_fraction: PositiveInt | BelowOne | None = None
+
+
+SCIKIT_LEARN_ALGORITHMS: Final = (
+    LinearParameters,
+    RidgeParameters,
+    LogisticParameters,
+    RandomForestParameters,
+    SvmParameters,
+    HistGradientBoostingParameters,
+)
