@@ -47,8 +47,11 @@ class SeasonalNaiveParameters(ForecastingParameters):
 
     name: ClassVar[str] = "seasonal_naive"
 
+    every: Positive | None = None
+    """Seconds of a step."""
     season: PositiveInt | None = None
-    """Points of a season; 7 by default."""
+    """Points of a season; by default those usual for the step: hourly 24, half-hourly 48, daily 7, weekly 52, monthly 12,
+    quarterly 4, else 7 with a warning."""
 
 
 class RecursiveParameters(ForecastingParameters):
@@ -77,7 +80,7 @@ class ExponentialSmoothingParameters(SeriesParameters):
     damped: bool | None = None
     max_iter: PositiveInt | None = None
     season: Season | None = None
-    """Points of a season; 7 by default, 0 for none."""
+    """Points of a season, 0 for none; the default follows from the step, as for `seasonal_naive`."""
     trend: bool | None = None
 
 
@@ -100,7 +103,7 @@ class SarimaxParameters(ArimaParameters):
 
     exogenous: Exogenous | None = None
     seasonal_order: tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, Season] | None = None
-    """The same for seasons, and the points of one; 0, 1, 1, 7 by default."""
+    """The same for seasons, and the points of one; 0, 1, 1 and the season usual for the step by default."""
 
 
 class ProphetParameters(SeriesParameters):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
 
@@ -11,6 +12,7 @@ from typing_extensions import override
 
 from mlops_assets.model_file.algorithms.forecasting import SeasonalNaiveParameters
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
+from mlops_assets.training.algorithms.base.season import FALLBACK, default_season
 from mlops_assets.training.algorithms.base.windows import horizon_steps, layout, main_channel, window
 
 MODEL_FILE: Final = "model.json"
@@ -28,6 +30,7 @@ class SeasonalNaive(Algorithm):
     handles_missing: ClassVar[bool] = True
     uses_history: ClassVar[bool] = True
     _mean: float = 0.0
+    _season: int = FALLBACK
 
     @property
     def native(self) -> Any:
@@ -40,7 +43,16 @@ class SeasonalNaive(Algorithm):
         return True
 
     def _fit(self, data: FitData) -> None:
-        main_channel(self.name, layout(data.names))
+        column_layout = layout(data.names)
+        past = column_layout.past[main_channel(self.name, column_layout)]
+        season = self.params.get("season")
+        self._season = default_season(f"{self.name}.season", self.params) if season is None else int(season)
+        if not self._seasons_back(len(past)):
+            warnings.warn(
+                f"{self.name}: a window of {len(past)} steps has no point a season of {self._season} points before "
+                "the instant forecast, so every forecast is the training mean; raise features.history.steps",
+                stacklevel=2,
+            )
         self._mean = float(data.target.mean())
 
     def _predict(self, values: Floats) -> Floats:
@@ -52,11 +64,13 @@ class SeasonalNaive(Algorithm):
         return np.where(np.isnan(prediction), self._mean, prediction)
 
     def _seasons_back(self, steps: int) -> range:
-        season, ahead = int(self.params.get("season", 7)), horizon_steps(self.params)
-        return range(-ahead % season, steps, season)
+        return range(-horizon_steps(self.params) % self._season, steps, self._season)
 
     def _dump(self) -> dict[str, bytes]:
-        return {MODEL_FILE: json.dumps({"mean": self._mean}).encode()}
+        return {MODEL_FILE: json.dumps({"mean": self._mean, "season": self._season}).encode()}
 
     def _load(self, files: Mapping[str, bytes]) -> None:
-        self._mean = float(json.loads(files[MODEL_FILE])["mean"])
+        stored = json.loads(files[MODEL_FILE])
+        self._mean = float(stored["mean"])
+        # Earlier versions stored no season: theirs was the parameter, or 7 points whatever the step.
+        self._season = int(stored.get("season", self.params.get("season", FALLBACK)))

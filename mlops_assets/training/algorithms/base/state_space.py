@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from mlops_assets.errors import BundleError, TrainingError
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, FitData, Floats
 from mlops_assets.training.algorithms.base.kalman import Forecast, StateSpace, forecast
+from mlops_assets.training.algorithms.base.season import default_season
 from mlops_assets.training.algorithms.base.sklearn import limit_threads
 from mlops_assets.training.algorithms.base.windows import (
     exogenous_columns,
@@ -275,7 +276,7 @@ class StateSpaceAlgorithm(Algorithm):
 
 
 def season_of(who: str, params: Mapping[str, Any]) -> int:
-    """Return the points of a season, 7 when unset.
+    """Return the points of a season; where unset, those that are usual for the step.
 
     Args:
         who: Name of the algorithm, for the error text.
@@ -287,7 +288,7 @@ def season_of(who: str, params: Mapping[str, Any]) -> int:
     Raises:
         TrainingError: If it is too long to fit in time.
     """
-    season = int(params.get("season", 7))
+    season = int(params["season"]) if "season" in params else default_season(f"{who}.season", params)
     if season > LONGEST_SEASON:
         raise TrainingError(
             f"{who}: a season of {season} points is too long to fit; take a wider features.history.every, "
