@@ -50,8 +50,8 @@ class SeasonalNaiveParameters(ForecastingParameters):
     every: Positive | None = None
     """Seconds of a step."""
     season: PositiveInt | None = None
-    """Points of a season; by default those usual for the step: hourly 24, half-hourly 48, daily 7, weekly 52, monthly 12,
-    quarterly 4, else 7 with a warning."""
+    """Points of a season; by default those usual for the step: hourly 24, half-hourly 48, daily 7, weekly 52,
+    monthly 12, quarterly 4, else 7 with a warning."""
 
 
 class RecursiveParameters(ForecastingParameters):
