@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mlops_assets.artifacts import Candidate, Decision, Evidence
 from mlops_assets.reports import summary, tables
 from mlops_assets.reports.flips import FLIP_HEAD, flip_note, flip_rows
+
+_ESCAPES: Final = str.maketrans(
+    {"\\": "\\\\", "&": "&amp;", "<": "&lt;", "@": "&#64;", "|": "\\|", "[": "\\[", "]": "\\]"}
+)
+"""Markdown's characters that load, link, notify or end a cell; a backslash of the data must not undo an escape."""
 
 
 def markdown(
@@ -136,7 +141,7 @@ def _importance(evidence: Evidence) -> list[list[str]]:
 
 def _facts(evidence: Evidence, evidence_hash: str) -> list[str]:
     facts = summary.facts(evidence, evidence_hash)
-    return _table(("", ""), [(key, f"`{_cell(value)}`") for key, value in facts])
+    return _table(("", ""), [(key, f"`{value}`") for key, value in facts])
 
 
 def _titled(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -153,6 +158,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """Text that cannot break out of its cell or its line, nor start markup."""
-    one_line = " ".join(text.split())
-    return one_line.replace("|", "\\|").replace("<", "&lt;").replace("@", "&#64;")
+    """Text that cannot break out of its cell or its line, nor start markup, a link or an image."""
+    return " ".join(text.split()).translate(_ESCAPES)
