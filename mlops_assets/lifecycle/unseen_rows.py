@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -56,8 +57,9 @@ def comparable_rows(
 ) -> Comparable:
     """Return the split without the test rows that the champion has learned from, and the fit to compare.
 
-    The served fit decides where most of the holdout came after its rows; else the judged fit, stored next to it, stands
-    for its recipe on the rows that it has not learned from.
+    The served fit decides where most of the holdout came after its rows, and where the challenger's judged fit has
+    learned from rows at least as new: as in production, where the challenger will have the newer rows. Else the judged
+    fit, stored next to it, represents its recipe on the rows that it has not learned from.
 
     Args:
         spec: The model file in force.
@@ -71,16 +73,30 @@ def comparable_rows(
     """
     total = split.test.height
     own = _unseen(spec, split, version, served)
-    if judged is None or own.rows >= SERVED_SHARE * total:
+    few = own.rows < SERVED_SHARE * total
+    if judged is None or not (few or _is_fresher(spec, split, served)):
         return own
     stand_in = _unseen(spec, split, version, judged)
-    if stand_in.rows <= own.rows:
+    if stand_in.rows < own.rows or (few and stand_in.rows == own.rows):
         return own
+    why = (
+        f"was fitted again on {total - own.rows:,} of the {total:,} test rows"
+        if few
+        else "was fitted again on newer rows than the fit of the challenger that is judged"
+    )
     note = (
-        f"champion v{version} was fitted again on {total - own.rows:,} of the {total:,} test rows: its judged fit, "
-        f"which has not learned from {stand_in.rows:,} of them, represents its recipe in the comparison"
+        f"champion v{version} {why}: its judged fit, which has not learned from {stand_in.rows:,} of the {total:,} "
+        "test rows, represents its recipe in the comparison"
     )
     return replace(stand_in, note=note, fit="judged")
+
+
+def _is_fresher(spec: ModelSpec, split: Split, served: LoadedBundle) -> bool:
+    """Return whether the champion in production has learned from newer rows than the judged challenger."""
+    if spec.timestamp is None or served.seen_rows is None:
+        return False
+    until, last = features.SeenRows.from_json(served.seen_rows).until, split.train[spec.timestamp].max()
+    return until is not None and isinstance(last, datetime) and until > last
 
 
 def _unseen(spec: ModelSpec, split: Split, version: int, bundle: LoadedBundle) -> Comparable:

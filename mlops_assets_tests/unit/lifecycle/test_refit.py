@@ -192,7 +192,7 @@ def test_a_refit_is_reproduced_too(station: Station) -> None:
     assert result.rows == 20 + 48 + 48  # the sample, and the holdout by both fits
 
 
-@pytest.mark.parametrize(("days", "fit"), [(1, "judged"), (3, "served")])
+@pytest.mark.parametrize(("days", "fit"), [(1, "judged"), (3, "judged"), (6, "served")])
 def test_the_champions_judged_fit_stands_in_while_the_served_one_knows_the_holdout(
     station: Station, tmp_path: Path, days: int, fit: training.Fit
 ) -> None:
