@@ -72,7 +72,8 @@ class Rolling(Section):
     columns: NumberNames
     """Numeric columns."""
     windows: Annotated[tuple[Duration, ...], Field(min_length=1)]
-    """Lengths of the windows; one feature per column, window and statistic."""
+    """Lengths of the windows; one feature per column, window and statistic. A day is 24 hours: with one reading per
+    local day, a window that spans the start of summer time contains one reading more."""
     statistics: Annotated[tuple[Statistic, ...], Field(min_length=1)] = ("mean",)
     """What is computed over each window."""
 

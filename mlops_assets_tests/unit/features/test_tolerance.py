@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,18 @@ def test_exact_stamps_are_matched_exactly_and_a_gap_stays_a_gap() -> None:
     known = {(row["unit"], row["at"]): row["y"] for row in frame.iter_rows(named=True)}
     for row in built.iter_rows(named=True):
         assert row["y"] == known.get((row["unit"], row["at"] + 3 * HOUR))
+
+
+@pytest.mark.parametrize("days", [1, 7])
+@pytest.mark.parametrize("change", [date(2026, 3, 29), date(2026, 10, 25)], ids=["23h", "25h"])
+def test_a_day_of_a_clock_change_has_the_label_of_the_local_day_after(change: date, days: int) -> None:
+    first, last = change - timedelta(days=20), change + timedelta(days=20)
+    at = pl.datetime_range(first, last, "1d", time_zone="Europe/Berlin", eager=True).dt.convert_time_zone(
+        "UTC"
+    )
+    frame = readings(len(at), units=1).with_columns(at=at, y=pl.Series(range(len(at)), dtype=pl.Float64))
+    built = build(forecast(horizon=f"{days}d"), frame).sort("at")
+    assert built["y"].to_list() == [*map(float, range(days, len(at))), *[None] * days]
 
 
 def test_a_reading_that_is_not_after_the_instant_is_preferred() -> None:

@@ -160,10 +160,11 @@ def test_nothing_runs_in_a_browser(pages: dict[str, str], tmp_path: Path) -> Non
         assert "<title>executed</title>" not in result.stdout, name
 
 
-def test_a_hostile_value_adds_no_cell_to_its_row(pages: dict[str, str]) -> None:
-    columns = [row.count("<td") for row in pages["markdown"].split("<tr>") if "rmse" in row and "40" in row]
-    assert columns
-    assert set(columns) == {7}
+def test_a_hostile_value_stays_in_its_own_cell(pages: dict[str, str]) -> None:
+    rows = [row.split("<td>")[1:] for row in pages["markdown"].split("<tr>") if "<td>rmse</td>" in row]
+    slices = [[Page(cell).text.strip() for cell in row] for row in rows if len(row) == 7]
+    assert {row[1] for row in slices} == set(HOSTILE)
+    assert {row[2] for row in slices} == {"40"}
 
 
 def test_dagster_receives_values_of_tables_as_plain_text() -> None:
