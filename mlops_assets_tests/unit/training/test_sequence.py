@@ -97,6 +97,50 @@ def test_a_forecast_is_that_of_a_filter_over_the_whole_series() -> None:
         assert prediction == pytest.approx(ahead, abs=0.05 * y.std()), origin
 
 
+def test_a_forecast_does_not_skip_the_validation_points_before_its_window() -> None:
+    """Windows of the holdout begin after training ends; without the points between, forecasts are 0.03 std off."""
+    pytest.importorskip("statsmodels")
+    from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+    y, x = series()
+    trained, validated = np.arange(0, 300), np.arange(303, 360)
+    model = training.ALGORITHMS["sarimax"]("forecasting", ORDERS).fit(
+        rows(y, x, trained),
+        y[trained + 3],
+        validation=rows(y, x, validated),
+        y_validation=y[validated + 3],
+        seed=1,
+    )
+    without = training.ALGORITHMS["sarimax"]("forecasting", ORDERS)
+    without.fit(rows(y, x, trained), y[trained + 3], seed=1)
+    assert model.dump()["parameters.json"] == without.dump()["parameters.json"], (
+        "validation rows changed the fit"
+    )
+    parameters = json.loads(model.dump()["parameters.json"])
+    known = y[:303], x[:303]
+    z, other = ((whole - part.mean()) / part.std() for whole, part in zip((y, x), known, strict=True))
+    orders = {"order": (1, 0, 1), "seasonal_order": (0, 1, 1, 6)}
+    begun = SARIMAX(z[:303], exog=other[:303], **orders)
+    fitted = begun.filter([parameters[name] for name in begun.param_names])
+    for origin in (310, 327, 335, 345, 360, 383):
+        extended = fitted.append(z[303 : origin + 1], exog=other[303 : origin + 1])
+        ahead = extended.forecast(3, exog=other[origin + 1 : origin + 4])[-1]
+        prediction = model.predict(rows(y, x, np.array([origin])))[0]
+        assert prediction == pytest.approx(ahead * known[0].std() + known[0].mean(), abs=0.002 * y.std()), (
+            origin
+        )
+    future = y.copy()
+    future[346:] += 100 * y.std()
+    later = rows(future, x, validated), future[validated + 3]
+    changed = training.ALGORITHMS["sarimax"]("forecasting", ORDERS).fit(
+        rows(y, x, trained), y[trained + 3], validation=later[0], y_validation=later[1], seed=1
+    )
+    at_345 = rows(y, x, np.array([345]))
+    np.testing.assert_array_equal(
+        changed.predict(at_345), model.predict(at_345), "a row learned from later points"
+    )
+
+
 @pytest.mark.parametrize("name", ["seasonal_naive", "arima", "sarimax", "exponential_smoothing", "lstm"])
 def test_a_row_answers_the_same_alone_and_among_others(name: str) -> None:
     params: dict[str, dict[str, Any]] = {

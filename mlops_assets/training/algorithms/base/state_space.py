@@ -3,7 +3,8 @@
 Fitted by statsmodels, predicted by a Kalman filter here.
 
 Parameters are fitted once, on the training series. A forecast goes on from there without fitting again: the filter
-starts from the state that training had reached where the row's window begins, and runs over the window. With fixed
+starts from the state that the series had reached where the row's window begins, and runs over the window. After
+training the filter also runs over the validation points, so that a holdout forecast does not skip them. With fixed
 parameters that is a weighted sum (see `kalman`), so that a stored model is a few arrays.
 """
 
@@ -61,8 +62,8 @@ LONGEST: Final = 5_000
 class _Fitted:
     """A fitted model of the standardized series. centre and width.
 
-    Of the target, then of each exogenous channel; states: what was expected at each training point and the one
-    after, from the points before; spread: covariance of the last of them; first: seconds since 1970 of the
+    Of the target, then of each exogenous channel; states: what was expected at each training and validation point
+    and the one after, from the points before; spread: covariance of the last of them; first: seconds since 1970 of the
     first point (1,).
     """
 
@@ -124,7 +125,8 @@ class StateSpaceAlgorithm(Algorithm):
         result = self._maximize(model)
         names = list(result.model.param_names)
         self.estimates = {name: float(value) for name, value in zip(names, result.params, strict=True)}
-        matrices, filtered = result.model.ssm, result.filter_results
+        matrices = result.model.ssm
+        filtered = self._extended(data, plans, result, (center, scale, first)) or result.filter_results
         selection = np.asarray(matrices["selection"], dtype=np.float64)
         self._restore(
             _Fitted(
@@ -145,6 +147,54 @@ class StateSpaceAlgorithm(Algorithm):
             np.isfinite(part).all() for part in (self._system.transition, self._fitted.state_covariance)
         ):
             raise TrainingError(f"{self.name}: no parameters were found that fit the series")
+
+    def _extended(
+        self, data: FitData, plans: Mapping[str, str], result: Any, origin: tuple[Floats, Floats, float]
+    ) -> Any:
+        """Return the filter's results over training and validation points with the training's parameters, or None.
+
+        A forecast of the holdout starts from a state that knows the validation points. Each state knows only the points
+        before it, so that no row learns from what comes after it.
+        """
+        if data.validation is None or data.validation_target is None or not len(data.validation):
+            return None
+        center, scale, first = origin
+        column_layout, every, ahead = (
+            layout(data.names),
+            step_seconds(self.params),
+            horizon_steps(self.params),
+        )
+
+        time = column_layout.time
+        if time is None or data.validation[:, time].min() <= data.train[:, time].max():
+            return None  # a random split: the validation points are no later part of the series
+
+        def points(values: Floats, target: Floats) -> tuple[Floats, float]:
+            series = reconstruct_series(self.name, values, target, column_layout, every, ahead)
+            return np.column_stack([series.values, *(series.others[name] for name in plans)]), series.first
+
+        later, later_first = points(data.validation, data.validation_target)
+        columns, whole_first = points(
+            np.concatenate([data.train, data.validation]),
+            np.concatenate([data.target, data.validation_target]),
+        )
+        skipped = (first - whole_first) / every
+        if (
+            skipped < 0
+            or abs(skipped - round(skipped)) > 1e-6
+            or len(columns) - round(skipped) <= result.nobs
+        ):
+            return None  # the validation rows lie on another grid
+        # Between the parts no row has its own instant; the window of the first validation row knows these points.
+        between = columns[max(0, round((later_first - whole_first) / every)) :]
+        between[:] = np.where(np.isnan(between), later[-len(between) :], between)
+        columns = columns[round(skipped) :]
+        scaled = (columns - center) / scale
+        with warnings.catch_warnings(), limit_threads(1):
+            warnings.simplefilter("ignore")  # of statsmodels' first guesses, which are not used
+            return (
+                self._model(scaled[:, 0], np.nan_to_num(scaled[:, 1:])).filter(result.params).filter_results
+            )
 
     def _maximize(self, model: Any) -> Any:
         """Return statsmodels' result at the largest likelihood found.
@@ -214,7 +264,7 @@ class StateSpaceAlgorithm(Algorithm):
         return np.asarray(fitted.center[0] + fitted.scale[0] * future)
 
     def _starts(self, values: Floats, time: int | None, steps: int) -> tuple[Floats, NDArray[np.int64]]:
-        """Return for each row the state expected where its window begins, and the points since the end of training.
+        """Return for each row the state expected where its window begins, and the points after the filter's last point.
 
         The number of points is 0 for a window that begins before that end, and UNKNOWN where training had not
         enough rows yet; the state is then 0.
