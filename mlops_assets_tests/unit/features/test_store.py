@@ -87,6 +87,22 @@ def test_feast_answers_what_the_table_says(tmp_path: Path) -> None:
         FeatureStore(changed, tmp_path).materialize(table)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Feast's own use of its libraries
+def test_hostile_names_and_values_are_registered_and_returned_as_they_are(tmp_path: Path) -> None:
+    pytest.importorskip("feast", reason="the extra 'feast' is not installed")
+    column, text = '<img src=x onerror="run()"> {{7*7}}', "\"'><script>run()</script>"
+    spec = model(features={"inputs": [column, "kind"]})
+    rows = readings(20).rename({"b": column}).with_columns(kind=pl.lit(text), unit=text + pl.col("unit"))
+    table = build(spec, rows)
+    store = FeatureStore(spec, tmp_path)
+    store.apply(table, [MADE_FROM], profile(table, feature_names(spec, table.columns)))
+    assert {one["name"]: one["sources"] for one in store.listed()} == {column: [column], "kind": ["kind"]}
+    store.materialize(table)
+    newest = table.sort("at").filter(unit=f"{text}u0").tail(1).select("unit", column, "kind")
+    assert_frame_equal(store.get([f"{text}u0"]).select(newest.columns), newest, check_dtypes=False)
+
+
 def test_addresses_of_online_stores_become_feasts_sections() -> None:
     assert online_store("redis://cache/2")["connection_string"] == "cache:6379,db=2"
     secret = online_store("rediss://me:p%40ss@cache:7000")
