@@ -25,13 +25,13 @@ from mlops_assets.model_file.values import Unit, format_duration, parse_share
 
 INTRODUCTION: Final = (
     "One YAML file in `models/` declares one model. Every section below is a mapping of keys. `mlops validate` refuses "
-    "an unknown key, a wrong type and a missing key (`is required`), and names file, line, key and the fix. The last "
-    "column shows what it prints for a wrong value. `unset` and `null` mean the same; a misspelled key gives "
+    "an unknown key, a wrong type and a missing key (`is required`), and names file, line, key and the fix. *Refused* "
+    "shows what it prints for a wrong value. `unset` and `null` mean the same; a misspelled key gives "
     "`unknown key; did you mean 'limit'?`."
 )
 HEAD: Final = (
-    "| key | type | unit | default | meaning | example | error of a wrong value |",
-    "| --- | --- | --- | --- | --- | --- | --- |",
+    "| key | value, default | meaning | example |",
+    "| --- | --- | --- | --- |",
 )
 DURATION: Final = "s, m, h, d or w"
 SHARE: Final = "% or 0 to 1"
@@ -56,19 +56,17 @@ def key_row(section: type[BaseModel], name: str, field: FieldInfo, examples: Exa
     default = (
         "required"
         if field.is_required()
-        else f"`{_plain(field.default)}`"
+        else f"default `{_plain(field.default)}`"
         if field.default is not None
-        else "unset"
+        else "default unset"
     )
-    example = example_of(section, name, field, examples)
+    example, error = example_of(section, name, field, examples), error_of(section, name, field)
+    value = ", ".join(part for part in (type_name(field.annotation, field.metadata), unit_of(field)) if part)
     cells = (
         f"`{name}`",
-        type_name(field.annotation, field.metadata),
-        unit_of(field),
-        default,
-        meaning_of(field),
+        f"{value}<br>{default}",
+        meaning_of(field) + (f"<br>*Refused:* {error}" if error else ""),
         f"`{_flow(example)}`" if example is not None else "",
-        error_of(section, name, field),
     )
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
 
