@@ -1,7 +1,9 @@
-"""When the graph runs by itself: each model's jobs, and the schedules of its model file.
+"""When the graph runs by itself: each model's job, and the schedules of its model file.
 
-Jobs belong to one model, so that Dagster lists with an asset the schedules that run it and separates models on its
-timeline. Schedules are tied to the model file's time zone, so that 02:00 stays 02:00 across clock changes.
+One job holds every asset of one model, so that Dagster lists with an asset the schedules of its model and separates
+models on its timeline; a run request selects the assets of its purpose. A job per purpose would be four per model, and
+Dagster goes through all assets for each job. Schedules are tied to the model file's time zone, so that 02:00 stays
+02:00 across clock changes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +21,7 @@ from mlops_assets.model_file import ModelSpec
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-RetrainJobs = Sequence["UnresolvedAssetJobDefinition"]
+ModelJobs = Sequence["UnresolvedAssetJobDefinition"]
 
 LIFECYCLE_JOB = "lifecycle"
 DATA_QUALITY_JOB = "data_quality"
@@ -47,11 +49,11 @@ DESCRIPTIONS = {
 
 
 def keys(spec: ModelSpec, job: str) -> list[dg.AssetKey]:
-    """Return the assets of one model that a job materializes.
+    """Return the assets of one model that a run for one purpose materializes.
 
     Args:
         spec: The model file.
-        job: A key of `JOBS`.
+        job: The purpose, a key of `JOBS`.
 
     Returns:
         Keys in the order of the stages.
@@ -59,47 +61,22 @@ def keys(spec: ModelSpec, job: str) -> list[dg.AssetKey]:
     return [dg.AssetKey([spec.name, stage]) for stage in JOBS[job]]
 
 
-def name_of(model: str, job: str) -> str:
-    """Return the name of one model's job.
-
-    Args:
-        model: The name of the model.
-        job: A name in JOBS.
-
-    Returns:
-        For example `pump_efficiency_drift`.
-    """
-    return f"{model}_{job}"
-
-
-def asset_job(spec: ModelSpec, job: str) -> "UnresolvedAssetJobDefinition":
-    """Return one job of one model.
+def job_of(spec: ModelSpec) -> "UnresolvedAssetJobDefinition":
+    """Return the job of one model, named like the model, over every asset that any purpose materializes.
 
     Args:
         spec: The model.
-        job: A name in JOBS.
 
     Returns:
         The job, resolved by Dagster with the assets.
     """
+    every = dict.fromkeys(key for purpose in JOBS for key in keys(spec, purpose))
     return dg.define_asset_job(
-        name_of(spec.name, job),
-        selection=dg.AssetSelection.assets(*keys(spec, job)),
-        description=f"{DESCRIPTIONS[job]} For {spec.name}.",
+        spec.name,
+        selection=dg.AssetSelection.assets(*every),
+        description=f"Everything of {spec.name}: one whole lifecycle, with its reports.",
         tags={MODEL_TAG: spec.name},
     )
-
-
-def jobs(spec: ModelSpec) -> dict[str, "UnresolvedAssetJobDefinition"]:
-    """Return every job of one model by its name in JOBS.
-
-    Args:
-        spec: The model file.
-
-    Returns:
-        Job by name.
-    """
-    return {job: asset_job(spec, job) for job in JOBS}
 
 
 def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
@@ -137,7 +114,8 @@ def request(spec: ModelSpec, job: str, as_of: str, key: str | None = None) -> dg
     tags = {AS_OF_TAG: as_of, MODEL_TAG: spec.name}
     return dg.RunRequest(
         run_key=f"{spec.name}/{key}" if key else None,
-        job_name=name_of(spec.name, job),
+        job_name=spec.name,
+        asset_selection=keys(spec, job),
         tags=tags | ({REQUEST_TAG: key} if key else {}),
     )
 
@@ -174,7 +152,7 @@ def _schedule(spec: ModelSpec, job: str, name: str, cron: str) -> dg.ScheduleDef
 
     return dg.ScheduleDefinition(
         name=f"{spec.name}_{name}",
-        job_name=name_of(spec.name, job),
+        job_name=spec.name,
         cron_schedule=cron,
         execution_timezone=spec.schedules.timezone,
         execution_fn=requested,
@@ -200,7 +178,7 @@ def _retrain_schedule(spec: ModelSpec, cron: str) -> dg.ScheduleDefinition:
 
     return dg.ScheduleDefinition(
         name=f"{spec.name}_retrain",
-        job_name=name_of(spec.name, LIFECYCLE_JOB),
+        job_name=spec.name,
         cron_schedule=cron,
         execution_timezone=spec.schedules.timezone,
         execution_fn=ask,

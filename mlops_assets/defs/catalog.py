@@ -4,6 +4,7 @@ Comes in: a model file and the name of an asset. Goes out: arguments of `dagster
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -99,6 +100,7 @@ def freshness_of(spec: ModelSpec, asset: str) -> dg.FreshnessPolicy | None:
     )
 
 
+@cache
 def longest_interval(cron: str) -> timedelta:
     """Return the longest time between two instants of a cron line.
 

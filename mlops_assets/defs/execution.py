@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import dagster as dg
 
-from mlops_assets.defs.automation import LIFECYCLE_JOB, name_of
+from mlops_assets.defs.automation import LIFECYCLE_JOB, keys
 from mlops_assets.defs.failures import reasons, sentences
 from mlops_assets.defs.housekeeping import end_lost_runs, sweep_leftovers
 from mlops_assets.defs.model_defs import build_definitions
@@ -64,7 +64,8 @@ def materialize(
         end_lost_runs([spec], platform, instance, datetime.now(UTC))
         for sentence in sweep_leftovers(platform, datetime.now(UTC)):
             progress(sentence)
-        result = definitions.resolve_job_def(name_of(spec.name, job)).execute_in_process(
+        result = definitions.resolve_job_def(spec.name).execute_in_process(
+            asset_selection=keys(spec, job),
             instance=instance,
             tags={
                 AS_OF_TAG: as_of.isoformat(),

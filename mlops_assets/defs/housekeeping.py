@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import dagster as dg
 
-from mlops_assets.defs.automation import LIFECYCLE_JOB, RetrainJobs, model_of, request, will_retry
+from mlops_assets.defs.automation import LIFECYCLE_JOB, ModelJobs, model_of, request, will_retry
 from mlops_assets.defs.failures import failure_reasons
 from mlops_assets.defs.processes import PROCESS_TAG, is_gone
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
@@ -35,12 +35,12 @@ MOST_FAILURES = 200
 GOING = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 
 
-def housekeeping(specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs) -> dg.SensorDefinition:
+def housekeeping(specs: Sequence[ModelSpec], jobs: ModelJobs) -> dg.SensorDefinition:
     """Return the sensor that ends lost runs and launches lost retrain requests.
 
     Args:
         specs: The models.
-        retrain_jobs: The job of each model that a retrain request runs.
+        jobs: The job of each model, which a lost retrain request is launched with.
 
     Returns:
         The sensor, which evaluates every 60 seconds.
@@ -49,7 +49,7 @@ def housekeeping(specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs) -> dg.Se
     @dg.sensor(
         name="housekeeping",
         description="Ends runs whose process is gone, in Dagster and MLflow, and closes retrain requests.",
-        jobs=retrain_jobs,
+        jobs=jobs,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from mlops_assets.defs.automation import DATA_QUALITY_JOB, LIFECYCLE_JOB, jobs, schedules
+from mlops_assets.defs.automation import job_of, schedules
 from mlops_assets.defs.executors import IN_PROCESS, executor_named
 from mlops_assets.defs.model_assets import RETRIES, model_assets
 from mlops_assets.defs.monitoring_assets import (
@@ -68,7 +68,7 @@ def build_definitions(
     Returns:
         Dagster's definitions of the code location.
     """
-    by_model = [jobs(spec) for spec in specs]
+    model_jobs = [job_of(spec) for spec in specs]
     reproduce_job, monthly = reproduction(specs)
     return dg.Definitions(
         assets=[
@@ -78,13 +78,9 @@ def build_definitions(
                 spec, retries, file=(files or {}).get(spec.name), candidate_steps=executor != IN_PROCESS
             )
         ],
-        jobs=[*(job for of_model in by_model for job in of_model.values()), reproduce_job],
+        jobs=[*model_jobs, reproduce_job],
         schedules=[*(schedule for spec in specs for schedule in schedules(spec)), monthly],
-        sensors=sensors(
-            specs,
-            [of_model[LIFECYCLE_JOB] for of_model in by_model],
-            [of_model[DATA_QUALITY_JOB] for of_model in by_model],
-        ),
+        sensors=sensors(specs, model_jobs),
         resources={"platform": PlatformResource()},
         executor=executor_named(executor),
         loggers=loggers,

@@ -13,7 +13,7 @@ from mlops_assets import stages
 from mlops_assets.defs.approvals import approval_file_sensor
 from mlops_assets.defs.automation import (
     LIFECYCLE_JOB,
-    RetrainJobs,
+    ModelJobs,
     model_of,
     request,
     revalidation,
@@ -30,31 +30,28 @@ from mlops_assets.model_file import ModelSpec
 from mlops_assets.retraining import RetrainRequest, signal_key
 
 
-def sensors(
-    specs: Sequence[ModelSpec], retrain_jobs: RetrainJobs, revalidation_jobs: RetrainJobs
-) -> list[dg.SensorDefinition]:
+def sensors(specs: Sequence[ModelSpec], jobs: ModelJobs) -> list[dg.SensorDefinition]:
     """Return every sensor: the retrain governor, alerts, ends of runs, housekeeping, approvals and recovery checks.
 
     Args:
         specs: The models.
-        retrain_jobs: The job of each model that a retrain request runs.
-        revalidation_jobs: The job of each model that validates its readings again.
+        jobs: The job of each model, which requests of sensors run.
 
     Returns:
         The sensors of all models.
     """
     return [
-        _retrain_governor(specs, [*retrain_jobs, *revalidation_jobs]),
+        _retrain_governor(specs, jobs),
         _failed_run_alert(specs),
         *(_mlflow_run_sensor(status, mlflow_status) for status, mlflow_status in MLFLOW_STATUSES.items()),
-        housekeeping(specs, retrain_jobs),
+        housekeeping(specs, jobs),
         approval_file_sensor(specs),
         rollback_check_sensor(specs),
         mlflow_mirror_sensor(specs),
     ]
 
 
-def _retrain_governor(specs: Sequence[ModelSpec], jobs: RetrainJobs) -> dg.SensorDefinition:
+def _retrain_governor(specs: Sequence[ModelSpec], jobs: ModelJobs) -> dg.SensorDefinition:
     """Return the sensor that decides about every model, and launches what the governor grants."""
 
     @dg.sensor(

@@ -70,7 +70,7 @@ def test_the_jobs_and_schedules_that_run_an_asset_are_its_models_own() -> None:
             for job in repository.get_all_jobs()
             if not job.name.startswith("__") and key in job.asset_layer.executable_asset_keys
         }
-        assert running == {f"{spec.name}_lifecycle"}
+        assert running == {spec.name}
     jobs = {schedule.name: schedule.job_name for schedule in repository.schedule_defs}
-    assert jobs[f"{PUMP.name}_retrain"] == f"{PUMP.name}_lifecycle"
-    assert jobs["other_pumps_retrain"] == "other_pumps_lifecycle"
+    assert jobs[f"{PUMP.name}_retrain"] == PUMP.name
+    assert jobs["other_pumps_retrain"] == "other_pumps"

@@ -67,6 +67,10 @@ def test_drifting_pumps(local_platform: LocalPlatform, tmp_path: Path) -> None:
         reported += [
             f"PSI {f.value:.3f} {f.level}: {f.feature}" for f in report.features[:8] if f.value is not None
         ]
+        assert not tick(spec, "retrain_governor", instance).run_requests
+        reported.append("retrain governor: waits, one of the last windows shows it and two are needed")
+        week_later += timedelta(days=1)
+        run_lifecycle(week_later, "drift")
         response = tick(spec, "retrain_governor", instance)
         [request] = response.run_requests
         [marker] = response.asset_events

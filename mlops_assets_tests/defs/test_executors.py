@@ -9,7 +9,6 @@ import dagster as dg
 import pytest
 
 from mlops_assets import stages
-from mlops_assets.defs.automation import LIFECYCLE_JOB, name_of
 from mlops_assets.defs.executors import EXECUTORS, executor_named
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.errors import SpecError
@@ -26,7 +25,7 @@ def test_every_executor_loads_with_the_steps_it_is_for(name: str) -> None:
     if name in NEEDS and find_spec(NEEDS[name]) is None:
         pytest.skip(f"{NEEDS[name]} is not installed")
     definitions = build_definitions([SPEC], executor=name)
-    job = definitions.resolve_job_def(name_of(SPEC.name, LIFECYCLE_JOB))
+    job = definitions.resolve_job_def(SPEC.name)
     node = job.graph.node_named(f"{SPEC.name}__{stages.TRAINED_MODEL}")
     algorithms = [choice.name for choice in SPEC.training.algorithms]
     if name == "in_process":

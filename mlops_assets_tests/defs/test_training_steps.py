@@ -8,7 +8,7 @@ import dagster as dg
 
 from mlops_assets import stages
 from mlops_assets.artifacts import TrainedModel
-from mlops_assets.defs.automation import LIFECYCLE_JOB, name_of
+from mlops_assets.defs.automation import LIFECYCLE_JOB, keys
 from mlops_assets.defs.failures import sentences
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.resources import AS_OF_TAG, REUSE_TAG
@@ -23,12 +23,12 @@ BROKEN = {"python": {"estimator": "mlops_assets_tests.synchronized_estimators:Br
 
 def run_lifecycle(spec: ModelSpec) -> dg.ExecuteInProcessResult:
     """A whole life, its training in steps."""
-    job = build_definitions([spec], retries=None, executor="multiprocess").resolve_job_def(
-        name_of(spec.name, LIFECYCLE_JOB)
-    )
+    job = build_definitions([spec], retries=None, executor="multiprocess").resolve_job_def(spec.name)
     tags = {AS_OF_TAG: end_of(400).isoformat(), REUSE_TAG: "true"}
     with dg.DagsterInstance.get() as instance:
-        return job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+        return job.execute_in_process(
+            instance=instance, tags=tags, asset_selection=keys(spec, LIFECYCLE_JOB), raise_on_error=False
+        )
 
 
 def steps_that(result: dg.ExecuteInProcessResult, event: dg.DagsterEventType) -> set[str]:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 def tick(specs: Sequence[ModelSpec], name: str) -> Any:
-    [sensor] = [one for one in sensors(specs, [], []) if one.name == name]
+    [sensor] = [one for one in sensors(specs, []) if one.name == name]
     context = dg.build_sensor_context(resources={"platform": PlatformResource()})
     return sensor.evaluate_tick(context)
 
