@@ -32,7 +32,7 @@ def test_logs_of_a_run_and_of_one_that_failed(
     good = local_platform.run_lifecycle(spec)
     printed = mlops(monkeypatch, "logs", spec.name)
     assert printed.code == 0
-    assert f"run {good.run_id}  {spec.name}_lifecycle  SUCCESS" in printed.out
+    assert f"run {good.run_id}  {spec.name}  SUCCESS" in printed.out
     assert "raw_readings: read 400 rows" in printed.out
     assert "Dependencies for step" not in printed.out
 
