@@ -234,10 +234,8 @@ def _copy(source: Path, target: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             try:
                 shutil.copy2(file, copy)
-            except (
-                FileNotFoundError
-            ):  # a temporary file of a run that went on: the ledger dumped before names none
-                continue
+            except FileNotFoundError:
+                continue  # a temporary file of a run that went on: the ledger dumped before names none
 
 
 def _hashed(folder: Path) -> Iterator[tuple[str, tuple[int, str]]]:
