@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -54,22 +53,23 @@ def _permissions() -> Iterator[Finding]:
     from mlops_assets.operations import Finding
 
     home = settings().home
-    if open_to_others(home):
-        yield Finding("", "problem", f"other users of this machine can read {home}", f"chmod 700 {home}")
-    else:
+    exposed = open_to_others(home)
+    for path in exposed:
+        yield Finding("", "problem", f"other users of this machine can read {path}", f"chmod 700 {path}")
+    if not exposed:
         yield Finding("", "good", f"only you can read {home}")
 
 
 def _services() -> Iterator[Finding]:
+    from mlops_assets.local.addresses import running
     from mlops_assets.local.front import HEALTH
     from mlops_assets.local.probes import responds
     from mlops_assets.operations import Finding
 
-    file = settings().home / "addresses.json"
-    if not file.exists():
+    listening = running(settings().home)
+    if not listening:
         yield Finding("", "good", "'mlops up' does not run here")
-        return
-    for name, address in json.loads(file.read_text()).items():
+    for name, address in listening.items():
         # the front of Dagster and MLflow refuses requests without a session, but not those for its own health
         path = "/health" if name == "api" else HEALTH
         if responds(f"{address}{path}"):

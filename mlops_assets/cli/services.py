@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -13,15 +12,14 @@ from mlops_assets.cli.context import exit_with, model_spec, prepare_stores, sett
 from mlops_assets.cli.options import JSON, MODEL
 from mlops_assets.cli.output import print_json
 
-TITLES = {"dagster-webserver": "Dagster", "mlflow": "MLflow", "api": "prediction API"}
-"""Services with an address, as `mlops up` writes them."""
-
 
 @click.command(name="open")
 @click.option("--browser", is_flag=True, help="Also open Dagster in the browser.")
 @JSON
 def open_(browser: bool, as_json: bool) -> None:
     """Print the addresses of the running `mlops up`, with links that sign a browser in. Exits with 1 if none runs."""
+    from mlops_assets.local.addresses import TITLES
+
     addresses = _addresses(settings().home)
     if as_json:
         print_json(addresses)
@@ -37,19 +35,13 @@ def open_(browser: bool, as_json: bool) -> None:
 def _addresses(home: Path) -> dict[str, str]:
     """Address by service; those behind the front carry the key of the session."""
     from mlops_assets import key_files
-    from mlops_assets.local import locks
-    from mlops_assets.local.front import PARAMETER
+    from mlops_assets.local.addresses import link, running
 
-    file = home / "addresses.json"
-    # a killed `mlops up` leaves the file behind, but not the lock
-    if not locks.is_held(home / "up.lock") or not file.exists():
+    listening = running(home)
+    if not listening:
         return {}
     session = key_files.read_key(settings(), key_files.FRONT)
-    addresses: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-    return {
-        name: f"{address}/?{PARAMETER}={session}" if name in ("dagster-webserver", "mlflow") else address
-        for name, address in addresses.items()
-    }
+    return {name: link(name, address, session) for name, address in listening.items()}
 
 
 @click.command()

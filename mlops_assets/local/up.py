@@ -5,7 +5,6 @@ Comes in: `Settings` and a place to write sentences to. Goes out: an exit code, 
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
@@ -18,7 +17,7 @@ from types import FrameType
 
 from mlops_assets import key_files
 from mlops_assets.errors import ServiceError
-from mlops_assets.local import cluster, databases, front, locks, orphan_reaper, postgres, processes, runs
+from mlops_assets.local import addresses, cluster, databases, locks, orphan_reaper, postgres, processes, runs
 from mlops_assets.local.environment import PRIVATE, environment, make_home
 from mlops_assets.local.services import Listeners, Ports, code_socket, services
 from mlops_assets.local.supervised import Policy
@@ -81,18 +80,16 @@ def _run(
     listeners = listen_on(wanted, echo)
     parts = services(settings, stores, listeners)
     session = key_files.read_key(settings, key_files.FRONT)
-    address_file = settings.home / "addresses.json"
 
     def ready() -> None:
-        addresses = {part.name: part.address for part in parts if part.address}
-        address_file.write_text(json.dumps(addresses, indent=2) + "\n")
-        signed = (("dagster-webserver", "Dagster"), ("mlflow", "MLflow"), ("review", "Review page"))
-        for name, title in signed:
-            if name in addresses:
-                echo(f"{title}: {addresses[name]}/?{front.PARAMETER}={session}")
+        listening = {part.name: part.address for part in parts if part.address}
+        addresses.write(settings.home, listening)
+        for name, title in addresses.SIGNED.items():
+            if name in listening:
+                echo(f"{title}: {addresses.link(name, listening[name], session)}")
         echo("These links sign this browser in; nobody else on this machine can use any of them without")
         echo(f"The key of the prediction API is in {key}. Try it:")
-        echo(f'  curl -H "x-api-key: $(cat {shlex.quote(str(key))})" {addresses["api"]}/models')
+        echo(f'  curl -H "x-api-key: $(cat {shlex.quote(str(key))})" {listening["api"]}/models')
         echo("Ctrl-C stops everything")
 
     reaper = orphan_reaper.start(settings.home, environment(settings, stores))
@@ -104,7 +101,7 @@ def _run(
         )
     finally:
         processes.sweep(settings.home, grace=2)  # what left its service's group
-        address_file.unlink(missing_ok=True)
+        addresses.remove(settings.home)
         listeners.close()
         orphan_reaper.dismiss(reaper)
 
@@ -171,7 +168,7 @@ def _database_watch(settings: Settings, echo: Echo) -> Callable[[], None]:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    path = home / "up.lock"
+    path = home / addresses.LOCK
     lock = locks.acquire(path)
     if lock is None:
         raise ServiceError(

@@ -12,7 +12,11 @@ from mlops_assets import key_files
 from mlops_assets.local import locks
 from mlops_assets_tests.cli_calls import mlops
 
-ADDRESSES = {"dagster-webserver": "http://127.0.0.1:3001", "api": "http://127.0.0.1:8000"}
+ADDRESSES = {
+    "dagster-webserver": "http://127.0.0.1:3001",
+    "api": "http://127.0.0.1:8000",
+    "review": "http://127.0.0.1:8001",
+}
 
 
 def test_addresses_of_what_runs_sign_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +30,7 @@ def test_addresses_of_what_runs_sign_in(tmp_path: Path, monkeypatch: pytest.Monk
     assert printed.out.splitlines() == [
         f"Dagster         http://127.0.0.1:3001/?session={key}",
         "prediction API  http://127.0.0.1:8000",
+        f"Review page     http://127.0.0.1:8001/?session={key}",
     ]
     assert json.loads(mlops(monkeypatch, "open", "--json").out)["api"] == ADDRESSES["api"]
     os.close(lock)

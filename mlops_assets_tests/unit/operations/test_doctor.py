@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -16,6 +17,7 @@ from mlops_assets.cli.main import cli
 from mlops_assets.errors import ServiceError
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.local import addresses, locks
 from mlops_assets.operations import Finding, examine, platform_checks
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import Station, begin
 
@@ -136,3 +138,19 @@ def test_a_database_that_is_down_is_a_finding(monkeypatch: pytest.MonkeyPatch, t
     result = CliRunner().invoke(cli, ["doctor"])
     assert result.exit_code == 1
     assert "problem  ledger: the ledger did not respond" in result.output
+
+
+def test_addresses_that_a_killed_up_left_are_not_asked(
+    station: Station, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir(mode=0o700)
+    addresses.write(own, {"api": "http://127.0.0.1:9"})
+    monkeypatch.setenv("MLOPS_HOME", str(own))
+    monkeypatch.setattr("mlops_assets.cli.doctor.open_platform", lambda: nullcontext(station.platform))
+    assert "'mlops up' does not run here" in CliRunner().invoke(cli, ["doctor"]).output
+    lock = locks.acquire(own / addresses.LOCK)
+    assert lock is not None
+    result = CliRunner().invoke(cli, ["doctor"])
+    assert (result.exit_code, "api does not respond at http://127.0.0.1:9" in result.output) == (1, True)
+    os.close(lock)
