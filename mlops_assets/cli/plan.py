@@ -50,12 +50,13 @@ def plan(ref: str, annotations: bool, as_json: bool) -> None:
 def _lines(one: Plan, ref: str) -> Iterator[str]:
     """Yield one plan as lines of Markdown."""
     from mlops_assets.lifecycle.reports import change_table, replay_lines
+    from mlops_assets.reports.markdown_text import plain_markdown
 
     yield f"### `{one.model}`: {one.state} ({one.file})"
     yield ""
     if one.file_before:
         yield f"- The file was {one.file_before} at `{ref}`; the model keeps its versions and its champion."
-    yield from (f"- {problem}" for problem in one.problems)
+    yield from (f"- {plain_markdown(str(problem))}" for problem in one.problems)
     if one.state == "removed":
         yield _without_file(one)
     if one.changes:
@@ -65,9 +66,10 @@ def _lines(one: Plan, ref: str) -> Iterator[str]:
     if "trained_model" in one.stale:
         yield _cost(one)
     if one.columns_added:
-        yield f"- Callers of the prediction API must send {', '.join(one.columns_added)} from the next champion on."
+        added = plain_markdown(", ".join(one.columns_added))
+        yield f"- Callers of the prediction API must send {added} from the next champion on."
     if one.columns_removed:
-        yield f"- Callers of the prediction API may leave out {', '.join(one.columns_removed)}."
+        yield f"- Callers of the prediction API may leave out {plain_markdown(', '.join(one.columns_removed))}."
     if one.replay is not None:
         yield from ("", *replay_lines(one.replay))
 

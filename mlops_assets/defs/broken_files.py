@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from mlops_assets.model_file import BrokenFile
+from mlops_assets.reports.markdown_text import plain_markdown
 
 GROUP = "broken_model_files"
 
@@ -25,8 +26,8 @@ def broken_file_assets(broken: Sequence[BrokenFile]) -> list[dg.AssetSpec]:
             group_name=GROUP,
             description="\n".join(
                 [
-                    f"Nothing of the model '{file.name}' runs until this is fixed:",
-                    *(f"- {problem}" for problem in file.problems),
+                    f"Nothing of the model '{plain_markdown(file.name)}' runs until this is fixed:",
+                    *(f"- {plain_markdown(str(problem))}" for problem in file.problems),
                 ]
             ),
             kinds={"yaml"},

@@ -2,6 +2,7 @@
 
 Dagster's severities carry our outcomes: ERROR stops the run (refused: something is wrong), WARN leaves it green while
 `production_model` yields nothing (kept: the challenger did not earn it). Promotion asks again, from the ledger.
+Dagster renders descriptions as Markdown: sentences with values from data are escaped there, and plain in the metadata.
 """
 
 import inspect
@@ -17,6 +18,7 @@ from mlops_assets.defs.metadata import rows_table
 from mlops_assets.lifecycle.records import ReportRecord, ValidatedRecord
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.gates import check_names
+from mlops_assets.reports.markdown_text import plain_markdown
 from mlops_assets.validation import rules
 
 
@@ -33,7 +35,9 @@ def specs(spec: ModelSpec, stage: str) -> list[dg.AssetCheckSpec]:
     asset = dg.AssetKey([spec.name, stage])
     if stage == stages.VALIDATED_DATA:
         return [
-            dg.AssetCheckSpec(rule.name, asset=asset, description=rule.description, blocking=True)
+            dg.AssetCheckSpec(
+                rule.name, asset=asset, description=plain_markdown(rule.description), blocking=True
+            )
             for rule in rules(spec)
         ]
     if stage == stages.EVALUATION_REPORT:
@@ -64,7 +68,7 @@ def results(spec: ModelSpec, stage: str, record: StageRecord) -> Iterator[dg.Ass
 
 
 def _rule(spec: ModelSpec, stage: str, rule: RuleResult) -> dg.AssetCheckResult:
-    metadata: dict[str, Any] = {"failed_rows": rule.failed_rows}
+    metadata: dict[str, Any] = {"reason": rule.message, "failed_rows": rule.failed_rows}
     if rule.observed is not None:
         metadata["observed"] = rule.observed
     if rule.limit is not None:
@@ -76,7 +80,7 @@ def _rule(spec: ModelSpec, stage: str, rule: RuleResult) -> dg.AssetCheckResult:
         asset_key=dg.AssetKey([spec.name, stage]),
         check_name=rule.rule,
         severity=dg.AssetCheckSeverity.ERROR if rule.critical else dg.AssetCheckSeverity.WARN,
-        description=rule.message,
+        description=plain_markdown(rule.message),
         metadata=metadata,
     )
 
@@ -87,8 +91,9 @@ def _gate(spec: ModelSpec, stage: str, gate: GateResult) -> dg.AssetCheckResult:
         asset_key=dg.AssetKey([spec.name, stage]),
         check_name=gate.gate,
         severity=dg.AssetCheckSeverity.ERROR if gate.hard else dg.AssetCheckSeverity.WARN,
-        description=gate.reason,
+        description=plain_markdown(gate.reason),
         metadata={
+            "reason": gate.reason,
             "verdict": gate.verdict,
             **{key: value for key, value in gate.numbers.items() if value is not None},
         },

@@ -71,7 +71,7 @@ def sentences(events: Iterable[dg.DagsterEvent]) -> list[tuple[str, str]]:
                 # what stopped the step first, then what only warned, which often says why
                 rank = 0 if check.severity == dg.AssetCheckSeverity.ERROR else 1
                 checks.setdefault(str(event.step_key), []).append(
-                    (rank, f"{check.check_name}: {check.description or 'failed'}")
+                    (rank, f"{check.check_name}: {_plain_reason(check)}")
                 )
         elif event.is_step_failure:
             step = _step_failure(event, checks)
@@ -94,6 +94,12 @@ def reasons(failures: Sequence[tuple[str, str]]) -> list[str]:
     return [sentence if stage == "run" else f"{stage}: {sentence}" for stage, sentence in failures] or [
         "failed"
     ]
+
+
+def _plain_reason(check: dg.AssetCheckEvaluation) -> str:
+    """Return the sentence of a check; its description is the same sentence, escaped for Markdown."""
+    reason = check.metadata.get("reason")
+    return str(reason.value) if reason is not None else check.description or "failed"
 
 
 def _step_failure(

@@ -15,6 +15,7 @@ from mlops_assets.artifacts import Comparison, TableVersion
 from mlops_assets.datasets import Datasets
 from mlops_assets.errors import DataError
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.reports.markdown_text import plain_markdown
 
 Metadata = dict[str, Any]
 DIGITS: Final = 4
@@ -83,7 +84,10 @@ def table_version(table: TableVersion, datasets: Datasets, spec: ModelSpec) -> M
         types = datasets.schema(table)
     except DataError:  # shown, not decided on: the stage that reads the table refuses it with the reason
         return metadata
-    meaning = {feature.name: feature.description for feature in features.catalogue(spec, table.columns)}
+    meaning = {
+        feature.name: plain_markdown(feature.description)
+        for feature in features.catalogue(spec, table.columns)
+    }
     roles = {spec.timestamp: "timestamp", spec.entity: "entity", spec.target: "target"}
     columns = [
         dg.TableColumn(name, types[name], description=roles.get(name) or meaning.get(name))

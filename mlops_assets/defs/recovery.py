@@ -11,6 +11,7 @@ from mlops_assets.defs.sensor_runs import attempt, for_each_model, sensor_run
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.recovery import mlflow_sync, reproduce, rollback_check
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.reports.markdown_text import plain_markdown
 
 CHECKS_PER_TICK = 3
 """A readiness check loads a model; a tick that took minutes would be ended."""
@@ -122,7 +123,7 @@ def _check_rollback(
 def _observation(spec: ModelSpec, result: rollback_check.RollbackCheck) -> dg.AssetObservation:
     return dg.AssetObservation(
         dg.AssetKey([spec.name, "production_model"]),
-        description=result.sentence,
+        description=plain_markdown(result.sentence),
         metadata={
             "rollback_target": result.version or 0,
             "rollback_ready": result.ready,

@@ -27,6 +27,7 @@ from mlops_assets.defs.sensor_runs import for_each_model, sensor_run
 from mlops_assets.lifecycle import alerts, governing
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.reports.markdown_text import plain_markdown
 from mlops_assets.retraining import RetrainRequest, signal_key
 
 
@@ -89,7 +90,7 @@ def _marker(spec: ModelSpec, retrain: RetrainRequest) -> dg.AssetMaterialization
     """Return a new version of the retrain_request asset: everything that trains from it becomes out of date."""
     return dg.AssetMaterialization(
         dg.AssetKey([spec.name, stages.RETRAIN_REQUEST]),
-        description=retrain.reason,
+        description=plain_markdown(retrain.reason),
         metadata={"reason": retrain.reason, "key": retrain.key},
         tags={"dagster/data_version": retrain.key},
     )

@@ -19,6 +19,7 @@ from mlops_assets.lifecycle.file_history import Change, changes, file_of, model_
 from mlops_assets.lifecycle.platform import Platform, Run, known_record
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.promotion import Flip
+from mlops_assets.reports.markdown_text import code_markdown, plain_markdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,10 @@ def change_table(changed: Sequence[Change]) -> list[str]:
     Returns:
         Lines without line ends.
     """
-    rows = [f"| `{one.key}` | {_cell(one.before)} | {_cell(one.after)} |" for one in changed]
+    rows = [
+        f"| {code_markdown(one.key)} | {plain_markdown(one.before)} | {plain_markdown(one.after)} |"
+        for one in changed
+    ]
     return ["| key | there | here |", "|---|---|---|", *rows]
 
 
@@ -144,9 +148,5 @@ def replay_lines(result: Replay) -> list[str]:
         return ["No past decision is recorded here, so none can be replayed."]
     count = f"{len(result.flips)} of {result.evaluated} past decisions would flip under these gates"
     lines = [f"**{count}**"]
-    lines += [f"- {flip}" for flip in result.flips]
-    return lines + [f"- not replayed: {one}" for one in result.unreadable]
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("@", "&#64;")
+    lines += [f"- {plain_markdown(str(flip))}" for flip in result.flips]
+    return lines + [f"- not replayed: {plain_markdown(str(one))}" for one in result.unreadable]

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from mlops_assets.artifacts import Candidate, Decision, Evidence
 from mlops_assets.reports import summary, tables
 from mlops_assets.reports.flips import FLIP_HEAD, flip_note, flip_rows
+from mlops_assets.reports.markdown_text import code_markdown, plain_markdown
 
-_ESCAPES: Final = str.maketrans(
-    {"\\": "\\\\", "&": "&amp;", "<": "&lt;", "@": "&#64;", "|": "\\|", "[": "\\[", "]": "\\]"}
-)
-"""Markdown's characters that load, link, notify or end a cell; a backslash of the data must not undo an escape."""
+
+class _Markup(str):
+    """Text that is Markdown already: its values were escaped when it was built."""
+
+    __slots__ = ()
 
 
 def markdown(
@@ -86,7 +88,7 @@ def _gates(evidence: Evidence) -> list[str]:
     if not evidence.gates:
         return ["The model file has no gates, so it never promotes by itself."]
     rows = [
-        (f"`{gate.gate}`", verdict if gate.verdict == "pass" else f"**{verdict}**", gate.reason)
+        (_code(gate.gate), verdict if gate.verdict == "pass" else _bold(verdict), gate.reason)
         for gate, verdict in tables.gate_rows(evidence)
     ]
     return _table(("gate", "verdict", "why"), rows)
@@ -98,7 +100,7 @@ def _metrics(evidence: Evidence) -> list[str]:
             f"{row.metric} ({row.direction})",
             row.challenger,
             row.champion,
-            f"**{row.change}**" if row.sign else row.change,
+            _bold(row.change) if row.sign else row.change,
             row.interval,
             row.baseline,
         )
@@ -124,7 +126,7 @@ def _slices(evidence: Evidence) -> list[list[str]]:
             row.metric,
             row.challenger,
             row.champion,
-            f"**{row.change}**" if row.sign < 0 else row.change,
+            _bold(row.change) if row.sign < 0 else row.change,
         )
         for row in tables.slice_rows(evidence)
     ]
@@ -141,7 +143,7 @@ def _importance(evidence: Evidence) -> list[list[str]]:
 
 def _facts(evidence: Evidence, evidence_hash: str) -> list[str]:
     facts = summary.facts(evidence, evidence_hash)
-    return _table(("", ""), [(key, f"`{value}`") for key, value in facts])
+    return _table(("", ""), [(key, _code(value)) for key, value in facts])
 
 
 def _titled(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -159,4 +161,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _cell(text: str) -> str:
     """Text that cannot break out of its cell or its line, nor start markup, a link or an image."""
-    return " ".join(text.split()).translate(_ESCAPES)
+    return text if isinstance(text, _Markup) else plain_markdown(text)
+
+
+def _bold(text: str) -> _Markup:
+    return _Markup(f"**{plain_markdown(text)}**")
+
+
+def _code(text: str) -> _Markup:
+    return _Markup(code_markdown(text))

@@ -14,11 +14,13 @@ import pytest
 from markdown_it import MarkdownIt
 from pydantic import JsonValue
 
-from mlops_assets import promotion, reports
-from mlops_assets.artifacts import Candidate, ClassRow, Evidence, Explanation
+from mlops_assets import promotion, reports, stages
+from mlops_assets.artifacts import Candidate, ClassRow, Evidence, Explanation, RuleResult, TableVersion
+from mlops_assets.defs import checks
 from mlops_assets.defs.metadata import rows_table
 from mlops_assets.ledger import Approval
 from mlops_assets.lifecycle.approvals.verdicts import Subject
+from mlops_assets.lifecycle.records import ReportRecord, ValidatedRecord
 from mlops_assets.review import pages as review
 from mlops_assets.review.sessions import Session
 from mlops_assets_tests.unit.promotion.evidence_factory import START, evaluation_of, evidence_of, spec_with
@@ -172,3 +174,22 @@ def test_dagster_receives_values_of_tables_as_plain_text() -> None:
     assert isinstance(value, dg.TableMetadataValue)
     assert [record.data[COLUMN] for record in value.records] == list(HOSTILE)
     assert {column.type for column in value.schema.columns} == {"string"}
+
+
+def test_dagster_receives_descriptions_without_markup_and_the_sentence_itself_as_metadata() -> None:
+    """Dagster renders the descriptions of checks and materializations as Markdown, images included."""
+    evidence = hostile_evidence()
+    decision = promotion.decide(SPEC, evidence.gates, evidence.champion)
+    table = TableVersion("pump", "features", 1, "c" * 64, 3, ("x",))
+    rules = tuple(RuleResult("rule", None, False, True, None, None, 1, value) for value in HOSTILE)
+    report = ReportRecord("pump", 2, HASH, decision, evidence.gates, (), "", (), table, START)
+    validated = ValidatedRecord(table, None, rules, False, START)
+    shown = [
+        *checks.results(SPEC, stages.EVALUATION_REPORT, report),
+        *checks.results(SPEC, stages.VALIDATED_DATA, validated),
+    ]
+    sentences = [*(gate.reason for gate in evidence.gates), *HOSTILE]
+    for check, sentence in zip(shown, sentences, strict=True):
+        page = Page(rendered(check.description or ""))
+        assert not page.elements & {"img", "a", "svg", "script"}, check.description
+        assert check.metadata["reason"].value == sentence

@@ -78,7 +78,7 @@ def test_nothing_breaks_out_of_a_table_or_becomes_markup() -> None:
     )
     assert "<script" not in text
     assert "<img" not in text
-    assert "@everyone" not in text
+    assert "@everyone" not in text.replace("`@everyone`", "")  # nobody is notified by code
     widths = {
         row.count("|") - row.count("\\|")
         for row in text.splitlines()
