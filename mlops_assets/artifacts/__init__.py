@@ -32,6 +32,7 @@ from mlops_assets.artifacts.evidence import (
     Rival,
     SequentialTest,
 )
+from mlops_assets.artifacts.health import Fact, HealthReport
 from mlops_assets.artifacts.labels import class_labels, label_order
 from mlops_assets.artifacts.models import Candidate, Interval, Predictor, RefitCheck, TrainedModel
 from mlops_assets.artifacts.performance import Bias, PerformanceReport, SlicePerformance, WindowPerformance
@@ -59,10 +60,12 @@ __all__ = [
     "Evaluation",
     "Evidence",
     "Explanation",
+    "Fact",
     "FeatureDrift",
     "FeatureMatrix",
     "Flips",
     "GateResult",
+    "HealthReport",
     "Interval",
     "LaterRows",
     "MetricInterval",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @OPTIONAL_MODEL
 @JSON
 def status(model: str | None, as_json: bool) -> None:
-    """Show champion, age, last decision and open alerts of every model, or of MODEL.
+    """Show champion, age, health, last decision and open alerts of every model, or of MODEL.
 
     Models that never ran and model files that are broken are listed too. Exits with 1 when the ledger breaks one of
     its own rules.
@@ -66,6 +66,7 @@ def _with_broken(records: list[dict[str, object]], name: str, problem: str) -> l
             "champion",
             "since",
             "last_decision",
+            "health",
             "hold",
             "waivers",
             "bundles_newer_than_ledger",

@@ -20,6 +20,7 @@ MODULES = (
     "champions",
     "diff",
     "alerts",
+    "health",
     "retraining",
     "reports",
     "approvals",

@@ -40,6 +40,9 @@ def print_status(records: Sequence[Record], now: datetime, *, as_json: bool) -> 
         last = record["last_decision"]
         return f"{last['action']} version {last['version']}, {age(now - last['at'])}" if last else "none"
 
+    def health(record: Record) -> str:
+        return str(record["health"]["diagnosis"]).replace("_", " ") if record["health"] else ""
+
     def rollback(record: Record) -> str:
         target, check = record["rollback_to"], record["rollback_checked"]
         if target is None:
@@ -53,6 +56,7 @@ def print_status(records: Sequence[Record], now: datetime, *, as_json: bool) -> 
         Column.of("model"),
         Column("champion", champion),
         Column("since", lambda record: age(now - record["since"]) if record["since"] else ""),
+        Column("health", health),
         Column("last decision", decision),
         Column.of("open alerts"),
         Column(

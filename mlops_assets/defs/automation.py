@@ -37,13 +37,14 @@ JOBS = {
         stages.VALIDATED_DATA,
         stages.DRIFT_REPORT,
         stages.PERFORMANCE_REPORT,
+        stages.MODEL_HEALTH,
     ),
     PREDICTIONS_JOB: (stages.RAW_READINGS, stages.VALIDATED_DATA, stages.FEATURES, stages.PREDICTIONS),
 }
 DESCRIPTIONS = {
     LIFECYCLE_JOB: "A model's whole lifecycle once: readings to predictions, with every check and gate.",
     DATA_QUALITY_JOB: "Readings fetched and validated, with Great Expectations' pages; nothing trained.",
-    DRIFT_JOB: "The newest readings against the champion's training data, its predictions against their labels.",
+    DRIFT_JOB: "The newest readings against the champion's training data, its predictions against their labels, its health.",
     PREDICTIONS_JOB: "The champion's predictions for new readings, nothing trained.",
 }
 

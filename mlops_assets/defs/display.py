@@ -10,7 +10,15 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets import stages
-from mlops_assets.artifacts import DriftReport, Outcome, PerformanceReport, TableVersion, TrainedModel, digest
+from mlops_assets.artifacts import (
+    DriftReport,
+    HealthReport,
+    Outcome,
+    PerformanceReport,
+    TableVersion,
+    TrainedModel,
+    digest,
+)
 from mlops_assets.defs.metadata import (
     Metadata,
     feature_lineage,
@@ -42,6 +50,7 @@ StageRecord = (
     | QualityRecord
     | DriftReport
     | PerformanceReport
+    | HealthReport
 )
 """What the stages return."""
 OUTCOMES: dict[Outcome, str] = {"promote": "promoted", "keep": "kept", "refuse": "refused"}
@@ -339,6 +348,37 @@ def performance(record: PerformanceReport, _: ModelSpec, __: Platform) -> Displa
     if record.labels is not None:
         metadata["labels"] = rows_table([_version_row(record.labels)])
     return Display(metadata, digest({"windows": rows, "version": record.version}))
+
+
+def health(record: HealthReport, _: ModelSpec, __: Platform) -> Display:
+    """Show the diagnosis, what to do next, and the facts behind it.
+
+    Args:
+        record: The stage's record.
+
+    Returns:
+        Metadata and data version.
+    """
+    metadata: Metadata = {
+        "health": record.diagnosis.replace("_", " "),
+        "summary": record.sentence,
+        "champion": record.version or "none",
+    }
+    if record.advice:
+        metadata["next"] = record.advice
+    if record.facts:
+        metadata["facts"] = rows_table(
+            [
+                {
+                    "about": one.name,
+                    "state": one.state,
+                    "observed": one.sentence,
+                    "at": f"{one.at:%Y-%m-%d %H:%M}" if one.at else "never",
+                }
+                for one in record.facts
+            ]
+        )
+    return Display(metadata, digest({"health": record.diagnosis, "version": record.version}))
 
 
 def _version_row(table: TableVersion) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from mlops_assets.defs.model_assets import RETRIES, model_assets
 from mlops_assets.defs.monitoring_assets import (
     data_quality_report,
     drift_report,
+    model_health,
     performance_report,
     retrain_request,
 )
@@ -43,6 +44,7 @@ def assets_of(
         data_quality_report(spec),
         performance_report(spec),
         drift_report(spec),
+        model_health(spec),
         retrain_request(spec),
     ]
 

@@ -1,4 +1,4 @@
-"""The assets next to a model's seven stages: data quality, drift, and the marker of a retrain request."""
+"""The assets next to a model's seven stages: data quality, drift, performance, health, and the marker of a retrain request."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from mlops_assets.defs import catalog, display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import pool_of, run_of
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.lifecycle.stages import data, monitor, performance
+from mlops_assets.lifecycle.stages import data, health, monitor, performance
 from mlops_assets.model_file import ModelSpec
 
 Record = TypeVar("Record", bound=display.StageRecord)
@@ -54,6 +54,27 @@ def performance_report(spec: ModelSpec) -> dg.AssetsDefinition:
         (stages.PREDICTIONS, stages.VALIDATED_DATA),
         performance.report_performance,
         display.performance,
+    )
+
+
+def model_health(spec: ModelSpec) -> dg.AssetsDefinition:
+    """Return the asset with the diagnosis of the champion.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        The asset.
+    """
+    return _report_asset(
+        spec,
+        stages.MODEL_HEALTH,
+        "What is wrong with the champion, in one sentence: broken data first, then what its error and the importance "
+        "of its features say together.",
+        {"postgres"},
+        (stages.VALIDATED_DATA, stages.DRIFT_REPORT, stages.PERFORMANCE_REPORT),
+        health.report_health,
+        display.health,
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from mlops_assets import stages
+from mlops_assets.artifacts import HealthReport, from_json
 from mlops_assets.lifecycle.approvals.hold import hold_on
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.recovery.bundles import unknown_bundles
@@ -17,12 +19,12 @@ from mlops_assets.lifecycle.recovery.rollback_check import RollbackCheck, last_c
 
 
 def status_records(platform: Platform, names: Sequence[str], now: datetime) -> list[dict[str, Any]]:
-    """Return champion, last decision, alerts and rollback target of each model, also of models that never ran.
+    """Return champion, health, last decision, alerts and rollback target of each model, also of models that never ran.
 
     Args:
         platform: the open stores.
         names: the models.
-        now: the instant at which waivers count.
+        now: the instant at which waivers and the health count.
 
     Returns:
         One record per model.
@@ -41,6 +43,7 @@ def status_records(platform: Platform, names: Sequence[str], now: datetime) -> l
                 "last_decision": None
                 if last is None
                 else {"action": last.action, "version": last.version, "at": last.at, "reason": last.reason},
+                "health": _health(platform, name, state.champion.version if state.champion else None, now),
                 "hold": hold.sentence if (hold := hold_on(platform, name)) else None,
                 "waivers": [asdict(waiver) for waiver in platform.ledger.waivers(name, now)],
                 "open_alerts": len(platform.ledger.alerts(name, open_only=True)),
@@ -51,6 +54,19 @@ def status_records(platform: Platform, names: Sequence[str], now: datetime) -> l
             }
         )
     return records
+
+
+def _health(platform: Platform, name: str, champion: int | None, now: datetime) -> dict[str, Any] | None:
+    """Return the recorded diagnosis of the champion; unknown when it is of another version or too old."""
+    if champion is None:
+        return None
+    body = platform.ledger.get_record(f"{name}/{stages.MODEL_HEALTH}")
+    report = from_json(HealthReport, body) if body else None
+    if report is None or report.version != champion:
+        sentence = f"version {champion} was not diagnosed yet"
+        return {"diagnosis": "unknown", "sentence": sentence, "at": None}
+    diagnosis = report.diagnosis if now < report.valid_until else "unknown"
+    return {"diagnosis": diagnosis, "sentence": report.sentence, "at": report.as_of}
 
 
 def _checked(check: RollbackCheck | None, target: int | None) -> dict[str, Any] | None:

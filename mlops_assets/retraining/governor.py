@@ -34,6 +34,7 @@ def govern(signals: Sequence[Signal], history: RetrainHistory, spec: ModelSpec, 
     for one in sorted(current, key=lambda signal: (signal.at, signal.subject), reverse=True):
         windows.setdefault(one.cause, []).append(one)
     newest = [one for of_cause in windows.values() for one in of_cause if one.at == of_cause[0].at]
+    newest += [one for one in _newest_of_subjects(windows.get("data_quality", ())) if one not in newest]
     cases = [
         Case(one, windows[one.cause], newest, history, spec, now)
         for one in newest
@@ -81,6 +82,14 @@ def govern(signals: Sequence[Signal], history: RetrainHistory, spec: ModelSpec, 
     return Ruling(
         spec.name, "retrain", "granted", request.reason, now, untried, None, request, alerts, revalidations
     )
+
+
+def _newest_of_subjects(windows: Sequence[Signal]) -> list[Signal]:
+    """Return the newest signal of each subject: readings that pass their rules do not excuse broken inputs."""
+    newest: dict[str, Signal] = {}
+    for one in windows:
+        newest.setdefault(one.subject, one)
+    return list(newest.values())
 
 
 def _objection(case: Case) -> tuple[str, Objection] | None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from mlops_assets import stages
-from mlops_assets.artifacts import DriftReport, PerformanceReport
+from mlops_assets.artifacts import DriftReport, HealthReport, PerformanceReport
 from mlops_assets.lifecycle import governing
 from mlops_assets.lifecycle.platform import known_record
 from mlops_assets.model_file import ModelSpec
@@ -54,6 +54,11 @@ def test_a_risen_error_leads_to_one_retrain(local_platform: LocalPlatform) -> No
     changed.write_parquet(local_platform.file(spec.name))
     for job in ("predictions", "drift"):
         assert local_platform.run_lifecycle(spec, rows=660, job=job).success
+    health = known_record(local_platform.platform, spec, stages.MODEL_HEALTH, HealthReport)
+    assert health is not None
+    assert health.diagnosis == "ageing_or_concept_drift"
+    [changed_health] = [one for one in ledger.alerts(spec.name) if one.kind == "model_health"]
+    assert "Next: retrain on recent data" in changed_health.message
     worse = performance(local_platform, spec)
     assert worse.level == "worse"
     assert worse.rise is not None

@@ -33,6 +33,7 @@ ALERT_KINDS: Final[Mapping[str, AlertKind]] = {
     "run_failed": AlertKind("error", "a run failed", "model"),
     "champion_fails": AlertKind("error", "the champion fails a gate that judges it by itself", "both"),
     "performance_week": AlertKind("warning", "the error rose from one window to the next", "model"),
+    "model_health": AlertKind("warning", "its health changed", "model"),
     "signal_drift": AlertKind("warning", "the inputs moved", "model"),
     "signal_error": AlertKind("warning", "the error rose", "model"),
     "signal_bias": AlertKind("warning", "the predictions are biased", "model"),

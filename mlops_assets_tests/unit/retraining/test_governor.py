@@ -203,6 +203,14 @@ def test_broken_data_trains_nothing_but_what_a_person_asks_for() -> None:
     assert decide(DRIFT, broken, replace(broken, at=NOW + HOUR, active=False)).request is not None
 
 
+def test_broken_inputs_hold_a_retrain_although_newer_readings_pass_their_rules() -> None:
+    dead = Signal("pump", "data_quality", NOW - HOUR, True, subject="inputs", reason="flow is dead")
+    passed = Signal("pump", "data_quality", NOW, False)
+    assert decide(DRIFT, dead, passed).rule == "broken_data"
+    repaired = replace(dead, at=NOW, active=False)
+    assert decide(DRIFT, dead, repaired, passed).request is not None
+
+
 def test_a_person_defers() -> None:
     deferral = Signal("pump", "defer", NOW, True, reason="ann: holiday", until=NOW + 3 * DAY)
     ruling = decide(DRIFT, SLOT, deferral)

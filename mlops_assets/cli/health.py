@@ -1,0 +1,59 @@
+"""Commands about models in production: what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from mlops_assets.cli.context import model_folder, model_spec, now, open_platform
+from mlops_assets.cli.options import JSON, OPTIONAL_MODEL
+from mlops_assets.cli.output import Column, minute, print_json, print_records
+
+
+@click.command()
+@OPTIONAL_MODEL
+@JSON
+def health(model: str | None, as_json: bool) -> None:
+    """Diagnose every champion, or that of MODEL with the facts behind it, from the newest reports.
+
+    Broken data comes first: healthy, early warning, ageing and concept drift say nothing while readings are broken.
+    Exits with 0 whatever the diagnosis is.
+    """
+    from mlops_assets.lifecycle.health import health_of
+
+    specs = [model_spec(model)] if model else list(model_folder().specs)
+    with open_platform() as platform:
+        reports = list(health_of(platform, specs, now()).values())
+    if as_json:
+        records = [asdict(report) for report in reports]
+        print_json(records[0] if model else records)
+        return
+    if not model:
+        columns = (
+            Column.of("model"),
+            Column.of("champion", "version"),
+            Column("health", lambda record: record["diagnosis"].replace("_", " ")),
+            Column.of("summary", "sentence"),
+        )
+        print_records([asdict(report) for report in reports], columns, as_json=False, empty="no model files")
+        return
+    [report] = reports
+    click.echo(f"{report.model}: {report.diagnosis.replace('_', ' ')}: {report.sentence}")
+    if report.advice:
+        click.echo(f"next: {report.advice}")
+    print_records(
+        [asdict(fact) for fact in report.facts],
+        (
+            Column.of("about", "name"),
+            Column.of("state"),
+            Column.of("observed", "sentence"),
+            Column("at", lambda record: minute(record["at"])),
+        ),
+        as_json=False,
+        title="facts",
+        empty="nothing was observed",
+    )
+
+
+COMMANDS = (health,)
