@@ -44,7 +44,7 @@ JOBS = {
 DESCRIPTIONS = {
     LIFECYCLE_JOB: "A model's whole lifecycle once: readings to predictions, with every check and gate.",
     DATA_QUALITY_JOB: "Readings fetched and validated, with Great Expectations' pages; nothing trained.",
-    DRIFT_JOB: "The newest readings against the champion's training data, its predictions against their labels, its health.",
+    DRIFT_JOB: "The newest readings against the champion's training data, predictions against labels, its health.",
     PREDICTIONS_JOB: "The champion's predictions for new readings, nothing trained.",
 }
 

@@ -1,4 +1,4 @@
-"""The assets next to a model's seven stages: data quality, drift, performance, health, and the marker of a retrain request."""
+"""The assets next to a model's seven stages: its reports, and the marker of a retrain request."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar

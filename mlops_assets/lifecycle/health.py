@@ -14,7 +14,7 @@ from mlops_assets.lifecycle.platform import Platform, known_record
 from mlops_assets.model_file import ModelSpec
 
 OF_READINGS = ""
-"""Subject of the data-quality signal that validation leaves; `lifecycle.stages.health` leaves another about the inputs."""
+"""Subject of the data-quality signal of validation; `lifecycle.stages.health` leaves another about the inputs."""
 
 
 def health_of(platform: Platform, specs: Sequence[ModelSpec], now: datetime) -> dict[str, HealthReport]:

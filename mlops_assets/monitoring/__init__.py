@@ -1,5 +1,4 @@
-"""Monitoring: have the inputs moved from what the champion was trained on, how good are its predictions, and
-what do both say about its health?
+"""Monitoring: how far the inputs moved, how good the predictions are, what both say about the champion's health.
 
 Comes in: a profile and feature rows; predictions and labels. Goes out: reports. Requesting a retrain because of them
 belongs to `retraining`.
