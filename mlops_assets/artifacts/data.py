@@ -101,6 +101,8 @@ class Profile:
 
     rows: int
     columns: dict[str, ColumnProfile]
+    target: ColumnProfile | None = None
+    """What a naive prediction knows; None in bundles of earlier releases."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,9 @@ MOST_VALUES: Final = 50
 """Values of a text column with a share of their own; all others count together."""
 
 
-def profile(frame: pl.DataFrame, names: Sequence[str], bins: int = BINS) -> Profile:
+def profile(
+    frame: pl.DataFrame, names: Sequence[str], bins: int = BINS, target: pl.Series | None = None
+) -> Profile:
     """Return the distributions of the named columns.
 
     A number with few different values has a bin for each, and one below and above them all; a value as
@@ -33,6 +35,7 @@ def profile(frame: pl.DataFrame, names: Sequence[str], bins: int = BINS) -> Prof
         frame: A table of readings or features.
         names: Columns to profile.
         bins: Largest number of bins of equal counts for a numeric column.
+        target: The target of the same rows; None for a table without one.
 
     Returns:
         Number of rows and a distribution per column.
@@ -43,7 +46,8 @@ def profile(frame: pl.DataFrame, names: Sequence[str], bins: int = BINS) -> Prof
     present = set(frame.columns)
     if missing := [name for name in names if name not in present]:
         raise DataError(f"no column {missing[0]!r} to profile{did_you_mean(missing[0], frame.columns)}")
-    return Profile(frame.height, {name: column_profile(frame[name], bins) for name in names})
+    columns = {name: column_profile(frame[name], bins) for name in names}
+    return Profile(frame.height, columns, None if target is None else column_profile(target, bins))
 
 
 def column_profile(column: pl.Series, bins: int = BINS) -> ColumnProfile:

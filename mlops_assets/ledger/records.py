@@ -193,6 +193,7 @@ class ServedPrediction:
         high: Upper bound.
         readings: The values as they were sent, by column.
         history_version: Version of the stored readings that features looked back at.
+        rung: Rung of the fallback ladder that made it; None for a model without a ladder.
     """
 
     id: str
@@ -209,6 +210,7 @@ class ServedPrediction:
     label: str | None
     readings: Mapping[str, Any]
     history_version: int | None = None
+    rung: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -295,6 +295,7 @@ served_predictions = Table(
     Column("label", Text),
     Column("readings", JSON, nullable=False),
     Column("history_version", BigInteger),
+    Column("rung", Text),
     PrimaryKeyConstraint("id", "row"),
     Index("served_predictions_by_time", "model", "predicted_at"),
     Index("served_predictions_by_entity", "model", "entity", "at"),

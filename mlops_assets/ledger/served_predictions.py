@@ -21,15 +21,16 @@ from mlops_assets.ledger.schema import served_predictions as table
 INSERT = text(
     """
     insert into served_predictions (id, row, model, version, revision, entity, at, predicted_at, value, low, high,
-                                    label, readings, history_version)
-    select id, row, model, version, revision, entity, at, predicted_at, value, low, high, label, readings::json, history
+                                    label, readings, history_version, rung)
+    select id, row, model, version, revision, entity, at, predicted_at, value, low, high, label, readings::json,
+           history, rung
     from unnest(cast(:id as text[]), cast(:row as integer[]), cast(:model as text[]), cast(:version as integer[]),
                 cast(:revision as integer[]), cast(:entity as text[]), cast(:at as timestamptz[]),
                 cast(:predicted_at as timestamptz[]), cast(:value as double precision[]),
                 cast(:low as double precision[]), cast(:high as double precision[]), cast(:label as text[]),
-                cast(:readings as text[]), cast(:history as bigint[]))
+                cast(:readings as text[]), cast(:history as bigint[]), cast(:rung as text[]))
         as row_of (id, row, model, version, revision, entity, at, predicted_at, value, low, high, label, readings,
-                   history)
+                   history, rung)
     on conflict do nothing
     """
 )
@@ -44,8 +45,8 @@ LABELS = text(
 )
 LABELED = text(
     """
-    select p.id, p.row, p.version, p.entity, p.at, p.predicted_at, p.value, p.low, p.high, p.label, l.value as truth,
-           l.received_at
+    select p.id, p.row, p.version, p.entity, p.at, p.predicted_at, p.value, p.low, p.high, p.label, p.rung,
+           l.value as truth, l.received_at
     from served_predictions p
     left join lateral (
         select value, received_at from posted_labels
@@ -67,6 +68,7 @@ LABELED_SCHEMA: dict[str, Any] = {
     "low": pl.Float64(),
     "high": pl.Float64(),
     "label": pl.String(),
+    "rung": pl.String(),
     "truth": pl.String(),
     "received_at": TIME,
 }
@@ -90,7 +92,7 @@ class ServedPredictions(Store):
         """
         if not rows:
             return 0
-        plain = ("id", "row", "model", "version", "revision", "value", "low", "high")
+        plain = ("id", "row", "model", "version", "revision", "value", "low", "high", "rung")
         columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in plain}
         columns["entity"] = [_text(row.entity) for row in rows]
         columns["label"] = [None if row.label is None else _text(row.label) for row in rows]
@@ -157,8 +159,8 @@ class ServedPredictions(Store):
             until: First time of prediction after the window.
 
         Returns:
-            A row per prediction: id, row, version, entity, at, predicted_at, value, low, high, label, and truth (text)
-            and received_at of the label, null while there is none.
+            A row per prediction: id, row, version, entity, at, predicted_at, value, low, high, label, rung, and truth
+            (text) and received_at of the label, null while there is none.
 
         Raises:
             ServiceError: The database does not respond.

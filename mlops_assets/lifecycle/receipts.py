@@ -66,6 +66,9 @@ def receipt(platform: Platform, model: str, prediction_id: str, row: int = 1) ->
         model, since=chosen.predicted_at, until=chosen.predicted_at + timedelta(microseconds=1)
     ).filter((pl.col("id") == chosen.id) & (pl.col("row") == chosen.row))
     document["label"] = window.select("truth", "received_at").row(0, named=True) if window.height else None
+    if chosen.rung == "naive":
+        document["explanation"] = {"missing": "the naive prediction of serving.fallback has no SHAP values"}
+        return document
     try:
         document["explanation"] = asdict(explain_prediction(platform, chosen))
     except MlopsError as error:

@@ -21,6 +21,7 @@ from mlops_assets.model_file.operations import (
 from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.model_file.retraining import RetrainingSpec
 from mlops_assets.model_file.section import Section
+from mlops_assets.model_file.serving import ServingSpec
 from mlops_assets.model_file.source import Source
 from mlops_assets.model_file.split import SplitSpec
 from mlops_assets.model_file.training import TrainingSpec
@@ -63,6 +64,8 @@ class ModelSpec(Section):
     """A model file without gates never promotes by itself."""
     rollout: RolloutSpec = RolloutSpec()
     """How a promoted model takes over from the champion."""
+    serving: ServingSpec = ServingSpec()
+    """What the prediction API does when an input sensor or the champion fails."""
     monitoring: MonitoringSpec = MonitoringSpec()
     """What is watched in production: drift, performance and freshness."""
     retraining: RetrainingSpec = RetrainingSpec()

@@ -7,6 +7,8 @@ used. Which model is champion is decided elsewhere; this package only follows.
     champions   follow the ledger: load, verify, swap; every model and every tick by itself
     served      one champion, ready: request rows in, predictions out
     direct      a few rows to predictions without a data frame
+    fallback    other predictions where an input or the champion fails
+    step_downs  alerts about them
     history     recent readings for lags and windows, kept as new as the stored data
     protocols   request and response formats: records, MLflow's scoring protocol, Open Inference Protocol
     payload     a request's body: JSON in, records out

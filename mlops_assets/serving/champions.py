@@ -6,6 +6,7 @@ model or one tick that fails, however it fails, is named and tried again; it end
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -14,21 +15,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.artifacts import FeatureMatrix, Profile, from_json
 from mlops_assets.errors import MlopsError
 from mlops_assets.ledger import Champion, ChampionState
 from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform
-from mlops_assets.model_file import find_model
+from mlops_assets.model_file import ModelSpec, find_model
 from mlops_assets.serving.direct import DirectPath
+from mlops_assets.serving.fallback import Ladder
 from mlops_assets.serving.history import latest_table, read_history
 from mlops_assets.serving.served import Served
+from mlops_assets.validation import SensorChecks
 
 POLL_SECONDS: Final = 1.0
 DATA_SECONDS: Final = 5.0
 """Between two looks at the stored readings of a model that looks back."""
 DATA_COST: Final = 50.0
 """How many times as long as such a look took the next one waits at least: the looks stay below 2 % of one core."""
+_LOGGER: Final = logging.getLogger(__name__)
 LONGEST_DELAY: Final = 60.0
 """Seconds after which a champion that could not be loaded is tried again, at the latest."""
 
@@ -177,6 +181,7 @@ class Champions:
         try:
             self._follow_champion(name, state)
             self._follow_data(name)
+            self._report_fallbacks(name)
         except BaseException as error:  # noqa: BLE001 as above: one model must not end the others
             self._fail(name, state.revision, f"{name} cannot be followed: {describe(error)}")
 
@@ -225,6 +230,11 @@ class Champions:
         spent = time.monotonic() - began
         self._next_data[name] = time.monotonic() + max(DATA_SECONDS, DATA_COST * spent)
 
+    def _report_fallbacks(self, name: str) -> None:
+        served = self._served.get(name)
+        if served is not None and served.ladder is not None:
+            served.ladder.steps.report(self._platform, served.spec)
+
 
 def load(platform: Platform, name: str, champion: Champion, revision: int) -> Served:
     """Load a champion for serving.
@@ -243,7 +253,7 @@ def load(platform: Platform, name: str, champion: Champion, revision: int) -> Se
         DataError: The model looks back, and its readings are missing.
     """
     predictor, bundle = load_version(platform, name, champion.version)
-    spec = spec_of_bundle(bundle)
+    spec = _with_serving_in_force(platform, spec_of_bundle(bundle))
     extra = {str(column) for table in bundle.manifest.data for column in table.get("columns", ())}
     served = Served(
         spec,
@@ -255,7 +265,43 @@ def load(platform: Platform, name: str, champion: Champion, revision: int) -> Se
         champion.since,
         _verdicts(platform, champion),
     )
-    return replace(served, direct=direct_path(served, bundle.sample), sample=bundle.sample)
+    served = replace(served, direct=direct_path(served, bundle.sample), sample=bundle.sample)
+    if not spec.serving.fallback:
+        return served
+    profile = from_json(Profile, bundle.profile)
+    keys = {spec.timestamp, spec.entity}
+    inputs = [name for name in served.columns.needed if name not in keys]
+    checks = SensorChecks.of(spec, profile, inputs, served.columns.text)
+    return replace(served, ladder=Ladder(checks, profile, _previous(platform, served)))
+
+
+def _previous(platform: Platform, champion: Served) -> Served | None:
+    """Return the version that a rollback would return to; None where there is none or it cannot be loaded."""
+    name = champion.spec.name
+    if "previous" not in champion.spec.serving.fallback:
+        return None
+    version = platform.ledger.rollback_target(name)
+    if version is None:
+        return None
+    try:
+        predictor, bundle = load_version(platform, name, version)
+        spec = spec_of_bundle(bundle)
+        previous = Served(
+            spec, version, champion.revision, predictor, read_history(platform.datasets, spec), champion.extra
+        )
+        return replace(previous, direct=direct_path(previous, bundle.sample))
+    except Exception as error:  # noqa: BLE001 a broken previous version must not keep the champion from serving
+        _LOGGER.warning("%s has no previous version to fall back to: %s", name, describe(error))
+        return None
+
+
+def _with_serving_in_force(platform: Platform, trained: ModelSpec) -> ModelSpec:
+    """Return the model file as trained, with the section `serving` of the file in the models folder."""
+    try:
+        in_force = find_model(platform.settings.models, trained.name)
+    except MlopsError:
+        return trained
+    return trained if in_force is None else trained.model_copy(update={"serving": in_force[1].serving})
 
 
 def direct_path(served: Served, sample: FeatureMatrix) -> DirectPath | None:

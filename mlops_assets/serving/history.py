@@ -17,6 +17,7 @@ from mlops_assets.artifacts import TableVersion
 from mlops_assets.datasets import Datasets
 from mlops_assets.errors import DataError
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.serving.errors import StaleHistoryError
 
 _NUMBER: Final = "__number"
 
@@ -148,21 +149,23 @@ def read_history(datasets: Datasets, spec: ModelSpec) -> History:
 
 
 def refuse_stale(spec: ModelSpec, ages: list[float | None]) -> None:
-    """Refuse rows whose newest earlier reading is older than `validation.freshness` of the model file allows.
+    """Refuse rows whose newest earlier reading is older than the model file allows.
 
     Args:
         spec: The model file.
         ages: Result of `History.ages`, in seconds.
 
     Raises:
-        DataError: Names the first such row, the age and the limit.
+        StaleHistoryError: Names the first such row, the age and the limit.
     """
-    limit = spec.validation.freshness
+    limit = spec.serving.late_after or spec.validation.freshness
+    key = "serving.late_after" if spec.serving.late_after else "validation.freshness"
     if limit is None:
         return
     for number, age in enumerate(ages, start=1):
         if age is not None and age > limit.total_seconds():
-            raise DataError(
+            raise StaleHistoryError(
                 f"row {number}: the newest reading before it is {timedelta(seconds=round(age))} old, and "
-                f"validation.freshness of the model file allows {limit}; run 'mlops run {spec.name}' to read newer ones"
+                f"{key} of the model file allows {limit}; run 'mlops run {spec.name}' to read newer ones",
+                str(spec.timestamp),
             )

@@ -7,7 +7,7 @@ same network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from threading import Thread
 from typing import TYPE_CHECKING, Final
@@ -54,6 +54,12 @@ class Metrics:
             ("status",),
             registry=self._registry,
         )
+        self._rungs = Counter(
+            "mlops_fallback_rows",
+            "Rows by the rung of the fallback ladder that predicted them",
+            ("model", "rung"),
+            registry=self._registry,
+        )
         self._children: dict[tuple[str, int], Counter] = {}
         self._per_model: dict[str, tuple[Histogram, Counter]] = {}
         self._registry.register(_State(champions, log))
@@ -80,6 +86,16 @@ class Metrics:
         per_model[0].observe(seconds)
         if rows:
             per_model[1].inc(rows)
+
+    def count_rungs(self, model: str, rungs: Iterable[str]) -> None:
+        """Count the rows of a response by their rung.
+
+        Args:
+            model: A model with a ladder.
+            rungs: Rung of each row.
+        """
+        for rung in rungs:
+            self._rungs.labels(model, rung).inc()
 
     def refuse(self, status: int) -> None:
         """Count a request that was refused before its body was read.

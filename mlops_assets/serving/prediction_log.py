@@ -184,12 +184,13 @@ def served_rows(entry: Entry) -> list[ServedPrediction]:
     probabilities = document.get("probabilities")
     history = document.get("history")
     nothing = [None] * len(entry.rows)
+    versions = document.get("versions")
     return [
         ServedPrediction(
             id=document["id"],
             row=index + 1,
             model=spec.name,
-            version=entry.served.version,
+            version=versions[index] if versions else entry.served.version,
             revision=entry.served.revision,
             entity=entities[index],
             at=entry.predicted_at if instants is None else instants[index],
@@ -200,6 +201,7 @@ def served_rows(entry: Entry) -> list[ServedPrediction]:
             label=None if probabilities is None else str(prediction),
             readings={name: row[name] for name in entry.served.columns.needed if name in row},
             history_version=history["table_version"] if history else None,
+            rung=document.get("rungs", nothing)[index],
         )
         for index, (row, prediction) in enumerate(zip(entry.rows, document["predictions"], strict=True))
     ]

@@ -78,14 +78,25 @@ class PredictionRoutes:
                 )
             if self._log is not None:
                 self._log.add(served, decoded.rows, made)
+            if "rungs" in made:
+                self._report(served, made)
             document, rows = protocol.encode(made, decoded.request_id), len(decoded.rows)
             status, headers = 200, _provenance(served, prediction_id)
+            if "rungs" in made:
+                headers.append((b"x-fallback-rungs", ",".join(sorted(set(made["rungs"]))).encode()))
         except HTTPException as error:
             status, document = error.status_code, protocol.error(error.status_code, error.detail)
             headers = [(name.encode(), value.encode()) for name, value in (error.headers or {}).items()]
         await respond(send, status, document, headers)
         if self._metrics is not None:
             self._metrics.count(known, status, time.perf_counter() - began, rows)
+
+    def _report(self, served: Served, made: dict[str, Any]) -> None:
+        """Count the rungs of a response, and remember for an alert what made rows step down."""
+        if self._metrics is not None:
+            self._metrics.count_rungs(served.spec.name, made["rungs"])
+        if served.ladder is not None:
+            served.ladder.steps.add(made["rungs"], made["reasons"])
 
     def _target(self, scope: MutableMapping[str, Any]) -> tuple[Protocol, str | None, str | None] | None:
         """Return protocol, model and version that a path names."""

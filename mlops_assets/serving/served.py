@@ -23,6 +23,8 @@ from mlops_assets.model_file import ModelSpec
 from mlops_assets.serving import table
 from mlops_assets.serving.cleaning import clean_rows
 from mlops_assets.serving.direct import DirectPath
+from mlops_assets.serving.errors import NoPredictionError
+from mlops_assets.serving.fallback import Ladder
 from mlops_assets.serving.history import History, refuse_stale
 from mlops_assets.serving.payload import Row, shorten
 
@@ -38,7 +40,8 @@ class Served:
 
     extra: columns of its data that it does not look at. since: when it became champion. gates: the verdict of each gate
     in the evidence that it was promoted on. direct: the path for a few rows without a data frame, where there is one.
-    sample: rows of the bundle, which explanations compare with.
+    sample: rows of the bundle, which explanations compare with. ladder: what it steps down to, where the model file
+    declares a fallback.
     """
 
     spec: ModelSpec
@@ -51,6 +54,7 @@ class Served:
     gates: Mapping[str, str] = field(default_factory=dict)
     direct: DirectPath | None = None
     sample: FeatureMatrix | None = None
+    ladder: Ladder | None = None
 
     @cached_property
     def columns(self) -> table.Columns:
@@ -103,9 +107,20 @@ class Served:
             rows: Records of the request.
 
         Returns:
-            The response's document.
+            The response's document; with a ladder it names the rung of each row.
         """
         rows = clean_rows(self.spec.repairs, rows)
+        return self.predict_rows(rows) if self.ladder is None else self.ladder.respond(self, rows)
+
+    def predict_rows(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Return the champion's own predictions for cleaned records; see `predict`.
+
+        Args:
+            rows: Records, cleaned.
+
+        Returns:
+            The response's document.
+        """
         if self.direct is not None and (made := self.direct.predict(rows)) is not None:
             predictions, probabilities = made
             bounds = self.predictor.bounds(_NO_COLUMNS, predictions)
@@ -253,7 +268,7 @@ class Served:
             if isinstance(value, float | int) and name not in (self.spec.timestamp, self.spec.entity)
         ]
         name, value = max(values, key=lambda pair: abs(pair[1]), default=("", 0.0))
-        raise DataError(
+        raise NoPredictionError(
             f"row {number + 1}, column {name!r}: the model has no finite prediction for this row; its largest value is "
             f"{value:g}"
         )

@@ -24,7 +24,7 @@ from mlops_assets.serving.payload import LONGEST_INTEGER, Row, Value, shorten
 LARGEST: Final = 3.4028235e38
 """The largest number of single precision, in which several algorithms compute."""
 _TOO_LONG: Final = 10**LONGEST_INTEGER
-_UTC: Final = pl.Datetime("us", "UTC")
+UTC_TIME: Final = pl.Datetime("us", "UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +175,13 @@ def _instants(name: str, values: Sequence[Value], repairs: RepairsSpec) -> pl.Se
     return pl.Series(
         name,
         [_instant(number, name, value, repairs) for number, value in enumerate(values, start=1)],
-        dtype=_UTC,
+        dtype=UTC_TIME,
     )
 
 
 def _read(column: pl.Series, repairs: RepairsSpec) -> pl.Series | None:
     try:
-        return to_instants(column, repairs, "the request")[0].cast(_UTC)
+        return to_instants(column, repairs, "the request")[0].cast(UTC_TIME)
     except (MlopsError, pl.exceptions.PolarsError, OverflowError):
         return None
 

@@ -44,6 +44,7 @@ ALERT_KINDS: Final[Mapping[str, AlertKind]] = {
     "signal_staleness": AlertKind("warning", "the champion has not been compared for long", "model"),
     "approval": AlertKind("info", "a version waits for approval", "model"),
     "approval_file": AlertKind("warning", "an approval file was not accepted", "model"),
+    "serving_fallback": AlertKind("error", "the champion does not predict every row", "model"),
     "rollback_not_ready": AlertKind("critical", "a rollback would fail", "both"),
     "mlflow_changed": AlertKind("error", "MLflow was changed by hand", "both"),
     "mlflow_version_missing": AlertKind("error", "a version is missing in MLflow", "both"),

@@ -169,7 +169,7 @@ def register_candidate(
         algorithm=served.estimator,
         preparation=to_json(served.preparation),
         spec=spec.model_dump(mode="json"),
-        profile=to_json(features.profile(learned, record.names)),
+        profile=to_json(features.profile(learned, record.names, target=_target(spec, learned))),
         sample=served.matrix(split.validation.head(SAMPLE_ROWS)),
         data=[to_json(table) for table in record.data],
         code_commit=run.code_commit,
@@ -202,6 +202,12 @@ def register_candidate(
     )
     tracked.register(model, _logged(result.candidates[best_index(spec, result.candidates)]))
     return model
+
+
+def _target(spec: ModelSpec, learned: pl.DataFrame) -> pl.Series:
+    """Return the target of the training rows: numbers, or the names of classes."""
+    target = learned[spec.target]
+    return target.cast(pl.String) if spec.problem == "classification" else target
 
 
 def _judged_fit(best: BundlePredictor, split: Split, seen_rows: dict[str, Any]) -> training.JudgedFit:

@@ -140,6 +140,8 @@ def _encode(document: dict[str, Any], request_id: str | None) -> dict[str, Any]:
         output = _output("probabilities", "FP64", flat) | {"shape": [len(rows), len(document["classes"])]}
         outputs.append({**output, "parameters": {"classes": ",".join(document["classes"])}})
     parameters = {"prediction_id": document.get("id"), "revision": document["revision"]}
+    if "rungs" in document:
+        parameters["rungs"] = ",".join(document["rungs"])
     return {
         "model_name": document["model"],
         "model_version": str(document["version"]),
