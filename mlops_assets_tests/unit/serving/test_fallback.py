@@ -109,17 +109,18 @@ def test_a_champion_that_fails_on_one_row_does_not_take_the_others_along(
 ) -> None:
     champion = champions.served("live")
     assert champion is not None
+    real = champion.predictor
 
     class Failing:
         """Fails where x is above 5."""
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(champion.predictor, name)
+            return getattr(real, name)
 
         def predict(self, frame: Any) -> Any:
             if (frame["x"] > 5).any():
                 raise ZeroDivisionError
-            return champion.predictor.predict(frame)
+            return real.predict(frame)
 
     failing: Any = Failing()
     champions._served["live"] = replace(champion, predictor=failing, direct=None)

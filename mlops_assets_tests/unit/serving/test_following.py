@@ -70,7 +70,8 @@ def following(ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         )
 
     monkeypatch.setattr(champions, "load_version", load)
-    monkeypatch.setattr(champions, "spec_of_bundle", lambda bundle: SimpleNamespace(name="pump"))
+    trained = SimpleNamespace(name="pump", serving=SimpleNamespace(fallback=()))
+    monkeypatch.setattr(champions, "spec_of_bundle", lambda bundle: trained)
     monkeypatch.setattr(champions, "direct_path", lambda served, sample: None)
     monkeypatch.setattr(champions, "read_history", lambda datasets, spec: History())
     platform: Any = SimpleNamespace(ledger=ledger, datasets=None, settings=SimpleNamespace(models=tmp_path))
