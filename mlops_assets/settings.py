@@ -29,6 +29,8 @@ class Settings:
     mlflow_tracking_uri: an MLflow server, else the database directly.
     online_store: the feature store's online half, redis:// or postgresql://; unset means SQLite below `home`.
     artifact_root: where MLflow keeps artifacts, as a URI; the same with a server and without one.
+    review_url: address of the review page, which serves reports too; links in Dagster and mails begin with it.
+    mlflow_url: address of MLflow as browsers open it, where programs reach it at another one.
     executor: how Dagster carries out the steps of a run, a name in `defs.executors`.
     embedded: the database server is the embedded one of `home`, which simulators may keep filled.
     environ: the environment itself, for sources that name a variable holding their secret.
@@ -43,6 +45,8 @@ class Settings:
     mlflow_tracking_uri: str | None
     artifact_root: str
     online_store: str | None
+    review_url: str | None
+    mlflow_url: str | None
     host: str
     executor: str
     embedded: bool
@@ -69,6 +73,8 @@ class Settings:
             mlflow_tracking_uri=environ.get("MLFLOW_TRACKING_URI"),
             artifact_root=environ.get("MLOPS_ARTIFACT_ROOT") or (home / "mlruns").as_uri(),
             online_store=environ.get("MLOPS_ONLINE_STORE"),
+            review_url=environ.get("MLOPS_REVIEW_URL") or None,
+            mlflow_url=environ.get("MLOPS_MLFLOW_URL") or None,
             host=environ.get("MLOPS_HOST", "127.0.0.1"),
             executor=environ.get("MLOPS_EXECUTOR") or "in_process",
             embedded=environ.get("MLOPS_EMBEDDED") == "1",

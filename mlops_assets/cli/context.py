@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import click
@@ -24,6 +24,10 @@ from mlops_assets.settings import Settings
 if TYPE_CHECKING:
     from mlops_assets.lifecycle.platform import Platform, Run
     from mlops_assets.model_file import ModelFolder, ModelSpec
+
+
+ADDRESSES: Final = {"review": "MLOPS_REVIEW_URL", "mlflow": "MLOPS_MLFLOW_URL"}
+"""Services whose pages links lead to, and the variable with the address; a running `mlops up` has one for each."""
 
 
 def settings() -> Settings:
@@ -83,9 +87,14 @@ def prepare_stores() -> None:
 
     Files that this process and its children write from here on are readable by their owner alone.
     """
+    from mlops_assets.local import addresses
     from mlops_assets.local.environment import PRIVATE, environment
     from mlops_assets.local.postgres import prepare
 
+    running = addresses.running(settings().home)
+    for service, variable in ADDRESSES.items():
+        if service in running:
+            os.environ.setdefault(variable, running[service])
     os.umask(PRIVATE)  # readings, bundles and reports are the owner's, whoever else uses this machine
     current = settings()
     os.environ.update(environment(current, prepare(current, partial(click.echo, err=True))))

@@ -24,9 +24,11 @@ from mlops_assets.defs.metadata import (
     feature_lineage,
     inlined_report,
     metric_numbers,
+    page_link,
     rows_table,
     table_version,
 )
+from mlops_assets.lifecycle import page_links
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.records import (
     FeaturesRecord,
@@ -113,11 +115,13 @@ def validated(record: ValidatedRecord, spec: ModelSpec, platform: Platform) -> D
     )
 
 
-def quality(record: QualityRecord, _: ModelSpec, __: Platform) -> Display:
+def quality(record: QualityRecord, spec: ModelSpec, platform: Platform) -> Display:
     """Show the results of Great Expectations, with a link to its pages.
 
     Args:
         record: The stage's record.
+        spec: The model.
+        platform: The open stores, for the address of the pages.
 
     Returns:
         Metadata and data version.
@@ -129,7 +133,7 @@ def quality(record: QualityRecord, _: ModelSpec, __: Platform) -> Display:
     metadata: Metadata = {
         "dagster/row_count": record.rows,
         "passed": record.passed,
-        "data_docs": dg.MetadataValue.path(f"{record.docs}/index.html"),
+        "data_docs": page_link(platform, page_links.data_quality_path(spec.name)),
         "rules": rows_table(results),
     }
     return Display(metadata, digest({"answers": results}))
@@ -200,12 +204,13 @@ def trained(record: TrainedModel, _: ModelSpec, platform: Platform) -> Display:
     return Display(metadata, version)
 
 
-def evaluated(record: ReportRecord, spec: ModelSpec, _: Platform) -> Display:
+def evaluated(record: ReportRecord, spec: ModelSpec, platform: Platform) -> Display:
     """Show verdict, gate table, metrics compared with the champion's, and the plots.
 
     Args:
         record: The stage's record.
         spec: The model.
+        platform: The open stores, for the address of the page.
 
     Returns:
         Metadata and data version.
@@ -220,7 +225,7 @@ def evaluated(record: ReportRecord, spec: ModelSpec, _: Platform) -> Display:
         "metrics": rows_table(record.metrics),
         **metric_numbers(record.metrics, record.comparisons, spec.evaluation.primary),
         "report": inlined_report(folder, record.plots),
-        "report_file": dg.MetadataValue.path(str(folder / "report.html")),
+        "gate_report": page_link(platform, page_links.gate_report_path(spec.name, record.evidence_hash)),
         "evidence": record.evidence_hash,
     }
     return Display(metadata, record.evidence_hash)
@@ -393,5 +398,5 @@ def _version_row(table: TableVersion) -> dict[str, Any]:
 def _mlflow(record: TrainedModel, platform: Platform) -> Metadata:
     if record.mlflow_run_id is None:
         return {}
-    link = platform.registry.run_url(record.mlflow_run_id)
+    link = platform.registry.run_url(record.mlflow_run_id, platform.settings.mlflow_url)
     return {"mlflow_run": dg.MetadataValue.url(link) if link else record.mlflow_run_id}

@@ -14,6 +14,8 @@ from mlops_assets import features
 from mlops_assets.artifacts import Comparison, TableVersion
 from mlops_assets.datasets import Datasets
 from mlops_assets.errors import DataError
+from mlops_assets.lifecycle import page_links
+from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.reports.markdown_text import plain_markdown
 
@@ -144,6 +146,20 @@ def metric_numbers(
             }
             break
     return {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+
+
+def page_link(platform: Platform, path: str) -> dg.MetadataValue:
+    """Return a link to a page of the review page's application.
+
+    Args:
+        platform: The open stores and settings.
+        path: Path of the page, from `lifecycle.page_links`.
+
+    Returns:
+        A URL, or a sentence where no address is known: the path of a file opens nowhere but on one machine.
+    """
+    url = page_links.link(platform.settings, path)
+    return dg.MetadataValue.text(page_links.NO_ADDRESS) if url is None else dg.MetadataValue.url(url)
 
 
 def inlined_report(folder: Path, plots: Sequence[str]) -> dg.MetadataValue:

@@ -278,11 +278,12 @@ class Registry:
         with reaching(self.tracking_uri, "look for lost runs"):
             return tuple(reaping.reap(self.client, _experiments(self.client), now, older_than))
 
-    def run_url(self, run_id: str) -> str | None:
+    def run_url(self, run_id: str, address: str | None = None) -> str | None:
         """Return the URL of a run's page.
 
         Args:
             run_id: Id of the MLflow run.
+            address: Address of MLflow as browsers open it; None for that of `tracking_uri`.
 
         Returns:
             The URL, or None when MLflow is a database without a server.
@@ -290,11 +291,12 @@ class Registry:
         Raises:
             ServiceError: When MLflow does not respond.
         """
-        if not self.tracking_uri.startswith(("http://", "https://")):
+        address = address or self.tracking_uri
+        if not address.startswith(("http://", "https://")):
             return None
         with reaching(self.tracking_uri, f"find run {run_id}"):
             experiment = self.client.get_run(run_id).info.experiment_id
-        return f"{self.tracking_uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+        return f"{address.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
 
     def _location(self, model: str) -> str | None:
         if self.tracking_uri.startswith(("http://", "https://")):

@@ -7,10 +7,12 @@ token in every form, and the Origin of every post.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -26,6 +28,7 @@ from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec, read_folder
 from mlops_assets.review import pages
 from mlops_assets.review.forms import Form, form, require_token
+from mlops_assets.review.report_routes import report_routes
 from mlops_assets.review.sessions import LONGEST_SESSION, Session, Sessions
 from mlops_assets.settings import Settings
 
@@ -41,6 +44,7 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+OWN_PAGE: Final = re.compile(r"(/[A-Za-z0-9_.]+)+")
 POSTED: Final = Depends(form)
 
 
@@ -70,6 +74,7 @@ def create_review(platform: Platform, key: str, run: Callable[[], Run]) -> FastA
 
     sessions = Sessions(key, report=report)
     app.include_router(_session_routes(sessions))
+    app.include_router(report_routes(platform, _signed_in(sessions)))
     app.include_router(_review_routes(platform, sessions, run))
     return app
 
@@ -80,10 +85,11 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Any]) -
     return response
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     refused = cast(HTTPException, error)
     if refused.status_code == 401:
-        return RedirectResponse("/login", 303)
+        wanted = request.url.path if request.method == "GET" else "/"
+        return RedirectResponse("/login" if wanted == "/" else f"/login?page={quote(wanted, safe='/')}", 303)
     return HTMLResponse(pages.message("Not possible", str(refused.detail)), refused.status_code)
 
 
@@ -112,19 +118,20 @@ def _session_routes(sessions: Sessions) -> APIRouter:
         return {"status": "alive"}
 
     @router.get("/login", response_class=HTMLResponse)
-    def login() -> str:
-        return pages.login()
+    def login(page: str = "/") -> str:
+        return pages.login(page=_own_page(page))
 
     @router.post("/login")
     def sign_in(fields: Form = POSTED) -> Response:
+        page = _own_page(fields.get("page", "/"))
         if wait := sessions.wait():
             sessions.count_attempt()
             problem = f"Too many wrong keys. Try again in {wait:.0f} seconds."
-            return HTMLResponse(pages.login(problem), 429, {"Retry-After": f"{wait:.0f}"})
+            return HTMLResponse(pages.login(problem, page), 429, {"Retry-After": f"{wait:.0f}"})
         cookie = sessions.sign_in(fields.get("name", "").strip()[:200], fields.get("key", "").strip())
         if cookie is None:
-            return HTMLResponse(pages.login("Give your name and the review key."), 401)
-        response = RedirectResponse("/", 303)
+            return HTMLResponse(pages.login("Give your name and the review key.", page), 401)
+        response = RedirectResponse(page, 303)
         response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", max_age=int(LONGEST_SESSION))
         return response
 
@@ -135,6 +142,11 @@ def _session_routes(sessions: Sessions) -> APIRouter:
         return RedirectResponse("/login", 303)
 
     return router
+
+
+def _own_page(page: str) -> str:
+    """Return a path of this application, in place of an address that leads elsewhere."""
+    return page if OWN_PAGE.fullmatch(page) else "/"
 
 
 def _review_routes(platform: Platform, sessions: Sessions, run: Callable[[], Run]) -> APIRouter:

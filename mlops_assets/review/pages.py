@@ -47,16 +47,17 @@ def message(title: str, text: str) -> str:
     return _render("message.html", title=title, text=text)
 
 
-def login(problem: str = "") -> str:
+def login(problem: str = "", page: str = "/") -> str:
     """Return the sign-in form.
 
     Args:
         problem: Sentence about a failed attempt; '' for none.
+        page: Path of the page that is opened after the sign-in.
 
     Returns:
         HTML, escaped.
     """
-    return _render("login.html", problem=problem)
+    return _render("login.html", problem=problem, page=page)
 
 
 def waiting(subjects: Sequence[Subject], session: Session) -> str:

@@ -5,17 +5,46 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import dagster as dg
 import polars as pl
+import pytest
 
 from mlops_assets.artifacts import Comparison
 from mlops_assets.datasets import Datasets
+from mlops_assets.defs import display
 from mlops_assets.defs.metadata import feature_lineage, metric_numbers, rows_table, table_version
 from mlops_assets.features import FEATURE_KINDS
+from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.records import QualityRecord
 from mlops_assets.model_file import load_model
+from mlops_assets.settings import Settings
 
 MODELS = Path(__file__).parents[2] / "models"
+SPEC = load_model(MODELS / "pump_efficiency.yaml")
+QUALITY = QualityRecord((), 10, "/srv/home/docs/pump_efficiency", datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def platform_at(**environ: str) -> Platform:
+    """A platform of which only the settings are read."""
+    return cast(Platform, SimpleNamespace(settings=Settings.from_environment(environ)))
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8001", "https://models.example/review/"])
+def test_links_are_addresses_that_a_browser_opens(address: str) -> None:
+    shown = display.quality(QUALITY, SPEC, platform_at(MLOPS_REVIEW_URL=address))
+    page = shown.metadata["data_docs"]
+    assert isinstance(page, dg.UrlMetadataValue)
+    assert page.url == f"{address.rstrip('/')}/pump_efficiency/data_quality/index.html"
+
+
+def test_without_an_address_a_sentence_says_where_one_comes_from() -> None:
+    shown = display.quality(QUALITY, SPEC, platform_at())
+    assert isinstance(shown.metadata["data_docs"], dg.TextMetadataValue)
+    assert "MLOPS_REVIEW_URL" in (shown.metadata["data_docs"].text or "")
+    assert not [one for one in shown.metadata.values() if isinstance(one, dg.PathMetadataValue)]
 
 
 def test_a_row_may_lack_columns() -> None:

@@ -55,7 +55,8 @@ def test_nothing_is_shown_without_the_key(station: Station, browser: TestClient)
     _, evidence_hash, _ = station.challenge()
     for path in ("/", f"/station/{evidence_hash}"):
         response = browser.get(path)
-        assert (response.status_code, response.headers["location"]) == (303, "/login")
+        login = "/login" if path == "/" else f"/login?page={path}"
+        assert (response.status_code, response.headers["location"]) == (303, login)
     assert sign_in(browser, "wrong") == 401
     assert browser.get("/").status_code == 303
     assert (
@@ -65,6 +66,45 @@ def test_nothing_is_shown_without_the_key(station: Station, browser: TestClient)
     assert station.champion() == 1
     assert sign_in(browser) == 303
     assert browser.get("/").status_code == 200
+
+
+def test_a_link_opens_its_page_after_the_sign_in_and_no_other_site(browser: TestClient) -> None:
+    def opened(page: str) -> str:
+        data = {"name": "Ann", "key": KEY, "page": page}
+        return browser.post("/login", data=data, headers=ORIGIN).headers["location"]
+
+    assert 'value="/station/abc"' in browser.get("/login?page=/station/abc").text
+    assert opened("/station/abc") == "/station/abc"
+    for page in (
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "/station?x=1",
+        "/a b",
+        "javascript:1",
+    ):
+        assert opened(page) == "/", page
+
+
+def test_pages_of_great_expectations_are_served_to_who_is_signed_in(
+    station: Station, browser: TestClient
+) -> None:
+    folder = station.platform.settings.home / "docs" / "station"
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text("<p>12 rules, 0 failed</p>")
+    (folder.parent / "other.html").write_text("not a page of a model")
+    path = "/station/data_quality/index.html"
+    assert browser.get(path).headers["location"] == f"/login?page={path}"
+    sign_in(browser)
+    page = browser.get(path)
+    assert page.text == "<p>12 rules, 0 failed</p>"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    for wrong in (
+        "/station/data_quality/..%2Fother.html",
+        "/../data_quality/other.html",
+        "/pump/data_quality/index.html",
+    ):
+        assert browser.get(wrong).status_code == 404, wrong
 
 
 def test_approve_in_the_browser(station: Station, browser: TestClient) -> None:

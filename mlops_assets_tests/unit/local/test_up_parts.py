@@ -153,6 +153,7 @@ def test_runs_log_to_the_server_and_the_server_to_the_database(
     assert parts["dagster-code"]["MLFLOW_TRACKING_URI"] == f"http://{HOST}:{listeners.ports.mlflow}"
     session = create_key(settings.home, FRONT).read_text().strip()
     assert parts["dagster-code"]["MLFLOW_TRACKING_TOKEN"] == session
+    assert parts["dagster-code"]["MLOPS_REVIEW_URL"] == f"http://{HOST}:{listeners.ports.review}"
     assert parts["mlflow"]["MLFLOW_BACKEND_STORE_URI"] == STORES.mlflow_url
     assert "MLFLOW_TRACKING_URI" not in parts["mlflow"]
 
