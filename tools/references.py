@@ -18,6 +18,7 @@ from mlops_assets.metrics import METRICS
 from mlops_assets.model_file import schema_text
 from mlops_assets.model_file.gates import GATES, gate_table
 from mlops_assets.model_file.source import SOURCES, source_table
+from mlops_assets.operations.exporter.families import FAMILIES
 from tools.model_file_page import WRITTEN_BY, model_file_page
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -36,7 +37,17 @@ def references() -> dict[Path, str]:
         ROOT / "docs" / "metrics.md": metric_page(),
         ROOT / "docs" / "gates.md": with_table(ROOT / "docs" / "gates.md", gate_table(GATES)),
         ROOT / "docs" / "readings.md": with_table(ROOT / "docs" / "readings.md", source_table(SOURCES)),
+        ROOT / "docs" / "monitoring.md": with_table(ROOT / "docs" / "monitoring.md", exporter_table()),
     }
+
+
+def exporter_table() -> str:
+    """Return the table of everything that the exporter serves."""
+    rows = [
+        f"| `{one.name}` | {', '.join(f'`{label}`' for label in one.labels)} | {one.most} | {one.help} |"
+        for one in FAMILIES
+    ]
+    return "\n".join(["| metric | labels | series at most | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
 def with_table(page: Path, table: str) -> str:

@@ -16,7 +16,7 @@ from mlops_assets.cli.output import print_json
 from mlops_assets.errors import MlopsError
 
 if TYPE_CHECKING:
-    from mlops_assets.operations import Finding
+    from mlops_assets.operations.doctor import Finding
 
 OLD_BACKUP = timedelta(days=8)
 """A day more than a weekly backup."""
@@ -31,7 +31,7 @@ def doctor(as_json: bool) -> None:
     Each problem is followed by the way to fix it. Exits with 1 when there is a problem, with 0 when there are at most
     warnings.
     """
-    from mlops_assets.operations import Finding, examine, platform_checks
+    from mlops_assets.operations.doctor import Finding, examine, platform_checks
 
     findings = examine({"permissions": _permissions, "services": _services, "backup": _backups})
     try:
@@ -50,7 +50,7 @@ def doctor(as_json: bool) -> None:
 
 def _permissions() -> Iterator[Finding]:
     from mlops_assets.local.environment import open_to_others
-    from mlops_assets.operations import Finding
+    from mlops_assets.operations.doctor import Finding
 
     home = settings().home
     exposed = open_to_others(home)
@@ -61,17 +61,17 @@ def _permissions() -> Iterator[Finding]:
 
 
 def _services() -> Iterator[Finding]:
-    from mlops_assets.local.addresses import running
+    from mlops_assets.local.addresses import SIGNED, running
     from mlops_assets.local.front import HEALTH
     from mlops_assets.local.probes import responds
-    from mlops_assets.operations import Finding
+    from mlops_assets.operations.doctor import Finding
 
     listening = running(settings().home)
     if not listening:
         yield Finding("", "good", "'mlops up' does not run here")
     for name, address in listening.items():
         # the front of Dagster and MLflow refuses requests without a session, but not those for its own health
-        path = "/health" if name == "api" else HEALTH
+        path = HEALTH if name in SIGNED else "/health"
         if responds(f"{address}{path}"):
             yield Finding("", "good", f"{name} responds at {address}")
         else:
@@ -81,7 +81,7 @@ def _services() -> Iterator[Finding]:
 
 def _backups() -> Iterator[Finding]:
     from mlops_assets.local import backup
-    from mlops_assets.operations import Finding
+    from mlops_assets.operations.doctor import Finding
 
     newest = next(iter(backup.known(settings().home / "backups")), None)
     if newest is None:

@@ -1,7 +1,8 @@
-"""Commands about what runs: the addresses of `mlops up`, the logs of a model's runs."""
+"""Commands about what runs: the addresses of `mlops up`, the logs of a model's runs, the metrics for Prometheus."""
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from mlops_assets.cli.context import exit_with, model_spec, prepare_stores, settings
 from mlops_assets.cli.options import JSON, MODEL
 from mlops_assets.cli.output import print_json
+from mlops_assets.settings import Stores
 
 
 @click.command(name="open")
@@ -78,8 +80,22 @@ def logs(model: str, run_id: str | None, runs: int, as_json: bool) -> None:
     sys.exit(0 if matching else 1)
 
 
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=9464, show_default=True, type=int, help="Port to listen on; 0 for any.")
+def exporter(host: str, port: int) -> None:
+    """Serve the platform's metrics for Prometheus at /metrics until Ctrl-C; `mlops up` does so by itself.
+
+    On an address that others can reach, scrapers must send the bearer token in MLOPS_EXPORTER_TOKEN.
+    """
+    from mlops_assets.local.exporter import run
+
+    prepare_stores()
+    run(settings(), Stores.from_environment(os.environ), host, port, click.echo)
+
+
 def _minute(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
-COMMANDS = (open_, logs)
+COMMANDS = (open_, logs, exporter)

@@ -14,7 +14,7 @@ from mlops_assets.local import front, locks
 
 SIGNED: Final = {"dagster-webserver": "Dagster", "mlflow": "MLflow", "review": "Review page"}
 """Services behind the front, with the names that people know."""
-TITLES: Final = {**SIGNED, "api": "prediction API"}
+TITLES: Final = {**SIGNED, "api": "prediction API", "exporter": "metrics"}
 """Every service with an address."""
 LOCK: Final = "up.lock"
 

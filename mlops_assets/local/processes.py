@@ -20,6 +20,8 @@ from mlops_assets.local import logs
 from mlops_assets.local.environment import PRIVATE
 
 MARKER = "MLOPS_UP"
+SERVICE = "MLOPS_SERVICE"
+"""Environment variable with the name of the service that a process belongs to."""
 POLL = 0.05
 
 

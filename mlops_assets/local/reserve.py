@@ -12,25 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from mlops_assets.operations.disks import by_disk, space_of
+
 MIB: Final = 1024 * 1024
 SIZE: Final = 64 * MIB
 SLICE: Final = 16 * MIB
 """What one emergency gets: a segment of PostgreSQL's log. The next emergency gets as much again."""
 SHARE: Final = 4
 """On a small disk the reserve takes at most this part of the free space: a quarter."""
-
-
-def free_bytes(path: Path) -> int:
-    """Return the space that a program without special rights can still use.
-
-    Args:
-        path: A file or folder that exists.
-
-    Returns:
-        Bytes.
-    """
-    disk = os.statvfs(path)
-    return disk.f_bavail * disk.f_frsize
 
 
 def keep(home: Path) -> None:
@@ -42,7 +31,7 @@ def keep(home: Path) -> None:
     path = _path(home)
     with suppress(OSError):  # a reserve that cannot be made must not stop anybody
         size = path.stat().st_size if path.exists() else 0
-        wanted = min(SIZE, (free_bytes(home) + size) // SHARE // SLICE * SLICE)
+        wanted = min(SIZE, (space_of(home).free + size) // SHARE // SLICE * SLICE)
         if wanted <= size:
             return
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -63,7 +52,7 @@ def give_back(home: Path) -> str | None:
     """
     path = _path(home)
     try:
-        if free_bytes(home) >= SLICE:
+        if space_of(home).free >= SLICE:
             return None
         rest = max(0, path.stat().st_size - SLICE)
         os.truncate(path, rest)
@@ -84,20 +73,16 @@ def full_disks(paths: Iterable[Path]) -> tuple[str, ...]:
     Returns:
         Sentences that name the folders, one for each disk.
     """
-    folders: dict[int, list[Path]] = {}
-    for path in paths:
-        with suppress(OSError):
-            folders.setdefault(path.stat().st_dev, []).append(path)
-    return tuple(sentence for together in folders.values() if (sentence := _problem(together)))
+    return tuple(sentence for together in by_disk(paths) if (sentence := _problem(together)))
 
 
 def _problem(folders: list[Path]) -> str | None:
-    disk = os.statvfs(folders[0])
+    space = space_of(folders[0])
     names = ", ".join(dict.fromkeys(str(folder) for folder in folders))
-    if disk.f_bavail * disk.f_frsize < SLICE:
-        free, total = disk.f_bavail * disk.f_frsize / MIB, disk.f_blocks * disk.f_frsize / MIB
+    if space.free < SLICE:
+        free, total = space.free / MIB, space.total / MIB
         return f"the disk of {names} is full: {free:,.0f} MiB of {total:,.0f} MiB are free"
-    if disk.f_files and not disk.f_favail:
+    if not space.has_inodes:
         return f"the disk of {names} has no free inodes: remove files"
     return None
 

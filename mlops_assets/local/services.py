@@ -11,11 +11,11 @@ import shlex
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from mlops_assets import key_files
-from mlops_assets.local import front, processes, sockets
+from mlops_assets.local import exporter, front, processes, sockets
 from mlops_assets.local.environment import dagster_home, environment
 from mlops_assets.local.ports import HOST, listen, port_of
 from mlops_assets.local.probes import gives_definitions, heartbeats, load_error, responds, unix_url
@@ -47,6 +47,7 @@ class Ports:
     mlflow: int = 5000
     api: int = 8000
     review: int = 8001
+    exporter: int = exporter.PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Listeners:
     mlflow: socket.socket
     api: socket.socket
     review: socket.socket
+    exporter: socket.socket
 
     @classmethod
     def on(cls, wanted: Ports) -> Listeners:
@@ -68,17 +70,17 @@ class Listeners:
         Returns:
             Open sockets.
         """
-        return cls(listen(wanted.dagster), listen(wanted.mlflow), listen(wanted.api), listen(wanted.review))
+        return cls(*(listen(getattr(wanted, one.name)) for one in fields(wanted)))
 
     @property
     def ports(self) -> Ports:
         """Return the ports they listen on."""
-        return Ports(port_of(self.dagster), port_of(self.mlflow), port_of(self.api), port_of(self.review))
+        return Ports(*(port_of(getattr(self, one.name)) for one in fields(self)))
 
     def close(self) -> None:
         """Give the ports back."""
-        for listener in (self.dagster, self.mlflow, self.api, self.review):
-            listener.close()
+        for one in fields(self):
+            getattr(self, one.name).close()
 
 
 def services(settings: Settings, stores: Stores, listeners: Listeners) -> list[Service]:
@@ -127,7 +129,9 @@ def services(settings: Settings, stores: Stores, listeners: Listeners) -> list[S
     if settings.mlflow_tracking_uri is None:
         parts.insert(0, _mlflow(settings, stores, base, logs, run, ports.mlflow))
         gates.append(_gate(listeners.mlflow, run / "mlflow.sock", "MLflow"))
-    return [_front(base, logs, front.Plan(str(session_key), tuple(gates))), *parts]
+    parts.insert(0, _front(base, logs, front.Plan(str(session_key), tuple(gates))))
+    names = [*(part.name for part in parts), "exporter"]
+    return [*parts, _exporter({**base, exporter.NAMES: ",".join(names)}, logs, listeners.exporter)]
 
 
 def _gate(listener: socket.socket, backend: Path, title: str) -> front.Gate:
@@ -286,6 +290,24 @@ def _review(base: Mapping[str, str], logs: Path, run: Path, port: int) -> Servic
         works=lambda _: responds(health),
         address=f"http://{HOST}:{port}",
         wave=1,
+    )
+
+
+def _exporter(base: Mapping[str, str], logs: Path, listener: socket.socket) -> Service:
+    """Describe the exporter: metrics for Prometheus, without secrets, on this machine's own address."""
+    address = f"http://{HOST}:{port_of(listener)}"
+    descriptor = listener.fileno()
+    return Service(
+        name="exporter",
+        title="Metrics (Prometheus)",
+        command=(sys.executable, "-m", exporter.__name__),
+        environment={**base, exporter.DESCRIPTOR: str(descriptor)},
+        log=logs / "exporter.log",
+        ready=lambda _: responds(f"{address}/health"),
+        works=lambda _: responds(f"{address}/health"),
+        address=address,
+        wave=1,
+        pass_fds=(descriptor,),
     )
 
 

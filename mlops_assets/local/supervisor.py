@@ -157,7 +157,10 @@ class Supervisor:
         service = part.service
         try:
             part.process = processes.spawn(
-                service.command, service.environment, service.log, service.pass_fds
+                service.command,
+                {**service.environment, processes.SERVICE: service.name},
+                service.log,
+                service.pass_fds,
             )
         except OSError as error:
             self._died(part, now, str(error))

@@ -90,6 +90,7 @@ def _run(
         echo("These links sign this browser in; nobody else on this machine can use any of them without")
         echo(f"The key of the prediction API is in {key}. Try it:")
         echo(f'  curl -H "x-api-key: $(cat {shlex.quote(str(key))})" {listening["api"]}/models')
+        echo(f"Metrics for Prometheus: {listening['exporter']}/metrics")
         echo("Ctrl-C stops everything")
 
     reaper = orphan_reaper.start(settings.home, environment(settings, stores))
@@ -136,6 +137,7 @@ def listen_on(wanted: Ports, echo: Echo) -> Listeners:
         ("MLflow", wanted.mlflow, ports.mlflow),
         ("the API", wanted.api, ports.api),
         ("the review page", wanted.review, ports.review),
+        ("the exporter", wanted.exporter, ports.exporter),
     ):
         if before and after != before:
             echo(f"Port {before} is in use; {title} listens on {after}")

@@ -6,7 +6,6 @@ raises: nothing that could not be checked is called good.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from mlops_assets.ledger import invariants
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.model_file import read_folder
+from mlops_assets.operations import disks
 
 State = Literal["good", "warning", "problem"]
 LEAST_DISK: Final = 500_000_000
@@ -101,23 +101,15 @@ def _model_files(models: Path) -> Iterator[Finding]:
 
 
 def _disk(platform: Platform) -> Iterator[Finding]:
-    settings = platform.settings
-    data = [] if "://" in settings.data_root else [Path(settings.data_root)]
-    by_device = {
-        folder.stat().st_dev: folder for folder in map(_existing, (settings.home, settings.model_root, *data))
-    }
-    for folder in by_device.values():
-        free = shutil.disk_usage(folder).free
+    folders = disks.folders_of(platform.settings).values()
+    for folder, *_ in disks.by_disk(folder for folder in folders if folder.exists()):
+        free = disks.space_of(folder).free
         sentence = f"{free / 1e9:,.1f} GB free at {folder}"
         if free >= LITTLE_DISK:
             yield Finding("", "good", sentence)
         else:
             state: State = "problem" if free < LEAST_DISK else "warning"
             yield Finding("", state, sentence, "free some space or move MLOPS_HOME to a larger disk")
-
-
-def _existing(folder: Path) -> Path:
-    return next(one for one in (folder, *folder.parents) if one.exists())
 
 
 def _ledger(platform: Platform) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ import pytest
 
 from mlops_assets.ledger import Ledger
 from mlops_assets.local import locks, postgres, reserve
+from mlops_assets.operations.disks import space_of
 from mlops_assets.settings import Settings
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import begin
 from mlops_assets_tests.waiting import patience, wait_until
@@ -64,7 +65,7 @@ def fill(disk: Path, number: int) -> None:
                 file.write(bytes(4096))
         except OSError:
             pass
-    assert reserve.free_bytes(disk) == 0
+    assert space_of(disk).free == 0
 
 
 def test_status_and_rollback_work_on_a_full_disk(disk: Path) -> None:

@@ -43,7 +43,10 @@ def test_the_reserve_shrinks_slice_by_slice_on_a_full_disk_and_grows_again(
 
 
 def test_a_small_disk_gives_a_quarter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    on(SimpleNamespace(f_bavail=150 * reserve.MIB, f_frsize=1), monkeypatch)
+    on(
+        SimpleNamespace(f_bavail=150 * reserve.MIB, f_frsize=1, f_blocks=10**9, f_files=0, f_favail=0),
+        monkeypatch,
+    )
     reserve.keep(tmp_path)
     assert (tmp_path / "reserve").stat().st_size == 2 * reserve.SLICE
 

@@ -118,7 +118,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def listeners() -> Iterator[Listeners]:
     """Any ports."""
-    listeners = Listeners.on(Ports(0, 0, 0, 0))
+    listeners = Listeners.on(Ports(0, 0, 0, 0, 0))
     yield listeners
     listeners.close()
 
@@ -143,6 +143,7 @@ def test_no_password_is_on_a_command_line_and_all_bind_this_machine_only(
         "dagster-daemon",
         "api",
         "review",
+        "exporter",
     }
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -18,14 +16,9 @@ from mlops_assets.errors import ServiceError
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.local import addresses, locks
-from mlops_assets.operations import Finding, examine, platform_checks
+from mlops_assets.operations import disks
+from mlops_assets.operations.doctor import Finding, examine, platform_checks
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import Station, begin
-
-
-class Usage(NamedTuple):
-    total: int
-    used: int
-    free: int
 
 
 @pytest.fixture
@@ -80,7 +73,7 @@ def test_a_damaged_champion_is_a_problem(station: Station) -> None:
 def test_little_space_is_a_warning_and_no_space_a_problem(
     station: Station, monkeypatch: pytest.MonkeyPatch, free: float, state: str
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**10, 0, int(free)))
+    monkeypatch.setattr(disks, "space_of", lambda _: disks.Space(int(free), 10**10, has_inodes=True))
     assert {one.state for one in found(station.platform, "disk")} == {state}
 
 
