@@ -20,6 +20,7 @@ from mlops_assets.ledger.history import entries
 from mlops_assets.ledger.moves import Attribution, champion_state_of, lock, lost, move, write
 from mlops_assets.ledger.records import Action, Champion, ChampionState, HistoryEntry, ModelVersion
 from mlops_assets.ledger.rollback import choose, evidence_of_promotion, last_served
+from mlops_assets.ledger.rollout_rows import end_with_champion, end_with_version
 from mlops_assets.ledger.schema import champion, history
 from mlops_assets.ledger.versions import require_version, set_status
 
@@ -104,7 +105,8 @@ class Champions(Store):
                 return before.champion
             if before.revision != expected_revision:
                 raise lost(before, expected_revision)
-            _require_promotable(connection, require_version(connection, model, version), evidence_hash)
+            require_promotable(connection, require_version(connection, model, version), evidence_hash)
+            end_with_champion(connection, model, version, attribution.actor, attribution.at)
             after = move(connection, before, version, evidence_hash, attribution.at)
             write(connection, "promoted", version, before, after, evidence_hash, attribution)
             assert after.champion is not None
@@ -194,6 +196,7 @@ class Champions(Store):
                 raise lost(before, expected_revision)
             target = choose(connection, before, to_version)
             evidence_hash = evidence_of_promotion(connection, model, target)
+            end_with_champion(connection, model, target, attribution.actor, attribution.at)
             after = move(connection, before, target, evidence_hash, attribution.at)
             write(connection, "rolled_back", target, before, after, evidence_hash, attribution)
             assert after.champion is not None
@@ -232,6 +235,7 @@ class Champions(Store):
             before = champion_state_of(connection, model)
             if before.champion is None:
                 raise LedgerError(f"model '{model}' has no champion to retire")
+            end_with_champion(connection, model, None, attribution.actor, attribution.at)
             after = move(connection, before, None, None, attribution.at)
             return write(connection, "retired", before.champion.version, before, after, None, attribution)
 
@@ -260,10 +264,21 @@ class Champions(Store):
                 return last  # a retried step says the same thing twice
             if row.status != "refused":  # refused stays refused
                 set_status(connection, model, version, "archived" if action == "kept" else "refused")
+            end_with_version(connection, model, version, attribution.actor, attribution.at)
             return write(connection, action, version, before, before, evidence_hash, attribution)
 
 
-def _require_promotable(connection: Connection, row: ModelVersion, evidence_hash: str) -> None:
+def require_promotable(connection: Connection, row: ModelVersion, evidence_hash: str) -> None:
+    """Raise unless a version may become champion on this evidence.
+
+    Args:
+        connection: An open connection; the caller owns its transaction.
+        row: The version.
+        evidence_hash: sha256 of the evidence, 64 hexadecimal digits.
+
+    Raises:
+        LedgerError: It is champion, was refused, has no bundle, or was promoted on this evidence before.
+    """
     name = f"{row.model} version {row.version}"
     if row.status == "champion":
         raise LedgerError(f"{name} is the champion already")

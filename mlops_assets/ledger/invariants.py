@@ -12,10 +12,18 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, Text, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
+from mlops_assets.artifacts.rollouts import ACTIVE
 from mlops_assets.ledger.engine import Store
 from mlops_assets.ledger.moves import champion_state_of, entry
 from mlops_assets.ledger.records import ChampionState, HistoryEntry, ModelVersion
-from mlops_assets.ledger.schema import champion, evidence, history, model_versions
+from mlops_assets.ledger.schema import (
+    champion,
+    evidence,
+    history,
+    model_versions,
+    rollout_events,
+    rollouts,
+)
 from mlops_assets.ledger.versions import as_version
 
 MOVES = ("promoted", "rolled_back", "retired")
@@ -44,7 +52,7 @@ def invariants(ledger: Store) -> list[str]:
             broken += _status_and_row(champion_state, versions[model])
             broken += _history_and_row(champion_state, lines[model])
             broken += _served_versions(lines[model], versions[model])
-        return broken + list(_bundles(connection)) + list(_evidence(connection))
+        return broken + list(_rollouts(connection)) + list(_bundles(connection)) + list(_evidence(connection))
 
 
 def _status_and_row(champion_state: ChampionState, versions: Sequence[ModelVersion]) -> Iterator[str]:
@@ -98,6 +106,32 @@ def _served_versions(lines: Sequence[HistoryEntry], versions: Sequence[ModelVers
     for line in lines:
         if line.version not in status:
             yield f"{line.model}: history line {line.id} is about version {line.version}, which does not exist"
+
+
+def _rollouts(connection: Connection) -> Iterator[str]:
+    """Yield active roll-outs whose champion is not the one they say, and roll-outs with a gap in their record."""
+    events = (
+        select(rollout_events.c.rollout_id, func.count().label("number"))
+        .group_by(rollout_events.c.rollout_id)
+        .subquery()
+    )
+    joined = (
+        select(rollouts, events.c.number, champion.c.version.label("current"), champion.c.revision)
+        .select_from(rollouts)
+        .outerjoin(events, events.c.rollout_id == rollouts.c.id)
+        .outerjoin(champion, champion.c.model == rollouts.c.model)
+    )
+    for row in connection.execute(joined.order_by(rollouts.c.id)):
+        name = f"{row.model}: roll-out {row.id}"
+        if row.number != row.sequence + 1:
+            yield f"{name} has {row.number} events for {row.sequence} transitions"
+        switched = row.state == "switched"
+        expected = (row.version if switched else row.champion_version, row.base_revision + switched)
+        if row.state in ACTIVE and (row.current, row.revision) != expected:
+            yield (
+                f"{name} is {row.state} and expects version {expected[0]} as champion at revision {expected[1]}, it is "
+                f"version {row.current} at revision {row.revision}"
+            )
 
 
 def _bundles(connection: Connection) -> Iterator[str]:

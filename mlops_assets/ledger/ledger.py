@@ -19,6 +19,7 @@ from mlops_assets.ledger.performance import PerformanceRows
 from mlops_assets.ledger.predictions import Predictions
 from mlops_assets.ledger.requests import RetrainRequests
 from mlops_assets.ledger.retraining import RetrainLog
+from mlops_assets.ledger.rollouts import Rollouts
 from mlops_assets.ledger.served_predictions import ServedPredictions
 from mlops_assets.ledger.versions import Versions
 from mlops_assets.ledger.watermarks import Watermarks
@@ -37,6 +38,7 @@ class Ledger(
     PerformanceRows,
     Predictions,
     ServedPredictions,
+    Rollouts,
     ApiKeys,
     Watermarks,
 ):

@@ -29,6 +29,8 @@ CHANGING = {
     "watermarks": "",
     "signals": "(active, body, recorded_at)",
     "api_keys": "(expires_at, revoked_at)",
+    "rollouts": "(state, step, sequence, step_since, actor, reason)",
+    "rollout_observations": "",
 }
 APPENDED = (
     "history",
@@ -38,10 +40,21 @@ APPENDED = (
     "retrain_decisions",
     "served_predictions",
     "posted_labels",
+    "rollout_events",
+    "shadow_predictions",
 )
 ADDED_TO = (*CHANGING, *APPENDED)
 APPROVED_IN = ("approvals", "waivers")  # the application role reads them, only the approver role adds
-EVENTS = ("predictions", "asset_records", "alerts_log", "signals", "served_predictions", "posted_labels")
+EVENTS = (
+    "predictions",
+    "asset_records",
+    "alerts_log",
+    "signals",
+    "served_predictions",
+    "shadow_predictions",
+    "posted_labels",
+    "rollout_observations",
+)
 """What a retention policy may remove."""
 
 PASSWORDS = {

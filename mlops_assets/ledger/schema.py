@@ -325,3 +325,74 @@ api_keys = Table(
     _time("revoked_at", nullable=True),
     Column("per_minute", Integer),
 )
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    _id(),
+    _text("model"),
+    Column("version", Integer, nullable=False),
+    Column("champion_version", Integer, nullable=False),
+    Column("base_revision", Integer, nullable=False),
+    _text("evidence_hash", ForeignKey("evidence.hash")),
+    Column("plan", JSON, nullable=False),
+    _text("state"),
+    Column("step", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    _time("started_at"),
+    _time("step_since"),
+    _text("actor"),
+    _text("reason"),
+    ForeignKeyConstraint(["model", "version"], ["model_versions.model", "model_versions.version"]),
+    ForeignKeyConstraint(["model", "champion_version"], ["model_versions.model", "model_versions.version"]),
+    Index(
+        "rollouts_one_active",
+        "model",
+        unique=True,
+        postgresql_where=text("state in ('running', 'paused', 'switched')"),
+    ),
+    Index("rollouts_one_per_evidence", "evidence_hash", unique=True),
+)
+
+rollout_events = Table(
+    "rollout_events",
+    metadata,
+    Column("rollout_id", BigInteger, ForeignKey("rollouts.id"), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    _time("at"),
+    _text("actor"),
+    _text("state"),
+    Column("step", Integer, nullable=False),
+    _text("reason"),
+    PrimaryKeyConstraint("rollout_id", "sequence"),
+)
+
+rollout_observations = Table(
+    "rollout_observations",
+    metadata,
+    Column("rollout_id", BigInteger, ForeignKey("rollouts.id"), nullable=False),
+    _text("process"),
+    Column("step", Integer, nullable=False),
+    _text("arm"),
+    Column("requests", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("latencies", JSON, nullable=False),
+    Column("loaded", Boolean, nullable=False),
+    Column("problem", Text),
+    _time("at"),
+    PrimaryKeyConstraint("rollout_id", "process", "step", "arm"),
+)
+
+shadow_predictions = Table(
+    "shadow_predictions",
+    metadata,
+    _text("id"),
+    Column("row", Integer, nullable=False),
+    _text("model"),
+    Column("version", Integer, nullable=False),
+    _time("predicted_at"),
+    Column("value", Double),
+    Column("label", Text),
+    PrimaryKeyConstraint("id", "row", "version"),
+    Index("shadow_predictions_by_version", "model", "version", "predicted_at"),
+)

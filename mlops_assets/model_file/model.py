@@ -14,12 +14,12 @@ from mlops_assets.model_file.gates import Gate
 from mlops_assets.model_file.operations import (
     AlertsSpec,
     MonitoringSpec,
-    RolloutSpec,
     SchedulesSpec,
     WaiversSpec,
 )
 from mlops_assets.model_file.repairs import RepairsSpec
 from mlops_assets.model_file.retraining import RetrainingSpec
+from mlops_assets.model_file.rollout import RolloutSpec
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.serving import ServingSpec
 from mlops_assets.model_file.source import Source

@@ -1,8 +1,8 @@
-"""The sections about a model in production: rollout, monitoring, schedules, alerts."""
+"""The sections about a model in production: monitoring, schedules, alerts."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 
@@ -10,13 +10,6 @@ from mlops_assets.drift_methods import DRIFT_METHODS
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.suggestion import did_you_mean
 from mlops_assets.model_file.values import Column, Cron, Duration, Share, Timezone, Unit
-
-
-class RolloutSpec(Section):
-    """How a promoted model takes over in the prediction API."""
-
-    strategy: Literal["instant"] = "instant"
-    """The new champion serves all requests from the moment of its promotion."""
 
 
 def _known_method(name: str) -> str:

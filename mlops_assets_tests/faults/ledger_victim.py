@@ -14,15 +14,23 @@ import resource
 import select
 import signal
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine, event
 
+from mlops_assets.artifacts.rollouts import Transition
 from mlops_assets.ledger import Ledger, migrate
 from mlops_assets.ledger.moves import Attribution, champion_state_of, move, write
+from mlops_assets.model_file.rollout import RolloutSpec
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
+DECODED: dict[str, Callable[[Any], Any]] = {
+    "plan": lambda strategy: RolloutSpec(strategy=strategy),
+    "transition": lambda values: Transition(**values),
+}
+"""Arguments that are not JSON."""
 
 
 class Points:
@@ -66,6 +74,7 @@ def act(url: str, verb: str, arguments: dict[str, Any], repeat: int) -> None:
             now = {
                 key: value[number] if isinstance(value, list) else value for key, value in arguments.items()
             }
+            now = {key: DECODED.get(key, lambda same: same)(value) for key, value in now.items()}
             torn(ledger, **now) if verb == "torn" else getattr(ledger, verb)(**now, at=AT)
 
 

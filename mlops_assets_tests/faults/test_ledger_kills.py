@@ -24,6 +24,7 @@ from mlops_assets.errors import LedgerError, LostRaceError
 from mlops_assets.ledger import Ledger, engine, invariants, migrate
 from mlops_assets.ledger.migrating import HEAD, schema_revision
 from mlops_assets.ledger.schema import metadata
+from mlops_assets_tests.faults.ledger_victim import DECODED
 
 pytestmark = pytest.mark.faults
 
@@ -98,10 +99,24 @@ def arguments_of(ledger: Ledger, verb: str) -> dict[str, Any]:
             return {"model": M, "version": version, "evidence_hash": hash_, **attribution}
         case "record_verdict":
             return {"evidence_hash": hash_, "verdict": "approve", "actor": "ann", "comment": ""}
+        case "start_rollout":
+            return {
+                "model": M,
+                "version": version,
+                "plan": "canary",
+                "expected_revision": revision,
+                "evidence_hash": hash_,
+                **attribution,
+            }
         case "retire":
             return {"model": M, **attribution}
         case _:
             raise ValueError(verb)
+
+
+def decoded(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a verb in this process."""
+    return {key: DECODED.get(key, lambda same: same)(value) for key, value in arguments.items()}
 
 
 def look(ledger: Ledger, arguments: dict[str, Any]) -> tuple[object, ...]:
@@ -112,11 +127,14 @@ def look(ledger: Ledger, arguments: dict[str, Any]) -> tuple[object, ...]:
         len(ledger.history(M, limit=None)),
         tuple(version.status for version in ledger.versions(M)),
         None if hash_ is None else ledger.approval(hash_),
+        ledger.active_rollouts(),
     )
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
-@pytest.mark.parametrize("verb", ["promote", "rollback", "keep", "refuse", "retire", "record_verdict"])
+@pytest.mark.parametrize(
+    "verb", ["promote", "rollback", "keep", "refuse", "retire", "record_verdict", "start_rollout"]
+)
 def test_killed_at_every_point(ledger: Ledger, ledger_url: str, victims: Run, verb: str, signal: str) -> None:
     for _ in range(3):
         promote(ledger)
@@ -133,7 +151,7 @@ def test_killed_at_every_point(ledger: Ledger, ledger_url: str, victims: Run, ve
         between = look(ledger, arguments)
         assert invariants(ledger) == []
         try:  # the restart: the same again, no manual step
-            getattr(ledger, verb)(**arguments, at=AT)
+            getattr(ledger, verb)(**decoded(arguments), at=AT)
         except (LostRaceError, LedgerError):
             assert verb in ("rollback", "retire")  # done already, and said so
             assert between != before
@@ -141,7 +159,68 @@ def test_killed_at_every_point(ledger: Ledger, ledger_url: str, victims: Run, ve
         assert invariants(ledger) == []
         assert between in (before, after)
         assert after != before
-        assert after[1] == before[1] + (verb != "record_verdict")  # type: ignore[operator]
+        if verb != "start_rollout":
+            assert after[1] == before[1] + (verb != "record_verdict")  # type: ignore[operator]
+
+
+def to(state: str, step: int = 0, champion: str | None = None) -> dict[str, Any]:
+    return {"state": state, "step": step, "reason": "", "champion": champion}
+
+
+TRANSITIONS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "next step": ([], to("running", 1)),
+    "pause": ([], to("paused")),
+    "resume": ([to("paused")], to("running")),
+    "abort": ([], to("aborted")),
+    "abort while paused": ([to("paused")], to("aborted")),
+    "promote": ([], to("finished", 3, "promote")),
+    "switch": ([], to("switched", 0, "promote")),
+    "switch back": ([to("switched", 0, "promote")], to("aborted", 0, "roll_back")),
+    "end after the switch": ([to("switched", 0, "promote")], to("finished")),
+}
+"""Transitions of a roll-out: those before it, and itself."""
+
+
+@pytest.mark.parametrize("name", TRANSITIONS)
+def test_a_rollout_is_killed_at_every_point(ledger: Ledger, ledger_url: str, victims: Run, name: str) -> None:
+    earlier, transition = TRANSITIONS[name]
+
+    def prepared() -> dict[str, Any]:
+        """A roll-out before its transition; the one before it ends."""
+        promote(ledger)
+        rollout = ledger.start_rollout(**decoded(arguments_of(ledger, "start_rollout")), at=AT)
+        for sequence, one in enumerate(earlier):
+            arguments = {"transition": one, "expected_sequence": sequence, "actor": "a"}
+            ledger.move_rollout(rollout.id, **decoded(arguments), at=AT)
+        sequence = len(earlier)
+        return {
+            "rollout_id": rollout.id,
+            "transition": transition,
+            "expected_sequence": sequence,
+            "actor": "a",
+        }
+
+    def state() -> tuple[object, ...]:
+        newest = ledger.rollouts_of(M)[0]
+        return (newest, ledger.rollout_events(newest.id), *look(ledger, {}))
+
+    points = victims(url=ledger_url, verb="move_rollout", arguments=prepared())["points"]
+    assert points >= 12
+    every = range(
+        1, points + 1
+    )  # without a champion's move there is one statement less: a few points are enough
+    for point in every if transition["champion"] else random.Random(7).sample(every, 6):
+        arguments = prepared()
+        before = state()
+        ended = victims(url=ledger_url, verb="move_rollout", arguments=arguments, point=point)
+        assert ended["points"] is None, f"point {point} was not reached"
+        between = state()
+        assert invariants(ledger) == []
+        ledger.move_rollout(**decoded(arguments), at=AT)
+        after = state()
+        assert invariants(ledger) == []
+        assert between in (before, after)
+        assert after != before
 
 
 def test_killed_at_random_moments(ledger: Ledger, ledger_url: str, victims: Run) -> None:

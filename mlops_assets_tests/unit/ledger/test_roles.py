@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import create_engine, event, make_url, text
 
 from mlops_assets.artifacts import Signal
+from mlops_assets.artifacts.rollouts import Observation, Transition
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger import (
     ApiKey,
@@ -21,6 +22,7 @@ from mlops_assets.ledger import (
     roles,
 )
 from mlops_assets.ledger.schema import metadata
+from mlops_assets.model_file.rollout import RolloutSpec
 from mlops_assets.settings import Stores
 
 AT = datetime(2026, 3, 1, 2, tzinfo=UTC)
@@ -71,6 +73,27 @@ def use_ledger(ledger: Ledger, approver: Ledger) -> None:
     ledger.keep("pump", 3, evidence_hash=hashes[3], actor="a", reason="", at=AT)
     ledger.refuse("pump", 4, evidence_hash=hashes[4], actor="a", reason="", at=AT)
     ledger.rollback("pump", actor="a", reason="", at=AT)
+    for number, transition in (
+        (5, Transition("switched", 0, "", "promote")),
+        (6, Transition("paused", 0, "")),
+    ):
+        ledger.new_version("pump", AT, bundle_path="b", manifest_sha256=f"{number:064x}")
+        hash_ = ledger.record_evidence("pump", number, {}, AT)
+        rollout = ledger.start_rollout(
+            "pump",
+            number,
+            plan=RolloutSpec(strategy="canary"),
+            expected_revision=ledger.champion_state("pump").revision,
+            evidence_hash=hash_,
+            actor="a",
+            reason="",
+            at=AT,
+        )
+        ledger.move_rollout(rollout.id, transition, expected_sequence=0, actor="a", at=AT)
+    for _ in range(2):
+        ledger.observe_rollout(
+            ledger.rollouts_of("pump")[0].id, [Observation("p", 0, "champion", 1, 0, (1,), True, None, AT)]
+        )
     ledger.retire("pump", actor="a", reason="", at=AT)
     approver.record_verdict(hashes[3], "approve", actor="ann", comment="", at=AT)
     approver.waive("pump", "fairness", owner="ann", reason="x", at=AT, expires_at=LATER)
@@ -95,6 +118,7 @@ def use_ledger(ledger: Ledger, approver: Ledger) -> None:
     assert ledger.end_api_key("k", AT, revoke=True)
     served = ServedPrediction("id", 1, "pump", 1, 1, "p", AT, AT, 1.0, None, None, None, {})
     assert ledger.store_served([served]) == 1
+    assert ledger.store_shadow([served]) == 1
     assert ledger.store_labels("pump", [PostedLabel("id", 1, "2")], AT) == 1
 
 
@@ -102,6 +126,7 @@ def test_the_two_roles_can_do_everything_the_ledger_does(application: Ledger, ap
     use_ledger(application, approver)
     assert [one.action for one in application.history("pump")] == [
         "retired",
+        "promoted",
         "rolled_back",
         "refused",
         "kept",
