@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AliasChoices, Field
 
 from mlops_assets.artifacts.data import TableVersion
 from mlops_assets.artifacts.terms import Metrics
@@ -54,11 +56,19 @@ class WindowPerformance:
 
 @dataclass(frozen=True, slots=True)
 class SlicePerformance:
-    """Stored. The primary metric of one entity in the newest mature window."""
+    """Stored. The primary metric of one slice of the newest mature window.
 
-    entity: str
+    Attributes:
+        name: The value that its rows share: an entity, or a value of a column in `evaluation.slices`.
+        rows: Rows with a label.
+        value: The metric.
+        column: The column; '' in records of earlier releases, whose slices were entities.
+    """
+
+    name: Annotated[str, Field(validation_alias=AliasChoices("name", "entity"))]
     rows: int
     value: float
+    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,7 @@ class PerformanceReport:
         week_over_week: Relative rise above the mature window before.
         bias: None for classes and without a mature window.
         windows: Newest first.
-        slices: By entity, worst first.
+        slices: By entity and by the columns in `evaluation.slices`, worst first.
         labels: The table version that the labels were read from.
     """
 

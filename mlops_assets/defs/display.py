@@ -342,7 +342,10 @@ def performance(record: PerformanceReport, _: ModelSpec, __: Platform) -> Displa
         metadata["windows"] = rows_table([{name: row.get(name, "") for name in columns} for row in rows])
     if record.slices:
         metadata["slices"] = rows_table(
-            [{"entity": one.entity, "rows": one.rows, record.primary: one.value} for one in record.slices]
+            [
+                {"column": one.column, "slice": one.name, "rows": one.rows, record.primary: one.value}
+                for one in record.slices
+            ]
         )
     newest = record.newest_mature
     metadata |= {f"live_{name}": value for name, value in (newest.metrics if newest else {}).items()}

@@ -53,7 +53,8 @@ LABELED = text(
         where model = p.model and prediction_id = p.id and row = p.row order by received_at desc limit 1
     ) l on true
     where p.model = :model and p.predicted_at >= :since and p.predicted_at < :until
-    order by p.predicted_at, p.id, p.row
+    order by p.predicted_at desc, p.id desc, p.row desc
+    limit :limit
     """
 )
 TIME = pl.Datetime("us", "UTC")
@@ -150,25 +151,28 @@ class ServedPredictions(Store):
         with self._transaction() as connection:
             return int(connection.execute(LABELS, parameters).rowcount)
 
-    def labeled_predictions(self, model: str, *, since: datetime, until: datetime) -> pl.DataFrame:
+    def labeled_predictions(
+        self, model: str, *, since: datetime, until: datetime, limit: int | None = None
+    ) -> pl.DataFrame:
         """Return the API's predictions with since <= predicted_at < until, each with its newest label.
 
         Args:
             model: Name of the model.
             since: First time of prediction.
             until: First time of prediction after the window.
+            limit: Largest number of rows, the newest; None for all.
 
         Returns:
-            A row per prediction: id, row, version, entity, at, predicted_at, value, low, high, label, rung, and truth
-            (text) and received_at of the label, null while there is none.
+            A row per prediction, oldest first: id, row, version, entity, at, predicted_at, value, low, high, label,
+            rung, and truth (text) and received_at of the label, null while there is none.
 
         Raises:
             ServiceError: The database does not respond.
         """
-        parameters = {"model": model, "since": utc(since), "until": utc(until)}
+        parameters = {"model": model, "since": utc(since), "until": utc(until), "limit": limit}
         with self._transaction() as connection:
             rows = [tuple(row) for row in connection.execute(LABELED, parameters)]
-        return pl.DataFrame(rows, schema=LABELED_SCHEMA, orient="row")
+        return pl.DataFrame(rows[::-1], schema=LABELED_SCHEMA, orient="row")
 
 
 def _text(value: str) -> str:

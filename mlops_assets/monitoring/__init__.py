@@ -6,16 +6,18 @@ belongs to `retraining`.
 
 from mlops_assets.monitoring.drift import drift
 from mlops_assets.monitoring.health import Observations, broken_inputs, diagnose
-from mlops_assets.monitoring.labels import labels_of
+from mlops_assets.monitoring.labels import SLICE, labeled, labels_of
 from mlops_assets.monitoring.performance import MOST_WINDOWS, WEEK_OVER_WEEK, performance
 
 __all__ = [
     "MOST_WINDOWS",
+    "SLICE",
     "WEEK_OVER_WEEK",
     "Observations",
     "broken_inputs",
     "diagnose",
     "drift",
+    "labeled",
     "labels_of",
     "performance",
 ]

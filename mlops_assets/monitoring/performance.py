@@ -20,6 +20,7 @@ from mlops_assets.artifacts.performance import PerformanceLevel
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.monitoring.bias import bias_of
+from mlops_assets.monitoring.labels import SLICE
 
 MONDAY: Final = datetime(1970, 1, 5, tzinfo=UTC)
 MOST_WINDOWS: Final = 8
@@ -34,8 +35,7 @@ WEEK_OVER_WEEK: Final = 0.15
 def performance(
     spec: ModelSpec,
     version: int,
-    predictions: pl.DataFrame,
-    labels: pl.DataFrame,
+    rows: pl.DataFrame,
     as_of: datetime,
     *,
     baseline: float | None,
@@ -47,9 +47,8 @@ def performance(
     Args:
         spec: The model file: metrics, window, `monitoring.rise`, how late labels come.
         version: The champion's version.
-        predictions: Columns entity, at, value, label, low, high, occurrence.
-        labels: Columns entity, at, occurrence, actual, and naive (the value known when the prediction was made; null
-            where there is none).
+        rows: Result of `labels.labeled`: predictions, actual (null without a label), naive (the value known when the
+            prediction was made; null where there is none), and columns with slices.
         as_of: Instant of the report; windows that end later are left out.
         baseline: The primary metric on the holdout; None if it is not recorded.
         recorded: The primary metric of mature windows as recorded before, by their end.
@@ -58,9 +57,8 @@ def performance(
     Returns:
         The report.
     """
-    joined = predictions.join(labels, on=["entity", "at", "occurrence"], how="left")
     ends = _ends(as_of, spec.monitoring.window)
-    parts = {end: _between(joined, end - spec.monitoring.window, end) for end in ends}
+    parts = {end: _between(rows, end - spec.monitoring.window, end) for end in ends}
     shares = {end: _share(part) for end, part in parts.items()}
     windows = tuple(
         _window(spec, part, end, mature=_is_mature(spec, end, as_of, shares), recorded=recorded)
@@ -70,7 +68,7 @@ def performance(
     mature = [window for window in windows if window.is_mature]
     primary = spec.evaluation.primary
     values = [window.metrics[primary] for window in mature if primary in window.metrics]
-    newest = parts[mature[0].end].filter(pl.col("actual").is_not_null()) if mature else joined.clear()
+    newest = parts[mature[0].end].filter(pl.col("actual").is_not_null()) if mature else rows.clear()
     rise = _rise(primary, values[0], baseline) if values and baseline is not None else None
     bias = bias_of(newest) if mature and spec.problem != "classification" else None
     level: PerformanceLevel = (
@@ -133,7 +131,7 @@ def _window(
     inside = labelled.filter(pl.col("low").is_not_null() & pl.col("high").is_not_null())
     coverage = None
     if inside.height and spec.problem != "classification":
-        actual = pl.col("actual").cast(pl.Float64)
+        actual = pl.col("actual")
         coverage = (
             inside.filter((actual >= pl.col("low")) & (actual <= pl.col("high"))).height / inside.height
         )
@@ -167,9 +165,9 @@ def _naive(spec: ModelSpec, rows: pl.DataFrame) -> dict[str, float]:
 
 def _scored(spec: ModelSpec, rows: pl.DataFrame) -> Scored:
     if spec.problem != "classification":
-        truth, predicted = (rows[name].cast(pl.Float64).to_numpy() for name in ("actual", "value"))
+        truth, predicted = (rows[name].to_numpy() for name in ("actual", "value"))
         return Scored(truth, predicted, None, None)
-    actual, label = rows["actual"].cast(pl.String), rows["label"].cast(pl.String)
+    actual, label = rows["actual"], rows["label"]
     classes = tuple(sorted({*actual.to_list(), *label.to_list()} - {None}))
     codes = {name: float(index) for index, name in enumerate(classes)}
     truth, predicted = (
@@ -187,14 +185,20 @@ def _rise(metric: str, value: float, reference: float) -> float | None:
 
 
 def _slices(spec: ModelSpec, rows: pl.DataFrame) -> tuple[SlicePerformance, ...]:
+    """Measure each entity, and each value of the columns in `evaluation.slices`, worst first."""
     primary = METRICS[spec.evaluation.primary]
-    if spec.entity is None or primary.needs != "predictions":
+    if primary.needs != "predictions":
         return ()
+    columns = {name.removeprefix(SLICE): name for name in rows.columns if name.startswith(SLICE)}
+    if spec.entity is not None:
+        columns = {spec.entity: "entity"} | columns
     result = []
-    for (entity,), part in rows.group_by("entity", maintain_order=True):
-        value = primary.measure(_scored(spec, part)) if part.height >= MIN_LABELS else math.nan
-        if math.isfinite(value):
-            result.append(SlicePerformance(str(entity), part.height, value))
+    for column, name in columns.items():
+        known = rows.filter(pl.col(name).is_not_null())
+        for (value,), part in known.group_by(name, maintain_order=True):
+            measured = primary.measure(_scored(spec, part)) if part.height >= MIN_LABELS else math.nan
+            if math.isfinite(measured):
+                result.append(SlicePerformance(str(value), part.height, measured, column))
     return tuple(sorted(result, key=lambda one: one.value, reverse=primary.direction != "higher"))
 
 
@@ -206,6 +210,8 @@ def _sentence(
     rise: float | None,
 ) -> str:
     primary = spec.evaluation.primary
+    if not windows and spec.timestamp is None:
+        return "no predictions of the API in the last windows; without a timestamp, only posted labels can be measured"
     if not windows:
         return "no predictions in the last windows: nothing can be measured"
     mature = next((window for window in windows if window.is_mature), None)

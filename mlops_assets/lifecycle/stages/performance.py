@@ -8,6 +8,7 @@ from mlops_assets.artifacts.performance import PerformanceLevel
 from mlops_assets.ledger import Performance
 from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
+from mlops_assets.lifecycle.production_rows import production_rows
 from mlops_assets.lifecycle.records import ValidatedRecord
 from mlops_assets.model_file import ModelSpec
 
@@ -31,9 +32,6 @@ def report_performance(spec: ModelSpec, platform: Platform, run: Run) -> Perform
     champion = platform.ledger.champion(spec.name)
     if champion is None:
         report = _empty(spec, run, "no_champion", "there is no champion", None)
-    elif spec.timestamp is None:
-        sentence = "the model file names no timestamp: predictions cannot be joined with labels"
-        report = _empty(spec, run, "unmeasurable", sentence, champion.version)
     else:
         report = _measure(spec, platform, run, champion.version)
         _record(platform, report)
@@ -60,8 +58,7 @@ def _measure(spec: ModelSpec, platform: Platform, run: Run, version: int) -> Per
     return monitoring.performance(
         spec,
         version,
-        platform.ledger.predictions(spec.name, since=since, until=max(since, run.as_of), version=version),
-        monitoring.labels_of(spec, platform.datasets.read(validated.table)),
+        production_rows(spec, platform, version, since, run.as_of, validated.table),
         run.as_of,
         baseline=baseline,
         recorded={row.at: row.value for row in recorded if row.version == version},

@@ -13,7 +13,7 @@ import pytest
 
 from mlops_assets.artifacts import PerformanceReport, from_json, to_json
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.monitoring import labels_of, performance
+from mlops_assets.monitoring import labeled, labels_of, performance
 from mlops_assets.monitoring.bias import bias_of
 from mlops_assets.retraining import bias_signal, error_signal
 from mlops_assets_tests.unit.features.feature_factory import model
@@ -56,7 +56,12 @@ def report(
 ) -> PerformanceReport:
     predictions, truth = world(errors)
     result = performance(
-        spec, 3, predictions, labels(truth), AS_OF, baseline=baseline, recorded=recorded or {}
+        spec,
+        3,
+        labeled(spec, predictions, labels(truth)),
+        AS_OF,
+        baseline=baseline,
+        recorded=recorded or {},
     )
     assert from_json(PerformanceReport, to_json(result)) == result
     return result
@@ -80,11 +85,11 @@ def test_the_error_of_a_mature_window_is_compared_with_the_holdout() -> None:
     assert (newest.end, newest.predictions, newest.state) == (END, 336, "mature")
     assert newest.naive["rmse"] == pytest.approx(5, abs=0.6)
     assert newest.coverage == pytest.approx(0.68, abs=0.1)
-    assert [one.entity for one in bad.slices] == sorted(["u0", "u1"], key=lambda unit: -value(bad, unit))
+    assert [one.name for one in bad.slices] == sorted(["u0", "u1"], key=lambda unit: -value(bad, unit))
 
 
 def value(result: PerformanceReport, unit: str) -> float:
-    return next(one.value for one in result.slices if one.entity == unit)
+    return next(one.value for one in result.slices if one.name == unit)
 
 
 @pytest.mark.parametrize("delay", [None, "9d"])
@@ -131,9 +136,13 @@ def test_classes_are_measured_by_their_labels() -> None:
     predictions, truth = world({0: 1.0})
     named = pl.when(pl.int_range(pl.len()) % 4 == 0).then(pl.lit("yes")).otherwise(pl.lit("no"))
     result = performance(
-        spec, 3, predictions.with_columns(label=pl.lit("no")), truth.with_columns(actual=named), AS_OF,
-        baseline=0.9, recorded={},
-    )  # fmt: skip
+        spec,
+        3,
+        labeled(spec, predictions.with_columns(label=pl.lit("no")), truth.with_columns(actual=named)),
+        AS_OF,
+        baseline=0.9,
+        recorded={},
+    )
     assert result.windows[0].metrics == {"accuracy": pytest.approx(0.75)}
     assert result.level == "worse"
 
