@@ -19,6 +19,7 @@ from mlops_assets.model_file import schema_text
 from mlops_assets.model_file.gates import GATES, gate_table
 from mlops_assets.model_file.source import SOURCES, source_table
 from mlops_assets.operations.exporter.families import FAMILIES
+from tools.dashboards import dashboards
 from tools.model_file_page import WRITTEN_BY, model_file_page
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -37,6 +38,7 @@ def references() -> dict[Path, str]:
         ROOT / "docs" / "metrics.md": metric_page(),
         ROOT / "docs" / "gates.md": with_table(ROOT / "docs" / "gates.md", gate_table(GATES)),
         ROOT / "docs" / "readings.md": with_table(ROOT / "docs" / "readings.md", source_table(SOURCES)),
+        **{ROOT / "deploy" / "monitoring" / "dashboards" / name: text for name, text in dashboards().items()},
         ROOT / "docs" / "monitoring.md": with_table(ROOT / "docs" / "monitoring.md", exporter_table()),
     }
 

@@ -19,8 +19,8 @@ from mlops_assets.serving.keys import Keys, Refusal, action_of
 MAX_BODY: Final = 1024 * 1024
 BODY_SECONDS: Final = 30.0
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
-PAGES: Final = frozenset({"/docs", "/openapi.json"})
-"""Read in a browser, which can send the key as the password of HTTP's own sign-in."""
+PAGES: Final = frozenset({"/docs", "/openapi.json", "/metrics"})
+"""Read by browsers and by Prometheus, which can send the key as the password of HTTP's own sign-in."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

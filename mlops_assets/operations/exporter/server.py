@@ -18,8 +18,6 @@ from typing_extensions import override
 from mlops_assets.errors import ServiceError
 
 TOKEN: Final = "MLOPS_EXPORTER_TOKEN"  # noqa: S105 - the name of the variable
-KEEP: Final = 5.0
-"""Seconds for which a text is served again: many scrapers cost as much as one."""
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
@@ -29,10 +27,11 @@ class MetricsApp:
     Args:
         text: Returns the metrics.
         token: What a scraper sends as `Authorization: Bearer`; None for no check.
+        keep_seconds: How long a text is served again: many scrapers cost as much as one.
     """
 
-    def __init__(self, text: Callable[[], bytes], token: str | None) -> None:
-        self._text, self._token = text, token
+    def __init__(self, text: Callable[[], bytes], token: str | None, keep_seconds: float = 5.0) -> None:
+        self._text, self._token, self._keep_seconds = text, token, keep_seconds
         self._lock = Lock()
         self._kept: tuple[float, bytes] | None = None
 
@@ -54,7 +53,7 @@ class MetricsApp:
     def _fresh(self) -> bytes:
         with self._lock:
             now = time.monotonic()
-            if self._kept is None or now - self._kept[0] >= KEEP:
+            if self._kept is None or now - self._kept[0] >= self._keep_seconds:
                 self._kept = now, self._text()
             return self._kept[1]
 
