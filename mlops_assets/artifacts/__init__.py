@@ -30,6 +30,7 @@ from mlops_assets.artifacts.evidence import (
     LaterRows,
     MetricInterval,
     Rival,
+    SensorFailure,
     SequentialTest,
 )
 from mlops_assets.artifacts.health import Fact, HealthReport
@@ -80,6 +81,7 @@ __all__ = [
     "Repair",
     "Rival",
     "RuleResult",
+    "SensorFailure",
     "SequentialTest",
     "Signal",
     "SlicePerformance",

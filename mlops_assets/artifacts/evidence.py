@@ -202,6 +202,37 @@ class LaterRows:
 
 
 @dataclass(frozen=True, slots=True)
+class SensorFailure:
+    """Stored. The newest holdout rows predicted while one input fails, by the primary metric.
+
+    Attributes:
+        input: Column of the readings.
+        condition: missing, frozen, shifted or late.
+        rows: How many rows.
+        metric: The primary metric.
+        healthy: Its value without the failure.
+        failing: Its value on the rows that have a prediction under the failure.
+        naive: Its value for the naive baseline.
+        noticed: Rows in which the checks of `serving.when` notice the failure.
+        refused: Rows without a prediction.
+        fallback: First rung of `serving.fallback`; empty where the model file declares none.
+        reason: Why no row could be predicted; empty otherwise.
+    """
+
+    input: str
+    condition: str
+    rows: int
+    metric: str
+    healthy: float
+    failing: float
+    naive: float
+    noticed: int
+    refused: int
+    fallback: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Stored. Everything measured about a challenger, and its champion on the same rows."""
 
@@ -234,6 +265,8 @@ class Evaluation:
     """One per metric of a `beats_champion` gate on the test part; only for splits by time."""
     flips: tuple[Flips, ...] = ()
     """First all rows of the holdout, then each slice of `evaluation.slices`; empty without a champion."""
+    sensor_failures: tuple[SensorFailure, ...] = ()
+    """What becomes of the predictions while one input fails; empty in records of earlier releases."""
     later: LaterRows | None = None
     """What the newest rows say of the previous challenger, for models that are fitted again on all rows."""
     baseline_name: str = ""

@@ -176,6 +176,19 @@ class MaxFlips(GateParameters):
     """Smaller slices are not judged."""
 
 
+class DegradesGracefully(GateParameters):
+    """No failing input makes the model worse than the naive baseline, unless the API notices it and steps down.
+
+    Each input is missing, frozen, shifted by three standard deviations and ten readings late in turn.
+    """
+
+    kind: Literal["degrades_gracefully"] = "degrades_gracefully"
+    by: Share = 0.0
+    """How much worse than the naive baseline the primary metric may become, as a share of the baseline's size."""
+    noticed: Share = 0.9
+    """Share of the rows in which the checks of `serving.when` must notice a failure for `serving.fallback` to count."""
+
+
 class ImportanceShift(GateParameters):
     """The SHAP ranking has not turned over: its rank correlation with the champion's is at least `least`."""
 
@@ -254,6 +267,7 @@ GATES: Final[dict[str, type[GateParameters]]] = {
         Latency,
         SliceGuard,
         MaxFlips,
+        DegradesGracefully,
         ImportanceShift,
         Fairness,
         DataQuality,

@@ -16,6 +16,7 @@ from mlops_assets.reports import summary, tables
 from mlops_assets.reports.flips import FLIP_HEAD, flip_note, flip_rows
 from mlops_assets.reports.numbers import NOTHING
 from mlops_assets.reports.rendering import render, stylesheet
+from mlops_assets.reports.sensor_failures import FAILURE_HEAD, failure_rows
 
 ALT_TEXTS: Final = {
     "metrics": "Bars of every holdout metric of challenger, champion and baseline; the numbers are in the table above",
@@ -86,6 +87,8 @@ def html(
         flip_head=FLIP_HEAD,
         flips=flip_rows(evidence.evaluation.flips),
         flip_note=flip_note(evidence.evaluation.flips) if evidence.evaluation.flips else "",
+        failure_head=FAILURE_HEAD,
+        failures=failure_rows(evidence.evaluation.sensor_failures),
         candidate_head=tables.candidate_head(spec.evaluation.primary),
         candidates=tables.candidate_rows(candidates, spec.evaluation.primary),
         plots=[

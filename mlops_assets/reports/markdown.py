@@ -13,6 +13,7 @@ from mlops_assets.artifacts import Candidate, Decision, Evidence
 from mlops_assets.reports import summary, tables
 from mlops_assets.reports.flips import FLIP_HEAD, flip_note, flip_rows
 from mlops_assets.reports.markdown_text import code_markdown, plain_markdown
+from mlops_assets.reports.sensor_failures import FAILURE_HEAD, failure_rows
 
 
 class _Markup(str):
@@ -64,6 +65,7 @@ def markdown(
         ),
         *_slices(evidence),
         *_flips(evidence),
+        *_sensor_failures(evidence),
         *_titled(
             "### Candidates", tables.candidate_head(primary), tables.candidate_rows(candidates, primary)
         ),
@@ -115,6 +117,11 @@ def _flips(evidence: Evidence) -> list[list[str]]:
         return []
     table = _table(FLIP_HEAD, flip_rows(counts))
     return _folded("Predictions that flip", [*table, "", flip_note(counts)])
+
+
+def _sensor_failures(evidence: Evidence) -> list[list[str]]:
+    failures = evidence.evaluation.sensor_failures
+    return _folded("While an input fails", _table(FAILURE_HEAD, failure_rows(failures))) if failures else []
 
 
 def _slices(evidence: Evidence) -> list[list[str]]:

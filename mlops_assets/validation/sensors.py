@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 from mlops_assets.artifacts import ColumnProfile, Profile
@@ -97,6 +97,23 @@ class SensorChecks:
             frozen_after=spec.serving.frozen_after,
             timestamp=spec.timestamp,
             entity=spec.entity,
+        )
+
+    def only(self, name: str) -> SensorChecks:
+        """Return the checks of one input, which remember no reading.
+
+        Args:
+            name: The input.
+
+        Returns:
+            New checks.
+        """
+        return replace(
+            self,
+            required=self.required & {name},
+            ranges={one: bounds for one, bounds in self.ranges.items() if one == name},
+            continuous=self.continuous & {name},
+            _last={},
         )
 
     def faults(self, reading: Mapping[str, Any]) -> list[SensorFault]:

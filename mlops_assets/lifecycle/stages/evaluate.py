@@ -37,6 +37,7 @@ from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, Validat
 from mlops_assets.lifecycle.stages.deliver import measure_delivery, promotion_of_champion
 from mlops_assets.lifecycle.stages.evidence import Contest, Later, build_evidence
 from mlops_assets.lifecycle.stages.promote import apply_decision
+from mlops_assets.lifecycle.stages.sensor_failures import needs_readings
 from mlops_assets.lifecycle.unseen_rows import FEWEST_LATER_ROWS, comparable_rows, rows_after
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.training import LoadedBundle
@@ -179,6 +180,7 @@ def _contest(
         critical_quality_failures=sum(rule.critical and not rule.passed for rule in validated.rules),
         environment={"python": machine.python_version(), **{name: installed(name) for name in LIBRARIES}},
         code_commit=run.code_commit,
+        readings=platform.datasets.read(validated.table) if needs_readings(spec) else None,
     )
 
 

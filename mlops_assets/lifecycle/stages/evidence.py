@@ -17,14 +17,16 @@ from mlops_assets.artifacts import (
     Evidence,
     LaterRows,
     Predictor,
+    SensorFailure,
     SequentialTest,
     Split,
     TrainedModel,
 )
+from mlops_assets.lifecycle.stages.sensor_failures import sensor_failures
 from mlops_assets.lifecycle.stages.shap_budget import explain_both
 from mlops_assets.lifecycle.unseen_rows import Comparable
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.gates import BeatsChampion
+from mlops_assets.model_file.gates import BeatsChampion, DegradesGracefully
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Contest:
         critical_quality_failures: Critical validation rules that failed.
         environment: Versions of Python and the libraries.
         code_commit: Commit of the code.
+        readings: The validated readings, where features look back.
     """
 
     trained: TrainedModel
@@ -82,6 +85,7 @@ class Contest:
     critical_quality_failures: int
     environment: Mapping[str, str]
     code_commit: str
+    readings: pl.DataFrame | None = None
 
 
 def build_evidence(
@@ -173,10 +177,19 @@ def _measure(
     shap, champion_shap = explain_both(
         spec, contest.served, contest.serving_champion, contest.split, contest.trained.seconds
     )
+    explanation = evaluation.ranking(shap)
+    failures: tuple[SensorFailure, ...] = ()
+    if spec.features.history is None or any(isinstance(gate, DegradesGracefully) for gate in spec.gates):
+        # a sequence algorithm takes its time for each row: its inputs fail only where a gate asks for it
+        progress("letting each input fail")
+        failures = sensor_failures(
+            spec, contest.challenger, contest.full_split, explanation, contest.readings
+        )
     return (
         replace(
             measured,
-            explanation=evaluation.ranking(shap),
+            explanation=explanation,
+            sensor_failures=failures,
             champion_explanation=evaluation.ranking(champion_shap) if champion_shap else None,
             warnings=contest.warnings,
         ),

@@ -20,6 +20,7 @@ from mlops_assets.promotion.gates.evidence_checks import (
     reproducible,
 )
 from mlops_assets.promotion.gates.flips import max_flips
+from mlops_assets.promotion.gates.sensor_failures import degrades_gracefully
 from mlops_assets.promotion.gates.slices_and_fairness import fairness, slice_guard
 from mlops_assets.promotion.gates.thresholds import (
     beats_baseline,
@@ -45,6 +46,7 @@ GATES: Final[dict[str, Gate]] = {
     "latency": latency,
     "slice_guard": slice_guard,
     "max_flips": max_flips,
+    "degrades_gracefully": degrades_gracefully,
     "importance_shift": importance_shift,
     "fairness": fairness,
     "data_quality": data_quality,

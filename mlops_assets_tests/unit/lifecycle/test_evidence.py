@@ -14,7 +14,7 @@ from mlops_assets.artifacts import ChampionRef, Evidence, from_json, to_json
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import record_of
-from mlops_assets.lifecycle.records import FeaturesRecord
+from mlops_assets.lifecycle.records import FeaturesRecord, ValidatedRecord
 from mlops_assets.lifecycle.stages import evidence
 from mlops_assets.lifecycle.stages.evaluate import evaluate_model
 from mlops_assets.lifecycle.stages.evidence import Contest, build_evidence
@@ -31,6 +31,7 @@ def test_the_recorded_evidence_follows_from_the_contest_alone(station: Station) 
     report = evaluate_model(station.spec, station.platform, station.run())
     recorded = from_json(Evidence, station.platform.ledger.evidence(report.evidence_hash).body)
     built = record_of(station.platform, station.spec, "features", None, FeaturesRecord)
+    validated = record_of(station.platform, station.spec, "validated_data", None, ValidatedRecord)
     split = features.split(station.spec, station.platform.datasets.read(built.table))
     served, bundle = load_version(station.platform, "station", trained.version)
     judged, _ = load_version(station.platform, "station", trained.version, "judged")
@@ -54,6 +55,7 @@ def test_the_recorded_evidence_follows_from_the_contest_alone(station: Station) 
         critical_quality_failures=0,
         environment=recorded.environment,
         code_commit=recorded.code_commit,
+        readings=station.platform.datasets.read(validated.table),
     )
     made, _ = build_evidence(station.spec, contest)
     clock = {name: getattr(recorded.evaluation, name) for name in ("latency_ms", "machine_load")}
