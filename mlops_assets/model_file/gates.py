@@ -183,9 +183,9 @@ class DegradesGracefully(GateParameters):
     """
 
     kind: Literal["degrades_gracefully"] = "degrades_gracefully"
-    by: Share = 0.0
+    by: Share = Field(0.0, examples=["10%"])
     """How much worse than the naive baseline the primary metric may become, as a share of the baseline's size."""
-    noticed: Share = 0.9
+    noticed: Share = Field(0.9, examples=["90%"])
     """Share of the rows in which the checks of `serving.when` must notice a failure for `serving.fallback` to count."""
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mlops_assets import features
 from mlops_assets.artifacts import Explanation, Predictor, SensorFailure, Split
@@ -22,7 +23,7 @@ from mlops_assets.evaluation.scoring import in_order, score
 from mlops_assets.features.columns import clock_names, computed_names, source_names
 from mlops_assets.features.kinds.kind import LookBack
 from mlops_assets.features.serving import look_back
-from mlops_assets.metrics import METRICS, Scored
+from mlops_assets.metrics import METRICS, Metric, Scored
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.validation import SensorChecks
 
@@ -75,9 +76,9 @@ def sensor_failures(
     Returns:
         One record per input and condition; empty where the rows cannot be built again or not be predicted.
     """
-    rows = in_order(spec, split.test).tail(MOST_ROWS)
+    newest = in_order(spec, split.test).tail(MOST_ROWS)
     try:
-        stand = _stand(spec, rows, readings)
+        stand = _stand(spec, newest, readings)
         healthy = stand.build(stand.rows)
         names = _inputs(spec, predictor, stand.rows, explanation)
         profile = features.profile(split.train, [name for name in names if name in split.train.columns])
@@ -85,13 +86,37 @@ def sensor_failures(
         reference = score(spec, predictor, healthy, classes=predictor.classes)
     except (MlopsError, pl.exceptions.PolarsError):
         return ()
-    naive = naive.subset(np.arange(naive.truth.size)[-rows.height :])
+    naive = naive.subset(np.arange(naive.truth.size)[-newest.height :])
     checks = SensorChecks.of(spec, profile, names, [name for name in names if _is_text(stand.rows, name)])
-    return tuple(
-        _measured(spec, predictor, stand, (name, condition), failing, reference, naive, checks)
+    failing = {
+        (name, condition): rows
         for name in names
-        for condition, failing in _failures(spec, stand.rows, name).items()
-    )
+        for condition, rows in _failures(spec, stand.rows, name).items()
+    }
+    scored = _scored(spec, predictor, stand, list(failing.values()))
+    primary = METRICS[spec.evaluation.primary]
+    healthy_error, naive_error = primary.measure(reference), primary.measure(naive)
+    records = []
+    for ((name, condition), rows), one in zip(failing.items(), scored, strict=True):
+        predicted = np.zeros(rows.height, dtype=bool) if isinstance(one, str) else np.isfinite(one.predicted)
+        records.append(
+            SensorFailure(
+                input=name,
+                condition=condition,
+                rows=rows.height,
+                metric=spec.evaluation.primary,
+                healthy=healthy_error,
+                failing=float("nan")
+                if isinstance(one, str) or not predicted.any()
+                else primary.measure(one.subset(predicted)),
+                naive=naive_error,
+                noticed=_noticed(checks, rows, name),
+                refused=int((~predicted).sum()),
+                fallback=spec.serving.fallback[0] if spec.serving.fallback else "",
+                reason=one if isinstance(one, str) else "",
+            )
+        )
+    return tuple(records)
 
 
 def _stand(spec: ModelSpec, rows: pl.DataFrame, readings: pl.DataFrame | None) -> _Stand:
@@ -155,41 +180,31 @@ def _failures(spec: ModelSpec, rows: pl.DataFrame, name: str) -> Mapping[str, pl
     return failing if spec.timestamp is None else {**failing, "late": rows.with_columns(late)}
 
 
-def _measured(
-    spec: ModelSpec,
-    predictor: Predictor,
-    stand: _Stand,
-    failure: tuple[str, str],
-    failing: pl.DataFrame,
-    reference: Scored,
-    naive: Scored,
-    checks: SensorChecks,
-) -> SensorFailure:
-    """Return the error of one failure."""
-    name, condition = failure
-    metric = METRICS[spec.evaluation.primary]
-    refused, error, reason = 0, float("nan"), ""
+def _scored(
+    spec: ModelSpec, predictor: Predictor, stand: _Stand, failing: list[pl.DataFrame]
+) -> list[Scored | str]:
+    """Return the predictions under each failure, or why there are none; all at once: a call costs more than a row."""
+    refused = (MlopsError, pl.exceptions.PolarsError)
+    frames: list[pl.DataFrame] = []
     try:
-        scored = score(spec, predictor, stand.build(failing), classes=predictor.classes)
-    except (MlopsError, pl.exceptions.PolarsError) as refusal:
-        refused, reason = failing.height, str(refusal)
-    else:
-        predicted = np.isfinite(scored.predicted)
-        refused = int((~predicted).sum())
-        if predicted.any():
-            error = metric.measure(scored.subset(predicted))
-    return SensorFailure(
-        input=name,
-        condition=condition,
-        rows=failing.height,
-        metric=spec.evaluation.primary,
-        healthy=metric.measure(reference),
-        failing=error,
-        naive=metric.measure(naive),
-        noticed=_noticed(checks, failing, name),
-        refused=refused,
-        fallback=spec.serving.fallback[0] if spec.serving.fallback else "",
-        reason=reason,
+        frames = [stand.build(rows) for rows in failing]
+        together = score(spec, predictor, pl.concat(frames), classes=predictor.classes)
+    except refused as error:
+        if len(failing) == 1:
+            return [str(error)]
+        return [one for rows in failing for one in _scored(spec, predictor, stand, [rows])]
+    ends = np.cumsum([frame.height for frame in frames])
+    return [
+        together.subset(np.arange(end - frame.height, end)) for frame, end in zip(frames, ends, strict=True)
+    ]
+
+
+def _error(metric: Metric, scored: Scored | str, predicted: NDArray[np.bool_]) -> float:
+    """Return the metric on the rows that have a prediction, NaN where there is none."""
+    return (
+        float("nan")
+        if isinstance(scored, str) or not predicted.any()
+        else metric.measure(scored.subset(predicted))
     )
 
 
