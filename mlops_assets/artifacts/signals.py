@@ -69,7 +69,7 @@ class Signal:
         """Return whether this is the evidence of an earlier signal again.
 
         The same cause, subject and version; no feature that had not moved before; and, where both have a window, data
-        that the earlier window overlaps.
+        that the earlier window overlaps. A scheduled instant and a person's wish repeat only themselves.
 
         Args:
             earlier: An earlier signal of the same model.
@@ -79,6 +79,8 @@ class Signal:
         """
         if (self.cause, self.subject, self.version) != (earlier.cause, earlier.subject, earlier.version):
             return False
+        if self.cause in ("manual", "schedule"):
+            return self.at == earlier.at
         if not set(self.features) <= set(earlier.features):
             return False
         return self.start is None or self.start < earlier.at

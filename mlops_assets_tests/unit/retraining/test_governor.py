@@ -117,6 +117,19 @@ def test_a_kept_challenger_means_that_this_data_was_tried() -> None:
     assert "its challenger was kept" in ruling.reason
 
 
+@pytest.mark.parametrize("first", [SLOT, WISH], ids=["schedule", "manual"])
+def test_every_scheduled_instant_and_every_wish_is_granted_once(first: Signal) -> None:
+    """The schedule of the second week is no evidence that the first week's retrain has used."""
+    earlier: tuple[PastRequest, ...] = ()
+    for week in range(4):
+        now = NOW + week * 7 * DAY
+        signal = replace(first, at=now)
+        ruling = decide(signal, earlier=earlier, now=now)
+        assert ruling.request is not None, ruling.reason
+        earlier = (PastRequest(ruling.request.key, (signal,), now, "done", now, "kept"), *earlier)
+        assert decide(signal, earlier=earlier, now=now + DAY).rule == "tried"
+
+
 def test_another_feature_is_not_data_already_tried() -> None:
     moved_too = decide(drift("a", "z"), earlier=(past("done", drift("a", at=NOW - 2 * DAY)),))
     assert moved_too.request is not None  # and the back-off of the kept challenger does not silence it
