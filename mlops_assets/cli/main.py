@@ -35,6 +35,7 @@ MODULES = (
     "plan",
     "doctor",
     "backup",
+    "backtest",
 )
 """Modules of this package with a tuple `COMMANDS`; help and completion list the commands in alphabetical order."""
 

@@ -7,6 +7,7 @@ What the rows mean, and whether they are good, is for the packages above.
 from mlops_assets.datasets.commits import Commit
 from mlops_assets.datasets.content import content_hash, storable
 from mlops_assets.datasets.difference import ColumnChange, Difference, diff
+from mlops_assets.datasets.memory import MemoryDatasets
 from mlops_assets.datasets.pinning import Tag, checkout, restore, tag, tagged, tags, verify
 from mlops_assets.datasets.tables import Datasets
 
@@ -15,6 +16,7 @@ __all__ = [
     "Commit",
     "Datasets",
     "Difference",
+    "MemoryDatasets",
     "Tag",
     "checkout",
     "content_hash",

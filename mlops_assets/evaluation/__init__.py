@@ -18,7 +18,7 @@ from mlops_assets.evaluation.explanation import (
 from mlops_assets.evaluation.flips import flips
 from mlops_assets.evaluation.improvement import relative_improvement
 from mlops_assets.evaluation.later import later_rows, scored_pair
-from mlops_assets.evaluation.scoring import in_order
+from mlops_assets.evaluation.scoring import in_order, known_classes, score
 from mlops_assets.evaluation.sequential import spent_confidence
 
 __all__ = [
@@ -32,10 +32,12 @@ __all__ = [
     "flips",
     "importance_correlation",
     "in_order",
+    "known_classes",
     "later_rows",
     "measure",
     "ranking",
     "relative_improvement",
+    "score",
     "scored_pair",
     "spent_confidence",
 ]

@@ -20,10 +20,12 @@ __all__ = [
     "alone",
     "connect",
     "create",
+    "drop",
     "holds",
     "maintenance",
     "mark",
     "marks",
+    "named",
     "recreate",
     "shown",
 ]
@@ -190,12 +192,42 @@ def mark(connection: Connection, name: str, text: str) -> bool:
     return True
 
 
-def create(connection: Connection, names: Iterable[str]) -> None:
+def named(connection: Connection, prefix: str) -> tuple[str, ...]:
+    """Return the databases whose name begins with a prefix.
+
+    Args:
+        connection: An open psycopg2 connection with autocommit.
+        prefix: Beginning of the names.
+
+    Returns:
+        Names in alphabetical order.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select datname from pg_database where starts_with(datname, %s) order by datname", (prefix,)
+        )
+        return tuple(str(name) for (name,) in cursor.fetchall())
+
+
+def drop(connection: Connection, names: Iterable[str]) -> None:
+    """Drop databases with everything in them.
+
+    Args:
+        connection: An open psycopg2 connection with autocommit.
+        names: Names of databases.
+    """
+    for name in names:
+        with connection.cursor() as cursor:
+            cursor.execute(f'drop database if exists "{name}" with (force)')
+
+
+def create(connection: Connection, names: Iterable[str], template: str = "template0") -> None:
     """Create the databases; existing ones stay.
 
     Args:
         connection: An open psycopg2 connection with autocommit.
         names: Names of databases.
+        template: The database that they begin as a copy of.
 
     Raises:
         ServiceError: When creating is not allowed; the message contains the statements that an administrator
@@ -207,7 +239,7 @@ def create(connection: Connection, names: Iterable[str]) -> None:
     for name in names:
         with connection.cursor() as cursor:
             try:
-                cursor.execute(f"create database \"{name}\" encoding 'UTF8' template template0")
+                cursor.execute(f'create database "{name}" encoding \'UTF8\' template "{template}"')
             except psycopg2.errors.DuplicateDatabase:
                 continue
             except psycopg2.errors.InsufficientPrivilege as error:
@@ -226,8 +258,7 @@ def recreate(connection: Connection, name: str) -> None:
         connection: An open psycopg2 connection with autocommit.
         name: Name of the database; its content is lost.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f'drop database "{name}" with (force)')
+    drop(connection, [name])
     create(connection, [name])
 
 

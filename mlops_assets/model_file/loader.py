@@ -67,7 +67,7 @@ def problem_at(file: FilePath, path: Path, message: str) -> Problem:
         The problem.
     """
     line = parse(file.read_text(encoding="utf-8-sig")).line(path)
-    return Problem(shown(file), line, _dotted(path), message)
+    return Problem(shown(file), line, dotted(path), message)
 
 
 def examine(file: FilePath) -> tuple[ModelSpec | None, list[Problem]]:
@@ -91,10 +91,10 @@ def examine(file: FilePath) -> tuple[ModelSpec | None, list[Problem]]:
     except DocumentError as error:
         return None, [Problem(name, error.line, "", error.reason)]
     reading = read_changes(document)
-    spec, findings = _parse(reading.document)
+    spec, refused = findings(reading.document)
     problems = [
-        Problem(name, reading.document.line(path), _dotted(path), message)
-        for path, message in (*reading.problems, *findings)
+        Problem(name, reading.document.line(path), dotted(path), message)
+        for path, message in (*reading.problems, *refused)
     ]
     return (None if problems else spec), sorted(problems)
 
@@ -125,12 +125,20 @@ def old_names(file: FilePath) -> list[Problem]:
     """
     document = parse(file.read_text(encoding="utf-8-sig"))
     return [
-        Problem(shown(file), document.line(path), _dotted(path), message)
+        Problem(shown(file), document.line(path), dotted(path), message)
         for path, message in read_changes(document).warnings
     ]
 
 
-def _parse(document: Document) -> tuple[ModelSpec | None, list[tuple[Path, str]]]:
+def findings(document: Document) -> tuple[ModelSpec | None, list[tuple[Path, str]]]:
+    """Check the content of a model file under today's keys.
+
+    Args:
+        document: Values, and the lines of keys.
+
+    Returns:
+        The model (None where its content is refused), and problems as (path, sentence).
+    """
     if not isinstance(document.value, dict):
         return None, [((), "a model file is a mapping of keys such as name, target and source")]
     try:
@@ -223,7 +231,15 @@ def _tags(section: type[BaseModel]) -> tuple[Any, ...]:
     return get_args(kind.annotation) if kind and get_origin(kind.annotation) is Literal else ()
 
 
-def _dotted(path: Path) -> str:
+def dotted(path: Path) -> str:
+    """Return a key as messages show it, such as `gates[0].limit`.
+
+    Args:
+        path: Keys and list indices from the top.
+
+    Returns:
+        Text.
+    """
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

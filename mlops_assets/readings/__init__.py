@@ -5,7 +5,8 @@ source's description). Judging the rows belongs to `validation`, keeping version
 One file per kind of source; `sources.SOURCES` lists them.
 """
 
-from mlops_assets.readings.reading import read
+from mlops_assets.readings.history import History
+from mlops_assets.readings.reading import fetch_history, read
 from mlops_assets.readings.sources.registry import SOURCES
 
-__all__ = ["SOURCES", "read"]
+__all__ = ["SOURCES", "History", "fetch_history", "read"]

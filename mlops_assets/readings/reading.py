@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -16,24 +16,29 @@ from mlops_assets.artifacts import Readings, Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.features import keys_and_columns
-from mlops_assets.model_file.source import JoinedSource
+from mlops_assets.model_file.source import JoinedSource, SimulatedSource, SqlSource
 from mlops_assets.readings.cleaning import rows, steps
 from mlops_assets.readings.cleaning.step import need
 from mlops_assets.readings.failures import reported_as_source_error
+from mlops_assets.readings.history import History
 from mlops_assets.readings.mixed_types import refuse_mixed_types
 from mlops_assets.readings.request import Fetched, Request, examples, text_columns
 from mlops_assets.readings.sources.joined import read_joined
 from mlops_assets.readings.sources.registry import fetch
 from mlops_assets.settings import Settings
 
+_ROW: Final = "_row"
+"""Column that numbers rows while they are cleaned."""
 
-def read(spec: ModelSpec, *, as_of: datetime, settings: Settings) -> Readings:
+
+def read(spec: ModelSpec, *, as_of: datetime, settings: Settings, history: History | None = None) -> Readings:
     """Read the rows of a model: fetched, cleaned as declared, and cut to the window.
 
     Args:
         spec: The model file.
         as_of: The instant the run looks from; rows after it are left out.
         settings: Addresses and secrets.
+        history: Rows that were fetched before, in place of the source; labels that had not arrived are hidden.
 
     Returns:
         Rows with timestamp <= as_of within the source's window, the counted repairs, a description of the source.
@@ -48,16 +53,69 @@ def read(spec: ModelSpec, *, as_of: datetime, settings: Settings) -> Readings:
     source = spec.source
     start = _start(source, spec, as_of)
     request = _request(spec, start, as_of, settings)
-    with reported_as_source_error(f"model {spec.name!r}: source {source.kind}"):
-        fetched = read_joined(source, request) if isinstance(source, JoinedSource) else fetch(source, request)
+    fetched = history.known_at(request) if history is not None else _fetched(spec, request)
     where = f"model {spec.name!r}: {fetched.source}"
     if not fetched.frame.width:
         raise SourceError(f"{where} gave no rows")
     with reported_as_source_error(where):
-        return _cleaned(fetched, spec, request, where)
+        return _cleaned(fetched, spec, request, where, history)
 
 
-def _cleaned(fetched: Fetched, spec: ModelSpec, request: Request, where: str) -> Readings:
+def fetch_history(
+    spec: ModelSpec,
+    *,
+    start: datetime | None,
+    until: datetime,
+    settings: Settings,
+    arrival: str | None = None,
+) -> History:
+    """Fetch the rows of a span once, as the source has them, for reads from many instants within it.
+
+    A table that a simulator keeps filled is not read: the simulator itself returns the rows.
+
+    Args:
+        spec: The model file; it names a timestamp.
+        start: Rows after this instant; None for everything that the source has.
+        until: Rows up to this instant.
+        settings: Addresses and secrets.
+        arrival: Column with the instant at which a row's label arrived; None for `monitoring.label_delay`.
+
+    Returns:
+        Rows before cleaning, with their instants.
+
+    Raises:
+        SourceError: The source cannot be read as declared.
+        MissingExtraError: A library is not installed.
+    """
+    source = spec.source
+    if isinstance(source, SqlSource) and source.simulate and settings.embedded:
+        source = SimulatedSource(kind="simulated", simulator=source.simulate, window=source.window)
+        spec = spec.model_copy(update={"source": source})
+    request = _request(spec, start, until.astimezone(UTC), settings)
+    fetched = _fetched(spec, request)
+    where = f"model {spec.name!r}: {fetched.source}"
+    with reported_as_source_error(where):
+        frame = fetched.frame.with_row_index(_ROW)
+        frame, _ = steps.apply_steps(frame, spec.repairs, where)
+        need(frame, str(spec.timestamp), "timestamp", where)
+        frame, _ = rows.to_utc_timestamps(frame, spec.timestamp, spec.repairs, where)
+    if arrival is not None:
+        need(frame, arrival, "--label-arrival", where)
+    known = frame.select(_ROW, at=pl.col(str(spec.timestamp)))
+    numbers = fetched.frame.with_row_index(_ROW).select(_ROW)
+    instants = numbers.join(known.unique(_ROW), on=_ROW, how="left", maintain_order="left")["at"]
+    return History(fetched, instants, spec.monitoring.label_delay, arrival)
+
+
+def _fetched(spec: ModelSpec, request: Request) -> Fetched:
+    source = spec.source
+    with reported_as_source_error(f"model {spec.name!r}: source {source.kind}"):
+        return read_joined(source, request) if isinstance(source, JoinedSource) else fetch(source, request)
+
+
+def _cleaned(
+    fetched: Fetched, spec: ModelSpec, request: Request, where: str, history: History | None
+) -> Readings:
     rules, start, as_of = spec.repairs, request.start, request.as_of
     frame, repairs = steps.apply_steps(fetched.frame, rules, where)
     for column, named_as in _named(spec):
@@ -67,6 +125,8 @@ def _cleaned(fetched: Fetched, spec: ModelSpec, request: Request, where: str) ->
     if spec.timestamp is not None:
         frame, step_repairs = rows.cut(frame, spec.timestamp, start, as_of)
         repairs += step_repairs
+        if history is not None:
+            frame = history.without_late_labels(frame, spec.timestamp, spec.target, as_of)
     frame, step_repairs = _with_target(frame, spec, where)
     repairs += step_repairs
     inferred = frozenset(rules.rename.get(name, name) for name in fetched.inferred)

@@ -6,5 +6,6 @@ the alias `champion`. Nothing is decided from what MLflow says: the ledger says 
 
 from mlops_assets.registry.registry import Registry, experiment_name
 from mlops_assets.registry.tracked import Tracked
+from mlops_assets.registry.untracked import UntrackedRegistry
 
-__all__ = ["Registry", "Tracked", "experiment_name"]
+__all__ = ["Registry", "Tracked", "UntrackedRegistry", "experiment_name"]

@@ -17,13 +17,16 @@ from mlops_assets.model_file.source import SqlSource
 from mlops_assets.readings.sources.feed import catch_up
 
 
-def read_readings(spec: ModelSpec, platform: Platform, run: Run) -> ReadingsRecord:
+def read_readings(
+    spec: ModelSpec, platform: Platform, run: Run, history: readings.History | None = None
+) -> ReadingsRecord:
     """Read the readings up to `run.as_of`, apply the declared cleaning steps, and store them as a table version.
 
     Args:
         spec: The model file.
         platform: The open stores and settings.
         run: The run: id, actor, clock, `as_of` and progress callback.
+        history: Rows that were fetched before, in place of the source.
 
     Returns:
         The table version and the cleaning counts.
@@ -31,8 +34,9 @@ def read_readings(spec: ModelSpec, platform: Platform, run: Run) -> ReadingsReco
     Raises:
         DataError: When the source cannot be read.
     """
-    feed_simulated(spec, platform, run)
-    fetched = readings.read(spec, as_of=run.as_of, settings=platform.settings)
+    if history is None:
+        feed_simulated(spec, platform, run)
+    fetched = readings.read(spec, as_of=run.as_of, settings=platform.settings, history=history)
     run.progress(f"read {fetched.frame.height:,} rows from {fetched.source}")
     table = _write(spec, platform, run, stages.RAW_READINGS, fetched.frame)
     record = ReadingsRecord(table, fetched.repairs, fetched.source, run.as_of)
@@ -72,7 +76,7 @@ def validate_readings(spec: ModelSpec, platform: Platform, run: Run) -> Validate
         passed=result.passed,
         as_of=raw.as_of,
     )
-    platform.ledger.record_signals([_quality_signal(spec, record)], run.now())
+    platform.ledger.record_signals([quality_signal(spec, record)], run.now())
     keep_record(platform, spec, stages.VALIDATED_DATA, run, record)
     return record
 
@@ -141,8 +145,16 @@ def _broken(validated: ValidatedRecord) -> str:
     return "; ".join(rule.message for rule in validated.rules if rule.critical and not rule.passed)
 
 
-def _quality_signal(spec: ModelSpec, record: ValidatedRecord) -> Signal:
-    """Return whether the readings may train anything, for the retrain governor."""
+def quality_signal(spec: ModelSpec, record: ValidatedRecord) -> Signal:
+    """Return whether the readings may train anything, for the retrain governor.
+
+    Args:
+        spec: The model file.
+        record: The validated readings.
+
+    Returns:
+        The signal; active where a critical rule failed.
+    """
     reason = "" if record.passed else _broken(record) or "no rule was checked"
     return Signal(spec.name, "data_quality", record.as_of, not record.passed, reason=reason)
 

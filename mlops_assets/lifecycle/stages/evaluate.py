@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform as machine
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version as installed
 
 import polars as pl
@@ -18,8 +18,10 @@ from mlops_assets import evaluation, features, promotion, reports, stages
 from mlops_assets.artifacts import (
     PARTS,
     ChampionRef,
+    Decision,
     Evidence,
     Predictor,
+    TableVersion,
     TrainedModel,
     from_json,
     to_json,
@@ -45,6 +47,102 @@ from mlops_assets.training import LoadedBundle
 LIBRARIES = ("dagster", "lightgbm", "mlflow", "numpy", "polars", "scikit-learn", "shap")
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A challenger that was measured and decided on.
+
+    Attributes:
+        trained: The challenger's training.
+        contest: Challenger, champion and rows.
+        evidence: What was measured, with the gate results.
+        evidence_hash: sha256 of the recorded evidence.
+        shap: The SHAP values behind the ranking; None where nothing was explained.
+        decision: What the gates lead to.
+        waivers: Those in force.
+        features: The feature table that it was trained on.
+    """
+
+    trained: TrainedModel
+    contest: Contest
+    evidence: Evidence
+    evidence_hash: str
+    shap: evaluation.ShapValues | None
+    decision: Decision
+    waivers: Sequence[Waiver]
+    features: TableVersion
+
+
+def judge_model(spec: ModelSpec, platform: Platform, run: Run, *, explain: bool = True) -> Judged:
+    """Measure the latest challenger, record the evidence, and evaluate the gates.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        explain: Compute SHAP values also where no gate reads them.
+
+    Returns:
+        Evidence and decision.
+
+    Raises:
+        EvidenceError: When the challenger was trained on other features.
+    """
+    trained = record_of(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
+    built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
+    contest = _contest(spec, platform, run, trained, built)
+    run.progress(f"measuring version {trained.version} on {contest.split.test.height:,} holdout rows")
+    evidence, shap = build_evidence(spec, contest, run.progress, explain=explain)
+    evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
+    _alert_of_champion(spec, platform, run, evidence)
+    measure_delivery(spec, platform, run, built)
+    waivers = platform.ledger.waivers(spec.name, run.now())
+    decision = promotion.decide(spec, evidence.gates, contest.reference, waivers=waivers, now=run.now())
+    decision, _ = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, None, run.now())
+    return Judged(trained, contest, evidence, evidence_hash, shap, decision, waivers, built.table)
+
+
+def keep_report(
+    spec: ModelSpec,
+    platform: Platform,
+    run: Run,
+    judged: Judged,
+    plots: Sequence[str] = (),
+) -> ReportRecord:
+    """Record the evaluation for later stages, and apply a refusal at once.
+
+    The failing check ends the run here, before `production_model` could ask promotion to record it.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        judged: Evidence and decision.
+        plots: Names of the report's plots.
+
+    Returns:
+        The record.
+    """
+    trained, evidence, decision = judged.trained, judged.evidence, judged.decision
+    run.progress(f"the gates say {decision.outcome}: {decision.reason}")
+    if decision.outcome == "refuse":
+        apply_decision(spec, platform, run, trained.version, judged.evidence_hash)
+    record = ReportRecord(
+        model=spec.name,
+        version=trained.version,
+        evidence_hash=judged.evidence_hash,
+        decision=decision,
+        gates=evidence.gates,
+        metrics=_metric_rows(evidence.evaluation),
+        folder=str(platform.reports(spec.name, trained.version)),
+        plots=tuple(plots),
+        features=judged.features,
+        as_of=trained.as_of,
+        comparisons=evidence.evaluation.comparisons,
+    )
+    keep_record(platform, spec, stages.EVALUATION_REPORT, run, record)
+    return record
+
+
 def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecord:
     """Evaluate the latest challenger: read, build the evidence, record it, write the report.
 
@@ -59,52 +157,26 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     Raises:
         EvidenceError: When the challenger was trained on other features.
     """
-    trained = record_of(platform, spec, stages.TRAINED_MODEL, run.id, TrainedModel)
-    built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
-    contest = _contest(spec, platform, run, trained, built)
-    run.progress(f"measuring version {trained.version} on {contest.split.test.height:,} holdout rows")
-    evidence, shap = build_evidence(spec, contest, run.progress)
-    evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
-    _alert_of_champion(spec, platform, run, evidence)
-    measure_delivery(spec, platform, run, built)
-    waivers = platform.ledger.waivers(spec.name, run.now())
-    decision = promotion.decide(spec, evidence.gates, contest.reference, waivers=waivers, now=run.now())
-    decision, _ = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, None, run.now())
+    judged = judge_model(spec, platform, run)
+    trained, contest, evidence = judged.trained, judged.contest, judged.evidence
     folder = platform.reports(spec.name, trained.version)
+    assert judged.shap is not None
     plots = reports.draw_plots(
-        spec, contest.challenger, contest.champion, contest.split, evidence.evaluation, shap
+        spec, contest.challenger, contest.champion, contest.split, evidence.evaluation, judged.shap
     )
     reports.write_report(
         folder,
         spec,
-        _with_waivers(evidence, waivers, run),
-        decision,
-        evidence_hash,
+        _with_waivers(evidence, judged.waivers, run),
+        judged.decision,
+        judged.evidence_hash,
         plots,
         history_with_delivery(platform, spec.name, 10),
         recorded=evidence,
         candidates=trained.candidates,
     )
     platform.registry.log_evaluation(trained, evidence.evaluation, folder)
-    run.progress(f"the gates say {decision.outcome}: {decision.reason}")
-    if decision.outcome == "refuse":
-        # the failing check ends the run here, before `production_model` could ask promotion to write it down
-        apply_decision(spec, platform, run, trained.version, evidence_hash)
-    record = ReportRecord(
-        model=spec.name,
-        version=trained.version,
-        evidence_hash=evidence_hash,
-        decision=decision,
-        gates=evidence.gates,
-        metrics=_metric_rows(evidence.evaluation),
-        folder=str(folder),
-        plots=tuple(plots),
-        features=built.table,
-        as_of=trained.as_of,
-        comparisons=evidence.evaluation.comparisons,
-    )
-    keep_record(platform, spec, stages.EVALUATION_REPORT, run, record)
-    return record
+    return keep_report(spec, platform, run, judged, tuple(plots))
 
 
 def _alert_of_champion(spec: ModelSpec, platform: Platform, run: Run, evidence: Evidence) -> None:

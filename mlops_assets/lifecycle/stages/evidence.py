@@ -26,7 +26,7 @@ from mlops_assets.lifecycle.stages.sensor_failures import sensor_failures
 from mlops_assets.lifecycle.stages.shap_budget import explain_both
 from mlops_assets.lifecycle.unseen_rows import Comparable
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.model_file.gates import BeatsChampion, DegradesGracefully
+from mlops_assets.model_file.gates import BeatsChampion, DegradesGracefully, ImportanceShift
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +89,29 @@ class Contest:
 
 
 def build_evidence(
-    spec: ModelSpec, contest: Contest, progress: Callable[[str], None] = lambda _sentence: None
-) -> tuple[Evidence, evaluation.ShapValues]:
+    spec: ModelSpec,
+    contest: Contest,
+    progress: Callable[[str], None] = lambda _sentence: None,
+    *,
+    explain: bool = True,
+) -> tuple[Evidence, evaluation.ShapValues | None]:
     """Measure and explain a challenger, and evaluate all gates of the model file on the result.
 
     Args:
         spec: The model file.
         contest: Challenger, champion and rows.
         progress: Called with one sentence per step.
+        explain: Compute SHAP values, which cost as much as the training and decide nothing unless a gate reads them.
 
     Returns:
-        The evidence, and the SHAP values that its ranking rests on, for plots.
+        The evidence, and the SHAP values that its ranking rests on, for plots; None where nothing was explained.
     """
-    measured, shap = _measure(spec, contest, progress)
+    measured = _measure(spec, contest, progress)
+    shap = None
+    if explain or any(
+        isinstance(gate, DegradesGracefully | ImportanceShift) for gate in spec.gates
+    ):
+        measured, shap = _explained(spec, contest, measured, progress)
     trained, split = contest.trained, contest.full_split
     evidence = Evidence(
         model=spec.name,
@@ -139,9 +149,7 @@ def build_evidence(
     return replace(evidence, gates=promotion.evaluate_gates(spec, evidence)), shap
 
 
-def _measure(
-    spec: ModelSpec, contest: Contest, progress: Callable[[str], None]
-) -> tuple[Evaluation, evaluation.ShapValues]:
+def _measure(spec: ModelSpec, contest: Contest, progress: Callable[[str], None]) -> Evaluation:
     measured = evaluation.evaluate(
         spec,
         contest.challenger,
@@ -173,6 +181,12 @@ def _measure(
         progress(f"warning: {warning}")
     for note in measured.notes:
         progress(note)
+    return replace(measured, warnings=contest.warnings)
+
+
+def _explained(
+    spec: ModelSpec, contest: Contest, measured: Evaluation, progress: Callable[[str], None]
+) -> tuple[Evaluation, evaluation.ShapValues]:
     progress("explaining it with SHAP")
     shap, champion_shap = explain_both(
         spec, contest.served, contest.serving_champion, contest.split, contest.trained.seconds
@@ -191,7 +205,6 @@ def _measure(
             explanation=explanation,
             sensor_failures=failures,
             champion_explanation=evaluation.ranking(champion_shap) if champion_shap else None,
-            warnings=contest.warnings,
         ),
         shap,
     )

@@ -7,6 +7,7 @@ does it all; where there are workers, `steps` does the same with the same functi
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,20 +27,88 @@ from mlops_assets.lifecycle.stages.candidates import (
     best_of,
     fit_candidates,
 )
-from mlops_assets.lifecycle.stages.refit import refit, wants_refit
+from mlops_assets.lifecycle.stages.refit import Refit, refit, wants_refit
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.registry import Tracked
 
 SAMPLE_ROWS = 20
 
 
-def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel | None:
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """What a model file and a feature table became.
+
+    Attributes:
+        results: One per candidate: trained, or why not.
+        best: The best candidate's predictor.
+        again: The best one fitted again on all rows; None where the model file does not request it.
+        seconds: How long it took.
+    """
+
+    results: tuple[Trained | Candidate, ...]
+    best: BundlePredictor
+    again: Refit | None
+    seconds: float
+
+
+Fit = Callable[[ModelSpec, pl.DataFrame, Split, Run, Study], Fits]
+
+
+def fit_recipe(spec: ModelSpec, frame: pl.DataFrame, split: Split, run: Run, study: Study) -> Fits:
+    """Fit every candidate, choose the best on the validation part, and fit it again on all rows.
+
+    Args:
+        spec: The model file.
+        frame: The feature table.
+        split: Its parts.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        study: Store of a search for parameters.
+
+    Returns:
+        All candidates and the winner.
+
+    Raises:
+        TrainingError: When no candidate was trained in time.
+    """
+    started = time.monotonic()
+    preparation = features.fit_preparation(spec, split.train)
+    results = fit_candidates(spec, split, preparation, started, run, study)
+    best = best_of(spec, results).predictor
+    again = fit_again(spec, frame, split, best, run, started)
+    return Fits(tuple(results), best, again, time.monotonic() - started)
+
+
+def fit_again(
+    spec: ModelSpec, frame: pl.DataFrame, split: Split, best: BundlePredictor, run: Run, started: float
+) -> Refit | None:
+    """Fit the best candidate again on all rows, in what is left of the time limit.
+
+    Args:
+        spec: The model file.
+        frame: The feature table.
+        split: Its parts.
+        best: The best candidate's predictor.
+        run: The run, for its progress callback.
+        started: The monotonic instant at which the training began.
+
+    Returns:
+        The refit; None where the model file does not request one.
+    """
+    run.progress(f"best candidate on the validation part: {best.algorithm}")
+    if not wants_refit(spec):
+        return None
+    left = spec.training.time_limit.total_seconds() - (time.monotonic() - started)
+    return refit(spec, frame, split, best, run.progress, left)
+
+
+def train_model(spec: ModelSpec, platform: Platform, run: Run, fit: Fit = fit_recipe) -> TrainedModel | None:
     """Train every algorithm of the model file and register the best on the validation part as challenger.
 
     Args:
         spec: The model file.
         platform: The open stores and settings.
         run: The run: id, actor, clock, `as_of` and progress callback.
+        fit: Fits the candidates; a backtest passes one that shares equal trainings between policies.
 
     Returns:
         The challenger; None when `run.reuse` and nothing changed since a challenger was evaluated.
@@ -48,21 +117,17 @@ def train_model(spec: ModelSpec, platform: Platform, run: Run) -> TrainedModel |
         TrainingError: When no candidate was trained in time.
         DataError: When there are too few rows.
     """
-    started = time.monotonic()
     record = to_train_on(spec, platform, run)
     if record is None:
         return None
     training.prefetch(spec)
     frame = platform.datasets.read(record.table)
     split = features.split(spec, frame)
-    preparation = features.fit_preparation(spec, split.train)
     with platform.registry.training(spec.name, run.parent) as tracked:
         tracked.describe(*description(spec, record, frame, run))
-        study = study_of(spec, platform, record)
-        fits = fit_candidates(spec, split, preparation, started, run, study)
-        candidates = tuple(log_candidate(tracked, fit) for fit in fits)
-        best = best_of(spec, fits).predictor
-        result = TrainingResult(record, split, frame, candidates, best, started)
+        fits = fit(spec, frame, split, run, study_of(spec, platform, record))
+        candidates = tuple(log_candidate(tracked, one) for one in fits.results)
+        result = TrainingResult(record, split, frame, candidates, fits.best, fits.again, fits.seconds)
         model = register_candidate(spec, platform, run, tracked, result)
     return keep_model(spec, platform, run, model)
 
@@ -116,7 +181,8 @@ class TrainingResult:
         frame: The feature table.
         candidates: All candidates, with their MLflow runs.
         best: The best candidate's predictor.
-        started: The monotonic instant at which the training began.
+        again: The best one fitted again on all rows; None where the model file does not request it.
+        seconds: How long fitting took.
     """
 
     features: FeaturesRecord
@@ -124,7 +190,8 @@ class TrainingResult:
     frame: pl.DataFrame
     candidates: tuple[Candidate, ...]
     best: BundlePredictor
-    started: float
+    again: Refit | None
+    seconds: float
 
 
 def register_candidate(
@@ -145,12 +212,8 @@ def register_candidate(
     Raises:
         BundleError: When the stored bundle cannot be loaded again.
     """
-    record, split, best = result.features, result.split, result.best
-    run.progress(f"best candidate on the validation part: {best.algorithm}")
-    again = None
-    if wants_refit(spec):
-        left = spec.training.time_limit.total_seconds() - (time.monotonic() - result.started)
-        again = refit(spec, result.frame, split, best, run.progress, left)
+    started = time.monotonic()
+    record, split, best, again = result.features, result.split, result.best, result.again
     served = again.served if again else best
     learned = again.rows if again and served is not best else split.train
     version = platform.ledger.new_version(
@@ -191,7 +254,7 @@ def register_candidate(
         data=record.data,
         rows=result.frame.height,
         split_digest=split.digest,
-        seconds=time.monotonic() - result.started,
+        seconds=result.seconds + time.monotonic() - started,
         candidates=result.candidates,
         spec_digest=spec.digest(),
         code_commit=run.code_commit,

@@ -27,6 +27,7 @@ from mlops_assets.lifecycle.stages.candidates import Task, Trained, best_index, 
 from mlops_assets.lifecycle.stages.train import (
     TrainingResult,
     description,
+    fit_again,
     keep_model,
     log_candidate,
     register_candidate,
@@ -155,7 +156,11 @@ def finish_training(spec: ModelSpec, platform: Platform, run: Run) -> TrainedMod
         best = calibrated(
             spec, _predictor(folder / tasks[best_position].name, fits[best_position]), split.validation
         )
-        result = TrainingResult(opened.features, split, frame, candidates, best, _began(opened, run))
+        began = _began(opened, run)
+        again = fit_again(spec, frame, split, best, run, began)
+        result = TrainingResult(
+            opened.features, split, frame, candidates, best, again, time.monotonic() - began
+        )
         model = register_candidate(spec, platform, run, tracked, result)
     keep_model(spec, platform, run, model)
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,122 @@
+"""Which policy to choose, in one sentence that says where the difference may be chance.
+
+Comes in: results and the rows behind them. Goes out: pairs of policies with an interval, by the same paired block
+bootstrap that gates use, with the steps as blocks; the recommended policy; a sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from mlops_assets import evaluation
+from mlops_assets.backtest.measure import Measurements
+from mlops_assets.backtest.records import Pair, PolicyResult
+
+
+def recommend(
+    results: Sequence[PolicyResult],
+    champions: Mapping[str, Sequence[str | None]],
+    measured: Measurements,
+    common: Sequence[int],
+    metric: str,
+    currency: str,
+) -> tuple[str, tuple[Pair, ...], str]:
+    """Choose a policy: of those that the best one does not beat beyond chance, the cheapest.
+
+    Args:
+        results: The policies, without the oracle.
+        champions: Key of the fit of every step, by policy.
+        measured: Measurements of all fits.
+        common: Steps that count.
+        metric: The primary metric.
+        currency: Name of the currency where costs are known.
+
+    Returns:
+        Name of the policy (empty for none), the best one compared with each other one, and the sentence.
+    """
+    known = [one for one in results if math.isfinite(one.total)]
+    if not known:
+        return "", (), "No policy ever had a champion: look at the reasons of the gates before anything else."
+    best = min(known, key=lambda one: (measured.loss(one.total), _cost(one)))
+    ours = measured.joined(champions[best.policy], common)
+    dependence = measured.dependence(common)
+    pairs = []
+    for other in known:
+        if other is best:
+            continue
+        theirs = measured.joined(champions[other.policy], common)
+        same = bool((ours.predicted == theirs.predicted).all())
+        one = evaluation.compare(metric, ours, theirs, dependence=dependence)
+        method = "the same predictions" if same else one.method.replace("instants", "steps")
+        low, high = (0.0, 0.0) if same else (one.low, one.high)
+        pairs.append(Pair(best.policy, other.policy, one.improvement, low, high, method))
+    close = {pair.other for pair in pairs if pair.within_chance}
+    chosen = min((one for one in known if one is best or one.policy in close), key=_cost)
+    return chosen.policy, tuple(pairs), _sentence(best, chosen, pairs, known, metric, currency)
+
+
+def frontier(results: Sequence[PolicyResult], measured_loss: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the policies that no other one beats in both error and cost.
+
+    Args:
+        results: The policies.
+        measured_loss: Total by policy, less is better.
+
+    Returns:
+        Names, cheapest first.
+    """
+    known = [one for one in results if math.isfinite(measured_loss[one.policy])]
+    ordered = sorted(known, key=lambda one: (_cost(one), measured_loss[one.policy]))
+    names: list[str] = []
+    lowest = math.inf
+    for one in ordered:
+        if measured_loss[one.policy] < lowest:
+            lowest = measured_loss[one.policy]
+            names.append(one.policy)
+    return tuple(names)
+
+
+def _cost(one: PolicyResult) -> tuple[float, float]:
+    return (one.cpu_seconds if one.money is None else one.money, one.trainings)
+
+
+def _sentence(
+    best: PolicyResult,
+    chosen: PolicyResult,
+    pairs: Sequence[Pair],
+    known: Sequence[PolicyResult],
+    metric: str,
+    currency: str,
+) -> str:
+    bill = f"{_count(chosen)}" + (
+        f", {chosen.money:,.0f} {currency}".rstrip() if chosen.money is not None else ""
+    )
+    text = f"Choose {chosen.policy}: {metric} {chosen.total:.4g} with {bill}"
+    if len(known) == 1:
+        return f"{text}; no other policy had a champion."
+    beaten = [pair for pair in pairs if not pair.within_chance]
+    if chosen is not best:
+        pair = next(one for one in pairs if one.other == chosen.policy)
+        text += (
+            f"; {best.policy} ({_count(best)}) is {pair.improvement:.1%} better, which is within chance "
+            f"({_interval(pair)})"
+        )
+    else:
+        close = [pair.other for pair in pairs if pair.within_chance]
+        if close:
+            text += f"; {', '.join(close)} {'differ' if len(close) > 1 else 'differs'} within chance and cost more"
+    if beaten:
+        worst = ", ".join(f"{pair.other} by {pair.improvement:.1%}" for pair in beaten)
+        text += f"; beyond chance {best.policy} beats {worst}"
+    return text + "."
+
+
+def _count(one: PolicyResult) -> str:
+    return f"{one.trainings} training{'' if one.trainings == 1 else 's'}"
+
+
+def _interval(pair: Pair) -> str:
+    if not (math.isfinite(pair.low) and math.isfinite(pair.high)):
+        return "too few steps for an interval"
+    return f"95 % interval {pair.low:+.1%} to {pair.high:+.1%}"
