@@ -108,9 +108,7 @@ def build_evidence(
     """
     measured = _measure(spec, contest, progress)
     shap = None
-    if explain or any(
-        isinstance(gate, DegradesGracefully | ImportanceShift) for gate in spec.gates
-    ):
+    if explain or any(isinstance(gate, DegradesGracefully | ImportanceShift) for gate in spec.gates):
         measured, shap = _explained(spec, contest, measured, progress)
     trained, split = contest.trained, contest.full_split
     evidence = Evidence(
