@@ -25,6 +25,7 @@ MODULES = (
     "reports",
     "approvals",
     "recovery",
+    "rollouts",
     "data",
     "features",
     "keys",

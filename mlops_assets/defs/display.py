@@ -249,7 +249,7 @@ def promoted(record: PromotionRecord, spec: ModelSpec, _: Platform) -> Display:
         "challenger": record.version,
         "champion": record.champion or "none",
         "revision": record.revision,
-        "rollout": spec.rollout.strategy,
+        "rollout": record.rollout or spec.rollout.strategy,
         "evidence": record.evidence_hash,
     }
     return Display(metadata, f"{record.champion}-{record.revision}", materialized=record.champion is not None)

@@ -6,6 +6,7 @@ Fitting belongs to `training`; whether the numbers are good enough is decided in
 
 from mlops_assets.artifacts import Evaluation
 from mlops_assets.evaluation.assessment import evaluate, measure
+from mlops_assets.evaluation.clusters import dependence_of
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.delivery import delivery
 from mlops_assets.evaluation.explanation import (
@@ -26,6 +27,7 @@ __all__ = [
     "ShapValues",
     "compare",
     "delivery",
+    "dependence_of",
     "evaluate",
     "explain",
     "explain_rows",

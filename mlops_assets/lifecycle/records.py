@@ -76,13 +76,17 @@ class ReportRecord:
 
 @dataclass(frozen=True, slots=True)
 class PromotionRecord:
-    """What became of a challenger, and the champion afterwards (None when there is none)."""
+    """What became of a challenger, and the champion afterwards (None when there is none).
+
+    rollout: the state of its roll-out, None for a model that is promoted at once.
+    """
 
     version: int
     decision: Decision
     champion: int | None
     revision: Annotated[int, Field(validation_alias=AliasChoices("revision", "epoch"))]
     evidence_hash: str
+    rollout: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

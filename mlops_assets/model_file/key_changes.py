@@ -16,12 +16,7 @@ RENAMED_KEYS: Final[dict[tuple[str, ...], str]] = {}
 """Path of the old key -> the name of the new key in the same section."""
 RENAMED_VALUES: Final[dict[tuple[str, ...], dict[str, str]]] = {}
 """Path of a key -> its old values, each with the new one."""
-NOT_AVAILABLE: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str]]] = {
-    ("rollout", "strategy"): (
-        ("canary", "blue_green", "shadow"),
-        "a promoted model takes over at once: write 'instant'",
-    ),
-}
+NOT_AVAILABLE: Final[dict[tuple[str, ...], tuple[tuple[str, ...], str]]] = {}
 """Path of a key -> the values that are refused (none listed: every value), and what to write in their place."""
 
 

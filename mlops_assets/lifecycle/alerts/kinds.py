@@ -45,6 +45,8 @@ ALERT_KINDS: Final[Mapping[str, AlertKind]] = {
     "approval": AlertKind("info", "a version waits for approval", "model"),
     "approval_file": AlertKind("warning", "an approval file was not accepted", "model"),
     "serving_fallback": AlertKind("error", "the champion does not predict every row", "model"),
+    "rollout_aborted": AlertKind("error", "a roll-out was aborted", "both"),
+    "rollout_paused": AlertKind("warning", "a roll-out waits for a person", "model"),
     "rollback_not_ready": AlertKind("critical", "a rollback would fail", "both"),
     "mlflow_changed": AlertKind("error", "MLflow was changed by hand", "both"),
     "mlflow_version_missing": AlertKind("error", "a version is missing in MLflow", "both"),

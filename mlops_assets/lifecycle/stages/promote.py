@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from mlops_assets import promotion, stages
 from mlops_assets.artifacts import Decision, Evidence, TrainedModel, from_json
+from mlops_assets.artifacts.rollouts import Rollout
 from mlops_assets.errors import EvidenceError
+from mlops_assets.ledger import ChampionState
 from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.approvals.hold import hold_on, with_hold
 from mlops_assets.lifecycle.champions import mirror
@@ -19,7 +21,7 @@ from mlops_assets.model_file import ModelSpec
 
 
 def promote_model(spec: ModelSpec, platform: Platform, run: Run) -> PromotionRecord:
-    """Apply the decision on the latest challenger: promote, keep, or refuse.
+    """Apply the decision on the latest challenger: promote (at once or by a roll-out), keep, or refuse.
 
     Args:
         spec: The model file.
@@ -78,9 +80,12 @@ def apply_decision(
     if current == version:
         already = Decision("promote", "already the champion", "ledger")
         return PromotionRecord(version, already, version, champion_state.revision, evidence_hash)
+    rollout = platform.ledger.rollout_of_evidence(evidence_hash)
+    if rollout is not None and (decision.outcome == "promote" or not rollout.is_active):
+        return _record_of(rollout, decision, champion_state)
     if waits:
         request_approval(spec, platform, run, evidence, evidence_hash, decision.reason)
-        _supersede(platform, run, spec.name, version)
+        supersede(platform, run, spec.name, version)
         return PromotionRecord(version, decision, current, champion_state.revision, evidence_hash)
     if decision.outcome == "promote":
         if champion_state.revision != evidence.champion.revision:
@@ -89,6 +94,20 @@ def apply_decision(
                 "materialize evaluation_report again"
             )
         load_version(platform, spec.name, version)
+        if spec.rollout.strategy != "instant" and current is not None:
+            rollout = platform.ledger.start_rollout(
+                spec.name,
+                version,
+                plan=spec.rollout,
+                expected_revision=evidence.champion.revision,
+                evidence_hash=evidence_hash,
+                actor=run.actor,
+                reason=decision.reason,
+                at=run.now(),
+            )
+            run.progress(rollout.sentence)
+            supersede(platform, run, spec.name, version)
+            return _record_of(rollout, decision, champion_state)
         champion = platform.ledger.promote(
             spec.name,
             version,
@@ -98,7 +117,7 @@ def apply_decision(
             reason=decision.reason,
             at=run.now(),
         )
-        _supersede(platform, run, spec.name, version)
+        supersede(platform, run, spec.name, version)
         mirror(platform, spec.name, run)
         return PromotionRecord(version, decision, champion.version, champion.revision, evidence_hash)
     record_outcome = platform.ledger.keep if decision.outcome == "keep" else platform.ledger.refuse
@@ -110,14 +129,14 @@ def apply_decision(
 
 
 def decision_on(
-    spec: ModelSpec, platform: Platform, evidence: Evidence, evidence_hash: str, run: Run
+    spec: ModelSpec | None, platform: Platform, evidence: Evidence, evidence_hash: str, run: Run
 ) -> tuple[Decision, bool]:
     """Return the present decision on recorded evidence, and whether it only waits for a person.
 
     A person's rejection counts also when no gate required a person.
 
     Args:
-        spec: The model file.
+        spec: The model file in force; None evaluates the recorded gates, whatever it says today.
         platform: The open stores and settings.
         evidence: The evidence as recorded.
         evidence_hash: sha256 of the evidence, 64 hexadecimal digits.
@@ -131,13 +150,15 @@ def decision_on(
     """
     now = run.now()
     approval = platform.ledger.approval(evidence_hash)
-    waivers = platform.ledger.waivers(spec.name, now)
+    waivers = platform.ledger.waivers(evidence.model, now)
     decision = promotion.recheck(spec, evidence, approval=approval, waivers=waivers, now=now)
     if decision.outcome == "promote" and approval is not None and approval.verdict != "approve":
         verb = {"reject": "rejected", "defer": "deferred"}[approval.verdict]
         decision = Decision("keep", f"{verb} by {approval.actor}: {approval.comment}", approval.actor)
     waits = decision.outcome == "keep" and promotion.waiting(evidence.gates, approval, waivers, now)
-    decision, current = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, approval, now)
+    decision, current = with_hold(
+        decision, hold_on(platform, evidence.model), evidence.spec_digest, approval, now
+    )
     return decision, waits or current
 
 
@@ -176,10 +197,36 @@ def waiting_key(evidence_hash: str) -> str:
     return f"waiting-{evidence_hash}"
 
 
-def _supersede(platform: Platform, run: Run, model: str, version: int) -> None:
-    """Older challengers that were still waiting are kept: their evidence compares with what is past."""
+def _record_of(rollout: Rollout, decision: Decision, champion_state: ChampionState) -> PromotionRecord:
+    """Return the record of a challenger whose roll-out decides: the champion stays until it has finished."""
+    if not rollout.is_active:
+        decision = Decision("keep", rollout.sentence, rollout.actor)
+    current = champion_state.champion.version if champion_state.champion else None
+    return PromotionRecord(
+        rollout.version,
+        decision,
+        current,
+        champion_state.revision,
+        rollout.evidence_hash,
+        rollout.sentence,
+    )
+
+
+def supersede(platform: Platform, run: Run, model: str, version: int) -> None:
+    """Archive older challengers that still wait: their evidence compares with an earlier champion.
+
+    A challenger whose roll-out is under way waits for nobody and stays.
+
+    Args:
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        model: Name of the model.
+        version: The version that takes their place.
+    """
+    rolling = {one.version for one in platform.ledger.active_rollouts() if one.model == model}
     for older in platform.ledger.versions(model, "challenger"):
-        recorded = platform.ledger.evidence_of(model, older.version) if older.version < version else ()
+        is_older = older.version < version and older.version not in rolling
+        recorded = platform.ledger.evidence_of(model, older.version) if is_older else ()
         if recorded:
             reason = f"version {version} took its place before a person decided"
             platform.ledger.keep(

@@ -11,12 +11,6 @@ from mlops_assets.model_file import examine, key_changes, old_names, stored_mode
 from mlops_assets_tests.unit.model_file.test_loader import GOOD, messages, write
 
 
-@pytest.mark.parametrize("strategy", ["canary", "blue_green", "shadow"])
-def test_a_rollout_that_does_not_exist_is_refused(tmp_path: Path, strategy: str) -> None:
-    [message] = messages(tmp_path, f"{GOOD}rollout: {{strategy: {strategy}}}\n")
-    assert f"rollout.strategy: '{strategy}' is not available yet" in message
-
-
 def test_a_key_without_a_reader_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(key_changes.NOT_AVAILABLE, ("monitoring", "fall"), ((), "remove the key"))
     [message] = messages(tmp_path, f"{GOOD}monitoring: {{fall: 20%}}\n")
