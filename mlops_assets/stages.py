@@ -15,6 +15,7 @@ PREDICTIONS: Final = "predictions"
 DRIFT_REPORT: Final = "drift_report"
 PERFORMANCE_REPORT: Final = "performance_report"
 MODEL_HEALTH: Final = "model_health"
+MONITORING_REPORT: Final = "monitoring_report"
 DATA_QUALITY_REPORT: Final = "data_quality_report"
 RETRAIN_REQUEST: Final = "retrain_request"
 

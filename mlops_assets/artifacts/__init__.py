@@ -36,6 +36,7 @@ from mlops_assets.artifacts.evidence import (
 from mlops_assets.artifacts.health import Fact, HealthReport
 from mlops_assets.artifacts.labels import class_labels, label_order
 from mlops_assets.artifacts.models import Candidate, Interval, Predictor, RefitCheck, TrainedModel
+from mlops_assets.artifacts.monitoring import MonitoringReport
 from mlops_assets.artifacts.performance import Bias, PerformanceReport, SlicePerformance, WindowPerformance
 from mlops_assets.artifacts.signals import CAUSES, Cause, Signal
 from mlops_assets.artifacts.stored import digest, from_json, to_json
@@ -71,6 +72,7 @@ __all__ = [
     "LaterRows",
     "MetricInterval",
     "Metrics",
+    "MonitoringReport",
     "Outcome",
     "Part",
     "PerformanceReport",

@@ -1,4 +1,4 @@
-"""Commands about models in production: what is wrong with them."""
+"""Commands about models in production: what is wrong with them, and the report with the pictures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from mlops_assets.cli.context import model_folder, model_spec, now, open_platform
-from mlops_assets.cli.options import JSON, OPTIONAL_MODEL
+from mlops_assets.cli.options import JSON, MODEL, OPTIONAL_MODEL
 from mlops_assets.cli.output import Column, minute, print_json, print_records
 
 
@@ -56,4 +56,27 @@ def health(model: str | None, as_json: bool) -> None:
     )
 
 
-COMMANDS = (health,)
+@click.command()
+@MODEL
+@JSON
+def monitoring(model: str, as_json: bool) -> None:
+    """Write the monitoring report of MODEL now, and print where it is: health, error by window, drift, in pictures.
+
+    The drift schedule writes it daily; the review page serves it.
+    """
+    from mlops_assets.artifacts import to_json
+    from mlops_assets.lifecycle import monitoring_report, page_links
+
+    spec = model_spec(model)
+    with open_platform() as platform:
+        report = monitoring_report.write_monitoring_report(spec, platform, now())
+        page = monitoring_report.monitoring_folder(platform, spec.name) / monitoring_report.PAGE
+        address = page_links.link(platform.settings, page_links.monitoring_path(spec.name))
+    if as_json:
+        print_json(to_json(report))
+    else:
+        click.echo(f"{spec.name}: {report.health.sentence}")
+        click.echo(address or str(page))
+
+
+COMMANDS = (health, monitoring)

@@ -38,6 +38,7 @@ JOBS = {
         stages.DRIFT_REPORT,
         stages.PERFORMANCE_REPORT,
         stages.MODEL_HEALTH,
+        stages.MONITORING_REPORT,
     ),
     PREDICTIONS_JOB: (stages.RAW_READINGS, stages.VALIDATED_DATA, stages.FEATURES, stages.PREDICTIONS),
 }

@@ -13,6 +13,7 @@ from mlops_assets import stages
 from mlops_assets.artifacts import (
     DriftReport,
     HealthReport,
+    MonitoringReport,
     Outcome,
     PerformanceReport,
     TableVersion,
@@ -53,6 +54,7 @@ StageRecord = (
     | DriftReport
     | PerformanceReport
     | HealthReport
+    | MonitoringReport
 )
 """What the stages return."""
 OUTCOMES: dict[Outcome, str] = {"promote": "promoted", "keep": "kept", "refuse": "refused"}
@@ -387,6 +389,25 @@ def health(record: HealthReport, _: ModelSpec, __: Platform) -> Display:
             ]
         )
     return Display(metadata, digest({"health": record.diagnosis, "version": record.version}))
+
+
+def monitoring(record: MonitoringReport, spec: ModelSpec, platform: Platform) -> Display:
+    """Show where the page is, and what it says first.
+
+    Args:
+        record: What the page shows.
+        spec: The model.
+        platform: The open stores, for the address of the page.
+
+    Returns:
+        Metadata and data version.
+    """
+    metadata: Metadata = {
+        "page": page_link(platform, page_links.monitoring_path(spec.name)),
+        "health": record.health.diagnosis.replace("_", " "),
+        "summary": record.health.sentence,
+    }
+    return Display(metadata, digest({"as_of": record.as_of.isoformat()}))
 
 
 def _version_row(table: TableVersion) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from mlops_assets.defs.monitoring_assets import (
     data_quality_report,
     drift_report,
     model_health,
+    monitoring_report,
     performance_report,
     retrain_request,
 )
@@ -45,6 +46,7 @@ def assets_of(
         performance_report(spec),
         drift_report(spec),
         model_health(spec),
+        monitoring_report(spec),
         retrain_request(spec),
     ]
 

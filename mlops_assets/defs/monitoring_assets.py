@@ -9,6 +9,7 @@ from mlops_assets import stages
 from mlops_assets.defs import catalog, display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import pool_of, run_of
+from mlops_assets.lifecycle.monitoring_report import write_monitoring_report
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.stages import data, health, monitor, performance
 from mlops_assets.model_file import ModelSpec
@@ -75,6 +76,26 @@ def model_health(spec: ModelSpec) -> dg.AssetsDefinition:
         (stages.VALIDATED_DATA, stages.DRIFT_REPORT, stages.PERFORMANCE_REPORT),
         health.report_health,
         display.health,
+    )
+
+
+def monitoring_report(spec: ModelSpec) -> dg.AssetsDefinition:
+    """Return the asset with the page about a model in production.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        The asset.
+    """
+    return _report_asset(
+        spec,
+        stages.MONITORING_REPORT,
+        "The page about the model in production: its health, error by window and drift, with pictures.",
+        {"matplotlib"},
+        (stages.MODEL_HEALTH,),
+        lambda spec, platform, run: write_monitoring_report(spec, platform, run.as_of),
+        display.monitoring,
     )
 
 

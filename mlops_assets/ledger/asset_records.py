@@ -64,3 +64,22 @@ class AssetRecords(Store):
         with self._transaction() as connection:
             body = connection.scalar(query)
         return None if body is None else canonical.parse(body)
+
+    def newest_records(self, asset: str, limit: int) -> list[dict[str, Any]]:
+        """Return the newest records of an asset, one per run.
+
+        Args:
+            asset: Name of the asset, with the model in it.
+            limit: Largest number of records.
+
+        Returns:
+            Bodies, newest first.
+        """
+        query = (
+            select(cast(records.c.body, Text))
+            .where(records.c.asset == asset)
+            .order_by(records.c.at.desc(), records.c.run_id)
+            .limit(limit)
+        )
+        with self._transaction() as connection:
+            return [canonical.parse(body) for body in connection.scalars(query)]

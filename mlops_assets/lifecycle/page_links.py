@@ -30,6 +30,18 @@ def gate_report_path(model: str, evidence_hash: str) -> str:
     return f"/{model}/{evidence_hash}"
 
 
+def monitoring_path(model: str) -> str:
+    """Return the path of the monitoring report.
+
+    Args:
+        model: Name of the model.
+
+    Returns:
+        Path of a URL.
+    """
+    return f"/{model}/monitoring"
+
+
 def data_quality_path(model: str, page: str = "index.html") -> str:
     """Return the path of the pages of Great Expectations.
 

@@ -7,7 +7,16 @@ to `promotion`, measurements to `evaluation`.
 from mlops_assets.reports.folder import write_report
 from mlops_assets.reports.html import html
 from mlops_assets.reports.markdown import markdown
+from mlops_assets.reports.monitoring import monitoring_html, monitoring_plots
 from mlops_assets.reports.plots.flips import draw_flips
 from mlops_assets.reports.plots.selection import draw_plots
 
-__all__ = ["draw_flips", "draw_plots", "html", "markdown", "write_report"]
+__all__ = [
+    "draw_flips",
+    "draw_plots",
+    "html",
+    "markdown",
+    "monitoring_html",
+    "monitoring_plots",
+    "write_report",
+]

@@ -5,7 +5,7 @@ which the command line uses too. It is an application of its own and not part of
 predictions may not therefore promote models. Needs the ledger and the bundles, neither Dagster nor MLflow.
 
     app         routes and headers
-    report_routes   pages that only show: data quality
+    report_routes   pages that only show: monitoring reports, data quality
     sessions    who is signed in, and how fast keys may be tried
     forms       fields of forms that our own pages sent
     pages       HTML from `templates/`, every value escaped

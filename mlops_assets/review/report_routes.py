@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import HTMLResponse
 
-from mlops_assets.lifecycle.page_links import data_quality_path
+from mlops_assets.lifecycle.monitoring_report import EXPORT, PAGE, monitoring_folder
+from mlops_assets.lifecycle.page_links import data_quality_path, monitoring_path
 from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.model_file import read_folder
 
 
 def report_routes(platform: Platform, signed_in: Any) -> APIRouter:
@@ -23,6 +26,14 @@ def report_routes(platform: Platform, signed_in: Any) -> APIRouter:
     """
     router = APIRouter(dependencies=[signed_in])
 
+    @router.get(monitoring_path("{model}"), response_class=HTMLResponse)
+    def monitoring(model: str) -> str:
+        return _monitoring_file(platform, model, PAGE).read_text(encoding="utf-8")
+
+    @router.get(f"{monitoring_path('{model}')}/{EXPORT}")
+    def monitoring_export(model: str) -> Response:
+        return Response(_monitoring_file(platform, model, EXPORT).read_bytes(), media_type="application/json")
+
     @router.get(data_quality_path("{model}", "{page}"), response_class=HTMLResponse)
     def data_quality(model: str, page: str) -> str:
         # the names of existing files decide, so that no name leads out of the folder
@@ -35,3 +46,14 @@ def report_routes(platform: Platform, signed_in: Any) -> APIRouter:
         return file.read_text(encoding="utf-8")
 
     return router
+
+
+def _monitoring_file(platform: Platform, model: str, name: str) -> Path:
+    """Return a file of a model's report; only names of model files lead to a folder."""
+    known = {spec.name for spec in read_folder(platform.settings.models).specs}
+    file = monitoring_folder(platform, model) / name if model in known else None
+    if file is None or not file.is_file():
+        raise HTTPException(
+            404, f"there is no monitoring report of {model} yet; write one: mlops monitoring {model}"
+        )
+    return file

@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from mlops_assets.ledger import Ledger
+from mlops_assets.lifecycle.monitoring_report import write_monitoring_report
 from mlops_assets.review.app import create_review, review_key
 from mlops_assets.review.sessions import FREE_ATTEMPTS, LONGEST_SESSION, LONGEST_WAIT, Sessions
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin
@@ -105,6 +106,19 @@ def test_pages_of_great_expectations_are_served_to_who_is_signed_in(
         "/pump/data_quality/index.html",
     ):
         assert browser.get(wrong).status_code == 404, wrong
+
+
+def test_the_monitoring_report_is_served_with_its_export(station: Station, browser: TestClient) -> None:
+    sign_in(browser)
+    missing = browser.get("/station/monitoring")
+    assert (missing.status_code, "mlops monitoring station" in missing.text) == (404, True)
+    write_monitoring_report(station.spec, station.platform, station.now)
+    page = browser.get("/station/monitoring")
+    assert page.status_code == 200
+    assert "Unknown: station" in page.text
+    export = browser.get("/station/monitoring/monitoring.json")
+    assert export.json()["health"]["diagnosis"] == "unknown"
+    assert browser.get("/..%2Fstation/monitoring").status_code == 404
 
 
 def test_approve_in_the_browser(station: Station, browser: TestClient) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import polars as pl
 import pytest
 
 from mlops_assets import stages
-from mlops_assets.artifacts import DriftReport, HealthReport, PerformanceReport
+from mlops_assets.artifacts import DriftReport, HealthReport, MonitoringReport, PerformanceReport, from_json
 from mlops_assets.lifecycle import governing
+from mlops_assets.lifecycle.monitoring_report import monitoring_folder
 from mlops_assets.lifecycle.platform import known_record
 from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.local_platform import LocalPlatform, readings
@@ -59,6 +61,13 @@ def test_a_risen_error_leads_to_one_retrain(local_platform: LocalPlatform) -> No
     assert health.diagnosis == "ageing_or_concept_drift"
     [changed_health] = [one for one in ledger.alerts(spec.name) if one.kind == "model_health"]
     assert "Next: retrain on recent data" in changed_health.message
+    folder = monitoring_folder(local_platform.platform, spec.name)
+    export = from_json(MonitoringReport, json.loads((folder / "monitoring.json").read_text()))
+    assert export.health.diagnosis == health.diagnosis
+    assert [one.as_of for one in export.drift] == sorted([one.as_of for one in export.drift], reverse=True)
+    page = (folder / "index.html").read_text()
+    assert page.count("<img") == 4
+    assert f"/{spec.name}/data_quality/index.html" in page
     worse = performance(local_platform, spec)
     assert worse.level == "worse"
     assert worse.rise is not None

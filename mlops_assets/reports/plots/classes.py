@@ -8,11 +8,12 @@ from mlops_assets.metrics import Scored
 from mlops_assets.reports.plots.figure import BLUE, GRAY, GREEN, ORANGE, RED, SKY, new_figure, png
 
 
-def confusion(scored: Scored) -> bytes:
+def confusion(scored: Scored, rows_of: str = "holdout rows") -> bytes:
     """Draw counts of true against predicted classes, shaded by share of the true class.
 
     Args:
-        scored: Truth and predictions of the holdout.
+        scored: Truth and predictions.
+        rows_of: What the rows are, for the title.
 
     Returns:
         PNG file.
@@ -23,7 +24,7 @@ def confusion(scored: Scored) -> bytes:
     np.add.at(counts, (scored.truth[usable].astype(int), scored.predicted[usable].astype(int)), 1)
     row_shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, axes = new_figure(
-        "True and predicted classes, holdout rows", max(4.2, 1.8 + 0.8 * size), 1.6 + 0.7 * size
+        f"True and predicted classes, {rows_of}", max(4.2, 1.8 + 0.8 * size), 1.6 + 0.7 * size
     )
     axes.grid(visible=False)
     axes.imshow(row_shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")

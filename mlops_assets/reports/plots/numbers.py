@@ -80,9 +80,15 @@ def residuals_over_time(scored: Scored, when: Sequence[Any] | None, target: str)
 
 
 def forecast(
-    scored: Scored, when: Sequence[Any] | None, target: str, rows: int = 300, *, entity: str = ""
+    scored: Scored,
+    when: Sequence[Any] | None,
+    target: str,
+    rows: int = 300,
+    *,
+    entity: str = "",
+    rows_of: str = "holdout rows",
 ) -> bytes:
-    """Draw the newest holdout rows: actual, predicted with its interval as a band, and the naive forecast.
+    """Draw the newest rows: actual, predicted with its interval as a band, and the naive forecast.
 
     Args:
         scored: Scored rows in order.
@@ -90,13 +96,14 @@ def forecast(
         target: Name of the target.
         rows: How many of the newest are drawn.
         entity: The entity of all rows, where the model has several.
+        rows_of: What the rows are, for the title.
 
     Returns:
         PNG file.
     """
     shown = min(rows, scored.truth.size)
     of = f" of {entity}" if entity else ""
-    figure, axes = new_figure(f"{target}{of}: actual and predicted, newest {shown} holdout rows", 7.6, 3.9)
+    figure, axes = new_figure(f"{target}{of}: actual and predicted, newest {shown} {rows_of}", 7.6, 3.9)
     newest = slice(-rows, None)
     across: Any = list(when)[newest] if when is not None else np.arange(scored.truth.size)[newest]
     if scored.bounds is not None:
