@@ -24,7 +24,7 @@ class Fact:
     """Stored. One thing that was observed about a model.
 
     Attributes:
-        name: What was observed: data, error, importance, drift or bias.
+        name: What was observed: data, error, importance, drift, bias or coverage.
         state: `unknown` for what was not measured, or too long ago; it never reads as good.
         sentence: What was observed.
         at: When; None for what was never measured.

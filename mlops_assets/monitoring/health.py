@@ -28,6 +28,8 @@ from mlops_assets.monitoring.performance import WEEK_OVER_WEEK
 
 LEAST_VALIDITY: Final = timedelta(days=2)
 """An observation counts for `monitoring.window`, and at least for so long: reports are daily."""
+COVERAGE_MARGIN: Final = 0.05
+"""How far the share of labels inside the interval may fall below what the interval promises."""
 MATRIX: Final[Mapping[tuple[FactState, FactState], Diagnosis]] = {
     ("good", "good"): "healthy",
     ("good", "bad"): "early_warning",
@@ -105,6 +107,7 @@ def diagnose(
     others = (
         _drift(observations.drift, version, measured_after),
         _bias(observations.performance, version, measured_after),
+        _coverage(spec, observations.performance, version, measured_after),
     )
     facts = (data, error, importance, *(fact for fact in others if fact is not None))
     name = f"version {version}"
@@ -217,3 +220,17 @@ def _bias(report: PerformanceReport | None, version: int, since: datetime) -> Fa
         sentence = f"predictions were {abs(bias.mean):.4g} too {direction} on average"
         return Fact("bias", "bad", sentence, report.as_of)
     return Fact("bias", "good", "predictions are right on average", report.as_of)
+
+
+def _coverage(
+    spec: ModelSpec, report: PerformanceReport | None, version: int, since: datetime
+) -> Fact | None:
+    level = spec.training.interval
+    if level is None or report is None or report.version != version or report.as_of <= since:
+        return None
+    window = report.newest_mature
+    if window is None or window.coverage is None:
+        return None
+    state: FactState = "bad" if window.coverage < level - COVERAGE_MARGIN else "good"
+    sentence = f"{window.coverage:.0%} of the labels lie inside the interval of {level:.0%}"
+    return Fact("coverage", state, sentence, report.as_of)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from mlops_assets.artifacts import DriftReport, Fact, MonitoringReport, PerformanceReport
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.reports.numbers import NOTHING, count, number, signed
+from mlops_assets.reports.numbers import NOTHING, count, number
 from mlops_assets.reports.rendering import render, stylesheet
 
 TONES: Final = {
@@ -145,7 +146,8 @@ def _tiles(report: MonitoringReport) -> list[tuple[str, str]]:
             (number(value), f"{performance.primary} in production, holdout {number(performance.baseline)}")
         )
         if performance.rise is not None:
-            tiles.append((signed(performance.rise), "error against the holdout"))
+            side = "worse" if performance.rise > 0 else "better"
+            tiles.append((f"{abs(performance.rise):.0%} {side}", "than on the holdout"))
         if newest is not None and newest.coverage is not None:
             tiles.append((f"{newest.coverage:.0%}", "labels inside the interval"))
         if performance.windows:
@@ -170,7 +172,7 @@ def _window_rows(performance: PerformanceReport | None) -> list[list[str]]:
     rows = []
     for window in performance.windows if performance else ():
         row = [
-            f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M}",
+            f"{_instant(window.start)} to {_instant(window.end)}",
             f"{window.maturity:.0%}",
             count(window.predictions),
         ]
@@ -200,6 +202,10 @@ def _feature_rows(drift: DriftReport) -> list[tuple[str, str, str, str, str, str
         )
         for feature in drift.features
     ]
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
 
 
 def _minute(fact: Fact) -> str:

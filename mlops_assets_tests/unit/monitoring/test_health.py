@@ -15,6 +15,7 @@ from mlops_assets.artifacts import (
     HealthReport,
     PerformanceReport,
     Signal,
+    WindowPerformance,
     from_json,
     to_json,
 )
@@ -130,6 +131,13 @@ def test_old_observations_do_not_count() -> None:
 def test_a_jump_from_one_window_to_the_next_counts_above_the_holdout_only() -> None:
     assert diagnosis(performance=performance(week_over_week=0.3, rise=0.1)).diagnosis == "ageing"
     assert diagnosis(performance=performance(week_over_week=0.3, rise=-0.1)).diagnosis == "healthy"
+
+
+@pytest.mark.parametrize(("coverage", "state"), [(0.9, "good"), (0.84, "bad"), (0.99, "good")])
+def test_intervals_that_promise_too_much_are_named(coverage: float, state: str) -> None:
+    window = WindowPerformance(NOW - 7 * DAY, NOW, 400, 400, "mature", {"rmse": 1.0}, {}, coverage)
+    facts = {fact.name: fact for fact in diagnosis(performance=performance(windows=(window,))).facts}
+    assert facts["coverage"].state == state
 
 
 def test_without_a_champion_nothing_is_diagnosed() -> None:

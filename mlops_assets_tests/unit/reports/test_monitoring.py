@@ -92,7 +92,7 @@ def test_the_page_says_first_what_is_wrong_and_what_to_do() -> None:
     assert all(png.startswith(PNG) and len(png) < 80_000 for png in plots.values())
     text = Page(reports.monitoring_html(model(), report(), plots, [("gate report", "/pump/abc")])).text
     first = [
-        text.index(part) for part in ("Ageing: pump", HEALTH.sentence, "retrain on recent data", "+100.00 %")
+        text.index(part) for part in ("Ageing: pump", HEALTH.sentence, "retrain on recent data", "100% worse")
     ]
     assert first == sorted(first)
     for part in ("1.9 before", "u1", "2.5", "0.7", "unmeasurable", "91.0%"):
