@@ -135,6 +135,11 @@ def _over_classes(area: Callable[[Positive, Floats], float], scored: Scored) -> 
     return float(np.mean(areas)) if areas else NAN
 
 
+def _rarest(scored: Scored) -> float:
+    """Return the fewest rows that one class has: an area ranks the rows of one class among all others."""
+    return float(np.unique(scored.truth, return_counts=True)[1].min(initial=scored.truth.size))
+
+
 def _terms(influence: Callable[[Positive, Floats], Floats]) -> Callable[[Scored], Floats]:
     def terms(scored: Scored) -> Floats:
         values = [influence(positive, scores) for positive, scores in _one_against_rest(scored)]
@@ -153,6 +158,7 @@ AREA_METRICS: Final = (
         bound=1.0,
         needs="probabilities",
         influence=mean_of(_terms(roc_influence)),
+        sample=_rarest,
     ),
     Metric(
         "pr_auc",
@@ -162,5 +168,6 @@ AREA_METRICS: Final = (
         bound=1.0,
         needs="probabilities",
         influence=mean_of(_terms(precision_influence)),
+        sample=_rarest,
     ),
 )

@@ -156,6 +156,47 @@ def positive_or_macro(per_class: Floats, true: Floats, false: Floats, missed: Fl
     return macro(per_class, true, false, missed)
 
 
+def rows(scored: Scored) -> float:
+    """Return the number of rows: what a proportion of all rows rests on.
+
+    Args:
+        scored: Truth and predictions of n rows.
+
+    Returns:
+        n.
+    """
+    return float(scored.truth.size)
+
+
+def rows_over_classes(scored: Scored) -> float:
+    """Return the rows of the rarest true class times the number of true classes.
+
+    Without errors, the mean over classes is known no better than the rarest class, which has that share in it.
+
+    Args:
+        scored: Truth and predictions of n rows.
+
+    Returns:
+        At most n.
+    """
+    _, counts = np.unique(scored.truth, return_counts=True)
+    return float(counts.min(initial=scored.truth.size) * counts.size)
+
+
+def positive_or_all_rows(scored: Scored) -> float:
+    """Return the rows of the positive class of two; `rows_over_classes` of more.
+
+    Args:
+        scored: Truth and predictions of n rows.
+
+    Returns:
+        At most n; 0 without a positive row.
+    """
+    if count_classes(scored) == 2:
+        return float((scored.truth == 1).sum())
+    return rows_over_classes(scored)
+
+
 def influence_of(formula: Formula, average: Average) -> Influence:
     """Return the influence of a metric that averages a formula of counts over classes.
 

@@ -12,9 +12,12 @@ from mlops_assets.metrics.class_counts import (
     influence_of,
     macro,
     over_true_classes,
+    positive_or_all_rows,
     positive_or_macro,
     precisions,
     recalls,
+    rows,
+    rows_over_classes,
     weighted,
 )
 from mlops_assets.metrics.influence import mean_of
@@ -190,7 +193,7 @@ def _hits(scored: Scored) -> Floats:
 
 
 CLASS_METRICS: Final = (
-    Metric("accuracy", "higher", CLASSES, accuracy, bound=1.0, influence=mean_of(_hits)),
+    Metric("accuracy", "higher", CLASSES, accuracy, bound=1.0, influence=mean_of(_hits), sample=rows),
     Metric(
         "balanced_accuracy",
         "higher",
@@ -198,6 +201,7 @@ CLASS_METRICS: Final = (
         balanced_accuracy,
         bound=1.0,
         influence=influence_of(recalls, over_true_classes),
+        sample=rows_over_classes,
     ),
     Metric(
         "precision",
@@ -206,14 +210,43 @@ CLASS_METRICS: Final = (
         precision,
         bound=1.0,
         influence=influence_of(precisions, positive_or_macro),
+        sample=positive_or_all_rows,
     ),
     Metric(
-        "recall", "higher", CLASSES, recall, bound=1.0, influence=influence_of(recalls, positive_or_macro)
+        "recall",
+        "higher",
+        CLASSES,
+        recall,
+        bound=1.0,
+        influence=influence_of(recalls, positive_or_macro),
+        sample=positive_or_all_rows,
     ),
-    Metric("f1", "higher", CLASSES, f1, bound=1.0, influence=influence_of(f1_scores, positive_or_macro)),
-    Metric("f1_macro", "higher", CLASSES, f1_macro, bound=1.0, influence=influence_of(f1_scores, macro)),
     Metric(
-        "f1_weighted", "higher", CLASSES, f1_weighted, bound=1.0, influence=influence_of(f1_scores, weighted)
+        "f1",
+        "higher",
+        CLASSES,
+        f1,
+        bound=1.0,
+        influence=influence_of(f1_scores, positive_or_macro),
+        sample=positive_or_all_rows,
+    ),
+    Metric(
+        "f1_macro",
+        "higher",
+        CLASSES,
+        f1_macro,
+        bound=1.0,
+        influence=influence_of(f1_scores, macro),
+        sample=rows_over_classes,
+    ),
+    Metric(
+        "f1_weighted",
+        "higher",
+        CLASSES,
+        f1_weighted,
+        bound=1.0,
+        influence=influence_of(f1_scores, weighted),
+        sample=rows,
     ),
     Metric(
         "precision_macro",
@@ -222,8 +255,15 @@ CLASS_METRICS: Final = (
         precision_macro,
         bound=1.0,
         influence=influence_of(precisions, macro),
+        sample=rows_over_classes,
     ),
     Metric(
-        "recall_macro", "higher", CLASSES, recall_macro, bound=1.0, influence=influence_of(recalls, macro)
+        "recall_macro",
+        "higher",
+        CLASSES,
+        recall_macro,
+        bound=1.0,
+        influence=influence_of(recalls, macro),
+        sample=rows_over_classes,
     ),
 )

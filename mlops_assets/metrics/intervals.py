@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from mlops_assets.lazy_numpy import Floats, np
+from mlops_assets.metrics.class_counts import rows
 from mlops_assets.metrics.influence import mean_of
 from mlops_assets.metrics.metric import NUMBERS, Metric
 from mlops_assets.metrics.scored import Bounds, Scored
@@ -95,6 +96,7 @@ INTERVAL_METRICS: Final = (
         bound=1.0,
         needs="interval",
         influence=mean_of(_inside),
+        sample=rows,
         won_by="the widest interval",
     ),
     Metric(

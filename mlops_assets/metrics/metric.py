@@ -33,6 +33,8 @@ class Metric:
         influence: How the metric is computed from sums over rows. Without it, models are compared by resampling
             rows in blocks, which is slower and works for every metric.
         won_by: What wins the metric without any skill; such a metric may have a limit but never chooses a model.
+        sample: For a proportion, 0 to 1: how many rows its value rests on where no row differs from the others, as
+            without a single error.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Metric:
     needs: Needs = "predictions"
     influence: Influence | None = None
     won_by: str | None = None
+    sample: Callable[[Scored], float] | None = None
 
     @property
     def of_interval(self) -> bool:
