@@ -4,11 +4,12 @@ Each tick reads the ledger and completes what is missing, so that a lost cursor 
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import dagster as dg
 
 from mlops_assets.defs.resources import PlatformResource
-from mlops_assets.defs.sensor_runs import for_each_model, sensor_run
+from mlops_assets.defs.sensor_runs import attempt, for_each_model, sensor_run
 from mlops_assets.lifecycle.approvals import files, verdicts
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec
@@ -35,7 +36,9 @@ def approval_file_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
         sentences = []
         for file in files.verdicts_from_files(specs, opened, run):
             if not file.accepted:
-                files.alert_about(file, opened, run)
+                alert = partial(files.alert_about, file, opened, run)
+                _, problem = attempt(file.file.name, alert, platform=opened, run=run)
+                sentences += [problem] if problem else []
             if file.news or not file.accepted:
                 sentences.append(f"{file.file.name}: {file.sentence}")
         sentences += for_each_model(specs, opened, run, _act)

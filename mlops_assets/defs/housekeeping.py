@@ -182,6 +182,9 @@ def report_missed_failures(
 
     Returns:
         How many runs there were.
+
+    Raises:
+        ServiceError: When an alert could not be recorded; all others were.
     """
     by_name = {spec.name: spec for spec in specs}
     recent = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - FAILURES_WITHIN)
@@ -192,14 +195,16 @@ def report_missed_failures(
         for run in (record.dagster_run,)
     }
     missed = alerts.without_alert(platform, list(failed)) if failed else ()
+    problems = []
     for run_id in missed:
-        alerts.alert_failed_run(
-            platform,
-            run_id,
-            by_name.get(model_of(failed[run_id]) or ""),
-            failure_reasons(instance, failed[run_id]),
-            now,
-        )
+        spec = by_name.get(model_of(failed[run_id]) or "")
+        reasons = failure_reasons(instance, failed[run_id])
+        try:
+            alerts.alert_failed_run(platform, run_id, spec, reasons, now)
+        except Exception as error:  # noqa: BLE001 the alerts of the other runs are sent all the same
+            problems.append(f"run {run_id}: {type(error).__name__}: {error}")
+    if problems:
+        raise ServiceError("; ".join(problems))
     return len(missed)
 
 

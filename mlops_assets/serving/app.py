@@ -94,7 +94,7 @@ def create_app(
     )
     app.add_middleware(PredictionRoutes, champions=champions, log=log, metrics=metrics)
     app.add_middleware(guard.Guard, keys=keys, refused=metrics.refuse)
-    _add_health(app, champions, log)
+    _add_health(app, champions, keys, log)
     _add_models(app, champions)
     _add_open_inference(app, champions)
     if ledger is not None:
@@ -118,17 +118,20 @@ def create_app(
     return app
 
 
-def _add_health(app: FastAPI, champions: Champions, log: PredictionLog | None) -> None:
+def _add_health(app: FastAPI, champions: Champions, keys: Keys, log: PredictionLog | None) -> None:
     @app.get("/health")
     def health() -> JSONResponse:
         """Return whether the process and its background loops run, whether or not there is a champion."""
-        loops = champions.loops()
+        loops = {**champions.loops(), **keys.loops(), **(log.loops() if log is not None else {})}
         alive = all(loop["alive"] and loop["seconds"] < STALLED_SECONDS for loop in loops.values())
-        written = log.status() if log is not None else None
-        alive = alive and (written is None or written["alive"])
-        document = {"status": "alive" if alive else "a background loop has ended", "loops": loops}
-        if written is not None:
-            document["prediction_log"] = written
+        document: dict[str, Any] = {
+            "status": "alive" if alive else "a background loop has ended",
+            "loops": loops,
+        }
+        if keys.problem is not None:
+            document["keys"] = "the keys of the ledger could not be read; those read before still count"
+        if log is not None:
+            document["prediction_log"] = log.status()
         return JSONResponse(document, 200 if alive else 503)
 
     @app.get("/ready")

@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from mlops_assets.errors import MlopsError
 from mlops_assets.ledger import ApiKey
 
 PREFIX: Final = "mlops"
 REFRESH_SECONDS: Final = 2.0
+LONGEST_PROBLEM: Final = 500
 ROLES: Final = {
     "predict": frozenset({"predict", "describe"}),
     "read": frozenset({"read", "describe"}),
@@ -60,6 +61,7 @@ class Keys:
     problem: str | None = None
     _known: dict[str, ApiKey] = field(default_factory=dict)
     _allowances: dict[str, Allowance] = field(default_factory=dict)
+    _last_tick: float = field(default_factory=time.monotonic)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -78,8 +80,16 @@ class Keys:
         try:
             self._known = {key.id: key for key in self.source()}
             self.problem = None
-        except MlopsError as error:
-            self.problem = str(error)
+        except BaseException as error:  # noqa: BLE001 a thread that ended would honor revoked keys until a restart
+            text = str(error) if isinstance(error, MlopsError) else f"{type(error).__name__}: {error}"
+            self.problem = text[:LONGEST_PROBLEM]
+        finally:
+            self._last_tick = time.monotonic()
+
+    def loops(self) -> dict[str, Any]:
+        """Return whether the following thread runs, and the seconds since it last looked."""
+        alive = self._thread is None or self._thread.is_alive()
+        return {"api_keys": {"alive": alive, "seconds": round(time.monotonic() - self._last_tick, 1)}}
 
     def _follow(self) -> None:
         while not self._stop.wait(REFRESH_SECONDS):

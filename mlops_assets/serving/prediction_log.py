@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
-from mlops_assets.errors import MlopsError, ServiceError
+from mlops_assets.errors import ServiceError
 from mlops_assets.ledger import ServedPrediction
 from mlops_assets.serving import table
 from mlops_assets.serving.payload import Row
@@ -62,6 +62,7 @@ class PredictionLog:
         self._lock = threading.Lock()
         self._queued = self._written = self._lost = 0
         self._problem: str | None = None
+        self._last_tick = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
@@ -112,16 +113,21 @@ class PredictionLog:
             "written": self._written,
             "lost": self._lost,
             "problem": self._problem,
-            "alive": self._thread.is_alive() or self._thread.ident is None,
         }
+
+    def loops(self) -> dict[str, Any]:
+        """Return whether the writing thread runs, and the seconds since it last wrote or looked."""
+        alive = self._thread.is_alive() or self._thread.ident is None
+        return {"prediction_log": {"alive": alive, "seconds": round(time.monotonic() - self._last_tick, 1)}}
 
     def _run(self) -> None:
         pause = self._flush
         while True:
             stopping = self._stop.wait(pause)
             pause = self._flush
+            self._last_tick = time.monotonic()
             while (entries := self._next()) and self._write(entries):
-                pass
+                self._last_tick = time.monotonic()
             if self._problem is not None:
                 pause = min(max(2 * pause, 1.0), LONGEST_PAUSE)
                 if stopping:
@@ -147,10 +153,10 @@ class PredictionLog:
         try:
             self._store([row for entry in entries for row in served_rows(entry)])
             self._problem, refused = None, 0
-        except ServiceError as error:
-            self._problem = str(error)
+        except (ServiceError, OSError, MemoryError) as error:
+            self._problem = str(error) or type(error).__name__
             return False
-        except (MlopsError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except BaseException as error:
             if len(entries) > 1:
                 return all(self._write([entry]) for entry in entries)
             refused, self._problem = len(entries[0].rows), None

@@ -107,10 +107,10 @@ def _apply(file: Path, by_name: dict[str, ModelSpec], platform: Platform, run: R
             verdict.comment,
             evidence_hash=verdict.evidence,
         )
-    except MlopsError as error:
+    except (MlopsError, ValueError) as error:
         return FileResult(file, model, False, str(error))
-    except ValueError as error:
-        return FileResult(file, model, False, str(error))
+    except Exception as error:  # noqa: BLE001 one file, whatever is wrong with it, keeps no other from being read
+        return FileResult(file, model, False, f"{type(error).__name__}: {error}")
     return FileResult(file, model, True, f"version {done.record.version}: {done.record.decision.reason}")
 
 

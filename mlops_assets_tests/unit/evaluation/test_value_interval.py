@@ -51,7 +51,7 @@ def test_a_rare_class_without_an_error_is_known_by_its_own_rows() -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.2])
 def test_the_true_accuracy_lies_inside_as_often_as_promised(share: float) -> None:
-    """The former interval, value +- t x standard error, had no width in a third of tables of 50 rows with 2 % errors."""
+    """An interval of value +- t x standard error has no width in a third of tables of 50 rows with 2 % errors."""
     rng = np.random.default_rng(3)
     inside = 0
     for _ in range(200):

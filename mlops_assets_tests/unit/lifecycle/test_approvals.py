@@ -11,7 +11,7 @@ import pytest
 from mlops_assets.errors import EvidenceError, LedgerError, LostRaceError, MlopsError
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle import reports
-from mlops_assets.lifecycle.approvals import verdicts, waivers
+from mlops_assets.lifecycle.approvals import files, verdicts, waivers
 from mlops_assets.lifecycle.approvals.files import alert_about, folder, verdicts_from_files
 from mlops_assets.lifecycle.approvals.hold import hold_on
 from mlops_assets.lifecycle.platform import keep_record
@@ -459,6 +459,26 @@ def test_an_approval_file_is_read_strictly_and_complained_about_once(
     assert alert_about(read, station.platform, station.run())
     assert not alert_about(read, station.platform, station.run())
     assert station.champion() == 1
+
+
+def test_a_file_that_breaks_its_reader_keeps_no_other_from_being_read(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, evidence_hash, _ = station.challenge()
+    good = write(station, evidence=evidence_hash, verdict="approve", by="ann@example.com")
+    broken = good.with_suffix(".yml")
+    broken.write_text("deep")
+    original = files.read
+
+    def read(file: Path) -> files.ApprovalFile:
+        if file == broken:
+            raise RecursionError("maximum recursion depth exceeded")
+        return original(file)
+
+    monkeypatch.setattr(files, "read", read)
+    results = {one.file: one for one in verdicts_from_files([station.spec], station.platform, station.run())}
+    assert results[broken].sentence == "RecursionError: maximum recursion depth exceeded"
+    assert (results[good].accepted, station.champion()) == (True, version)
 
 
 def test_an_approval_file_of_no_model_is_named(station: Station) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from mlops_assets.ledger import ApiKey, Ledger
 from mlops_assets.serving.app import create_app
 from mlops_assets.serving.keys import Keys, digest, new_key
 from mlops_assets_tests.unit.serving.served_models import FakeChampions
+from mlops_assets_tests.waiting import wait_until
 
 NOW = datetime.now(UTC)
 READINGS = {"readings": [{"x": 1.5, "z": 1, "kind": "a"}]}
@@ -167,3 +169,46 @@ def test_a_key_is_printed_once_rotated_and_revoked(ledger: Ledger, mlops: Any) -
     assert refusal is not None
     assert "revoked" in refusal.reason
     assert mlops("revoke", new.id) == f"{new.id} was revoked before"
+
+
+class PanicException(BaseException):
+    """What polars raises when it panics: not an Exception."""
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(24, "too many open files"), MemoryError(), PanicException("panic")]
+)
+def test_no_error_ends_the_following_of_keys_and_a_revoked_key_ends(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_assets.serving.keys.REFRESH_SECONDS", 0.01)
+    secret, record = issued("predict")
+    errors = [error, error]
+    state = {"records": [record]}
+
+    def source() -> list[ApiKey]:
+        if errors and keys.loops()["api_keys"]["alive"] and state.get("started"):
+            raise errors.pop()
+        return state["records"]
+
+    keys = Keys(None, source)
+    keys.start()
+    try:
+        assert keys.refusal(secret.encode(), "predict") is None
+        state["started"] = [record]
+        wait_until(lambda: not errors)
+        state["records"] = [replace(record, revoked_at=NOW)]
+        wait_until(lambda: keys.refusal(secret.encode(), "predict") is not None)
+        assert keys.loops()["api_keys"]["alive"]
+        wait_until(lambda: keys.problem is None)
+    finally:
+        keys.stop()
+
+
+def test_the_health_of_the_process_counts_the_following_of_keys() -> None:
+    keys = Keys("own", tuple)
+    champions: Any = FakeChampions()
+    with TestClient(create_app(champions, keys)) as client:
+        assert client.get("/health").json()["loops"]["api_keys"]["alive"]
+        keys.stop()
+        wait_until(lambda: client.get("/health").status_code == 503)

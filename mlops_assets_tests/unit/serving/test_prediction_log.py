@@ -31,12 +31,14 @@ class FakeStore:
         self.rows: dict[tuple[str, int], ServedPrediction] = {}
         self.down = threading.Event()
         self.refuses = ""
+        self.raises: BaseException = LedgerError("refused")
+        self.problem: BaseException = ServiceError("the ledger does not respond")
 
     def __call__(self, rows: Sequence[ServedPrediction]) -> int:
         if self.down.is_set():
-            raise ServiceError("the ledger does not respond")
+            raise self.problem
         if any(row.id == self.refuses for row in rows):
-            raise LedgerError("refused")
+            raise self.raises
         self.rows |= {(row.id, row.row): row for row in rows}
         return len(rows)
 
@@ -61,13 +63,19 @@ def test_what_is_queued_at_a_clean_shutdown_is_written() -> None:
     assert (log.status()["written"], log.status()["queued"]) == (5000, 0)
 
 
-def test_a_ledger_that_is_away_for_a_while_loses_nothing() -> None:
+@pytest.mark.parametrize(
+    "problem",
+    [ServiceError("the ledger does not respond"), OSError(24, "too many open files"), MemoryError()],
+)
+def test_a_ledger_that_is_away_for_a_while_loses_nothing(problem: Exception) -> None:
     store = FakeStore()
+    store.problem = problem
     store.down.set()
     log = PredictionLog(store, flush_seconds=0.01)
     log.start()
     add(log, "a", 3)
     assert became_true(lambda: log.status()["problem"] is not None)
+    assert log.loops()["prediction_log"]["alive"]
     store.down.clear()
     assert became_true(lambda: log.status()["written"] == 3)
     assert log.status()["problem"] is None
@@ -86,9 +94,14 @@ def test_what_does_not_fit_and_what_cannot_be_written_is_counted() -> None:
     store.down.clear()
 
 
-def test_a_row_that_the_ledger_refuses_does_not_take_the_others_along() -> None:
+class PanicException(BaseException):
+    """What polars raises when it panics: not an Exception."""
+
+
+@pytest.mark.parametrize("error", [LedgerError("refused"), AttributeError("None"), PanicException("panic")])
+def test_a_row_that_the_ledger_refuses_does_not_take_the_others_along(error: BaseException) -> None:
     store = FakeStore()
-    store.refuses = "b"
+    store.refuses, store.raises = "b", error
     log = PredictionLog(store, flush_seconds=3600)
     log.start()
     for prediction_id in ("a", "b", "c"):
