@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 import os
@@ -248,7 +249,7 @@ class Front:
             await _respond(writer, HTTPStatus.BAD_GATEWAY, f"{self._gate.title} is not running.")
             return
         to_server.write(head.forwarded())
-        upload = asyncio.create_task(_copy(reader, to_server))
+        upload = asyncio.create_task(_upload(reader, to_server))
         try:
             await _copy(from_server, writer)
         finally:
@@ -270,6 +271,13 @@ async def _listen(gate: Gate, key: str) -> asyncio.Server:
             serve, sock=socket.socket(fileno=gate.descriptor), limit=LARGEST_HEAD
         )
     return await asyncio.start_server(serve, "0.0.0.0", gate.port, limit=LARGEST_HEAD)  # noqa: S104 a container's own
+
+
+async def _upload(reader: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
+    """Pass the request on; tell the server when the client has left, or it waits for the rest of a body forever."""
+    await _copy(reader, to_server)
+    with contextlib.suppress(OSError):
+        to_server.write_eof()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -12,12 +12,12 @@ from dagster._core.loader import LoadingContextForTest
 
 from mlops_assets import stages
 from mlops_assets.artifacts import DriftReport
-from mlops_assets.defs import housekeeping
 from mlops_assets.defs.automation import LIFECYCLE_JOB
 from mlops_assets.defs.housekeeping import LAUNCH_WITHIN, close_requests, report_missed_failures
 from mlops_assets.defs.model_defs import build_definitions
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.errors import ServiceError
+from mlops_assets.lifecycle import alerts
 from mlops_assets.lifecycle.platform import known_record
 from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.local_platform import LocalPlatform, end_of, readings
@@ -243,14 +243,14 @@ def test_an_alert_that_cannot_be_recorded_keeps_no_other_from_being_sent(
         for spec in (good, bad):  # the newest is looked at first
             run = instance.create_run_for_job(empty_job, tags={"mlops/model": spec.name})
             instance.report_run_failed(run, "the worker is gone")
-        send = housekeeping.alerts.alert_failed_run
+        send = alerts.alert_failed_run
 
-        def alert_failed_run(platform: Any, run_id: str, spec: Any, *rest: Any) -> bool:
+        def alert_failed_run(platform: Any, run_id: str, spec: Any, *rest: Any) -> Any:
             if spec.name == bad.name:
                 raise OSError("disk full")
             return send(platform, run_id, spec, *rest)
 
-        monkeypatch.setattr(housekeeping.alerts, "alert_failed_run", alert_failed_run)
+        monkeypatch.setattr(alerts, "alert_failed_run", alert_failed_run)
         with pytest.raises(ServiceError, match="disk full"):
             report_missed_failures([bad, good], local_platform.platform, instance, later)
     [alert] = local_platform.platform.ledger.alerts(good.name)

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -31,6 +32,8 @@ class Backend(ThreadingMixIn, UnixStreamServer):
     daemon_threads = True
     requests: list[tuple[str, dict[str, str], bytes]]
     page = "from the server"
+    left = 0
+    """Responses that nobody read to the end."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -44,7 +47,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
-        self.wfile.write(getattr(self.server, "page", "from the server").encode())
+        try:
+            self.wfile.write(getattr(self.server, "page", "from the server").encode())
+        except ConnectionError:
+            self.server.left += 1
 
     do_POST = do_GET  # noqa: N815
 
@@ -252,3 +258,25 @@ def test_a_server_that_is_down_is_named(port: int, backend: Backend, tmp_path: P
     (tmp_path / "s").unlink()
     status, _, text = ask(port, {"Authorization": f"Bearer {KEY}"})
     assert (status, text.strip()) == (502, "Dagster is not running.")
+
+
+def test_a_client_that_leaves_within_its_request_occupies_nothing(port: int, backend: Backend) -> None:
+    head = f"POST /x HTTP/1.1\r\nHost: {HOST}:{port}\r\nAuthorization: Bearer {KEY}\r\nContent-Length: 100\r\n\r\n"
+    for _ in range(3):
+        with socket.create_connection((HOST, port)) as client:
+            client.sendall(f"{head}only the beginning".encode())
+    wait_until(lambda: len(backend.requests) == 3)  # the server has seen the end of each body
+    assert {body for _, _, body in backend.requests} == {b"only the beginning"}
+    assert ask(port, {"Authorization": f"Bearer {KEY}"})[0] == 200
+
+
+def test_a_client_that_leaves_within_its_response_occupies_nothing(port: int, backend: Backend) -> None:
+    page, backend.page = backend.page, "x" * 20_000_000
+    head = f"GET /x HTTP/1.1\r\nHost: {HOST}:{port}\r\nAuthorization: Bearer {KEY}\r\n\r\n"
+    for _ in range(3):
+        with socket.create_connection((HOST, port)) as client:
+            client.sendall(head.encode())
+            assert client.recv(100)
+    wait_until(lambda: backend.left == 3)
+    backend.page = page
+    assert ask(port, {"Authorization": f"Bearer {KEY}"})[0] == 200

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
+import socket
+import struct
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +19,8 @@ from mlops_assets.serving.app import create_app
 from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.payload import MAX_ROWS, Row
 from mlops_assets.serving.table import Columns
+from mlops_assets_tests.unit.serving.served_models import server
+from mlops_assets_tests.waiting import patience
 
 KEY = {"x-api-key": "secret"}
 
@@ -216,3 +221,21 @@ def test_a_body_that_is_too_large_is_refused(client: TestClient) -> None:
     chunks = (b" " * 100_000 for _ in range(12))
     response = client.post("/predict/double", content=chunks, headers=KEY)
     assert (response.status_code, "larger than" in response.text) == (413, True)
+
+
+def test_callers_that_leave_before_their_response_end_nothing() -> None:
+    """The response of each is computed for nobody; the next caller gets its own."""
+    body = json.dumps({"readings": [{"x": 1.5}] * 500}).encode()
+    head = f"POST /predict/double HTTP/1.1\r\nHost: x\r\nx-api-key: secret\r\nContent-Length: {len(body)}\r\n\r\n"
+    champions: Any = FakeChampions()
+    with server(create_app(champions, Keys("secret"))) as port:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", port)) as caller:
+                caller.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )  # reset, not closed
+                caller.sendall(head.encode() + body)
+        with socket.create_connection(("127.0.0.1", port)) as caller:
+            caller.settimeout(patience(20))
+            caller.sendall(head.encode() + body)
+            assert caller.recv(100).startswith(b"HTTP/1.1 200")

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import uvicorn
 
+from mlops_assets.local.probes import responds
 from mlops_assets.serving.connections import protocol
 from mlops_assets.serving.guard import Guard
 from mlops_assets.serving.keys import Keys
 from mlops_assets_tests.unit.serving.served_models import server
+from mlops_assets_tests.waiting import wait_until
 
 
 async def nothing(scope: Any, receive: Any, send: Any) -> None:
@@ -147,3 +149,12 @@ def test_more_connections_than_the_limit_are_closed_at_once(port: int) -> None:
     finally:
         for client in clients:
             client.close()
+
+
+def test_clients_that_leave_within_their_request_occupy_nothing(port: int) -> None:
+    """The server allows two connections."""
+    head = b"POST /x HTTP/1.1\r\nHost: x\r\nx-api-key: secret\r\nContent-Length: 10\r\n\r\nabc"
+    for _ in range(6):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(head)
+    wait_until(lambda: responds(f"http://127.0.0.1:{port}/health"))
