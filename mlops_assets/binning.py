@@ -11,6 +11,8 @@ NaN) belong to no bin; their share is watched on its own.
 from __future__ import annotations
 
 import math
+from datetime import datetime
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -18,6 +20,21 @@ from numpy.typing import NDArray
 
 from mlops_assets.artifacts import ColumnProfile
 from mlops_assets.drift_methods import Bins
+
+SEASONS: Final = 24
+"""Half months of a year."""
+
+
+def season_of(instant: datetime) -> int:
+    """Return the half month of the year that an instant lies in.
+
+    Args:
+        instant: Any instant.
+
+    Returns:
+        0 for the first fifteen days of January, to 23.
+    """
+    return 2 * (instant.month - 1) + (instant.day > 15)
 
 
 def expected_bins(profile: ColumnProfile) -> Bins:
@@ -64,6 +81,26 @@ def actual_bins(profile: ColumnProfile, column: pl.Series) -> Bins:
         raise ValueError(f"column {column.name!r} has no value to measure")
     proportions = tuple((counts / present).tolist())
     return Bins(proportions, profile.edges, profile.std) if is_number else Bins(proportions)
+
+
+def bin_codes(profile: ColumnProfile, column: pl.Series) -> NDArray[np.int64]:
+    """Return the bin of each value.
+
+    Args:
+        profile: The column in the training data.
+        column: Values of the kind that the profile has.
+
+    Returns:
+        Shape (n,): index of the bin, -1 for a missing value.
+    """
+    if profile.kind == "category":
+        known = {value: index for index, value in enumerate(profile.values)}
+        text = column.cast(pl.String)
+        codes = text.replace_strict(known, default=len(known), return_dtype=pl.Int64)
+        return codes.set(text.is_null(), -1).to_numpy()
+    values = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    bins = np.searchsorted(np.asarray(profile.edges, dtype=np.float64), values, side="right")
+    return np.where(np.isnan(values), -1, bins).astype(np.int64)
 
 
 def _is_point(edges: tuple[float, ...], index: int) -> bool:

@@ -43,6 +43,8 @@ class DriftMethod:
         warn: Default limit below which a feature is stable.
         act: Default limit above which its movement is significant.
         orders_bins: Whether the bins must be in the order of their values, so that only numbers can be measured.
+        normal_power: Its values to this power are about normally distributed between windows of one source: 1/4 for a
+            method that grows with the square of a small movement, 1/2 for a distance.
     """
 
     label: str
@@ -50,6 +52,7 @@ class DriftMethod:
     warn: float
     act: float
     orders_bins: bool = False
+    normal_power: float = 0.5
 
 
 def psi(expected: Bins, actual: Bins) -> float:
@@ -147,8 +150,8 @@ def wasserstein(expected: Bins, actual: Bins) -> float:
 
 
 DRIFT_METHODS: Final[dict[str, DriftMethod]] = {
-    "psi": DriftMethod("PSI", psi, warn=0.10, act=0.25),
-    "kl": DriftMethod("KL divergence", kl, warn=0.05, act=0.125),
+    "psi": DriftMethod("PSI", psi, warn=0.10, act=0.25, normal_power=0.25),
+    "kl": DriftMethod("KL divergence", kl, warn=0.05, act=0.125, normal_power=0.25),
     "jensen_shannon": DriftMethod("Jensen-Shannon distance", jensen_shannon, warn=0.10, act=0.20),
     "kolmogorov_smirnov": DriftMethod(
         "Kolmogorov-Smirnov distance", kolmogorov_smirnov, warn=0.10, act=0.20, orders_bins=True

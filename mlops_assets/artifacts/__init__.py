@@ -14,6 +14,7 @@ from mlops_assets.artifacts.data import (
     Split,
     TableVersion,
     Validation,
+    WindowNull,
 )
 from mlops_assets.artifacts.drift import DriftReport, DriftStatistic, FeatureDrift
 from mlops_assets.artifacts.evidence import (
@@ -92,6 +93,7 @@ __all__ = [
     "TrainedModel",
     "Validation",
     "Verdict",
+    "WindowNull",
     "WindowPerformance",
     "class_labels",
     "digest",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 import numpy as np
@@ -77,11 +78,32 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowNull:
+    """Stored. How far windows of the training data move from the rest of it by themselves: the null distribution.
+
+    Attributes:
+        independent: How many independent windows the training data is worth: fewer than it holds where a window
+            resembles the one before it.
+        rows: Median number of present values in a window.
+        values: By drift method, its values over the windows, ascending.
+    """
+
+    independent: float
+    rows: float
+    values: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnProfile:
     """Stored. Distribution of one column: bin edges (numbers) or values (categories) with their shares.
 
     Numeric bins are open at both ends: shares has one entry more than edges. `missing` is the share of nulls. minimum
     and maximum bound the finite numbers.
+
+    Attributes:
+        null: Null distribution of each drift method; None where the training data does not hold enough windows.
+        seasons: Shares of the bins around each half month of the year, early January first; empty without a year of
+            history.
     """
 
     kind: Literal["number", "category"]
@@ -93,16 +115,26 @@ class ColumnProfile:
     std: float | None
     minimum: float | None = None
     maximum: float | None = None
+    null: WindowNull | None = None
+    seasons: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Stored. Distributions of the training data, the reference of drift."""
+    """Stored. Distributions of the training data, the reference of drift.
+
+    Attributes:
+        window: Length of the windows of the null distributions; None for rows without a timestamp, and in bundles of
+            earlier releases.
+        windows: How many such windows the training data holds.
+    """
 
     rows: int
     columns: dict[str, ColumnProfile]
     target: ColumnProfile | None = None
     """What a naive prediction knows; None in bundles of earlier releases."""
+    window: timedelta | None = None
+    windows: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -17,12 +18,36 @@ class DriftStatistic:
 
     Below `warn` it is stable, up to `act` moderate, above that significant. A statistic
     that does not decide is shown and changes no level.
+
+    Attributes:
+        learned: Whether the limits keep an alarm budget by what the training data does by itself.
+        usual: The method's usual limits, where the statistic has others.
     """
 
     value: float
     warn: float
     act: float
     decides: bool = True
+    learned: bool = False
+    usual: tuple[float, float] | None = None
+
+    @property
+    def level(self) -> Level:
+        """What the value means by its limits; NaN and infinity are unmeasurable."""
+        return _level(self.value, self.warn, self.act)
+
+    @property
+    def usual_level(self) -> Level:
+        """What the value means by the method's usual limits."""
+        return _level(self.value, *self.usual) if self.usual else self.level
+
+
+def _level(value: float, warn: float, act: float) -> Level:
+    if not math.isfinite(value):
+        return "unmeasurable"
+    if value < warn:
+        return "stable"
+    return "moderate" if value <= act else "significant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +63,8 @@ class FeatureDrift:
         details: Further numbers, such as rows, means and p-values; they decide nothing.
         decides: Whether the feature counts for the level of the report.
         reason: One sentence unless the level is stable.
+        reference: The training rows that it is compared with.
+        note: Why its limits are the method's usual ones although the model file has an alarm budget.
     """
 
     feature: str
@@ -47,11 +74,23 @@ class FeatureDrift:
     details: dict[str, float] = field(default_factory=dict)
     decides: bool = True
     reason: str = ""
+    reference: str = "all"
+    note: str = ""
 
     @property
     def value(self) -> float | None:
         """The value of `method`; None when it could not be measured."""
         return self.statistics[self.method].value if self.method in self.statistics else None
+
+    @property
+    def limit(self) -> float | None:
+        """The limit of a significant movement; None when it could not be measured."""
+        return self.statistics[self.method].act if self.method in self.statistics else None
+
+    @property
+    def usual_level(self) -> Level:
+        """What its movement means by the method's usual limits, whatever the limits of the model file."""
+        return self.statistics[self.method].usual_level if self.method in self.statistics else "unmeasurable"
 
     @property
     def has_moved(self) -> bool:

@@ -292,8 +292,12 @@ def drift(record: DriftReport, _: ModelSpec, __: Platform) -> Display:
             "feature": feature.feature,
             "method": feature.method,
             "value": "unmeasurable" if feature.value is None else feature.value,
+            "limit": feature.limit,
             "level": feature.level,
+            "usual_level": feature.usual_level,
+            "reference": feature.reference,
             "reason": feature.reason,
+            "note": feature.note,
         }
         for feature in record.features
     ]

@@ -18,6 +18,7 @@ from mlops_assets.features.serving import online, recent
 from mlops_assets.features.splitting import labeled, rows_seen, seen_rows, split, strategy
 from mlops_assets.features.suspicions import suspicions
 from mlops_assets.features.tolerance import match_readings, match_warnings, refuse_unmatched
+from mlops_assets.features.window_null import with_nulls
 
 __all__ = [
     "FEATURE_KINDS",
@@ -49,4 +50,5 @@ __all__ = [
     "split",
     "strategy",
     "suspicions",
+    "with_nulls",
 ]

@@ -45,7 +45,13 @@ def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
     if limits.act <= limits.warn:
         key = "drift" if spec.monitoring.psi is None else "psi"
         yield ("monitoring", key, "act"), f"must be above 'warn', which is {limits.warn:g}"
-    if spec.monitoring.psi is not None and spec.monitoring.drift is not None:
+    drift = spec.monitoring.drift
+    if drift is not None and drift.alarms is not None and spec.monitoring.alarm_budget is None:
+        yield (
+            ("monitoring", "drift", "alarms"),
+            "has no effect next to fixed limits; leave out 'alarms', or both 'warn' and 'act'",
+        )
+    if spec.monitoring.psi is not None and drift is not None:
         yield ("monitoring", "psi"), "is the old name of 'drift'; leave it out"
 
 

@@ -18,19 +18,32 @@ def _known_method(name: str) -> str:
     return name
 
 
+class AlarmBudget(Section):
+    """How many false drift alarms a model's owner accepts."""
+
+    at_most: Annotated[int, Field(ge=1, le=1_000), Unit("alarms")] = 1
+    """False alarms in `per`, over all features together."""
+    per: Duration = Field(default="13w", validate_default=True)
+    """The period of the budget; a quarter unless set."""
+
+
 class DriftSpec(Section):
     """How far a feature may move from the training data.
 
-    Below `warn` it is stable, up to `act` moderate, above that significant.
+    Below a first limit it is stable, up to a second moderate, above that significant. The limits keep a budget of false
+    alarms (`alarms`, the default), or are fixed (`warn`, `act`).
     """
 
     method: Annotated[str, AfterValidator(_known_method)] = "psi"
     """How movement is measured: `psi`, `kl`, `jensen_shannon`, `kolmogorov_smirnov` or `wasserstein`. Categories are
     measured by `psi` where the method needs numbers."""
-    warn: Annotated[float, Field(gt=0), Unit("the method's")] | None = None
-    """Unset means the usual limit of the method, 0.1 for `psi`."""
-    act: Annotated[float, Field(gt=0), Unit("the method's")] | None = None
-    """Unset means the usual limit of the method, 0.25 for `psi`."""
+    alarms: AlarmBudget | None = Field(None, examples=[{"at_most": 1, "per": "13w"}])
+    """The budget that the limits follow from. Unset means one false alarm in 13 weeks, or fixed limits if `warn` or
+    `act` is set."""
+    warn: Annotated[float, Field(gt=0), Unit("the method's")] | None = Field(None, examples=[0.1])
+    """A fixed limit of a moderate movement. Unset with `act` means the usual limit of the method, 0.1 for `psi`."""
+    act: Annotated[float, Field(gt=0), Unit("the method's")] | None = Field(None, examples=[0.25])
+    """A fixed limit of a significant movement. Unset with `warn` means the method's usual one, 0.25 for `psi`."""
 
 
 class PsiLimits(Section):
@@ -54,7 +67,7 @@ class MonitoringSpec(Section):
     """What is monitored in production, and when a retrain is requested."""
 
     drift: DriftSpec | None = None
-    """The drift method and its limits. Unset means `psi`, with 0.1 and 0.25."""
+    """The drift method and its limits. Unset means `psi`, with limits for one false alarm in 13 weeks."""
     psi: Annotated[PsiLimits | None, Field(json_schema_extra={"deprecated": True})] = Field(
         None, examples=[{"warn": 0.1, "act": 0.25}]
     )
@@ -75,8 +88,17 @@ class MonitoringSpec(Section):
     """Shortest time between two retrain requests, whatever their causes."""
 
     @property
+    def alarm_budget(self) -> AlarmBudget | None:
+        """The budget of false alarms that the limits follow from; None where they are fixed."""
+        if self.drift is None:
+            return AlarmBudget() if self.psi is None else None
+        if self.drift.warn is not None or self.drift.act is not None:
+            return None
+        return self.drift.alarms or AlarmBudget()
+
+    @property
     def drift_limits(self) -> DriftLimits:
-        """The drift method in force and its limits."""
+        """The drift method in force and its fixed limits."""
         if self.drift is None:
             limits = self.psi or PsiLimits()
             return DriftLimits("psi", limits.warn, limits.act)

@@ -17,6 +17,7 @@ import polars as pl
 
 from mlops_assets.artifacts import DriftReport, FeatureDrift, Profile, TableVersion
 from mlops_assets.artifacts.drift import Level
+from mlops_assets.binning import season_of
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.features import now_column
 from mlops_assets.monitoring.feature_drift import feature_drift
@@ -55,9 +56,10 @@ def drift(
     """
     columns = {name: column for name, column in profile.columns.items() if name not in from_clock}
     deciding = _deciding(spec, columns, computed)
+    season = season_of(as_of - spec.monitoring.window / 2) if spec.timestamp else None
     measured = [
-        replace(feature_drift(spec.monitoring, name, column, frame, profile.rows), decides=name in deciding)
-        for name, column in columns.items()
+        replace(feature_drift(spec, name, profile, frame, len(deciding), season), decides=name in deciding)
+        for name in columns
     ]
     features = tuple(sorted(_with_corrected_p(measured), key=_largest_first))
     values = [feature.value for feature in features if feature.value is not None]

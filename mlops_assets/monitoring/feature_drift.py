@@ -6,15 +6,19 @@ dead sensor (no column, no value, too few values) is unmeasurable or significant
 
 from __future__ import annotations
 
+import calendar
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
 
-from mlops_assets.artifacts import ColumnProfile, DriftStatistic, FeatureDrift
+from mlops_assets.artifacts import ColumnProfile, DriftStatistic, FeatureDrift, Profile
 from mlops_assets.artifacts.drift import Level
 from mlops_assets.binning import actual_bins, expected_bins
 from mlops_assets.drift_methods import DRIFT_METHODS, Bins
+from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.operations import MonitoringSpec
+from mlops_assets.monitoring.limits import Limits, limits_of
 from mlops_assets.monitoring.significance import chi_squared, kolmogorov_smirnov_test
 
 MIN_ROWS: Final = 100
@@ -25,23 +29,27 @@ OUT_OF_RANGE: Final = (0.001, 0.01)
 """warn and act: share of values beyond the training range."""
 RANGE_MARGIN: Final = 0.1
 """The training range is widened by this share of its width on both sides: a new record is not an impossible value."""
+IMPOSSIBLE_MARGIN: Final = 1.0
+"""The same with an alarm budget: slow sources set new records often, and their movement has limits of its own."""
 
 
 def feature_drift(
-    monitoring: MonitoringSpec, name: str, reference: ColumnProfile, frame: pl.DataFrame, rows: int
+    spec: ModelSpec, name: str, profile: Profile, frame: pl.DataFrame, features: int, season: int | None
 ) -> FeatureDrift:
     """Measure one feature.
 
     Args:
-        monitoring: The section of the model file with the drift method and its limits.
+        spec: The model file with the drift method and its limits.
         name: The feature.
-        reference: The feature in the training data.
+        profile: The training data.
         frame: New rows.
-        rows: Rows of the training data.
+        features: How many features share the alarm budget.
+        season: Half month of the year of the middle of the window; None without a timestamp.
 
     Returns:
         Statistics and level; `unmeasurable` with the reason where nothing can be measured.
     """
+    reference = profile.columns[name]
     if name not in frame.columns:
         details = {"missing": 1.0, "missing_reference": reference.missing}
         return FeatureDrift(name, "unmeasurable", details=details, reason="the column is missing")
@@ -49,17 +57,25 @@ def feature_drift(
     present = column.drop_nulls()
     missing = column.null_count() / len(column) if len(column) else 1.0
     details = {"rows": float(len(present)), "missing": missing, "missing_reference": reference.missing}
-    method = _method(monitoring, reference)
+    method = _method(spec.monitoring, reference)
+    if not reference.seasons or spec.monitoring.alarm_budget is None:
+        season = None
     statistics: dict[str, DriftStatistic] = {}
     if len(column):
         statistics["missing_rise"] = DriftStatistic(missing - reference.missing, *MISSING_RISE)
-    reason = f"{len(present):,} values are fewer than {MIN_ROWS}"
+    reason, note = f"{len(present):,} values are fewer than {MIN_ROWS}", ""
     if len(present) >= MIN_ROWS:
         try:
             expected, actual = expected_bins(reference), actual_bins(reference, present)
-            moved = _movement(monitoring, method, expected, actual)
-            statistics = moved | statistics | _out_of_range(reference, present)
-            details |= _significance(reference, expected, actual, rows, len(present))
+            if season is not None:
+                expected = replace(expected, proportions=reference.seasons[season])
+            limits = limits_of(
+                spec, method, profile, reference, expected, rows=len(present), features=features
+            )
+            note = limits.reason
+            moved = _movement(method, limits, expected, actual)
+            statistics = moved | statistics | _out_of_range(reference, present, learned=limits.learned)
+            details |= _significance(reference, expected, actual, profile.rows, len(present))
             details |= _means(reference, present)
         except ValueError as error:
             reason = str(error)
@@ -67,28 +83,20 @@ def feature_drift(
     if method not in statistics and level != "significant":
         return FeatureDrift(name, "unmeasurable", method, statistics, details, reason=reason)
     sentence = "" if level == "stable" else f"{worst} {statistics[worst].value:.3g}"
-    return FeatureDrift(name, level, method, statistics, details, reason=sentence)
+    return FeatureDrift(
+        name, level, method, statistics, details, reason=sentence, reference=_reference(season), note=note
+    )
 
 
-def statistic_level(statistic: DriftStatistic) -> Level:
-    """Return what a statistic means by its own limits; NaN is unmeasurable.
-
-    Args:
-        statistic: Value with its limits.
-
-    Returns:
-        `stable`, `moderate`, `significant` or `unmeasurable`.
-    """
-    if not abs(statistic.value) < float("inf"):
-        return "unmeasurable"
-    if statistic.value < statistic.warn:
-        return "stable"
-    return "moderate" if statistic.value <= statistic.act else "significant"
+def _reference(season: int | None) -> str:
+    if season is None:
+        return "all"
+    return f"around {'late' if season % 2 else 'early'} {calendar.month_name[season // 2 + 1]}"
 
 
 def _worst(statistics: dict[str, DriftStatistic]) -> tuple[Level, str]:
     order: tuple[Level, ...] = ("significant", "unmeasurable", "moderate")
-    levels = {name: statistic_level(one) for name, one in statistics.items() if one.decides}
+    levels = {name: one.level for name, one in statistics.items() if one.decides}
     for level in order:
         if names := [name for name, own in levels.items() if own == level]:
             return level, names[0]
@@ -101,18 +109,19 @@ def _method(monitoring: MonitoringSpec, reference: ColumnProfile) -> str:
     return "psi" if DRIFT_METHODS[name].orders_bins and reference.kind == "category" else name
 
 
-def _movement(
-    monitoring: MonitoringSpec, method: str, expected: Bins, actual: Bins
-) -> dict[str, DriftStatistic]:
+def _movement(method: str, limits: Limits, expected: Bins, actual: Bins) -> dict[str, DriftStatistic]:
     """Return the value of the chosen method, which decides, and of the others that can measure the column."""
-    statistics: dict[str, DriftStatistic] = {}
-    chosen = monitoring.drift_limits
-    warn, act = (
-        (chosen.warn, chosen.act)
-        if method == chosen.method
-        else (DRIFT_METHODS[method].warn, DRIFT_METHODS[method].act)
-    )
-    statistics[method] = DriftStatistic(DRIFT_METHODS[method].function(expected, actual), warn, act)
+    value = DRIFT_METHODS[method].function(expected, actual)
+    usual = DRIFT_METHODS[method].warn, DRIFT_METHODS[method].act
+    statistics = {
+        method: DriftStatistic(
+            value,
+            limits.warn,
+            limits.act,
+            learned=limits.learned,
+            usual=None if usual == (limits.warn, limits.act) else usual,
+        )
+    }
     for name, other in DRIFT_METHODS.items():
         if name == method or (other.orders_bins and not expected.edges):
             continue
@@ -124,12 +133,14 @@ def _movement(
     return statistics
 
 
-def _out_of_range(reference: ColumnProfile, present: pl.Series) -> dict[str, DriftStatistic]:
+def _out_of_range(
+    reference: ColumnProfile, present: pl.Series, *, learned: bool
+) -> dict[str, DriftStatistic]:
     """Share of values beyond the training range. Profiles of older versions hold no range."""
     low, high = reference.minimum, reference.maximum
     if low is None or high is None or not present.dtype.is_numeric():
         return {}
-    margin = RANGE_MARGIN * (high - low)
+    margin = (IMPOSSIBLE_MARGIN if learned else RANGE_MARGIN) * (high - low)
     outside = int(((present < low - margin) | (present > high + margin)).sum())
     return {"out_of_range": DriftStatistic(outside / len(present), *OUT_OF_RANGE)}
 

@@ -7,14 +7,14 @@ does it all; where there are workers, `steps` does the same with the same functi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from mlops_assets import features, stages, training
-from mlops_assets.artifacts import Candidate, Part, Split, TrainedModel, to_json
+from mlops_assets.artifacts import Candidate, Part, Profile, Split, TrainedModel, to_json
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, known_record, record_of
 from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.lifecycle.records import FeaturesRecord, PromotionRecord
@@ -232,7 +232,7 @@ def register_candidate(
         algorithm=served.estimator,
         preparation=to_json(served.preparation),
         spec=spec.model_dump(mode="json"),
-        profile=to_json(features.profile(learned, record.names, target=_target(spec, learned))),
+        profile=to_json(_profile(spec, learned, record.names)),
         sample=served.matrix(split.validation.head(SAMPLE_ROWS)),
         data=[to_json(table) for table in record.data],
         code_commit=run.code_commit,
@@ -271,6 +271,12 @@ def _target(spec: ModelSpec, learned: pl.DataFrame) -> pl.Series:
     """Return the target of the training rows: numbers, or the names of classes."""
     target = learned[spec.target]
     return target.cast(pl.String) if spec.problem == "classification" else target
+
+
+def _profile(spec: ModelSpec, rows: pl.DataFrame, names: Sequence[str]) -> Profile:
+    """Return what drift is measured against, with what windows of these rows do by themselves."""
+    reference = features.profile(rows, names, target=_target(spec, rows))
+    return features.with_nulls(reference, rows, spec.timestamp, spec.monitoring.window)
 
 
 def _judged_fit(best: BundlePredictor, split: Split, seen_rows: dict[str, Any]) -> training.JudgedFit:
