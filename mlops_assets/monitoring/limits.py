@@ -81,12 +81,12 @@ def limits_of(
     """
     monitoring = spec.monitoring
     usual = DRIFT_METHODS[method]
-    budget = monitoring.alarm_budget
-    if budget is None:
+    alarms = monitoring.alarm_budget
+    if alarms is None:
         fixed = monitoring.drift_limits
         return Limits(fixed.warn, fixed.act) if fixed.method == method else Limits(usual.warn, usual.act)
-    reports = REPORTS_PER_WINDOW * (budget.per / monitoring.window)
-    chance = min(0.5, budget.at_most / reports / max(1, features))
+    reports = REPORTS_PER_WINDOW * (alarms.per / monitoring.window)
+    chance = min(0.5, alarms.at_most / reports / max(1, features))
     chances = min(0.5, MODERATE * chance), chance
     trained = max(1, round(profile.rows * (1.0 - column.missing)))
     if spec.timestamp is None:
