@@ -9,7 +9,7 @@ Then each policy is measured on the rows until the next look:
 - never retrain: the first served fit for ever;
 - best of both: at each look the better of champion and challenger, by the future that nobody knew.
 
-    python -m benchmarks.weekly_decisions [--streams elec2_nsw ...] [--looks 8] [--refresh] [--data DIR]
+    python -m benchmarks.weekly_decisions [--streams elec2_nsw ...] [--looks 8] [--no-refresh] [--data DIR]
 """
 
 from __future__ import annotations
@@ -382,7 +382,12 @@ def main() -> None:
     )
     parser.add_argument("--streams", nargs="*", default=list(STREAMS), choices=list(STREAMS))
     parser.add_argument("--looks", type=int, default=8)
-    parser.add_argument("--refresh", action="store_true", help="beats_champion with 'refresh: true'")
+    parser.add_argument(
+        "--no-refresh",
+        dest="refresh",
+        action="store_false",
+        help="beats_champion with 'refresh: false'",
+    )
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MLOPS_PUBLIC_DATA", "data")))
     options = parser.parse_args()
     if not options.data.is_dir():

@@ -191,6 +191,7 @@ class LaterRows:
         until: The last of them.
         challenger: The previous challenger's metrics.
         champion: The champion's.
+        comparisons: Both, by the metric of each `beats_champion` gate; empty in records of earlier releases.
     """
 
     version: int
@@ -199,6 +200,7 @@ class LaterRows:
     until: datetime
     challenger: Metrics
     champion: Metrics
+    comparisons: tuple[Comparison, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

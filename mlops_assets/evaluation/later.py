@@ -12,6 +12,8 @@ import polars as pl
 
 from mlops_assets.artifacts import LaterRows, Predictor, SequentialTest
 from mlops_assets.evaluation.assessment import metrics_of
+from mlops_assets.evaluation.clusters import dependence_of
+from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.scoring import in_order, known_classes, score, truth_column
 from mlops_assets.evaluation.sequential import sequential_test
 from mlops_assets.metrics import Scored
@@ -35,7 +37,7 @@ def later_rows(
         challenger: Its fit that would have been served.
         champion: The champion's fit that is served.
         rows: Rows with targets that came after both were fitted.
-        metrics: Those that a test is accumulated for.
+        metrics: Those that are compared and that a test is accumulated for.
         before: The tests of earlier later rows; a metric without one begins here.
 
     Returns:
@@ -54,8 +56,20 @@ def later_rows(
         if (test := sequential_test(metric, ours, theirs, times, recipe=recipe, before=known.get(metric)))
         is not None
     )
+    dependence = dependence_of(
+        ordered, "temporal", timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
+    )
+    comparisons = tuple(
+        compare(metric, ours, theirs, dependence=dependence, seed=spec.training.seed) for metric in metrics
+    )
     record = LaterRows(
-        version, ordered.height, times[0], times[-1], metrics_of(spec, ours), metrics_of(spec, theirs)
+        version,
+        ordered.height,
+        times[0],
+        times[-1],
+        metrics_of(spec, ours),
+        metrics_of(spec, theirs),
+        comparisons,
     )
     return record, tests
 

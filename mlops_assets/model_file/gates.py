@@ -49,10 +49,11 @@ class BeatsChampion(GateParameters):
     promotes equally good models 8 to 46 % of the time on small or autocorrelated holdouts."""
     on: Part = "test"
     """The part whose values are compared."""
-    refresh: bool = False
-    """Also pass when the champion has the same model file and only older rows, and newer rows still help: of two fits
-    as served, the newer one is not worse on the rows that came after both. No proof of a gain is asked for; for models
-    that are fitted again on all rows (`training.refit`)."""
+    refresh: bool = True
+    """Also pass when the champion has the same model file and only older rows, and newer rows help: of two fits as
+    served, the newer one is better by more than half of `by` on the rows that came after both, and the shared holdout
+    does not speak against the challenger. Weaker than `confidence`, because only the rows differ; for models that are fitted
+    again on all rows (`training.refit`)."""
 
 
 class MetricAtMost(AbsoluteGate):

@@ -212,14 +212,13 @@ def _with_later(
     spec: ModelSpec, later: Later, accumulated: tuple[SequentialTest, ...], measured: Evaluation
 ) -> Evaluation:
     """Return the evaluation with what later rows say."""
-    gates = [gate for gate in spec.gates if isinstance(gate, BeatsChampion) and gate.on == "test"]
     record, tests = evaluation.later_rows(
         spec,
         later.version,
         later.challenger,
         later.champion,
         later.rows,
-        tuple(dict.fromkeys(gate.metric for gate in gates)),
+        _gate_metrics(spec),
         accumulated,
     )
     primary = spec.evaluation.primary
@@ -232,6 +231,14 @@ def _with_later(
 
 
 def _freshness(spec: ModelSpec, pair: Later) -> LaterRows:
-    """Return the metrics of two served fits on rows that came after both; no test is accumulated."""
-    record, _ = evaluation.later_rows(spec, pair.version, pair.challenger, pair.champion, pair.rows, (), ())
+    """Return the comparison of two served fits on rows that came after both; no test is accumulated."""
+    record, _ = evaluation.later_rows(
+        spec, pair.version, pair.challenger, pair.champion, pair.rows, _gate_metrics(spec), ()
+    )
     return record
+
+
+def _gate_metrics(spec: ModelSpec) -> tuple[str, ...]:
+    """Metrics that later rows are compared by."""
+    gates = [gate for gate in spec.gates if isinstance(gate, BeatsChampion) and gate.on == "test"]
+    return tuple(dict.fromkeys(gate.metric for gate in gates))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from mlops_assets.artifacts import Comparison, Evidence, GateResult, Part
 from mlops_assets.metrics import METRICS
@@ -21,6 +22,13 @@ from mlops_assets.promotion.gate_results import (
     stored,
     without_champion,
 )
+
+SHARE_OF_BY: Final = 0.5
+"""A refresh asks for this share of `by`: only the rows differ."""
+SHARE_OF_LATER_MARGIN: Final = 0.25
+"""And half a standard error of the rows that came after both fits (a 95 % interval is four wide)."""
+SHARE_OF_SHARED_MARGIN: Final = 0.75
+"""Or one and a half of the shared holdout where no such row exists yet."""
 
 
 def limit_to_beat(metric: str, champion: float, by: float) -> float:
@@ -171,27 +179,44 @@ def _significant(
 
 
 def _refreshed(params: BeatsChampion, evidence: Evidence, numbers: dict[str, float]) -> GateResult | None:
-    """Return a pass for the same recipe on newer rows where nothing speaks against it; None where `refresh` is off."""
+    """Return a pass for the same recipe on newer rows where newer rows help; None where the other rules decide."""
     measured = evidence.evaluation
-    refit = evidence.refit is not None and measured.same_recipe and params.on == "test"
-    if not (params.refresh and refit):
+    same = evidence.refit is not None and measured.same_recipe
+    if not (params.refresh and same) or params.on != "test" or params.confidence is None:
         return None
+    shared = mildest_comparison(measured.comparisons, params.metric, params.on, params.confidence)
+    if shared is None or not _is_measured(shared) or shared.high < -params.by:
+        return None
+    least = params.by * SHARE_OF_BY
     later = measured.later or measured.freshness
     if later is None:
-        return None
-    # Right after a promotion the later rows speak of the champion only: the challenger's own holdout counts too.
-    if measured.later is None and is_beyond(params.metric, numbers["champion"], numbers["challenger"]):
-        return None
-    newer, older = finite(later.challenger.get(params.metric)), finite(later.champion.get(params.metric))
-    if newer is None or older is None or is_beyond(params.metric, older, newer):
+        if not _gains(shared, least, SHARE_OF_SHARED_MARGIN):
+            return None
+        reason = (
+            f"refreshed: the same model file on newer rows; no row has come after both fits yet, and the shared holdout's "
+            f"{params.metric} is {percent(shared.improvement)} better, more than {percent(least)}"
+        )
+        return passed(params.kind, reason, **numbers, improvement=shared.improvement)
+    test = next((one for one in later.comparisons if one.metric == params.metric), None)
+    if test is None or not _is_measured(test) or not _gains(test, least, SHARE_OF_LATER_MARGIN):
         return None
     who = "the previous challenger" if measured.later else "the champion"
     than = "the champion's" if measured.later else "its predecessor's"
     reason = (
-        f"refreshed: the same model file on newer rows; on {later.rows:,} rows that came after both, the "
-        f"{params.metric} {shown(newer)} of {who} v{later.version} is not worse than {than} {shown(older)}"
+        f"refreshed: the same model file on newer rows; on {later.rows:,} rows that came after both, the {params.metric} "
+        f"{shown(test.challenger)} of {who} v{later.version} is {percent(test.improvement)} better than {than} "
+        f"{shown(test.champion)}, more than {percent(least)}"
     )
-    return passed(params.kind, reason, **numbers)
+    return passed(params.kind, reason, **numbers, later_improvement=test.improvement)
+
+
+def _is_measured(test: Comparison) -> bool:
+    return all(finite(value) is not None for value in (test.improvement, test.low, test.high))
+
+
+def _gains(test: Comparison, least: float, share: float) -> bool:
+    """Whether the improvement is above the least one and at least this share of its interval's lower half."""
+    return test.improvement > least and test.improvement >= share * (test.improvement - test.low)
 
 
 def _by_later_weeks(

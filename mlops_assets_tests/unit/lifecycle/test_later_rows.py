@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from mlops_assets import promotion, stages
-from mlops_assets.artifacts import Evidence, LaterRows, RefitCheck, SequentialTest, from_json
+from mlops_assets.artifacts import Comparison, Evidence, LaterRows, RefitCheck, SequentialTest, from_json
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.stages.evaluate import evaluate_model
@@ -42,7 +42,8 @@ def grow(station: Station, folder: Path, days: int) -> Evidence:
 
 
 def test_the_previous_challenger_is_scored_on_rows_that_came_after_it(tmp_path: Path, ledger: Ledger) -> None:
-    station = begin(tmp_path, ledger, GATES)
+    without_refresh = ({"beats_champion": {**GATES[0]["beats_champion"], "refresh": False}}, *GATES[1:])
+    station = begin(tmp_path, ledger, without_refresh)
     first = grow(station, tmp_path, 5)
     assert station.champion() == 1
     second, third = grow(station, tmp_path, 15), grow(station, tmp_path, 19)
@@ -111,41 +112,58 @@ def test_later_weeks_decide_where_the_shared_holdout_does_not(
     assert ("later weeks decide" in result.reason) == (verdict == "pass")
 
 
+def compared(gain: float, low: float, high: float = 0.5) -> LaterRows:
+    """Later rows whose newer fit is better by `gain`, with the interval from `low` to `high`."""
+    test = Comparison("rmse", "test", 1.0 - gain, 1.0, gain, low, high, 0.95, "paired", 400, None)
+    return LaterRows(3, 400, START, START, {"rmse": 1.0 - gain}, {"rmse": 1.0}, (test,))
+
+
+CLEARLY_BETTER = compared(0.1, 0.05)
+BARELY_SURE = compared(0.1, -0.29)
+HELPS, SPEAKS_AGAINST = (0.99, -0.05, 0.07), (1.1, -0.2, -0.03)
+
+
 @pytest.mark.parametrize(
     ("refresh", "same", "later", "freshness", "holdout", "verdict"),
     [
-        (True, True, (0.9, 0.9), None, 1.2, "pass"),
-        (True, True, (0.91, 0.9), (0.8, 0.9), 0.99, "fail"),
-        (True, True, (math.nan, 0.9), None, 0.99, "fail"),
-        (True, True, None, None, 0.99, "fail"),  # no later row says whether newer rows help
-        (True, True, None, (0.9, 0.9), 1.0, "pass"),
-        (True, True, None, (0.9, 0.9), 1.001, "fail"),
-        (True, True, None, (0.91, 0.9), 0.99, "fail"),
-        (True, False, (0.8, 0.9), None, 0.99, "fail"),
-        (False, True, (0.8, 0.9), None, 0.99, "fail"),
+        (True, True, CLEARLY_BETTER, None, HELPS, "pass"),
+        (True, True, BARELY_SURE, None, HELPS, "pass"),  # half a standard error is enough for newer rows
+        (True, True, compared(0.1, -0.31), None, HELPS, "fail"),
+        (True, True, compared(0.01, 0.005), None, HELPS, "fail"),  # not by more than half of `by`
+        (True, True, compared(-0.1, -0.2), CLEARLY_BETTER, HELPS, "fail"),
+        (True, True, compared(math.nan, math.nan), None, HELPS, "fail"),
+        (True, True, compared(0.1, math.nan, math.nan), None, HELPS, "fail"),
+        (True, True, replace(CLEARLY_BETTER, comparisons=()), None, HELPS, "fail"),  # an earlier release's record
+        (True, True, None, CLEARLY_BETTER, HELPS, "pass"),
+        (True, True, None, compared(0.01, -0.1), HELPS, "fail"),
+        (True, True, CLEARLY_BETTER, None, (1.1, -0.2, -0.01), "pass"),
+        (True, True, CLEARLY_BETTER, None, SPEAKS_AGAINST, "fail"),
+        (True, True, CLEARLY_BETTER, None, (0.99, math.nan, math.nan), "fail"),
+        (True, True, None, None, (0.985, -0.004, 0.035), "pass"),  # three quarters of the interval's half
+        (True, True, None, None, (0.985, -0.006, 0.035), "fail"),
+        (True, False, CLEARLY_BETTER, None, HELPS, "fail"),
+        (False, True, CLEARLY_BETTER, None, HELPS, "fail"),
     ],
 )
-def test_a_refresh_asks_only_that_newer_rows_still_help(
+def test_a_refresh_asks_that_newer_rows_help_and_the_shared_holdout_does_not_object(
     refresh: bool,
     same: bool,
-    later: tuple[float, float] | None,
-    freshness: tuple[float, float] | None,
-    holdout: float,
+    later: LaterRows | None,
+    freshness: LaterRows | None,
+    holdout: tuple[float, float, float],
     verdict: str,
 ) -> None:
     spec = spec_with([{"beats_champion": {"metric": "rmse", "refresh": refresh}}])
-    records = [
-        LaterRows(3, 400, START, START, {"rmse": pair[0]}, {"rmse": pair[1]}) if pair else None
-        for pair in (later, freshness)
-    ]
-    measured = replace(
-        evaluation_of(holdout, 1.0, low=-0.01), later=records[0], freshness=records[1], same_recipe=same
-    )
+    value, low, high = holdout
+    measured = evaluation_of(value, 1.0, low=low)
+    shared = tuple(replace(one, improvement=1.0 - value, high=high) for one in measured.comparisons)
+    measured = replace(measured, comparisons=shared, later=later, freshness=freshness, same_recipe=same)
     check = RefitCheck(400, START, {}, 0.5, 2.0)
     [result] = promotion.evaluate_gates(spec, replace(evidence_of(measured, spec), refit=check))
-    assert result.verdict == verdict, result.reason
+    assert ("pass" if result.verdict == "pass" else "fail") == verdict, result.reason
+    assert ("refreshed" in result.reason) == (verdict == "pass")
     [without] = promotion.evaluate_gates(spec, evidence_of(measured, spec))
-    assert without.verdict == "fail"  # a model that is not fitted again
+    assert without.verdict != "pass"  # a model that is not fitted again
 
 
 def test_after_a_promotion_the_champion_is_compared_with_its_predecessor(
