@@ -51,8 +51,8 @@ class BeatsChampion(GateParameters):
     """The part whose values are compared."""
     refresh: bool = True
     """Also pass when the champion has the same model file and only older rows, and newer rows help: of two fits as
-    served, the newer one is better by more than half of `by` on the rows that came after both, and the shared holdout
-    does not speak against the challenger. Weaker than `confidence`, because only the rows differ; for models that are fitted
+    served, the newer one is better by more than `by` on the rows that came after both, and the shared holdout does
+    not speak against the challenger. Weaker than `confidence`, because only the rows differ; for models that are fitted
     again on all rows (`training.refit`)."""
 
 

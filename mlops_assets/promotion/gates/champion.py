@@ -24,9 +24,9 @@ from mlops_assets.promotion.gate_results import (
 )
 
 SHARE_OF_BY: Final = 0.5
-"""A refresh asks for this share of `by`: only the rows differ."""
+"""The shared holdout need show this share of `by`: both judged fits lack the newest rows."""
 SHARE_OF_LATER_MARGIN: Final = 0.25
-"""And half a standard error of the rows that came after both fits (a 95 % interval is four wide)."""
+"""A refresh asks half a standard error of the rows that came after both fits (a 95 % interval is four wide)."""
 SHARE_OF_SHARED_MARGIN: Final = 0.75
 """Or one and a half of the shared holdout where no such row exists yet."""
 
@@ -187,9 +187,9 @@ def _refreshed(params: BeatsChampion, evidence: Evidence, numbers: dict[str, flo
     shared = mildest_comparison(measured.comparisons, params.metric, params.on, params.confidence)
     if shared is None or not _is_measured(shared) or shared.high < -params.by:
         return None
-    least = params.by * SHARE_OF_BY
     later = measured.later or measured.freshness
     if later is None:
+        least = params.by * SHARE_OF_BY
         if not _gains(shared, least, SHARE_OF_SHARED_MARGIN):
             return None
         reason = (
@@ -198,14 +198,14 @@ def _refreshed(params: BeatsChampion, evidence: Evidence, numbers: dict[str, flo
         )
         return passed(params.kind, reason, **numbers, improvement=shared.improvement)
     test = next((one for one in later.comparisons if one.metric == params.metric), None)
-    if test is None or not _is_measured(test) or not _gains(test, least, SHARE_OF_LATER_MARGIN):
+    if test is None or not _is_measured(test) or not _gains(test, params.by, SHARE_OF_LATER_MARGIN):
         return None
     who = "the previous challenger" if measured.later else "the champion"
     than = "the champion's" if measured.later else "its predecessor's"
     reason = (
         f"refreshed: the same model file on newer rows; on {later.rows:,} rows that came after both, the {params.metric} "
         f"{shown(test.challenger)} of {who} v{later.version} is {percent(test.improvement)} better than {than} "
-        f"{shown(test.champion)}, more than {percent(least)}"
+        f"{shown(test.champion)}, more than {percent(params.by)}"
     )
     return passed(params.kind, reason, **numbers, later_improvement=test.improvement)
 

@@ -129,7 +129,7 @@ HELPS, SPEAKS_AGAINST = (0.99, -0.05, 0.07), (1.1, -0.2, -0.03)
         (True, True, CLEARLY_BETTER, None, HELPS, "pass"),
         (True, True, BARELY_SURE, None, HELPS, "pass"),  # half a standard error is enough for newer rows
         (True, True, compared(0.1, -0.31), None, HELPS, "fail"),
-        (True, True, compared(0.01, 0.005), None, HELPS, "fail"),  # not by more than half of `by`
+        (True, True, compared(0.02, 0.01), None, HELPS, "fail"),  # not by more than `by`
         (True, True, compared(-0.1, -0.2), CLEARLY_BETTER, HELPS, "fail"),
         (True, True, compared(math.nan, math.nan), None, HELPS, "fail"),
         (True, True, compared(0.1, math.nan, math.nan), None, HELPS, "fail"),
