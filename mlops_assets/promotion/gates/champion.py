@@ -193,8 +193,8 @@ def _refreshed(params: BeatsChampion, evidence: Evidence, numbers: dict[str, flo
         if not _gains(shared, least, SHARE_OF_SHARED_MARGIN):
             return None
         reason = (
-            f"refreshed: the same model file on newer rows; no row has come after both fits yet, and the shared holdout's "
-            f"{params.metric} is {percent(shared.improvement)} better, more than {percent(least)}"
+            "refreshed: the same model file on newer rows; no row has come after both fits yet, and on the shared "
+            f"holdout {params.metric} is {percent(shared.improvement)} better, more than {percent(least)}"
         )
         return passed(params.kind, reason, **numbers, improvement=shared.improvement)
     test = next((one for one in later.comparisons if one.metric == params.metric), None)
@@ -203,8 +203,8 @@ def _refreshed(params: BeatsChampion, evidence: Evidence, numbers: dict[str, flo
     who = "the previous challenger" if measured.later else "the champion"
     than = "the champion's" if measured.later else "its predecessor's"
     reason = (
-        f"refreshed: the same model file on newer rows; on {later.rows:,} rows that came after both, the {params.metric} "
-        f"{shown(test.challenger)} of {who} v{later.version} is {percent(test.improvement)} better than {than} "
+        f"refreshed: the same model file on newer rows; on {later.rows:,} rows that came after both, the "
+        f"{params.metric} {shown(test.challenger)} of {who} v{later.version} is {percent(test.improvement)} better than {than} "
         f"{shown(test.champion)}, more than {percent(params.by)}"
     )
     return passed(params.kind, reason, **numbers, later_improvement=test.improvement)

@@ -133,7 +133,14 @@ HELPS, SPEAKS_AGAINST = (0.99, -0.05, 0.07), (1.1, -0.2, -0.03)
         (True, True, compared(-0.1, -0.2), CLEARLY_BETTER, HELPS, "fail"),
         (True, True, compared(math.nan, math.nan), None, HELPS, "fail"),
         (True, True, compared(0.1, math.nan, math.nan), None, HELPS, "fail"),
-        (True, True, replace(CLEARLY_BETTER, comparisons=()), None, HELPS, "fail"),  # an earlier release's record
+        (
+            True,
+            True,
+            replace(CLEARLY_BETTER, comparisons=()),
+            None,
+            HELPS,
+            "fail",
+        ),  # an earlier release's record
         (True, True, None, CLEARLY_BETTER, HELPS, "pass"),
         (True, True, None, compared(0.01, -0.1), HELPS, "fail"),
         (True, True, CLEARLY_BETTER, None, (1.1, -0.2, -0.01), "pass"),
