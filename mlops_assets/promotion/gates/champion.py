@@ -204,8 +204,8 @@ def _refreshed(params: BeatsChampion, evidence: Evidence, numbers: dict[str, flo
     than = "the champion's" if measured.later else "its predecessor's"
     reason = (
         f"refreshed: the same model file on newer rows; on {later.rows:,} rows that came after both, the "
-        f"{params.metric} {shown(test.challenger)} of {who} v{later.version} is {percent(test.improvement)} better than {than} "
-        f"{shown(test.champion)}, more than {percent(params.by)}"
+        f"{params.metric} {shown(test.challenger)} of {who} v{later.version} is {percent(test.improvement)} better "
+        f"than {than} {shown(test.champion)}, more than {percent(params.by)}"
     )
     return passed(params.kind, reason, **numbers, later_improvement=test.improvement)
 
