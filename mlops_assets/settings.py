@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 POSTGRES_DRIVER: Final = "postgresql+psycopg2"
 APPLICATION_ROLE: Final = "mlops_app"
 APPROVER_ROLE: Final = "mlops_approver"
+RETENTION_ROLE: Final = "mlops_retention"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ MODULES = (
     "doctor",
     "backup",
     "backtest",
+    "retention",
 )
 """Modules of this package with a tuple `COMMANDS`; help and completion list the commands in alphabetical order."""
 

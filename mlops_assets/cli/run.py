@@ -55,7 +55,7 @@ def up() -> None:
     is_flag=True,
     help="Also create or update the roles mlops_app, mlops_approver, mlops_retention and mlops_mlflow; their "
     "passwords come from MLOPS_APP_PASSWORD, MLOPS_APPROVER_PASSWORD, MLOPS_RETENTION_PASSWORD and "
-    "MLOPS_MLFLOW_PASSWORD. The embedded server has the first two by itself.",
+    "MLOPS_MLFLOW_PASSWORD. The embedded server has the first three by itself.",
 )
 def migrate(roles: bool) -> None:
     """Bring every database to the version that this program needs; other commands do it by themselves."""

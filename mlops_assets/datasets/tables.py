@@ -11,8 +11,9 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -300,6 +301,50 @@ class Datasets:
         """
         delta = self._open(model, table)
         return list(commits_of(model, table, delta, limit)) if delta is not None else []
+
+    def tables(self) -> list[tuple[str, str]]:
+        """Return model and name of every table below a root that is a folder; none for s3://."""
+        logs = [] if self._remote else sorted(Path(self.root).glob("*/*/_delta_log"))
+        return [(log.parent.parent.name, log.parent.name) for log in logs]
+
+    def collect(
+        self, model: str, table: str, keep: Collection[int], older_than: timedelta, *, dry_run: bool
+    ) -> tuple[int, int]:
+        """Remove files that no kept version reads; the log, and so every version's number and hash, stays.
+
+        Reading a version that lost files raises DataError.
+
+        Args:
+            model: Name of the model.
+            table: Name of the table.
+            keep: Versions that stay readable, besides the newest.
+            older_than: Files that were replaced within this time stay, too.
+            dry_run: Only count.
+
+        Returns:
+            How many files, and their bytes.
+        """
+        delta = self._open(model, table)
+        if delta is None:
+            return 0, 0
+        folder = Path(self.location(model, table))
+        known = [number for number in sorted(keep) if number <= delta.version()]
+
+        def vacuum(*, dry_run: bool) -> list[str]:
+            return delta.vacuum(
+                retention_hours=int(older_than.total_seconds() // 3600),
+                dry_run=dry_run,
+                enforce_retention_duration=False,  # the table's own retention is for ever
+                full=True,
+                keep_versions=known,
+            )
+
+        # the log goes on to list files that an earlier call has removed
+        files = [file for name in vacuum(dry_run=True) if (file := folder / unquote(name)).exists()]
+        size = sum(file.stat().st_size for file in files)
+        if files and not dry_run:
+            vacuum(dry_run=False)
+        return len(files), size
 
     def location(self, model: str, table: str) -> str:
         """Return the URL of the Delta table.

@@ -10,6 +10,7 @@ from mlops_assets.ledger.alerts import Alerts
 from mlops_assets.ledger.api_keys import ApiKeys
 from mlops_assets.ledger.approvals import Approvals
 from mlops_assets.ledger.asset_records import AssetRecords
+from mlops_assets.ledger.audit import Audit
 from mlops_assets.ledger.champion import Champions
 from mlops_assets.ledger.engine import make_engine
 from mlops_assets.ledger.evidence import EvidenceStore
@@ -41,6 +42,7 @@ class Ledger(
     Rollouts,
     ApiKeys,
     Watermarks,
+    Audit,
 ):
     """The truth about champions, versions, evidence, decisions and records.
 

@@ -16,7 +16,7 @@ from sqlalchemy import URL, make_url, text
 
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger.engine import Store, make_engine
-from mlops_assets.settings import APPLICATION_ROLE, APPROVER_ROLE, Stores, database_on
+from mlops_assets.settings import APPLICATION_ROLE, APPROVER_ROLE, RETENTION_ROLE, Stores, database_on
 
 # Rows that programs may change, and of model_versions only what the triggers allow to be written once.
 CHANGING = {
@@ -60,7 +60,7 @@ EVENTS = (
 PASSWORDS = {
     APPLICATION_ROLE: "MLOPS_APP_PASSWORD",
     APPROVER_ROLE: "MLOPS_APPROVER_PASSWORD",
-    "mlops_retention": "MLOPS_RETENTION_PASSWORD",
+    RETENTION_ROLE: "MLOPS_RETENTION_PASSWORD",
     "mlops_mlflow": "MLOPS_MLFLOW_PASSWORD",
 }
 """Roles and the environment variables of their passwords."""
@@ -228,9 +228,15 @@ def apply_embedded(ledger_url: str, owned: Mapping[str, str]) -> None:
     Raises:
         LedgerError: The server refused.
     """
-    apply(ledger_url, (*application_role(APPLICATION_ROLE), *approver_role(APPROVER_ROLE)))
+    embedded = (APPLICATION_ROLE, APPROVER_ROLE, RETENTION_ROLE)
     apply(
-        ledger_url, tuple(f"alter role {_quoted(role)} login" for role in (APPLICATION_ROLE, APPROVER_ROLE))
+        ledger_url,
+        (
+            *application_role(APPLICATION_ROLE),
+            *approver_role(APPROVER_ROLE),
+            *retention_role(RETENTION_ROLE),
+            *(f"alter role {_quoted(role)} login" for role in embedded),
+        ),
     )
     for database, url in owned.items():
         apply(url, owner_of(APPLICATION_ROLE, database))
@@ -288,7 +294,7 @@ def apply_all(stores: Stores, environ: Mapping[str, str]) -> tuple[str, ...]:
         raise LedgerError(f"no password for the roles: set {', '.join(missing)}")
     apply(stores.ledger_url, application_role(APPLICATION_ROLE))
     apply(stores.ledger_url, approver_role(APPROVER_ROLE))
-    apply(stores.ledger_url, retention_role("mlops_retention"))
+    apply(stores.ledger_url, retention_role(RETENTION_ROLE))
     apply(stores.mlflow_url, mlflow_role("mlops_mlflow"))
     apply(stores.dagster_url, owner_of(APPLICATION_ROLE, str(make_url(stores.dagster_url).database)))
     if stores.readings_url == database_on(stores.ledger_url, "mlops_readings"):

@@ -43,7 +43,7 @@ NAMES = ("mlops_ledger", "mlops_dagster", "mlops_mlflow", "mlops_readings")
 # made anew when it is found so; the ledger migrates in one transaction and needs no such care.
 FRAGILE = {"mlops_dagster", "mlops_mlflow"}
 UNFINISHED = "being made by mlops"
-ROLES = "roles 1"
+ROLES = "roles 2"
 """Part of the marks on the embedded server; another number applies the roles again."""
 
 # The address travels in the environment: on the command line everybody on the machine could read its password.
