@@ -43,6 +43,7 @@ MODULES = (
 
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class RootCommand(click.Group):
@@ -96,7 +97,7 @@ def main() -> None:
         _name_full_disks()
         sys.exit(1)
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if error.errno not in (*DISK_FULL, *NOT_WRITABLE):
             raise
         click.echo(f"error: {error}", err=True)
         _name_full_disks()

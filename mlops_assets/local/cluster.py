@@ -18,7 +18,7 @@ from urllib.parse import quote
 import mlops_assets
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import data_folder, database_watchdog, databases, locks, logs, sockets
-from mlops_assets.local.environment import PRIVATE
+from mlops_assets.local.environment import PRIVATE, require_writable
 from mlops_assets.settings import POSTGRES_DRIVER
 
 START_TIMEOUT = 90.0  # a server that was killed replays its log first
@@ -189,8 +189,4 @@ def _make_folder(cluster: Cluster) -> None:
         raise ServiceError(
             f"cannot make {cluster.folder}: {error.strerror}. Set MLOPS_HOME to a folder of yours"
         ) from error
-    if not os.access(cluster.folder, os.W_OK | os.X_OK):
-        owner = cluster.folder.owner()
-        raise ServiceError(
-            f"{cluster.folder} belongs to the user '{owner}': run this command as that user, or set MLOPS_HOME"
-        )
+    require_writable(cluster.folder)

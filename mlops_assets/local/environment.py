@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import mlops_assets
+from mlops_assets.errors import ServiceError
 from mlops_assets.settings import Settings, Stores
 
 OTHERS = (stat.S_IRWXG | stat.S_IRWXO) & ~stat.S_IXOTH
@@ -75,12 +76,38 @@ def make_home(home: Path) -> None:
 
     Args:
         home: Folder of the platform, `MLOPS_HOME`.
+
+    Raises:
+        ServiceError: The folder cannot be created, or nothing can be written in it.
     """
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceError(
+            f"cannot make {home}: {error.strerror}. Set MLOPS_HOME to a folder of yours"
+        ) from None
+    require_writable(home)
     for path in open_to_others(home):
         status = path.lstat()
         if status.st_uid == os.geteuid():
             path.chmod(stat.S_IMODE(status.st_mode) & ~_forbidden(home, path))
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder in which this user cannot write, and say why.
+
+    Args:
+        folder: An existing folder.
+
+    Raises:
+        ServiceError: Its disk is mounted read-only, or it belongs to another user.
+    """
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise ServiceError(f"the disk of {folder} is mounted read-only: mount it writable, or set MLOPS_HOME")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ServiceError(
+            f"{folder} belongs to the user '{folder.owner()}': run this command as that user, or set MLOPS_HOME"
+        )
 
 
 def open_to_others(home: Path) -> tuple[Path, ...]:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from mlops_assets.local.environment import dagster_home, environment, make_dagster_home
+from mlops_assets.errors import ServiceError
+from mlops_assets.local.environment import dagster_home, environment, make_dagster_home, make_home
 from mlops_assets.settings import Settings, Stores
 
 EMBEDDED = "postgresql+psycopg2://postgres@/?host=/srv/a%20b&port=5432"
@@ -86,3 +89,17 @@ def test_every_variable_that_dagster_yaml_asks_for_is_given(tmp_path: Path) -> N
 def test_a_process_without_addresses_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="MLOPS_DATABASE_URL"):
         Stores.from_environment({})
+
+
+def test_a_home_that_cannot_be_made_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ServiceError, match="Set MLOPS_HOME to a folder of yours"):
+        make_home(tmp_path / "file" / "home")
+
+
+def test_a_home_on_a_read_only_disk_is_refused_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    with pytest.raises(ServiceError, match=f"the disk of {tmp_path} is mounted read-only"):
+        make_home(tmp_path)

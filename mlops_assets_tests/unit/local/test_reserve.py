@@ -83,3 +83,18 @@ def test_a_command_that_meets_a_full_disk_says_which(
     message = capsys.readouterr().err
     assert "error: [Errno 28] No space left on device: '/x/file'" in message
     assert f"the disk of {tmp_path}" in message
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+def test_a_command_that_may_not_write_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    def refused(**_: object) -> None:
+        raise OSError(code, os.strerror(code), "/x/file")
+
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
+    monkeypatch.setattr(import_module("mlops_assets.cli.main").cli, "main", refused)
+    monkeypatch.setattr("atexit.register", lambda _: None)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert capsys.readouterr().err.strip() == f"error: [Errno {code}] {os.strerror(code)}: '/x/file'"
