@@ -22,7 +22,7 @@ from mlops_assets.model_file import ModelSpec
 from mlops_assets.retraining import Outcome, PastRequest, RetrainHistory, Ruling
 
 REMEMBERED: Final = timedelta(days=400)
-"""Requests so old no longer count as data already tried."""
+"""Requests and signals so old no longer count."""
 OUTCOMES: Final[Mapping[str, Outcome]] = {"promoted": "promoted", "kept": "kept", "refused": "refused"}
 
 
@@ -65,7 +65,11 @@ def situations(platform: Platform, specs: Sequence[ModelSpec], now: datetime) ->
         result.append(
             Situation(
                 spec,
-                (*signals.get(spec.name, ()), *([stale] if stale else [])),
+                (
+                    # a request so old is not remembered: its signal would ask again, under a key that is taken
+                    *(one for one in signals.get(spec.name, ()) if one.at >= since),
+                    *([stale] if stale else []),
+                ),
                 RetrainHistory(champions.get(spec.name), past),
                 last.get(spec.name),
             )

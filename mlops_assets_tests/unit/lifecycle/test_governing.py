@@ -134,3 +134,21 @@ def test_the_queries_of_a_tick_do_not_grow_with_the_models(ledger: Ledger) -> No
         return len(statements)
 
     assert queries(40) == queries(2)
+
+
+def test_a_wish_of_two_years_ago_does_not_hold_back_the_schedule(ledger: Ledger) -> None:
+    """Its request is forgotten after 400 days; its signal must be too, or it takes the turn of every later one."""
+    platform = platform_of(ledger)
+    wish = Signal("pump", "manual", START, True, "ann", reason="ann: new sensor")
+    request = governing.request_retrain(SPEC, platform, wish, START).request
+    assert request is not None
+    assert governing.finish_request(platform, "pump", request.key, succeeded=True, now=START + DAY / 24)
+    for days in (7, 399, 401, 800):
+        now = START + days * DAY
+        slot = Signal("pump", "schedule", now, True, reason="schedule: 0 12 * * 1")
+        ruling = governing.request_retrain(SPEC, platform, slot, now)
+        assert ruling.request is not None, (days, ruling.reason)
+        assert ruling.request.cause == "schedule"
+        assert governing.finish_request(
+            platform, "pump", ruling.request.key, succeeded=True, now=now + DAY / 24
+        )
