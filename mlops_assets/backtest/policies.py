@@ -50,10 +50,11 @@ _QUIET: Final = ReactionsSpec(
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A model file to replay under a name."""
+    """A model file to replay under a name; source_digest is that of the file with its alerts and approvals."""
 
     name: str
     spec: ModelSpec
+    source_digest: str
 
     @property
     def data_digest(self) -> str:
@@ -111,6 +112,7 @@ def policies_of(specs: Mapping[str, ModelSpec]) -> tuple[Policy, ...]:
                     "gates": tuple(gate for gate in spec.gates if not isinstance(gate, Approval)),
                 }
             ),
+            spec.digest(),
         )
         for name, spec in specs.items()
     )

@@ -22,7 +22,9 @@ def recommend(
     metric: str,
     currency: str,
 ) -> tuple[str, tuple[Pair, ...], str]:
-    """Choose a policy: of those that the best one does not beat beyond chance, the cheapest.
+    """Choose a policy: of the best one and those whose difference from it is within chance, the cheapest.
+
+    Where no interval can be estimated the best one stands, and the sentence says so.
 
     Args:
         results: The policies, without the oracle.
@@ -56,23 +58,23 @@ def recommend(
     return chosen.policy, tuple(pairs), _sentence(best, chosen, pairs, known, metric, currency)
 
 
-def frontier(results: Sequence[PolicyResult], measured_loss: Mapping[str, float]) -> tuple[str, ...]:
+def frontier(results: Sequence[PolicyResult], losses: Mapping[str, float]) -> tuple[str, ...]:
     """Return the policies that no other one beats in both error and cost.
 
     Args:
         results: The policies.
-        measured_loss: Total by policy, less is better.
+        losses: Total by policy, less is better.
 
     Returns:
         Names, cheapest first.
     """
-    known = [one for one in results if math.isfinite(measured_loss[one.policy])]
-    ordered = sorted(known, key=lambda one: (_cost(one), measured_loss[one.policy]))
+    known = [one for one in results if math.isfinite(losses[one.policy])]
+    ordered = sorted(known, key=lambda one: (_cost(one), losses[one.policy]))
     names: list[str] = []
     lowest = math.inf
     for one in ordered:
-        if measured_loss[one.policy] < lowest:
-            lowest = measured_loss[one.policy]
+        if losses[one.policy] < lowest:
+            lowest = losses[one.policy]
             names.append(one.policy)
     return tuple(names)
 
@@ -95,12 +97,13 @@ def _sentence(
     text = f"Choose {chosen.policy}: {metric} {chosen.total:.4g} with {bill}"
     if len(known) == 1:
         return f"{text}; no other policy had a champion."
-    beaten = [pair for pair in pairs if not pair.within_chance]
+    beaten = [pair for pair in pairs if not pair.within_chance and not pair.unknown]
+    unknown = [pair for pair in pairs if pair.unknown]
     if chosen is not best:
         pair = next(one for one in pairs if one.other == chosen.policy)
         text += (
             f"; {best.policy} ({_count(best)}) is {pair.improvement:.1%} better, which is within chance "
-            f"({_interval(pair)})"
+            f"(95 % interval {pair.low:+.1%} to {pair.high:+.1%})"
         )
     else:
         close = [pair.other for pair in pairs if pair.within_chance]
@@ -109,14 +112,11 @@ def _sentence(
     if beaten:
         worst = ", ".join(f"{pair.other} by {pair.improvement:.1%}" for pair in beaten)
         text += f"; beyond chance {best.policy} beats {worst}"
+    if unknown:
+        worse = ", ".join(f"{pair.other} by {pair.improvement:.1%}" for pair in unknown)
+        text += f"; whether {best.policy} really beats {worse} cannot be told ({unknown[0].method})"
     return text + "."
 
 
 def _count(one: PolicyResult) -> str:
     return f"{one.trainings} training{'' if one.trainings == 1 else 's'}"
-
-
-def _interval(pair: Pair) -> str:
-    if not (math.isfinite(pair.low) and math.isfinite(pair.high)):
-        return "too few steps for an interval"
-    return f"95 % interval {pair.low:+.1%} to {pair.high:+.1%}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -122,8 +124,13 @@ class Pair:
 
     @property
     def within_chance(self) -> bool:
-        """Whether the difference may be chance; also where no interval could be estimated."""
-        return not (self.low > 0 or self.high < 0)
+        """Whether the interval of the difference contains 0."""
+        return self.low <= 0 <= self.high
+
+    @property
+    def unknown(self) -> bool:
+        """Whether no interval could be estimated."""
+        return not (math.isfinite(self.low) and math.isfinite(self.high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,9 @@ class BacktestResult:
         policies: One result per policy, the oracle last.
         pairs: The recommended policy compared with each other one.
         recommended: Name of the recommended policy; empty when none can be.
+        frontier: Policies that no other one beats in both error and cost, cheapest first.
+        changes: Keys of the model file that lead to it, each with the values before and after.
+        source_digests: Digest of each policy's model file.
         sentence: The recommendation.
         distinct_trainings: Trainings that were really carried out.
         distinct_cpu_seconds: Their processor time.
@@ -161,6 +171,9 @@ class BacktestResult:
     policies: tuple[PolicyResult, ...]
     pairs: tuple[Pair, ...]
     recommended: str
+    frontier: tuple[str, ...]
+    changes: tuple[str, ...]
+    source_digests: Mapping[str, str]
     sentence: str
     distinct_trainings: int
     distinct_cpu_seconds: float

@@ -27,14 +27,15 @@ from mlops_assets.backtest.outcome import (
     result_of,
     total_of,
 )
-from mlops_assets.backtest.policies import Policy
+from mlops_assets.backtest.policies import Policy, policies_of
 from mlops_assets.backtest.processor_time import processor_seconds
-from mlops_assets.backtest.recommendation import recommend
+from mlops_assets.backtest.recommendation import frontier, recommend
 from mlops_assets.backtest.records import BacktestResult, Span, StepRecord
 from mlops_assets.backtest.replay import Replay
 from mlops_assets.backtest.span import require
 from mlops_assets.datasets import MemoryDatasets, content_hash, storable
 from mlops_assets.ledger import Ledger
+from mlops_assets.lifecycle.file_history import changes
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file import ModelSpec
@@ -122,8 +123,8 @@ def backtest(
     began, fits = processor_seconds(), FitStore(scratch.folder / "fits")
     done, datasets = _resume(scratch.folder, request), MemoryDatasets()
     replays = [
-        _replay(request, policy, settings, scratch, fits, datasets, fresh=not done)
-        for policy in request.policies
+        _replay(request, index, settings, scratch, fits, datasets, fresh=not done)
+        for index in range(len(request.policies))
     ]
     for replay in replays:
         replay.restore(done.get(replay.policy.name, []))
@@ -148,7 +149,7 @@ def backtest(
 
 def _replay(
     request: Request,
-    policy: Policy,
+    index: int,
     settings: Settings,
     scratch: Scratch,
     fits: FitStore,
@@ -156,7 +157,8 @@ def _replay(
     *,
     fresh: bool,
 ) -> Replay:
-    folder = scratch.folder / "policies" / policy.name
+    policy, name = request.policies[index], f"p{index}"
+    folder = scratch.folder / "policies" / name
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     own = replace(
@@ -167,7 +169,7 @@ def _replay(
         embedded=False,
         environ={},  # nobody is told about what never happened
     )
-    url = scratch.ledger(policy.name, fresh)
+    url = scratch.ledger(name, fresh)
     platform = Platform(
         settings=own,
         stores=Stores(url, "", "", ""),
@@ -243,6 +245,9 @@ def _measured(
         policies=(*results, oracle_result(oracle, measured, common, metric)),
         pairs=pairs,
         recommended=recommended,
+        frontier=frontier(results, {one.policy: measured.loss(one.total) for one in results}),
+        changes=_changes(request, recommended),
+        source_digests={one.name: one.source_digest for one in request.policies},
         sentence=sentence,
         distinct_trainings=0,
         distinct_cpu_seconds=0.0,
@@ -250,6 +255,13 @@ def _measured(
         currency=currency,
         notes=request.notes,
     )
+
+
+def _changes(request: Request, recommended: str) -> tuple[str, ...]:
+    """Return the keys of the model file that lead to a policy."""
+    [own] = policies_of({"own": request.spec})
+    chosen = next((one.spec for one in request.policies if one.name == recommended), own.spec)
+    return tuple(f"{one.key}: {one.before} -> {one.after}" for one in changes(own.spec, chosen))
 
 
 def _resume(folder: Path, request: Request) -> dict[str, list[StepRecord]]:

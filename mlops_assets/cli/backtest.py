@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -17,10 +16,10 @@ import click
 
 from mlops_assets.cli.context import model_spec, now, prepare_stores, settings
 from mlops_assets.cli.options import JSON, MODEL, Instant
-from mlops_assets.cli.output import Column, number, print_json, print_records
+from mlops_assets.cli.output import Column, print_json, print_records
 
 if TYPE_CHECKING:
-    from mlops_assets.backtest import BacktestResult, Policy
+    from mlops_assets.backtest import BacktestResult, Policy, Request
     from mlops_assets.model_file import ModelSpec
     from mlops_assets.model_file.variants import Costs
     from mlops_assets.settings import Settings
@@ -42,6 +41,10 @@ if TYPE_CHECKING:
     "never_retrain and always_promote.",
 )
 @click.option(
+    "--search", help="A grid, such as 'gates.beats_champion.by=0%|5%; schedules.retrain=weekly|never'."
+)
+@click.option("--against", "ref", help="Compare with the model file at this git ref, such as main.")
+@click.option(
     "--readings",
     type=click.Path(exists=True, path_type=Path),
     help="A file of readings in place of the model's source.",
@@ -55,6 +58,8 @@ def backtest(  # noqa: PLR0913 - one parameter per option
     end: datetime | None,
     step: str,
     policies: Path | None,
+    search: str | None,
+    ref: str | None,
     readings: Path | None,
     label_arrival: str | None,
     keep: bool,
@@ -75,41 +80,53 @@ def backtest(  # noqa: PLR0913 - one parameter per option
         length = parse_duration(step)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--step") from None
-    chosen, costs = _policies(spec, policies)
+    if sum(option is not None for option in (policies, search, ref)) > 1:
+        raise click.UsageError("--policies, --search and --against exclude one another")
+    chosen, costs = _policies(spec, policies, search, ref)
     prepare_stores()
     current = settings()
     history = fetch(spec, current, start, end or now(), file=readings, arrival=label_arrival)
     span = span_of(spec, history, start, end, length)
     click.echo(f"{model}: {span.sentence}, policies {', '.join(one.name for one in chosen)}", err=True)
     request = Request(spec, chosen, history, span, costs, code_commit(Path(__file__).parent))
-    result = _run(request, current, keep=keep)
-    if result is None:
+    finished = _run(request, current, keep=keep)
+    if finished is None:
         click.echo("stopped; the same command continues", err=True)
         sys.exit(130)
+    folder, result = finished
     _print(result, as_json=as_json)
+    click.echo(f"report: {folder / 'report.html'}", err=as_json)
 
 
-def _policies(spec: ModelSpec, file: Path | None) -> tuple[tuple[Policy, ...], Costs | None]:
+def _policies(
+    spec: ModelSpec, file: Path | None, search: str | None, ref: str | None
+) -> tuple[tuple[Policy, ...], Costs | None]:
     from mlops_assets.backtest import built_in_policies, policies_of
-    from mlops_assets.model_file import find_model
+    from mlops_assets.lifecycle.file_history import file_of, model_at
+    from mlops_assets.model_file.search_space import grid
     from mlops_assets.model_file.variants import read_variants
 
-    if file is None:
-        return built_in_policies(spec), None
-    known = find_model(settings().models, spec.name)
-    assert known is not None
-    variants = read_variants(file, known[0])
-    return policies_of(variants.specs), variants.costs
+    model_file = file_of(settings().models, spec.name)
+    if search is not None:
+        return policies_of(grid(search, model_file)), None
+    if file is not None:
+        variants = read_variants(file, model_file)
+        return policies_of(variants.specs), variants.costs
+    if ref is not None:
+        before = model_at(model_file, ref)
+        if before is None:
+            raise click.UsageError(f"{model_file.name} is new since {ref}: there is nothing to compare with")
+        return policies_of({ref: before, "own": spec}), None
+    return built_in_policies(spec), None
 
 
-def _run(request: object, current: Settings, *, keep: bool) -> BacktestResult | None:
-    from mlops_assets.artifacts import to_json
-    from mlops_assets.backtest import Request, Scratch
+def _run(request: Request, current: Settings, *, keep: bool) -> tuple[Path, BacktestResult] | None:
+    from mlops_assets.backtest import Scratch
     from mlops_assets.backtest import backtest as replay
+    from mlops_assets.backtest.page import write_result
     from mlops_assets.local import locks
     from mlops_assets.local.scratch_databases import ScratchLedgers, drop_others
 
-    assert isinstance(request, Request)
     root = current.home / "backtests"
     key = request.digest()[:12]
     folder = root / request.spec.name / key
@@ -118,6 +135,7 @@ def _run(request: object, current: Settings, *, keep: bool) -> BacktestResult | 
     if lock is None:
         raise click.ClickException("exactly this backtest is running in another process")
     try:
+        (folder / "state.json").touch()  # from here on its ledgers are not taken for leftovers
         drop_others(current, [one.parent.name for one in root.glob("*/*/state.json")])
         ledgers = ScratchLedgers(current, key)
         with _interruptible() as stopped, _progress_bar() as progress:
@@ -130,11 +148,11 @@ def _run(request: object, current: Settings, *, keep: bool) -> BacktestResult | 
             )
         if result is None:
             return None
-        (folder / "result.json").write_text(json.dumps(to_json(result)), encoding="utf-8")
+        write_result(folder, result)
         if not keep:
             ledgers.drop()
             _remove_scratch(folder)
-        return result
+        return folder, result
     finally:
         os.close(lock)
 
@@ -185,29 +203,18 @@ def _progress_bar() -> Iterator[Callable[[int, int], None]]:
 
 def _print(result: BacktestResult, *, as_json: bool) -> None:
     from mlops_assets.artifacts import to_json
+    from mlops_assets.backtest import tables
 
     if as_json:
         print_json(to_json(result))
         return
-    records = [
-        to_json(one) | {"regret_value": one.regret, "total_value": one.total} for one in result.policies
-    ]
-    columns = [
-        Column.of("policy"),
-        Column(result.metric, lambda record: number(record["total_value"])),
-        Column("regret", lambda record: number(record["regret_value"])),
-        Column.of("trainings"),
-        Column("CPU s", lambda record: f"{record['cpu_seconds']:.1f}"),
-        Column.of("promotions"),
-        Column("wrong", lambda record: record["wrong_promotions"]),
-        Column("missed", lambda record: record["missed_promotions"]),
-        Column.of("false alarms"),
-        Column("days on a worse champion", lambda record: f"{record['days_worse']:.0f}"),
-        Column("days without", lambda record: f"{record['days_without']:.0f}"),
-    ]
-    if result.currency or any(one.money is not None for one in result.policies):
-        columns.append(Column(f"cost {result.currency}".strip(), lambda record: number(record["money"])))
-    print_records(records, columns, as_json=False, title=f"{result.model}: {result.rows:,} rows with labels")
+    head = tables.policy_head(result)
+    print_records(
+        [dict(zip(head, row, strict=True)) for row in tables.policy_rows(result)],
+        [Column.of(name, name) for name in head],
+        as_json=False,
+        title=f"{result.model}: {result.rows:,} rows with labels",
+    )
     for one in result.policies:
         for problem in one.problems[:2]:
             click.echo(f"{one.policy}: {problem}")
@@ -217,7 +224,11 @@ def _print(result: BacktestResult, *, as_json: bool) -> None:
         f"{result.distinct_trainings} distinct trainings took {result.distinct_cpu_seconds:.1f} CPU s, "
         f"the replay {result.replay_cpu_seconds:.1f}"
     )
+    if len(result.policies) > 4:
+        click.echo(f"frontier of error and cost: {'; '.join(result.frontier)}")
     click.echo(result.sentence)
+    for change in result.changes:
+        click.echo(f"  {change}")
 
 
 COMMANDS = (backtest,)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlops_assets.cli.context import model_spec, new_run, open_platform
 from mlops_assets.cli.options import EVALUATED_VERSION, JSON, MODEL
 from mlops_assets.cli.output import print_json
+
+if TYPE_CHECKING:
+    from mlops_assets.model_file import ModelSpec
+    from mlops_assets.settings import Settings
 
 
 @click.command()
@@ -45,6 +50,7 @@ def report(model: str, version: int | None, ref: str | None, html: bool, as_json
         else:
             if ref is not None:
                 click.echo(reports.against(spec, platform, ref))
+                _print_backtest(spec, platform.settings, ref)
             click.echo(text, nl=False)
     sys.exit(1 if decision.outcome == "refuse" else 0)
 
@@ -72,6 +78,17 @@ def what_if(model: str, file: Path) -> None:
     with open_platform() as platform:
         for line in reports.replay_lines(reports.replay(changed, platform, model)):
             click.echo(line)
+
+
+def _print_backtest(spec: ModelSpec, settings: Settings, ref: str) -> None:
+    """Print what a backtest said about a change of gates, monitoring, retraining or schedules, or how to run one."""
+    from mlops_assets.backtest.summary import backtest_of_change
+    from mlops_assets.lifecycle.file_history import file_of, model_at
+
+    before = model_at(file_of(settings.models, spec.name), ref)
+    text = backtest_of_change(settings.home, before, spec, ref) if before is not None else ""
+    if text:
+        click.echo(text)
 
 
 COMMANDS = (report, what_if)

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from mlops_assets.defs.automation import job_of, schedules
+from mlops_assets.defs.backtest_asset import backtest_report
 from mlops_assets.defs.executors import IN_PROCESS, executor_named
 from mlops_assets.defs.model_assets import RETRIES, model_assets
 from mlops_assets.defs.monitoring_assets import (
@@ -48,6 +49,7 @@ def assets_of(
         model_health(spec),
         monitoring_report(spec),
         retrain_request(spec),
+        *([backtest_report(spec)] if spec.timestamp is not None else []),
     ]
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "maintenance",
     "mark",
     "marks",
+    "may_create",
     "named",
     "recreate",
     "shown",
@@ -207,6 +208,21 @@ def named(connection: Connection, prefix: str) -> tuple[str, ...]:
             "select datname from pg_database where starts_with(datname, %s) order by datname", (prefix,)
         )
         return tuple(str(name) for (name,) in cursor.fetchall())
+
+
+def may_create(connection: Connection) -> bool:
+    """Return whether the user of a connection may create databases.
+
+    Args:
+        connection: An open psycopg2 connection with autocommit.
+
+    Returns:
+        True for a superuser too.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select rolcreatedb or rolsuper from pg_roles where rolname = current_user")
+        row = cursor.fetchone()
+    return bool(row and row[0])
 
 
 def drop(connection: Connection, names: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from mlops_assets.errors import ServiceError
 from mlops_assets.local import cluster, databases
 from mlops_assets.local.postgres import server_url
 from mlops_assets.settings import Settings, database_on
@@ -46,6 +47,11 @@ class ScratchLedgers:
         template = self._prefix + "template"
         wanted = self._prefix + name
         with databases.maintenance(self._server) as connection:
+            if not databases.may_create(connection):
+                raise ServiceError(
+                    "a backtest works in scratch databases, which this user may not create. Ask the administrator of "
+                    f"the server to run: alter role {connection.info.user} createdb"
+                )
             if template not in databases.marks(connection, [template]):
                 databases.create(connection, [template])
                 migrate(database_on(self._server, template))

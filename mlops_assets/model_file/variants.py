@@ -86,21 +86,6 @@ def read_variants(file: FilePath, model_file: FilePath) -> Variants:
     return Variants(specs, costs)
 
 
-def variant_of(model_file: FilePath, changes: Mapping[str, Any]) -> tuple[ModelSpec | None, list[str]]:
-    """Return a model file with a few other values.
-
-    Args:
-        model_file: The model file.
-        changes: Nested values in the form of the model file.
-
-    Returns:
-        The changed model file (None with problems), and sentences that each begin with the key.
-    """
-    base = read_changes(parse(model_file.read_text(encoding="utf-8-sig"))).document.value
-    spec, problems = findings(Document(merged(base, changes), {}))
-    return (None if problems else spec), [f"{dotted(path)}: {message}" for path, message in problems]
-
-
 def merged(base: Any, changes: Any) -> Any:
     """Return values with changes: mappings key by key, everything else replaced.
 

@@ -72,8 +72,8 @@ def test_policies_differ_as_their_names_say(
     assert result.distinct_trainings == 5  # all three share them, and each counts its own
     assert always.cpu_seconds == pytest.approx(result.distinct_cpu_seconds)
     assert never.cpu_seconds < always.cpu_seconds
-    assert result.recommended == "never_retrain"  # five steps prove nothing, and it costs least
-    assert "too few steps for an interval" in result.sentence
+    assert result.recommended in {"own", "always_promote"}
+    assert "cannot be told (no interval: 5 steps are too few to judge)" in result.sentence
 
 
 def test_a_stopped_backtest_goes_on_where_it_ended(

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from mlops_assets.errors import SpecError
+from mlops_assets.model_file.search_space import grid
 from mlops_assets.model_file.variants import Costs, read_variants
 from mlops_assets_tests.backtest_platform import body_of
 
@@ -69,4 +70,38 @@ def test_every_mistake_has_file_line_and_key(
 ) -> None:
     with pytest.raises(SpecError) as refused:
         read_variants(written(tmp_path, text), model_file)
+    assert problem in str(refused.value)
+
+
+def test_a_grid_has_every_point_and_names_it(model_file: Path) -> None:
+    points = grid(
+        "gates.beats_champion.by=0%|5%; schedules.retrain=weekly|never; monitoring.drift.act=0.3", model_file
+    )
+    assert list(points) == [
+        "by=0% retrain=weekly act=0.3",
+        "by=0% retrain=never act=0.3",
+        "by=5% retrain=weekly act=0.3",
+        "by=5% retrain=never act=0.3",
+    ]
+    last = points["by=5% retrain=never act=0.3"]
+    assert (last.gates[0].by, last.schedules.retrain) == (0.05, None)  # type: ignore[attr-defined]
+    assert last.monitoring.drift_limits.act == 0.3
+    assert points["by=0% retrain=weekly act=0.3"].schedules.retrain == "0 2 * * 0"
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("", "write keys and values"),
+        ("gates", "is not key=value"),
+        ("gate.x=1", "'gate' cannot be searched; did you mean 'gates'?"),
+        ("gates.beats_champio.by=1%", "is not there; did you mean 'beats_champion'?"),
+        ("gates.beats_champion.by=1%|1%", "names a value twice"),
+        ("gates.beats_champion.bye=1%", "bye: unknown key; did you mean 'by'?"),
+        ("retraining.confirm=" + "|".join(map(str, range(1, 103))), "102 points are more than 100"),
+    ],
+)
+def test_a_grid_that_cannot_be_is_one_sentence(model_file: Path, text: str, problem: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        grid(text, model_file)
     assert problem in str(refused.value)
