@@ -42,6 +42,7 @@ from mlops_assets.artifacts.performance import Bias, PerformanceReport, SlicePer
 from mlops_assets.artifacts.signals import CAUSES, Cause, Signal
 from mlops_assets.artifacts.stored import digest, from_json, to_json
 from mlops_assets.artifacts.terms import PARTS, QUIET_LOAD, Metrics, Outcome, Part, Verdict
+from mlops_assets.artifacts.week import ModelWeek, OpenAlert, RunCost, StillBest, WeekReport
 from mlops_assets.metrics import Bounds
 
 __all__ = [
@@ -73,7 +74,9 @@ __all__ = [
     "LaterRows",
     "MetricInterval",
     "Metrics",
+    "ModelWeek",
     "MonitoringReport",
+    "OpenAlert",
     "Outcome",
     "Part",
     "PerformanceReport",
@@ -84,15 +87,18 @@ __all__ = [
     "Repair",
     "Rival",
     "RuleResult",
+    "RunCost",
     "SensorFailure",
     "SequentialTest",
     "Signal",
     "SlicePerformance",
     "Split",
+    "StillBest",
     "TableVersion",
     "TrainedModel",
     "Validation",
     "Verdict",
+    "WeekReport",
     "WindowNull",
     "WindowPerformance",
     "class_labels",

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from mlops_assets.cli.context import model_folder, model_spec, now, open_platform
+from mlops_assets.cli.context import model_folder, model_spec, new_run, now, open_platform
 from mlops_assets.cli.options import JSON, MODEL, OPTIONAL_MODEL
 from mlops_assets.cli.output import Column, minute, print_json, print_records
 
@@ -79,4 +79,30 @@ def monitoring(model: str, as_json: bool) -> None:
         click.echo(address or str(page))
 
 
-COMMANDS = (health, monitoring)
+@click.command()
+@JSON
+def week(as_json: bool) -> None:
+    """Report the last seven days of all models: is each champion still the best available, and why?
+
+    Also what promotions delivered, what the runs cost, and alerts that nobody acknowledged. Writes the page; the mail
+    is sent by the schedule on Mondays.
+    """
+    from mlops_assets import reports
+    from mlops_assets.artifacts import to_json
+    from mlops_assets.defs.weekly import costs_until
+    from mlops_assets.lifecycle import page_links
+    from mlops_assets.lifecycle.week import week_report, write_week_report
+
+    specs, run = list(model_folder().specs), new_run()
+    with open_platform() as platform:
+        report = week_report(specs, platform, run, costs_until(run.as_of))
+        page = write_week_report(platform, report)
+        address = page_links.link(platform.settings, page_links.WEEK_PATH)
+    if as_json:
+        print_json(to_json(report))
+    else:
+        click.echo(reports.week_text(report))
+        click.echo(f"\n{address or page}")
+
+
+COMMANDS = (health, monitoring, week)

@@ -20,6 +20,7 @@ from mlops_assets.defs.monitoring_assets import (
 from mlops_assets.defs.recovery import reproduction
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.defs.sensors import sensors
+from mlops_assets.defs.weekly import weekly_report
 from mlops_assets.model_file import ModelSpec
 
 
@@ -74,18 +75,22 @@ def build_definitions(
     Returns:
         Dagster's definitions of the code location.
     """
+    week, week_job, mondays = weekly_report(specs)
     model_jobs = [job_of(spec) for spec in specs]
     reproduce_job, monthly = reproduction(specs)
     return dg.Definitions(
         assets=[
-            asset
-            for spec in specs
-            for asset in assets_of(
-                spec, retries, file=(files or {}).get(spec.name), candidate_steps=executor != IN_PROCESS
-            )
+            *(
+                asset
+                for spec in specs
+                for asset in assets_of(
+                    spec, retries, file=(files or {}).get(spec.name), candidate_steps=executor != IN_PROCESS
+                )
+            ),
+            week,
         ],
-        jobs=[*model_jobs, reproduce_job],
-        schedules=[*(schedule for spec in specs for schedule in schedules(spec)), monthly],
+        jobs=[*model_jobs, reproduce_job, week_job],
+        schedules=[*(schedule for spec in specs for schedule in schedules(spec)), monthly, mondays],
         sensors=sensors(specs, model_jobs),
         resources={"platform": PlatformResource()},
         executor=executor_named(executor),

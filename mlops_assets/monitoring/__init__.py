@@ -8,6 +8,7 @@ from mlops_assets.monitoring.drift import drift
 from mlops_assets.monitoring.health import Observations, broken_inputs, diagnose
 from mlops_assets.monitoring.labels import SLICE, labeled, labels_of
 from mlops_assets.monitoring.performance import MOST_WINDOWS, WEEK_OVER_WEEK, performance
+from mlops_assets.monitoring.still_best import still_best
 
 __all__ = [
     "MOST_WINDOWS",
@@ -20,4 +21,5 @@ __all__ = [
     "labeled",
     "labels_of",
     "performance",
+    "still_best",
 ]

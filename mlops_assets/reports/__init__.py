@@ -10,6 +10,7 @@ from mlops_assets.reports.markdown import markdown
 from mlops_assets.reports.monitoring import monitoring_html, monitoring_plots
 from mlops_assets.reports.plots.flips import draw_flips
 from mlops_assets.reports.plots.selection import draw_plots
+from mlops_assets.reports.week import week_html, week_text
 
 __all__ = [
     "draw_flips",
@@ -18,5 +19,7 @@ __all__ = [
     "markdown",
     "monitoring_html",
     "monitoring_plots",
+    "week_html",
+    "week_text",
     "write_report",
 ]

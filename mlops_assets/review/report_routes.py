@@ -9,8 +9,9 @@ from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import HTMLResponse
 
 from mlops_assets.lifecycle.monitoring_report import EXPORT, PAGE, monitoring_folder
-from mlops_assets.lifecycle.page_links import data_quality_path, monitoring_path
+from mlops_assets.lifecycle.page_links import WEEK_PATH, data_quality_path, monitoring_path
 from mlops_assets.lifecycle.platform import Platform
+from mlops_assets.lifecycle.week import week_folder
 from mlops_assets.model_file import read_folder
 
 
@@ -25,6 +26,13 @@ def report_routes(platform: Platform, signed_in: Any) -> APIRouter:
         The router; its paths are those of `lifecycle.page_links`.
     """
     router = APIRouter(dependencies=[signed_in])
+
+    @router.get(WEEK_PATH, response_class=HTMLResponse)
+    def week() -> str:
+        file = week_folder(platform) / PAGE
+        if not file.is_file():
+            raise HTTPException(404, "there is no weekly report yet; write one: mlops week")
+        return file.read_text(encoding="utf-8")
 
     @router.get(monitoring_path("{model}"), response_class=HTMLResponse)
     def monitoring(model: str) -> str:

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.monitoring_report import write_monitoring_report
+from mlops_assets.lifecycle.week import week_report, write_week_report
 from mlops_assets.review.app import create_review, review_key
 from mlops_assets.review.sessions import FREE_ATTEMPTS, LONGEST_SESSION, LONGEST_WAIT, Sessions
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin
@@ -119,6 +120,14 @@ def test_the_monitoring_report_is_served_with_its_export(station: Station, brows
     export = browser.get("/station/monitoring/monitoring.json")
     assert export.json()["health"]["diagnosis"] == "unknown"
     assert browser.get("/..%2Fstation/monitoring").status_code == 404
+
+
+def test_the_weekly_report_is_served(station: Station, browser: TestClient) -> None:
+    assert browser.get("/week").headers["location"] == "/login?page=/week"
+    sign_in(browser)
+    assert "mlops week" in browser.get("/week").text
+    write_week_report(station.platform, week_report([station.spec], station.platform, station.run(), {}))
+    assert "station" in browser.get("/week").text
 
 
 def test_approve_in_the_browser(station: Station, browser: TestClient) -> None:

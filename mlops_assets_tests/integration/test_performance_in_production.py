@@ -10,6 +10,7 @@ import pytest
 
 from mlops_assets import stages
 from mlops_assets.artifacts import DriftReport, HealthReport, MonitoringReport, PerformanceReport, from_json
+from mlops_assets.defs.weekly import costs_until
 from mlops_assets.lifecycle import governing
 from mlops_assets.lifecycle.monitoring_report import monitoring_folder
 from mlops_assets.lifecycle.platform import known_record
@@ -68,6 +69,9 @@ def test_a_risen_error_leads_to_one_retrain(local_platform: LocalPlatform) -> No
     page = (folder / "index.html").read_text()
     assert page.count("<img") == 4
     assert f"/{spec.name}/data_quality/index.html" in page
+    cost = costs_until(datetime.now(UTC))[spec.name]
+    assert (cost.runs, cost.failed) == (8, 0)
+    assert cost.seconds > 0
     worse = performance(local_platform, spec)
     assert worse.level == "worse"
     assert worse.rise is not None

@@ -42,6 +42,7 @@ ALERT_KINDS: Final[Mapping[str, AlertKind]] = {
     "signal_upstream": AlertKind("info", "code or model file changed since the training", "model"),
     "signal_schedule": AlertKind("info", "a retrain is scheduled", "model"),
     "signal_staleness": AlertKind("warning", "the champion has not been compared for long", "model"),
+    "weekly_report": AlertKind("info", "the week of all models", "platform"),
     "approval": AlertKind("info", "a version waits for approval", "model"),
     "approval_file": AlertKind("warning", "an approval file was not accepted", "model"),
     "serving_fallback": AlertKind("error", "the champion does not predict every row", "model"),
