@@ -53,8 +53,8 @@ def up() -> None:
 @click.option(
     "--roles",
     is_flag=True,
-    help="Also create or update the roles mlops_app, mlops_approver, mlops_retention and mlops_mlflow; their "
-    "passwords come from MLOPS_APP_PASSWORD, MLOPS_APPROVER_PASSWORD, MLOPS_RETENTION_PASSWORD and "
+    help="Also create or update the roles mlops_app, mlops_approver, mlops_retention, mlops_mlflow and (to read only) "
+    "mlops_dashboard; passwords come from MLOPS_APP_PASSWORD, MLOPS_APPROVER_PASSWORD, MLOPS_RETENTION_PASSWORD and "
     "MLOPS_MLFLOW_PASSWORD. The embedded server has the first three by itself.",
 )
 def migrate(roles: bool) -> None:

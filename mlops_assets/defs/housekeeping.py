@@ -11,12 +11,14 @@ from typing import TypeVar
 import dagster as dg
 
 from mlops_assets.defs.automation import LIFECYCLE_JOB, ModelJobs, model_of, request, will_retry
+from mlops_assets.defs.catalog import ALLOWANCE, LATE_AFTER, longest_interval
 from mlops_assets.defs.failures import failure_reasons
 from mlops_assets.defs.processes import PROCESS_TAG, is_gone
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
 from mlops_assets.defs.sensor_runs import attempt, sensor_run
 from mlops_assets.errors import ServiceError
 from mlops_assets.lifecycle import alerts, governing
+from mlops_assets.lifecycle.missing_predictions import report_missing_predictions
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.recovery import bundles
 from mlops_assets.lifecycle.stages import train_distributed
@@ -99,6 +101,12 @@ def keep_order(
         sentences.append(f"ended {ended} lost runs")
     sentences += step("leftovers", lambda: sweep_leftovers(platform, now)) or []
     step("missed alerts", lambda: report_missed_failures(specs, platform, instance, now))
+    due = {
+        spec.name: LATE_AFTER * longest_interval(spec.schedules.predictions) + ALLOWANCE
+        for spec in specs
+        if spec.schedules.predictions
+    }
+    step("missing predictions", lambda: report_missing_predictions(specs, platform, due, now))
     step("pending alerts", lambda: alerts.deliver_pending(platform, specs, now))
     again: list[dg.RunRequest] = []
     for spec in specs:

@@ -138,6 +138,17 @@ class Alerts(Store):
         conditions = ([alerts.c.model == model] if model is not None else []) + ([OPEN] if open_only else [])
         return self._alerts(*conditions, limit=limit)
 
+    def open_alerts_of(self, kind: str) -> tuple[Alert, ...]:
+        """Return the open alerts of one type.
+
+        Args:
+            kind: Type of the alerts.
+
+        Returns:
+            Alerts of all models, newest first, at most 1,000.
+        """
+        return self._alerts(alerts.c.kind == kind, OPEN, limit=1_000)
+
     def pending_alerts(self, since: datetime, limit: int = 100) -> tuple[Alert, ...]:
         """Return alerts that nobody received yet.
 

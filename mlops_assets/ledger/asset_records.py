@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, cast, select, text
+from sqlalchemy import Text, cast, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from mlops_assets.ledger import canonical
@@ -83,3 +83,20 @@ class AssetRecords(Store):
         )
         with self._transaction() as connection:
             return [canonical.parse(body) for body in connection.scalars(query)]
+
+    def record_times(self, assets: Collection[str]) -> dict[str, datetime]:
+        """Return when each asset was last recorded.
+
+        Args:
+            assets: Names of assets, with the model in them.
+
+        Returns:
+            Time in UTC by asset; assets without a record are absent.
+        """
+        query = (
+            select(records.c.asset, func.max(records.c.at).label("at"))
+            .where(records.c.asset.in_(assets))
+            .group_by(records.c.asset)
+        )
+        with self._transaction() as connection:
+            return {row.asset: utc(row.at) for row in connection.execute(query)}

@@ -112,6 +112,21 @@ class RetrainLog(Store):
         with self._transaction() as connection:
             return {row.model: row.version for row in connection.execute(query)}
 
+    def champions_since(self, models: Collection[str]) -> dict[str, datetime]:
+        """Return since when each model has its champion.
+
+        Args:
+            models: Names of the models.
+
+        Returns:
+            Time in UTC by model; models without a champion are absent.
+        """
+        query = select(champion.c.model, champion.c.since).where(
+            champion.c.model.in_(models), champion.c.version.is_not(None)
+        )
+        with self._transaction() as connection:
+            return {row.model: utc(row.since) for row in connection.execute(query)}
+
     def last_comparisons(self, models: Collection[str]) -> dict[str, datetime]:
         """Return when a challenger of each model was last promoted or kept.
 

@@ -57,6 +57,11 @@ EVENTS = (
 )
 """What a retention policy may remove."""
 
+DASHBOARD = ("model_performance", "predictions", "champion", "model_versions")
+"""What dashboards may read; the columns of `model_performance` are a contract (docs/operations.md)."""
+DASHBOARD_ROLE, DASHBOARD_PASSWORD = "mlops_dashboard", "MLOPS_DASHBOARD_PASSWORD"
+"""A role that only those have who want one: without its password in the environment it cannot log in."""
+
 PASSWORDS = {
     APPLICATION_ROLE: "MLOPS_APP_PASSWORD",
     APPROVER_ROLE: "MLOPS_APPROVER_PASSWORD",
@@ -161,6 +166,19 @@ def retention_role(role: str) -> tuple[str, ...]:
         f"grant select on all tables in schema public to {name}",
         *(f"grant delete on {table} to {name}" for table in EVENTS),
     )
+
+
+def dashboard_role(role: str) -> tuple[str, ...]:
+    """Return SQL for the ledger's database: read what dashboards show, and nothing else.
+
+    Args:
+        role: Name of the PostgreSQL role; it is quoted as an identifier.
+
+    Returns:
+        Statements for `apply`.
+    """
+    name = _quoted(role)
+    return (*_fresh(name), *(f"grant select on {table} to {name}" for table in DASHBOARD))
 
 
 def mlflow_role(role: str) -> tuple[str, ...]:
@@ -295,13 +313,16 @@ def apply_all(stores: Stores, environ: Mapping[str, str]) -> tuple[str, ...]:
     apply(stores.ledger_url, application_role(APPLICATION_ROLE))
     apply(stores.ledger_url, approver_role(APPROVER_ROLE))
     apply(stores.ledger_url, retention_role(RETENTION_ROLE))
+    apply(stores.ledger_url, dashboard_role(DASHBOARD_ROLE))
     apply(stores.mlflow_url, mlflow_role("mlops_mlflow"))
     apply(stores.dagster_url, owner_of(APPLICATION_ROLE, str(make_url(stores.dagster_url).database)))
     if stores.readings_url == database_on(stores.ledger_url, "mlops_readings"):
         apply(stores.readings_url, reader_of(APPLICATION_ROLE))
     for role, variable in PASSWORDS.items():
         allow_login(stores.ledger_url, role, environ[variable])
-    return tuple(PASSWORDS)
+    if password := environ.get(DASHBOARD_PASSWORD):
+        allow_login(stores.ledger_url, DASHBOARD_ROLE, password)
+    return (*PASSWORDS, DASHBOARD_ROLE)
 
 
 def _fresh(name: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ Goes out: a `ReportRecord` and, in the ledger, the hashed evidence a promotion r
 
 from __future__ import annotations
 
+import math
 import platform as machine
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from mlops_assets.artifacts import (
     to_json,
 )
 from mlops_assets.errors import BundleError, EvidenceError
-from mlops_assets.ledger import Waiver
+from mlops_assets.ledger import Performance, Waiver
 from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.approvals.hold import hold_on, with_hold
 from mlops_assets.lifecycle.approvals.waivers import waived_gate
@@ -93,12 +94,30 @@ def judge_model(spec: ModelSpec, platform: Platform, run: Run, *, explain: bool 
     run.progress(f"measuring version {trained.version} on {contest.split.test.height:,} holdout rows")
     evidence, shap = build_evidence(spec, contest, run.progress, explain=explain)
     evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
+    platform.ledger.record_performance(_holdout(evidence))
     _alert_of_champion(spec, platform, run, evidence)
     measure_delivery(spec, platform, run, built)
     waivers = platform.ledger.waivers(spec.name, run.now())
     decision = promotion.decide(spec, evidence.gates, contest.reference, waivers=waivers, now=run.now())
     decision, _ = with_hold(decision, hold_on(platform, spec.name), evidence.spec_digest, None, run.now())
     return Judged(trained, contest, evidence, evidence_hash, shap, decision, waivers, built.table)
+
+
+def _holdout(evidence: Evidence) -> list[Performance]:
+    """Return the challenger's metrics on the holdout as rows of the trend; what is not finite is left out."""
+    return [
+        Performance(
+            evidence.model,
+            evidence.version,
+            evidence.as_of,
+            metric,
+            "test",
+            value,
+            evidence.evaluation.holdout_rows,
+        )
+        for metric, value in evidence.evaluation.challenger.get("test", {}).items()
+        if math.isfinite(value) and evidence.evaluation.holdout_rows > 0
+    ]
 
 
 def keep_report(

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy.exc import ProgrammingError
 
 from mlops_assets.artifacts import Signal
 from mlops_assets.artifacts.rollouts import Observation, Transition
@@ -204,7 +207,7 @@ def test_all_roles_are_applied_twice_and_can_log_in(
     stores = Stores(ledger_url, postgres_url, postgres_url, "unused")
     passwords = dict.fromkeys(roles.PASSWORDS.values(), "it's: 50 %")
     for _ in range(2):
-        assert roles.apply_all(stores, passwords) == tuple(roles.PASSWORDS)
+        assert roles.apply_all(stores, passwords) == (*roles.PASSWORDS, roles.DASHBOARD_ROLE)
     engine = create_engine(make_url(postgres_url).set(username="mlops_app", password="it's: 50 %"))
     with engine.begin() as connection:  # as the owner of Dagster's database
         connection.execute(text("alter table runs_of_dagster add column tag text"))
@@ -245,3 +248,43 @@ def test_mlflow_works_but_deletes_no_run(postgres_url: str, tmp_path_factory: py
         session.execute(text("delete from runs"))
     assert store.get_run(run).data.metrics == {"rmse": 1.0}
     store.engine.dispose()
+
+
+OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
+
+
+def test_the_table_for_dashboards_has_the_documented_columns_and_is_read_by_plain_sql(
+    ledger: Ledger, ledger_url: str
+) -> None:
+    section = OPERATIONS.read_text(encoding="utf-8").split("## The table for dashboards")[1].split("\n## ")[0]
+    documented = re.findall(r"^\| `(\w+)` \| ([a-z ]+) \|", section, re.MULTILINE)
+    version = ledger.new_version("pump", AT, bundle_path="b", manifest_sha256="0" * 64).version
+    evidence = ledger.record_evidence("pump", version, {}, AT)
+    ledger.promote("pump", version, expected_revision=0, evidence_hash=evidence, actor="a", reason="", at=AT)
+    now = datetime.now(UTC)
+    for days, value in ((0, 1.5), (7, 1.0)):
+        at = now - timedelta(days=days)
+        ledger.record_performance([Performance("pump", version, at, "rmse", "live", value, 300)])
+    roles.apply(ledger_url, roles.dashboard_role("mlops_dashboard"))
+    engine = create_engine(ledger_url)
+    with engine.connect() as connection:
+        connection.execute(text("set role mlops_dashboard"))
+        columns = connection.execute(
+            text(
+                "select column_name, data_type from information_schema.columns "
+                "where table_name = 'model_performance' order by ordinal_position"
+            )
+        ).all()
+        assert [tuple(row) for row in columns] == documented
+        [query] = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
+        rows = connection.execute(text(query)).all()
+        assert [(row.model, row.rmse, row.labels) for row in rows] == [("pump", 1.0, 300), ("pump", 1.5, 300)]
+        for statement in (
+            "update model_performance set value = 0",
+            "delete from predictions",
+            "select * from api_keys",
+            "select * from served_predictions",
+        ):
+            with pytest.raises(ProgrammingError, match="permission denied"), connection.begin_nested():
+                connection.execute(text(statement))
+    engine.dispose()
