@@ -38,6 +38,7 @@ MODULES = (
     "backup",
     "backtest",
     "retention",
+    "healing",
 )
 """Modules of this package with a tuple `COMMANDS`; help and completion list the commands in alphabetical order."""
 

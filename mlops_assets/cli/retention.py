@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mlops_assets.cli.context import now, open_platform, prepare_stores, settings
 from mlops_assets.cli.options import JSON, OPTIONAL_MODEL, Instant
 from mlops_assets.cli.output import Column, minute, print_json, print_records
-from mlops_assets.settings import RETENTION_ROLE, Stores, with_driver, with_user
-
-if TYPE_CHECKING:
-    from mlops_assets.operations.retention import RetentionStores
+from mlops_assets.settings import Stores
 
 
 @click.command()
@@ -34,10 +29,12 @@ def gc(dry_run: bool, keep: tuple[str, ...], as_json: bool) -> None:
     Model versions, evidence, decisions, runs, and the data that one of them names are kept for ever. With
     MLOPS_DATABASE_URL the ledger is opened at MLOPS_RETENTION_URL, as the role mlops_retention.
     """
-    from mlops_assets.operations.retention import RETENTION, Removal, collect
+    from mlops_assets.operations.retention import RETENTION, Removal, RetentionStores, collect
 
     durations = dict(_duration(one) for one in keep)
-    removals = {one.what: one for one in collect(_stores(), now(), durations, dry_run=dry_run)}
+    prepare_stores()
+    opened = RetentionStores.open(settings(), Stores.from_environment(os.environ))
+    removals = {one.what: one for one in collect(opened, now(), durations, dry_run=dry_run)}
     if as_json:
         print_json([{"what": one.what, "count": one.count, "bytes": one.size} for one in removals.values()])
         return
@@ -95,25 +92,6 @@ def _duration(text: str) -> tuple[str, timedelta]:
         raise click.UsageError(
             f"--keep {text}: write LINE=DURATION, such as served_predictions=30d"
         ) from None
-
-
-def _stores() -> RetentionStores:
-    from mlops_assets.datasets import Datasets
-    from mlops_assets.ledger.dagster_events import DagsterEvents
-    from mlops_assets.ledger.retention import Retention
-    from mlops_assets.operations.retention import RetentionStores
-
-    prepare_stores()
-    current, stores = settings(), Stores.from_environment(os.environ)
-    own = current.environ.get("MLOPS_RETENTION_URL")
-    ledger_url = with_user(stores.ledger_url, RETENTION_ROLE) if current.embedded else stores.ledger_url
-    return RetentionStores(
-        ledger=Retention.open(with_driver(own) if own else ledger_url),
-        events=DagsterEvents.open(stores.dagster_url),
-        datasets=Datasets(current.data_root),
-        compute_logs=Path(current.environ["MLOPS_COMPUTE_LOGS"]),
-        backups=current.home / "backups",
-    )
 
 
 COMMANDS = (gc, audit)

@@ -17,6 +17,7 @@ from mlops_assets.ledger.evidence import EvidenceStore
 from mlops_assets.ledger.history import History
 from mlops_assets.ledger.migrating import require_head
 from mlops_assets.ledger.performance import PerformanceRows
+from mlops_assets.ledger.platform_history import PlatformHistory
 from mlops_assets.ledger.predictions import Predictions
 from mlops_assets.ledger.requests import RetrainRequests
 from mlops_assets.ledger.retraining import RetrainLog
@@ -43,6 +44,7 @@ class Ledger(
     ApiKeys,
     Watermarks,
     Audit,
+    PlatformHistory,
 ):
     """The truth about champions, versions, evidence, decisions and records.
 

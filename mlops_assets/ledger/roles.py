@@ -29,6 +29,8 @@ CHANGING = {
     "watermarks": "",
     "signals": "(active, body, recorded_at)",
     "api_keys": "(expires_at, revoked_at)",
+    "platform_samples": "(at, value)",
+    "healing_actions": "(helped, verified_at)",
     "rollouts": "(state, step, sequence, step_since, actor, reason)",
     "rollout_observations": "",
 }

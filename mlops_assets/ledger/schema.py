@@ -396,3 +396,30 @@ shadow_predictions = Table(
     PrimaryKeyConstraint("id", "row", "version"),
     Index("shadow_predictions_by_version", "model", "version", "predicted_at"),
 )
+
+platform_samples = Table(
+    "platform_samples",
+    metadata,
+    _text("metric"),
+    _text("label"),
+    Column("slot", Integer, nullable=False),
+    _time("at"),
+    Column("value", Double, nullable=False),
+    PrimaryKeyConstraint("metric", "label", "slot"),
+    Index("platform_samples_by_time", "at"),
+)
+
+healing_actions = Table(
+    "healing_actions",
+    metadata,
+    _id(),
+    _time("at"),
+    _text("component"),
+    _text("remedy"),
+    _text("step"),
+    _text("sentence"),
+    Column("reasons", JSON, nullable=False),
+    Column("helped", Boolean),
+    _time("verified_at", nullable=True),
+    Index("healing_actions_by_time", "at"),
+)

@@ -6,16 +6,22 @@ backups, memory, the services of `mlops up`) is sampled here; the databases are 
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 import psutil
 
 from mlops_assets.errors import ServiceError
+from mlops_assets.ledger import Ledger
+from mlops_assets.ledger.platform_history import EVERY
 from mlops_assets.ledger.reader import Reader
 from mlops_assets.local import addresses, backup, processes
 from mlops_assets.local.probes import responds
@@ -31,6 +37,8 @@ DESCRIPTOR: Final = "MLOPS_EXPORTER_FD"
 NAMES: Final = "MLOPS_SERVICES"
 """Environment variable with the names of all services of `mlops up`."""
 PORT: Final = 9464
+HEALING: Final = "MLOPS_HEALING"
+"""Environment variable: off (default), recommend or act."""
 
 
 def platform_sources(settings: Settings, stores: Stores, backups: Path) -> tuple[Source, ...]:
@@ -56,6 +64,57 @@ def platform_sources(settings: Settings, stores: Stores, backups: Path) -> tuple
         Source("services", families.SERVICES, 30, partial(_services, settings)),
         Source("machine", families.MACHINE, 10, _machine),
     )
+
+
+class Watch:
+    """Stores a sample of the platform every five minutes; with MLOPS_HEALING also diagnoses it.
+
+    Args:
+        settings: Settings of the installation; `MLOPS_HEALING` is `recommend` (alerts only) or `act` (remedies too).
+        stores: URLs of the databases.
+        sources: What is read.
+    """
+
+    def __init__(self, settings: Settings, stores: Stores, sources: Sequence[Source]) -> None:
+        self._settings, self._stores, self._sources = settings, stores, sources
+        self._ledger: Ledger | None = None
+        self._told = False
+
+    def run(self) -> None:
+        """Take samples until the process ends; one that fails is missing, and the next is taken."""
+        while True:
+            try:
+                self.sample(datetime.now(UTC))
+            except Exception:
+                logging.getLogger(__name__).exception("a sample of the platform could not be taken")
+            time.sleep(EVERY.total_seconds())
+
+    def sample(self, at: datetime) -> None:
+        """Take one sample.
+
+        Args:
+            at: The present instant, with a zone.
+        """
+        from mlops_assets.lifecycle.platform import Platform
+        from mlops_assets.local import healing
+
+        snapshot = healing.take_snapshot(self._sources, at)
+        mode = self._settings.environ.get(HEALING, "off")
+        try:
+            self._ledger = self._ledger or Ledger.open(self._stores.ledger_url)
+            if mode != "off":
+                platform = Platform.open(self._settings, self._stores)
+                try:
+                    healing.run_pass(platform, snapshot, act=mode == "act")
+                finally:
+                    platform.ledger.close()
+            self._ledger.put_samples(
+                at, {(one.metric, one.label): value for one, value in snapshot.values.items()}
+            )
+            self._told = False
+        except ServiceError:
+            if mode != "off" and not self._told:
+                self._told = not healing.tell_without_ledger(self._settings, snapshot)
 
 
 def serve(collector: PlatformCollector, listener: socket.socket, token: str | None) -> None:
@@ -90,8 +149,10 @@ def run(settings: Settings, stores: Stores, host: str, port: int, ready: Callabl
     except OSError as error:
         raise ServiceError(f"the exporter cannot listen on {host}:{port}: {error.strerror}") from error
     ready("http://{}:{}/metrics".format(*listener.getsockname()[:2]))
-    collector = PlatformCollector(platform_sources(settings, stores, settings.home / "backups"))
-    serve(collector, listener, token)
+    sources = platform_sources(settings, stores, settings.home / "backups")
+    watch = Watch(settings, stores, sources)
+    Thread(target=watch.run, daemon=True).start()
+    serve(PlatformCollector(sources), listener, token)
 
 
 def _databases_up(readers: dict[Database, Reader]) -> Rows:

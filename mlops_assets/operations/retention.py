@@ -18,6 +18,7 @@ from mlops_assets.datasets import Datasets, tags
 from mlops_assets.errors import DataError
 from mlops_assets.ledger.dagster_events import DagsterEvents
 from mlops_assets.ledger.retention import COLLECTED, Retention
+from mlops_assets.settings import RETENTION_ROLE, Settings, Stores, with_driver, with_user
 
 LEAST: Final = timedelta(days=7)
 """No retention may be shorter: the longest run takes two days."""
@@ -77,6 +78,27 @@ class RetentionStores:
     datasets: Datasets
     compute_logs: Path
     backups: Path
+
+    @classmethod
+    def open(cls, settings: Settings, stores: Stores) -> RetentionStores:
+        """Open the stores of an installation; the ledger as the role that may delete event rows.
+
+        Args:
+            settings: Settings of the installation.
+            stores: URLs of the databases.
+
+        Returns:
+            The stores.
+        """
+        own = settings.environ.get("MLOPS_RETENTION_URL")
+        embedded = with_user(stores.ledger_url, RETENTION_ROLE)
+        return cls(
+            ledger=Retention.open(with_driver(own or (embedded if settings.embedded else stores.ledger_url))),
+            events=DagsterEvents.open(stores.dagster_url),
+            datasets=Datasets(settings.data_root),
+            compute_logs=Path(settings.environ["MLOPS_COMPUTE_LOGS"]),
+            backups=settings.home / "backups",
+        )
 
 
 def collect(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from threading import Lock
@@ -50,6 +51,28 @@ def database_sources(readers: Mapping[Database, Reader]) -> tuple[Source, ...]:
     return tuple(
         Source(one.name, one.families, one.every, reading(readers[one.database], one.sql)) for one in QUERIES
     )
+
+
+def values_of(sources: Iterable[Source]) -> dict[tuple[str, str], float]:
+    """Read what is about the platform and not about one model, by metric and first label.
+
+    Args:
+        sources: What is read; one that fails is left out.
+
+    Returns:
+        Finite values.
+    """
+    values: dict[tuple[str, str], float] = {}
+    for source in sources:
+        if any("model" in family.labels for family in source.families):
+            continue
+        with suppress(Exception):
+            for row in source.read():
+                for family in source.families:
+                    number = _number(row[family.column]) if family.column else None
+                    if number is not None:
+                        values[family.name, str(row[family.labels[0]]) if family.labels else ""] = number
+    return values
 
 
 @dataclass(frozen=True, slots=True)
