@@ -16,7 +16,7 @@ from mlops_assets.artifacts.data import (
     Validation,
     WindowNull,
 )
-from mlops_assets.artifacts.drift import DriftReport, DriftStatistic, FeatureDrift
+from mlops_assets.artifacts.drift import AlarmRecord, DriftReport, DriftStatistic, FeatureDrift
 from mlops_assets.artifacts.evidence import (
     ChampionRef,
     ClassRow,
@@ -49,6 +49,7 @@ __all__ = [
     "CAUSES",
     "PARTS",
     "QUIET_LOAD",
+    "AlarmRecord",
     "Bias",
     "Bounds",
     "Candidate",

@@ -127,6 +127,7 @@ class Profile:
         window: Length of the windows of the null distributions; None for rows without a timestamp, and in bundles of
             earlier releases.
         windows: How many such windows the training data holds.
+        prediction: What the version predicts for these rows, or a sample of them; None in bundles of earlier releases.
     """
 
     rows: int
@@ -135,6 +136,7 @@ class Profile:
     """What a naive prediction knows; None in bundles of earlier releases."""
     window: timedelta | None = None
     windows: float = 0.0
+    prediction: ColumnProfile | None = None
 
 
 @dataclass(frozen=True, slots=True)

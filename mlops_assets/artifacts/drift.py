@@ -100,6 +100,25 @@ class FeatureDrift:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmRecord:
+    """Stored. What the alarms of one cause were worth.
+
+    Attributes:
+        cause: The cause of the signals.
+        alarms: Alarms until now; those about overlapping or adjoining windows are one.
+        confirmed: Alarms at or before a rise of the error.
+        errors: Rises of the error until now.
+        unannounced: Rises of the error without such an alarm before them.
+    """
+
+    cause: str
+    alarms: int
+    confirmed: int
+    errors: int
+    unannounced: int
+
+
+@dataclass(frozen=True, slots=True)
 class DriftReport:
     """Stored. All features of one window against the champion's training profile.
 
@@ -108,6 +127,9 @@ class DriftReport:
         mean_value: Mean of the features' values of their method.
         drifted_share: Share of the features whose level is significant.
         table: The table version that the window was read from; None in records of earlier releases.
+        source: Where the window comes from: what callers of the API sent, or the readings.
+        prediction: Movement of the predictions; it decides nothing. None without a reference in the bundle.
+        alarms: What each alarm was worth until now.
     """
 
     model: str
@@ -119,3 +141,6 @@ class DriftReport:
     features: tuple[FeatureDrift, ...]
     as_of: datetime
     table: TableVersion | None = None
+    source: Literal["readings", "served inputs"] = "readings"
+    prediction: FeatureDrift | None = None
+    alarms: tuple[AlarmRecord, ...] = ()

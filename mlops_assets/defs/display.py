@@ -3,7 +3,7 @@
 Numbers are computed in the packages below; here they are only laid out.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import dagster as dg
 from mlops_assets import stages
 from mlops_assets.artifacts import (
     DriftReport,
+    FeatureDrift,
     HealthReport,
     MonitoringReport,
     Outcome,
@@ -287,34 +288,42 @@ def drift(record: DriftReport, _: ModelSpec, __: Platform) -> Display:
     Returns:
         Metadata and data version.
     """
-    rows = [
-        {
-            "feature": feature.feature,
-            "method": feature.method,
-            "value": "unmeasurable" if feature.value is None else feature.value,
-            "limit": feature.limit,
-            "level": feature.level,
-            "usual_level": feature.usual_level,
-            "reference": feature.reference,
-            "reason": feature.reason,
-            "note": feature.note,
-        }
-        for feature in record.features
-    ]
+    rows = [_movement(feature) for feature in record.features]
     metadata: Metadata = {
         "level": record.level,
         "dagster/row_count": record.rows,
         "champion": record.version or "none",
+        "source": record.source,
     }
     if record.table is not None:
         metadata["readings"] = rows_table([_version_row(record.table)])
     if rows:
         metadata["features"] = rows_table(rows)
+    if record.prediction is not None:
+        metadata["prediction"] = rows_table([_movement(record.prediction)])
+        if record.prediction.value is not None:
+            metadata["prediction_value"] = record.prediction.value
+    if record.alarms:
+        metadata["alarm_record"] = rows_table([asdict(one) for one in record.alarms])
     for name in ("mean_value", "drifted_share"):
         value = getattr(record, name)
         if value is not None:
             metadata[name] = value
     return Display(metadata, digest({"level": record.level, "features": rows, "version": record.version}))
+
+
+def _movement(feature: FeatureDrift) -> dict[str, Any]:
+    return {
+        "feature": feature.feature,
+        "method": feature.method,
+        "value": "unmeasurable" if feature.value is None else feature.value,
+        "limit": feature.limit,
+        "level": feature.level,
+        "usual_level": feature.usual_level,
+        "reference": feature.reference,
+        "reason": feature.reason,
+        "note": feature.note,
+    }
 
 
 def performance(record: PerformanceReport, _: ModelSpec, __: Platform) -> Display:

@@ -57,6 +57,13 @@ LABELED = text(
     limit :limit
     """
 )
+INPUTS = text(
+    """
+    select version, value, label, rung, cast(readings as text) as readings from served_predictions
+    where model = :model and predicted_at >= :since and predicted_at < :until
+    order by predicted_at desc, id, row limit :limit
+    """
+)
 TIME = pl.Datetime("us", "UTC")
 LABELED_SCHEMA: dict[str, Any] = {
     "id": pl.String(),
@@ -72,6 +79,14 @@ LABELED_SCHEMA: dict[str, Any] = {
     "rung": pl.String(),
     "truth": pl.String(),
     "received_at": TIME,
+}
+
+INPUTS_SCHEMA: dict[str, Any] = {
+    "version": pl.Int64(),
+    "value": pl.Float64(),
+    "label": pl.String(),
+    "rung": pl.String(),
+    "readings": pl.String(),
 }
 
 
@@ -173,6 +188,26 @@ class ServedPredictions(Store):
         with self._transaction() as connection:
             rows = [tuple(row) for row in connection.execute(LABELED, parameters)]
         return pl.DataFrame(rows[::-1], schema=LABELED_SCHEMA, orient="row")
+
+    def served_inputs(self, model: str, *, since: datetime, until: datetime, limit: int) -> pl.DataFrame:
+        """Return what the API predicted from, with since <= predicted_at < until.
+
+        Args:
+            model: Name of the model.
+            since: First time of prediction.
+            until: First time of prediction after the window.
+            limit: Largest number of rows; the newest are returned.
+
+        Returns:
+            A row per prediction, newest first: version, value, label, rung, and readings (JSON).
+
+        Raises:
+            ServiceError: The database does not respond.
+        """
+        parameters = {"model": model, "since": utc(since), "until": utc(until), "limit": limit}
+        with self._transaction() as connection:
+            rows = [tuple(row) for row in connection.execute(INPUTS, parameters)]
+        return pl.DataFrame(rows, schema=INPUTS_SCHEMA, orient="row")
 
 
 def _text(value: str) -> str:

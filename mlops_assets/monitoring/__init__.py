@@ -4,13 +4,15 @@ Comes in: a profile and feature rows; predictions and labels. Goes out: reports.
 belongs to `retraining`.
 """
 
-from mlops_assets.monitoring.drift import drift
+from mlops_assets.monitoring.drift import drift, inputs_alone, prediction_drift
+from mlops_assets.monitoring.feature_drift import MIN_ROWS
 from mlops_assets.monitoring.health import Observations, broken_inputs, diagnose
 from mlops_assets.monitoring.labels import SLICE, labeled, labels_of
 from mlops_assets.monitoring.performance import MOST_WINDOWS, WEEK_OVER_WEEK, performance
 from mlops_assets.monitoring.still_best import still_best
 
 __all__ = [
+    "MIN_ROWS",
     "MOST_WINDOWS",
     "SLICE",
     "WEEK_OVER_WEEK",
@@ -18,8 +20,10 @@ __all__ = [
     "broken_inputs",
     "diagnose",
     "drift",
+    "inputs_alone",
     "labeled",
     "labels_of",
     "performance",
+    "prediction_drift",
     "still_best",
 ]

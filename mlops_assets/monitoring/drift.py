@@ -23,6 +23,7 @@ from mlops_assets.model_file.features import now_column
 from mlops_assets.monitoring.feature_drift import feature_drift
 from mlops_assets.monitoring.significance import holm_corrected
 
+PREDICTION: Final = "prediction"
 SEVERITY: Final[dict[Level, int]] = {"stable": 0, "moderate": 1, "unmeasurable": 2, "significant": 3}
 """A report is as bad as the worst of its features. What cannot be measured is worse than a moderate movement."""
 
@@ -56,7 +57,7 @@ def drift(
     """
     columns = {name: column for name, column in profile.columns.items() if name not in from_clock}
     deciding = _deciding(spec, columns, computed)
-    season = season_of(as_of - spec.monitoring.window / 2) if spec.timestamp else None
+    season = _season(spec, as_of)
     measured = [
         replace(feature_drift(spec, name, profile, frame, len(deciding), season), decides=name in deciding)
         for name in columns
@@ -78,6 +79,45 @@ def drift(
     )
 
 
+def inputs_alone(spec: ModelSpec, profile: Profile, computed: Collection[str]) -> Profile:
+    """Return the profile of the readings themselves, which callers of the API send.
+
+    Args:
+        spec: The model file.
+        profile: The champion's training data.
+        computed: Names of the features that are computed from readings.
+
+    Returns:
+        The profile without computed features.
+    """
+    repeating = _repeating(spec, computed)
+    return replace(profile, columns={n: one for n, one in profile.columns.items() if n not in repeating})
+
+
+def prediction_drift(
+    spec: ModelSpec, profile: Profile, predicted: pl.DataFrame, as_of: datetime
+) -> FeatureDrift | None:
+    """Measure how far the predictions moved from those for the training rows; it decides nothing.
+
+    Args:
+        spec: The model file.
+        profile: The champion's training data.
+        predicted: Its predictions in the window, column `prediction`.
+        as_of: The instant of the report.
+
+    Returns:
+        The movement; None without a reference in the bundle.
+    """
+    if profile.prediction is None:
+        return None
+    alone = replace(profile, columns={PREDICTION: profile.prediction})
+    return replace(feature_drift(spec, PREDICTION, alone, predicted, 1, _season(spec, as_of)), decides=False)
+
+
+def _season(spec: ModelSpec, as_of: datetime) -> int | None:
+    return season_of(as_of - spec.monitoring.window / 2) if spec.timestamp else None
+
+
 def _worst_level(features: Collection[FeatureDrift]) -> Level:
     levels: list[Level] = [feature.level for feature in features if feature.decides]
     return max(levels, key=lambda level: SEVERITY[level], default="unmeasurable")
@@ -93,12 +133,15 @@ def _deciding(spec: ModelSpec, names: Collection[str], computed: Collection[str]
     A computed feature repeats the movement of its column. And a day's mean has one independent value a day: over a week
     its PSI is about 1 from chance alone, (bins - 1) / values.
     """
-    repeating = {*computed} - {now_column(spec.target)}
     expected = {*spec.monitoring.expected}
     if spec.target in expected:
         expected.add(now_column(spec.target))
-    readings = frozenset(name for name in names if name not in repeating)
+    readings = frozenset(names) - _repeating(spec, computed)
     return (readings or frozenset(names)) - expected
+
+
+def _repeating(spec: ModelSpec, computed: Collection[str]) -> frozenset[str]:
+    return frozenset(computed) - {now_column(spec.target)}
 
 
 def _with_corrected_p(features: list[FeatureDrift]) -> list[FeatureDrift]:

@@ -4,6 +4,7 @@ Comes in: signals, and what the ledger knows of earlier requests. Goes out: a `R
 most one `RetrainRequest` with a key. Recording it, once, is the ledger's business; running it the graph's.
 """
 
+from mlops_assets.retraining.alarm_records import alarm_records
 from mlops_assets.retraining.governor import govern
 from mlops_assets.retraining.past import Outcome, PastRequest, RetrainHistory
 from mlops_assets.retraining.request import RetrainRequest, Ruling, signal_key
@@ -22,6 +23,7 @@ __all__ = [
     "RetrainHistory",
     "RetrainRequest",
     "Ruling",
+    "alarm_records",
     "bias_signal",
     "data_volume_signal",
     "drift_signal",

@@ -49,6 +49,10 @@ def test_a_risen_error_leads_to_one_retrain(local_platform: LocalPlatform) -> No
     drift = known_record(local_platform.platform, spec, stages.DRIFT_REPORT, DriftReport)
     assert drift is not None
     assert drift.table is not None  # the rows it speaks of can be read again
+    assert drift.source == "readings"  # nobody called the API
+    assert drift.prediction is not None
+    assert drift.prediction.details["rows"] == 72.0
+    assert drift.alarms[0].cause == "drift"
     assert local_platform.platform.datasets.read(drift.table).height == drift.table.rows
 
     now = datetime.now(UTC)

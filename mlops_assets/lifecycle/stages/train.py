@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from mlops_assets import features, stages, training
@@ -32,6 +33,8 @@ from mlops_assets.model_file import ModelSpec
 from mlops_assets.registry import Tracked
 
 SAMPLE_ROWS = 20
+PREDICTED_ROWS = 20_000
+"""Training rows whose predictions are the reference of later ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +235,7 @@ def register_candidate(
         algorithm=served.estimator,
         preparation=to_json(served.preparation),
         spec=spec.model_dump(mode="json"),
-        profile=to_json(_profile(spec, learned, record.names)),
+        profile=to_json(_profile(spec, learned, record.names, served)),
         sample=served.matrix(split.validation.head(SAMPLE_ROWS)),
         data=[to_json(table) for table in record.data],
         code_commit=run.code_commit,
@@ -273,10 +276,20 @@ def _target(spec: ModelSpec, learned: pl.DataFrame) -> pl.Series:
     return target.cast(pl.String) if spec.problem == "classification" else target
 
 
-def _profile(spec: ModelSpec, rows: pl.DataFrame, names: Sequence[str]) -> Profile:
-    """Return what drift is measured against, with what windows of these rows do by themselves."""
+def _profile(
+    spec: ModelSpec, rows: pl.DataFrame, names: Sequence[str], predictor: BundlePredictor
+) -> Profile:
+    """Return what drift is measured against: inputs and predictions, with what windows of them do by themselves."""
+    window = spec.monitoring.window
     reference = features.profile(rows, names, target=_target(spec, rows))
-    return features.with_nulls(reference, rows, spec.timestamp, spec.monitoring.window)
+    reference = features.with_nulls(reference, rows, spec.timestamp, window)
+    chosen = np.random.default_rng(0).permutation(rows.height)[:PREDICTED_ROWS]
+    sample = rows[np.sort(chosen).tolist()]
+    values = predictor.predict(sample)
+    predicted = pl.Series("prediction", [str(one) for one in values] if predictor.classes else values)
+    frame = sample.select(predicted, *([spec.timestamp] if spec.timestamp else []))
+    predictions = features.with_nulls(features.profile(frame, ["prediction"]), frame, spec.timestamp, window)
+    return replace(reference, prediction=predictions.columns["prediction"])
 
 
 def _judged_fit(best: BundlePredictor, split: Split, seen_rows: dict[str, Any]) -> training.JudgedFit:
