@@ -14,6 +14,7 @@ from mlops_assets.serving.champions import Champions
 from mlops_assets.serving.connections import BoundedProtocol
 from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.prediction_log import PredictionLog
+from mlops_assets.serving.rollouts import Rollouts
 from mlops_assets.settings import Settings, Stores
 
 if __name__ == "__main__":
@@ -24,7 +25,12 @@ if __name__ == "__main__":
     metrics_port = int(os.environ.get("MLOPS_METRICS_PORT", "0"))
     config = uvicorn.Config(
         create_app(
-            champions, keys, platform.ledger, log, (settings.host, metrics_port) if metrics_port else None
+            champions,
+            keys,
+            platform.ledger,
+            log,
+            (settings.host, metrics_port) if metrics_port else None,
+            Rollouts(platform, champions),
         ),
         host=settings.host,
         port=int(os.environ.get("MLOPS_API_PORT", "8000")),

@@ -22,6 +22,7 @@ from mlops_assets.serving.metrics import Metrics
 from mlops_assets.serving.payload import decode
 from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets.serving.protocols import open_inference
+from mlops_assets.serving.rollouts import Rollouts
 from mlops_assets.serving.routes import LONGEST_REASON, PredictionRoutes, readable, served_model
 
 STALLED_SECONDS: Final = 600.0
@@ -55,6 +56,7 @@ def create_app(
     ledger: Ledger | None = None,
     log: PredictionLog | None = None,
     metrics_address: tuple[str, int] | None = None,
+    rollouts: Rollouts | None = None,
 ) -> FastAPI:
     """Return the application over a following set of champions; every route but health and readiness needs the key.
 
@@ -64,6 +66,7 @@ def create_app(
         ledger: Where labels are stored; without it there is no route for them.
         log: Where predictions are logged; None for nowhere.
         metrics_address: Host and port where the metrics can be read without a key; None for nowhere.
+        rollouts: The roll-outs under way, which follow the ledger; None for none.
 
     Returns:
         The FastAPI application.
@@ -76,12 +79,16 @@ def create_app(
             metrics.serve(*metrics_address)
         await run_in_threadpool(keys.start)
         await run_in_threadpool(champions.start)
+        if rollouts is not None:
+            await run_in_threadpool(rollouts.start)
         if log is not None:
             log.start()
         yield
         keys.stop()
         metrics.close()
         await run_in_threadpool(champions.stop)
+        if rollouts is not None:
+            await run_in_threadpool(rollouts.stop)
         if log is not None:
             await run_in_threadpool(log.stop)
 
@@ -92,10 +99,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(PredictionRoutes, champions=champions, log=log, metrics=metrics)
+    app.add_middleware(PredictionRoutes, champions=champions, log=log, metrics=metrics, rollouts=rollouts)
     app.add_middleware(guard.Guard, keys=keys, refused=metrics.refuse)
-    _add_health(app, champions, keys, log)
-    _add_models(app, champions)
+_add_health(app, champions, keys, log)
+    _add_models(app, champions, rollouts)
     _add_open_inference(app, champions)
     if ledger is not None:
         _add_labels(app, champions, ledger)
@@ -152,11 +159,11 @@ def _not_ready(champions: Champions) -> str | None:
     return "no model has a champion that can be served"
 
 
-def _add_models(app: FastAPI, champions: Champions) -> None:
+def _add_models(app: FastAPI, champions: Champions, rollouts: Rollouts | None) -> None:
     @app.get("/models")
     def models() -> dict[str, Any]:
-        """Return the champions that serve now, and the reasons of those that do not."""
-        return champions.status()
+        """Return the champions that serve now, the reasons of those that do not, and roll-outs under way."""
+        return champions.status() | ({} if rollouts is None else {"rollouts": rollouts.status()})
 
     @app.get("/models/{model}")
     def model_details(model: str) -> dict[str, Any]:

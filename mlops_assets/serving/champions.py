@@ -70,6 +70,8 @@ class Champions:
         self._platform = platform
         self._poll = poll_seconds
         self._on_end = on_end
+        self.warm: Callable[[str, int], Served | None] = lambda _model, _version: None
+        """Returns a version that is in memory already, where a roll-out has loaded it."""
         self._served: dict[str, Served] = {}
         self._failures: dict[str, Failure] = {}
         self._data_problems: dict[str, str] = {}
@@ -199,7 +201,12 @@ class Champions:
             return
         version = state.champion.version
         try:
-            self._served[name] = load(self._platform, name, state.champion, state.revision)
+            warm = self.warm(name, version)
+            self._served[name] = (
+                load(self._platform, name, state.champion, state.revision)
+                if warm is None
+                else as_champion(self._platform, warm, state.champion, state.revision)
+            )
         except BaseException as error:  # noqa: BLE001 as above
             self._fail(
                 name, state.revision, f"version {version} of {name} cannot be served: {describe(error)}"
@@ -273,6 +280,24 @@ def load(platform: Platform, name: str, champion: Champion, revision: int) -> Se
     inputs = [name for name in served.columns.needed if name not in keys]
     checks = SensorChecks.of(spec, profile, inputs, served.columns.text)
     return replace(served, ladder=Ladder(checks, profile, _previous(platform, served)))
+
+
+def as_champion(platform: Platform, loaded: Served, champion: Champion, revision: int) -> Served:
+    """Return a version that is in memory as the champion it has become.
+
+    Args:
+        platform: The stores.
+        loaded: The version, verified when it was loaded.
+        champion: The champion.
+        revision: The champion's revision.
+
+    Returns:
+        The champion, ready.
+    """
+    served = replace(loaded, revision=revision, since=champion.since, gates=_verdicts(platform, champion))
+    if loaded.ladder is None:
+        return served
+    return replace(served, ladder=replace(loaded.ladder, previous=_previous(platform, served)))
 
 
 def _previous(platform: Platform, champion: Served) -> Served | None:

@@ -27,7 +27,9 @@ from mlops_assets.serving.protocols.mlflow_scoring import MLFLOW_SCORING
 from mlops_assets.serving.protocols.open_inference import OPEN_INFERENCE
 from mlops_assets.serving.protocols.protocol import Decoded, Protocol
 from mlops_assets.serving.protocols.records import RECORDS
+from mlops_assets.serving.rollouts import Rollouts
 from mlops_assets.serving.served import Served
+from mlops_assets.serving.split import KEY_HEADER, Split
 
 T = TypeVar("T")
 
@@ -46,12 +48,19 @@ class PredictionRoutes:
         champions: The champions that serve.
         log: Where predictions are logged; None for nowhere.
         metrics: Where requests are counted; None for nowhere.
+        rollouts: The roll-outs under way; None for none.
     """
 
     def __init__(
-        self, app: App, champions: Champions, log: PredictionLog | None = None, metrics: Metrics | None = None
+        self,
+        app: App,
+        champions: Champions,
+        log: PredictionLog | None = None,
+        metrics: Metrics | None = None,
+        rollouts: Rollouts | None = None,
     ) -> None:
         self._app, self._champions, self._log, self._metrics = app, champions, log, metrics
+        self._rollouts = rollouts
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -70,12 +79,17 @@ class PredictionRoutes:
                 return  # the client went away
             request_headers = {name.lower(): value for name, value in scope["headers"]}
             prediction_id = new_prediction_id()
-            if served.is_quick and len(body) <= INLINE_BYTES:
-                decoded, made = _predict(served, protocol, body, request_headers, prediction_id)
-            else:
-                decoded, made = await run_in_threadpool(
-                    _predict, served, protocol, body, request_headers, prediction_id
+            split = self._rollouts.split(known) if self._rollouts is not None and version is None else None
+            if (served if split is None else split).is_quick and len(body) <= INLINE_BYTES:
+                decoded, made, served = _predict(
+                    served, split, protocol, body, request_headers, prediction_id
                 )
+            else:
+                decoded, made, served = await run_in_threadpool(
+                    _predict, served, split, protocol, body, request_headers, prediction_id
+                )
+            if split is not None and self._rollouts is not None:
+                self._rollouts.answered(split, served, decoded.rows, prediction_id)
             if self._log is not None:
                 self._log.add(served, decoded.rows, made)
             if "rungs" in made:
@@ -194,13 +208,21 @@ def _provenance(served: Served, prediction_id: str) -> list[tuple[bytes, bytes]]
 
 
 def _predict(
-    served: Served, protocol: Protocol, body: bytes, headers: dict[bytes, bytes], prediction_id: str
-) -> tuple[Decoded, dict[str, Any]]:
-    """Return the decoded request and the response before it is encoded."""
+    served: Served,
+    split: Split | None,
+    protocol: Protocol,
+    body: bytes,
+    headers: dict[bytes, bytes],
+    prediction_id: str,
+) -> tuple[Decoded, dict[str, Any], Served]:
+    """Return the decoded request, the response before it is encoded, and the version that made it."""
 
-    def predict() -> tuple[Decoded, dict[str, Any]]:
+    def predict() -> tuple[Decoded, dict[str, Any], Served]:
         decoded = protocol.decode(body, headers, served.columns.needed)
-        return decoded, {"id": prediction_id, **served.respond(decoded.rows)}
+        if split is None:
+            return decoded, {"id": prediction_id, **served.respond(decoded.rows)}, served
+        version, response = split.respond(served, decoded.rows, headers.get(KEY_HEADER))
+        return decoded, {"id": prediction_id, **response}, version
 
     return readable(predict)
 
