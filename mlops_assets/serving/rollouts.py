@@ -132,7 +132,7 @@ class Rollouts:
         """Return a sentence per active roll-out."""
         return {one.model: one.sentence for one in self._active}
 
-    def answered(self, split: Split, version: Served, rows: Sequence[Row], prediction_id: str) -> None:
+    def note(self, split: Split, version: Served, rows: Sequence[Row], prediction_id: str) -> None:
         """Queue a request for the prediction of the version that did not serve it.
 
         Args:

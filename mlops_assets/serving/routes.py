@@ -89,7 +89,7 @@ class PredictionRoutes:
                     _predict, served, split, protocol, body, request_headers, prediction_id
                 )
             if split is not None and self._rollouts is not None:
-                self._rollouts.answered(split, served, decoded.rows, prediction_id)
+                self._rollouts.note(split, served, decoded.rows, prediction_id)
             if self._log is not None:
                 self._log.add(served, decoded.rows, made)
             if "rungs" in made:

@@ -123,11 +123,11 @@ class Split:
             self.counts.add(step, "challenger", None)
         return other, document
 
-    def counterpart(self, answered: Served) -> Served | None:
+    def counterpart(self, serving: Served) -> Served | None:
         """Return the version whose prediction of the same rows is stored, for a comparison on labels.
 
         Args:
-            answered: The version that served the request.
+            serving: The version that served the request.
 
         Returns:
             The champion for requests of a canary's challenger, the challenger for requests during a shadow.
@@ -135,9 +135,9 @@ class Split:
         if self.rollout.state not in ("running", "paused"):
             return None
         strategy = self.rollout.plan.strategy
-        if strategy == "shadow" and answered.version != self.challenger.version:
+        if strategy == "shadow" and serving.version != self.challenger.version:
             return self.challenger
-        if strategy == "canary" and answered.version == self.challenger.version:
+        if strategy == "canary" and serving.version == self.challenger.version:
             return self.champion
         return None
 
