@@ -101,7 +101,7 @@ def create_app(
     )
     app.add_middleware(PredictionRoutes, champions=champions, log=log, metrics=metrics, rollouts=rollouts)
     app.add_middleware(guard.Guard, keys=keys, refused=metrics.refuse)
-_add_health(app, champions, keys, log)
+    _add_health(app, champions, keys, log)
     _add_models(app, champions, rollouts)
     _add_open_inference(app, champions)
     if ledger is not None:

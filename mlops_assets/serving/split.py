@@ -1,4 +1,4 @@
-"""One roll-out in this process: both versions loaded, each request answered by exactly one, everything counted.
+"""One roll-out in this process: both versions loaded, each request served by exactly one, everything counted.
 
 Comes in: a request's records and its key. Goes out: the response of one version, and which. A challenger that fails a
 request costs no caller a response: the champion serves it, and the failure is counted.
