@@ -18,6 +18,8 @@ folder = read_folder(settings.models)
 for file in folder.broken:
     logging.getLogger(__name__).error("%s", file.sentence)
 defs = dg.Definitions.merge(
-    build_definitions(folder.specs, files=folder.files, executor=settings.executor),
+    build_definitions(
+        folder.specs, files=folder.files, executor=settings.executor, automatic=settings.automatic
+    ),
     dg.Definitions(assets=broken_file_assets(folder.broken)),
 )

@@ -33,6 +33,7 @@ class Settings:
     review_url: address of the review page, which serves reports too; links in Dagster and mails begin with it.
     mlflow_url: address of MLflow as browsers open it, where programs reach it at another one.
     executor: how Dagster carries out the steps of a run, a name in `defs.executors`.
+    automatic: whether schedules and the retrain governor start switched on; anything but `on` is off.
     embedded: the database server is the embedded one of `home`, which simulators may keep filled.
     environ: the environment itself, for sources that name a variable holding their secret.
     """
@@ -50,6 +51,7 @@ class Settings:
     mlflow_url: str | None
     host: str
     executor: str
+    automatic: bool
     embedded: bool
     environ: Mapping[str, str]
 
@@ -78,6 +80,7 @@ class Settings:
             mlflow_url=environ.get("MLOPS_MLFLOW_URL") or None,
             host=environ.get("MLOPS_HOST", "127.0.0.1"),
             executor=environ.get("MLOPS_EXECUTOR") or "in_process",
+            automatic=environ.get("MLOPS_SCHEDULES", "on") == "on",
             embedded=environ.get("MLOPS_EMBEDDED") == "1",
             environ=environ,
         )

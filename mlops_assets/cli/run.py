@@ -42,11 +42,22 @@ def demo() -> None:
 
 
 @click.command()
-def up() -> None:
+@click.option(
+    "--schedules/--no-schedules",
+    default=None,
+    help="Whether schedules and the retrain governor start switched on; without it MLOPS_SCHEDULES (on, off) decides, "
+    "else on.",
+)
+def up(schedules: bool | None) -> None:
     """Start PostgreSQL, MLflow, Dagster and the prediction API on this machine; Ctrl-C stops all of them."""
+    from dataclasses import replace
+
     from mlops_assets.local.up import run_up
 
-    sys.exit(run_up(settings(), echo=click.echo))
+    chosen = settings()
+    if schedules is not None:
+        chosen = replace(chosen, automatic=schedules)
+    sys.exit(run_up(chosen, echo=click.echo))
 
 
 @click.command()

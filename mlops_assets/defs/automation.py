@@ -81,11 +81,12 @@ def job_of(spec: ModelSpec) -> "UnresolvedAssetJobDefinition":
     )
 
 
-def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
-    """Yield the schedules that the model file declares; they are on by default.
+def schedules(spec: ModelSpec, *, running: bool = True) -> Iterator[dg.ScheduleDefinition]:
+    """Yield the schedules that the model file declares.
 
     Args:
         spec: The model file.
+        running: Whether they start switched on; a person's switch in Dagster outlives a restart.
 
     Yields:
         One schedule per cron line.
@@ -98,7 +99,11 @@ def schedules(spec: ModelSpec) -> Iterator[dg.ScheduleDefinition]:
     }
     for job, (name, cron) in lines.items():
         if cron is not None:
-            yield _retrain_schedule(spec, cron) if job == LIFECYCLE_JOB else _schedule(spec, job, name, cron)
+            status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
+            if job == LIFECYCLE_JOB:
+                yield _retrain_schedule(spec, cron, status)
+            else:
+                yield _schedule(spec, job, name, cron, status)
 
 
 def request(spec: ModelSpec, job: str, as_of: str, key: str | None = None) -> dg.RunRequest:
@@ -148,7 +153,9 @@ def will_retry(run: dg.DagsterRun) -> bool:
     return run.tags.get(WILL_RETRY_TAG) == "true"
 
 
-def _schedule(spec: ModelSpec, job: str, name: str, cron: str) -> dg.ScheduleDefinition:
+def _schedule(
+    spec: ModelSpec, job: str, name: str, cron: str, status: dg.DefaultScheduleStatus
+) -> dg.ScheduleDefinition:
     def requested(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return request(spec, job, context.scheduled_execution_time.isoformat())
 
@@ -158,12 +165,12 @@ def _schedule(spec: ModelSpec, job: str, name: str, cron: str) -> dg.ScheduleDef
         cron_schedule=cron,
         execution_timezone=spec.schedules.timezone,
         execution_fn=requested,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        default_status=status,
         description=f"{DESCRIPTIONS[job]} For {spec.name}.",
     )
 
 
-def _retrain_schedule(spec: ModelSpec, cron: str) -> dg.ScheduleDefinition:
+def _retrain_schedule(spec: ModelSpec, cron: str, status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
     """Return the schedule that asks the retrain governor, which may grant it, or delay it with a reason."""
 
     def ask(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -185,7 +192,7 @@ def _retrain_schedule(spec: ModelSpec, cron: str) -> dg.ScheduleDefinition:
         execution_timezone=spec.schedules.timezone,
         execution_fn=ask,
         required_resource_keys={"platform"},
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        default_status=status,
         description=f"{DESCRIPTIONS[LIFECYCLE_JOB]} For {spec.name}.",
     )
 

@@ -61,6 +61,7 @@ def build_definitions(
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
     retries: dg.RetryPolicy | None = RETRIES,
     executor: str = IN_PROCESS,
+    automatic: bool = True,
 ) -> dg.Definitions:
     """Return assets, checks, jobs, schedules and sensors of every model.
 
@@ -71,13 +72,14 @@ def build_definitions(
         retries: How failed steps are retried.
         executor: A name in EXECUTORS. With the default the steps of a run share one process, where one step trains all
             candidates; with any other each candidate has a step in a process or machine of its own.
+        automatic: Whether schedules and the retrain governor start switched on; alerts and housekeeping always do.
 
     Returns:
         Dagster's definitions of the code location.
     """
     week, week_job, mondays = weekly_report(specs)
     model_jobs = [job_of(spec) for spec in specs]
-    reproduce_job, monthly = reproduction(specs)
+    reproduce_job, monthly = reproduction(specs, running=automatic)
     return dg.Definitions(
         assets=[
             *(
@@ -90,8 +92,12 @@ def build_definitions(
             week,
         ],
         jobs=[*model_jobs, reproduce_job, week_job],
-        schedules=[*(schedule for spec in specs for schedule in schedules(spec)), monthly, mondays],
-        sensors=sensors(specs, model_jobs),
+        schedules=[
+            *(schedule for spec in specs for schedule in schedules(spec, running=automatic)),
+            monthly,
+            mondays,
+        ],
+        sensors=sensors(specs, model_jobs, governing_runs=automatic),
         resources={"platform": PlatformResource()},
         executor=executor_named(executor),
         loggers=loggers,

@@ -19,11 +19,14 @@ LEDGER_CHECK_EVERY = timedelta(hours=1)
 REPRODUCE_JOB = "reproduce_champions"
 
 
-def reproduction(specs: Sequence[ModelSpec]) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
+def reproduction(
+    specs: Sequence[ModelSpec], *, running: bool = True
+) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
     """Return a job that trains every champion again, and its monthly schedule.
 
     Args:
         specs: All model files.
+        running: Whether the schedule starts switched on.
 
     Returns:
         Job and schedule.
@@ -62,7 +65,7 @@ def reproduction(specs: Sequence[ModelSpec]) -> tuple[dg.JobDefinition, dg.Sched
         job=job,
         cron_schedule="0 5 1 * *",
         execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
     )
     return job, schedule
 

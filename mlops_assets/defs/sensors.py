@@ -31,18 +31,21 @@ from mlops_assets.reports.markdown_text import plain_markdown
 from mlops_assets.retraining import RetrainRequest, signal_key
 
 
-def sensors(specs: Sequence[ModelSpec], jobs: ModelJobs) -> list[dg.SensorDefinition]:
+def sensors(
+    specs: Sequence[ModelSpec], jobs: ModelJobs, *, governing_runs: bool = True
+) -> list[dg.SensorDefinition]:
     """Return every sensor: the retrain governor, alerts, ends of runs, housekeeping, approvals and recovery checks.
 
     Args:
         specs: The models.
         jobs: The job of each model, which requests of sensors run.
+        governing_runs: Whether the retrain governor starts switched on.
 
     Returns:
         The sensors of all models.
     """
     return [
-        _retrain_governor(specs, jobs),
+        _retrain_governor(specs, jobs, governing_runs),
         _failed_run_alert(specs),
         *(_mlflow_run_sensor(status, mlflow_status) for status, mlflow_status in MLFLOW_STATUSES.items()),
         housekeeping(specs, jobs),
@@ -52,7 +55,7 @@ def sensors(specs: Sequence[ModelSpec], jobs: ModelJobs) -> list[dg.SensorDefini
     ]
 
 
-def _retrain_governor(specs: Sequence[ModelSpec], jobs: ModelJobs) -> dg.SensorDefinition:
+def _retrain_governor(specs: Sequence[ModelSpec], jobs: ModelJobs, running: bool) -> dg.SensorDefinition:
     """Return the sensor that decides about every model, and launches what the governor grants."""
 
     @dg.sensor(
@@ -60,7 +63,7 @@ def _retrain_governor(specs: Sequence[ModelSpec], jobs: ModelJobs) -> dg.SensorD
         description="Decides for every model whether its signals lead to a retrain now; `mlops why MODEL` shows why.",
         jobs=jobs,
         minimum_interval_seconds=60,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
     )
     def decide(
         context: dg.SensorEvaluationContext, platform: PlatformResource

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -19,9 +20,11 @@ from mlops_assets import key_files
 from mlops_assets.errors import ServiceError
 from mlops_assets.local import addresses, cluster, databases, locks, orphan_reaper, postgres, processes, runs
 from mlops_assets.local.environment import PRIVATE, environment, make_home
+from mlops_assets.local.next_retrain import schedules_sentence
 from mlops_assets.local.services import Listeners, Ports, code_socket, services
 from mlops_assets.local.supervised import Policy
 from mlops_assets.local.supervisor import Supervisor
+from mlops_assets.model_file import read_folder
 from mlops_assets.settings import Settings, Stores
 
 Echo = Callable[[str], None]
@@ -90,6 +93,8 @@ def _run(
         echo("These links sign this browser in; nobody else on this machine can use any of them without")
         echo(f"The key of the prediction API is in {key}. Try it:")
         echo(f'  curl -H "x-api-key: $(cat {shlex.quote(str(key))})" {listening["api"]}/models')
+        specs = read_folder(settings.models).specs
+        echo(schedules_sentence(specs, settings.automatic, datetime.now(UTC)))
         echo(f"Metrics for Prometheus: {listening['exporter']}/metrics")
         echo("Ctrl-C stops everything")
 
