@@ -333,6 +333,8 @@ class Evidence:
     """Proofs that the target leaks into the features."""
     suspicions: tuple[str, ...] = ()
     """What only a person can tell from a leak."""
+    suspected: tuple[str, ...] = ()
+    """Columns of both, which the report draws against the target."""
     refit: RefitCheck | None = None
     """The fit that production serves, where it is not the judged one."""
 

@@ -101,7 +101,7 @@ class TableFacts:
     """A table as far as a first model file needs to know it.
 
     classes are (value, rows) of the target, most frequent first, when it has few values; rare those too rare to learn.
-    repeated: rows equal to an earlier row; twins: rows equal in every column that is used.
+    repeated: rows equal to an earlier row.
     """
 
     rows: int
@@ -118,7 +118,6 @@ class TableFacts:
     rare: tuple[str, ...]
     missing_text: tuple[str, ...]
     repeated: int
-    twins: int
     renamed: tuple[tuple[str, str], ...] = ()
     """Old and new names of columns that are called like a computed feature."""
 

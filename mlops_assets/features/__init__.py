@@ -10,13 +10,12 @@ from mlops_assets.features.catalogue import catalogue
 from mlops_assets.features.columns import clock_names, computed_names, feature_names
 from mlops_assets.features.folds import Fold, expanding, folds_of, k_fold, sliding
 from mlops_assets.features.kinds import FEATURE_KINDS, Feature
-from mlops_assets.features.leakage import leakage
+from mlops_assets.features.leakage import leakage, leakage_findings
 from mlops_assets.features.preparation import Preparation, fit_preparation
 from mlops_assets.features.reference import profile
 from mlops_assets.features.row_identity import SeenRows
 from mlops_assets.features.serving import online, recent
 from mlops_assets.features.splitting import labeled, rows_seen, seen_rows, split, strategy
-from mlops_assets.features.suspicions import suspicions
 from mlops_assets.features.tolerance import match_readings, match_warnings, refuse_unmatched
 from mlops_assets.features.window_null import with_nulls
 
@@ -38,6 +37,7 @@ __all__ = [
     "k_fold",
     "labeled",
     "leakage",
+    "leakage_findings",
     "match_readings",
     "match_warnings",
     "online",
@@ -49,6 +49,5 @@ __all__ = [
     "sliding",
     "split",
     "strategy",
-    "suspicions",
     "with_nulls",
 ]

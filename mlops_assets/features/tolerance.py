@@ -48,6 +48,20 @@ def label_tolerance(spec: ModelSpec, line: Line) -> int:
     return below_half(usual_step(line.times, line.starts)) if declared is None else declared // MICROSECOND
 
 
+def usual_step_of(spec: ModelSpec, frame: pl.DataFrame) -> int:
+    """Return the usual time between two rows of one entity.
+
+    Args:
+        spec: The model file; it has a timestamp.
+        frame: Readings or feature rows.
+
+    Returns:
+        Microseconds; 0 where no entity has two rows.
+    """
+    line = _line(spec, frame)
+    return usual_step(line.times, line.starts)
+
+
 def grid_tolerance(spec: ModelSpec) -> int:
     """Return `features.tolerance`, else just below half of `features.history.every`, in microseconds; 0 without a grid.
 

@@ -79,7 +79,7 @@ def best_of(spec: ModelSpec, split: Split) -> Evaluation:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_passes_its_own_gates(name: str, tmp_path: Path) -> None:
     spec, split = prepared(name, tmp_path)
-    assert features.leakage(spec, split) == ()
+    assert features.leakage_findings(spec, split) == ()
     result = best_of(spec, split)
     ours, naive = result.challenger["test"], result.baseline["test"]
     assert result.missing_predictions == 0

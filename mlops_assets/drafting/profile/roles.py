@@ -11,7 +11,7 @@ import polars as pl
 
 from mlops_assets.drafting import LONGEST_NAME, MANY_MISSING, ColumnFacts, Role
 from mlops_assets.drafting.profile.columns import Read
-from mlops_assets.drafting.profile.leakage import parts_of_sum, target_leakage
+from mlops_assets.drafting.profile.leakage import leakage_reasons
 from mlops_assets.drafting.profile.time_formats import NO_FORMAT, format_of, format_of_most
 from mlops_assets.model_file.algorithms import Problem
 
@@ -19,7 +19,6 @@ MANY_UNREADABLE: Final = 0.2
 """Share of values up to which a column is said to be a time with errors in it."""
 MANY_VALUES: Final = 500
 """Text columns with more values than this are left out."""
-SAMPLE_ROWS: Final = 50_000
 _ID_NAME: Final = re.compile(
     r"(?i)^(id|uuid|guid|index|no|nr|row|row_?(id|number)|record|unnamed.*|column_1|.*[_ ](uuid|id|no|nr|key))$"
 )
@@ -46,6 +45,7 @@ def roles(
     keys: Mapping[str, Role],
     problem: Problem,
     clock_parts: frozenset[str] = frozenset(),
+    instants: pl.Series | None = None,
 ) -> dict[str, ColumnFacts]:
     """Return every column with its role, and why it is left out or deserves a second look.
 
@@ -57,36 +57,29 @@ def roles(
         keys: Roles of columns that make the timestamp, the entity or the group.
         problem: What is predicted.
         clock_parts: Columns such as year, month and hour that say again what the timestamp says.
+        instants: The time of each row, where there is one.
 
     Returns:
         Facts by column.
     """
-    sampled = table.gather_every(max(1, table.height // SAMPLE_ROWS))
     flags = _flags(read)
     facts_by_name: dict[str, ColumnFacts] = {}
     for name, column in read.items():
         facts = replace(column.facts, flagged_by=flags.get(name))
         role: Role = "target" if name == target else "timestamp" if name == time else keys.get(name, "input")
         if role == "input":
-            why, note = _exclusion_reason(facts, column.values, name in flags.values()), ""
+            why = _exclusion_reason(facts, column.values, name in flags.values())
             why = why or later_reason(name, target)
             why = why or ("a part of the time; features.calendar reads it" if name in clock_parts else "")
-            if not why:
-                why, note = target_leakage(sampled, name, target, problem)
             role = "left out" if why else role
-            facts = replace(facts, why=why, note=note)
+            facts = replace(facts, why=why)
         facts_by_name[name] = replace(facts, role=role)
     inputs = [name for name, facts in facts_by_name.items() if facts.role == "input"]
-    parts = parts_of_sum(sampled, inputs, target) if problem != "classification" else ()
-    for name in parts:
-        others = ", ".join(other for other in parts if other != name)
-        why = f"adds up to {target!r} with {others}: known only with it"
-        # Where nothing else is left the sum is what there is to learn, and a person has to say.
-        last = len(parts) == len(inputs)
-        facts_by_name[name] = (
-            replace(facts_by_name[name], note=why)
-            if last
-            else replace(facts_by_name[name], why=why, role="left out")
+    units = [name for name, role in keys.items() if role == "entity"]
+    reasons = leakage_reasons(table.select(*inputs, target), table.select(units), target, problem, instants)
+    for name, (why, note) in reasons.items():
+        facts_by_name[name] = replace(
+            facts_by_name[name], why=why, note=note, role="left out" if why else "input"
         )
     return facts_by_name
 

@@ -104,7 +104,9 @@ def profile_table(
         if facts
         else ()
     )
-    columns = roles(read, table, target, facts.column if facts else None, keys, chosen, frozenset(parts))
+    columns = roles(
+        read, table, target, facts.column if facts else None, keys, chosen, frozenset(parts), instants
+    )
     inputs = [name for name, column in columns.items() if column.role == "input"]
     series = facts is not None and facts.step is not None and facts.regular >= REGULAR and not facts.months
     if problem is None and chosen == "regression" and series and len(inputs) < FEW_INPUTS:
@@ -118,7 +120,6 @@ def profile_table(
                 else ", and no column looks like one: name it with --time"
             )
         )
-    used = [*inputs, target]
     table_facts = TableFacts(
         rows=frame.height,
         target=target,
@@ -132,7 +133,6 @@ def profile_table(
         rare=rare,
         missing_text=markers,
         repeated=0 if facts else _repeated(frame, columns),
-        twins=0 if facts else _repeated(table.select(used), columns),
     )
     if not inputs and chosen != "forecasting" and not table_facts.own_past:
         reasons = "; ".join(f"{name}: {column.why}" for name, column in columns.items() if column.why)

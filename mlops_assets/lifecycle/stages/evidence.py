@@ -111,6 +111,7 @@ def build_evidence(
     if explain or any(isinstance(gate, DegradesGracefully | ImportanceShift) for gate in spec.gates):
         measured, shap = _explained(spec, contest, measured, progress)
     trained, split = contest.trained, contest.full_split
+    leaks = features.leakage_findings(spec, split)
     evidence = Evidence(
         model=spec.name,
         version=trained.version,
@@ -140,8 +141,9 @@ def build_evidence(
         importance_correlation=evaluation.importance_correlation(
             measured.explanation, measured.champion_explanation
         ),
-        leakage=features.leakage(spec, split),
-        suspicions=features.suspicions(spec, split),
+        leakage=tuple(one.sentence for one in leaks if one.strength == "proof"),
+        suspicions=tuple(one.sentence for one in leaks if one.strength != "proof"),
+        suspected=tuple(dict.fromkeys(name for one in leaks for name in one.columns)),
         refit=trained.refit,
     )
     return replace(evidence, gates=promotion.evaluate_gates(spec, evidence)), shap

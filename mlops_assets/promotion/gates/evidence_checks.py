@@ -56,7 +56,8 @@ def leakage(params: Leakage, evidence: Evidence) -> GateResult:
     if evidence.leakage:
         return hard_failure(params.kind, f"the target leaks into the features: {'; '.join(evidence.leakage)}")
     if evidence.suspicions:
-        return inconclusive(params.kind, f"{'; '.join(evidence.suspicions)} A person must approve")
+        question = "A person must say whether that is known before the target, and approve"
+        return inconclusive(params.kind, f"{'; '.join(evidence.suspicions)}. {question}")
     return passed(params.kind, "no leakage check found anything")
 
 

@@ -377,7 +377,7 @@ def test_columns_that_are_no_inputs_are_left_out_with_a_reason() -> None:
     assert [name for name, column in columns.items() if column.role == "input"] == ["mostly", "x"]
     reasons = {
         "id": "an id",
-        "twin": "in disguise",
+        "twin": "a copy of 'level'",
         "constant": "in every row",
         "empty": "missing in every row",
         "name": "a name or an id",
@@ -400,15 +400,13 @@ def test_parts_of_the_targets_sum_are_left_out() -> None:
     frame = pl.DataFrame(
         {"casual": casual, "registered": registered, "x": RNG.random(400), "cnt": casual + registered}
     )
-    assert format_missing(frame, "cnt") == {
-        "casual": "adds up to 'cnt' with registered: known only with it",
-        "registered": "adds up to 'cnt' with casual: known only with it",
-    }
+    why = "one of 'casual' and 'registered', which add up to the target (or differ by it): known only with it"
+    assert format_missing(frame, "cnt") == {"casual": why, "registered": why}
     noisy = frame.with_columns(pl.col("cnt") + pl.Series(RNG.integers(0, 3, 400)))
     assert format_missing(noisy, "cnt") == {}
     alone = profile_table(frame.drop("x"), "cnt").of("input")
     assert [column.name for column in alone] == ["casual", "registered"], "with nothing else it is a note"
-    assert all("adds up" in column.note for column in alone)
+    assert all("add up" in column.note for column in alone)
 
 
 def test_columns_that_are_known_only_with_the_class_are_left_out() -> None:
@@ -440,7 +438,7 @@ def test_a_column_missing_in_one_class_names_it() -> None:
     late = RNG.random(1_000) > 0.4
     code = [f"r{RNG.integers(3)}" if one else None for one in late]
     frame = pl.DataFrame({"late": late, "code": code, "x": RNG.random(1_000)})
-    assert "is missing in one class" in format_missing(frame, "late")["code"]
+    assert "is missing in some classes" in format_missing(frame, "late")["code"]
 
 
 def test_units_counted_to_their_failure_are_split_whole(tmp_path: Path) -> None:
@@ -490,13 +488,12 @@ def test_classes_too_rare_to_learn_are_set_aside(tmp_path: Path) -> None:
     assert spec.evaluation.positive == "no"
 
 
-def test_equal_rows_would_fail_the_leakage_gate_which_is_left_out(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"id": range(200), "y": [0, 1] * 100, "x": [0.5, 1.5] * 100})
-    assert "leakage" not in {
-        gate.kind for gate in drafted(tmp_path, frame.with_columns(z=pl.Series([1, 2, 2, 1] * 50)), "y").gates
-    }
-    distinct_rows = frame.with_columns(x=pl.Series(RNG.random(200)))
-    assert "leakage" in {gate.kind for gate in drafted(tmp_path, distinct_rows, "y").gates}
+def test_equal_rows_do_not_cost_the_leakage_gate(tmp_path: Path) -> None:
+    """A few discrete columns make equal rows by chance, which the gate knows."""
+    frame = pl.DataFrame({"id": range(200), "y": [0, 1] * 100, "z": [1, 2, 2, 1] * 50})
+    for x in ([0.5, 1.5] * 100, RNG.random(200)):
+        spec = drafted(tmp_path, frame.with_columns(x=pl.Series(x)), "y")
+        assert "leakage" in {gate.kind for gate in spec.gates}
 
 
 @pytest.mark.parametrize(

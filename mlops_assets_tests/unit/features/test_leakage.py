@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 
 from mlops_assets import promotion
-from mlops_assets.features import build, leakage, split, suspicions
+from mlops_assets.artifacts import Split
+from mlops_assets.features import build, leakage, leakage_findings, split
+from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.unit.features.feature_factory import wine
 from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, evidence_of, spec_with
 
@@ -17,6 +19,10 @@ RNG = np.random.default_rng(0)
 ROWS = 2_000
 SIGNAL = np.cumsum(RNG.normal(size=ROWS))
 CLASSES = RNG.choice(["no", "yes"], ROWS, p=[0.8, 0.2])
+
+
+def suspicions(spec: ModelSpec, made: Split) -> tuple[str, ...]:
+    return tuple(one.sentence for one in leakage_findings(spec, made) if one.strength != "proof")
 
 
 def suspected(target: Any, leak: Any, problem: str = "regression") -> tuple[str, ...]:
@@ -47,7 +53,7 @@ def test_a_leak_of_numbers_is_suspected(name: str, leak: Any) -> None:
 
 
 def test_a_leak_of_classes_is_suspected() -> None:
-    score = np.where(CLASSES == "yes", RNG.normal(6, 1, ROWS), RNG.normal(0, 1, ROWS))
+    score = np.where(CLASSES == "yes", RNG.normal(4.5, 1, ROWS), RNG.normal(0, 1, ROWS))
     [sentence] = suspected(CLASSES, score, "classification")
     assert "column 'leak' alone explains 9" in sentence
 
