@@ -137,7 +137,7 @@ def _moved(target: Floats, rows: int) -> Floats:
 
 
 def _centered(target: Floats, rows: int) -> Floats:
-    return np.convolve(target, np.ones(rows) / rows, mode="same")
+    return np.asarray(np.convolve(target, np.ones(rows) / rows, mode="same"), dtype=np.float64)
 
 
 OF_NUMBERS: Final[dict[str, Plant]] = {

@@ -145,15 +145,15 @@ def _separates_classes(column: pl.Series, labels: pl.Series) -> str:
     rows = pl.DataFrame({"a": column.rank(), "b": labels}).drop_nulls()
     sizes = rows.group_by("b").agg(pl.len(), pl.col("a").rank().mean().alias("_")).sort("b")
     fewest = int(sizes["len"].min() or 0)  # type: ignore[arg-type]
-    apart = f"parts the classes of {labels.name!r} without a miss: known only with them"
+    separates = f"parts the classes of {labels.name!r} without a miss: known only with them"
     if fewest >= FEWEST_OF_SEPARATE_CLASSES and _runs(rows) == sizes.height > 1:
-        return apart
+        return separates
     if sizes.height != 2 or fewest < FEWEST_OF_A_CLASS:
         return ""
     first, second = (int(number) for number in sizes["len"])
     ranks = rows.select(pl.col("a").rank().filter(pl.col("b") == sizes["b"][0]).sum()).item()
     area = (ranks - first * (first + 1) / 2) / (first * second)
-    return apart if max(area, 1 - area) >= SAME_ORDER else ""
+    return separates if max(area, 1 - area) >= SAME_ORDER else ""
 
 
 def _runs(rows: pl.DataFrame) -> int:

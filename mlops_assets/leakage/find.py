@@ -41,11 +41,11 @@ def findings(table: LeakageTable) -> tuple[Finding, ...]:
     Returns:
         Findings; empty for none.
     """
-    found: list[Finding] = []
+    result: list[Finding] = []
     for checks, rows in ((COLUMN_CHECKS, MOST_ROWS), (ROW_CHECKS, MOST_POINTS)):
         some = table.newest(rows)
         for check in checks:
-            known = {name for finding in found for name in finding.columns}
+            known = {name for finding in result for name in finding.columns}
             rest = replace(some, inputs=tuple(name for name in table.inputs if name not in known))
-            found += [finding for finding in check(rest) if not known.intersection(finding.columns)]
-    return tuple(found)
+            result += [finding for finding in check(rest) if not known.intersection(finding.columns)]
+    return tuple(result)

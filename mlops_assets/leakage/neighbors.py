@@ -67,10 +67,10 @@ def near_duplicates(table: LeakageTable) -> Iterator[Finding]:
     near, far = NEIGHBORS
     distance, index = cKDTree(points[train]).query(points[test], k=far, p=1)
     tenth, fortieth = distance[:, near - 1], distance[:, far - 1]
-    apart = (tenth > 0) & (fortieth > tenth)
-    if not apart.any():
+    grows = (tenth > 0) & (fortieth > tenth)
+    if not grows.any():
         return
-    dimension = math.log(far / near) / float(np.median(np.log(fortieth[apart] / tenth[apart])))
+    dimension = math.log(far / near) / float(np.median(np.log(fortieth[grows] / tenth[grows])))
     twin = (distance[:, 0] <= NEAR * tenth) & (tenth > 0)
     share, by_chance = float(twin.mean()), near * NEAR**dimension
     if share < max(LEAST_SHARE_OF_COPIES, BEYOND_CHANCE * by_chance):

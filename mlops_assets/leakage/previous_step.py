@@ -1,8 +1,8 @@
 """A column whose power over the target is gone one step earlier: it moves with the target, or is written after it.
 
-In a series, what explains the target now mostly explains something of it a step later too. A column that alone explains
-most of the target, far more than the next column, and as of the previous step nearly nothing, is asked about. A category
-that changes from row to row says what is measured, so only numbers count.
+In a series, what explains the target now mostly explains something of it a step later too. A column that alone
+explains most of the target, far more than the next column, and as of the previous step nearly nothing, is asked
+about. A category that changes from row to row says what is measured, so only numbers count.
 """
 
 from __future__ import annotations

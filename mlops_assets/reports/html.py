@@ -25,6 +25,7 @@ ALT_TEXTS: Final = {
     "forecast": "Lines of actual, predicted and naive values for the newest holdout rows",
     "confusion_matrix": "Counts of true against predicted classes on the holdout",
     "calibration": "Observed share against predicted probability",
+    "suspected_columns": "Each column that the leakage gate asks about, against the target",
     "error_by_slice": "Bars of the primary metric per slice of the holdout and of the whole; numbers in the table",
     "feature_importance": "Bars of mean absolute SHAP value per feature; the numbers are in the table",
     "shap_summary": "One point per row and feature: SHAP value, colored by the value of the feature",

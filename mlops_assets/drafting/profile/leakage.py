@@ -42,7 +42,7 @@ def leakage_reasons(
             units.select(pl.concat_str(pl.all().cast(pl.String), separator=" ").alias(UNIT))
         )
     known = keyed.filter(pl.col(target).is_not_null())
-    found = findings(
+    result = findings(
         LeakageTable(
             frame=known,
             inputs=inputs,
@@ -53,7 +53,7 @@ def leakage_reasons(
         )
     )
     reasons: dict[str, tuple[str, str]] = {}
-    for finding in found:
+    for finding in result:
         names = " and ".join(map(repr, finding.columns))
         what = f"one of {names}, which {finding.predicate}" if len(finding.columns) > 1 else finding.predicate
         for name in finding.columns:

@@ -181,7 +181,13 @@ def evaluate_model(spec: ModelSpec, platform: Platform, run: Run) -> ReportRecor
     folder = platform.reports(spec.name, trained.version)
     assert judged.shap is not None
     plots = reports.draw_plots(
-        spec, contest.challenger, contest.champion, contest.split, evidence.evaluation, judged.shap
+        spec,
+        contest.challenger,
+        contest.champion,
+        contest.split,
+        evidence.evaluation,
+        judged.shap,
+        evidence.suspected,
     )
     reports.write_report(
         folder,

@@ -5,6 +5,7 @@ plots of a model.
 """
 
 from mlops_assets.reports.plots.classes import calibration, confusion
+from mlops_assets.reports.plots.leakage import suspected_columns
 from mlops_assets.reports.plots.metrics import by_slice, metric_bars
 from mlops_assets.reports.plots.numbers import forecast, predicted_against_actual, residuals_over_time
 from mlops_assets.reports.plots.shap import shap_bar, shap_force, shap_summary, shap_waterfall
@@ -21,4 +22,5 @@ __all__ = [
     "shap_force",
     "shap_summary",
     "shap_waterfall",
+    "suspected_columns",
 ]

@@ -7,7 +7,7 @@ evaluation goes on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
@@ -29,6 +29,7 @@ def draw_plots(
     split: Split,
     evaluation: Evaluation,
     shap: ShapValues | None,
+    suspected: Sequence[str] = (),
 ) -> dict[str, bytes]:
     """Return PNG bytes by name (without `.png`), in the order in which a report shows them.
 
@@ -39,6 +40,7 @@ def draw_plots(
         split: The rows of all parts.
         evaluation: What was measured.
         shap: SHAP values of the challenger, if it was explained.
+        suspected: Columns that the leakage checks suspect.
 
     Returns:
         PNG file by name.
@@ -53,6 +55,8 @@ def draw_plots(
             evaluation.challenger["test"], champion_metrics, evaluation.baseline["test"]
         )
     }
+    if suspected:
+        plotters["suspected_columns"] = lambda: plots.suspected_columns(split.train, suspected, spec.target)
     if spec.problem == "classification":
         plotters["confusion_matrix"] = lambda: plots.confusion(scored)
         if scored.probabilities is not None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
-from mlops_assets.reports.plots import metric_bars, metrics
+from mlops_assets.reports.plots import leakage, metric_bars, metrics, suspected_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
         axes.extend(figure.axes)
         return b""
 
-    monkeypatch.setattr(metrics, "png", keep)
+    for module in (metrics, leakage):
+        monkeypatch.setattr(module, "png", keep)
     return axes
 
 
@@ -40,3 +42,14 @@ def test_a_negative_reference_stays_negative(drawn: list[Axes]) -> None:
     ours, floor = ([bar.get_width() for bar in bars] for bars in drawn[0].containers)
     assert (ours[0], floor) == (1.0, [-1.0, 1.0])
     assert [text.get_text() for text in drawn[0].texts] == ["0.5", "", "-0.5", "1"]
+
+
+def test_each_suspected_column_is_drawn_against_the_target(drawn: list[Axes]) -> None:
+    rows = pl.DataFrame(
+        {"y": [1.0, 2.0, 3.0, None], "next": [2.0, None, 4.0, 5.0], "grade": ["a", "b", None, "b"]}
+    )
+    suspected_columns(rows, ["next", "grade"], "y")
+    assert [(axes.get_xlabel(), axes.get_ylabel()) for axes in drawn] == [("y", "next"), ("y", "grade")]
+    assert [label.get_text() for label in drawn[1].get_yticklabels()] == ["b", "a"], (
+        "the most frequent value first"
+    )
