@@ -223,6 +223,18 @@ def _reader() -> TypeAdapter[Any]:
     return TypeAdapter(gate_parameters.Gate)
 
 
+def recorded_decision(evidence: Evidence) -> Decision:
+    """Return the decision that follows from the gate results as they were recorded, under the rules of that day.
+
+    Args:
+        evidence: The stored record, with its gate results.
+
+    Returns:
+        Promote, keep or refuse, with the reason; approvals and waivers are left out.
+    """
+    return _decide(evidence.gates, evidence.champion, None, (), None)
+
+
 def recheck(
     spec: ModelSpec | None,
     evidence: Evidence,

@@ -1,5 +1,8 @@
 """Which past decisions would have gone otherwise under other gates, from stored evidence, without training anything.
 
+The decision of the day follows from the recorded results. A gate whose rule has changed since, as when `by` became a
+share of the gap to a metric's bound, shows what that changes, under the same model file.
+
 Comes in: a changed model file and evidence records. Goes out: one `Flip` per decision that changes.
 """
 
@@ -10,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from mlops_assets.artifacts import Decision, Evidence
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.promotion.decision import decide, evaluate_gates, recheck
+from mlops_assets.promotion.decision import decide, evaluate_gates, recorded_decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,10 @@ def what_if(changed: ModelSpec, evidences: Iterable[Evidence]) -> tuple[Flip, ..
 
     Returns:
         Decisions that would differ.
-
-    Raises:
-        EvidenceError: The results of a record cannot be reproduced.
     """
     flips: list[Flip] = []
     for evidence in evidences:
-        before = recheck(None, evidence)
+        before = recorded_decision(evidence)
         gates = evaluate_gates(changed, replace(evidence, gates=()))
         after = decide(changed, gates, evidence.champion)
         if after.outcome != before.outcome:

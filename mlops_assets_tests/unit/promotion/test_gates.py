@@ -254,3 +254,15 @@ def test_what_if_says_which_decisions_would_flip() -> None:
     assert promotion.what_if(spec, records) == ()
     unmeasured = spec_with([{"metric_at_most": {"metric": "mae", "limit": 1.0}}])
     assert {flip.after.outcome for flip in promotion.what_if(unmeasured, records)} == {"refuse"}
+
+
+def test_what_if_says_which_decisions_a_rule_that_has_changed_would_turn() -> None:
+    """Until `by` became a share of the gap to the bound, an area of 0.90 had to reach 0.918."""
+    spec = spec_with([{"beats_champion": {"metric": "roc_auc", "by": "2%"}}])
+    evidence = evidence_of(evaluation_of(0.905, 0.90, metric="roc_auc"), spec)
+    [result] = promotion.evaluate_gates(spec, evidence)
+    assert result.verdict == "pass"
+    recorded = replace(evidence, gates=(replace(result, verdict="fail", reason="0.905 is not above 0.918"),))
+    [flip] = promotion.what_if(spec, [recorded])
+    assert (flip.before.outcome, flip.after.outcome) == ("keep", "promote")
+    assert flip.before.reason.endswith("0.905 is not above 0.918")
