@@ -48,6 +48,7 @@ def new(
 
     from mlops_assets.drafting import draft
     from mlops_assets.drafting.profile import profile_table, read_undescribed
+    from mlops_assets.local.addresses import running
     from mlops_assets.model_file.values import Name
     from mlops_assets.readings.request import Request
 
@@ -93,6 +94,8 @@ def new(
     for column in facts.of("left out"):
         click.echo(f"  left out {column.name}: {column.why}")
     click.echo(f"wrote {file}; read it, then: mlops run {name}")
+    if running(settings().home):
+        click.echo("the running Dagster lists it after Deployment, Reload")
 
 
 def _keep(file: Path, text: str) -> None:

@@ -33,6 +33,14 @@ def test_addresses_of_what_runs_sign_in(tmp_path: Path, monkeypatch: pytest.Monk
         f"Review page     http://127.0.0.1:8001/?session={key}",
     ]
     assert json.loads(mlops(monkeypatch, "open", "--json").out)["api"] == ADDRESSES["api"]
+    table = tmp_path / "rows.csv"
+    table.write_text("a,y\n" + "".join(f"{row % 7},{row * 1.5}\n" for row in range(60)))
+    (tmp_path / "models").mkdir()
+    monkeypatch.setenv("MLOPS_MODELS", str(tmp_path / "models"))
+    drafted = mlops(monkeypatch, "new", "fresh", "--data", str(table), "--target", "y")
+    assert drafted.out.endswith("mlops run fresh\nthe running Dagster lists it after Deployment, Reload\n"), (
+        drafted
+    )
     os.close(lock)
     # a killed 'mlops up' leaves the file behind
     ended = mlops(monkeypatch, "open")
