@@ -17,6 +17,7 @@ from mlops_assets.defs.monitoring_assets import (
     performance_report,
     retrain_request,
 )
+from mlops_assets.defs.platform_health import health_asset
 from mlops_assets.defs.recovery import reproduction
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.defs.sensors import sensors
@@ -90,6 +91,7 @@ def build_definitions(
                 )
             ),
             week,
+            health_asset(),
         ],
         jobs=[*model_jobs, reproduce_job, week_job],
         schedules=[

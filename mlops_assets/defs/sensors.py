@@ -21,6 +21,7 @@ from mlops_assets.defs.automation import (
 )
 from mlops_assets.defs.failures import failure_reasons
 from mlops_assets.defs.housekeeping import housekeeping
+from mlops_assets.defs.platform_health import health_sensor
 from mlops_assets.defs.recovery import mlflow_mirror_sensor, rollback_check_sensor
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
 from mlops_assets.defs.sensor_runs import for_each_model, sensor_run
@@ -34,7 +35,7 @@ from mlops_assets.retraining import RetrainRequest, signal_key
 def sensors(
     specs: Sequence[ModelSpec], jobs: ModelJobs, *, governing_runs: bool = True
 ) -> list[dg.SensorDefinition]:
-    """Return every sensor: the retrain governor, alerts, ends of runs, housekeeping, approvals and recovery checks.
+    """Return every sensor: governor, alerts, ends of runs, housekeeping, approvals, recovery, platform health.
 
     Args:
         specs: The models.
@@ -52,6 +53,7 @@ def sensors(
         approval_file_sensor(specs),
         rollback_check_sensor(specs),
         mlflow_mirror_sensor(specs),
+        health_sensor(),
     ]
 
 

@@ -178,21 +178,28 @@ def _backups(folder: Path) -> Rows:
 
 def _services(settings: Settings) -> Rows:
     """Return the services of `mlops up`; none in a deployment, where their platform restarts them."""
-    names = list(filter(None, settings.environ.get(NAMES, "").split(",")))
-    memory: dict[str, int] = dict.fromkeys(names, 0)
-    works = dict.fromkeys(names, False)
-    for process in [*processes.marked(settings.home), psutil.Process()] if names else []:
+    names = settings.environ.get(NAMES, "")  # `mlops heal` is no service: it learns the names from one
+    memory: dict[str, int] = {}
+    works: set[str] = set()
+    for process in [*processes.marked(settings.home), psutil.Process()]:
         try:
-            service = process.environ().get(processes.SERVICE, "")
-            if service in memory:
-                memory[service] += process.memory_info().rss
-                works[service] |= process.status() != psutil.STATUS_STOPPED
+            environ = process.environ()
+            service = environ.get(processes.SERVICE)
+            if service is None:
+                continue
+            names = names or environ.get(NAMES, "")
+            memory[service] = memory.get(service, 0) + process.memory_info().rss
+            if process.status() != psutil.STATUS_STOPPED:
+                works.add(service)
         except (psutil.Error, OSError):
             continue  # ended meanwhile
     api = addresses.running(settings.home).get("api")
     if api is not None and not responds(f"{api}/health"):
-        works["api"] = False
-    return [{"service": name, "up": int(works[name]), "memory": memory[name]} for name in names]
+        works.discard("api")
+    return [
+        {"service": name, "up": int(name in works), "memory": memory.get(name, 0)}
+        for name in filter(None, names.split(","))
+    ]
 
 
 def _machine() -> Rows:

@@ -11,7 +11,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from mlops_assets import key_files
@@ -130,8 +130,9 @@ def services(settings: Settings, stores: Stores, listeners: Listeners) -> list[S
         parts.insert(0, _mlflow(settings, stores, base, logs, run, ports.mlflow))
         gates.append(_gate(listeners.mlflow, run / "mlflow.sock", "MLflow"))
     parts.insert(0, _front(base, logs, front.Plan(str(session_key), tuple(gates))))
-    names = [*(part.name for part in parts), "exporter"]
-    return [*parts, _exporter({**base, exporter.NAMES: ",".join(names)}, logs, listeners.exporter)]
+    parts.append(_exporter(base, logs, listeners.exporter))
+    names = {exporter.NAMES: ",".join(part.name for part in parts)}
+    return [replace(part, environment={**part.environment, **names}) for part in parts]
 
 
 def _gate(listener: socket.socket, backend: Path, title: str) -> front.Gate:

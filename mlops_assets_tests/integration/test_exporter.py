@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,13 +23,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mlops_assets.errors import ServiceError
 from mlops_assets.ledger import Ledger
+from mlops_assets.local import processes
 from mlops_assets.local.exporter import NAMES, platform_sources
-from mlops_assets.operations.exporter.collector import PlatformCollector, Rows, Source
+from mlops_assets.operations.exporter.collector import PlatformCollector, Rows, Source, values_of
 from mlops_assets.operations.exporter.families import FAMILIES, OWN
 from mlops_assets.operations.exporter.server import MetricsApp, MetricsServer, token_for
 from mlops_assets.settings import Settings, Stores
 from mlops_assets_tests.fleet import add_backup, add_daemon, add_model, queued_runs
 from mlops_assets_tests.local_platform import LocalPlatform
+from mlops_assets_tests.waiting import wait_until
 
 MODELS = 200
 CPU_LIMIT = 0.05
@@ -122,6 +128,36 @@ def test_a_scrape_of_200_models_costs_less_than_50_ms_of_cpu(
     series = sum(1 for line in text.splitlines() if not line.startswith(b"#"))
     assert series > MODELS * 30
     assert cost < CPU_LIMIT, f"{series:,} series, {len(text):,} bytes, {cost * 1e3:.1f} ms"
+
+
+def test_services_are_seen_from_outside_and_a_frozen_one_does_not_work(tmp_path: Path) -> None:
+    """As `mlops heal` sees them: no variable of this process names them."""
+    environ = {**os.environ, processes.MARKER: str(tmp_path), NAMES: "front,review"}
+    started = subprocess.Popen(
+        [sys.executable, "-c", "print(1, flush=True); input()"],
+        env={**environ, processes.SERVICE: "review"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert started.stdout is not None
+    settings = Settings.from_environment({"MLOPS_HOME": str(tmp_path)})
+    stores = Stores.on("postgresql://u@127.0.0.1:1")
+
+    def states() -> dict[str, float]:
+        values = values_of(
+            one for one in platform_sources(settings, stores, tmp_path) if one.name == "services"
+        )
+        return {label: up for (metric, label), up in values.items() if metric == "mlops_service_up"}
+
+    try:
+        started.stdout.readline()
+        assert states() == {"front": 0, "review": 1}
+        started.send_signal(signal.SIGSTOP)
+        wait_until(lambda: states() == {"front": 0, "review": 0})
+    finally:
+        started.kill()
+        started.communicate()
+    assert states() == {}
 
 
 def source(name: str, rows: Rows | None) -> Source:

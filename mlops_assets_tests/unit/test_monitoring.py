@@ -108,7 +108,7 @@ CASES = {
         {'mlops_daemon_heartbeat_timestamp_seconds{daemon="SENSOR"}': "0+60x60"},
         "20m",
     ),
-    "MlopsSensorLate": Case(tick("0x60"), tick("0+60x60"), "50m"),
+    "MlopsSensorLate": Case(tick("0x200"), tick("0+60x200"), "150m"),
     "MlopsTickFailing": Case(
         {'mlops_tick_failed{instigator="s", type="sensor"}': "1x60"},
         {'mlops_tick_failed{instigator="s", type="sensor"}': "1 0 1 0 0 1x5 0x60"},
