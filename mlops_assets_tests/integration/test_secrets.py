@@ -29,7 +29,7 @@ PLANTED = {
 
 
 @contextmanager
-def command_lines(seen: set[str]) -> Iterator[None]:
+def command_lines(observed: set[str]) -> Iterator[None]:
     """Every command line of this process and its children, looked at again and again meanwhile."""
     end = Event()
 
@@ -38,7 +38,7 @@ def command_lines(seen: set[str]) -> Iterator[None]:
         while not end.wait(0.05):
             for process in (me, *me.children(recursive=True)):
                 try:
-                    seen.add(" ".join(process.cmdline()))
+                    observed.add(" ".join(process.cmdline()))
                 except psutil.Error:
                     continue
 
@@ -98,15 +98,15 @@ def test_no_planted_secret_is_written_or_shown_anywhere(
     good = local_platform.model(source={"kind": "sql", "table": "secret_readings", "url_env": "PLANT_URL"})
     bad = local_platform.model(source={"kind": "sql", "table": "readings", "url_env": "PLANT_BAD_URL"})
     refused = local_platform.model(source=rest)
-    seen: set[str] = set()
-    with command_lines(seen):
+    observed: set[str] = set()
+    with command_lines(observed):
         assert local_platform.run_lifecycle(good).success
         for spec in (bad, refused):
             assert not local_platform.alone(spec, ["raw_readings"]).success
     printed = capfd.readouterr()
-    shown = [*local_platform.sentences, printed.out, printed.err, *seen]
+    shown = [*local_platform.sentences, printed.out, printed.err, *observed]
     assert [text for text in shown if "planted-" in text] == []
-    assert len(seen) > 0
+    assert len(observed) > 0
     assert in_files(local_platform.settings.home) == []
     for database in ("mlops_ledger", "mlops_dagster", "mlops_mlflow"):
         assert in_tables(database_on(postgres_server, database)) == [], database

@@ -234,7 +234,7 @@ def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: U
     assert "GIVEN UP" not in up.printed()
     assert "do not load" not in up.printed()
     addresses = up.addresses()
-    assert set(addresses) == {"mlflow", "dagster-webserver", "api", "review"}
+    assert set(addresses) == {"mlflow", "dagster-webserver", "api", "review", "exporter"}
     key = (up.home / "api_key").read_text().strip()
     session = (up.home / "front_key").read_text().strip()
     signed_in = {"Authorization": f"Bearer {session}"}
