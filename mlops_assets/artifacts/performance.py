@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
@@ -31,6 +31,8 @@ class WindowPerformance:
             is none.
         coverage: Share of labels inside the prediction interval; None without intervals.
         restated_from: The primary metric as it was recorded before.
+        estimated: The primary metric as estimated from labels of earlier windows alone; None where it cannot be.
+        kpis: Business figures of the model file over the rows with a label.
     """
 
     start: datetime
@@ -42,6 +44,8 @@ class WindowPerformance:
     naive: Metrics
     coverage: float | None = None
     restated_from: float | None = None
+    estimated: float | None = None
+    kpis: dict[str, float] = field(default_factory=dict)
 
     @property
     def maturity(self) -> float:
@@ -123,3 +127,13 @@ class PerformanceReport:
     def newest_mature(self) -> WindowPerformance | None:
         """The newest window whose labels have arrived."""
         return next((window for window in self.windows if window.is_mature), None)
+
+    @property
+    def estimate_error(self) -> float | None:
+        """Mean relative error of the estimates of windows whose labels have arrived; None without one."""
+        errors = [
+            abs(window.estimated - window.metrics[self.primary]) / abs(window.metrics[self.primary])
+            for window in self.windows
+            if window.is_mature and window.estimated is not None and window.metrics.get(self.primary)
+        ]
+        return sum(errors) / len(errors) if errors else None

@@ -343,6 +343,8 @@ def performance(record: PerformanceReport, _: ModelSpec, __: Platform) -> Displa
             "labels": f"{window.maturity:.0%}",
             **window.metrics,
             **{f"naive_{name}": value for name, value in window.naive.items()},
+            **({} if window.estimated is None else {f"estimated_{record.primary}": window.estimated}),
+            **{f"kpi_{name}": value for name, value in window.kpis.items()},
             **({} if window.coverage is None else {"coverage": window.coverage}),
         }
         for window in record.windows
@@ -364,7 +366,8 @@ def performance(record: PerformanceReport, _: ModelSpec, __: Platform) -> Displa
         )
     newest = record.newest_mature
     metadata |= {f"live_{name}": value for name, value in (newest.metrics if newest else {}).items()}
-    for name in ("rise", "week_over_week"):
+    metadata |= {f"kpi_{name}": value for name, value in (newest.kpis if newest else {}).items()}
+    for name in ("rise", "week_over_week", "estimate_error"):
         value = getattr(record, name)
         if value is not None:
             metadata[name] = value

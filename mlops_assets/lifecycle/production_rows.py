@@ -39,7 +39,8 @@ def production_rows(
         table: The validated readings; not used without a timestamp, where only posted labels count.
 
     Returns:
-        Result of `monitoring.labeled`, with a column `slice:NAME` for each column of `evaluation.slices`.
+        Result of `monitoring.labeled`, with a column `slice:NAME` for each column of `evaluation.slices`, and
+        `reading:NAME` for each that a figure of `monitoring.kpis` names.
     """
     ahead = spec.features.horizon or timedelta(0)
     served = platform.ledger.labeled_predictions(
@@ -60,6 +61,11 @@ def production_rows(
         slice_names(readings[name]).alias(f"{monitoring.SLICE}{name}")
         for name in spec.evaluation.slices
         if name in readings.columns and name not in (spec.timestamp, spec.entity)
+    ]
+    columns += [
+        readings[name].alias(f"{monitoring.READING}{name}")
+        for name in monitoring.kpi_columns(spec)
+        if name in readings.columns
     ]
     return monitoring.labeled(spec, predictions, labels.with_columns(columns), served)
 

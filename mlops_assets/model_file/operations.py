@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from mlops_assets.drift_methods import DRIFT_METHODS
 from mlops_assets.model_file.section import Section
 from mlops_assets.model_file.suggestion import did_you_mean
-from mlops_assets.model_file.values import Column, Cron, Duration, Share, Timezone, Unit
+from mlops_assets.model_file.values import Column, Cron, Duration, Name, Share, Timezone, Unit
 
 
 def _known_method(name: str) -> str:
@@ -25,6 +25,19 @@ class AlarmBudget(Section):
     """False alarms in `per`, over all features together."""
     per: Duration = Field(default="13w", validate_default=True)
     """The period of the budget; a quarter unless set."""
+
+
+def _sql_expression(text: str) -> str:
+    """Return an expression that polars reads; the import costs only files that use one."""
+    import polars as pl
+
+    try:
+        pl.sql_expr(text)
+    except (pl.exceptions.PolarsError, ValueError) as error:
+        raise ValueError(
+            f"not an SQL expression ({str(error).splitlines()[0]}); write one such as AVG(ABS(prediction - label))"
+        ) from None
+    return text
 
 
 class DriftSpec(Section):
@@ -84,6 +97,11 @@ class MonitoringSpec(Section):
     label_delay: Duration | None = Field(default=None, examples=["2d"])
     """How late labels arrive; until then the metrics of a window are provisional. Unset means learned from the share of
     labels that older windows reached."""
+    kpis: Annotated[dict[Name, Annotated[str, AfterValidator(_sql_expression)]], Unit("SQL expressions")] = (
+        Field(default={}, examples=[{"lost_kwh": "SUM(ABS(prediction - label)) * 0.12"}])
+    )
+    """Business figures of every window, by name: an SQL expression that gives one number, over the columns
+    `prediction`, `probability`, `label`, `low`, `high`, `naive`, `entity`, `at` and those of the readings."""
     cooldown: Duration = Field(default="1d", validate_default=True)
     """Shortest time between two retrain requests, whatever their causes."""
 

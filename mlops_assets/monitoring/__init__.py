@@ -7,6 +7,7 @@ belongs to `retraining`.
 from mlops_assets.monitoring.drift import drift, inputs_alone, prediction_drift
 from mlops_assets.monitoring.feature_drift import MIN_ROWS
 from mlops_assets.monitoring.health import Observations, broken_inputs, diagnose
+from mlops_assets.monitoring.kpis import READING, kpi_columns
 from mlops_assets.monitoring.labels import SLICE, labeled, labels_of
 from mlops_assets.monitoring.performance import MOST_WINDOWS, WEEK_OVER_WEEK, performance
 from mlops_assets.monitoring.still_best import still_best
@@ -14,6 +15,7 @@ from mlops_assets.monitoring.still_best import still_best
 __all__ = [
     "MIN_ROWS",
     "MOST_WINDOWS",
+    "READING",
     "SLICE",
     "WEEK_OVER_WEEK",
     "Observations",
@@ -21,6 +23,7 @@ __all__ = [
     "diagnose",
     "drift",
     "inputs_alone",
+    "kpi_columns",
     "labeled",
     "labels_of",
     "performance",

@@ -20,6 +20,8 @@ from mlops_assets.artifacts.performance import PerformanceLevel
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.monitoring.bias import bias_of
+from mlops_assets.monitoring.estimate import estimate
+from mlops_assets.monitoring.kpis import kpis_of
 from mlops_assets.monitoring.labels import SLICE
 
 MONDAY: Final = datetime(1970, 1, 5, tzinfo=UTC)
@@ -61,7 +63,18 @@ def performance(
     parts = {end: _between(rows, end - spec.monitoring.window, end) for end in ends}
     shares = {end: _share(part) for end, part in parts.items()}
     windows = tuple(
-        _window(spec, part, end, mature=_is_mature(spec, end, as_of, shares), recorded=recorded)
+        _window(
+            spec,
+            part,
+            end,
+            mature=_is_mature(spec, end, as_of, shares),
+            recorded=recorded,
+            estimated=estimate(
+                spec.evaluation.primary,
+                rows.filter((pl.col("at") < end - spec.monitoring.window) & pl.col("actual").is_not_null()),
+                part,
+            ),
+        )
         for end, part in parts.items()
         if part.height
     )
@@ -119,7 +132,13 @@ def _is_mature(spec: ModelSpec, end: datetime, as_of: datetime, shares: Mapping[
 
 
 def _window(
-    spec: ModelSpec, part: pl.DataFrame, end: datetime, *, mature: bool, recorded: Mapping[datetime, float]
+    spec: ModelSpec,
+    part: pl.DataFrame,
+    end: datetime,
+    *,
+    mature: bool,
+    recorded: Mapping[datetime, float],
+    estimated: float | None,
 ) -> WindowPerformance:
     labelled = part.filter(pl.col("actual").is_not_null())
     metrics = _metrics(spec, labelled) if labelled.height >= MIN_LABELS else {}
@@ -145,6 +164,8 @@ def _window(
         naive=_naive(spec, labelled),
         coverage=coverage,
         restated_from=before if restated else None,
+        estimated=estimated,
+        kpis=kpis_of(spec, labelled) if labelled.height >= MIN_LABELS else {},
     )
 
 
@@ -217,8 +238,10 @@ def _sentence(
     mature = next((window for window in windows if window.is_mature), None)
     if mature is None or not values:
         newest = windows[0]
+        guess = "" if newest.estimated is None else f"; estimated {newest.estimated:.4g}"
         return (
-            f"labels of {newest.maturity:.0%} of the newest window have arrived: too few to measure {primary}"
+            f"labels of {newest.maturity:.0%} of the newest window have arrived: too few to measure "
+            f"{primary}{guess}"
         )
     period = f"{mature.start:%Y-%m-%d} to {mature.end:%Y-%m-%d}"
     if baseline is None or rise is None:

@@ -100,7 +100,7 @@ def _worse_than_naive(spec: ModelSpec, report: PerformanceReport) -> str:
 
     Where labels come late, the reading before is not known in time, and nobody could predict with it.
     """
-    if spec.monitoring.label_delay is not None:
+    if spec.monitoring.label_delay is not None or spec.evaluation.baseline == "simple":
         return ""
     name = report.primary
     both = [

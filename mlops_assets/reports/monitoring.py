@@ -63,7 +63,9 @@ def monitoring_plots(
 
     plots: dict[str, bytes] = {}
     performance = report.performance
-    if performance is not None and any(performance.primary in one.metrics for one in performance.windows):
+    if performance is not None and any(
+        performance.primary in one.metrics or one.estimated is not None for one in performance.windows
+    ):
         plots["error_over_time"] = error_over_time(performance, error_limit(spec, performance))
     if scored is not None and spec.problem == "classification":
         plots["predictions"] = confusion(scored, "newest predictions with a label")
@@ -108,6 +110,7 @@ def monitoring_html(
         performance=performance,
         window_head=_window_head(performance),
         windows=_window_rows(performance),
+        estimate_note=_estimate_note(performance),
         slices=[
             (one.column or spec.entity or "", one.name, count(one.rows), number(one.value))
             for one in (performance.slices if performance else ())
@@ -164,7 +167,9 @@ def _window_head(performance: PerformanceReport | None) -> list[str]:
     head = ["window", "labels", "predictions"]
     for name in names:
         head += [name, f"naive {name}"]
-    return [*head, "coverage", "state"]
+    if _is_estimated(performance):
+        head.append("estimated before the labels")
+    return [*head, *_kpi_names(performance), "coverage", "state"]
 
 
 def _window_rows(performance: PerformanceReport | None) -> list[list[str]]:
@@ -178,6 +183,9 @@ def _window_rows(performance: PerformanceReport | None) -> list[list[str]]:
         ]
         for name in names:
             row += [number(window.metrics.get(name)), number(window.naive.get(name))]
+        if _is_estimated(performance):
+            row.append(number(window.estimated))
+        row += [number(window.kpis.get(name)) for name in _kpi_names(performance)]
         state = WINDOW_STATES[window.state]
         if window.restated_from is not None:
             state += f", {number(window.restated_from)} before"
@@ -188,6 +196,25 @@ def _window_rows(performance: PerformanceReport | None) -> list[list[str]]:
 def _metric_names(performance: PerformanceReport | None) -> list[str]:
     windows = performance.windows if performance else ()
     return list(dict.fromkeys(name for window in windows for name in window.metrics))
+
+
+def _kpi_names(performance: PerformanceReport | None) -> list[str]:
+    windows = performance.windows if performance else ()
+    return list(dict.fromkeys(name for window in windows for name in window.kpis))
+
+
+def _is_estimated(performance: PerformanceReport | None) -> bool:
+    return performance is not None and any(one.estimated is not None for one in performance.windows)
+
+
+def _estimate_note(performance: PerformanceReport | None) -> str:
+    """Return what the estimates were worth where labels have arrived since."""
+    if performance is None or performance.estimate_error is None:
+        return ""
+    return (
+        f"Estimates of {performance.primary} from labels of earlier windows were off by "
+        f"{performance.estimate_error:.0%} on average, by the labels that have arrived since. They decide nothing."
+    )
 
 
 def _feature_rows(drift: DriftReport) -> list[tuple[str, str, str, str, str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_assets import monitoring, retraining, stages
-from mlops_assets.artifacts import Evidence, PerformanceReport, from_json
+from mlops_assets.artifacts import Evidence, PerformanceReport, WindowPerformance, from_json
 from mlops_assets.artifacts.performance import PerformanceLevel
 from mlops_assets.ledger import Performance
 from mlops_assets.lifecycle.alerts import send_alert
@@ -39,6 +39,10 @@ def report_performance(spec: ModelSpec, platform: Platform, run: Run) -> Perform
         platform.ledger.record_signals([signal for signal in signals if signal is not None], run.now())
         _tell(spec, platform, report, run)
     run.progress(f"performance: {report.sentence}")
+    if report.newest_mature is not None and (
+        absent := sorted({*spec.monitoring.kpis} - {*report.newest_mature.kpis})
+    ):
+        run.progress(f"monitoring.kpis: no finite number, or an unknown column: {', '.join(absent)}")
     keep_record(platform, spec, stages.PERFORMANCE_REPORT, run, report)
     return report
 
@@ -78,9 +82,14 @@ def _record(platform: Platform, report: PerformanceReport) -> None:
             Performance(report.model, report.version, window.end, metric, LIVE, value, window.labelled)
             for window in report.windows
             if window.is_mature
-            for metric, value in window.metrics.items()
+            for metric, value in _figures(window).items()
         ]
     )
+
+
+def _figures(window: WindowPerformance) -> dict[str, float]:
+    """Return what enters the trend: the metrics, and business figures as `kpi_NAME`."""
+    return {**window.metrics, **{f"kpi_{name}": value for name, value in window.kpis.items()}}
 
 
 def _tell(spec: ModelSpec, platform: Platform, report: PerformanceReport, run: Run) -> None:

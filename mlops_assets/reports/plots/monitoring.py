@@ -8,7 +8,7 @@ import numpy as np
 
 from mlops_assets.artifacts import DriftReport, PerformanceReport, WindowPerformance
 from mlops_assets.metrics import METRICS
-from mlops_assets.reports.plots.figure import BLUE, GRAY, ORANGE, RED, new_figure, png
+from mlops_assets.reports.plots.figure import BLUE, GRAY, ORANGE, RED, SKY, new_figure, png
 from mlops_assets.reports.plots.metrics import DIRECTIONS
 
 MOST_FEATURES: Final = 20
@@ -28,24 +28,27 @@ def error_over_time(report: PerformanceReport, limit: float | None) -> bytes:
         PNG file.
     """
     metric = report.primary
-    windows = [window for window in reversed(report.windows) if metric in window.metrics]
+    windows = [one for one in reversed(report.windows) if metric in one.metrics or one.estimated is not None]
     direction = DIRECTIONS[METRICS[metric].direction]
     figure, axes = new_figure(f"{metric} in production, by window ({direction})", 7.6, 3.9)
     ends = _ends(windows)
-    axes.plot(ends, [window.metrics[metric] for window in windows], color=BLUE, linewidth=1.6)
+    axes.plot(ends, [window.metrics.get(metric, np.nan) for window in windows], color=BLUE, linewidth=1.6)
     for name, marker, shown in (
         ("labels complete", "o", [window.is_mature for window in windows]),
         ("labels are arriving", "$\\circ$", [not window.is_mature for window in windows]),
     ):
         if any(shown):
             values = [
-                window.metrics[metric] if keep else np.nan
+                window.metrics.get(metric, np.nan) if keep else np.nan
                 for window, keep in zip(windows, shown, strict=True)
             ]
             axes.plot(ends, values, marker, color=BLUE, markersize=7, label=f"champion, {name}")
     naive = [window.naive.get(metric, np.nan) for window in windows]
     if np.isfinite(naive).any():
         axes.plot(ends, naive, color=GRAY, linestyle=":", marker=".", label="naive forecast")
+    estimated = [np.nan if window.estimated is None else window.estimated for window in windows]
+    if np.isfinite(estimated).any():
+        axes.plot(ends, estimated, color=SKY, linestyle="--", marker="x", label="estimated before the labels")
     if report.baseline is not None:
         axes.axhline(report.baseline, color=ORANGE, linewidth=1.4, label="holdout, at the promotion")
     if limit is not None:

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from mlops_assets.artifacts import PerformanceReport, from_json, to_json
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.monitoring import labeled, labels_of, performance
+from mlops_assets.monitoring import kpi_columns, labeled, labels_of, performance
 from mlops_assets.monitoring.bias import bias_of
+from mlops_assets.monitoring.estimate import estimate
 from mlops_assets.retraining import bias_signal, error_signal
 from mlops_assets_tests.unit.features.feature_factory import model
 
@@ -190,3 +192,74 @@ def test_labels_are_readings_of_the_target_and_the_naive_forecast_was_known() ->
         model(problem="forecasting", features={"inputs": ["a"], "horizon": "2h"}), readings.head(4)
     )
     assert ahead.sort("at")["naive"].to_list() == [None, None, 1.0, 2.0]
+
+
+def test_before_its_labels_arrive_the_error_is_estimated_and_later_scored() -> None:
+    ahead = report({0: 2.0, 1: 2.0, 2: 2.0}, labels=until(END - WEEK))
+    newest, before, first = ahead.windows
+    assert (newest.state, newest.metrics) == ("provisional", {})
+    assert newest.estimated == pytest.approx(2.0, rel=0.1)
+    assert before.estimated == pytest.approx(before.metrics["rmse"], rel=0.2)
+    assert first.estimated is None  # no labels before it
+    assert ahead.estimate_error == pytest.approx(0.0, abs=0.2)
+    jumped = report({0: 8.0, 1: 2.0, 2: 2.0})  # what changes in the world does not show before the labels
+    assert jumped.windows[0].estimated == pytest.approx(2.0, rel=0.1)
+    assert jumped.estimate_error is not None
+    assert jumped.estimate_error > 0.3
+
+
+def test_an_estimate_never_looks_at_the_labels_of_its_window() -> None:
+    predictions, truth = world({0: 2.0, 1: 2.0, 2: 2.0})
+    spoiled = truth.with_columns(actual=pl.when(pl.col("at") >= END - WEEK).then(0.0).otherwise("actual"))
+    plain, other = (
+        performance(SPEC, 3, labeled(SPEC, predictions, labels), AS_OF, baseline=1.0, recorded={})
+        for labels in (truth, spoiled)
+    )
+    assert plain.windows[0].metrics != other.windows[0].metrics
+    assert plain.windows[0].estimated == other.windows[0].estimated
+
+
+def test_confidence_is_calibrated_by_earlier_labels() -> None:
+    sure = pl.DataFrame({"value": [0.9] * 300, "label": "a", "actual": ["a"] * 150 + ["b"] * 150})
+    unsure = pl.DataFrame({"value": [0.6] * 300, "label": "a", "actual": ["a"] * 270 + ["b"] * 30})
+    earlier = pl.concat([sure, unsure])
+    assert estimate("accuracy", earlier, sure) == pytest.approx(0.5)  # says 0.9, was right half of the time
+    assert estimate("accuracy", earlier, unsure) == pytest.approx(0.9)
+    assert estimate("accuracy", sure.head(100), sure) is None
+    assert estimate("r2", earlier, sure) is None
+
+
+def test_business_figures_are_expressions_over_predictions_labels_and_readings() -> None:
+    kpis = {
+        "lost": "SUM(ABS(prediction - label)) * 0.5",
+        "night_share": "AVG(CASE WHEN shift = 'night' THEN 1.0 ELSE 0.0 END)",
+        "unknown": "AVG(nobody)",
+        "many": "prediction",
+        "endless": "SUM(prediction) / 0",
+    }
+    spec = model(monitoring={"kpis": kpis})
+    assert kpi_columns(spec) == ("nobody", "shift")
+    predictions, truth = world({0: 1.0})
+    night = pl.when(pl.int_range(pl.len()) % 4 == 0).then(pl.lit("night")).otherwise(pl.lit("day"))
+    rows = labeled(spec, predictions, truth.with_columns(night.alias("reading:shift")))
+    [window] = performance(spec, 3, rows, AS_OF, baseline=1.0, recorded={}).windows
+    assert set(window.kpis) == {"lost", "night_share"}
+    assert window.kpis["lost"] == pytest.approx(
+        0.5 * 336 * 0.8, rel=0.1
+    )  # a mean error of 0.8 at deviation 1
+    assert window.kpis["night_share"] == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    "text", ["read_csv('/etc/passwd')", "1; drop table x", "SUM(prediction", "__import__('os').system('x')"]
+)
+def test_an_expression_reaches_columns_and_nothing_else(text: str) -> None:
+    with pytest.raises(ValidationError, match="not an SQL expression"):
+        model(monitoring={"kpis": {"bad": text}})
+
+
+def test_a_subquery_gives_no_figure() -> None:
+    spec = model(monitoring={"kpis": {"inner": "(SELECT 1)"}})
+    predictions, truth = world({0: 1.0})
+    result = performance(spec, 3, labeled(spec, predictions, truth), AS_OF, baseline=1.0, recorded={})
+    assert result.windows[0].kpis == {}
