@@ -6,6 +6,7 @@ the same columns into the matrix the algorithm knows. It makes the round trip th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -108,7 +109,9 @@ class Preparation:
         return scaled
 
 
-def fit_preparation(spec: ModelSpec, train: pl.DataFrame, *, past: bool = False) -> Preparation:
+def fit_preparation(
+    spec: ModelSpec, train: pl.DataFrame, *, past: bool = False, without: Mapping[str, str] | None = None
+) -> Preparation:
     """Learn the preparation from the training part alone. Columns without information are dropped and named.
 
     Args:
@@ -117,6 +120,7 @@ def fit_preparation(spec: ModelSpec, train: pl.DataFrame, *, past: bool = False)
         past: For an algorithm that reads sequences: add the grid of `features.history` and the time, and do
             not scale, because such an algorithm compares past and future values of a column and scales by
             itself.
+        without: Columns that are left out whatever their values, each with the reason.
 
     Returns:
         The preparation.
@@ -124,10 +128,12 @@ def fit_preparation(spec: ModelSpec, train: pl.DataFrame, *, past: bool = False)
     Raises:
         DataError: When no column remains.
     """
-    dropped: dict[str, str] = {}
+    dropped: dict[str, str] = dict(without or {})
     numbers: list[Number] = []
     categories: list[Category] = []
     for name in feature_names(spec, train.columns):
+        if name in dropped:
+            continue
         column = train[name]
         if column.dtype in (pl.String, pl.Categorical, pl.Enum):
             text = as_text(column)

@@ -108,8 +108,7 @@ def _fitted(
 ) -> BundlePredictor:
     past = judged.estimator.uses_history
     # A column that the judged fit left out is no part of the recipe, though it may have values by now.
-    known = rows.drop([name for name in judged.preparation.dropped if name in rows.columns])
-    preparation = features.fit_preparation(spec, known, past=past)
+    preparation = features.fit_preparation(spec, rows, past=past, without=judged.preparation.dropped)
     matrix, target = preparation.apply(rows), rows[spec.target]
     nothing = FeatureMatrix(matrix.names, np.empty((0, len(matrix.names))))
     fitted = training.fit(

@@ -16,13 +16,16 @@ from mlops_assets.artifacts import Evidence, RefitCheck, from_json
 from mlops_assets.errors import BundleError, EvidenceError
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.model_loading import load_version
-from mlops_assets.lifecycle.platform import record_of
+from mlops_assets.lifecycle.platform import Run, record_of
 from mlops_assets.lifecycle.records import FeaturesRecord
 from mlops_assets.lifecycle.recovery.reproduce import reproduce
 from mlops_assets.lifecycle.stages import refit as module
+from mlops_assets.lifecycle.stages.candidates import Study
 from mlops_assets.lifecycle.stages.evaluate import evaluate_model
 from mlops_assets.lifecycle.stages.promote import promote_model
+from mlops_assets.lifecycle.stages.train import fit_recipe
 from mlops_assets.training.algorithms.base.algorithm import Algorithm
+from mlops_assets_tests.backtest_platform import START, hourly, model
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import Station, begin, readings
 
 ABSOLUTE: tuple[Any, ...] = ({"metric_at_most": {"metric": "rmse", "limit": 5.0}},)
@@ -212,3 +215,17 @@ def test_the_champions_judged_fit_stands_in_while_the_served_one_knows_the_holdo
         "its judged fit" in note and "represents its recipe" in note for note in evidence.evaluation.notes
     )
     assert stands_in == (fit == "judged")
+
+
+def test_a_named_input_without_information_in_training_is_left_out_again(tmp_path: Path) -> None:
+    """A holiday flag that is constant in the training part and not later: the refit keeps to the judged columns."""
+    frame = hourly(20, moves_at=99).with_columns(flag=(pl.int_range(pl.len()) > 400).cast(pl.Int8))
+    spec = model(tmp_path / "r.parquet", frame, features={"inputs": ["x", "z", "flag"]})
+    built = features.build(spec, frame)
+    split = features.split(spec, built)
+    run = Run("1", START, lambda: START, "tester", "", lambda _sentence: None)
+    fits = fit_recipe(spec, built, split, run, Study(tmp_path / "journal", "study"))
+    assert "flag" in fits.best.preparation.dropped
+    assert fits.again is not None
+    assert fits.again.check.problem == ""
+    assert fits.again.served.feature_names == fits.best.feature_names
