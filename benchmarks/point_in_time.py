@@ -4,7 +4,7 @@ For each model file, every value after an instant is replaced, and the data stag
 both histories. Equal hashes mean that no decision can differ: the stages after them read nothing else. The tests replay
 whole decisions at a few instants.
 
-    python -m benchmarks.point_in_time MODEL_FILE ... [--from 2026-01-01] [--to 2026-03-01] [--places 20]
+    python -m benchmarks.point_in_time MODEL_FILE ... [--from 2026-01-01] [--to 2026-03-01] [--instants 20]
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--from", dest="start", type=datetime.fromisoformat)
     parser.add_argument("--to", dest="end", type=datetime.fromisoformat)
     parser.add_argument("--step", default="1d", type=parse_duration)
-    parser.add_argument("--places", type=int, default=20)
+    parser.add_argument("--instants", type=int, default=20)
     arguments = parser.parse_args()
     start, end = (at.replace(tzinfo=UTC) if at else None for at in (arguments.start, arguments.end))
     settings, different = Settings.from_environment({"MLOPS_EMBEDDED": "1"}), 0
@@ -64,15 +64,15 @@ def main() -> None:
         spec = load_model(file)
         history = fetch(spec, settings, start, end or datetime.now(UTC))
         instants = span_of(spec, history, start, end, arguments.step).instants[:-1]
-        count = min(arguments.places, len(instants))
-        places = [instants[index * len(instants) // count] for index in range(count)]
+        count = min(arguments.instants, len(instants))
+        chosen = [instants[index * len(instants) // count] for index in range(count)]
         equal = sum(
             hashes(spec, history, at, settings) == hashes(spec, poisoned(history, at), at, settings)
-            for at in places
+            for at in chosen
         )
         different += count - equal
         print(
-            f"{spec.name}: {equal} of {count} instants equal, {places[0]:%Y-%m-%d} to {places[-1]:%Y-%m-%d}"
+            f"{spec.name}: {equal} of {count} instants equal, {chosen[0]:%Y-%m-%d} to {chosen[-1]:%Y-%m-%d}"
         )
     raise SystemExit(1 if different else 0)
 
