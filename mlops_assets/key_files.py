@@ -13,6 +13,7 @@ from mlops_assets.settings import Settings
 API = "api"
 REVIEW = "review"
 FRONT = "front"
+EXPORTER = "exporter"
 
 
 def key_file(home: Path, service: str) -> Path:

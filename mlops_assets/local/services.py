@@ -295,14 +295,20 @@ def _review(base: Mapping[str, str], logs: Path, run: Path, port: int) -> Servic
 
 
 def _exporter(base: Mapping[str, str], logs: Path, listener: socket.socket) -> Service:
-    """Describe the exporter: metrics for Prometheus, without secrets, on this machine's own address."""
+    """Describe the exporter: metrics for Prometheus, which sends the key of the file `exporter_key`."""
     address = f"http://{HOST}:{port_of(listener)}"
     descriptor = listener.fileno()
     return Service(
         name="exporter",
         title="Metrics (Prometheus)",
         command=(sys.executable, "-m", exporter.__name__),
-        environment={**base, exporter.DESCRIPTOR: str(descriptor)},
+        environment={
+            **base,
+            exporter.DESCRIPTOR: str(descriptor),
+            exporter.TOKEN: key_files.create_key(Path(base["MLOPS_HOME"]), key_files.EXPORTER)
+            .read_text()
+            .strip(),
+        },
         log=logs / "exporter.log",
         ready=lambda _: responds(f"{address}/health"),
         works=lambda _: responds(f"{address}/health"),

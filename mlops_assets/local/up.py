@@ -95,7 +95,8 @@ def _run(
         echo(f'  curl -H "x-api-key: $(cat {shlex.quote(str(key))})" {listening["api"]}/models')
         specs = read_folder(settings.models).specs
         echo(schedules_sentence(specs, settings.automatic, datetime.now(UTC)))
-        echo(f"Metrics for Prometheus: {listening['exporter']}/metrics")
+        key_file = key_files.key_file(settings.home, key_files.EXPORTER)
+        echo(f"Metrics for Prometheus: {listening['exporter']}/metrics, with the bearer token in {key_file}")
         echo("Ctrl-C stops everything")
 
     reaper = orphan_reaper.start(settings.home, environment(settings, stores))

@@ -166,6 +166,7 @@ REQUESTS = {
         ("POST", "/models/pump_efficiency/predict", "{}"),
         ("GET", "/docs", None),
     ],
+    "exporter": [("GET", "/metrics", None)],
     "review": [("GET", "/", None), ("GET", "/login", None), ("POST", "/login", "name=a&key=b")],
 }
 
@@ -249,6 +250,9 @@ def test_it_starts_on_an_empty_home_mends_itself_and_stops_without_a_trace(up: U
     assert get(f"{addresses['review']}/login", **signed_in)[0] == 200
     review_key = (up.home / "review_key").read_text().strip()
     assert_a_stranger_gets_nothing(up.home, addresses, (key, session, review_key))
+    exporter_key = {"Authorization": f"Bearer {(up.home / 'exporter_key').read_text().strip()}"}
+    assert get(f"{addresses['exporter']}/metrics")[0] == 401
+    assert 'mlops_service_up{service="api"}' in get(f"{addresses['exporter']}/metrics", **exporter_key)[1]
     assert get(f"{addresses['api']}/health")[0] == 200
     assert get(f"{addresses['api']}/models")[0] == 401
     assert get(f"{addresses['api']}/models", **{"x-api-key": key})[0] == 200
