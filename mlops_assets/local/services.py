@@ -20,6 +20,7 @@ from mlops_assets.local.environment import dagster_home, environment
 from mlops_assets.local.ports import HOST, listen, port_of
 from mlops_assets.local.probes import gives_definitions, heartbeats, load_error, responds, unix_url
 from mlops_assets.local.supervised import Service
+from mlops_assets.operations.exporter.server import TOKEN
 from mlops_assets.settings import Settings, Stores
 
 DEFINITIONS = "mlops_assets.definitions"
@@ -305,9 +306,7 @@ def _exporter(base: Mapping[str, str], logs: Path, listener: socket.socket) -> S
         environment={
             **base,
             exporter.DESCRIPTOR: str(descriptor),
-            exporter.TOKEN: key_files.create_key(Path(base["MLOPS_HOME"]), key_files.EXPORTER)
-            .read_text()
-            .strip(),
+            TOKEN: key_files.create_key(Path(base["MLOPS_HOME"]), key_files.EXPORTER).read_text().strip(),
         },
         log=logs / "exporter.log",
         ready=lambda _: responds(f"{address}/health"),

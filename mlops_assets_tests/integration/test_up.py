@@ -135,7 +135,7 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
         attempt(f"environment of {pid}", lambda: open(f"/proc/{pid}/environ").read())
 print(json.dumps(got))
 """
-REQUESTS = {
+REQUESTS: dict[str, list[tuple[str, str, str | None]]] = {
     "mlflow": [
         ("GET", "/", None),
         ("POST", "/api/2.0/mlflow/experiments/create", '{"name": "x", "artifact_location": "file:///"}'),
