@@ -12,6 +12,7 @@ import click
 from typing_extensions import override
 
 from mlops_assets import __version__
+from mlops_assets.cli.sections import SECTIONS
 from mlops_assets.errors import MlopsError
 
 MODULES = (
@@ -40,8 +41,10 @@ MODULES = (
     "retention",
     "healing",
 )
-"""Modules of this package with a tuple `COMMANDS`; help and completion list the commands in alphabetical order."""
+"""Modules of this package with a tuple `COMMANDS`; help lists them by `sections`, completion in alphabetical order."""
 
+LONGEST_SENTENCE = 300
+"""Of a command in the list of all; its lines wrap."""
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -61,6 +64,15 @@ class RootCommand(click.Group):
         """Return the command of that name, or None."""
         self._load()
         return super().get_command(ctx, cmd_name)
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by section, each with its whole first sentence."""
+        self._load()
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                rows = [(name, self.commands[name].get_short_help_str(LONGEST_SENTENCE)) for name in names]
+                formatter.write_dl(rows)
 
     def _load(self) -> None:
         if not self.commands:
