@@ -24,6 +24,8 @@ from mlops_assets.model_file import ModelSpec
 
 TABLE: Final = "rescored"
 KEYS: Final = ("entity", "at")
+ROW_KEYS: Final = (*KEYS, "occurrence")
+"""What identifies a prediction of one version: two rows of one entity and instant are two."""
 BEGINNING: Final = datetime(1, 1, 2, tzinfo=UTC)
 END: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -80,7 +82,7 @@ def rescore(
     spec = spec_of_bundle(bundle)
     again = _again(spec, platform, predictor, champion.version, made, run)
     stored = platform.ledger.store_predictions(
-        model, champion.version, again.select(*KEYS, "value", "label"), predicted_at=run.now()
+        model, champion.version, again.select(*ROW_KEYS, "value", "label"), predicted_at=run.now()
     )
     table = _side_by_side(platform, model, made, again, run) if again.height else None
     return Rescored(
@@ -120,24 +122,26 @@ def _again(
     columns = {
         "entity": pl.String(),
         "at": pl.Datetime("us", "UTC"),
+        "occurrence": pl.Int32(),
         "value": pl.Float64(),
         "label": pl.String(),
     }
-    missing, parts = made.select(KEYS), [pl.DataFrame(schema=columns)]
+    missing, parts = made.select(ROW_KEYS), [pl.DataFrame(schema=columns)]
     for table, at in _readings(spec, platform, made):
         if not missing.height:
             break
         rows = features.build(spec, platform.datasets.read(table))
         keyed = rows.select(**_keys(spec, rows.height, at)).with_row_index("row")
-        keyed = keyed.join(missing, on=KEYS, how="semi").sort("row")
+        keyed = keyed.with_columns(occurrence=pl.int_range(pl.len(), dtype=pl.Int32).over(KEYS))
+        keyed = keyed.join(missing, on=ROW_KEYS, how="semi").sort("row")
         if not keyed.height:
             continue
         scored = predictions.score(spec, predictor, rows[keyed["row"]], version, run.now())
         rescored_rows = (
-            scored.select("value", "label").with_columns(keyed["entity"], keyed["at"]).select(*columns)
+            scored.select("value", "label").with_columns(*(keyed[name] for name in ROW_KEYS)).select(*columns)
         )
         parts.append(rescored_rows)
-        missing = missing.join(rescored_rows, on=KEYS, how="anti")
+        missing = missing.join(rescored_rows, on=ROW_KEYS, how="anti")
     return pl.concat(parts, how="vertical_relaxed")
 
 
@@ -192,7 +196,7 @@ def _readings(
 def _side_by_side(
     platform: Platform, model: str, made: pl.DataFrame, again: pl.DataFrame, run: Run
 ) -> TableVersion:
-    both = made.join(again, on=KEYS, how="inner", suffix="_again")
+    both = made.join(again, on=ROW_KEYS, how="inner", suffix="_again")
     return platform.datasets.write(
         model,
         TABLE,

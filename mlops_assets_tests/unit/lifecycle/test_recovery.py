@@ -161,6 +161,29 @@ def test_rescore_makes_exactly_the_bad_predictions_again(station: Station, tmp_p
     assert (later.made, later.again) == (0, 0)
 
 
+def test_two_rows_of_one_instant_are_rescored_as_two(tmp_path: Path, ledger: Ledger) -> None:
+    station = begin(
+        tmp_path,
+        ledger,
+        entity=None,
+        features={"inputs": ["flow", "power"]},
+        validation={"min_rows": 100, "freshness": "365d", "unique_rows": False},
+    )
+    began = station.now
+    station.challenge()
+    station.predict()
+    station.challenge()
+    assert station.predict() == 240  # two pumps, which nothing tells apart, at each of 120 instants
+    back(station)
+    done = rescore(station.platform, "station", began, station.run(), 2)
+    assert (done.made, done.again, done.new_rows, done.out_of_reach) == (240, 240, 0, 0)
+    assert done.table is not None
+    both = station.platform.datasets.read(done.table)
+    assert both.height == 240  # paired by instant alone it would be 480
+    own = predictions(station, 1).join(both, on=["at", "occurrence"])
+    assert own["value"].to_list() == own["value_again"].to_list()
+
+
 def test_rescored_answers_are_those_the_champion_would_have_given(station: Station, tmp_path: Path) -> None:
     """The second version answers the readings of the first; then the first is asked for the same: equal to its own."""
     first, began = predictions(station, 1), station.now
