@@ -1,28 +1,31 @@
-"""Alerts, recorded exactly once per key, and `alerts_log`, the flag conditions in the readings.
+"""Alerts, recorded exactly once per key, and the queue of those that nobody received yet.
 
-Comes in: what happened, as plain values. Goes out: `Alert` and `SensorAlert`. The kinds, their severity and
-their recipients are in `lifecycle.alerts`, which is also the only caller that records an alert.
+Comes in: what happened, as plain values. Goes out: `Alert`. The kinds, their severity and their recipients are in
+`lifecycle.alerts`, which is also the only caller that records an alert.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from mlops_assets.ledger.engine import Store, utc
-from mlops_assets.ledger.records import Alert, Delivery, SensorAlert
-from mlops_assets.ledger.schema import alerts, alerts_log
+from mlops_assets.ledger.records import Alert, Delivery, NewAlert
+from mlops_assets.ledger.schema import alerts
 
 OPEN = alerts.c.acknowledged_at.is_(None) & alerts.c.closed_at.is_(None)
 
 
+CLAIM_LASTS: Final = timedelta(minutes=10)
+"""A delivery that takes longer belongs to a process that died in it."""
+
+
 class Alerts(Store):
-    """The verbs on both tables."""
+    """The verbs on the table of alerts."""
 
     def raise_alert(
         self,
@@ -49,34 +52,75 @@ class Alerts(Store):
         Returns:
             True for the first alert with this key.
         """
-        values = {"key": key, "model": model, "kind": kind, "severity": severity, "message": message}
-        with self._transaction() as connection:
-            result = connection.execute(
-                insert(alerts)
-                .values(**values, at=utc(at), group_key=group or key, delivery="pending")
-                .on_conflict_do_nothing(index_elements=["key"])
-            )
-            return result.rowcount == 1
+        new = NewAlert(key, model, kind, severity, message, group or key)
+        return key in self.raise_alerts([new], at)
 
-    def claim_alert(self, key: str) -> bool:
-        """Take a pending alert for delivery.
+    def raise_alerts(self, new: Sequence[NewAlert], at: datetime) -> frozenset[str]:
+        """Record many alerts in one statement, to be delivered.
 
         Args:
-            key: Key of the alert.
+            new: The alerts; those whose key is recorded are left out.
+            at: When they happened, with a zone.
 
         Returns:
-            False when another process took it first.
+            The keys that were new.
         """
-        return self._update(alerts.c.key == key, alerts.c.delivery == "pending", delivery="sending") == 1
+        if not new:
+            return frozenset()
+        rows = {
+            one.key: {
+                "key": one.key,
+                "model": one.model,
+                "kind": one.kind,
+                "severity": one.severity,
+                "message": one.message,
+                "at": utc(at),
+                "group_key": one.group,
+                "delivery": "pending",
+                "notify": None if one.notify is None else list(one.notify),
+            }
+            for one in new
+        }
+        statement = insert(alerts).values(list(rows.values())).on_conflict_do_nothing(index_elements=["key"])
+        with self._transaction() as connection:
+            return frozenset(connection.scalars(statement.returning(alerts.c.key)))
 
-    def record_delivery(self, key: str, delivery: Delivery) -> None:
-        """Record the result of delivering an alert.
+    def claim_alerts(self, keys: Collection[str], now: datetime) -> frozenset[str]:
+        """Take waiting alerts for delivery; those of a process that died in its delivery too.
 
         Args:
-            key: Key of the alert.
-            delivery: New state; `pending` when it must be tried again.
+            keys: Keys of alerts.
+            now: Present time, with a zone.
+
+        Returns:
+            The keys that no other process took first.
         """
-        self._update(alerts.c.key == key, delivery=delivery)
+        waiting = (alerts.c.delivery == "pending") | _abandoned(now)
+        statement = update(alerts).where(alerts.c.key.in_(keys), waiting).returning(alerts.c.key)
+        with self._transaction() as connection:
+            return frozenset(connection.scalars(statement.values(delivery="sending", claimed_at=utc(now))))
+
+    def expire_alerts(self, before: datetime, now: datetime) -> int:
+        """Give up alerts that nobody could be told about for long.
+
+        Args:
+            before: Alerts from before this instant, with a zone.
+            now: Present time, with a zone.
+
+        Returns:
+            How many alerts expired.
+        """
+        waiting = (alerts.c.delivery == "pending") | _abandoned(now)
+        return self._update(waiting, alerts.c.at < utc(before), delivery="expired")
+
+    def record_delivery(self, keys: Collection[str], delivery: Delivery) -> None:
+        """Record the result of delivering alerts.
+
+        Args:
+            keys: Keys of the alerts.
+            delivery: New state; `pending` when they must be tried again.
+        """
+        self._update(alerts.c.key.in_(keys), delivery=delivery)
 
     def acknowledge_alert(self, key: str, actor: str, at: datetime) -> bool:
         """Record that a person read an alert.
@@ -107,7 +151,7 @@ class Alerts(Store):
             alerts.c.group_key.in_(groups), OPEN, acknowledged_at=utc(at), acknowledged_by=actor
         )
 
-    def close_alerts(self, kind: str, model: str | None, at: datetime) -> int:
+    def close_alerts(self, kind: str, model: str | None, at: datetime) -> tuple[Alert, ...]:
         """Close the open alerts of a type, because their cause ended.
 
         Args:
@@ -116,11 +160,21 @@ class Alerts(Store):
             at: Time at which the cause ended, with a zone.
 
         Returns:
-            How many alerts were open.
+            The alerts that were open.
         """
-        return self._update(
-            alerts.c.kind == kind, alerts.c.model.is_not_distinct_from(model), OPEN, closed_at=utc(at)
-        )
+        return self._close(alerts.c.kind == kind, alerts.c.model.is_not_distinct_from(model), OPEN, at=at)
+
+    def close_keys(self, keys: Collection[str], at: datetime) -> tuple[Alert, ...]:
+        """Close alerts because the cause of each ended, acknowledged ones too.
+
+        Args:
+            keys: Keys of alerts.
+            at: Present time, with a zone.
+
+        Returns:
+            The alerts that were not closed before.
+        """
+        return self._close(alerts.c.key.in_(keys), alerts.c.closed_at.is_(None), at=at)
 
     def alerts(
         self, model: str | None = None, *, open_only: bool = False, limit: int = 100
@@ -149,32 +203,36 @@ class Alerts(Store):
         """
         return self._alerts(alerts.c.kind == kind, OPEN, limit=1_000)
 
-    def pending_alerts(self, since: datetime, limit: int = 100) -> tuple[Alert, ...]:
+    def pending_alerts(self, since: datetime, now: datetime, limit: int = 100) -> tuple[Alert, ...]:
         """Return alerts that nobody received yet.
 
         Args:
             since: Only alerts from this time on, with a zone.
+            now: Present time, with a zone.
             limit: Largest number of alerts.
 
         Returns:
-            Alerts whose delivery is pending, newest first.
+            Alerts that are pending, or whose process died in their delivery, newest first.
         """
-        return self._alerts(alerts.c.delivery == "pending", alerts.c.at >= utc(since), limit=limit)
+        waiting = (alerts.c.delivery == "pending") | _abandoned(now)
+        return self._alerts(waiting, alerts.c.at >= utc(since), limit=limit)
 
-    def is_repetition(self, group: str, since: datetime) -> bool:
-        """Return whether an alert of this group was delivered recently and is still open.
+    def repeated_groups(self, groups: Collection[str], since: datetime) -> frozenset[str]:
+        """Return the groups of which an alert was delivered recently and is still open.
 
         Args:
-            group: Group key.
+            groups: Group keys.
             since: Start of the period that counts, with a zone.
 
         Returns:
-            True when a delivered (or just being sent) open alert of the group exists from `since` on.
+            Those with a delivered (or just being sent) open alert from `since` on.
         """
         delivered = alerts.c.delivery.in_(("sending", "sent"))
-        return bool(
-            self._alerts(alerts.c.group_key == group, OPEN, delivered, alerts.c.at >= utc(since), limit=1)
+        query = select(alerts.c.group_key).where(
+            alerts.c.group_key.in_(groups), OPEN, delivered, alerts.c.at >= utc(since)
         )
+        with self._transaction() as connection:
+            return frozenset(connection.scalars(query.distinct()))
 
     def known_alerts(self, keys: Collection[str]) -> frozenset[str]:
         """Return those of the keys that are recorded.
@@ -192,66 +250,19 @@ class Alerts(Store):
         with self._transaction() as connection:
             return connection.execute(update(alerts).where(*conditions).values(**values)).rowcount
 
+    def _close(self, *conditions: Any, at: datetime) -> tuple[Alert, ...]:
+        statement = update(alerts).where(*conditions).values(closed_at=utc(at)).returning(alerts)
+        with self._transaction() as connection:
+            return tuple(_alert(row) for row in connection.execute(statement))
+
     def _alerts(self, *conditions: Any, limit: int) -> tuple[Alert, ...]:
         query = select(alerts).where(*conditions).order_by(alerts.c.id.desc()).limit(limit)
         with self._transaction() as connection:
             return tuple(_alert(row) for row in connection.execute(query))
 
-    def log_sensor_alerts(self, conditions: Sequence[SensorAlert]) -> int:
-        """Write flag conditions to `alerts_log`.
 
-        A condition that is still true at the next sweep has the same key: its end and reading count grow.
-
-        Args:
-            conditions: Sustained conditions of one sweep; both times need a zone.
-
-        Returns:
-            How many keys are new.
-        """
-        if not conditions:
-            return 0
-        rows = [
-            asdict(one) | {"started_at": utc(one.started_at), "ended_at": utc(one.ended_at)}
-            for one in conditions
-        ]
-        by_key = {row["key"]: row for row in rows}
-        with self._transaction() as connection:
-            known = set(connection.scalars(select(alerts_log.c.key).where(alerts_log.c.key.in_(by_key))))
-            statement = insert(alerts_log).values(list(by_key.values()))
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["key"],
-                    set_={name: statement.excluded[name] for name in ("ended_at", "readings", "message")},
-                    where=alerts_log.c.ended_at < statement.excluded.ended_at,
-                )
-            )
-            return len(by_key.keys() - known)
-
-    def sensor_alerts(self, model: str, limit: int = 100) -> tuple[SensorAlert, ...]:
-        """Return the newest lines of `alerts_log` of one model.
-
-        Args:
-            model: Name of the model, as in its model file.
-            limit: Largest number of lines.
-
-        Returns:
-            Conditions, latest start first.
-        """
-        query = select(alerts_log).where(alerts_log.c.model == model)
-        with self._transaction() as connection:
-            return tuple(
-                SensorAlert(
-                    key=row.key,
-                    model=row.model,
-                    entity=row.entity,
-                    flag=row.flag,
-                    started_at=utc(row.started_at),
-                    ended_at=utc(row.ended_at),
-                    readings=row.readings,
-                    message=row.message,
-                )
-                for row in connection.execute(query.order_by(alerts_log.c.started_at.desc()).limit(limit))
-            )
+def _abandoned(now: datetime) -> Any:
+    return (alerts.c.delivery == "sending") & (alerts.c.claimed_at < utc(now - CLAIM_LASTS))
 
 
 def _alert(row: Row[Any]) -> Alert:
@@ -268,4 +279,5 @@ def _alert(row: Row[Any]) -> Alert:
         group=row.group_key,
         closed_at=None if row.closed_at is None else utc(row.closed_at),
         delivery=row.delivery,
+        notify=None if row.notify is None else tuple(row.notify),
     )

@@ -7,6 +7,7 @@ from typing import Self
 from sqlalchemy import URL
 
 from mlops_assets.ledger.alerts import Alerts
+from mlops_assets.ledger.alerts_log import AlertsLog
 from mlops_assets.ledger.api_keys import ApiKeys
 from mlops_assets.ledger.approvals import Approvals
 from mlops_assets.ledger.asset_records import AssetRecords
@@ -37,6 +38,7 @@ class Ledger(
     RetrainRequests,
     RetrainLog,
     Alerts,
+    AlertsLog,
     PerformanceRows,
     Predictions,
     ServedPredictions,

@@ -12,7 +12,7 @@ Action = Literal["promoted", "kept", "refused", "rolled_back", "retired"]
 RequestState = Literal["open", "running", "done", "failed", "dropped"]
 Verdict = Literal["approve", "reject", "defer"]
 KeyRole = Literal["predict", "read", "operate"]
-Delivery = Literal["pending", "sending", "sent", "grouped", "no_address"]
+Delivery = Literal["pending", "sending", "sent", "grouped", "no_address", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ class RetrainRequest:
 class Alert:
     """An alert recorded once per key. It is open until somebody acknowledges it or its cause ends (`closed_at`).
 
-    group: alerts of one group are one event that repeats. delivery: pending until somebody received it.
+    group: alerts of one group are one event that repeats. delivery: pending until somebody received it, expired when
+    nobody could be reached for a day. notify: environment variables with addresses; None for those of its kind.
     """
 
     id: int
@@ -120,11 +121,28 @@ class Alert:
     group: str
     closed_at: datetime | None
     delivery: Delivery
+    notify: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewAlert:
+    """An alert to record. notify: environment variables with addresses; None for those of its kind."""
+
+    key: str
+    model: str | None
+    kind: str
+    severity: str
+    message: str
+    group: str
+    notify: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SensorAlert:
-    """A line of `alerts_log`: a flag column of one entity stayed raised from `started_at` to `ended_at`."""
+    """A line of `alerts_log`: a rule was true for one entity from `started_at` to `ended_at`.
+
+    flag: name of the rule. closed_at: the reading that ended it; None while it lasts.
+    """
 
     key: str
     model: str
@@ -134,6 +152,8 @@ class SensorAlert:
     ended_at: datetime
     readings: int
     message: str
+    severity: str = "warning"
+    closed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,10 @@ alerts = Table(
     _text("group_key"),
     _time("closed_at", nullable=True),
     _text("delivery", server_default=text("'pending'")),
+    _time("claimed_at", nullable=True),
+    Column("notify", JSON(none_as_null=True)),
     Index("alerts_by_group", "group_key", "at"),
+    Index("alerts_waiting", "at", postgresql_where=text("delivery in ('pending', 'sending')")),
 )
 
 alerts_log = Table(
@@ -209,7 +212,10 @@ alerts_log = Table(
     _time("ended_at"),
     Column("readings", Integer, nullable=False),
     _text("message"),
+    _text("severity", server_default=text("'warning'")),
+    _time("closed_at", nullable=True),
     Index("alerts_log_by_model", "model", "started_at"),
+    Index("alerts_log_open", "model", postgresql_where=text("closed_at is null")),
 )
 
 model_performance = Table(

@@ -41,6 +41,8 @@ def inconsistencies(spec: ModelSpec) -> Iterator[Finding]:
     yield from _interval_metrics(spec)
     yield from _columns(spec)
     yield from _split(spec)
+    if spec.alerts.rules and spec.timestamp is None:
+        yield ("alerts", "rules"), "need the instants of the readings: name their column in 'timestamp'"
     limits = spec.monitoring.drift_limits
     if limits.act <= limits.warn:
         key = "drift" if spec.monitoring.psi is None else "psi"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from mlops_assets.drift_methods import DRIFT_METHODS
 from mlops_assets.model_file.section import Section
@@ -161,8 +161,46 @@ class WaiversSpec(Section):
     """Whether an owner may record a waiver that the same owner is responsible for; otherwise a second person does."""
 
 
+class ReadingRule(Section):
+    """A condition of the readings that people must know about, for each entity by itself.
+
+    It is true for a value above `above`, below `below`, one of `equals`, or missing where `missing` is set. Rules read
+    the rows after `repairs`, where a value that a quality flag refuses is missing. A missing value neither begins nor
+    ends a condition, unless `missing` is set.
+    """
+
+    column: Column
+    """The column to watch, such as a measured value or a flag."""
+    above: Annotated[float, Unit("the column's")] | None = None
+    """True for values larger than this."""
+    below: Annotated[float, Unit("the column's")] | None = None
+    """True for values smaller than this."""
+    equals: Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)] | None = Field(
+        None, examples=[[4]]
+    )
+    """True for these values, such as the codes of a flag."""
+    missing: bool = False
+    """True for missing values."""
+    sustained: Duration | None = Field(None, examples=["10m"])
+    """How long the condition must be true without a reading that says otherwise; unset means one reading is enough."""
+    severity: Literal["info", "warning", "error", "critical"] = "warning"
+    """How urgent the alert is."""
+    notify: tuple[str, ...] = Field((), examples=[["PUMP_NIGHT_SHIFT"]])
+    """Environment variables with Apprise addresses for this rule; unset means those of `alerts.notify`."""
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> Self:
+        if self.above is None and self.below is None and self.equals is None and not self.missing:
+            raise ValueError("has no condition: set 'above', 'below', 'equals' or 'missing: true'")
+        return self
+
+
 class AlertsSpec(Section):
-    """Where alerts go besides the log and the ledger."""
+    """Where alerts go besides the log and the ledger, and which conditions of the readings are alerts."""
 
     notify: tuple[str, ...] = Field((), examples=[["PUMP_TEAM_ALERTS"]])
     """Names of environment variables that hold Apprise addresses; the addresses are secrets and do not belong here."""
+    rules: dict[Name, ReadingRule] = Field(
+        {}, examples=[{"hot_motor": {"column": "motor_temperature_c", "above": 75, "sustained": "10m"}}]
+    )
+    """Conditions of the readings by name, swept every five minutes."""

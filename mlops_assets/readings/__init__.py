@@ -6,7 +6,7 @@ One file per kind of source; `sources.SOURCES` lists them.
 """
 
 from mlops_assets.readings.history import History
-from mlops_assets.readings.reading import fetch_history, read
+from mlops_assets.readings.reading import fetch_history, read, read_span
 from mlops_assets.readings.sources.registry import SOURCES
 
-__all__ = ["SOURCES", "History", "fetch_history", "read"]
+__all__ = ["SOURCES", "History", "fetch_history", "read", "read_span"]

@@ -107,6 +107,41 @@ def fetch_history(
     return History(fetched, instants, spec.monitoring.label_delay, arrival)
 
 
+def read_span(spec: ModelSpec, *, start: datetime, until: datetime, settings: Settings) -> pl.DataFrame:
+    """Read the cleaned rows of a span as they were measured, those without a target included.
+
+    Args:
+        spec: The model file; it names a timestamp.
+        start: Rows after this instant, with a zone.
+        until: Rows up to this instant, with a zone.
+        settings: Addresses and secrets.
+
+    Returns:
+        Rows in the order of the source; none where nothing was measured.
+
+    Raises:
+        SourceError: The source cannot be read as declared.
+        MissingExtraError: A library is not installed.
+    """
+    request = _request(spec, start.astimezone(UTC), until.astimezone(UTC), settings)
+    fetched = _fetched(spec, request)
+    where = f"model {spec.name!r}: {fetched.source}"
+    with reported_as_source_error(where):
+        frame, _ = steps.apply_steps(fetched.frame, spec.repairs, where)
+        for column, named_as in _watched(spec):
+            need(frame, column, named_as, where)
+        frame, _ = rows.to_utc_timestamps(frame, spec.timestamp, spec.repairs, where)
+        return rows.cut(frame, str(spec.timestamp), request.start, request.as_of)[0]
+
+
+def _watched(spec: ModelSpec) -> Iterator[tuple[str, str]]:
+    """Every column that the rules of alerts need, and the key that names it."""
+    yield str(spec.timestamp), "timestamp"
+    if spec.entity is not None:
+        yield spec.entity, "entity"
+    yield from ((rule.column, f"alerts.rules.{name}.column") for name, rule in spec.alerts.rules.items())
+
+
 def _fetched(spec: ModelSpec, request: Request) -> Fetched:
     source = spec.source
     with reported_as_source_error(f"model {spec.name!r}: source {source.kind}"):

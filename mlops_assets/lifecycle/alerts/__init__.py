@@ -6,14 +6,22 @@ Comes in: a kind, a message, a model file. Goes out: one row of the ledger per e
 
 from mlops_assets.lifecycle.alerts.kinds import ALERT_KINDS, AlertKind
 from mlops_assets.lifecycle.alerts.runs import alert_failed_run, without_alert
-from mlops_assets.lifecycle.alerts.send import close_alert, deliver_pending, send_alert
+from mlops_assets.lifecycle.alerts.send import (
+    close_alert,
+    close_keys,
+    deliver_pending,
+    send_alert,
+    send_alerts,
+)
 
 __all__ = [
     "ALERT_KINDS",
     "AlertKind",
     "alert_failed_run",
     "close_alert",
+    "close_keys",
     "deliver_pending",
     "send_alert",
+    "send_alerts",
     "without_alert",
 ]
