@@ -52,6 +52,32 @@ def ack(numbers: tuple[int, ...], everything: bool, model: str | None) -> None:
     click.echo(f"{count} alert{'' if count == 1 else 's'} acknowledged")
 
 
+@alerts.command()
+@click.argument("model", type=str)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, NEWEST), help="Most lines.")
+@JSON
+def log(model: str, limit: int, as_json: bool) -> None:
+    """List the conditions of `alerts.rules` in the readings of a model, the newest first."""
+    with open_platform() as platform:
+        lines = platform.ledger.sensor_alerts(model_spec(model).name, limit)
+    columns = (
+        Column("rule", lambda record: record["flag"]),
+        Column.of("entity"),
+        Column.of("severity"),
+        Column("since", lambda record: f"{record['started_at']:%Y-%m-%d %H:%M}"),
+        Column("last", lambda record: f"{record['ended_at']:%Y-%m-%d %H:%M}"),
+        Column.of("readings"),
+        Column("state", lambda record: "open" if record["closed_at"] is None else "closed"),
+    )
+    print_records(
+        [asdict(line) for line in lines],
+        columns,
+        as_json=as_json,
+        title="conditions",
+        empty="no condition of alerts.rules was true",
+    )
+
+
 def acknowledge(platform: Platform, numbers: Sequence[int], model: str | None, who: str) -> int:
     """Acknowledge alerts and their groups; without numbers every open one.
 

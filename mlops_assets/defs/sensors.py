@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from mlops_assets import stages
+from mlops_assets.defs.alert_sweep import alert_sweep_sensor
 from mlops_assets.defs.approvals import approval_file_sensor
 from mlops_assets.defs.automation import (
     LIFECYCLE_JOB,
@@ -35,7 +36,7 @@ from mlops_assets.retraining import RetrainRequest, signal_key
 def sensors(
     specs: Sequence[ModelSpec], jobs: ModelJobs, *, governing_runs: bool = True
 ) -> list[dg.SensorDefinition]:
-    """Return every sensor: governor, alerts, ends of runs, housekeeping, approvals, recovery, platform health.
+    """Return every sensor: governor, alerts, ends of runs, housekeeping, approvals, recovery, health, sweep.
 
     Args:
         specs: The models.
@@ -54,6 +55,7 @@ def sensors(
         rollback_check_sensor(specs),
         mlflow_mirror_sensor(specs),
         health_sensor(),
+        alert_sweep_sensor(specs),
     ]
 
 

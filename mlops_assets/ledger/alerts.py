@@ -217,17 +217,19 @@ class Alerts(Store):
         waiting = (alerts.c.delivery == "pending") | _abandoned(now)
         return self._alerts(waiting, alerts.c.at >= utc(since), limit=limit)
 
-    def repeated_groups(self, groups: Collection[str], since: datetime) -> frozenset[str]:
+    def repeated_groups(self, groups: Collection[str], since: datetime, now: datetime) -> frozenset[str]:
         """Return the groups of which an alert was delivered recently and is still open.
 
         Args:
             groups: Group keys.
             since: Start of the period that counts, with a zone.
+            now: Present time, with a zone.
 
         Returns:
             Those with a delivered (or just being sent) open alert from `since` on.
         """
-        delivered = alerts.c.delivery.in_(("sending", "sent"))
+        at_work = (alerts.c.delivery == "sending") & (alerts.c.claimed_at >= utc(now - CLAIM_LASTS))
+        delivered = (alerts.c.delivery == "sent") | at_work
         query = select(alerts.c.group_key).where(
             alerts.c.group_key.in_(groups), OPEN, delivered, alerts.c.at >= utc(since)
         )

@@ -5,11 +5,12 @@ Comes in: conditions of a sweep, as `SensorAlert`. Goes out: the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from mlops_assets.ledger.engine import Store, utc
@@ -61,6 +62,24 @@ class AlertsLog(Store):
                 )
             )
             return len(by_key.keys() - known)
+
+    def close_sensor_alerts(self, model: str, rules: Collection[str], at: datetime) -> tuple[str, ...]:
+        """Close the open lines of rules that the model file no longer has.
+
+        Args:
+            model: Name of the model, as in its model file.
+            rules: Names of the rules it has.
+            at: Present time, with a zone.
+
+        Returns:
+            Keys of the closed lines.
+        """
+        log = alerts_log.c
+        statement = update(alerts_log).where(
+            log.model == model, log.closed_at.is_(None), log.flag.not_in(rules)
+        )
+        with self._transaction() as connection:
+            return tuple(connection.scalars(statement.values(closed_at=utc(at)).returning(log.key)))
 
     def sensor_alerts(self, model: str, limit: int = 100) -> tuple[SensorAlert, ...]:
         """Return the newest lines of `alerts_log` of one model.

@@ -202,7 +202,7 @@ def _deliver(
 ) -> tuple[str, ...]:
     """Send one message about the alerts of one batch that no other process took, each group once."""
     ledger, first = platform.ledger, batch[0]
-    repeated = ledger.repeated_groups({one.group for one in batch}, now - REPEAT_AFTER)
+    repeated = ledger.repeated_groups({one.group for one in batch}, now - REPEAT_AFTER, now)
     claimed = ledger.claim_alerts([one.key for one in batch], now)
     names = first.notify or variables(first.kind, spec, platform)
     news: dict[str, Waiting] = {}
