@@ -171,9 +171,9 @@ class ReadingRule(Section):
 
     column: Column
     """The column to watch, such as a measured value or a flag."""
-    above: Annotated[float, Unit("the column's")] | None = None
+    above: Annotated[float, Unit("the column's")] | None = Field(None, examples=[75])
     """True for values larger than this."""
-    below: Annotated[float, Unit("the column's")] | None = None
+    below: Annotated[float, Unit("the column's")] | None = Field(None, examples=[0.5])
     """True for values smaller than this."""
     equals: Annotated[tuple[str | int | float | bool, ...], Field(min_length=1)] | None = Field(
         None, examples=[[4]]
