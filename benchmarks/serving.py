@@ -85,6 +85,8 @@ def served(algorithm: str) -> Any:
 class OneChampion:
     """What the routes ask for, with one champion."""
 
+    is_cached = False
+
     def __init__(self, algorithm: str) -> None:
         self._served = served(algorithm)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import Any, Self
 
@@ -50,3 +52,26 @@ class Breaks(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, x: NDArray[Any]) -> NDArray[Any]:
         """Never reached."""
         raise NotImplementedError
+
+
+class HarmsLoader(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Predicts zeros where it was fitted, and harms every other process that loads it."""
+
+    def __init__(self, harm: str = "") -> None:
+        self.harm = harm
+
+    def fit(self, x: NDArray[Any], _y: NDArray[Any]) -> Self:
+        """Remember the process."""
+        self.n_features_in_, self.process = x.shape[1], os.getpid()
+        return self
+
+    def predict(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Zeros, or a crash, an endless loop or ever more memory."""
+        if os.getpid() != self.process:
+            if self.harm == "crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            pages = []
+            while self.harm in ("loop", "memory"):
+                if self.harm == "memory":
+                    pages.append(bytearray(64 * 1024**2))
+        return np.zeros(len(x))

@@ -64,6 +64,29 @@ def load_version(
     return predictor_of(bundle), bundle
 
 
+def require_loadable(platform: Platform, model: str, version: int, seconds: float, memory_bytes: int) -> None:
+    """Load a version in another process first, so that a bundle that crashes, hangs or grows harms nothing here.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        version: Number of the model version.
+        seconds: How long loading may take.
+        memory_bytes: Memory that it may take.
+
+    Raises:
+        BundleError: When the other process cannot load it.
+        LedgerError: When the version does not exist.
+    """
+    folder, manifest = bundle_location(platform, model, version)
+    in_force = find_model(platform.settings.models, model)
+    pickled = in_force[1].training.pickled if in_force is not None else ()
+    algorithm = training.algorithm_of(folder, expected_manifest_sha256=manifest)
+    reason = training.try_loading(algorithm, folder, manifest, pickled, seconds, memory_bytes)
+    if reason:
+        raise BundleError(f"another process could not load it, so that it was not loaded here: {reason}")
+
+
 def _require_own_evidence(platform: Platform, model: str, version: int, manifest: str) -> None:
     """Raise BundleError when the version was judged as another bundle than its row names now."""
     for evidence in platform.ledger.evidence_of(model, version):

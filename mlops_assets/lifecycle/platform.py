@@ -38,12 +38,13 @@ class Platform:
     registry: Registry
 
     @classmethod
-    def open(cls, settings: Settings, stores: Stores) -> Platform:
+    def open(cls, settings: Settings, stores: Stores, ledger: Ledger | None = None) -> Platform:
         """Open the stores; connections are made at the first use.
 
         Args:
             settings: Settings of the installation.
             stores: URLs of the ledger and of MLflow.
+            ledger: The ledger where it is open already.
 
         Returns:
             The platform.
@@ -54,7 +55,7 @@ class Platform:
         return cls(
             settings=settings,
             stores=stores,
-            ledger=Ledger.open(stores.ledger_url, stores.approvals_url),
+            ledger=ledger or Ledger.open(stores.ledger_url, stores.approvals_url),
             datasets=Datasets(settings.data_root),
             registry=Registry(
                 settings.mlflow_tracking_uri or stores.mlflow_url, settings.artifact_root, BUNDLE_LOADER

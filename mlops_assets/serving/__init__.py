@@ -7,6 +7,7 @@ used. Which model is champion is decided elsewhere; this package only follows.
     champions   follow the ledger: load, verify, swap; every model and every tick by itself
     rollouts    follow the roll-outs: load both versions, count, store shadow predictions, move on
     split       one roll-out: each request served by one version
+    cached_ledger  what the ledger said last, while it does not respond
     served      one champion, ready: request rows in, predictions out
     direct      a few rows to predictions without a data frame
     fallback    other predictions where an input or the champion fails

@@ -10,6 +10,7 @@ import uvicorn
 from mlops_assets import key_files
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.serving.app import create_app
+from mlops_assets.serving.cached_ledger import CachedLedger
 from mlops_assets.serving.champions import Champions
 from mlops_assets.serving.connections import BoundedProtocol
 from mlops_assets.serving.keys import Keys
@@ -19,8 +20,13 @@ from mlops_assets.settings import Settings, Stores
 
 if __name__ == "__main__":
     settings = Settings.from_environment(os.environ)
-    platform = Platform.open(settings, Stores.from_environment(os.environ))
-    champions, log = Champions(platform), PredictionLog(platform.ledger.store_served)
+    stores = Stores.from_environment(os.environ)
+    ledger = CachedLedger.open_with(
+        settings.home / "serving" / "ledger", stores.ledger_url, stores.approvals_url
+    )
+    platform = Platform.open(settings, stores, ledger)
+    champions = Champions(platform, last_states=ledger.last_states)
+    log = PredictionLog(platform.ledger.store_served)
     keys = Keys(key_files.read_key(settings, key_files.API), platform.ledger.api_keys)
     metrics_port = int(os.environ.get("MLOPS_METRICS_PORT", "0"))
     config = uvicorn.Config(

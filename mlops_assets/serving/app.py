@@ -143,9 +143,16 @@ def _add_health(app: FastAPI, champions: Champions, keys: Keys, log: PredictionL
 
     @app.get("/ready")
     def ready() -> JSONResponse:
-        """Return whether predictions can be made; 503 with the reason while there is no champion."""
+        """Return whether predictions can be made, and whether from a cache; 503 while there is no champion."""
         reason = _not_ready(champions)
-        document = {"ready": True} if reason is None else {"ready": False, "reason": reason}
+        document: dict[str, Any] = {"ready": reason is None}
+        if reason is not None:
+            document["reason"] = reason
+        elif champions.is_cached:
+            document["degraded"] = (
+                f"the ledger does not respond, the champions that it named last serve: "
+                f"{champions.status()['ledger']}"
+            )
         return JSONResponse(document, 200 if reason is None else 503)
 
 

@@ -11,14 +11,20 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mlops_assets.artifacts import FeatureMatrix, Profile, from_json
 from mlops_assets.errors import MlopsError
 from mlops_assets.ledger import Champion, ChampionState
-from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
+from mlops_assets.lifecycle.model_loading import (
+    bundle_location,
+    load_version,
+    require_loadable,
+    spec_of_bundle,
+)
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.model_file import ModelSpec, find_model
 from mlops_assets.serving.direct import DirectPath
@@ -33,6 +39,16 @@ DATA_SECONDS: Final = 5.0
 DATA_COST: Final = 50.0
 """How many times as long as such a look took the next one waits at least: the looks stay below 2 % of one core."""
 _LOGGER: Final = logging.getLogger(__name__)
+LOAD_SECONDS: Final = 60.0
+"""How long another process may take to load a bundle before it is loaded here."""
+LOAD_BYTES: Final = 4 * 1024**3
+"""Address space that loading may add to that process."""
+MOST_LOADS: Final = 4
+"""Champions that are loaded at the same time."""
+TICK_SECONDS: Final = 2.0
+"""How long a look at the ledger waits for loads; longer ones go on while the other models are followed."""
+START_SECONDS: Final = 120.0
+"""How long the start waits for them: what is not loaded then is loaded later."""
 LONGEST_DELAY: Final = 60.0
 """Seconds after which a champion that could not be loaded is tried again, at the latest."""
 
@@ -59,6 +75,8 @@ class Champions:
         platform: The stores.
         poll_seconds: Seconds between two looks at the ledger.
         on_end: Called when the thread ends without `stop`; by default it ends the process.
+        last_states: Returns the champion states that the ledger gave last, which count while it does not respond and
+            nothing is loaded yet.
     """
 
     def __init__(
@@ -66,12 +84,16 @@ class Champions:
         platform: Platform,
         poll_seconds: float = POLL_SECONDS,
         on_end: Callable[[], None] = end_process,
+        last_states: Callable[[], Mapping[str, ChampionState]] = dict,
     ) -> None:
         self._platform = platform
         self._poll = poll_seconds
         self._on_end = on_end
         self.warm: Callable[[str, int], Served | None] = lambda _model, _version: None
         """Returns a version that is in memory already, where a roll-out has loaded it."""
+        self._last_states = last_states
+        self._loads: dict[str, threading.Thread] = {}
+        self._slots = threading.Semaphore(MOST_LOADS)
         self._served: dict[str, Served] = {}
         self._failures: dict[str, Failure] = {}
         self._data_problems: dict[str, str] = {}
@@ -159,46 +181,78 @@ class Champions:
     def _follow(self) -> None:
         try:
             while not self._stop.wait(self._poll):
-                self.refresh()
+                self.refresh(TICK_SECONDS)
         finally:
             if not self._stop.is_set():
                 self._on_end()
 
-    def refresh(self) -> None:
-        """Look at the ledger once, then at the stored readings of the models that look back."""
+    @property
+    def is_cached(self) -> bool:
+        """Return whether the ledger does not respond, so that an earlier state serves."""
+        return self._ledger_problem is not None
+
+    def refresh(self, seconds: float = START_SECONDS) -> None:
+        """Look at the ledger once, then at the stored readings of the models that look back.
+
+        Args:
+            seconds: How long to wait for champions that have to be loaded.
+        """
         try:
             self._known = self._platform.ledger.models()
             states = {name: self._platform.ledger.champion_state(name) for name in self._known}
+            self._ledger_problem = None
         except BaseException as error:  # noqa: BLE001 PanicException is a BaseException, and no tick may end the thread
             self._ledger_problem = describe(error)
-            return
+            if self._served:
+                return
+            states = dict(self._last_states())
+            self._known = tuple(states)
         finally:
             self._last_tick = time.monotonic()
-        self._ledger_problem = None
+        loads = [self._load(name, state) for name, state in states.items() if self._needs_load(name, state)]
         for name, state in states.items():
             self._refresh_model(name, state)
             self._last_tick = time.monotonic()
+        end = time.monotonic() + seconds
+        for load in loads:
+            load.join(max(0.0, end - time.monotonic()))
+            self._last_tick = time.monotonic()
 
     def _refresh_model(self, name: str, state: ChampionState) -> None:
-        try:
-            self._follow_champion(name, state)
-            self._follow_data(name)
-            self._report_fallbacks(name)
-        except BaseException as error:  # noqa: BLE001 as above: one model must not end the others
-            self._fail(name, state.revision, f"{name} cannot be followed: {describe(error)}")
-
-    def _follow_champion(self, name: str, state: ChampionState) -> None:
+        """Follow what a model needs besides a load."""
         if state.champion is None:
             self._served.pop(name, None)
             self._failures.pop(name, None)
             self._data_problems.pop(name, None)
             return
-        current = self._served.get(name)
-        if current is not None and current.revision == state.revision:
-            return
-        failure = self._failures.get(name)
-        if failure and failure.revision == state.revision and time.monotonic() < failure.next_attempt:
-            return
+        try:
+            self._follow_data(name)
+            self._report_fallbacks(name)
+        except BaseException as error:  # noqa: BLE001 as above: one model must not end the others
+            self._fail(name, state.revision, f"{name} cannot be followed: {describe(error)}")
+
+    def _needs_load(self, name: str, state: ChampionState) -> bool:
+        current, failure, load = self._served.get(name), self._failures.get(name), self._loads.get(name)
+        if state.champion is None or (current is not None and current.revision == state.revision):
+            return False
+        if load is not None and load.is_alive():
+            return False
+        waits = failure and failure.revision == state.revision and time.monotonic() < failure.next_attempt
+        return not waits
+
+    def _load(self, name: str, state: ChampionState) -> threading.Thread:
+        """Start to load a champion next to the one that serves."""
+
+        def run() -> None:
+            with self._slots:
+                self._swap(name, state)
+
+        load = self._loads[name] = threading.Thread(target=run, name=f"load-{name}", daemon=True)
+        load.start()
+        return load
+
+    def _swap(self, name: str, state: ChampionState) -> None:
+        assert state.champion is not None
         version = state.champion.version
         try:
             warm = self.warm(name, version)
@@ -256,9 +310,10 @@ def load(platform: Platform, name: str, champion: Champion, revision: int) -> Se
         The champion, verified and replayed.
 
     Raises:
-        BundleError: The bundle is damaged or of other code.
+        BundleError: The bundle is damaged, of other code, or harms the process that loads it.
         DataError: The model looks back, and its readings are missing.
     """
+    _try_elsewhere(platform, name, champion.version)
     predictor, bundle = load_version(platform, name, champion.version)
     spec = _with_serving_in_force(platform, spec_of_bundle(bundle))
     extra = {str(column) for table in bundle.manifest.data for column in table.get("columns", ())}
@@ -318,6 +373,18 @@ def _previous(platform: Platform, champion: Served) -> Served | None:
     except Exception as error:  # noqa: BLE001 a broken previous version must not keep the champion from serving
         _LOGGER.warning("%s has no previous version to fall back to: %s", name, describe(error))
         return None
+
+
+def _try_elsewhere(platform: Platform, name: str, version: int) -> None:
+    """Load a bundle in another process before it is loaded here, unless that went well on this machine before."""
+    _, manifest = bundle_location(platform, name, version)
+    mark = platform.settings.home / "serving" / "loaded" / manifest
+    if mark.exists():
+        return
+    require_loadable(platform, name, version, LOAD_SECONDS, LOAD_BYTES)
+    with suppress(OSError):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
 
 
 def _with_serving_in_force(platform: Platform, trained: ModelSpec) -> ModelSpec:

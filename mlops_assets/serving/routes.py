@@ -96,6 +96,8 @@ class PredictionRoutes:
                 self._report(served, made)
             document, rows = protocol.encode(made, decoded.request_id), len(decoded.rows)
             status, headers = 200, _provenance(served, prediction_id)
+            if self._champions.is_cached:
+                headers.append((b"x-ledger", b"unreachable"))
             if "rungs" in made:
                 headers.append((b"x-fallback-rungs", ",".join(sorted(set(made["rungs"]))).encode()))
         except HTTPException as error:

@@ -8,13 +8,13 @@ is written down: `features`, `evaluation`, `lifecycle`, `ledger`. Tracking is `r
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, Progress
 from mlops_assets.training.bundles.candidate_files import read_fit, store_fit
-from mlops_assets.training.bundles.load import Fit, LoadedBundle, load_bundle, read_profile
+from mlops_assets.training.bundles.load import Fit, LoadedBundle, algorithm_of, load_bundle, read_profile
 from mlops_assets.training.bundles.save import JudgedFit, save_bundle
 from mlops_assets.training.conformal import bounds, calibrate
 from mlops_assets.training.fitting.fit import Fitted, fit, fit_all, prefetch
 from mlops_assets.training.fitting.preflight import check, format_missing, missing_libraries
 from mlops_assets.training.fitting.search import SearchResult, Trial, search
-from mlops_assets.training.fitting.worker_pool import verify
+from mlops_assets.training.fitting.worker_pool import try_loading, verify
 
 __all__ = [
     "ALGORITHMS",
@@ -26,6 +26,7 @@ __all__ = [
     "Progress",
     "SearchResult",
     "Trial",
+    "algorithm_of",
     "bounds",
     "calibrate",
     "check",
@@ -40,5 +41,6 @@ __all__ = [
     "save_bundle",
     "search",
     "store_fit",
+    "try_loading",
     "verify",
 ]

@@ -148,6 +148,24 @@ def read_profile(folder: Path, *, expected_manifest_sha256: str | None) -> dict[
     return _content({PROFILE: _file(folder, PROFILE, manifest)}, PROFILE, folder)
 
 
+def algorithm_of(folder: Path, *, expected_manifest_sha256: str | None) -> str:
+    """Return the name of a bundle's algorithm; nothing is loaded.
+
+    Args:
+        folder: Folder of the bundle.
+        expected_manifest_sha256: Hash of the manifest from the ledger; None where none is known.
+
+    Returns:
+        Name of an algorithm of this code.
+
+    Raises:
+        BundleError: When the manifest is missing or was changed, or this code does not know the algorithm.
+    """
+    manifest, _ = _manifest(folder, expected_manifest_sha256)
+    _compatible(manifest, folder)
+    return manifest.algorithm
+
+
 def _checked(
     folder: Path, expected: str | None, may_unpickle: MayUnpickle
 ) -> tuple[Manifest, str, dict[str, bytes]]:

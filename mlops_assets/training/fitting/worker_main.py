@@ -12,10 +12,12 @@ import contextlib
 import json
 import math
 import os
+import resource
 import select
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,7 +55,8 @@ def _serve(task: dict[str, Any], responses: IO[str]) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(max(1, math.ceil(task["seconds"]) + GRACE_SECONDS))
     try:
-        message = _verify(task) if "bundle" in task else _fit(Path(task["folder"]), responses)
+        with _limited_memory(task.get("memory_bytes")):
+            message = _verify(task) if "bundle" in task else _fit(Path(task["folder"]), responses)
         response = {"status": "done", "message": message}
     except Exception as error:  # noqa: BLE001 - whatever a library raises is the result
         from mlops_assets.training.algorithms.base.errors import format_error
@@ -63,6 +66,24 @@ def _serve(task: dict[str, Any], responses: IO[str]) -> None:
         signal.alarm(0)
         done.set()
     responses.write(json.dumps(response) + "\n")
+
+
+@contextlib.contextmanager
+def _limited_memory(more: int | None) -> Iterator[None]:
+    """Refuse this process more than so many bytes of address space beyond what it has now; None for no limit."""
+    statm = Path("/proc/self/statm")
+    if more is None or not statm.exists():
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    size = int(statm.read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(
+        resource.RLIMIT_AS, (size + more if hard == resource.RLIM_INFINITY else min(hard, size + more), hard)
+    )
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _prefetch(algorithm: str) -> None:

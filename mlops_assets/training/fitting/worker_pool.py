@@ -106,15 +106,41 @@ def verify(algorithm: str, bundle: Path, manifest_sha256: str, pickled: Iterable
     Raises:
         BundleError: If the other process refused it.
     """
+    reason = try_loading(algorithm, bundle, manifest_sha256, pickled)
+    if reason:
+        raise BundleError(f"what was just stored is not used, a fresh process refused it: {reason}")
+
+
+def try_loading(
+    algorithm: str,
+    bundle: Path,
+    manifest_sha256: str,
+    pickled: Iterable[str] = (),
+    seconds: float = VERIFY_SECONDS,
+    memory_bytes: int | None = None,
+) -> str:
+    """Load a stored bundle and predict its sample in another process, which may crash, hang or be ended at a limit.
+
+    Args:
+        algorithm: Its name.
+        bundle: The folder.
+        manifest_sha256: The hash of its manifest.
+        pickled: Import paths of estimators that may be unpickled.
+        seconds: How long it may take, imports included.
+        memory_bytes: Address space that loading may add to the process; None for no limit.
+
+    Returns:
+        Why it cannot be loaded; empty where it can.
+    """
     task = {
         "algorithm": algorithm,
         "bundle": str(bundle),
         "manifest_sha256": manifest_sha256,
         "pickled": sorted(pickled),
+        "memory_bytes": memory_bytes,
     }
-    outcome = _run(algorithm, task, bundle, time.monotonic() + VERIFY_SECONDS, lambda _: None)
-    if outcome.status != "done":
-        raise BundleError(f"what was just stored is not used, a fresh process refused it: {outcome.message}")
+    outcome = _run(algorithm, task, bundle, time.monotonic() + seconds, lambda _: None)
+    return "" if outcome.status == "done" else outcome.message or outcome.status
 
 
 def _run(

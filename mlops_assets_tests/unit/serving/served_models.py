@@ -43,6 +43,8 @@ class FakeServed:
 class FakeChampions:
     """One champion, and a model that is known without one."""
 
+    is_cached = False
+
     def start(self) -> None: ...
     def stop(self) -> None: ...
 

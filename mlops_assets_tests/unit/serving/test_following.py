@@ -70,6 +70,7 @@ def following(ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         )
 
     monkeypatch.setattr(champions, "load_version", load)
+    monkeypatch.setattr(champions, "_try_elsewhere", lambda platform, name, version: None)
     trained = SimpleNamespace(name="pump", serving=SimpleNamespace(fallback=()))
     monkeypatch.setattr(champions, "spec_of_bundle", lambda bundle: trained)
     monkeypatch.setattr(champions, "direct_path", lambda served, sample: None)
@@ -170,6 +171,7 @@ def test_a_champion_that_failed_is_tried_again_but_not_at_every_tick(
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     monkeypatch.setattr(champions, "load_version", load)
+    monkeypatch.setattr(champions, "_try_elsewhere", lambda platform, name, version: None)
     ledger.champion_states["pump"] = stand("pump", 2, 2)
     for _ in range(5):
         following.refresh()
