@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,9 @@ import psutil
 KEY = "benchmark"
 COLUMNS = 12
 ROWS = 5_000
-PEERS = ("echo", "lightgbm", "random_forest", "mlflow")
+PEERS = ("echo", "lightgbm", "swap", "random_forest", "lightgbm_100", "random_forest_100", "mlflow")
+"""`_100`: a request of 100 rows. swap: a LightGBM champion that another takes over from every second."""
+SWAP_SECONDS = 1.0
 
 
 def readings() -> pl.DataFrame:
@@ -79,7 +82,8 @@ def served(algorithm: str) -> Any:
     estimator = ALGORITHMS[algorithm]("regression", params).fit(matrix, table["y"].to_numpy())
     predictor = calibrated(spec, BundlePredictor(preparation, estimator), table[:500])
     general = Served(spec, 1, 1, predictor, History())
-    return replace(general, direct=direct_path(general, FeatureMatrix(matrix.names, matrix.values[:20])))
+    sample = FeatureMatrix(matrix.names, matrix.values[:20])
+    return replace(general, direct=direct_path(general, sample), sample=sample)
 
 
 class OneChampion:
@@ -88,10 +92,27 @@ class OneChampion:
     is_cached = False
 
     def __init__(self, algorithm: str) -> None:
-        self._served = served(algorithm)
+        self._swaps = algorithm == "swap"
+        self._served = served("lightgbm" if self._swaps else algorithm.removesuffix("_100"))
+        self._stop = threading.Event()
 
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
+    def start(self) -> None:
+        if self._swaps:
+            threading.Thread(target=self._swap, daemon=True).start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _swap(self) -> None:
+        """Prepare another champion next to the one that serves, as after a promotion, and swap."""
+        from dataclasses import replace
+
+        from mlops_assets.serving.champions import direct_path
+
+        while not self._stop.wait(SWAP_SECONDS):
+            old, sample = self._served, self._served.sample
+            new = replace(old, version=old.version + 1, revision=old.revision + 1, direct=None)
+            self._served = replace(new, direct=direct_path(new, sample))
 
     def served(self, model: str) -> Any:
         return self._served if model == "bench" else None
@@ -133,8 +154,19 @@ def serve(name: str, port: int) -> None:
         ledger = Ledger.open(os.environ["BENCHMARK_LEDGER"])
         champions: Any = OneChampion(name)
         app = create_app(champions, Keys(KEY, ledger.api_keys), ledger, PredictionLog(ledger.store_served))
+    from mlops_assets.serving.garbage_collector import tune_collector
+
+    tune_collector()
     lifespan: Any = "off" if name == "echo" else "on"
-    uvicorn.run(app, port=port, http=BoundedProtocol, ws="none", log_level="warning", lifespan=lifespan)
+    uvicorn.run(
+        app,
+        port=port,
+        http=BoundedProtocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        lifespan=lifespan,
+    )
 
 
 def request(path: str, body: bytes, port: int) -> bytes:
@@ -268,7 +300,8 @@ def running(arguments: list[str], port: int, environment: dict[str, str]) -> Ite
 def measure(name: str, seconds: float, connections: int, folder: Path, environment: dict[str, str]) -> float:
     """Print one line; the CPU per request in microseconds."""
     port = free_port()
-    body = json.dumps({"readings": [row()]}).encode()
+    rows = 100 if name.endswith("_100") else 1
+    body = json.dumps({"readings": [row()] * rows}).encode()
     path = "/predict/bench"
     if name == "mlflow":
         body, path = json.dumps({"dataframe_records": [row()]}).encode(), "/invocations"
@@ -280,7 +313,7 @@ def measure(name: str, seconds: float, connections: int, folder: Path, environme
         wall, cpu = time.perf_counter() - began, cpu_seconds(process) - before
     per_request = cpu / len(times) * 1e6
     print(
-        f"{name:15s} {len(times) / wall:9,.0f} requests/s   CPU {per_request:8.1f} us/request   "
+        f"{name:17s} {len(times) / wall:9,.0f} requests/s   CPU {per_request:8.1f} us/request   "
         f"p50 {times[len(times) // 2] * 1e3:7.2f} ms   p99 {times[int(len(times) * 0.99)] * 1e3:7.2f} ms",
         flush=True,
     )
@@ -324,7 +357,7 @@ def main() -> None:
             for name in PEERS
             if name not in options.without
         }
-    for name in ("lightgbm", "random_forest"):
+    for name in ("lightgbm", "swap", "random_forest"):
         if name in cost and "echo" in cost:
             print(f"{name}: {cost[name] / cost['echo']:.1f} times the echo's CPU per request")
         if name in cost and "mlflow" in cost:

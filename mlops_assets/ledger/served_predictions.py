@@ -22,15 +22,12 @@ INSERT = text(
     """
     insert into served_predictions (id, row, model, version, revision, entity, at, predicted_at, value, low, high,
                                     label, readings, history_version, rung)
-    select id, row, model, version, revision, entity, at, predicted_at, value, low, high, label, readings::json,
-           history, rung
-    from unnest(cast(:id as text[]), cast(:row as integer[]), cast(:model as text[]), cast(:version as integer[]),
-                cast(:revision as integer[]), cast(:entity as text[]), cast(:at as timestamptz[]),
-                cast(:predicted_at as timestamptz[]), cast(:value as double precision[]),
-                cast(:low as double precision[]), cast(:high as double precision[]), cast(:label as text[]),
-                cast(:readings as text[]), cast(:history as bigint[]), cast(:rung as text[]))
-        as row_of (id, row, model, version, revision, entity, at, predicted_at, value, low, high, label, readings,
-                   history, rung)
+    select id, row, model, version, revision, entity, at, predicted_at, value, low, high, label,
+           readings::json, history_version, rung
+    from json_to_recordset(cast(:rows as json))
+        as row_of (id text, row integer, model text, version integer, revision integer, entity text, at timestamptz,
+                   predicted_at timestamptz, value double precision, low double precision, high double precision,
+                   label text, readings text, history_version bigint, rung text)
     on conflict do nothing
     """
 )
@@ -108,16 +105,9 @@ class ServedPredictions(Store):
         """
         if not rows:
             return 0
-        plain = ("id", "row", "model", "version", "revision", "value", "low", "high", "rung")
-        columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in plain}
-        columns["entity"] = [_text(row.entity) for row in rows]
-        columns["label"] = [None if row.label is None else _text(row.label) for row in rows]
-        columns["at"] = [utc(row.at) for row in rows]
-        columns["predicted_at"] = [utc(row.predicted_at) for row in rows]
-        columns["readings"] = [json.dumps(row.readings) for row in rows]
-        columns["history"] = [row.history_version for row in rows]
+        body = json.dumps([_record(row) for row in rows])
         with self._transaction() as connection:
-            return int(connection.execute(INSERT, columns).rowcount)
+            return int(connection.execute(INSERT, {"rows": body}).rowcount)
 
     def served_prediction(self, model: str, prediction_id: str) -> tuple[ServedPrediction, ...]:
         """Return the rows of one prediction of the API, in their order.
@@ -208,6 +198,27 @@ class ServedPredictions(Store):
         with self._transaction() as connection:
             rows = [tuple(row) for row in connection.execute(INPUTS, parameters)]
         return pl.DataFrame(rows, schema=INPUTS_SCHEMA, orient="row")
+
+
+def _record(row: ServedPrediction) -> dict[str, Any]:
+    """Return a row as JSON values. Readings are JSON in text, which may hold what PostgreSQL's text does not."""
+    return {
+        "id": row.id,
+        "row": row.row,
+        "model": row.model,
+        "version": row.version,
+        "revision": row.revision,
+        "entity": _text(row.entity),
+        "at": utc(row.at).isoformat(),
+        "predicted_at": utc(row.predicted_at).isoformat(),
+        "value": row.value,
+        "low": row.low,
+        "high": row.high,
+        "label": None if row.label is None else _text(row.label),
+        "readings": json.dumps(row.readings),
+        "history_version": row.history_version,
+        "rung": row.rung,
+    }
 
 
 def _text(value: str) -> str:

@@ -22,6 +22,7 @@ used. Which model is champion is decided elsewhere; this package only follows.
     keys        who may do what
     guard       key before body, limits of size and time
     connections limits of connections and of idle time
+    garbage_collector  Python's collector, set for a server
     routes      the routes that predict
     app         the other routes: models, health, documentation
     openapi     the description of the prediction routes, with each champion's columns

@@ -13,6 +13,7 @@ from mlops_assets.serving.app import create_app
 from mlops_assets.serving.cached_ledger import CachedLedger
 from mlops_assets.serving.champions import Champions
 from mlops_assets.serving.connections import BoundedProtocol
+from mlops_assets.serving.garbage_collector import tune_collector
 from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets.serving.rollouts import Rollouts
@@ -45,8 +46,10 @@ if __name__ == "__main__":
         timeout_keep_alive=10,
         timeout_graceful_shutdown=30,
         log_level="warning",
+        access_log=False,
         server_header=False,
     )
     # a socket that listens already, inherited from `mlops up`: nobody else can have taken its port
     inherited = os.environ.get("MLOPS_API_FD")
+    tune_collector()
     uvicorn.Server(config).run([socket.socket(fileno=int(inherited))] if inherited else None)

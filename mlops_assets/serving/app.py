@@ -10,12 +10,17 @@ from typing import Any, Final
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive as ServerReceive
+from starlette.types import Scope
+from starlette.types import Send as ServerSend
+from typing_extensions import override
 
 from mlops_assets import __version__
 from mlops_assets.errors import DataError, ServiceError
 from mlops_assets.ledger import Ledger
 from mlops_assets.serving import guard, openapi, pages
 from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.guard import App
 from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.labels import decode_labels
 from mlops_assets.serving.metrics import Metrics
@@ -48,6 +53,30 @@ LABELS_BODY: Final = {
         }
     },
 }
+
+
+class PredictionApi(FastAPI):
+    """FastAPI with the guard and the prediction routes in front: its own layers cost more than a prediction."""
+
+    front: App | None = None
+
+    @override
+    async def __call__(self, scope: Scope, receive: ServerReceive, send: ServerSend) -> None:
+        """Serve one request, or the start and the end of the server."""
+        if self.front is None or scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+        else:
+            await self.front(scope, receive, send)
+
+    async def behind(self, scope: Scope, receive: ServerReceive, send: ServerSend) -> None:
+        """Serve a request of any other route.
+
+        Args:
+            scope: ASGI's description of the request.
+            receive: ASGI's channel from the client.
+            send: ASGI's channel to the client.
+        """
+        await super().__call__(scope, receive, send)
 
 
 def create_app(
@@ -92,15 +121,16 @@ def create_app(
         if log is not None:
             await run_in_threadpool(log.stop)
 
-    app = FastAPI(
+    app = PredictionApi(
         title="mlops_assets predictions",
         version=__version__,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(PredictionRoutes, champions=champions, log=log, metrics=metrics, rollouts=rollouts)
-    app.add_middleware(guard.Guard, keys=keys, refused=metrics.refuse)
+    app.front = guard.Guard(
+        PredictionRoutes(app.behind, champions, log, metrics, rollouts), keys, refused=metrics.refuse
+    )
     _add_health(app, champions, keys, log)
     _add_models(app, champions, rollouts)
     _add_open_inference(app, champions)

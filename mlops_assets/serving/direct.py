@@ -43,6 +43,7 @@ class DirectPath:
     """Predicts a few rows of one champion.
 
     numbers: names of numeric columns, with fills, centres and widths as the preparation has them (NaN: no fill).
+    plain: the same of each column as Python's numbers, which are faster for one row.
     needed: how many columns a row must have; allowed: all that it may have.
     lookups: one per further column of the matrix. unused: needed columns that enter no matrix. runtime: what predicts.
     """
@@ -59,6 +60,7 @@ class DirectPath:
     lookups: tuple[tuple[str, dict[str, float], float], ...]
     unused: tuple[str, ...]
     single: bool
+    plain: tuple[tuple[float, float, float], ...]
     seconds_per_row: float = 0.0
 
     @classmethod
@@ -102,6 +104,10 @@ class DirectPath:
             lookups=lookups,
             unused=tuple(name for name in columns.needed if name not in used),
             single=spec.features.precision == "float32",
+            plain=tuple(
+                (math.nan if one.fill is None else one.fill, one.centre, one.width)
+                for one in preparation.numbers
+            ),
             seconds_per_row=_seconds(run, sample),
         )
 
@@ -123,12 +129,15 @@ class DirectPath:
         if matrix is None:
             return None
         raw = self.run(matrix)
-        if not np.isfinite(raw).all():
+        finite = math.isfinite(raw[0]) if raw.shape == (1,) else np.isfinite(raw).all()
+        if not finite:
             return None
         return self.estimator.from_raw(raw), raw if self.estimator.classes else None
 
     def _matrix(self, rows: Sequence[Row]) -> Floats | None:
         """Return the matrix of the algorithm, or None where a value is not exactly what its column has."""
+        if len(rows) == 1 and not self.single:
+            return self._single_row(rows[0])
         width = len(self.numbers)
         matrix = np.empty((len(rows), width + len(self.lookups)))
         for index, row in enumerate(rows):
@@ -148,6 +157,25 @@ class DirectPath:
             numbers = numbers.astype(np.float32).astype(np.float64)
         matrix[:, :width] = (np.where(np.isnan(numbers), self.fills, numbers) - self.centres) / self.widths
         return matrix if self.estimator.handles_missing or not np.isnan(matrix).any() else None
+
+    def _single_row(self, row: Row) -> Floats | None:
+        """Return `_matrix` of one row, by the same arithmetic without an array for each step."""
+        known = len(row) == self.needed or row.keys() <= self.allowed
+        values = self._values(row) if known else None
+        if values is None:
+            return None
+        missing = False
+        for index, (fill, centre, width) in enumerate(self.plain):
+            value = values[index]
+            if value != value:
+                value = fill
+                missing = missing or fill != fill
+            elif not -LARGEST <= value <= LARGEST:
+                return None
+            values[index] = (value - centre) / width
+        if missing and not self.estimator.handles_missing:
+            return None
+        return np.array((values,), dtype=np.float64)
 
     def _values(self, row: Row) -> list[float] | None:
         """Return the numbers of a row as they were sent, NaN for null, then the numbers of its texts."""

@@ -55,7 +55,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name.lower(): value for name, value in scope["headers"]}
+        headers = scope["mlops.headers"] = {name.lower(): value for name, value in scope["headers"]}
         path = scope["path"].rstrip("/") or "/"
         refusal = None if path in OPEN_PATHS else self._refusal(scope["method"], headers, path)
         if refusal is not None:
@@ -70,7 +70,17 @@ class Guard:
         if length.isdigit() and int(length[:20]) > self._max_body:
             await self._refuse(send, 413, self._too_large(), [(b"connection", b"close")])
             return
+        if self._is_complete(receive):
+            await self._app(scope, receive, send)
+            return
         await self._serve(scope, receive, send)
+
+    def _is_complete(self, receive: Receive) -> bool:
+        """Return whether the HTTP server has the whole body already, so that nothing has to be limited or timed."""
+        cycle = getattr(receive, "__self__", None)
+        if getattr(cycle, "more_body", True) is not False:
+            return False
+        return len(getattr(cycle, "body", b"")) <= self._max_body
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         received, complete = 0, False

@@ -7,14 +7,23 @@ same network.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import accumulate
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, generate_latest, start_http_server
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 
 if TYPE_CHECKING:
     from mlops_assets.serving.champions import Champions
@@ -35,19 +44,8 @@ class Metrics:
 
     def __init__(self, champions: Champions, log: PredictionLog | None) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "mlops_requests", "Requests for predictions", ("model", "status"), registry=self._registry
-        )
-        self._rows = Counter(
-            "mlops_predictions", "Rows that were predicted", ("model",), registry=self._registry
-        )
-        self._seconds = Histogram(
-            "mlops_request_seconds",
-            "Seconds from the request's headers to its response",
-            ("model",),
-            buckets=LATENCIES,
-            registry=self._registry,
-        )
+        self._requests = _Requests()
+        self._registry.register(self._requests)
         self._refused = Counter(
             "mlops_refused",
             "Requests refused before their body is read",
@@ -60,8 +58,6 @@ class Metrics:
             ("model", "rung"),
             registry=self._registry,
         )
-        self._children: dict[tuple[str, int], Counter] = {}
-        self._per_model: dict[str, tuple[Histogram, Counter]] = {}
         self._registry.register(_State(champions, log))
         self._server: WSGIServer | None = None
         self._thread: Thread | None = None
@@ -75,17 +71,7 @@ class Metrics:
             seconds: How long it took.
             rows: Rows that were predicted.
         """
-        name = UNKNOWN if model is None else model
-        child = self._children.get((name, status))
-        if child is None:
-            child = self._children[name, status] = self._requests.labels(name, str(status))
-        child.inc()
-        per_model = self._per_model.get(name)
-        if per_model is None:
-            per_model = self._per_model[name] = (self._seconds.labels(name), self._rows.labels(name))
-        per_model[0].observe(seconds)
-        if rows:
-            per_model[1].inc(rows)
+        self._requests.count(UNKNOWN if model is None else model, status, seconds, rows)
 
     def count_rungs(self, model: str, rungs: Iterable[str]) -> None:
         """Count the rows of a response by their rung.
@@ -127,6 +113,56 @@ class Metrics:
             self._server.shutdown()
             self._server.server_close()
             self._thread.join()
+
+
+@dataclass(slots=True)
+class _Latency:
+    """Requests of one model by bucket of latency, their seconds, and the rows that were predicted."""
+
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(LATENCIES) + 1))
+    seconds: float = 0.0
+    rows: int = 0
+
+
+class _Requests:
+    """Counters of requests, in the place of prometheus_client's: a request costs a tenth of theirs.
+
+    Only the event loop counts, so that there is no lock.
+    """
+
+    def __init__(self) -> None:
+        self._by_status: dict[tuple[str, int], int] = {}
+        self._by_model: dict[str, _Latency] = {}
+
+    def count(self, model: str, status: int, seconds: float, rows: int) -> None:
+        """Count one request."""
+        key = (model, status)
+        self._by_status[key] = self._by_status.get(key, 0) + 1
+        latency = self._by_model.get(model)
+        if latency is None:
+            latency = self._by_model[model] = _Latency()
+        latency.buckets[bisect_left(LATENCIES, seconds)] += 1
+        latency.seconds += seconds
+        latency.rows += rows
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the current values; prometheus_client calls this."""
+        requests = CounterMetricFamily(
+            "mlops_requests", "Requests for predictions", labels=("model", "status")
+        )
+        for (model, status), count in list(self._by_status.items()):
+            requests.add_metric((model, str(status)), count)
+        predictions = CounterMetricFamily("mlops_predictions", "Rows that were predicted", labels=("model",))
+        times = HistogramMetricFamily(
+            "mlops_request_seconds", "Seconds from the request's headers to its response", labels=("model",)
+        )
+        for model, latency in list(self._by_model.items()):
+            if latency.rows:
+                predictions.add_metric((model,), latency.rows)
+            cumulated = list(accumulate(latency.buckets))
+            bounds = [*map(str, LATENCIES), "+Inf"]
+            times.add_metric((model,), list(zip(bounds, cumulated, strict=True)), latency.seconds)
+        yield from (requests, predictions, times)
 
 
 class _State:

@@ -198,7 +198,10 @@ def _names(names: Any, columns: Sequence[str]) -> list[str]:
 def _record(number: int, row: Any) -> Row:
     if not isinstance(row, dict):
         raise DataError(f"row {number}: a reading is an object with a value per column")
-    return {name: _scalar(number, name, value) for name, value in row.items()}
+    for name, value in row.items():
+        if type(value) in (list, dict):
+            _scalar(number, name, value)
+    return row
 
 
 def _matrix_row(number: int, row: Any, names: Sequence[str]) -> Row:

@@ -77,7 +77,7 @@ class PredictionRoutes:
             body = await _read(receive)
             if body is None:
                 return  # the client went away
-            request_headers = {name.lower(): value for name, value in scope["headers"]}
+            request_headers = scope.get("mlops.headers") or dict(scope["headers"])
             prediction_id = new_prediction_id()
             split = self._rollouts.split(known) if self._rollouts is not None and version is None else None
             if (served if split is None else split).is_quick and len(body) <= INLINE_BYTES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,7 +125,8 @@ class Served:
         if self.direct is not None and (made := self.direct.predict(rows)) is not None:
             predictions, probabilities = made
             bounds = self.predictor.bounds(_NO_COLUMNS, predictions)
-            if bounds is None or np.isfinite(predictions).all():
+            # finite before the target's scale was undone; with classes there are no bounds
+            if bounds is None or all(map(math.isfinite, predictions.tolist())):
                 return self._document(predictions, bounds, probabilities)
         return self.predict(table.frame(self.spec, self.columns, rows))
 

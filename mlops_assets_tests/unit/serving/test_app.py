@@ -58,6 +58,7 @@ class FakeChampions:
     started = False
     alive = True
     empty = False
+    is_cached = False
 
     def start(self) -> None:
         self.started = True
@@ -164,6 +165,22 @@ def test_health_needs_no_key_and_says_that_a_loop_has_ended(
     champions.alive = False
     response = client.get("/health")
     assert (response.status_code, response.json()["status"]) == (503, "a background loop has ended")
+
+
+def test_predictions_from_a_cache_are_flagged(client: TestClient, champions: FakeChampions) -> None:
+    assert (
+        "x-ledger"
+        not in client.post(
+            "/predict/double", json={"readings": [{"x": 1.5, "z": 1, "kind": "a"}]}, headers=KEY
+        ).headers
+    )
+    champions.is_cached = True
+    response = client.post(
+        "/predict/double", json={"readings": [{"x": 1.5, "z": 1, "kind": "a"}]}, headers=KEY
+    )
+    assert response.headers["x-ledger"] == "unreachable"
+    assert client.get("/ready").status_code == 200
+    assert "does not respond" in client.get("/ready").json()["degraded"]
 
 
 def test_ready_is_not_before_there_is_a_champion(client: TestClient, champions: FakeChampions) -> None:

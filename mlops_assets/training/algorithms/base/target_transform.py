@@ -60,5 +60,7 @@ def invert_target(transform: TargetTransform, values: Floats) -> Floats:
     Returns:
         Predictions in the target's unit, the same shape.
     """
+    if transform == "none":
+        return values
     with np.errstate(over="ignore"):
         return INVERSES[transform](values)

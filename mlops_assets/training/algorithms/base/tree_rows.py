@@ -74,7 +74,8 @@ class SingleRows:
             raise ValueError(f"a matrix of shape {matrix.shape} does not have {self._columns} columns")
         predictions = np.empty((rows, self._outputs))
         length = ctypes.c_int64()
-        source, target = matrix.ctypes.data, predictions.ctypes.data
+        # `ndarray.ctypes` builds an object that costs more than the prediction of a small tree
+        source, target = matrix.__array_interface__["data"][0], predictions.__array_interface__["data"][0]
         for row in range(rows):
             status = self._run(
                 self._config,
