@@ -91,6 +91,9 @@ class OneChampion:
 
     is_cached = False
 
+    def parities(self) -> dict[str, Any]:
+        return {}
+
     def __init__(self, algorithm: str) -> None:
         self._swaps = algorithm == "swap"
         self._served = served("lightgbm" if self._swaps else algorithm.removesuffix("_100"))

@@ -29,7 +29,8 @@ from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.model_file import ModelSpec, find_model
 from mlops_assets.serving.direct import DirectPath
 from mlops_assets.serving.fallback import Ladder
-from mlops_assets.serving.history import latest_table, read_history
+from mlops_assets.serving.history import History, latest_table, read_history
+from mlops_assets.serving.parity import Parity, parity
 from mlops_assets.serving.served import Served
 from mlops_assets.validation import SensorChecks
 
@@ -92,12 +93,13 @@ class Champions:
         self.warm: Callable[[str, int], Served | None] = lambda _model, _version: None
         """Returns a version that is in memory already, where a roll-out has loaded it."""
         self._last_states = last_states
-        self._loads: dict[str, threading.Thread] = {}
+        self._loads: dict[str, tuple[int, threading.Thread]] = {}
         self._slots = threading.Semaphore(MOST_LOADS)
         self._served: dict[str, Served] = {}
         self._failures: dict[str, Failure] = {}
         self._data_problems: dict[str, str] = {}
         self._next_data: dict[str, float] = {}
+        self._parity: dict[str, Parity] = {}
         self._known: tuple[str, ...] = ()
         self._ledger_problem: str | None = None
         self._last_tick = time.monotonic()
@@ -232,11 +234,12 @@ class Champions:
             self._fail(name, state.revision, f"{name} cannot be followed: {describe(error)}")
 
     def _needs_load(self, name: str, state: ChampionState) -> bool:
-        current, failure, load = self._served.get(name), self._failures.get(name), self._loads.get(name)
+        current, failure = self._served.get(name), self._failures.get(name)
+        loading, load = self._loads.get(name, (0, None))
         if state.champion is None or (current is not None and current.revision == state.revision):
             return False
-        if load is not None and load.is_alive():
-            return False
+        if load is not None and load.is_alive() and loading == state.revision:
+            return False  # an older revision that takes its time does not keep a rollback waiting
         waits = failure and failure.revision == state.revision and time.monotonic() < failure.next_attempt
         return not waits
 
@@ -247,7 +250,8 @@ class Champions:
             with self._slots:
                 self._swap(name, state)
 
-        load = self._loads[name] = threading.Thread(target=run, name=f"load-{name}", daemon=True)
+        load = threading.Thread(target=run, name=f"load-{name}", daemon=True)
+        self._loads[name] = (state.revision, load)
         load.start()
         return load
 
@@ -256,11 +260,15 @@ class Champions:
         version = state.champion.version
         try:
             warm = self.warm(name, version)
-            self._served[name] = (
+            loaded = (
                 load(self._platform, name, state.champion, state.revision)
                 if warm is None
                 else as_champion(self._platform, warm, state.champion, state.revision)
             )
+            current = self._served.get(name)
+            if current is not None and current.revision > state.revision:
+                return
+            self._served[name] = loaded
         except BaseException as error:  # noqa: BLE001 as above
             self._fail(
                 name, state.revision, f"version {version} of {name} cannot be served: {describe(error)}"
@@ -284,12 +292,29 @@ class Champions:
             newest = latest_table(self._platform.datasets, served.spec)
             if newest != served.history.table:
                 history = read_history(self._platform.datasets, served.spec)
-                self._served[name] = replace(served, history=history)
+                if self._served.get(name) is served:  # a load may have swapped the champion meanwhile
+                    self._served[name] = replace(served, history=history)
+                    self._compare(served.spec, history)
             self._data_problems.pop(name, None)
         except BaseException as error:  # noqa: BLE001 as above; what was read before keeps serving, and says its age
             self._data_problems[name] = describe(error)
         spent = time.monotonic() - began
         self._next_data[name] = time.monotonic() + max(DATA_SECONDS, DATA_COST * spent)
+
+    def _compare(self, spec: ModelSpec, history: History) -> None:
+        """Compare the features of the newest readings with those that the batch stored."""
+        compared = parity(self._platform.datasets, spec, history)
+        if compared is not None:
+            self._parity[spec.name] = compared
+            if compared.differing:
+                _LOGGER.warning(
+                    "%s: %d of %d rows have other features than in the batch, such as %s",
+                    *(spec.name, compared.differing, compared.rows, compared.example),
+                )
+
+    def parities(self) -> dict[str, Parity]:
+        """Return, by model, how the features of the API compare with those of the batch."""
+        return dict(self._parity)
 
     def _report_fallbacks(self, name: str) -> None:
         served = self._served.get(name)

@@ -37,7 +37,7 @@ class History:
     def before(self, spec: ModelSpec, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the readings that features of these rows read.
 
-        Rows after an entity's newest reading need the recent readings only; an earlier row needs the stored
+        Rows at or after an entity's newest reading need the recent readings only; an earlier row needs the stored
         data of its own time, as a batch over that time would.
 
         Args:
@@ -55,7 +55,7 @@ class History:
             known = rows.join(per_entity, on=spec.entity, how="left")
         else:
             known = rows.join(self.recent.select(newest), how="cross")
-        if not known.select((pl.col(spec.timestamp) <= pl.col("__newest")).any()).item():
+        if not known.select((pl.col(spec.timestamp) < pl.col("__newest")).any()).item():
             return self.recent
         return self.datasets.read(self.table)
 

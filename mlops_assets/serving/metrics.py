@@ -187,6 +187,21 @@ class _State:
                 age.add_metric((model,), (datetime.now(UTC) - served.since).total_seconds())
         yield version
         yield age
+        compared = GaugeMetricFamily(
+            "mlops_feature_rows_compared",
+            "Newest readings whose features were compared with the batch",
+            labels=("model",),
+        )
+        differing = GaugeMetricFamily(
+            "mlops_feature_rows_differing",
+            "Those of them whose features differ from the batch",
+            labels=("model",),
+        )
+        for model, parity in self._champions.parities().items():
+            compared.add_metric((model,), parity.rows)
+            differing.add_metric((model,), parity.differing)
+        yield compared
+        yield differing
         yield GaugeMetricFamily(
             "mlops_serving_problems", "Models that cannot be followed", len(status["problems"])
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, MutableMapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs
 
@@ -19,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from mlops_assets.errors import MlopsError
 from mlops_assets.serving.champions import Champions, describe
+from mlops_assets.serving.entities import with_newest_readings
 from mlops_assets.serving.guard import App, Receive, Send
 from mlops_assets.serving.metrics import Metrics
 from mlops_assets.serving.payload import shorten
@@ -221,10 +223,15 @@ def _predict(
 
     def predict() -> tuple[Decoded, dict[str, Any], Served]:
         decoded = protocol.decode(body, headers, served.columns.needed)
+        rows, instants = with_newest_readings(served, decoded.rows)
         if split is None:
-            return decoded, {"id": prediction_id, **served.respond(decoded.rows)}, served
-        version, response = split.respond(served, decoded.rows, headers.get(KEY_HEADER))
-        return decoded, {"id": prediction_id, **response}, version
+            version, response = served, served.respond(rows)
+        else:
+            version, response = split.respond(served, rows, headers.get(KEY_HEADER))
+        made = {"id": prediction_id, **response}
+        if instants is None:
+            return decoded, made, version
+        return replace(decoded, rows=rows), {**made, "readings_at": instants}, version
 
     return readable(predict)
 

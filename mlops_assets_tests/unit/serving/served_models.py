@@ -45,6 +45,9 @@ class FakeChampions:
 
     is_cached = False
 
+    def parities(self) -> dict[str, Any]:
+        return {}
+
     def start(self) -> None: ...
     def stop(self) -> None: ...
 

@@ -60,6 +60,9 @@ class FakeChampions:
     empty = False
     is_cached = False
 
+    def parities(self) -> dict[str, Any]:
+        return {}
+
     def start(self) -> None:
         self.started = True
 

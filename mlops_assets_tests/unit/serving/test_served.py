@@ -275,3 +275,51 @@ def test_a_matrix_has_the_columns_that_the_model_names(client: TestClient) -> No
     assert columns == ["when", "unit", "f", "x"]
     response = client.post("/predict/live", json={"features": [[NEXT, "A", 1, 1]]}, headers=KEY)
     assert response.json()["predictions"] == predict(client, ROW).json()["predictions"]
+
+
+def test_an_entity_by_key_is_its_newest_reading_and_its_lags(
+    station: Station, champions: Champions, client: TestClient
+) -> None:
+    expected = {(at, unit): value for at, unit, value in batch(station).iter_rows()}
+    for day in (0, 1):
+        read_again(station, NOW + timedelta(days=day))
+        champions.refresh()
+        newest = TABLE.filter(pl.col("when") <= NOW + timedelta(days=day))["when"].max()
+        response = predict(client, {"unit": "A"}, row(newest, "B"))  # type: ignore[arg-type]
+        assert response.status_code == 200, response.text
+        wanted = [expected[newest, "A"], expected[newest, "B"]]  # type: ignore[index]
+        assert response.json()["predictions"] == pytest.approx(wanted, rel=1e-9)
+        instants = response.json()["readings_at"]
+        assert datetime.fromisoformat(instants[0]) == newest
+        assert instants[1] is None
+    unknown = predict(client, {"unit": "Z"})
+    assert unknown.status_code == 422
+    assert "no stored reading of unit 'Z'; there are some of A, B" in unknown.json()["detail"]
+
+
+def test_features_that_differ_from_the_batch_are_a_metric(
+    station: Station, champions: Champions, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compared() -> list[str]:
+        text = client.get("/metrics", headers=KEY).text
+        return [line for line in text.splitlines() if line.startswith("mlops_feature_rows")]
+
+    read_again(station, NOW + timedelta(days=1))
+    data.build_features(station.spec, station.platform, station.run("dagster"))
+    champions.refresh()
+    assert compared() == [
+        'mlops_feature_rows_compared{model="live"} 2.0',
+        'mlops_feature_rows_differing{model="live"} 0.0',
+    ]
+    online = features.online
+    monkeypatch.setattr(
+        features,
+        "online",
+        lambda *arguments: online(*arguments).with_columns(
+            f_lag_1=pl.when(pl.col("unit") == "A").then(0.0).otherwise(pl.col("f_lag_1"))
+        ),
+    )
+    read_again(station, NOW + timedelta(days=2))
+    data.build_features(station.spec, station.platform, station.run("dagster"))
+    champions.refresh()
+    assert compared()[1] == 'mlops_feature_rows_differing{model="live"} 1.0'
