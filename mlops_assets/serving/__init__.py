@@ -13,6 +13,8 @@ used. Which model is champion is decided elsewhere; this package only follows.
     fallback    other predictions where an input or the champion fails
     step_downs  alerts about them
     history     recent readings for lags and windows, kept as new as the stored data
+    entities    the newest stored reading of an entity that a request names by its key
+    parity      features of the API compared with those of the batch
     protocols   request and response formats: records, MLflow's scoring protocol, Open Inference Protocol
     payload     a request's body: JSON in, records out
     table       records to a typed frame, every value checked

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 MOST_NAMED = 10
 
 
-def with_newest_readings(
-    served: Served, rows: Sequence[Row]
-) -> tuple[Sequence[Row], list[str | None] | None]:
+def with_newest_readings(served: Served, rows: Sequence[Row]) -> tuple[list[Row], list[str | None] | None]:
     """Return the records of a request with the newest reading in place of each `{entity: key}`.
 
     Args:
@@ -39,7 +37,7 @@ def with_newest_readings(
     """
     entity = served.spec.entity
     if entity is None or not any(len(row) == 1 and entity in row for row in rows):
-        return rows, None
+        return rows if isinstance(rows, list) else list(rows), None
     complete: list[Row] = []
     instants: list[str | None] = []
     for number, row in enumerate(rows, start=1):

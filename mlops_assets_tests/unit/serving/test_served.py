@@ -285,9 +285,10 @@ def test_an_entity_by_key_is_its_newest_reading_and_its_lags(
         read_again(station, NOW + timedelta(days=day))
         champions.refresh()
         newest = TABLE.filter(pl.col("when") <= NOW + timedelta(days=day))["when"].max()
-        response = predict(client, {"unit": "A"}, row(newest, "B"))  # type: ignore[arg-type]
+        assert isinstance(newest, datetime)
+        response = predict(client, {"unit": "A"}, row(newest, "B"))
         assert response.status_code == 200, response.text
-        wanted = [expected[newest, "A"], expected[newest, "B"]]  # type: ignore[index]
+        wanted = [expected[newest, "A"], expected[newest, "B"]]
         assert response.json()["predictions"] == pytest.approx(wanted, rel=1e-9)
         instants = response.json()["readings_at"]
         assert datetime.fromisoformat(instants[0]) == newest
