@@ -189,7 +189,7 @@ def test_a_following_that_ends_is_seen_and_ends_the_process(ledger: FakeLedger, 
     following.start()
     assert following.loops()["champions"]["alive"]
 
-    def broken(_seconds: float = 0.0) -> None:
+    def broken(seconds: float = 0.0) -> None:
         raise SystemExit
 
     following.refresh = broken  # type: ignore[method-assign]

@@ -206,11 +206,11 @@ def test_no_body_is_a_server_error() -> None:
     async def run() -> None:
         for _ in range(CASES):
             path, body = grammar.random.choice(PATHS), grammar.body()
-            status, answer = await post(app, path, body)
+            status, response = await post(app, path, body)
             statuses[status] += 1
-            assert status < 500, f"{path} {body[:500]!r} gives {status}: {answer[:500]!r}"
-            json.loads(answer)  # strictly JSON: no NaN
-            assert len(answer) < 100_000
+            assert status < 500, f"{path} {body[:500]!r} gives {status}: {response[:500]!r}"
+            json.loads(response)  # strictly JSON: no NaN
+            assert len(response) < 100_000
 
     asyncio.run(run())
     assert statuses[200], "some bodies are good"
