@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from mlops_assets.artifacts import DriftReport, Fact, HealthReport, PerformanceReport, Signal
+from mlops_assets.artifacts import DriftReport, Fact, FeatureDrift, HealthReport, PerformanceReport, Signal
 from mlops_assets.artifacts.health import Diagnosis, FactState
 from mlops_assets.model_file import ModelSpec
-from mlops_assets.monitoring.feature_drift import MIN_ROWS
+from mlops_assets.monitoring.feature_drift import MIN_ROWS, MISSING_RISE
 from mlops_assets.monitoring.performance import WEEK_OVER_WEEK
 
 LEAST_VALIDITY: Final = timedelta(days=2)
@@ -143,10 +143,18 @@ def broken_inputs(report: DriftReport | None) -> str:
     broken = [
         f"{feature.feature}: {feature.reason}"
         for feature in report.features
-        if feature.decides and not feature.has_moved and feature.level in ("significant", "unmeasurable")
+        if feature.decides and _is_broken(feature)
     ]
     more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
     return "; ".join(broken[:3]) + more
+
+
+def _is_broken(feature: FeatureDrift) -> bool:
+    """Return whether values are missing or impossible; what training data cannot measure is no fault of the source."""
+    if feature.level == "unmeasurable":
+        rise = feature.details.get("missing", 0.0) - feature.details.get("missing_reference", 0.0)
+        return rise > MISSING_RISE[1]
+    return feature.level == "significant" and not feature.has_moved
 
 
 def _data(observations: Observations, version: int, since: datetime) -> Fact:

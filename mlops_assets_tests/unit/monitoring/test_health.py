@@ -103,7 +103,15 @@ def test_a_dead_input_is_broken_data_and_a_moved_one_is_not() -> None:
     assert "the inputs moved: x" in [fact.sentence for fact in diagnosis(drift=drift(moved)).facts]
     assert not broken_inputs(drift(replace(dead, decides=False)))
     assert not broken_inputs(drift(dead, rows=20))  # too few rows say nothing
-    assert broken_inputs(drift(FeatureDrift("x", "unmeasurable", reason="the column is missing")))
+    gone = {"missing": 1.0, "missing_reference": 0.1}
+    assert broken_inputs(
+        drift(FeatureDrift("x", "unmeasurable", details=gone, reason="the column is missing"))
+    )
+    always = {"missing": 0.95, "missing_reference": 0.95}  # few values in training too
+    assert not broken_inputs(drift(FeatureDrift("x", "unmeasurable", details=always)))
+    assert not broken_inputs(
+        drift(FeatureDrift("x", "unmeasurable", reason="one open bin holds every value"))
+    )
 
 
 @pytest.mark.parametrize(
