@@ -14,6 +14,8 @@ NAMES = (
     "algorithms",
     "commands",
     "definitions",
+    "detection",
+    "drift",
     "features",
     "joins",
     "lifecycle",

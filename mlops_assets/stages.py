@@ -13,6 +13,7 @@ PRODUCTION_MODEL: Final = "production_model"
 PREDICTIONS: Final = "predictions"
 
 DRIFT_REPORT: Final = "drift_report"
+IMPORTANCE_REPORT: Final = "importance_report"
 PERFORMANCE_REPORT: Final = "performance_report"
 MODEL_HEALTH: Final = "model_health"
 MONITORING_REPORT: Final = "monitoring_report"

@@ -35,6 +35,7 @@ from mlops_assets.artifacts.evidence import (
     SequentialTest,
 )
 from mlops_assets.artifacts.health import Fact, HealthReport
+from mlops_assets.artifacts.importance import FeatureImportance, ImportanceReport
 from mlops_assets.artifacts.labels import class_labels, label_order
 from mlops_assets.artifacts.models import Candidate, Interval, Predictor, RefitCheck, TrainedModel
 from mlops_assets.artifacts.monitoring import MonitoringReport
@@ -67,10 +68,12 @@ __all__ = [
     "Explanation",
     "Fact",
     "FeatureDrift",
+    "FeatureImportance",
     "FeatureMatrix",
     "Flips",
     "GateResult",
     "HealthReport",
+    "ImportanceReport",
     "Interval",
     "LaterRows",
     "MetricInterval",

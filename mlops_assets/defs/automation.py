@@ -36,6 +36,7 @@ JOBS = {
         stages.RAW_READINGS,
         stages.VALIDATED_DATA,
         stages.DRIFT_REPORT,
+        stages.IMPORTANCE_REPORT,
         stages.PERFORMANCE_REPORT,
         stages.MODEL_HEALTH,
         stages.MONITORING_REPORT,

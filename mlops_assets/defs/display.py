@@ -14,6 +14,7 @@ from mlops_assets.artifacts import (
     DriftReport,
     FeatureDrift,
     HealthReport,
+    ImportanceReport,
     MonitoringReport,
     Outcome,
     PerformanceReport,
@@ -53,6 +54,7 @@ StageRecord = (
     | PredictionsRecord
     | QualityRecord
     | DriftReport
+    | ImportanceReport
     | PerformanceReport
     | HealthReport
     | MonitoringReport
@@ -324,6 +326,42 @@ def _movement(feature: FeatureDrift) -> dict[str, Any]:
         "reason": feature.reason,
         "note": feature.note,
     }
+
+
+def importance(record: ImportanceReport, _: ModelSpec, __: Platform) -> Display:
+    """Show the rank of each feature on the holdout and on recent rows, with its interval.
+
+    Args:
+        record: The stage's record.
+
+    Returns:
+        Metadata and data version.
+    """
+    metadata: Metadata = {
+        "level": record.level,
+        "summary": record.sentence,
+        "champion": record.version or "none",
+        "rows": record.rows,
+    }
+    if record.correlation is not None:
+        metadata["rank_correlation"] = record.correlation
+    if record.features:
+        metadata["features"] = rows_table(
+            [
+                {
+                    "feature": one.feature,
+                    "holdout_rank": one.judged_rank,
+                    "rank": one.rank,
+                    "rank_interval": f"{one.rank_low} to {one.rank_high}",
+                    "holdout_share": one.judged,
+                    "share": one.recent,
+                    "share_interval": f"{one.low:.3f} to {one.high:.3f}",
+                    "moved": one.has_moved,
+                }
+                for one in record.features
+            ]
+        )
+    return Display(metadata, digest({"sentence": record.sentence, "version": record.version}))
 
 
 def performance(record: PerformanceReport, _: ModelSpec, __: Platform) -> Display:

@@ -12,6 +12,7 @@ from mlops_assets.defs.model_assets import RETRIES, model_assets
 from mlops_assets.defs.monitoring_assets import (
     data_quality_report,
     drift_report,
+    importance_report,
     model_health,
     monitoring_report,
     performance_report,
@@ -48,6 +49,7 @@ def assets_of(
         data_quality_report(spec),
         performance_report(spec),
         drift_report(spec),
+        importance_report(spec),
         model_health(spec),
         monitoring_report(spec),
         retrain_request(spec),

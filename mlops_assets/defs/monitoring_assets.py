@@ -11,7 +11,7 @@ from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.resources import pool_of, run_of
 from mlops_assets.lifecycle.monitoring_report import write_monitoring_report
 from mlops_assets.lifecycle.platform import Platform, Run
-from mlops_assets.lifecycle.stages import data, health, monitor, performance
+from mlops_assets.lifecycle.stages import data, health, importance, monitor, performance
 from mlops_assets.model_file import ModelSpec
 
 Record = TypeVar("Record", bound=display.StageRecord)
@@ -34,6 +34,26 @@ def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
         (stages.PRODUCTION_MODEL, stages.VALIDATED_DATA),
         monitor.report_drift,
         display.drift,
+    )
+
+
+def importance_report(spec: ModelSpec) -> dg.AssetsDefinition:
+    """Return the asset with what moves the champion's predictions on recent rows.
+
+    Args:
+        spec: The model file.
+
+    Returns:
+        The asset.
+    """
+    return _report_asset(
+        spec,
+        stages.IMPORTANCE_REPORT,
+        "Which features move the champion's predictions on recent rows, against the holdout that it was judged on.",
+        {"python"},
+        (stages.PRODUCTION_MODEL, stages.VALIDATED_DATA),
+        importance.report_importance,
+        display.importance,
     )
 
 
@@ -73,7 +93,12 @@ def model_health(spec: ModelSpec) -> dg.AssetsDefinition:
         "What is wrong with the champion, in one sentence: broken data first, then what its error and the importance "
         "of its features say together.",
         {"postgres"},
-        (stages.VALIDATED_DATA, stages.DRIFT_REPORT, stages.PERFORMANCE_REPORT),
+        (
+            stages.VALIDATED_DATA,
+            stages.DRIFT_REPORT,
+            stages.IMPORTANCE_REPORT,
+            stages.PERFORMANCE_REPORT,
+        ),
         health.report_health,
         display.health,
     )

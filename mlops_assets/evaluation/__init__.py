@@ -17,6 +17,7 @@ from mlops_assets.evaluation.explanation import (
     ranking,
 )
 from mlops_assets.evaluation.flips import flips
+from mlops_assets.evaluation.importance_drift import importance_drift
 from mlops_assets.evaluation.improvement import relative_improvement
 from mlops_assets.evaluation.later import later_rows, scored_pair
 from mlops_assets.evaluation.scoring import in_order, known_classes, score
@@ -33,6 +34,7 @@ __all__ = [
     "explain_rows",
     "flips",
     "importance_correlation",
+    "importance_drift",
     "in_order",
     "known_classes",
     "later_rows",

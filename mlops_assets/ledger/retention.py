@@ -18,6 +18,7 @@ from mlops_assets.ledger.engine import Store, make_engine, utc
 BATCH: Final = 10_000
 MONITORING_RECORDS: Final = (
     "drift_report",
+    "importance_report",
     "performance_report",
     "data_quality_report",
     "model_health",

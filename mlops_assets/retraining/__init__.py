@@ -13,6 +13,7 @@ from mlops_assets.retraining.signals import (
     data_volume_signal,
     drift_signal,
     error_signal,
+    importance_signal,
     staleness_signal,
     upstream_signal,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "drift_signal",
     "error_signal",
     "govern",
+    "importance_signal",
     "signal_key",
     "staleness_signal",
     "upstream_signal",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mlops_assets.artifacts import DriftReport, PerformanceReport, Signal
+from mlops_assets.artifacts import DriftReport, ImportanceReport, PerformanceReport, Signal
 from mlops_assets.drift_methods import DRIFT_METHODS
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.values import format_duration
@@ -107,6 +107,31 @@ def error_signal(spec: ModelSpec, report: PerformanceReport) -> Signal | None:
         subject=report.primary,
         start=window.start,
         reason=f"error: {report.sentence} (limit {spec.monitoring.rise:.0%})",
+    )
+
+
+def importance_signal(spec: ModelSpec, report: ImportanceReport) -> Signal | None:
+    """Return whether other features move the champion's predictions than on its holdout.
+
+    Args:
+        spec: The model file, with the length of the window.
+        report: The report.
+
+    Returns:
+        The signal; None where it could not be measured.
+    """
+    if report.version is None or report.level == "unmeasurable":
+        return None
+    active = report.level == "changed"
+    return Signal(
+        model=spec.name,
+        cause="importance",
+        at=report.as_of,
+        active=active,
+        version=report.version,
+        features=tuple(sorted(one.feature for one in report.features if one.has_moved)) if active else (),
+        start=report.as_of - spec.monitoring.window,
+        reason=f"importance: {report.sentence}" if active else "",
     )
 
 
