@@ -218,9 +218,9 @@ def run(stream: Stream) -> Iterator[tuple[str, str, str, str, str]]:
             else:
                 late += 1
                 delay = late if rings and delay is None else delay
-        found = "-" if stream.change is None else "missed" if delay is None else f"window {delay}"
+        detected = "-" if stream.change is None else "missed" if delay is None else f"window {delay}"
         rate = f"{false} of {clean}"
-        yield stream.name, name, rate, found, f"{np.mean(unknowns):.0%}" if unknowns else "-"
+        yield stream.name, name, rate, detected, f"{np.mean(unknowns):.0%}" if unknowns else "-"
 
 
 def main() -> None:

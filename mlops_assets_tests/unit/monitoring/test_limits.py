@@ -194,3 +194,31 @@ def test_a_larger_budget_has_lower_limits() -> None:
         [feature] = report(spec, learned(spec, frame), frame[-168:]).features
         limits.append(feature.limit or 0.0)
     assert limits[1] < limits[0]
+
+
+def test_windows_that_resemble_the_one_before_are_fewer_independent_ones() -> None:
+    spec, worth = model(entity=None), []
+    for rho in (0.0, 0.995):
+        frame = stamped({"a": autoregressive(rho, 168 * 30, 3)}, timedelta(hours=1))
+        null = learned(spec, frame).columns["a"].null
+        assert null is not None
+        worth.append(null.independent)
+    assert worth[0] > 22
+    assert worth[1] < 20  # of 30
+
+
+def test_a_window_is_compared_with_the_training_data_without_it() -> None:
+    """One week of eight has another value: PSI 18 between no row and every row, 8 with itself."""
+    values = np.repeat([0.0] * 7 + [1.0], 168)
+    null = learned(model(entity=None), stamped({"a": values}, timedelta(hours=1))).columns["a"].null
+    assert null is not None
+    assert null.values["psi"][-1] > 18
+
+
+def test_features_share_the_budget() -> None:
+    values, limits = autoregressive(0.9, 168 * 16, 3), []
+    for names in ("a", "abcdefgh"):
+        frame = stamped(dict.fromkeys(names, values), timedelta(hours=1))
+        spec = model(entity=None, features={"inputs": list(names)})
+        limits.append(report(spec, learned(spec, frame), frame[-168:]).features[0].limit or 0.0)
+    assert limits[1] > limits[0]
