@@ -145,7 +145,7 @@ def _separates_classes(column: pl.Series, labels: pl.Series) -> str:
     rows = pl.DataFrame({"a": column.rank(), "b": labels}).drop_nulls()
     sizes = rows.group_by("b").agg(pl.len(), pl.col("a").rank().mean().alias("_")).sort("b")
     fewest = int(sizes["len"].min() or 0)  # type: ignore[arg-type]
-    separates = f"parts the classes of {labels.name!r} without a miss: known only with them"
+    separates = f"parts the classes of {labels.name!r} without a miss"
     if fewest >= FEWEST_OF_SEPARATE_CLASSES and _runs(rows) == sizes.height > 1:
         return separates
     if sizes.height != 2 or fewest < FEWEST_OF_A_CLASS:
@@ -171,5 +171,5 @@ def _follows(column: pl.Series, labels: pl.Series) -> str:
     groups = rows.group_by("a").agg(pl.len(), pl.col("b").n_unique().alias("classes"), pl.col("b").first())
     for value, count, classes, label in groups.sort("a").iter_rows():
         if classes == 1 and count >= CONSEQUENCE_ROWS and shares[label] <= RARE_CLASS:
-            return f"where it is {value}, {labels.name!r} is always {label}: a consequence of it"
+            return f"is {value} only where {labels.name!r} is {label}: a consequence of it"
     return ""
