@@ -94,7 +94,9 @@ def _print_results(spec: ModelSpec, platform: Platform, run_id: str, *, unchange
     predictions = own_record(platform, spec, stages.PREDICTIONS, run_id, PredictionsRecord)
     if predictions is not None:
         click.echo(f"  predictions      {predictions.new_rows:,} new, by version {predictions.version}")
-    if decision is not None:
+    if promotion is not None and promotion.rollout is not None and promotion.champion != promotion.version:
+        click.secho(f"  not champion yet: {promotion.rollout}", fg="yellow", bold=True)
+    elif decision is not None:
         outcome, color = OUTCOMES[decision.outcome]
         click.secho(f"  {outcome}: {decision.reason}", fg=color, bold=True)
 

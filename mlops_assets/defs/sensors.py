@@ -25,6 +25,7 @@ from mlops_assets.defs.housekeeping import housekeeping
 from mlops_assets.defs.platform_health import health_sensor
 from mlops_assets.defs.recovery import mlflow_mirror_sensor, rollback_check_sensor
 from mlops_assets.defs.resources import MODEL_TAG, REQUEST_TAG, PlatformResource
+from mlops_assets.defs.rollouts import rollout_sensor
 from mlops_assets.defs.sensor_runs import for_each_model, sensor_run
 from mlops_assets.lifecycle import alerts, governing
 from mlops_assets.lifecycle.platform import Platform, Run
@@ -56,6 +57,7 @@ def sensors(
         mlflow_mirror_sensor(specs),
         health_sensor(),
         alert_sweep_sensor(specs),
+        rollout_sensor(specs),
     ]
 
 

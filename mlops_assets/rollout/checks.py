@@ -88,7 +88,7 @@ def _loaded(facts: Facts) -> RolloutCheck:
     if loaded < len(reports):
         reason = f"{loaded} of {len(reports)} serving processes have loaded it"
         return RolloutCheck("loaded", "inconclusive", reason)
-    return RolloutCheck("loaded", "pass", f"{loaded} serving processes have loaded it")
+    return RolloutCheck("loaded", "pass", f"every serving process has loaded it ({loaded})")
 
 
 def _errors(facts: Facts) -> RolloutCheck:
@@ -111,11 +111,18 @@ def _errors(facts: Facts) -> RolloutCheck:
 
 def _latency(facts: Facts) -> RolloutCheck:
     """Check that the challenger's 95th percentile of latency is at most so many times the champion's."""
-    challenger = total(one.latencies for one in facts.of("challenger"))
-    champion = total(one.latencies for one in facts.of("champion"))
-    fewest = min(sum(challenger), sum(champion))
-    if fewest < MIN_LATENCIES:
-        return RolloutCheck("latency", "inconclusive", f"{fewest} of {MIN_LATENCIES} latencies were measured")
+    compared = (
+        (total(one.latencies for one in facts.of(arm, step=step)) for arm in ("challenger", "champion"))
+        for step in range(facts.rollout.step, -1, -1)
+    )
+    # of one step only: a champion that serves nothing any more was measured under another load of the machine
+    challenger, champion = next(
+        ((ours, theirs) for ours, theirs in compared if min(sum(ours), sum(theirs)) >= MIN_LATENCIES),
+        ([0], [0]),
+    )
+    if not sum(challenger):
+        reason = f"no step has {MIN_LATENCIES} latencies of each version"
+        return RolloutCheck("latency", "inconclusive", reason)
     theirs, ours = percentile(champion, SLOWEST), percentile(challenger, SLOWEST)
     limit = max(NEGLIGIBLE_SECONDS, facts.rollout.plan.max_slowdown * theirs)
     slow, requests = slower_than(challenger, limit), sum(challenger)

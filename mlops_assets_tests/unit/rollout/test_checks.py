@@ -54,6 +54,18 @@ def test_a_slow_challenger_fails(seconds: float, outcome: str) -> None:
     assert outcomes(rollout(), both(seconds=seconds))["latency"] == outcome
 
 
+def test_latencies_are_compared_within_one_step() -> None:
+    """At 100 % the champion serves nothing: what it took under an earlier load says nothing about the present one."""
+    last = [*both(), observation("challenger", 300, seconds=0.5, step=1)]
+    assert outcomes(rollout(step=1), last)["latency"] == "pass"
+    slow = [*last, observation("champion", 300, seconds=0.1, step=1)]
+    assert outcomes(rollout(step=1), slow)["latency"] == "fail"
+    assert (
+        outcomes(rollout(), [observation("challenger"), observation("champion", 19)])["latency"]
+        == "inconclusive"
+    )
+
+
 def test_a_difference_of_some_microseconds_is_not_slow() -> None:
     fast = [observation("champion", seconds=0.0002), observation("challenger", seconds=0.002)]
     assert outcomes(rollout(), fast)["latency"] == "pass"
