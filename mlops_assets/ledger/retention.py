@@ -32,6 +32,12 @@ COLLECTED: Final = {
     "predictions": "predicted_at < :before",
     "served_predictions": "predicted_at < :before",
     "posted_labels": "received_at < :before",
+    "shadow_predictions": """predicted_at < :before and not exists (
+        select from rollouts where rollouts.model = shadow_predictions.model
+        and rollouts.version = shadow_predictions.version and state in ('running', 'paused', 'switched'))""",
+    "rollout_observations": """at < :before and not exists (
+        select from rollouts where rollouts.id = rollout_observations.rollout_id
+        and state in ('running', 'paused', 'switched'))""",
     "alerts_log": "ended_at < :before",
     "asset_records": """at < :before and split_part(asset, '/', 2) = any(:records) and exists (
         select from asset_records newer where newer.asset = asset_records.asset and newer.at > asset_records.at)""",

@@ -49,6 +49,8 @@ RETENTION: Final = (
     _days("posted_labels", 400, "rows", "as long as their predictions"),
     _days("signals", 400, "rows", "the newest 100 of each cause stay"),
     _days("alerts_log", 400, "rows", "conditions of the readings"),
+    _days("shadow_predictions", 90, "rows", "those of a roll-out that goes on stay"),
+    _days("rollout_observations", 90, "rows", "those of a roll-out that goes on stay"),
     _days("asset_records", 90, "rows", "old reports of monitoring; the newest of each asset stays"),
     _days("table files", 90, "files", "of versions that nothing names"),
     _days("events", 90, "rows", "how runs went step by step, not what they made"),
