@@ -96,3 +96,28 @@ def test_a_few_discrete_columns_and_a_rounded_target_are_not_flagged() -> None:
     frame = pl.DataFrame({"dose": dose, "site": RNG.integers(0, 3, 400), "y": 10 * dose})
     noisy = frame.with_columns(y=((pl.col("y") + pl.Series(5 * RNG.normal(size=400))) / 10).round())
     assert findings(as_table(noisy, "y", classes=False, ordered=False)) == ()
+
+
+PERSON = np.repeat(np.arange(150), 6)
+
+
+def test_individuals_whose_rows_are_in_both_parts_are_asked_about_and_ages_are_not() -> None:
+    """The mean of the same person predicts the test rows, the means of the next persons do not; of an age they do."""
+    noise = 0.5 * RNG.normal(size=900)
+    frame = pl.DataFrame(
+        {"y": RNG.normal(size=150)[PERSON] + noise, "person": PERSON, "a": RNG.normal(size=900)}
+    )
+    [finding] = findings(as_table(frame, "y", classes=False, ordered=False))
+    assert finding.columns == ("person",)
+    assert "split by group" in finding.predicate
+    age = frame.with_columns(y=pl.col("person") / 50 + pl.Series(noise))
+    assert findings(as_table(age, "y", classes=False, ordered=False)) == ()
+
+
+def test_rows_that_share_target_and_inputs_are_of_one_individual_without_an_id() -> None:
+    """Too far from each other for near duplicates, and each person has one target."""
+    people = RNG.normal(size=(150, 3))
+    inputs = people[PERSON, :2] + 0.5 * RNG.normal(size=(900, 2))
+    frame = pl.DataFrame({"y": people[PERSON, 2], "a": inputs[:, 0], "b": inputs[:, 1]})
+    [finding] = findings(as_table(frame, "y", classes=False, ordered=False))
+    assert "exactly the same target" in finding.predicate
