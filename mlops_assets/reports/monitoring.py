@@ -35,6 +35,8 @@ TITLES: Final = {
     "coverage_over_time": "Line of the share of labels inside the prediction interval; numbers below",
     "drift_over_time": "One row per feature, one column per report, shaded by movement; the newest numbers are below",
 }
+UNBROKEN: Final = str.maketrans({" ": "\N{NO-BREAK SPACE}", "-": "\N{NON-BREAKING HYPHEN}"})
+"""Keeps a window on one line of a narrow column."""
 Named = Sequence[tuple[str, str]]
 
 
@@ -177,7 +179,7 @@ def _window_rows(performance: PerformanceReport | None) -> list[list[str]]:
     rows = []
     for window in performance.windows if performance else ():
         row = [
-            f"{_instant(window.start)} to {_instant(window.end)}",
+            f"{_instant(window.start)} to {_instant(window.end)}".translate(UNBROKEN),
             f"{window.maturity:.0%}",
             count(window.predictions),
         ]

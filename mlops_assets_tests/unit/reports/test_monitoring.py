@@ -24,7 +24,7 @@ from mlops_assets.artifacts import (
     to_json,
 )
 from mlops_assets.metrics import Bounds, Scored
-from mlops_assets.reports.monitoring import error_limit
+from mlops_assets.reports.monitoring import UNBROKEN, error_limit
 from mlops_assets_tests.unit.features.feature_factory import model, wine
 from mlops_assets_tests.unit.reports.test_hostile_report import COLUMN, ENTITY, SET_TITLE, Page
 
@@ -112,6 +112,11 @@ def test_a_model_without_any_report_has_a_page_too() -> None:
     assert reports.monitoring_plots(model(), nothing, None) == {}
     assert "It was never measured" in reports.monitoring_html(model(), nothing, {})
     assert from_json(MonitoringReport, to_json(report())) == report()
+
+
+def test_a_window_stands_on_one_line() -> None:
+    text = Page(reports.monitoring_html(model(), report(), {})).text
+    assert "2026-05-25 to 2026-06-01".translate(UNBROKEN) in text
 
 
 def test_classes_are_counted_instead_of_drawn_over_time() -> None:
