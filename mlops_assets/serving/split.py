@@ -107,7 +107,11 @@ class Split:
         """
         began = time.perf_counter()
         step, share = self.rollout.step, self.rollout.share
-        if not share or not is_challengers(self.rollout.id, key or self._key(rows), share):
+        # the champion may have moved before or after this process learns of the roll-out's new state
+        is_champion = current.version == self.challenger.version
+        if not is_champion and (
+            not share or not is_challengers(self.rollout.id, key or self._key(rows), share)
+        ):
             document = current.respond(rows)
             self.counts.add(step, "champion", time.perf_counter() - began)
             return current, document
