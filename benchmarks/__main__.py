@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 NAMES = (
+    "alert_sweep",
     "algorithms",
     "commands",
     "definitions",
