@@ -1,7 +1,8 @@
 """Processes of the lifecycle's fault tests. One JSON job per line in, one JSON answer per line out.
 
-settle: promote one challenger here. make: in a forked child that may be killed after `delay` seconds, make challengers
-from the model of `source` and promote them, one after the other: bundle, ledger row, evidence, promotion.
+settle: promote one challenger here. approve, rollback: what a person does, here. make: in a forked child that may be
+killed after `delay` seconds, make challengers from the model of `source` and promote them, one after the other: bundle,
+ledger row, evidence, promotion.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from typing import Any
 from mlops_assets import promotion, training
 from mlops_assets.artifacts import ChampionRef, Evidence, from_json, to_json
 from mlops_assets.errors import MlopsError
+from mlops_assets.lifecycle.approvals.verdicts import give_verdict
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.lifecycle.recovery.rollback import roll_back
 from mlops_assets.lifecycle.stages.promote import apply_decision
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.settings import Settings, Stores
@@ -91,9 +94,17 @@ def killed(settings: Settings, stores: Stores, spec: ModelSpec, job: dict[str, A
 
 
 def settled(platform: Platform, spec: ModelSpec, job: dict[str, Any]) -> dict[str, Any]:
-    """Promote; the answer is what came of it."""
+    """Promote, approve or roll back; the answer is what came of it."""
     try:
-        record = apply_decision(spec, platform, run(), job["version"], job["hash"])
+        if job["verb"] == "rollback":
+            return {
+                "came": "rollback",
+                "champion": roll_back(platform, spec.name, None, run(), "race").version,
+            }
+        if job["verb"] == "approve":
+            record = give_verdict(spec, platform, run(), "approve", "", evidence_hash=job["hash"]).record
+        else:
+            record = apply_decision(spec, platform, run(), job["version"], job["hash"])
     except MlopsError as error:
         return {"came": type(error).__name__}
     return {"came": record.decision.outcome, "champion": record.champion}

@@ -1,20 +1,25 @@
 """Promotion as the lifecycle does it, raced by processes and killed at random moments, with real bundles.
 
-MLOPS_FAULT_ROUNDS sets the rounds of the race, MLOPS_FAULT_KILLS the kills (defaults: 10 and 20).
+MLOPS_FAULT_ROUNDS sets the rounds of each race, MLOPS_FAULT_KILLS the kills, MLOPS_FAULT_SWAPS the swaps under load
+(defaults: 10, 20 and 5).
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +30,23 @@ from mlops_assets.artifacts import ChampionRef
 from mlops_assets.ledger import invariants
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.stages import data, evaluate, promote, train
+from mlops_assets.local.probes import responds
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.serving.app import create_app
+from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.keys import Keys
 from mlops_assets_tests.faults import lifecycle_process
 from mlops_assets_tests.local_platform import LocalPlatform
+from mlops_assets_tests.unit.serving.served_models import server
+from mlops_assets_tests.waiting import patience, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 ROUNDS = int(os.environ.get("MLOPS_FAULT_ROUNDS", "10"))
 KILLS = int(os.environ.get("MLOPS_FAULT_KILLS", "20"))
+SWAPS = int(os.environ.get("MLOPS_FAULT_SWAPS", "5"))
 RACERS = 4
+CALLERS = 64
 GATES = ["no_missing_predictions", {"metric_at_most": {"metric": "rmse", "limit": 2.0}}]
 
 
@@ -110,6 +123,93 @@ def test_one_winner_of_every_race(local_platform: LocalPlatform, spec: ModelSpec
     assert invariants(local_platform.platform.ledger) == []
     assert local_platform.status(spec).count("champion") == 1
     print_numbers(f"{ROUNDS} rounds of {RACERS} processes: {dict(came)}")
+
+
+def test_run_rollback_and_approval_race(local_platform: LocalPlatform, spec: ModelSpec) -> None:
+    """Two runs promote, a person approves one of them and another rolls back, all at once: nothing is half done."""
+    ledger, came = local_platform.platform.ledger, Counter[str]()
+    with ExitStack() as stack:
+        racers = [stack.enter_context(helper(spec)) for _ in range(RACERS)]
+        for round_ in range(1, ROUNDS + 1):
+            before = ledger.champion_state(spec.name)
+            assert before.champion is not None
+            reference = ChampionRef(before.champion.version, before.revision)
+            first, second = (
+                lifecycle_process.challenger(local_platform.platform, spec, 1, reference) for _ in range(2)
+            )
+            jobs: list[dict[str, Any]] = [
+                {"verb": "settle", "version": first[0], "hash": first[1]},
+                {"verb": "settle", "version": second[0], "hash": second[1]},
+                {"verb": "approve", "hash": first[1]},
+                {"verb": "rollback"},
+            ]
+            for racer, job in zip(racers, jobs, strict=True):
+                racer.tell(**job)
+            for racer, job in zip(racers, jobs, strict=True):
+                came[f"{job['verb']}: {racer.reply()['came']}"] += 1
+            assert invariants(ledger) == [], round_
+            assert local_platform.status(spec).count("champion") == 1
+            champion = local_platform.champion(spec)
+            assert champion is not None
+            load_version(local_platform.platform, spec.name, champion)
+            assert ledger.champion_state(spec.name).revision >= before.revision
+    assert came["rollback: rollback"]
+    assert came["settle: promote"] + came["approve: promote"]
+    assert {one.partition(": ")[2] for one in came} <= {
+        *("promote", "keep", "rollback"),
+        *("EvidenceError", "LostRaceError", "LedgerError"),
+    }
+    print_numbers(f"{ROUNDS} races of two runs, an approval and a rollback: {dict(came)}")
+
+
+def test_callers_while_the_champion_swaps(local_platform: LocalPlatform, spec: ModelSpec) -> None:
+    """Every caller gets a prediction, and version and revision of it belong together."""
+    platform, ledger = local_platform.platform, local_platform.platform.ledger
+    reference = ChampionRef(1, ledger.champion_state(spec.name).revision)
+    version, hash_ = lifecycle_process.challenger(platform, spec, 1, reference)
+    promote.apply_decision(spec, platform, lifecycle_process.run(), version, hash_)
+    body = json.dumps({"readings": [{"at": "2026-01-01T00:00:00Z", "x": 1.0, "z": 2.0}]}).encode()
+    done, lock, responses = threading.Event(), threading.Lock(), Counter[tuple[int, int, int]]()
+    champions = Champions(platform, poll_seconds=0.01)
+
+    def call(port: int) -> None:
+        while not done.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience(60))
+            connection.request("POST", f"/predict/{spec.name}", body, {"x-api-key": "secret"})
+            response = connection.getresponse()
+            document = json.loads(response.read())
+            connection.close()
+            with lock:
+                responses[response.status, document.get("version", 0), document.get("revision", 0)] += 1
+
+    with server(create_app(champions, Keys("secret"))) as port, ThreadPoolExecutor(CALLERS) as callers:
+        wait_until(lambda: responds(f"http://127.0.0.1:{port}/ready"), 60)
+        calls = [callers.submit(call, port) for _ in range(CALLERS)]
+        try:
+            for swap in range(SWAPS):
+                moved = ledger.rollback(
+                    spec.name,
+                    actor="ann",
+                    reason="swap",
+                    at=datetime.now(UTC),
+                    to_version=(1, version)[swap % 2],
+                    expected_revision=ledger.champion_state(spec.name).revision,
+                )
+                revision = ledger.champion_state(spec.name).revision
+
+                def serves(version: int = moved.version, revision: int = revision) -> bool:
+                    return any(key == (200, version, revision) for key in tuple(responses))
+
+                wait_until(serves, 60)
+        finally:
+            done.set()
+        for one in calls:
+            one.result()
+    moves = {(entry.to_version, entry.revision) for entry in ledger.history(spec.name, None)}
+    assert {(version, revision) for _, version, revision in responses} <= moves
+    assert {status for status, _, _ in responses} == {200}
+    assert invariants(ledger) == []
+    print_numbers(f"{CALLERS} callers, {SWAPS} swaps: {responses.total()} predictions, every one whole")
 
 
 def test_killed_at_random_moments_of_a_promotion(local_platform: LocalPlatform, spec: ModelSpec) -> None:
