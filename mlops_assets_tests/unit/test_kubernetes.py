@@ -36,8 +36,8 @@ def resources(kustomization: Path) -> Iterator[Resource]:
         yield from resources(path) if path.is_dir() else parsed(path)
 
 
-def pods(found: list[Resource]) -> Iterator[tuple[Resource, Resource]]:
-    for each in found:
+def pods(manifests: list[Resource]) -> Iterator[tuple[Resource, Resource]]:
+    for each in manifests:
         spec = each.get("spec", {})
         spec = spec.get("jobTemplate", {"spec": spec})["spec"]
         if "template" in spec:
@@ -48,8 +48,8 @@ def containers(pod: Resource) -> list[Resource]:
     return [*pod.get("initContainers", ()), *pod["containers"]]
 
 
-def variables(found: list[Resource]) -> Iterator[tuple[str, Resource]]:
-    for owner, pod in pods(found):
+def variables(manifests: list[Resource]) -> Iterator[tuple[str, Resource]]:
+    for owner, pod in pods(manifests):
         for container in containers(pod):
             for variable in container["env"]:
                 yield f"{owner['metadata']['name']}/{container['name']}/{variable['name']}", variable
@@ -61,7 +61,7 @@ def overlay(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def found(overlay: Path) -> list[Resource]:
+def manifests(overlay: Path) -> list[Resource]:
     return list(resources(overlay))
 
 
@@ -74,17 +74,17 @@ def test_every_file_is_read_by_a_kustomization_or_by_the_script() -> None:
     assert {path.name for path in files if path.name not in named and path.name not in script} == set()
 
 
-def test_no_resource_is_there_twice(found: list[Resource]) -> None:
-    names = [(each["kind"], each["metadata"]["name"]) for each in found]
+def test_no_resource_is_there_twice(manifests: list[Resource]) -> None:
+    names = [(each["kind"], each["metadata"]["name"]) for each in manifests]
     assert sorted(names) == sorted(set(names))
 
 
-def test_every_patch_changes_something_that_exists(overlay: Path, found: list[Resource]) -> None:
+def test_every_patch_changes_something_that_exists(overlay: Path, manifests: list[Resource]) -> None:
     for patch in parsed(overlay / "kustomization.yaml")[0]["patches"]:
         target = patch["target"]
         hit = [
             each
-            for each in found
+            for each in manifests
             if each["kind"] == target["kind"] and target.get("name") in (None, each["metadata"]["name"])
         ]
         assert hit, f"no resource for the patch of {target}"
@@ -97,14 +97,14 @@ def test_every_patch_changes_something_that_exists(overlay: Path, found: list[Re
                     value = value[part]
 
 
-def test_services_budgets_autoscalers_and_policies_choose_pods_that_exist(found: list[Resource]) -> None:
+def test_services_budgets_autoscalers_and_policies_choose_pods_that_exist(manifests: list[Resource]) -> None:
     labels = [
         each["spec"]["template"]["metadata"]["labels"]
-        for each, _ in pods(found)
+        for each, _ in pods(manifests)
         if "template" in each["spec"]
     ]
-    deployments = {each["metadata"]["name"] for each in found if each["kind"] == "Deployment"}
-    for each in found:
+    deployments = {each["metadata"]["name"] for each in manifests if each["kind"] == "Deployment"}
+    for each in manifests:
         spec = each.get("spec", {})
         if each["kind"] == "HorizontalPodAutoscaler":
             assert spec["scaleTargetRef"]["name"] in deployments
@@ -114,39 +114,39 @@ def test_services_budgets_autoscalers_and_policies_choose_pods_that_exist(found:
             assert any(chosen.items() <= one.items() for one in labels), each["metadata"]["name"]
 
 
-def test_every_variable_is_a_setting(found: list[Resource]) -> None:
+def test_every_variable_is_a_setting(manifests: list[Resource]) -> None:
     known = set(re.findall(r"[A-Z][A-Z_]+", (REPOSITORY / "README.md").read_text()))
     known |= set(
         re.findall(r"^ +([A-Z_]+):", (REPOSITORY / "deploy/compose/compose.yaml").read_text(), re.MULTILINE)
     )
     known |= {*PASSWORDS.values(), *OF_THE_DATABASE_IMAGE}
-    assert {label for label, variable in variables(found) if variable["name"] not in known} == set()
+    assert {label for label, variable in variables(manifests) if variable["name"] not in known} == set()
 
 
-def test_secrets_are_references_under_the_name_of_their_variable(found: list[Resource]) -> None:
-    assert not [each for each in found if each["kind"] == "Secret"]
-    for label, variable in variables(found):
+def test_secrets_are_references_under_the_name_of_their_variable(manifests: list[Resource]) -> None:
+    assert not [each for each in manifests if each["kind"] == "Secret"]
+    for label, variable in variables(manifests):
         if re.search(
             r"_(PASSWORD|KEY|TOKEN)$|_(DATABASE|POSTGRES|APPROVALS|RETENTION)_URL$|STORE_URI$",
             variable["name"],
         ):
             assert variable["valueFrom"]["secretKeyRef"]["key"] == variable["name"], label
             assert "value" not in variable, label
-    text = yaml.safe_dump_all([*found, *parsed(TREE / "dagster.yaml")])
+    text = yaml.safe_dump_all([*manifests, *parsed(TREE / "dagster.yaml")])
     assert not re.search(r"://[^/\s]*:[^/\s]*@", text), "an address with a password"
 
 
-def test_only_the_migration_and_the_backup_connect_as_the_owner(found: list[Resource]) -> None:
+def test_only_the_migration_and_the_backup_connect_as_the_owner(manifests: list[Resource]) -> None:
     owners = {
         label.split("/")[0]
-        for label, variable in variables(found)
+        for label, variable in variables(manifests)
         if variable.get("valueFrom", {}).get("secretKeyRef", {}).get("name") == "mlops-owner"
     }
     assert owners - {"database"} == {"mlops-migrate", "backup"}
 
 
-def test_every_container_is_bounded_and_without_rights(found: list[Resource]) -> None:
-    for owner, pod in pods(found):
+def test_every_container_is_bounded_and_without_rights(manifests: list[Resource]) -> None:
+    for owner, pod in pods(manifests):
         label = owner["metadata"]["name"]
         assert pod["automountServiceAccountToken"] is False, label
         assert pod["securityContext"]["runAsNonRoot"] is True, label
@@ -168,8 +168,8 @@ def test_every_container_is_bounded_and_without_rights(found: list[Resource]) ->
             )
 
 
-def test_services_have_probes_and_jobs_an_end(found: list[Resource]) -> None:
-    for owner, pod in pods(found):
+def test_services_have_probes_and_jobs_an_end(manifests: list[Resource]) -> None:
+    for owner, pod in pods(manifests):
         if owner["kind"] in ("Job", "CronJob"):
             spec = owner["spec"].get("jobTemplate", owner)["spec"]
             assert {"activeDeadlineSeconds", "backoffLimit"} <= spec.keys(), owner["metadata"]["name"]
@@ -232,11 +232,11 @@ def test_the_overlays_build(overlay: Path) -> None:
     assert not [image for image in images if ":" not in image or image.endswith(":latest")]
 
 
-def test_every_resource_follows_the_schema_of_the_api(overlay: Path, found: list[Resource]) -> None:
+def test_every_resource_follows_the_schema_of_the_api(overlay: Path, manifests: list[Resource]) -> None:
     schemas = pytest.importorskip(
         "kubernetes_validate", reason="kubernetes-validate (100 MB of schemas) is not installed"
     )
     built = build(overlay)
-    for each in found if built is None else yaml.safe_load_all(built):
+    for each in manifests if built is None else yaml.safe_load_all(built):
         if not each["apiVersion"].startswith("monitoring.coreos.com"):  # in no schema of Kubernetes itself
             schemas.validate(each, "1.32", strict=True)
