@@ -28,6 +28,14 @@ def test_only_prepare_connects_as_the_owner_and_it_applies_the_roles() -> None:
         assert bool(owner) == (name == "prepare"), (name, owner)
 
 
+def test_only_the_review_page_may_record_verdicts() -> None:
+    allowed = {
+        name for name, one in services().items() if "MLOPS_APPROVALS_URL" in one.get("environment", {})
+    }
+    assert allowed == {"review"}
+    assert "mlops_approver:" in services()["review"]["environment"]["MLOPS_APPROVALS_URL"]
+
+
 def test_every_variable_of_the_compose_file_is_in_the_example() -> None:
     used = set(re.findall(r"\$\{([A-Z_]+)", (FOLDER / "compose.yaml").read_text()))
     example = set(re.findall(r"^([A-Z_]+)=", (FOLDER / ".env.example").read_text(), re.MULTILINE))
