@@ -68,8 +68,8 @@ def api(environment: dict[str, str]) -> Iterator[Api]:
 
 @pytest.fixture
 def database(postgres_server: str) -> Iterator[str]:
-    """A server with a ledger of this test's own."""
-    run(postgres_server, "create database mlops_ledger")
+    """A server with a ledger of this test's own; another test of this process may have left one."""
+    run(postgres_server, "drop database if exists mlops_ledger with (force)", "create database mlops_ledger")
     migrate(make_url(postgres_server).set(database="mlops_ledger").render_as_string(hide_password=False))
     yield postgres_server
     run(postgres_server, "drop database mlops_ledger with (force)")

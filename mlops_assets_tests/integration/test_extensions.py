@@ -22,6 +22,7 @@ COPIED = (
     "mlops_assets",
     "mlops_assets_tests",
     "models",
+    "deploy",
     "docs",
     "tools",
     "setup.cfg",
