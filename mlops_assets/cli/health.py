@@ -39,7 +39,8 @@ def health(model: str | None, as_json: bool) -> None:
         print_records([asdict(report) for report in reports], columns, as_json=False, empty="no model files")
         return
     [report] = reports
-    click.echo(f"{report.model}: {report.diagnosis.replace('_', ' ')}: {report.sentence}")
+    diagnosis = "" if report.diagnosis == "unknown" else f"{report.diagnosis.replace('_', ' ')}: "
+    click.echo(f"{report.model}: {diagnosis}{report.sentence}")
     if report.advice:
         click.echo(f"next: {report.advice}")
     print_records(
