@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -35,8 +36,8 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+@contextmanager
+def started_server() -> Iterator[str]:
     """URL of the maintenance database of a real server, started from the wheel and stopped at the end.
 
     Its folder has a short path (a unix socket's is at most 107 bytes) and holds the lock files too, which would
@@ -62,6 +63,13 @@ def postgres_server() -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of the server that all tests of this process share."""
+    with started_server() as url:
+        yield url
 
 
 _numbers = count(1)

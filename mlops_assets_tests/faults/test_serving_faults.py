@@ -19,6 +19,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from mlops_assets.ledger import Ledger, migrate
+from mlops_assets_tests.conftest import started_server
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, begin
 from mlops_assets_tests.waiting import became_true, patience
 
@@ -67,12 +68,12 @@ def api(environment: dict[str, str]) -> Iterator[Api]:
 
 
 @pytest.fixture
-def database(postgres_server: str) -> Iterator[str]:
-    """A server with a ledger of this test's own; another test of this process may have left one."""
-    run(postgres_server, "drop database if exists mlops_ledger with (force)", "create database mlops_ledger")
-    migrate(make_url(postgres_server).set(database="mlops_ledger").render_as_string(hide_password=False))
-    yield postgres_server
-    run(postgres_server, "drop database mlops_ledger with (force)")
+def database() -> Iterator[str]:
+    """A server of this test's own: the ledger of the one that tests share belongs to others, and goes away here."""
+    with started_server() as url:
+        run(url, "create database mlops_ledger")
+        migrate(make_url(url).set(database="mlops_ledger").render_as_string(hide_password=False))
+        yield url
 
 
 @pytest.fixture
