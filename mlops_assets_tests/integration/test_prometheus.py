@@ -124,6 +124,13 @@ def at_once(file: Path, target: Path) -> None:
     target.write_text(text)
 
 
+def alerts_at(port: int) -> list[dict[str, Any]]:
+    """Alerts that Alertmanager still has, sent or about to be."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/alerts", timeout=10) as response:
+        alerts: list[dict[str, Any]] = json.load(response)
+    return alerts
+
+
 def query(url: str, expression: str) -> list[dict[str, Any]]:
     address = f"{url}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
     try:
@@ -177,6 +184,7 @@ def test_a_dead_database_is_one_message_and_its_end_is_told(tmp_path: Path) -> N
         )
         # before the first scrape nothing is known, which is an alert too when patience is taken out
         wait_until(lambda: not query(url, 'ALERTS{alertstate="firing"}'), 30)
+        wait_until(lambda: not alerts_at(mail), 60)
         pager.messages.clear()
         database_up[0] = 0
         symptoms = 'count(ALERTS{alertstate="firing"})'
