@@ -11,9 +11,8 @@ from datetime import datetime
 import polars as pl
 
 from mlops_assets.artifacts import Comparison, Delivery, Predictor
-from mlops_assets.evaluation.clusters import dependence_of
 from mlops_assets.evaluation.comparison import compare
-from mlops_assets.evaluation.later import scored_pair
+from mlops_assets.evaluation.later import dependence_in_time, scored_pair
 from mlops_assets.evaluation.scoring import in_order
 from mlops_assets.model_file import ModelSpec
 
@@ -42,9 +41,7 @@ def delivery(
     assert spec.timestamp is not None
     ordered = in_order(spec, rows)
     theirs, ours = scored_pair(spec, *predictors, ordered)
-    dependence = dependence_of(
-        ordered, "temporal", timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
-    )
+    dependence = dependence_in_time(spec, ordered)
     delivered = compare(promise.metric, ours, theirs, dependence=dependence, seed=spec.training.seed)
     times = ordered[spec.timestamp]
     return Delivery(versions[0], versions[1], promise, delivered, times[0], times[-1], at)

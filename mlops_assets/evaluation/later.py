@@ -12,7 +12,7 @@ import polars as pl
 
 from mlops_assets.artifacts import LaterRows, Predictor, SequentialTest
 from mlops_assets.evaluation.assessment import metrics_of
-from mlops_assets.evaluation.clusters import dependence_of
+from mlops_assets.evaluation.clusters import Dependence, dependence_of
 from mlops_assets.evaluation.comparison import compare
 from mlops_assets.evaluation.scoring import in_order, known_classes, score, truth_column
 from mlops_assets.evaluation.sequential import sequential_test
@@ -56,9 +56,7 @@ def later_rows(
         if (test := sequential_test(metric, ours, theirs, times, recipe=recipe, before=known.get(metric)))
         is not None
     )
-    dependence = dependence_of(
-        ordered, "temporal", timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
-    )
+    dependence = dependence_in_time(spec, ordered)
     comparisons = tuple(
         compare(metric, ours, theirs, dependence=dependence, seed=spec.training.seed) for metric in metrics
     )
@@ -72,6 +70,21 @@ def later_rows(
         comparisons,
     )
     return record, tests
+
+
+def dependence_in_time(spec: ModelSpec, rows: pl.DataFrame) -> Dependence:
+    """Return how rows that came after both fits depend on each other.
+
+    Args:
+        spec: The model file; it has a timestamp.
+        rows: Rows in order of time.
+
+    Returns:
+        The dependence.
+    """
+    return dependence_of(
+        rows, "temporal", timestamp=spec.timestamp, group=spec.split.group, entity=spec.entity
+    )
 
 
 def scored_pair(
