@@ -145,16 +145,26 @@ def test_run_rollback_and_approval_race(local_platform: LocalPlatform, spec: Mod
             ]
             for racer, job in zip(racers, jobs, strict=True):
                 racer.tell(**job)
-            for racer, job in zip(racers, jobs, strict=True):
-                came[f"{job['verb']}: {racer.reply()['came']}"] += 1
+            replies = [racer.reply() for racer in racers]
+            came.update(f"{job['verb']}: {reply['came']}" for job, reply in zip(jobs, replies, strict=True))
+            # A run and the person who approves its version make one move together.
+            moves = {
+                (reply["came"], reply["champion"])
+                for reply in replies
+                if reply["came"] in {"promote", "rollback"}
+            }
+            assert moves, (round_, replies)  # who wins depends on the machine; somebody always does
+            assert ledger.champion_state(spec.name).revision == before.revision + len(moves), (
+                round_,
+                replies,
+            )
             assert invariants(ledger) == [], round_
             assert local_platform.status(spec).count("champion") == 1
             champion = local_platform.champion(spec)
             assert champion is not None
             load_version(local_platform.platform, spec.name, champion)
-            assert ledger.champion_state(spec.name).revision >= before.revision
-    assert came["rollback: rollback"]
-    assert came["settle: promote"] + came["approve: promote"]
+        racers[-1].tell(verb="rollback")
+        assert racers[-1].reply()["came"] == "rollback"  # with nobody else at it
     assert {one.partition(": ")[2] for one in came} <= {
         *("promote", "keep", "rollback"),
         *("EvidenceError", "LostRaceError", "LedgerError"),
