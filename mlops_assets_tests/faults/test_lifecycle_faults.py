@@ -163,8 +163,13 @@ def test_run_rollback_and_approval_race(local_platform: LocalPlatform, spec: Mod
             champion = local_platform.champion(spec)
             assert champion is not None
             load_version(local_platform.platform, spec.name, champion)
-        racers[-1].tell(verb="rollback")
-        assert racers[-1].reply()["came"] == "rollback"  # with nobody else at it
+        state = ledger.champion_state(spec.name)
+        assert state.champion is not None
+        reference = ChampionRef(state.champion.version, state.revision)
+        _, hash_ = lifecycle_process.challenger(local_platform.platform, spec, 1, reference)
+        for job in ({"verb": "approve", "hash": hash_}, {"verb": "rollback"}):  # with nobody else at it
+            racers[-1].tell(**job)
+            assert racers[-1].reply()["came"] == {"approve": "promote"}.get(job["verb"], job["verb"])
     assert {one.partition(": ")[2] for one in came} <= {
         *("promote", "keep", "rollback"),
         *("EvidenceError", "LostRaceError", "LedgerError"),
