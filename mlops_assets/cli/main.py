@@ -38,6 +38,7 @@ MODULES = (
     "doctor",
     "backup",
     "backtest",
+    "transfer",
     "retention",
     "healing",
 )

@@ -22,5 +22,5 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Watch": ("health", "monitoring", "week", "alerts", "why", "retrain", "data", "features"),
     "Recover": ("rollback", "rollout", "rescore", "retire", "drill", "reproduce", "heal"),
-    "Operate": ("doctor", "migrate", "exporter", "keys", "backup", "gc", "audit"),
+    "Operate": ("doctor", "migrate", "exporter", "keys", "backup", "export", "import", "gc", "audit"),
 }

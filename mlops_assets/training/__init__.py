@@ -8,8 +8,15 @@ is written down: `features`, `evaluation`, `lifecycle`, `ledger`. Tracking is `r
 from mlops_assets.training.algorithms import ALGORITHMS
 from mlops_assets.training.algorithms.base.algorithm import Algorithm, Progress
 from mlops_assets.training.bundles.candidate_files import read_fit, store_fit
-from mlops_assets.training.bundles.load import Fit, LoadedBundle, algorithm_of, load_bundle, read_profile
-from mlops_assets.training.bundles.save import JudgedFit, save_bundle
+from mlops_assets.training.bundles.load import (
+    Fit,
+    LoadedBundle,
+    algorithm_of,
+    bundle_files,
+    load_bundle,
+    read_profile,
+)
+from mlops_assets.training.bundles.save import JudgedFit, save_bundle, write_atomically
 from mlops_assets.training.conformal import bounds, calibrate
 from mlops_assets.training.fitting.fit import Fitted, fit, fit_all, prefetch
 from mlops_assets.training.fitting.preflight import check, format_missing, missing_libraries
@@ -28,6 +35,7 @@ __all__ = [
     "Trial",
     "algorithm_of",
     "bounds",
+    "bundle_files",
     "calibrate",
     "check",
     "fit",
@@ -43,4 +51,5 @@ __all__ = [
     "store_fit",
     "try_loading",
     "verify",
+    "write_atomically",
 ]

@@ -148,6 +148,24 @@ def read_profile(folder: Path, *, expected_manifest_sha256: str | None) -> dict[
     return _content({PROFILE: _file(folder, PROFILE, manifest)}, PROFILE, folder)
 
 
+def bundle_files(folder: Path, *, expected_manifest_sha256: str) -> dict[str, bytes]:
+    """Return every file of a bundle, verified against the manifest; no model is loaded.
+
+    Args:
+        folder: Folder of the bundle.
+        expected_manifest_sha256: Hash of the manifest from the ledger.
+
+    Returns:
+        Content by file name, the manifest included.
+
+    Raises:
+        BundleError: When a file is missing or was changed.
+    """
+    manifest, _ = _manifest(folder, expected_manifest_sha256)
+    files = {name: _file(folder, name, manifest) for name in sorted(manifest.files)}
+    return {**files, MANIFEST: (folder / MANIFEST).read_bytes()}
+
+
 def algorithm_of(folder: Path, *, expected_manifest_sha256: str | None) -> str:
     """Return the name of a bundle's algorithm; nothing is loaded.
 
