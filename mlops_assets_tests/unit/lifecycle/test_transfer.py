@@ -12,12 +12,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from mlops_assets import training
 from mlops_assets.errors import BundleError, DataError, EvidenceError
-from mlops_assets.ledger import Ledger, invariants, migrate
+from mlops_assets.ledger import Ledger, canonical, invariants, migrate
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.stages.evaluate import evaluate_model
 from mlops_assets.lifecycle.stages.promote import promote_model
-from mlops_assets.lifecycle.transfer import archive, importing
+from mlops_assets.lifecycle.transfer import archive
 from mlops_assets.lifecycle.transfer.exporting import export_version
 from mlops_assets.lifecycle.transfer.importing import Imported, import_version
 from mlops_assets.training.bundles import manifest
@@ -94,7 +95,7 @@ def test_what_was_judged_is_what_runs(staging: Station, production: Station, fil
     evidence = production.platform.ledger.evidence_of("station", 1)[0]
     assert evidence.body["champion"] == {"revision": 0, "version": None}
     [record] = production.platform.ledger.newest_records("station/imported", 5)
-    assert archive.canonical.digest(record["evidence"]) == record["head"]["evidence_hash"]
+    assert canonical.digest(record["evidence"]) == record["head"]["evidence_hash"]
     assert invariants(production.platform.ledger) == []
     again = imported(production, file)
     assert (again.version, again.promotion, again.status) == (1, None, "champion")
@@ -197,9 +198,9 @@ def test_every_altered_file_is_refused_by_name(production: Station, file: Path) 
 
 def test_evidence_that_speaks_of_another_bundle_is_refused(production: Station, file: Path) -> None:
     def other(files: dict[str, bytes]) -> None:
-        evidence = archive.canonical.parse(files["evidence.json"].decode()) | {"manifest_sha256": "0" * 64}
-        text = archive.canonical.canonical_text(evidence)
-        head = json.loads(files["export.json"]) | {"evidence_hash": archive.canonical.digest(text)}
+        evidence = canonical.parse(files["evidence.json"].decode()) | {"manifest_sha256": "0" * 64}
+        text = canonical.canonical_text(evidence)
+        head = json.loads(files["export.json"]) | {"evidence_hash": canonical.digest(text)}
         files |= {"evidence.json": text.encode(), "export.json": json.dumps(head).encode()}
 
     with pytest.raises(BundleError, match="the evidence says 0000"):
@@ -255,7 +256,7 @@ def test_killed_at_any_write_it_leaves_nothing_half(
 def test_killed_while_the_bundle_is_written(
     production: Station, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    genuine, calls = importing.training.write_atomically, []
+    genuine, calls = training.write_atomically, []
 
     def dying(folder: Path, files: dict[str, bytes]) -> None:
         calls.append(folder)
@@ -264,7 +265,7 @@ def test_killed_while_the_bundle_is_written(
         genuine(folder, files)
 
     with monkeypatch.context() as patched:
-        patched.setattr(importing.training, "write_atomically", dying)
+        patched.setattr(training, "write_atomically", dying)
         with pytest.raises(Killed):
             imported(production, file)
     assert imported(production, file).status == "champion"
