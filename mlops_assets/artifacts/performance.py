@@ -16,6 +16,23 @@ PerformanceLevel: TypeAlias = Literal["as_trained", "worse", "unmeasurable", "no
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedValue:
+    """Stored. The primary metric of a window as a report measured it.
+
+    Attributes:
+        at: Instant of the report.
+        value: The metric.
+        labelled: Predictions whose label had arrived.
+        state: State of the window in that report.
+    """
+
+    at: datetime
+    value: float
+    labelled: int
+    state: Maturity
+
+
+@dataclass(frozen=True, slots=True)
 class WindowPerformance:
     """Stored. One window of predictions of one version.
 
@@ -24,15 +41,16 @@ class WindowPerformance:
         end: End, exclusive.
         predictions: Predictions about instants of the window.
         labelled: Those whose label has arrived.
-        state: provisional while labels are arriving; mature; restated when a label that came later changed a mature
-            metric.
+        state: provisional while labels are arriving; mature; restated when a label that came later changed the primary
+            metric of a mature window.
         metrics: Metrics of the rows with a label; metrics that these rows cannot measure are absent.
         naive: The same metrics of the naive forecast, the value known when the prediction was made; empty where there
             is none.
         coverage: Share of labels inside the prediction interval; None without intervals.
-        restated_from: The primary metric as it was recorded before.
+        restated_from: The last recorded mature value of the primary metric that differs from the present one.
         estimated: The primary metric as estimated from labels of earlier windows alone; None where it cannot be.
         kpis: Business figures of the model file over the rows with a label.
+        recorded: What earlier reports measured, oldest first; only values for a window of this length.
     """
 
     start: datetime
@@ -46,6 +64,7 @@ class WindowPerformance:
     restated_from: float | None = None
     estimated: float | None = None
     kpis: dict[str, float] = field(default_factory=dict)
+    recorded: tuple[RecordedValue, ...] = ()
 
     @property
     def maturity(self) -> float:

@@ -63,8 +63,10 @@ def health(model: str | None, as_json: bool) -> None:
 def monitoring(model: str, as_json: bool) -> None:
     """Write the monitoring report of MODEL now, and print where it is: health, error by window, drift, in pictures.
 
-    The drift schedule writes it daily; the review page serves it.
+    Windows whose error changed when labels came later are listed with each value. The drift schedule writes it daily;
+    the review page serves it.
     """
+    from mlops_assets import reports
     from mlops_assets.artifacts import to_json
     from mlops_assets.lifecycle import monitoring_report, page_links
 
@@ -77,6 +79,8 @@ def monitoring(model: str, as_json: bool) -> None:
         print_json(to_json(report))
     else:
         click.echo(f"{spec.name}: {report.health.sentence}")
+        for line in reports.restatement_lines(report):
+            click.echo(line)
         click.echo(address or str(page))
 
 

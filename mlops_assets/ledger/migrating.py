@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, text
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger.engine import Store, make_engine
 
-HEAD = "0011"
+HEAD = "0012"
 LOCK = 0x6D6C6F7073  # 'mlops': any number that only the ledger's migrations use on this database
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
+
+from mlops_assets.artifacts.performance import Maturity
 
 Status = Literal["challenger", "champion", "archived", "refused"]
 Action = Literal["promoted", "kept", "refused", "rolled_back", "retired"]
@@ -158,7 +160,11 @@ class SensorAlert:
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """One metric of one version, measured at `at` over `rows` rows of `split`. `week` is the Monday (UTC)."""
+    """One metric of one version over `rows` rows of `split`. `week` is the Monday (UTC) of `at`.
+
+    window: length of the window that ends at `at`; zero on the holdout. measured_at: instant of the report; None where
+    a value is recorded once and for all. restatement: how many values of the same window were recorded before.
+    """
 
     model: str
     version: int
@@ -167,6 +173,10 @@ class Performance:
     split: str
     value: float
     rows: int
+    window: timedelta = timedelta(0)
+    state: Maturity = "mature"
+    measured_at: datetime | None = None
+    restatement: int = 0
     week: date | None = None
 
 

@@ -229,7 +229,11 @@ model_performance = Table(
     _text("split"),
     Column("value", Double, nullable=False),
     Column("rows", BigInteger, nullable=False),
-    PrimaryKeyConstraint("model", "version", "metric", "split", "at"),
+    Column("window_seconds", BigInteger, nullable=False, server_default=text("0")),
+    Column("restatement", Integer, nullable=False, server_default=text("0")),
+    _text("state", server_default=text("'mature'")),
+    _time("measured_at", nullable=True),
+    PrimaryKeyConstraint("model", "version", "metric", "split", "at", "window_seconds", "restatement"),
 )
 
 predictions = Table(

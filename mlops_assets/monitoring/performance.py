@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from mlops_assets.artifacts import PerformanceReport, SlicePerformance, TableVersion, WindowPerformance
-from mlops_assets.artifacts.performance import PerformanceLevel
+from mlops_assets.artifacts.performance import PerformanceLevel, RecordedValue
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.monitoring.bias import bias_of
@@ -41,7 +41,7 @@ def performance(
     as_of: datetime,
     *,
     baseline: float | None,
-    recorded: Mapping[datetime, float],
+    recorded: Mapping[datetime, Sequence[RecordedValue]],
     table: TableVersion | None = None,
 ) -> PerformanceReport:
     """Measure the windows of one version.
@@ -53,7 +53,7 @@ def performance(
             prediction was made; null where there is none), and columns with slices.
         as_of: Instant of the report; windows that end later are left out.
         baseline: The primary metric on the holdout; None if it is not recorded.
-        recorded: The primary metric of mature windows as recorded before, by their end.
+        recorded: What earlier reports measured about windows of this length, oldest first, by the end of the window.
         table: The table version of the labels.
 
     Returns:
@@ -68,7 +68,7 @@ def performance(
             part,
             end,
             mature=_is_mature(spec, end, as_of, shares),
-            recorded=recorded,
+            recorded=recorded.get(end, ()),
             estimated=estimate(
                 spec.evaluation.primary,
                 rows.filter((pl.col("at") < end - spec.monitoring.window) & pl.col("actual").is_not_null()),
@@ -137,16 +137,19 @@ def _window(
     end: datetime,
     *,
     mature: bool,
-    recorded: Mapping[datetime, float],
+    recorded: Sequence[RecordedValue],
     estimated: float | None,
 ) -> WindowPerformance:
     labelled = part.filter(pl.col("actual").is_not_null())
     metrics = _metrics(spec, labelled) if labelled.height >= MIN_LABELS else {}
-    now, before = metrics.get(spec.evaluation.primary), recorded.get(end)
+    now = metrics.get(spec.evaluation.primary)
     mature = mature and bool(metrics)
-    restated = (
-        mature and now is not None and before is not None and not math.isclose(now, before, rel_tol=1e-9)
-    )
+    others = [
+        one.value
+        for one in recorded
+        if now is not None and one.state != "provisional" and not math.isclose(now, one.value, rel_tol=1e-9)
+    ]
+    restated = mature and bool(others)
     inside = labelled.filter(pl.col("low").is_not_null() & pl.col("high").is_not_null())
     coverage = None
     if inside.height and spec.problem != "classification":
@@ -163,9 +166,10 @@ def _window(
         metrics=metrics,
         naive=_naive(spec, labelled),
         coverage=coverage,
-        restated_from=before if restated else None,
+        restated_from=others[-1] if restated else None,
         estimated=estimated,
         kpis=kpis_of(spec, labelled) if labelled.height >= MIN_LABELS else {},
+        recorded=tuple(recorded),
     )
 
 

@@ -7,7 +7,7 @@ to `promotion`, measurements to `evaluation`.
 from mlops_assets.reports.folder import write_report
 from mlops_assets.reports.html import html
 from mlops_assets.reports.markdown import markdown
-from mlops_assets.reports.monitoring import monitoring_html, monitoring_plots
+from mlops_assets.reports.monitoring import monitoring_html, monitoring_plots, restatement_lines
 from mlops_assets.reports.plots.flips import draw_flips
 from mlops_assets.reports.plots.selection import draw_plots
 from mlops_assets.reports.week import week_html, week_text
@@ -19,6 +19,7 @@ __all__ = [
     "markdown",
     "monitoring_html",
     "monitoring_plots",
+    "restatement_lines",
     "week_html",
     "week_text",
     "write_report",

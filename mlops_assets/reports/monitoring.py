@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import isclose
 from typing import Final
 
 from mlops_assets.artifacts import DriftReport, Fact, MonitoringReport, PerformanceReport
@@ -113,6 +114,10 @@ def monitoring_html(
         window_head=_window_head(performance),
         windows=_window_rows(performance),
         estimate_note=_estimate_note(performance),
+        restatements=[
+            [window.translate(UNBROKEN), at.translate(UNBROKEN), *rest]
+            for window, at, *rest in _restatement_rows(performance)
+        ],
         slices=[
             (one.column or spec.entity or "", one.name, count(one.rows), number(one.value))
             for one in (performance.slices if performance else ())
@@ -122,6 +127,22 @@ def monitoring_html(
         links=links,
         commands=_commands(spec),
     )
+
+
+def restatement_lines(report: MonitoringReport) -> list[str]:
+    """Return one line for each value of a window that was measured more than once.
+
+    Args:
+        report: The newest reports.
+
+    Returns:
+        Lines, the newest window and value first; empty where nothing changed.
+    """
+    primary = report.performance.primary if report.performance else ""
+    return [
+        f"  {window}: {primary} {value} by {labels} labels at {at} UTC, {state}"
+        for window, at, value, labels, state in _restatement_rows(report.performance)
+    ]
 
 
 def error_limit(spec: ModelSpec, performance: PerformanceReport) -> float | None:
@@ -192,6 +213,28 @@ def _window_rows(performance: PerformanceReport | None) -> list[list[str]]:
         if window.restated_from is not None:
             state += f", {number(window.restated_from)} before"
         rows.append([*row, NOTHING if window.coverage is None else f"{window.coverage:.1%}", state])
+    return rows
+
+
+def _restatement_rows(performance: PerformanceReport | None) -> list[list[str]]:
+    """Return what was measured about each window with more than one value, newest first."""
+    rows = []
+    for window in performance.windows if performance else ():
+        measured = [(one.at, one.value, one.labelled, one.state) for one in window.recorded]
+        now = window.metrics.get(performance.primary) if performance else None
+        if performance and now is not None and (not measured or not isclose(measured[-1][1], now)):
+            measured.append((performance.as_of, now, window.labelled, window.state))
+        if len(measured) > 1:
+            rows += [
+                [
+                    f"{_instant(window.start)} to {_instant(window.end)}",
+                    f"{at:%Y-%m-%d %H:%M}",
+                    number(value),
+                    count(labelled),
+                    WINDOW_STATES[state],
+                ]
+                for at, value, labelled, state in reversed(measured)
+            ]
     return rows
 
 

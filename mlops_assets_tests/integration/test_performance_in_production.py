@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -88,3 +88,17 @@ def test_a_risen_error_leads_to_one_retrain(local_platform: LocalPlatform) -> No
     assert "worse than" in str(request.detail["reason"])
     [alert] = [one for one in ledger.alerts(spec.name) if one.kind == "performance_week"]
     assert "from one window to the next" in alert.message
+
+    window = {"monitoring": spec.monitoring.model_copy(update={"window": timedelta(hours=12)})}
+    longer = spec.model_copy(update=window)
+    assert local_platform.run_lifecycle(longer, rows=660, job="drift").success
+    assert "restated" not in {window.state for window in performance(local_platform, longer).windows}
+    corrected = changed.with_columns(y=pl.col("y") + pl.int_range(pl.len()).is_between(500, 520) * 5)
+    corrected.write_parquet(local_platform.file(spec.name))
+    assert local_platform.run_lifecycle(longer, rows=661, job="drift").success
+    [restated] = [one for one in performance(local_platform, longer).windows if one.state == "restated"]
+    rows = [one for one in ledger.performance(spec.name, metric="rmse") if one.at == restated.end]
+    assert [(one.restatement, one.state) for one in rows if one.window == longer.monitoring.window] == [
+        (0, "mature"),
+        (1, "restated"),
+    ]

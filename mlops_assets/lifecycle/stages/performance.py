@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from mlops_assets import monitoring, retraining, stages
 from mlops_assets.artifacts import Evidence, PerformanceReport, WindowPerformance, from_json
-from mlops_assets.artifacts.performance import PerformanceLevel
+from mlops_assets.artifacts.performance import PerformanceLevel, RecordedValue
 from mlops_assets.ledger import Performance
 from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
@@ -19,7 +21,8 @@ LIVE = "live"
 def report_performance(spec: ModelSpec, platform: Platform, run: Run) -> PerformanceReport:
     """Measure the champion's predictions of the last windows against their labels.
 
-    Mature windows are added to `model_performance`, and leave signals of error and bias for the retrain governor.
+    `model_performance` keeps what was measured about each window; mature ones leave signals of error and bias for the
+    retrain governor.
 
     Args:
         spec: The model file.
@@ -54,7 +57,7 @@ def _measure(spec: ModelSpec, platform: Platform, run: Run, version: int) -> Per
         evidence.evaluation.challenger.get("test", {}).get(spec.evaluation.primary) if evidence else None
     )
     since = run.as_of - (monitoring.MOST_WINDOWS + 1) * spec.monitoring.window
-    recorded = platform.ledger.performance(spec.name, metric=spec.evaluation.primary, split=LIVE, since=since)
+    recorded = _recorded(spec, platform, version, since, run.as_of)
     if (
         evidence is not None
     ):  # what it predicts about its own training and holdout is not performance in production
@@ -65,9 +68,28 @@ def _measure(spec: ModelSpec, platform: Platform, run: Run, version: int) -> Per
         production_rows(spec, platform, version, since, run.as_of, validated.table),
         run.as_of,
         baseline=baseline,
-        recorded={row.at: row.value for row in recorded if row.version == version},
+        recorded=recorded,
         table=validated.table,
     )
+
+
+def _recorded(
+    spec: ModelSpec, platform: Platform, version: int, since: datetime, as_of: datetime
+) -> dict[datetime, list[RecordedValue]]:
+    """Return what earlier reports measured, by the end of the window; other lengths are other windows."""
+    windows: dict[datetime, list[RecordedValue]] = {}
+    for row in platform.ledger.performance(
+        spec.name, metric=spec.evaluation.primary, split=LIVE, since=since
+    ):
+        if (
+            row.version == version
+            and row.window == spec.monitoring.window
+            and row.measured_at is not None
+            and row.measured_at < as_of
+        ):
+            value = RecordedValue(row.measured_at, row.value, row.rows, row.state)
+            windows.setdefault(row.at, []).append(value)
+    return windows
 
 
 def _newest_evidence(spec: ModelSpec, platform: Platform, version: int) -> Evidence | None:
@@ -79,9 +101,13 @@ def _record(platform: Platform, report: PerformanceReport) -> None:
     assert report.version is not None
     platform.ledger.record_performance(
         [
-            Performance(report.model, report.version, window.end, metric, LIVE, value, window.labelled)
+            Performance(
+                *(report.model, report.version, window.end, metric, LIVE, value, window.labelled),
+                window=window.end - window.start,
+                state=window.state,
+                measured_at=report.as_of,
+            )
             for window in report.windows
-            if window.is_mature
             for metric, value in _figures(window).items()
         ]
     )

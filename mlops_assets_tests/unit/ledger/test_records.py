@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from mlops_assets.artifacts.performance import Maturity
 from mlops_assets.errors import EvidenceError, LedgerError, LostRaceError
 from mlops_assets.ledger import Ledger, Performance, SensorAlert
 from mlops_assets.ledger.canonical import canonical_text, parse
@@ -208,6 +209,29 @@ def test_performance_keeps_the_first_and_knows_its_week(ledger: Ledger) -> None:
     for value in (math.nan, math.inf):
         with pytest.raises(LedgerError, match="only finite values"):
             ledger.record_performance([Performance(M, 1, AT, "rmse", "live", value, 1)])
+
+
+def test_each_value_of_a_window_is_kept_in_order(ledger: Ledger) -> None:
+    week, day = timedelta(days=7), timedelta(days=1)
+
+    def measured(days: int, value: float, state: Maturity, window: timedelta = week) -> int:
+        row = Performance(M, 1, AT, "rmse", "live", value, 90, window, state, AT + days * day)
+        return ledger.record_performance([row])
+
+    assert measured(1, 1.0, "provisional") == 1
+    assert measured(2, 1.0, "provisional") == 0  # nothing changed
+    assert measured(3, 1.0, "mature") == 1
+    assert measured(4, 1.5, "restated") == 1
+    assert measured(5, 1.5, "restated") == 0
+    assert measured(2, 1.0, "provisional") == 0  # a report about an earlier instant is no news
+    assert measured(6, 7.0, "mature", timedelta(days=14)) == 1  # another window that ends then
+    rows = ledger.performance(M)
+    assert [(one.restatement, one.state, one.value) for one in rows if one.window == week] == [
+        (0, "provisional", 1.0),
+        (1, "mature", 1.0),
+        (2, "restated", 1.5),
+    ]
+    assert [one.restatement for one in rows if one.window != week] == [0]
 
 
 def test_watermarks(ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from mlops_assets.artifacts import Signal
+from mlops_assets.artifacts.performance import Maturity
 from mlops_assets.artifacts.rollouts import Observation, Transition
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger import (
@@ -261,10 +262,19 @@ def test_the_table_for_dashboards_has_the_documented_columns_and_is_read_by_plai
     version = ledger.new_version("pump", AT, bundle_path="b", manifest_sha256="0" * 64).version
     evidence = ledger.record_evidence("pump", version, {}, AT)
     ledger.promote("pump", version, expected_revision=0, evidence_hash=evidence, actor="a", reason="", at=AT)
-    now = datetime.now(UTC)
+    now, day = datetime.now(UTC), timedelta(days=1)
     for days, value in ((0, 1.5), (7, 1.0)):
         at = now - timedelta(days=days)
-        ledger.record_performance([Performance("pump", version, at, "rmse", "live", value, 300)])
+        values: tuple[tuple[float, Maturity], ...] = (
+            (9.0, "provisional"),
+            (7.0, "mature"),
+            (value, "restated"),
+        )
+        for hours, (measured, state) in enumerate(values):
+            row = Performance(
+                "pump", version, at, "rmse", "live", measured, 300, 7 * day, state, at + hours * day
+            )
+            ledger.record_performance([row])
     roles.apply(ledger_url, roles.dashboard_role("mlops_dashboard"))
     engine = create_engine(ledger_url)
     with engine.connect() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.artifacts import PerformanceReport, from_json, to_json
+from mlops_assets.artifacts import PerformanceReport, WindowPerformance, from_json, to_json
+from mlops_assets.artifacts.performance import Maturity, RecordedValue
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.monitoring import kpi_columns, labeled, labels_of, performance
 from mlops_assets.monitoring.bias import bias_of
@@ -53,7 +54,7 @@ def report(
     *,
     labels: Any = lambda frame: frame,
     spec: ModelSpec = SPEC,
-    recorded: Mapping[datetime, float] | None = None,
+    recorded: Mapping[datetime, Sequence[RecordedValue]] | None = None,
     baseline: float | None = 1.0,
 ) -> PerformanceReport:
     predictions, truth = world(errors)
@@ -117,11 +118,18 @@ def test_without_mature_windows_nothing_is_measurable_and_nothing_is_good() -> N
 
 
 def test_labels_that_come_late_restate_a_window() -> None:
-    first = report({0: 1.0, 1: 1.0}).windows[1].metrics["rmse"]
-    recorded = {END - WEEK: first}
-    assert [one.state for one in report({0: 1.0, 1: 1.0}, recorded=recorded).windows] == ["mature", "mature"]
-    changed = report({0: 1.0, 1: 1.0}, recorded={END - WEEK: first * 1.2}).windows[1]
-    assert (changed.state, changed.restated_from) == ("restated", first * 1.2)
+    now = report({0: 1.0, 1: 1.0}).windows[1].metrics["rmse"]
+
+    def second(*values: tuple[float, Maturity]) -> WindowPerformance:
+        recorded = [RecordedValue(AS_OF, number, 300, state) for number, state in values]
+        return report({0: 1.0, 1: 1.0}, recorded={END - WEEK: recorded}).windows[1]
+
+    assert second((now, "mature")).state == "mature"
+    assert second((now * 3, "provisional"), (now, "mature")).state == "mature"
+    changed = second((now * 1.2, "mature"))
+    assert (changed.state, changed.restated_from) == ("restated", now * 1.2)
+    again = second((now * 1.2, "mature"), (now, "restated"))
+    assert (again.state, again.restated_from, len(again.recorded)) == ("restated", now * 1.2, 2)
 
 
 def test_the_limit_is_the_model_files() -> None:

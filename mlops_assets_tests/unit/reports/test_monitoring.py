@@ -23,6 +23,7 @@ from mlops_assets.artifacts import (
     from_json,
     to_json,
 )
+from mlops_assets.artifacts.performance import RecordedValue
 from mlops_assets.metrics import Bounds, Scored
 from mlops_assets.reports.monitoring import UNBROKEN, error_limit
 from mlops_assets_tests.unit.features.feature_factory import model, wine
@@ -117,6 +118,21 @@ def test_a_model_without_any_report_has_a_page_too() -> None:
 def test_a_window_stands_on_one_line() -> None:
     text = Page(reports.monitoring_html(model(), report(), {})).text
     assert "2026-05-25 to 2026-06-01".translate(UNBROKEN) in text
+
+
+def test_each_value_of_a_restated_window_is_listed() -> None:
+    first = RecordedValue(NOW - 2 * WEEK, 1.9, 310, "mature")
+    restated = window(0, 2.0, state="restated", restated_from=1.9, recorded=(first,))
+    unchanged = window(1, 1.0, recorded=(replace(first, value=1.0),))
+    performance = PerformanceReport("pump", 3, NOW, "worse", "", "rmse", windows=(restated, unchanged))
+    lines = reports.restatement_lines(report(performance=performance))
+    assert [line.split(": ", 1)[1] for line in lines] == [
+        "rmse 2 by 390 labels at 2026-06-01 00:00 UTC, restated",
+        "rmse 1.9 by 310 labels at 2026-05-18 00:00 UTC, complete",
+    ]
+    text = Page(reports.monitoring_html(model(), report(performance=performance), {})).text
+    assert "Windows whose value changed" in text
+    assert "Windows whose value changed" not in Page(reports.monitoring_html(model(), report(), {})).text
 
 
 def test_classes_are_counted_instead_of_drawn_over_time() -> None:
