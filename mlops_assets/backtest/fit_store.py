@@ -15,7 +15,7 @@ from typing import Any, Final
 import polars as pl
 
 from mlops_assets import features, training
-from mlops_assets.artifacts import Candidate, Interval, RefitCheck, Split, from_json, to_json
+from mlops_assets.artifacts import Candidate, Interval, RefitCheck, Split, digest, from_json, to_json
 from mlops_assets.backtest.processor_time import processor_seconds
 from mlops_assets.errors import BundleError
 from mlops_assets.lifecycle.platform import Run
@@ -28,6 +28,19 @@ from mlops_assets.model_file import ModelSpec
 RECORD: Final = "fit.json"
 PREPARATION: Final = "preparation.json"
 INTERVAL: Final = "interval.json"
+
+
+def fit_key(recipe: str, rows: str) -> str:
+    """Return the key of a fit: equal recipes on equal rows share it.
+
+    Args:
+        recipe: `Policy.recipe_digest`.
+        rows: Content hash of the feature table.
+
+    Returns:
+        20 hexadecimal digits.
+    """
+    return digest({"recipe": recipe, "rows": rows})[:20]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,7 @@ class FitStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._fits: dict[str, StoredFit] = {}
         self.new: dict[str, float] = {}
         """Processor time of the fits that were carried out, not read."""
@@ -102,7 +115,7 @@ class FitStore:
         Returns:
             True when `get` finds it.
         """
-        return key in self._fits or (self._folder / key / RECORD).exists()
+        return key in self._fits or (self.folder / key / RECORD).exists()
 
     def fit(self, key: str, carry_out: Fit = fit_recipe) -> Fit:
         """Return what a training calls to fit its candidates: it fits them, or returns the fit of the same key.
@@ -135,7 +148,7 @@ class FitStore:
             fits.seconds,
             cpu_seconds,
         )
-        folder = self._folder / key
+        folder = self.folder / key
         names = {"best": fits.best} if served is fits.best else {"best": fits.best, "served": served}
         record = _Record(
             stored.candidates,
@@ -154,7 +167,7 @@ class FitStore:
         self.new[key] = cpu_seconds
 
     def _load(self, key: str) -> StoredFit:
-        folder = self._folder / key
+        folder = self.folder / key
         try:
             record = from_json(_Record, json.loads((folder / RECORD).read_bytes()))
         except OSError as error:

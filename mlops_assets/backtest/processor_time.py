@@ -19,5 +19,5 @@ def processor_seconds() -> float:
             times = child.cpu_times()
         except psutil.Error:
             continue  # it has just ended, and is counted above
-        running += times.user + times.system
+        running += sum(times[:4])  # with its own ended children
     return own + running

@@ -6,17 +6,16 @@ Comes in: an instant, the feature table known then. Goes out: a `StepRecord`. Ev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
-
-from mlops_assets.artifacts import Signal, digest
+from mlops_assets.artifacts import Signal
 from mlops_assets.backtest.data_steps import DataSteps
-from mlops_assets.backtest.fit_store import FitStore
+from mlops_assets.backtest.fit_store import FitStore, fit_key
 from mlops_assets.backtest.policies import Policy
 from mlops_assets.backtest.records import StepRecord, Training
+from mlops_assets.backtest.schedule import last_instant
 from mlops_assets.errors import MlopsError
 from mlops_assets.lifecycle import governing
 from mlops_assets.lifecycle.platform import Platform, Run
@@ -38,6 +37,7 @@ class Replay:
         code_commit: Commit of the running code.
         fit_of: Key of the fit of each version.
         cron: When a model without a champion is trained again: the model file's own schedule.
+        wait_for_fit: Called before a training with the policy and the instant, in case another process carries it out.
     """
 
     policy: Policy
@@ -46,6 +46,7 @@ class Replay:
     code_commit: str
     cron: str | None
     fit_of: dict[int, str] = field(default_factory=dict)
+    wait_for_fit: Callable[[Policy, datetime], None] = lambda _policy, _at: None
 
     @property
     def champion(self) -> str | None:
@@ -83,7 +84,7 @@ class Replay:
             built = data.prepare(self.policy, platform, run, self.champion)
             if self.champion is not None:
                 predict.predict_batch(spec, platform, run)
-            if _last(spec.schedules.drift, spec.schedules.timezone, before, at):
+            if last_instant(spec.schedules.drift, spec.schedules.timezone, before, at):
                 monitor.report_drift(spec, platform, run)
                 performance.report_performance(spec, platform, run)
         except MlopsError as error:
@@ -100,9 +101,9 @@ class Replay:
         """Return the retrain that the governor grants at this instant; the first one is a person's wish."""
         spec, platform = self.policy.spec, self.platform
         zone = spec.schedules.timezone
-        scheduled = _last(spec.schedules.retrain, zone, before, at)
+        scheduled = last_instant(spec.schedules.retrain, zone, before, at)
         if self.champion is None and (
-            step == 0 or (scheduled is None and _last(self.cron, zone, before, at))
+            step == 0 or (scheduled is None and last_instant(self.cron, zone, before, at))
         ):
             wish = Signal(spec.name, "manual", at, active=True, reason="the model goes live")
             return governing.request_retrain(spec, platform, wish, at).request
@@ -115,7 +116,8 @@ class Replay:
     def _lifecycle(self, step: int, run: Run, built: FeaturesRecord, request: RetrainRequest) -> Training:
         spec, platform, at = self.policy.spec, self.platform, run.as_of
         champion = self.champion
-        key = digest({"recipe": self.policy.recipe_digest, "rows": built.table.content_hash})[:20]
+        key = fit_key(self.policy.recipe_digest, built.table.content_hash)
+        self.wait_for_fit(self.policy, at)
         version: int | None = None
         try:
             model = train.train_model(spec, platform, run, self.fits.fit(key))
@@ -144,18 +146,6 @@ class Replay:
 
 def _outcome(record: PromotionRecord) -> str:
     return {"promote": "promoted", "keep": "kept", "refuse": "refused"}[record.decision.outcome]
-
-
-def _last(cron: str | None, zone: str, before: datetime | None, at: datetime) -> datetime | None:
-    """Return the last instant of a schedule after `before` and not after `at`; none at the first step."""
-    if cron is None or before is None:
-        return None
-    last = None
-    for instant in CronSim(cron, before.astimezone(ZoneInfo(zone))):
-        if instant > at:
-            break
-        last = instant
-    return last
 
 
 def _ignore(_sentence: str) -> None:

@@ -17,6 +17,7 @@ from mlops_assets import readings
 from mlops_assets.artifacts import digest, from_json, to_json
 from mlops_assets.backtest.data_steps import DataSteps
 from mlops_assets.backtest.fit_store import FitStore
+from mlops_assets.backtest.fits_ahead import FitsAhead, scheduled
 from mlops_assets.backtest.measure import Measurements, whole_table
 from mlops_assets.backtest.outcome import (
     Followed,
@@ -101,6 +102,7 @@ def backtest(
     settings: Settings,
     scratch: Scratch,
     *,
+    jobs: int = 1,
     progress: Callable[[int, int], None] = lambda _done, _steps: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> BacktestResult | None:
@@ -110,6 +112,7 @@ def backtest(
         request: Policies, history and span.
         settings: The platform's settings, of which only the folder of model files is used.
         scratch: Where the replay works.
+        jobs: Number of processes; those beyond the first carry out scheduled trainings ahead of the replay.
         progress: Called after each step with the number of steps done and of all.
         stopped: Whether to end after the present step.
 
@@ -128,9 +131,14 @@ def backtest(
     ]
     for replay in replays:
         replay.restore(done.get(replay.policy.name, []))
+    first = max(map(len, done.values()), default=0)
+    trainings = scheduled(request.policies, request.span.instants, first) if jobs > 1 else ()
+    data = DataSteps(request.history, datasets)
     try:
-        data = DataSteps(request.history, datasets)
-        records = _advance(request, replays, data, scratch.folder, done, progress, stopped)
+        with FitsAhead(trainings, request.history, settings, fits.folder, max(1, jobs - 1)) as ahead:
+            for replay in replays:
+                replay.wait_for_fit = ahead.wait
+            records = _advance(request, replays, data, scratch.folder, done, progress, stopped)
     finally:
         for replay in replays:
             replay.platform.ledger.close()
@@ -138,7 +146,7 @@ def backtest(
         return None
     result = _measured(request, records, fits, settings)
     distinct = {one.fit: one.cpu_seconds for policy in result.policies for one in policy.history if one.fit}
-    spent = processor_seconds() - began - sum(fits.new.values())
+    spent = processor_seconds() - began - sum({**fits.new, **ahead.carried_out}.values())
     return replace(
         result,
         distinct_trainings=len(distinct),

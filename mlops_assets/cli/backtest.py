@@ -50,6 +50,13 @@ if TYPE_CHECKING:
     help="A file of readings in place of the model's source.",
 )
 @click.option("--label-arrival", help="Column with the instant at which the label of a row arrived.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes; those beyond the first carry out scheduled trainings ahead of the replay.",
+)
 @click.option("--keep", is_flag=True, help="Keep the scratch ledgers and models for inspection.")
 @JSON
 def backtest(  # noqa: PLR0913 - one parameter per option
@@ -62,6 +69,7 @@ def backtest(  # noqa: PLR0913 - one parameter per option
     ref: str | None,
     readings: Path | None,
     label_arrival: str | None,
+    jobs: int,
     keep: bool,
     as_json: bool,
 ) -> None:
@@ -89,7 +97,7 @@ def backtest(  # noqa: PLR0913 - one parameter per option
     span = span_of(spec, history, start, end, length)
     click.echo(f"{model}: {span.sentence}, policies {', '.join(one.name for one in chosen)}", err=True)
     request = Request(spec, chosen, history, span, costs, code_commit(Path(__file__).parent))
-    finished = _run(request, current, keep=keep)
+    finished = _run(request, current, jobs=jobs, keep=keep)
     if finished is None:
         click.echo("stopped; the same command continues", err=True)
         sys.exit(130)
@@ -120,7 +128,7 @@ def _policies(
     return built_in_policies(spec), None
 
 
-def _run(request: Request, current: Settings, *, keep: bool) -> tuple[Path, BacktestResult] | None:
+def _run(request: Request, current: Settings, *, jobs: int, keep: bool) -> tuple[Path, BacktestResult] | None:
     from mlops_assets.backtest import Scratch
     from mlops_assets.backtest import backtest as replay
     from mlops_assets.backtest.page import write_result
@@ -143,6 +151,7 @@ def _run(request: Request, current: Settings, *, keep: bool) -> tuple[Path, Back
                 request,
                 current,
                 Scratch(folder, lambda name, fresh: ledgers.open(name, fresh=fresh)),
+                jobs=jobs,
                 progress=progress,
                 stopped=stopped,
             )

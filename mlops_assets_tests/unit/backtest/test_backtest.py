@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count as numbers
 from pathlib import Path
@@ -11,7 +13,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mlops_assets.backtest import BacktestError, BacktestResult, Span
+from mlops_assets.artifacts import to_json
+from mlops_assets.backtest import BacktestError, BacktestResult, Span, built_in_policies
+from mlops_assets.backtest.fits_ahead import scheduled
 from mlops_assets.local.scratch_databases import ScratchLedgers
 from mlops_assets.settings import Settings
 from mlops_assets_tests.backtest_platform import (
@@ -135,3 +139,40 @@ def test_labels_that_never_arrive_are_one_sentence(
     spec = model(tmp_path / "readings.parquet", frame, validation={"max_missing": 1.0})
     with pytest.raises(BacktestError, match="no label arrived between"):
         run(request_of(spec, settings), settings, ledgers, tmp_path / "scratch")
+
+
+@pytest.mark.slow
+def test_processes_that_train_ahead_change_no_decision(
+    tmp_path: Path, settings: Settings, ledgers: ScratchLedgers
+) -> None:
+    """One process, and two that are stopped after a step and continue: the same history, and no fit made twice."""
+    spec = model(tmp_path / "readings.parquet")
+    request = request_of(spec, settings, Span(SPAN.start, SPAN.start + 21 * DAY, 7 * DAY))
+    alone = required(run(request, settings, ledgers, tmp_path / "alone"))
+    steps: list[int] = []
+    folder, options = tmp_path / "ahead", {"jobs": 2, "progress": lambda step, _: steps.append(step)}
+    assert run(request, settings, ledgers, folder, stopped=lambda: len(steps) > 1, **options) is None
+    stamps = {one: one.stat().st_mtime_ns for one in folder.glob("fits/*/fit.json")}
+    assert stamps
+    ahead = required(run(request, settings, ledgers, folder, **options))
+    assert steps == [0, 1, 1, 2, 3]
+    assert {one: one.stat().st_mtime_ns for one in stamps} == stamps
+    used = {one.fit for policy in ahead.policies for one in policy.history}
+    assert {one.parent.name for one in folder.glob("fits/*/fit.json")} == used
+
+    def decided(result: BacktestResult) -> bytes:
+        """Everything but processor time."""
+        policies = [
+            replace(one, cpu_seconds=0, history=tuple(replace(each, cpu_seconds=0) for each in one.history))
+            for one in result.policies
+        ]
+        return json.dumps(to_json([policies, result.pairs, result.rows])).encode()
+
+    assert decided(ahead) == decided(alone)
+
+
+def test_only_trainings_that_are_left_are_carried_out_ahead(tmp_path: Path) -> None:
+    policies = built_in_policies(model(tmp_path / "readings.parquet"))
+    every = [at for _, at in scheduled(policies, SPAN.instants)]
+    assert every == list(SPAN.instants[:-1])  # one recipe, whatever the number of policies
+    assert [at for _, at in scheduled(policies, SPAN.instants, 2)] == every[2:]
