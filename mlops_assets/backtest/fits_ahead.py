@@ -1,7 +1,7 @@
 """The trainings of all schedules, carried out by other processes before the replay needs them.
 
 A scheduled training depends on its rows and its recipe, not on any decision before it. Each process builds the feature
-table of an instant and fits it into the store that the replay reads. A training that only the governor requests, or that
+table of an instant and fits it into the store that the replay reads. A training that only a report requests, or that
 sees other rows, is carried out by the replay itself, so that the result is the same with any number of processes.
 """
 
@@ -16,9 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Final
-
-from typing_extensions import Self
+from typing import Final, Self
 
 from mlops_assets import features, readings, validation
 from mlops_assets.backtest.fit_store import FitStore, fit_key
