@@ -72,7 +72,11 @@ def _measure(spec: ModelSpec, platform: Platform, run: Run, version: int) -> Imp
         spec,
         predictor,
         background[order(background.height)[:BACKGROUND_ROWS].tolist()],
-        recent[order(recent.height)[:RECENT_ROWS].tolist()],
+        _in_order(spec, recent[order(recent.height)[:RECENT_ROWS].tolist()]),
         lambda: until - time.monotonic(),
     )
     return evaluation.importance_drift(spec.name, version, run.as_of, judged, shap, spec.training.seed)
+
+
+def _in_order(spec: ModelSpec, rows: pl.DataFrame) -> pl.DataFrame:
+    return rows if spec.timestamp is None else rows.sort(spec.timestamp)

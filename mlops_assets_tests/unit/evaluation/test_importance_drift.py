@@ -66,6 +66,38 @@ def test_noise_among_equal_features_is_no_change() -> None:
     assert levels.count("changed") == 0
 
 
+def autocorrelated(sizes: Floats, rho: float, seed: int, rows: int = 200) -> ShapValues:
+    """SHAP values of rows each of which resembles the one before."""
+    noise = np.random.default_rng(seed).normal(size=(rows, len(sizes)))
+    values = np.empty_like(noise)
+    values[0] = noise[0]
+    for index in range(1, rows):
+        values[index] = rho * values[index - 1] + np.sqrt(1 - rho**2) * noise[index]
+    values = values * sizes
+    return ShapValues(NAMES, values, values, np.zeros(rows), "exact, 200 rows")
+
+
+@pytest.mark.parametrize("rho", [0.8, 0.9, 0.95])
+def test_rows_that_resemble_their_neighbors_are_no_change(rho: float) -> None:
+    equal, levels = np.ones(8), []
+    for seed in range(60):
+        means = np.abs(autocorrelated(equal, rho, 1_000 + seed, 500).values).mean(axis=0)
+        before = Explanation("exact", 500, tuple(zip(NAMES, means.tolist(), strict=True)))
+        levels.append(report(autocorrelated(equal, rho, seed), before).level)
+    assert levels.count("changed") <= 1  # with rows resampled one by one: 1, 3 and 17
+
+
+def test_a_turned_ranking_of_such_rows_is_changed() -> None:
+    levels = [report(autocorrelated(SIZES[::-1], 0.8, seed), judged()).level for seed in range(20)]
+    assert levels.count("changed") >= 15
+
+
+def test_rows_worth_few_independent_ones_are_unmeasurable() -> None:
+    result = report(autocorrelated(SIZES, 0.99, seed=1), judged())
+    assert result.level == "unmeasurable"
+    assert "a longer monitoring.window has" in result.sentence
+
+
 @pytest.mark.parametrize(
     ("recent", "before"),
     [
