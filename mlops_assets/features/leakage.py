@@ -15,6 +15,7 @@ import polars as pl
 
 from mlops_assets.artifacts import PARTS, Part, Split
 from mlops_assets.features.columns import computed_names, feature_names
+from mlops_assets.features.kinds import FEATURE_KINDS
 from mlops_assets.features.splitting import purge, strategy
 from mlops_assets.features.tolerance import usual_step_of
 from mlops_assets.leakage import Finding, LeakageTable, findings
@@ -62,6 +63,13 @@ def _table(spec: ModelSpec, split: Split) -> LeakageTable:
     """Rows of all parts. Computed columns are no inputs: that the last value explains the next one is no leak."""
     frame = pl.concat([split.part(part) for part in PARTS], how="vertical_relaxed")
     computed = {*computed_names(spec), *computed_names(spec, "grid")}
+    of_others = tuple(
+        feature.name
+        for kind in FEATURE_KINDS.values()
+        if kind.role == "feature" and not kind.from_clock
+        for feature in kind.describe(spec)
+        if set(feature.sources) - {spec.target, spec.timestamp, spec.entity}
+    )
     return LeakageTable(
         frame=frame,
         inputs=tuple(name for name in feature_names(spec, frame.columns) if name not in computed),
@@ -72,6 +80,8 @@ def _table(spec: ModelSpec, split: Split) -> LeakageTable:
         horizon_steps=_horizon_steps(spec, frame),
         parts=np.repeat(np.arange(len(PARTS), dtype=np.int8), [split.part(part).height for part in PARTS]),
         exchangeable=strategy(spec) in ("random", "stratified"),
+        computed=of_others,
+        lagged=tuple(name for name in FEATURE_KINDS["lags"].names(spec) if name in of_others),
     )
 
 

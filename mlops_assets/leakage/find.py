@@ -24,11 +24,26 @@ def _copies(table: LeakageTable) -> Iterator[Finding]:
             yield finding
 
 
+def _computed(table: LeakageTable) -> Iterator[Finding]:
+    """Check features computed from a column that knows the target: a lag of the next value is the value itself.
+
+    That a feature explains nearly all of the target is no leak here, so only copies and later rows count. A lag must
+    not need the row's own target either, which may be physics: a sensor upstream.
+    """
+    lags = replace(table, inputs=table.lagged, horizon_steps=max(1, table.horizon_steps))
+    features = replace(table, inputs=table.computed)
+    known: set[str] = set()
+    for finding in (*_copies(features), *needs_later_rows(features), *needs_later_rows(lags)):
+        if known.isdisjoint(finding.columns):
+            known.update(finding.columns)
+            yield finding if finding.strength == "proof" else replace(finding, strength="suspicion")
+
+
 MOST_ROWS: Final = 20_000
 """Rows that columns are checked on."""
 MOST_POINTS: Final = 60_000
 """Rows among which near duplicates and groups are looked for: a sample would lose them."""
-COLUMN_CHECKS: Final = (_copies, needs_later_rows, target_encodings, sums, alone, collapses)
+COLUMN_CHECKS: Final = (_copies, needs_later_rows, target_encodings, sums, alone, collapses, _computed)
 ROW_CHECKS: Final = (groups_across_parts, near_duplicates, rows_of_one_target)
 
 

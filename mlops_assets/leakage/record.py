@@ -43,7 +43,9 @@ class LeakageTable:
 
     Attributes:
         frame: The rows.
-        inputs: Columns that the model reads as they are in the readings; computed features are left out.
+        inputs: Columns that the model reads as they are in the readings.
+        computed: Features made of other columns than the target; those of the target alone read earlier rows only.
+        lagged: Those among them that read earlier rows only.
         target: The column to predict.
         is_classification: Whether the target is a class.
         timestamp: Column of the instants.
@@ -62,6 +64,8 @@ class LeakageTable:
     horizon_steps: int = 0
     parts: NDArray[np.int8] | None = field(default=None, compare=False)
     exchangeable: bool = False
+    computed: tuple[str, ...] = ()
+    lagged: tuple[str, ...] = ()
 
     def newest(self, rows: int) -> LeakageTable:
         """Return a table of at most that many rows: the newest ones, else evenly drawn ones.

@@ -185,7 +185,7 @@ def _refreshed(params: BeatsChampion, evidence: Evidence, numbers: dict[str, flo
     if not (params.refresh and same) or params.on != "test" or params.confidence is None:
         return None
     shared = mildest_comparison(measured.comparisons, params.metric, params.on, params.confidence)
-    if shared is None or not _is_measured(shared) or shared.high < -params.by:
+    if shared is None or not _is_measured(shared):
         return None
     later = measured.later or measured.freshness
     if later is None:
@@ -199,6 +199,9 @@ def _refreshed(params: BeatsChampion, evidence: Evidence, numbers: dict[str, flo
         return passed(params.kind, reason, **numbers, improvement=shared.improvement)
     test = next((one for one in later.comparisons if one.metric == params.metric), None)
     if test is None or not _is_measured(test) or not _gains(test, params.by, SHARE_OF_LATER_MARGIN):
+        return None
+    # After a change the judged fits lack the newest rows, so what later rows prove outweighs a smaller proven loss.
+    if shared.high < -max(params.by, test.low):
         return None
     who = "the previous challenger" if measured.later else "the champion"
     than = "the champion's" if measured.later else "its predecessor's"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from mlops_assets import promotion
 from mlops_assets.artifacts import Split
 from mlops_assets.features import build, leakage, leakage_findings, split
 from mlops_assets.model_file import ModelSpec
-from mlops_assets_tests.unit.features.feature_factory import wine
+from mlops_assets_tests.unit.features.feature_factory import START, model, wine
 from mlops_assets_tests.unit.promotion.evidence_factory import evaluation_of, evidence_of, spec_with
 
 RNG = np.random.default_rng(0)
@@ -81,6 +82,45 @@ def test_two_columns_that_both_explain_are_physics() -> None:
         {"y": flow + 0.1 * RNG.normal(size=ROWS), "a": flow, "b": flow + 0.1 * RNG.normal(size=ROWS)}
     )
     assert suspicions(spec, split(spec, build(spec, frame))) == ()
+
+
+def moved(values: Any, rows: int) -> Any:
+    """The value that many rows later; missing at the end."""
+    return np.concatenate([values[rows:], np.full(rows, np.nan)])
+
+
+CENTERED = np.convolve(SIGNAL, np.ones(5) / 5, mode="same")
+FACTOR = RNG.uniform(1, 2, ROWS)
+PROXY = SIGNAL + 0.3 * RNG.normal(size=ROWS)
+
+
+@pytest.mark.parametrize(
+    ("column", "features", "found"),
+    [
+        (moved(SIGNAL, 1), {"lags": {"columns": ["leak"], "steps": [1, 2]}}, {"leak_lag_1": "proof"}),
+        (CENTERED, {"lags": {"columns": ["leak"], "steps": [1, 2, 3]}},
+         {"leak_lag_1": "suspicion", "leak_lag_2": "suspicion"}),
+        (moved(SIGNAL, 3), {"rolling": {"columns": ["leak"], "windows": ["2h"], "statistics": ["mean"]}},
+         {"leak_mean_2h": "suspicion"}),
+        (SIGNAL * FACTOR, {"ratios": [["leak", "factor"]]}, {"leak_per_factor": "proof"}),
+        (PROXY, {"lags": {"columns": ["leak", "y"], "steps": [1, 2, 24]},
+                 "rolling": {"columns": ["leak"], "windows": ["1h", "6h"], "statistics": ["mean"]}}, {}),
+    ],
+    ids=["lag of the next value", "lag of a centered mean", "window of later values", "ratio", "clean sensor"],
+)  # fmt: skip
+def test_features_computed_from_a_leaked_column_are_found(
+    column: Any, features: dict[str, Any], found: dict[str, str]
+) -> None:
+    """The model reads `leak` through computed features only."""
+    spec = model(entity=None, features={"inputs": ["a"], **features})
+    frame = pl.DataFrame(
+        {
+            "at": [START + timedelta(hours=row) for row in range(ROWS)],
+            "y": SIGNAL, "leak": column, "factor": FACTOR, "a": RNG.normal(size=ROWS),
+        }
+    )  # fmt: skip
+    made = split(spec, build(spec, frame))
+    assert {one.columns[0]: one.strength for one in leakage_findings(spec, made)} == found
 
 
 def test_a_suspicion_asks_a_person_and_a_proof_refuses() -> None:

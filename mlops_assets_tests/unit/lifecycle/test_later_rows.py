@@ -144,7 +144,9 @@ HELPS, SPEAKS_AGAINST = (0.99, -0.05, 0.07), (1.1, -0.2, -0.03)
         (True, True, None, CLEARLY_BETTER, HELPS, "pass"),
         (True, True, None, compared(0.01, -0.1), HELPS, "fail"),
         (True, True, CLEARLY_BETTER, None, (1.1, -0.2, -0.01), "pass"),
-        (True, True, CLEARLY_BETTER, None, SPEAKS_AGAINST, "fail"),
+        (True, True, BARELY_SURE, None, SPEAKS_AGAINST, "fail"),
+        (True, True, CLEARLY_BETTER, None, SPEAKS_AGAINST, "pass"),  # proves more than the holdout does
+        (True, True, CLEARLY_BETTER, None, (1.3, -0.4, -0.2), "fail"),  # proves less
         (True, True, CLEARLY_BETTER, None, (0.99, math.nan, math.nan), "fail"),
         (True, True, None, None, (0.985, -0.004, 0.035), "pass"),  # three quarters of the interval's half
         (True, True, None, None, (0.985, -0.006, 0.035), "fail"),
