@@ -95,7 +95,7 @@ PROXY = SIGNAL + 0.3 * RNG.normal(size=ROWS)
 
 
 @pytest.mark.parametrize(
-    ("column", "features", "found"),
+    ("column", "features", "expected"),
     [
         (moved(SIGNAL, 1), {"lags": {"columns": ["leak"], "steps": [1, 2]}}, {"leak_lag_1": "proof"}),
         (CENTERED, {"lags": {"columns": ["leak"], "steps": [1, 2, 3]}},
@@ -109,7 +109,7 @@ PROXY = SIGNAL + 0.3 * RNG.normal(size=ROWS)
     ids=["lag of the next value", "lag of a centered mean", "window of later values", "ratio", "clean sensor"],
 )  # fmt: skip
 def test_features_computed_from_a_leaked_column_are_found(
-    column: Any, features: dict[str, Any], found: dict[str, str]
+    column: Any, features: dict[str, Any], expected: dict[str, str]
 ) -> None:
     """The model reads `leak` through computed features only."""
     spec = model(entity=None, features={"inputs": ["a"], **features})
@@ -120,7 +120,7 @@ def test_features_computed_from_a_leaked_column_are_found(
         }
     )  # fmt: skip
     made = split(spec, build(spec, frame))
-    assert {one.columns[0]: one.strength for one in leakage_findings(spec, made)} == found
+    assert {one.columns[0]: one.strength for one in leakage_findings(spec, made)} == expected
 
 
 def test_a_suspicion_asks_a_person_and_a_proof_refuses() -> None:
