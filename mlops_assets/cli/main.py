@@ -27,6 +27,7 @@ MODULES = (
     "approvals",
     "recovery",
     "rollouts",
+    "predict",
     "data",
     "features",
     "keys",

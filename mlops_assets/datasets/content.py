@@ -91,13 +91,25 @@ def content_hash(frame: pl.DataFrame) -> str:
     Raises:
         DataError: As `storable`.
     """
-    frame = storable(frame)
+    return content_hash_of(storable(frame).lazy())
+
+
+def content_hash_of(rows: pl.LazyFrame) -> str:
+    """Return `content_hash` of rows that are read part by part: memory for the whole table is not needed.
+
+    Args:
+        rows: Rows of a table, whose types are storable.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     sha = hashlib.sha256()
-    for name, dtype in frame.schema.items():
+    for name, dtype in rows.collect_schema().items():
         sha.update(f"{len(name)}:{name}:{_type_name(dtype)};".encode())
-    sha.update(f"{frame.height} rows;".encode())
-    for start in range(0, frame.height, _HASH_ROWS):
-        for column in frame.slice(start, _HASH_ROWS).iter_columns():
+    height = rows.select(pl.len()).collect().item()
+    sha.update(f"{height} rows;".encode())
+    for start in range(0, height, _HASH_ROWS):
+        for column in rows.slice(start, _HASH_ROWS).collect().iter_columns():
             _add(sha, column)
     return sha.hexdigest()
 

@@ -21,7 +21,7 @@ import polars as pl
 
 from mlops_assets.artifacts import TableVersion
 from mlops_assets.datasets.commits import COMMIT_PREFIX, Commit, commits_of
-from mlops_assets.datasets.content import content_hash, storable
+from mlops_assets.datasets.content import content_hash, content_hash_of, storable
 from mlops_assets.errors import DataError
 
 if TYPE_CHECKING:
@@ -227,11 +227,34 @@ class Datasets:
             frame = self._scan(delta).select(version.columns).collect()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
-        if verify and (result := content_hash(frame)) != version.content_hash:
-            raise DataError(
-                f"{name} holds other rows than were written: hash {result[:12]}, expected {version.content_hash[:12]}"
-            )
+        if verify:
+            _require_hash(name, content_hash(frame), version)
         return frame
+
+    def scan(self, version: TableVersion, *, verify: bool = True) -> pl.LazyFrame:
+        """Return the rows of a version, to be read part by part: for tables larger than the memory.
+
+        Args:
+            version: The table version.
+            verify: Compare the hash of the rows, which reads all of them once.
+
+        Returns:
+            The rows, in their order.
+
+        Raises:
+            DataError: As `read`.
+        """
+        name = f"{version.model}/{version.table} version {version.version}"
+        delta = self._open(version.model, version.table, version.version)
+        if delta is None:
+            raise DataError(f"{name} is not below {self.root}")
+        try:
+            rows = self._scan(delta).select(version.columns)
+            if verify:
+                _require_hash(name, content_hash_of(rows), version)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise DataError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
+        return rows
 
     def schema(self, version: TableVersion) -> dict[str, str]:
         """Return the type of each column of that version, without reading rows.
@@ -429,3 +452,10 @@ class Datasets:
                 return False
             raise DataError(f"{model}/{table} could not be written: {error}") from None
         return True
+
+
+def _require_hash(name: str, result: str, version: TableVersion) -> None:
+    if result != version.content_hash:
+        raise DataError(
+            f"{name} holds other rows than were written: hash {result[:12]}, expected {version.content_hash[:12]}"
+        )

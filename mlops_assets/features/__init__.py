@@ -14,7 +14,7 @@ from mlops_assets.features.leakage import leakage, leakage_findings
 from mlops_assets.features.preparation import Preparation, fit_preparation
 from mlops_assets.features.reference import profile
 from mlops_assets.features.row_identity import SeenRows
-from mlops_assets.features.serving import online, recent
+from mlops_assets.features.serving import look_back, online, recent
 from mlops_assets.features.splitting import labeled, rows_seen, seen_rows, split, strategy
 from mlops_assets.features.tolerance import match_readings, match_warnings, refuse_unmatched
 from mlops_assets.features.window_null import with_nulls
@@ -38,6 +38,7 @@ __all__ = [
     "labeled",
     "leakage",
     "leakage_findings",
+    "look_back",
     "match_readings",
     "match_warnings",
     "online",

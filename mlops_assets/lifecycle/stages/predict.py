@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+import polars as pl
+
 from mlops_assets import predictions, stages
+from mlops_assets.artifacts import TableVersion
 from mlops_assets.errors import DataError
 from mlops_assets.lifecycle.champion_features import with_features_of
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
+from mlops_assets.lifecycle.predictor import BundlePredictor
 from mlops_assets.lifecycle.records import FeaturesRecord, PredictionsRecord
 from mlops_assets.model_file import ModelSpec
 
@@ -42,14 +46,40 @@ def predict_batch(spec: ModelSpec, platform: Platform, run: Run) -> PredictionsR
     since = predictions.window_start(spec, platform.ledger.last_prediction(spec.name))
     predicted = platform.ledger.predictions(spec.name, since=since or END, until=END, version=version)
     pending = predictions.pending(spec, frame, since, predicted)
+    table, new_rows = store_scored(spec, platform, run, predictor, version, pending)
+    run.progress(f"version {version} predicted {pending.height:,} rows, {new_rows:,} of them new")
+    record = PredictionsRecord(table, version, new_rows, built.as_of)
+    keep_record(platform, spec, stages.PREDICTIONS, run, record)
+    return record
+
+
+def store_scored(
+    spec: ModelSpec,
+    platform: Platform,
+    run: Run,
+    predictor: BundlePredictor,
+    version: int,
+    pending: pl.DataFrame,
+) -> tuple[TableVersion, int]:
+    """Score rows; store the predictions as a table version, then in the ledger, by which a row counts as predicted.
+
+    A process that dies between the two scores the rows again: the ledger has each of them once.
+
+    Args:
+        spec: The model file.
+        platform: The open stores and settings.
+        run: The run: id, actor, clock, `as_of` and progress callback.
+        predictor: The version.
+        version: Its number, from 1.
+        pending: Feature rows with their `predictions.OCCURRENCE`.
+
+    Returns:
+        The table version, and how many rows are new to the ledger.
+
+    Raises:
+        DataError: When a prediction is missing or not finite; nothing is stored then.
+    """
     scored = predictions.score(spec, predictor, pending, version, run.now())
-    occurrence = pending[predictions.OCCURRENCE].alias("occurrence")
-    new_rows = platform.ledger.store_predictions(
-        spec.name,
-        version,
-        scored.select("entity", "at", "value", "label", "low", "high", occurrence),
-        predicted_at=run.now(),
-    )
     table = platform.datasets.write(
         spec.name,
         stages.PREDICTIONS,
@@ -59,7 +89,11 @@ def predict_batch(spec: ModelSpec, platform: Platform, run: Run) -> PredictionsR
         author=run.actor,
         at=run.now(),
     )
-    run.progress(f"version {version} predicted {scored.height:,} rows, {new_rows:,} of them new")
-    record = PredictionsRecord(table, version, new_rows, built.as_of)
-    keep_record(platform, spec, stages.PREDICTIONS, run, record)
-    return record
+    occurrence = pending[predictions.OCCURRENCE].alias("occurrence")
+    new_rows = platform.ledger.store_predictions(
+        spec.name,
+        version,
+        scored.select("entity", "at", "value", "label", "low", "high", occurrence),
+        predicted_at=run.now(),
+    )
+    return table, new_rows
