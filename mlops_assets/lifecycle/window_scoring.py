@@ -104,7 +104,7 @@ def score_window(
         raise DataError(f"{model} has no timestamp, so that no window of its readings can be named")
     segments = _segments(platform, spec, start, end)
     totals = [_minutes(spec, one) for one in segments]
-    rows = sum(total["rows"].sum() for total in totals)
+    rows = sum(int(total["rows"].sum()) for total in totals)
     if not rows:
         raise DataError(_nothing(platform, spec, start, end))
     run.progress(f"version {number} predicts {rows:,} readings from {start:%Y-%m-%d %H:%M} UTC on")
