@@ -13,9 +13,8 @@ import dagster as dg
 
 from mlops_assets import stages
 from mlops_assets.artifacts import GateResult, RuleResult
-from mlops_assets.defs.display import StageRecord
 from mlops_assets.defs.metadata import rows_table
-from mlops_assets.lifecycle.records import ReportRecord, ValidatedRecord
+from mlops_assets.lifecycle.records import ReportRecord, StageRecord, ValidatedRecord
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.gates import check_names
 from mlops_assets.reports.markdown_text import plain_markdown

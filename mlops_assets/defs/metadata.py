@@ -5,6 +5,7 @@ Comes in: plain rows, table versions, evidence. Goes out: metadata values. Which
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,15 @@ from mlops_assets.reports.markdown_text import plain_markdown
 Metadata = dict[str, Any]
 DIGITS: Final = 4
 """Significant digits of a number in a table: more cannot be compared by eye."""
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """Metadata and data version of one materialization; not materialized when the stage changed nothing by design."""
+
+    metadata: Metadata
+    data_version: str
+    materialized: bool = True
 
 
 def rounded(value: float) -> float:
@@ -177,3 +187,20 @@ def inlined_report(folder: Path, plots: Sequence[str]) -> dg.MetadataValue:
         encoded = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
         text = text.replace(f"({name}.png)", f"(data:image/png;base64,{encoded})")
     return dg.MetadataValue.md(text)
+
+
+def version_row(table: TableVersion) -> dict[str, Any]:
+    """Return what identifies a table's version, as a row of a table.
+
+    Args:
+        table: The version.
+
+    Returns:
+        Cells by column.
+    """
+    return {
+        "table": table.table,
+        "version": table.version,
+        "rows": table.rows,
+        "content": table.content_hash[:12],
+    }

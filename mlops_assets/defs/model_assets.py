@@ -12,6 +12,7 @@ from mlops_assets import __version__, stages
 from mlops_assets.artifacts import TrainedModel, digest
 from mlops_assets.defs import catalog, checks, display
 from mlops_assets.defs.failures import plain_failures
+from mlops_assets.defs.metadata import Display
 from mlops_assets.defs.resources import mlflow_key, mlflow_parent, pool_of, run_of
 from mlops_assets.defs.training_steps import in_steps
 from mlops_assets.lifecycle.platform import Platform, Run
@@ -21,12 +22,13 @@ from mlops_assets.lifecycle.records import (
     PromotionRecord,
     ReadingsRecord,
     ReportRecord,
+    StageRecord,
     ValidatedRecord,
 )
 from mlops_assets.lifecycle.stages import data, evaluate, predict, promote, train
 from mlops_assets.model_file import ModelSpec
 
-Record = TypeVar("Record", bound=display.StageRecord)
+Record = TypeVar("Record", bound=StageRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,13 @@ class Stage(Generic[Record]):
     """
 
     run: Callable[[ModelSpec, Platform, Run], Record | None]
-    show: Callable[[Record, ModelSpec, Platform], display.Display]
+    show: Callable[[Record, ModelSpec, Platform], Display]
     description: str
     kinds: frozenset[str]
     upstream: tuple[str, ...]
     tracked: bool = False
 
-    def execute(self, spec: ModelSpec, platform: Platform, run: Run) -> tuple[Record, display.Display] | None:
+    def execute(self, spec: ModelSpec, platform: Platform, run: Run) -> tuple[Record, Display] | None:
         """Run the stage and create the display of its record.
 
         Args:

@@ -6,15 +6,17 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from mlops_assets import stages
-from mlops_assets.defs import catalog, display
+from mlops_assets.defs import catalog, monitoring_display
 from mlops_assets.defs.failures import plain_failures
+from mlops_assets.defs.metadata import Display
 from mlops_assets.defs.resources import pool_of, run_of
 from mlops_assets.lifecycle.monitoring_report import write_monitoring_report
 from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.lifecycle.records import StageRecord
 from mlops_assets.lifecycle.stages import data, health, importance, monitor, performance
 from mlops_assets.model_file import ModelSpec
 
-Record = TypeVar("Record", bound=display.StageRecord)
+Record = TypeVar("Record", bound=StageRecord)
 
 
 def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
@@ -33,7 +35,7 @@ def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
         {"polars"},
         (stages.PRODUCTION_MODEL, stages.VALIDATED_DATA),
         monitor.report_drift,
-        display.drift,
+        monitoring_display.drift,
     )
 
 
@@ -53,7 +55,7 @@ def importance_report(spec: ModelSpec) -> dg.AssetsDefinition:
         {"python"},
         (stages.PRODUCTION_MODEL, stages.VALIDATED_DATA),
         importance.report_importance,
-        display.importance,
+        monitoring_display.importance,
     )
 
 
@@ -74,7 +76,7 @@ def performance_report(spec: ModelSpec) -> dg.AssetsDefinition:
         {"polars"},
         (stages.PREDICTIONS, stages.VALIDATED_DATA),
         performance.report_performance,
-        display.performance,
+        monitoring_display.performance,
     )
 
 
@@ -100,7 +102,7 @@ def model_health(spec: ModelSpec) -> dg.AssetsDefinition:
             stages.PERFORMANCE_REPORT,
         ),
         health.report_health,
-        display.health,
+        monitoring_display.health,
     )
 
 
@@ -120,7 +122,7 @@ def monitoring_report(spec: ModelSpec) -> dg.AssetsDefinition:
         {"matplotlib"},
         (stages.MODEL_HEALTH,),
         lambda spec, platform, run: write_monitoring_report(spec, platform, run.as_of),
-        display.monitoring,
+        monitoring_display.monitoring,
     )
 
 
@@ -140,7 +142,7 @@ def data_quality_report(spec: ModelSpec) -> dg.AssetsDefinition:
         {"greatexpectations"},
         (stages.RAW_READINGS,),
         data.report_quality,
-        display.quality,
+        monitoring_display.quality,
     )
 
 
@@ -151,7 +153,7 @@ def _report_asset(
     kinds: set[str],
     upstream: tuple[str, ...],
     report: Callable[[ModelSpec, Platform, Run], Record],
-    show: Callable[[Record, ModelSpec, Platform], display.Display],
+    show: Callable[[Record, ModelSpec, Platform], Display],
 ) -> dg.AssetsDefinition:
     @dg.asset(
         name=name,

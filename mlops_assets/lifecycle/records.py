@@ -8,7 +8,20 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field, JsonValue
 
-from mlops_assets.artifacts import Comparison, Decision, GateResult, Repair, RuleResult, TableVersion
+from mlops_assets.artifacts import (
+    Comparison,
+    Decision,
+    DriftReport,
+    GateResult,
+    HealthReport,
+    ImportanceReport,
+    MonitoringReport,
+    PerformanceReport,
+    Repair,
+    RuleResult,
+    TableVersion,
+    TrainedModel,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +110,21 @@ class PredictionsRecord:
     version: int
     new_rows: int
     as_of: datetime
+
+
+StageRecord = (
+    ReadingsRecord
+    | ValidatedRecord
+    | FeaturesRecord
+    | TrainedModel
+    | ReportRecord
+    | PromotionRecord
+    | PredictionsRecord
+    | QualityRecord
+    | DriftReport
+    | ImportanceReport
+    | PerformanceReport
+    | HealthReport
+    | MonitoringReport
+)
+"""What the stages return."""

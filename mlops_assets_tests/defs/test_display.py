@@ -14,7 +14,7 @@ import pytest
 
 from mlops_assets.artifacts import Comparison
 from mlops_assets.datasets import Datasets
-from mlops_assets.defs import display
+from mlops_assets.defs import monitoring_display
 from mlops_assets.defs.metadata import feature_lineage, metric_numbers, rows_table, table_version
 from mlops_assets.features import FEATURE_KINDS
 from mlops_assets.lifecycle.platform import Platform
@@ -34,14 +34,14 @@ def platform_at(**environ: str) -> Platform:
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8001", "https://models.example/review/"])
 def test_links_are_addresses_that_a_browser_opens(address: str) -> None:
-    shown = display.quality(QUALITY, SPEC, platform_at(MLOPS_REVIEW_URL=address))
+    shown = monitoring_display.quality(QUALITY, SPEC, platform_at(MLOPS_REVIEW_URL=address))
     page = shown.metadata["data_docs"]
     assert isinstance(page, dg.UrlMetadataValue)
     assert page.url == f"{address.rstrip('/')}/pump_efficiency/data_quality/index.html"
 
 
 def test_without_an_address_a_sentence_says_where_one_comes_from() -> None:
-    shown = display.quality(QUALITY, SPEC, platform_at())
+    shown = monitoring_display.quality(QUALITY, SPEC, platform_at())
     assert isinstance(shown.metadata["data_docs"], dg.TextMetadataValue)
     assert "MLOPS_REVIEW_URL" in (shown.metadata["data_docs"].text or "")
     assert not [one for one in shown.metadata.values() if isinstance(one, dg.PathMetadataValue)]
