@@ -111,16 +111,14 @@ def show(model: str, version: int | None, table: str, rows: int, as_json: bool) 
 @TABLE
 def restore(model: str, version: int, table: str) -> None:
     """Write the rows of an earlier version as the newest version of a table; nothing is removed."""
+    from mlops_assets.datasets import Provenance
     from mlops_assets.datasets import restore as restore_version
 
     datasets = _datasets(model)
     restored = restore_version(
         datasets,
         datasets.version(model, table, version),
-        run_id="mlops data restore",
-        code_commit=new_run().code_commit,
-        author=actor(),
-        at=now(),
+        Provenance(actor(), now(), "mlops data restore", new_run().code_commit),
     )
     click.echo(f"{model}/{table}: version {restored.version} holds the rows of version {version} again")
 
@@ -130,13 +128,14 @@ def restore(model: str, version: int, table: str) -> None:
 @click.argument("name")
 def tag(model: str, name: str) -> None:
     """Give the newest version of every table of MODEL a NAME that never moves, such as dataset-v1.0."""
+    from mlops_assets.datasets import Provenance
     from mlops_assets.datasets import tag as tag_versions
 
     datasets = _datasets(model)
     newest = [version for table in TABLES if (version := datasets.latest(model, table))]
     if not newest:
         raise DataError(f"{model} has no tables yet; run 'mlops run {model}' first")
-    new_tag = tag_versions(datasets, model, name, newest, author=actor(), at=now())
+    new_tag = tag_versions(datasets, model, name, newest, Provenance(actor(), now()))
     click.echo(f"{new_tag.name}: {', '.join(f'{v.table} {v.version}' for v in new_tag.versions)}")
 
 

@@ -124,7 +124,7 @@ def commit_record(commit: Commit) -> dict[str, Any]:
         The record.
     """
     record = asdict(commit)
-    return {**record.pop("version"), **record}
+    return {**record.pop("version"), **record.pop("by"), **record}
 
 
 def print_versions(records: Sequence[Record], title: str, *, as_json: bool) -> None:

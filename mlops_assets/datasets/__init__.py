@@ -4,7 +4,7 @@ Comes in: frames, and who wrote them. Goes out: `TableVersion`s, and exactly the
 What the rows mean, and whether they are good, is for the packages above.
 """
 
-from mlops_assets.datasets.commits import Commit
+from mlops_assets.datasets.commits import Commit, Provenance
 from mlops_assets.datasets.content import content_hash, storable
 from mlops_assets.datasets.difference import ColumnChange, Difference, diff
 from mlops_assets.datasets.memory import MemoryDatasets
@@ -17,6 +17,7 @@ __all__ = [
     "Datasets",
     "Difference",
     "MemoryDatasets",
+    "Provenance",
     "Tag",
     "checkout",
     "content_hash",

@@ -18,15 +18,22 @@ COMMIT_PREFIX: Final = "mlops."
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who or what makes a version of a table, when (with a zone), in which run and from which commit of the code."""
+
+    author: str
+    at: datetime
+    run_id: str = ""
+    code_commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
-    """One entry of a table's log: the version, and who or what made it, when and from which code."""
+    """One entry of a table's log."""
 
     version: TableVersion
     operation: str
-    at: datetime
-    run_id: str
-    code_commit: str
-    author: str
+    by: Provenance
 
 
 def commits_of(model: str, table: str, delta: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
@@ -73,8 +80,10 @@ def _commit_of(model: str, table: str, entry: Mapping[str, Any]) -> Commit:
     return Commit(
         version=version,
         operation=reported["operation"],
-        at=datetime.fromisoformat(reported["at"]),
-        run_id=reported["run_id"],
-        code_commit=reported["code_commit"],
-        author=reported["author"],
+        by=Provenance(
+            reported["author"],
+            datetime.fromisoformat(reported["at"]),
+            reported["run_id"],
+            reported["code_commit"],
+        ),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -15,7 +14,7 @@ from mlops_assets.datasets.tables import Datasets
 from mlops_assets.errors import DataError
 
 if TYPE_CHECKING:
-    from mlops_assets.datasets.commits import Commit
+    from mlops_assets.datasets.commits import Commit, Provenance
 
 
 class MemoryDatasets(Datasets):
@@ -36,11 +35,8 @@ class MemoryDatasets(Datasets):
         model: str,
         table: str,
         change: Callable[[pl.DataFrame | None], pl.DataFrame],
+        by: Provenance,
         *,
-        run_id: str,
-        code_commit: str,
-        author: str,
-        at: datetime,
         operation: str,
         reads: bool = True,
     ) -> TableVersion:

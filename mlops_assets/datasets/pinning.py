@@ -19,6 +19,7 @@ from typing import Any, Final
 import polars as pl
 
 from mlops_assets.artifacts import TableVersion, from_json, to_json
+from mlops_assets.datasets.commits import Provenance
 from mlops_assets.datasets.content import content_hash
 from mlops_assets.datasets.tables import Datasets
 from mlops_assets.errors import DataError
@@ -52,11 +53,7 @@ def tag(
     model: str,
     name: str,
     versions: Sequence[TableVersion],
-    *,
-    author: str,
-    at: datetime,
-    run_id: str = "",
-    code_commit: str = "",
+    by: Provenance,
 ) -> Tag:
     """Name the versions permanently, next to the tables and as durable as they are; a repeated call changes nothing.
 
@@ -65,10 +62,7 @@ def tag(
         model: Name of the model.
         name: The tag: letters, digits, dot, dash and underscore.
         versions: Versions of the model's tables.
-        author: Name of the person or program, recorded in the commit.
-        at: Time of the change, with a zone.
-        run_id: Id of the run, recorded in the commit.
-        code_commit: Git commit of the code, recorded in the commit.
+        by: Who gives the name, when and from which code, recorded in the commit.
 
     Returns:
         The tag as stored.
@@ -82,7 +76,7 @@ def tag(
         )
     if not versions or any(version.model != model for version in versions):
         raise DataError(f"a tag of {model} needs versions of its tables")
-    wanted = Tag(name, tuple(versions), author, at)
+    wanted = Tag(name, tuple(versions), by.author, by.at)
 
     def with_tag(newest: pl.DataFrame | None) -> pl.DataFrame:
         known = pl.DataFrame(schema=_TAGS_SCHEMA) if newest is None else newest
@@ -99,10 +93,7 @@ def tag(
         model,
         TAGS_TABLE,
         with_tag,
-        run_id=run_id,
-        code_commit=code_commit,
-        author=author,
-        at=at,
+        by,
         operation=f"tag {name}",
     )
     return tagged(datasets, model, name)
@@ -142,18 +133,13 @@ def tagged(datasets: Datasets, model: str, name: str) -> Tag:
     return known[name]
 
 
-def restore(
-    datasets: Datasets, version: TableVersion, *, run_id: str, code_commit: str, author: str, at: datetime
-) -> TableVersion:
+def restore(datasets: Datasets, version: TableVersion, by: Provenance) -> TableVersion:
     """Write an old version's rows as the newest version; history stays.
 
     Args:
         datasets: The Delta tables.
         version: The version to restore.
-        run_id: Id of the run, recorded in the commit.
-        code_commit: Git commit of the code, recorded in the commit.
-        author: Name of the person or program, recorded in the commit.
-        at: Time of the change, with a zone.
+        by: Who restores it, when and from which code, recorded in the commit.
 
     Returns:
         The new version.
@@ -166,10 +152,7 @@ def restore(
         version.model,
         version.table,
         frame,
-        run_id=run_id,
-        code_commit=code_commit,
-        author=author,
-        at=at,
+        by,
         operation=f"restore {version.version}",
     )
     if restored.content_hash != version.content_hash:

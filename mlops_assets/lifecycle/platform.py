@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from mlops_assets import artifacts
-from mlops_assets.datasets import Datasets
+from mlops_assets.datasets import Datasets, Provenance
 from mlops_assets.errors import DataError
 from mlops_assets.ledger import Ledger
 from mlops_assets.model_file import ModelSpec
@@ -93,6 +93,11 @@ class Run:
     parent: str | None = None
     reuse: bool = False
     uid: int | None = None
+
+    @property
+    def provenance(self) -> Provenance:
+        """What a version of a table that this run writes records about it."""
+        return Provenance(self.actor, self.now(), self.id, self.code_commit)
 
 
 def keep_record(platform: Platform, spec: ModelSpec, stage: str, run: Run, record: Any) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.artifacts import Comparison
-from mlops_assets.datasets import Datasets
+from mlops_assets.datasets import Datasets, Provenance
 from mlops_assets.defs import monitoring_display
 from mlops_assets.defs.metadata import feature_lineage, metric_numbers, rows_table, table_version
 from mlops_assets.features import FEATURE_KINDS
@@ -92,9 +92,7 @@ def test_a_table_shows_its_address_and_the_type_and_meaning_of_each_column(tmp_p
     spec = load_model(MODELS / "wine_classifier.yaml")
     target, alcohol = spec.target, "alcohol"
     frame = pl.DataFrame({alcohol: [13.2, 12.9], target: ["a", "b"]})
-    version = datasets.write(
-        spec.name, "features", frame, run_id="1", code_commit="c", author="a", at=datetime.now(UTC)
-    )
+    version = datasets.write(spec.name, "features", frame, Provenance("a", datetime.now(UTC), "1", "c"))
     metadata = table_version(version, datasets, spec)
     schema = metadata["dagster/column_schema"]
     assert [(column.name, column.type, column.description) for column in schema.columns] == [

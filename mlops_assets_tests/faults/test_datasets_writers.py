@@ -12,18 +12,18 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
-from mlops_assets.datasets import Datasets, content_hash, tag, tags
+from mlops_assets.datasets import Datasets, Provenance, content_hash, tag, tags
 
 KILLS = int(os.environ.get("MLOPS_TEST_KILLS", "8"))
 AT = datetime(2025, 3, 1, tzinfo=UTC)
-BY: dict[str, Any] = {"run_id": "r", "code_commit": "c", "author": "a", "at": AT}
+BY = Provenance("a", AT, "r", "c")
 ROWS = 20_000
 
 WRITER = """
@@ -37,7 +37,7 @@ print("ready", flush=True)
 at = datetime(2025, 3, 1, tzinfo=UTC)
 for number in range(start, start + 1_000):
     frame = pl.DataFrame({"writer": [number] * %d, "row": range(%d)})
-    datasets.write("m", "t", frame, run_id=str(number), code_commit="c", author="a", at=at)
+    datasets.write("m", "t", frame, Provenance("a", at, str(number), "c"))
 """ % (ROWS, ROWS)  # noqa: UP031
 
 pytestmark = pytest.mark.faults
@@ -67,9 +67,9 @@ def test_readers_see_whole_versions_while_writers_are_killed(tmp_path: Path) -> 
     log = datasets.log("m", "t")
     assert [commit.version.version for commit in log] == list(range(len(log) - 1, -1, -1))
     for commit in random.Random(7).sample(log, min(20, len(log))):
-        assert datasets.read(commit.version)["writer"].unique().to_list() == [int(commit.run_id)]
+        assert datasets.read(commit.version)["writer"].unique().to_list() == [int(commit.by.run_id)]
     assert total, "a reader looked while a writer wrote"
-    after = datasets.write("m", "t", pl.DataFrame({"writer": [-1]}), **BY)
+    after = datasets.write("m", "t", pl.DataFrame({"writer": [-1]}), BY)
     assert after.version == len(log)
 
 
@@ -87,32 +87,32 @@ def test_racing_writers_lose_no_write_and_never_mix(tmp_path: Path) -> None:
 
     def write(number: int) -> str:
         frame = pl.DataFrame({"writer": [number] * 50})
-        return Datasets(str(tmp_path)).write("m", "t", frame, **{**BY, "run_id": str(number)}).content_hash
+        return Datasets(str(tmp_path)).write("m", "t", frame, replace(BY, run_id=str(number))).content_hash
 
     with ThreadPoolExecutor(4) as pool:
         written = list(pool.map(write, range(24)))
     log = datasets.log("m", "t")
-    assert sorted(int(commit.run_id) for commit in log) == list(range(24))
+    assert sorted(int(commit.by.run_id) for commit in log) == list(range(24))
     assert {commit.version.content_hash for commit in log} == set(written)
     for commit in log:
-        assert datasets.read(commit.version)["writer"].to_list() == [int(commit.run_id)] * 50
+        assert datasets.read(commit.version)["writer"].to_list() == [int(commit.by.run_id)] * 50
 
 
 def test_equal_writers_make_one_version(tmp_path: Path) -> None:
     frame = pl.DataFrame({"a": range(1_000)})
     with ThreadPoolExecutor(4) as pool:
-        versions = set(pool.map(lambda _: Datasets(str(tmp_path)).write("m", "t", frame, **BY), range(12)))
+        versions = set(pool.map(lambda _: Datasets(str(tmp_path)).write("m", "t", frame, BY), range(12)))
     assert len(versions) == 1
     assert next(iter(versions)).content_hash == content_hash(frame)
 
 
 def test_racing_additions_and_tags_are_all_kept(tmp_path: Path) -> None:
     datasets = Datasets(str(tmp_path))
-    first = datasets.write("m", "t", pl.DataFrame({"n": [-1]}), **BY)
+    first = datasets.write("m", "t", pl.DataFrame({"n": [-1]}), BY)
 
     def add(number: int) -> None:
-        Datasets(str(tmp_path)).append("m", "t", pl.DataFrame({"n": [number]}), **BY)
-        tag(Datasets(str(tmp_path)), "m", f"tag-{number}", [first], author="a", at=AT)
+        Datasets(str(tmp_path)).append("m", "t", pl.DataFrame({"n": [number]}), BY)
+        tag(Datasets(str(tmp_path)), "m", f"tag-{number}", [first], Provenance("a", AT))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(add, range(12)))

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from mlops_assets.artifacts import TableVersion
-from mlops_assets.datasets import Datasets
+from mlops_assets.datasets import Datasets, Provenance
 from mlops_assets.errors import ServiceError
 from mlops_assets.ledger import Ledger
 from mlops_assets.local import backup, postgres
@@ -52,9 +52,7 @@ def made() -> Iterator[Made]:
         ledger.raise_alert(
             "one", kind="failed_run", severity="warning", message="kept for ever", at=AT, model="station"
         )
-    table = Datasets(settings.data_root).write(
-        "station", "features", FRAME, run_id="1", code_commit="c", author="a", at=AT
-    )
+    table = Datasets(settings.data_root).write("station", "features", FRAME, Provenance("a", AT, "1", "c"))
     bundle = settings.model_root / "station" / "1"
     bundle.mkdir(parents=True)
     (bundle / "manifest.json").write_text("{}")

@@ -8,19 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
-from mlops_assets.datasets import Datasets, checkout, tag, tags, verify
+from mlops_assets.datasets import Datasets, Provenance, checkout, tag, tags, verify
 
-BY: dict[str, Any] = {
-    "run_id": "r",
-    "code_commit": "c",
-    "author": "a",
-    "at": datetime(2025, 3, 1, tzinfo=UTC),
-}
+BY = Provenance("a", datetime(2025, 3, 1, tzinfo=UTC), "r", "c")
 
 SERVER = """
 import logging, sys
@@ -65,12 +59,12 @@ def test_versions_tags_and_checkout_on_object_storage(options: dict[str, str], t
     datasets = Datasets("s3://bucket/data", options)
     frame = pl.DataFrame({"at": [datetime(2025, 1, 1, tzinfo=UTC)], "v": [1.5], "s": ["ä"]})
     assert datasets.latest("m", "t") is None
-    first = datasets.write("m", "t", frame, **BY)
-    assert datasets.write("m", "t", frame, **BY) == first
-    second = datasets.write("m", "t", frame.clear(), **BY)
+    first = datasets.write("m", "t", frame, BY)
+    assert datasets.write("m", "t", frame, BY) == first
+    second = datasets.write("m", "t", frame.clear(), BY)
     assert datasets.read(first).equals(frame)
     assert datasets.read(second).equals(frame.clear())
-    tag(datasets, "m", "dataset-v1.0", [first], author="a", at=BY["at"])
+    tag(datasets, "m", "dataset-v1.0", [first], BY)
     assert tags(datasets, "m")[0].versions == (first,)
     checkout(datasets, [first], tmp_path / "out")
     assert verify(tmp_path / "out") == (first,)
@@ -78,7 +72,7 @@ def test_versions_tags_and_checkout_on_object_storage(options: dict[str, str], t
 
 def test_racing_additions_are_all_kept(options: dict[str, str]) -> None:
     def add(number: int) -> None:
-        Datasets("s3://bucket/race", options).append("m", "t", pl.DataFrame({"n": [number]}), **BY)
+        Datasets("s3://bucket/race", options).append("m", "t", pl.DataFrame({"n": [number]}), BY)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(add, range(8)))

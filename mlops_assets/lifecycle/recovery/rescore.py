@@ -177,12 +177,12 @@ def _readings(
         batch = platform.datasets.read(commit.version)
         if not batch.join(made, on=KEYS, how="semi").height:
             continue
-        body = platform.ledger.get_record(f"{spec.name}/{stages.FEATURES}", commit.run_id, exact=True)
+        body = platform.ledger.get_record(f"{spec.name}/{stages.FEATURES}", commit.by.run_id, exact=True)
         if body is not None:
             tables = from_json(FeaturesRecord, body).data
         else:  # predicted in a run of its own, from the features that were newest then
-            features_then = next((one for one in built if one.at <= commit.at), commit)
-            tables = tuple(one.version for one in validated if one.at <= features_then.at)[:1]
+            features_then = next((one for one in built if one.by.at <= commit.by.at), commit)
+            tables = tuple(one.version for one in validated if one.by.at <= features_then.by.at)[:1]
         for table in tables:
             if table.table == stages.VALIDATED_DATA:
                 rescored.add(table.version)
@@ -201,10 +201,7 @@ def _side_by_side(
         model,
         TABLE,
         both,
-        run_id=run.id,
-        code_commit=run.code_commit,
-        author=run.actor,
-        at=run.now(),
+        run.provenance,
         operation="rescore",
     )
 

@@ -178,6 +178,4 @@ def feed_simulated(spec: ModelSpec, platform: Platform, run: Run) -> None:
 
 
 def _write(spec: ModelSpec, platform: Platform, run: Run, table: str, frame: pl.DataFrame) -> TableVersion:
-    return platform.datasets.write(
-        spec.name, table, frame, run_id=run.id, code_commit=run.code_commit, author=run.actor, at=run.now()
-    )
+    return platform.datasets.write(spec.name, table, frame, run.provenance)

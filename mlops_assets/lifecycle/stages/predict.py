@@ -84,10 +84,7 @@ def store_scored(
         spec.name,
         stages.PREDICTIONS,
         scored,
-        run_id=run.id,
-        code_commit=run.code_commit,
-        author=run.actor,
-        at=run.now(),
+        run.provenance,
     )
     occurrence = pending[predictions.OCCURRENCE].alias("occurrence")
     new_rows = platform.ledger.store_predictions(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
 from mlops_assets.artifacts import TableVersion
-from mlops_assets.datasets import Datasets, content_hash, storable
+from mlops_assets.datasets import Datasets, Provenance, content_hash, storable
 from mlops_assets.errors import DataError
 
 AT = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
-BY: dict[str, Any] = {"run_id": "run-1", "code_commit": "abc123", "author": "someone", "at": AT}
+BY = Provenance("someone", AT, "run-1", "abc123")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ FRAME = pl.DataFrame(
 
 
 def test_what_is_written_is_what_is_read(datasets: Datasets) -> None:
-    version = datasets.write("pump", "features", FRAME, **BY)
+    version = datasets.write("pump", "features", FRAME, BY)
     assert version == TableVersion("pump", "features", 0, content_hash(FRAME), 3, tuple(FRAME.columns))
     assert datasets.read(version).equals(FRAME)
     assert datasets.read(version).schema == FRAME.schema
@@ -53,7 +53,7 @@ def test_what_is_written_is_what_is_read(datasets: Datasets) -> None:
 def test_any_folder_name_works_or_is_refused(tmp_path: Path, folder: str) -> None:
     datasets = Datasets(str(tmp_path / folder))
     for frame in (FRAME, FRAME.clear(), FRAME.head(1)):
-        version = datasets.write("pump", "features", frame, **BY)
+        version = datasets.write("pump", "features", frame, BY)
         assert datasets.read(version).equals(frame)
     assert (tmp_path / folder / "pump" / "features" / "_delta_log").is_dir()
     assert [path.name for path in tmp_path.iterdir()] == [folder]
@@ -66,15 +66,15 @@ def test_a_folder_that_would_be_another_one_is_refused(tmp_path: Path, folder: s
 
 
 def test_unchanged_content_makes_no_new_version(datasets: Datasets) -> None:
-    first = datasets.write("pump", "t", FRAME, **BY)
+    first = datasets.write("pump", "t", FRAME, BY)
     chunked = pl.concat([FRAME.head(1), FRAME.tail(2)], rechunk=False)
-    assert datasets.write("pump", "t", chunked, **{**BY, "run_id": "run-2"}) == first
-    assert [commit.run_id for commit in datasets.log("pump", "t")] == ["run-1"]
+    assert datasets.write("pump", "t", chunked, replace(BY, run_id="run-2")) == first
+    assert [commit.by.run_id for commit in datasets.log("pump", "t")] == ["run-1"]
 
 
 def test_every_version_stays_readable_through_changes_of_columns(datasets: Datasets) -> None:
     frames = [FRAME, FRAME.select("value"), FRAME.select(value=pl.lit("text")), FRAME.clear(), FRAME]
-    versions = [datasets.write("pump", "t", frame, **BY) for frame in frames]
+    versions = [datasets.write("pump", "t", frame, BY) for frame in frames]
     assert [version.version for version in versions] == [0, 1, 2, 3, 4]
     assert versions[0].content_hash == versions[4].content_hash
     for version, frame in zip(versions, frames, strict=True):
@@ -82,11 +82,11 @@ def test_every_version_stays_readable_through_changes_of_columns(datasets: Datas
 
 
 def test_the_log_tells_who_wrote_what_when(datasets: Datasets) -> None:
-    datasets.write("pump", "t", FRAME, **BY)
-    second = datasets.write("pump", "t", FRAME.head(1), **{**BY, "author": "another"})
+    datasets.write("pump", "t", FRAME, BY)
+    second = datasets.write("pump", "t", FRAME.head(1), replace(BY, author="another"))
     newest, oldest = datasets.log("pump", "t")
-    assert (newest.version, newest.author, newest.at, newest.operation) == (second, "another", AT, "write")
-    assert (oldest.version.version, oldest.run_id, oldest.code_commit) == (0, "run-1", "abc123")
+    assert (newest.version, newest.by, newest.operation) == (second, replace(BY, author="another"), "write")
+    assert (oldest.version.version, oldest.by) == (0, BY)
     assert datasets.log("pump", "t", limit=1) == [newest]
     assert datasets.version("pump", "t", 0) == oldest.version
 
@@ -115,11 +115,11 @@ def test_types_are_widened_never_bent() -> None:
 
 def test_what_cannot_be_kept_is_refused_by_name(datasets: Datasets) -> None:
     with pytest.raises(DataError, match="'nested' holds List"):
-        datasets.write("pump", "t", pl.DataFrame({"nested": [[1]]}), **BY)
+        datasets.write("pump", "t", pl.DataFrame({"nested": [[1]]}), BY)
     with pytest.raises(DataError, match="64 bits"):
         storable(pl.DataFrame({"u": pl.Series([2**64 - 1], dtype=pl.UInt64)}))
     with pytest.raises(DataError, match="cannot name"):
-        datasets.write("..", "t", FRAME, **BY)
+        datasets.write("..", "t", FRAME, BY)
     assert datasets.latest("pump", "t") is None
 
 
@@ -151,7 +151,7 @@ def test_text_cannot_move_between_neighbors() -> None:
 
 
 def test_a_version_that_is_gone_or_altered_is_not_read(datasets: Datasets, tmp_path: Path) -> None:
-    version = datasets.write("pump", "t", FRAME, **BY)
+    version = datasets.write("pump", "t", FRAME, BY)
     [file] = (tmp_path / "pump" / "t").glob("*.parquet")
     FRAME.with_columns(pl.col("value") + 1).write_parquet(file)
     with pytest.raises(DataError, match=r"other rows than were written|cannot be read"):
@@ -165,10 +165,10 @@ def test_a_version_that_is_gone_or_altered_is_not_read(datasets: Datasets, tmp_p
 
 def test_two_writers_on_the_same_table_never_mix(datasets: Datasets, tmp_path: Path) -> None:
     """The slower of two writers that saw the same version must start again, not add to what the faster one wrote."""
-    datasets.write("pump", "t", FRAME.clear(), **BY)
+    datasets.write("pump", "t", FRAME.clear(), BY)
     known = datasets._open("pump", "t")
     assert known is not None
-    datasets.write("pump", "t", FRAME.head(1), **BY)
+    datasets.write("pump", "t", FRAME.head(1), BY)
     metadata = {"version": "1", "content_hash": "x"}
     assert not datasets._commit("pump", "t", known, FRAME, metadata)
     newest = datasets.latest("pump", "t")
@@ -180,8 +180,8 @@ def test_a_version_keeps_its_number_when_another_writer_comes_in_between(dataset
     """The table was opened before the second write and its log read after it."""
     from mlops_assets.datasets.commits import commits_of
 
-    first = datasets.write("pump", "t", FRAME, **BY)
+    first = datasets.write("pump", "t", FRAME, BY)
     opened = datasets._open("pump", "t")
     assert opened is not None
-    second = datasets.write("pump", "t", FRAME.head(1), **BY)
+    second = datasets.write("pump", "t", FRAME.head(1), BY)
     assert [commit.version for commit in commits_of("pump", "t", opened)] == [second, first]

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from mlops_assets import stages
 from mlops_assets.artifacts import from_json
+from mlops_assets.datasets import Provenance
 from mlops_assets.errors import BundleError
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
@@ -82,8 +83,8 @@ def test_predictions_written_before_there_were_intervals_are_followed_by_others(
     built = station.platform.datasets.latest("station", stages.FEATURES)
     assert built is not None
     rows = score(station.spec, predictor, station.platform.datasets.read(built), version, station.now)
-    commit: dict[str, Any] = {"run_id": "old", "code_commit": "abc", "author": "ann", "at": station.now}
-    old = station.platform.datasets.write("station", stages.PREDICTIONS, rows.drop("low", "high"), **commit)
+    by = Provenance("ann", station.now, "old", "abc")
+    old = station.platform.datasets.write("station", stages.PREDICTIONS, rows.drop("low", "high"), by)
     station.predict()
     new = predictions_of(station).table
     assert (new.version, new.columns) == (old.version + 1, tuple(rows.columns))

@@ -14,6 +14,7 @@ import pytest
 
 from mlops_assets import training
 from mlops_assets.artifacts import TableVersion, from_json
+from mlops_assets.datasets import Provenance
 from mlops_assets.errors import BundleError, DataError, LedgerError, LostRaceError
 from mlops_assets.ledger import Ledger
 from mlops_assets.lifecycle.recovery import reproduce as module
@@ -120,7 +121,7 @@ def test_a_drill_notices_readings_that_the_target_cannot_answer(station: Station
         pl.read_csv(tmp_path / "readings.csv", try_parse_dates=True).drop("power").with_columns(y=pl.col("y"))
     )
     station.platform.datasets.write(
-        "station", "validated_data", frame, run_id="x", code_commit="x", author="x", at=station.now
+        "station", "validated_data", frame, Provenance("x", station.now, "x", "x")
     )
     made = check_rollback(station.platform, "station", station.run())
     assert not made.ready

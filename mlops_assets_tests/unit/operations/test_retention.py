@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.artifacts import TableVersion, to_json
-from mlops_assets.datasets import Datasets, tag
+from mlops_assets.datasets import Datasets, Provenance, tag
 from mlops_assets.errors import DataError, LedgerError
 from mlops_assets.ledger import Ledger, SensorAlert, ServedPrediction
 from mlops_assets.ledger.dagster_events import DagsterEvents
@@ -61,9 +61,7 @@ def removed(stores: RetentionStores, *, dry_run: bool) -> dict[str, int]:
 
 def write(stores: RetentionStores, model: str, number: int) -> TableVersion:
     frame = pl.DataFrame({"x": [number, number + 1]})
-    return stores.datasets.write(
-        model, "validated_data", frame, run_id="r", code_commit="c", author="ann", at=OLD
-    )
+    return stores.datasets.write(model, "validated_data", frame, Provenance("ann", OLD, "r", "c"))
 
 
 def receipt(model: str, version: int) -> ServedPrediction:
@@ -113,7 +111,7 @@ def test_nothing_that_is_named_is_ever_removed(
         elif name == "version":
             ledger.new_version(model, OLD, data_versions={"validated_data": to_json(version)})
         elif name == "tag":
-            tag(stores.datasets, model, f"t{version.version}", [version], author="ann", at=OLD)
+            tag(stores.datasets, model, f"t{version.version}", [version], Provenance("ann", OLD))
         elif name == "receipt":
             ledger.store_served([receipt(model, version.version)])
     planned, _ = retention._table_files(stores, timedelta(0), dry_run=True)
