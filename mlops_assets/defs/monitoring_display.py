@@ -142,6 +142,7 @@ def performance(record: PerformanceReport, _: ModelSpec, __: Platform) -> Displa
         {
             "until": window.end.isoformat(),
             "state": window.state,
+            **({} if window.restated_from is None else {f"{record.primary}_before": window.restated_from}),
             "predictions": window.predictions,
             "labels": f"{window.maturity:.0%}",
             **window.metrics,

@@ -161,7 +161,7 @@ def _segments(platform: Platform, spec: ModelSpec, start: datetime, end: datetim
         if until <= start:
             break
         table = commit.version
-        if not _passed(platform, spec, commit.run_id):
+        if not _passed(platform, spec, commit.by.run_id):
             continue
         try:
             first = _first_instants(spec, platform.datasets.scan(table, verify=False), reach.readings + 1)
