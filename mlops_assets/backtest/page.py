@@ -20,7 +20,7 @@ from mlops_assets.backtest.policies import ORACLE
 from mlops_assets.backtest.records import BacktestResult, PolicyResult
 from mlops_assets.backtest.summary import RESULT, summary_lines
 from mlops_assets.reports.plots.figure import BLUE, GRAY, GREEN, ORANGE, RED, SKY, new_figure, png
-from mlops_assets.reports.rendering import render, stylesheet
+from mlops_assets.reports.rendering import render
 
 COLORS: Final = (BLUE, ORANGE, GREEN, RED, SKY)
 MARKERS: Final = ("o", "s", "^", "D", "v")
@@ -63,12 +63,9 @@ def page(result: BacktestResult, drawn: Mapping[str, bytes]) -> str:
     Returns:
         HTML with style sheet and pictures inside.
     """
-    from markupsafe import Markup
-
     return render(
         "backtest.html",
         title=f"{result.model}: backtest of {len(result.policies) - 1} policies",
-        style=Markup(stylesheet()),  # noqa: S704 - a file of this package
         result=result,
         span=result.span.sentence,
         plots=[

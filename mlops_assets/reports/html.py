@@ -15,7 +15,7 @@ from mlops_assets.model_file import ModelSpec
 from mlops_assets.reports import summary, tables
 from mlops_assets.reports.flips import FLIP_HEAD, flip_note, flip_rows
 from mlops_assets.reports.numbers import NOTHING
-from mlops_assets.reports.rendering import render, stylesheet
+from mlops_assets.reports.rendering import render
 from mlops_assets.reports.sensor_failures import FAILURE_HEAD, failure_rows
 
 ALT_TEXTS: Final = {
@@ -67,7 +67,6 @@ def html(
     return render(
         "report.html",
         title=f"{summary.headline(evidence, decision)}: {evidence.model} v{evidence.version}",
-        style=Markup(stylesheet()),  # noqa: S704 - a file of this package
         spec=spec,
         evidence=evidence,
         decision=decision,

@@ -16,7 +16,7 @@ from mlops_assets.artifacts import DriftReport, Fact, MonitoringReport, Performa
 from mlops_assets.metrics import METRICS, Scored
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.reports.numbers import NOTHING, count, number
-from mlops_assets.reports.rendering import render, stylesheet
+from mlops_assets.reports.rendering import render
 
 TONES: Final = {
     "healthy": "promote",
@@ -95,13 +95,10 @@ def monitoring_html(
     Returns:
         HTML with style sheet and plots inside.
     """
-    from markupsafe import Markup
-
     health, performance = report.health, report.performance
     return render(
         "monitoring.html",
         title=f"{health.diagnosis.replace('_', ' ').capitalize()}: {report.model}",
-        style=Markup(stylesheet()),  # noqa: S704 - a file of this package
         spec=spec,
         health=health,
         tone=TONES.get(health.diagnosis, "keep"),

@@ -12,12 +12,6 @@ if TYPE_CHECKING:
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
-@cache
-def stylesheet() -> str:
-    """Return the style sheet of all pages."""
-    return (TEMPLATES / "style.css").read_text(encoding="utf-8")
-
-
 def render(template: str, **context: Any) -> str:
     """Render a template.
 
@@ -31,15 +25,23 @@ def render(template: str, **context: Any) -> str:
     Raises:
         jinja2.UndefinedError: If the template names a value that is missing.
     """
-    return _environment().get_template(template).render(context)
+    return environment().get_template(template).render(context)
 
 
 @cache
-def _environment() -> Environment:
+def environment(folder: Path = TEMPLATES) -> Environment:
+    """Return the environment of templates: every value is escaped, a missing one is an error.
+
+    Args:
+        folder: A folder with further templates, which may extend `page.html` of this package.
+
+    Returns:
+        Jinja's environment.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([folder, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

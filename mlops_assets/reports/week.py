@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from mlops_assets.artifacts import RunCost, WeekReport
-from mlops_assets.reports.rendering import render, stylesheet
+from mlops_assets.reports.rendering import render
 
 VERDICTS: Final = {"yes": "yes", "no": "no", "not_known": "not known"}
 TONES: Final = {"yes": "good", "no": "bad", "not_known": "none"}
@@ -23,13 +23,10 @@ def week_html(report: WeekReport) -> str:
     Returns:
         HTML with the style sheet inside.
     """
-    from markupsafe import Markup
-
     verdicts = {one.still_best for one in report.models}
     return render(
         "week.html",
         title=f"Week to {report.end:%Y-%m-%d}",
-        style=Markup(stylesheet()),  # noqa: S704 - a file of this package
         report=report,
         tone="refuse" if "no" in verdicts else "promote" if verdicts == {"yes"} else "keep",
         models=[

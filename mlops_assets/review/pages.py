@@ -6,32 +6,20 @@ The HTML is in `templates/`; every value is escaped there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from pathlib import Path
 from typing import Any, Final
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mlops_assets.ledger import Approval
 from mlops_assets.lifecycle.approvals.verdicts import LONGEST_COMMENT, Subject
-from mlops_assets.reports.rendering import stylesheet
+from mlops_assets.reports.rendering import environment
 from mlops_assets.review.sessions import Session
 
+TEMPLATES: Final = Path(__file__).parent / "templates"
 VERDICT_NAMES: Final = {"approve": "Approved", "reject": "Rejected", "defer": "Deferred"}
 
 
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("mlops_assets.review"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def _render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(style=stylesheet(), **values)
+    return environment(TEMPLATES).get_template(template).render(values)
 
 
 def message(title: str, text: str) -> str:

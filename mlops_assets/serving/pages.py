@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("mlops_assets.serving"), autoescape=True, undefined=StrictUndefined
-    )
+TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 def documentation(schema: Mapping[str, Any]) -> str:
@@ -26,6 +19,10 @@ def documentation(schema: Mapping[str, Any]) -> str:
     Returns:
         HTML, escaped.
     """
+    from mlops_assets.reports.rendering import (
+        environment,
+    )  # draws plots elsewhere: heavy for a service's start
+
     routes = [
         {
             "method": method.upper(),
@@ -36,7 +33,7 @@ def documentation(schema: Mapping[str, Any]) -> str:
         for path, operations in schema["paths"].items()
         for method, operation in operations.items()
     ]
-    template = _environment().get_template("documentation.html")
+    template = environment(TEMPLATES).get_template("documentation.html")
     return template.render(info=schema["info"], routes=routes)
 
 
