@@ -22,6 +22,7 @@ MODULES = (
     "diff",
     "alerts",
     "health",
+    "docs",
     "retraining",
     "reports",
     "approvals",

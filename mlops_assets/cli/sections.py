@@ -20,7 +20,7 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "history",
         "diff",
     ),
-    "Watch": ("health", "monitoring", "week", "alerts", "why", "retrain", "data", "features"),
+    "Watch": ("health", "monitoring", "week", "docs", "alerts", "why", "retrain", "data", "features"),
     "Recover": ("rollback", "rollout", "rescore", "retire", "drill", "reproduce", "heal"),
     "Operate": ("doctor", "migrate", "exporter", "keys", "backup", "export", "import", "gc", "audit"),
 }

@@ -98,7 +98,7 @@ def _links(spec: ModelSpec, platform: Platform, report: MonitoringReport) -> lis
     links = [("Great Expectations' pages", page_links.data_quality_path(spec.name))]
     evidence = platform.ledger.evidence_of(spec.name, report.version) if report.version else ()
     if evidence:
-        path = page_links.gate_report_path(spec.name, evidence[-1].hash)
+        path = page_links.gate_report_path(spec.name, evidence[0].hash)
         links.insert(0, (f"gate report of version {report.version}", path))
     return links
 

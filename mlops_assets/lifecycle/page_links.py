@@ -12,6 +12,8 @@ from mlops_assets.settings import Settings
 
 WEEK_PATH: Final = "/week"
 """Path of the weekly report over all models."""
+SITE_PATH: Final = "/docs"
+"""Path of the folder that `mlops docs` writes."""
 NO_ADDRESS: Final = (
     "not served: 'mlops up' serves it for the runs that it starts; elsewhere set MLOPS_REVIEW_URL to the address of "
     "the review page"

@@ -7,6 +7,7 @@ to `promotion`, measurements to `evaluation`.
 from mlops_assets.reports.folder import write_report
 from mlops_assets.reports.html import html
 from mlops_assets.reports.markdown import markdown
+from mlops_assets.reports.model_site import model_html, models_html
 from mlops_assets.reports.monitoring import monitoring_html, monitoring_plots, restatement_lines
 from mlops_assets.reports.plots.flips import draw_flips
 from mlops_assets.reports.plots.selection import draw_plots
@@ -17,6 +18,8 @@ __all__ = [
     "draw_plots",
     "html",
     "markdown",
+    "model_html",
+    "models_html",
     "monitoring_html",
     "monitoring_plots",
     "restatement_lines",

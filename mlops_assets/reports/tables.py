@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from mlops_assets.artifacts import Candidate, Comparison, Evidence, GateResult, Metrics, Part
@@ -282,8 +283,8 @@ def history_rows(history: Sequence[Any]) -> list[tuple[str, ...]]:
     keys = ("at", "action", "version", "actor", "reason")
 
     def value(decision: Any, key: str) -> str:
-        is_mapping = isinstance(decision, dict)
-        return str(decision.get(key, "") if is_mapping else getattr(decision, key, ""))
+        cell = decision.get(key, "") if isinstance(decision, dict) else getattr(decision, key, "")
+        return f"{cell:%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else str(cell)
 
     return [tuple(value(decision, key) for key in keys) for decision in history]
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
+from mlops_assets.lifecycle.model_site import INDEX, site_folder, site_pages
 from mlops_assets.lifecycle.monitoring_report import EXPORT, PAGE, monitoring_folder
-from mlops_assets.lifecycle.page_links import WEEK_PATH, data_quality_path, monitoring_path
+from mlops_assets.lifecycle.page_links import SITE_PATH, WEEK_PATH, data_quality_path, monitoring_path
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.week import week_folder
 from mlops_assets.model_file import read_folder
@@ -32,6 +33,17 @@ def report_routes(platform: Platform, signed_in: Any) -> APIRouter:
         file = week_folder(platform) / PAGE
         if not file.is_file():
             raise HTTPException(404, "there is no weekly report yet; write one: mlops week")
+        return file.read_text(encoding="utf-8")
+
+    @router.get(SITE_PATH)
+    def site() -> Response:
+        return RedirectResponse(f"{SITE_PATH}/{INDEX}", 303)  # relative links of the page need its folder
+
+    @router.get(f"{SITE_PATH}/{{page:path}}.html", response_class=HTMLResponse)
+    def site_page(page: str) -> str:
+        file = site_pages(site_folder(platform.settings.home)).get(f"{page}.html")
+        if file is None:
+            raise HTTPException(404, "there is no such page yet; write them: mlops docs")
         return file.read_text(encoding="utf-8")
 
     @router.get(monitoring_path("{model}"), response_class=HTMLResponse)

@@ -11,8 +11,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from mlops_assets.ledger import Ledger
+from mlops_assets.lifecycle.model_site import site_folder, write_site
 from mlops_assets.lifecycle.monitoring_report import write_monitoring_report
 from mlops_assets.lifecycle.week import week_report, write_week_report
+from mlops_assets.model_file import read_folder
 from mlops_assets.review.app import create_review, review_key
 from mlops_assets.review.sessions import FREE_ATTEMPTS, LONGEST_SESSION, LONGEST_WAIT, Sessions
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin
@@ -128,6 +130,21 @@ def test_the_weekly_report_is_served(station: Station, browser: TestClient) -> N
     assert "mlops week" in browser.get("/week").text
     write_week_report(station.platform, week_report([station.spec], station.platform, station.run(), {}))
     assert "station" in browser.get("/week").text
+
+
+def test_the_site_of_all_models_is_served(station: Station, browser: TestClient) -> None:
+    assert browser.get("/docs/index.html").headers["location"] == "/login?page=/docs/index.html"
+    sign_in(browser)
+    assert browser.get("/docs").headers["location"] == "/docs/index.html"
+    assert "mlops docs" in browser.get("/docs/index.html").text
+    platform = station.platform
+    write_site(
+        site_folder(platform.settings.home), read_folder(platform.settings.models), platform, station.now
+    )
+    assert 'href="models/station.html"' in browser.get("/docs/index.html").text
+    assert "Efficiency of two pumps" in browser.get("/docs/models/station.html").text
+    for wrong in ("/docs/models/pump.html", "/docs/..%2Fstation.html", "/docs/models/..%2F..%2Freport.html"):
+        assert browser.get(wrong).status_code == 404, wrong
 
 
 def test_approve_in_the_browser(station: Station, browser: TestClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -15,12 +16,26 @@ from markdown_it import MarkdownIt
 from pydantic import JsonValue
 
 from mlops_assets import promotion, reports, stages
-from mlops_assets.artifacts import Candidate, ClassRow, Evidence, Explanation, RuleResult, TableVersion
+from mlops_assets.artifacts import (
+    Candidate,
+    ClassRow,
+    Evidence,
+    Explanation,
+    Fact,
+    HealthReport,
+    MonitoringReport,
+    RuleResult,
+    TableVersion,
+)
 from mlops_assets.defs import checks
 from mlops_assets.defs.metadata import rows_table
-from mlops_assets.ledger import Approval
+from mlops_assets.features import Feature
+from mlops_assets.ledger import Approval, HistoryEntry
 from mlops_assets.lifecycle.approvals.verdicts import Subject
 from mlops_assets.lifecycle.records import ReportRecord, ValidatedRecord
+from mlops_assets.model_file import BrokenFile, Problem
+from mlops_assets.model_file.explained import ExplainedKey
+from mlops_assets.reports.model_facts import LedgerFacts, ModelFacts
 from mlops_assets.review import pages as review
 from mlops_assets.review.sessions import Session
 from mlops_assets_tests.unit.promotion.evidence_factory import START, evaluation_of, evidence_of, spec_with
@@ -109,6 +124,17 @@ def pages() -> dict[str, str]:
         "history": [{"reason": value, "actor": ENTITY} for value in (*HOSTILE, BLOCK)],
         "candidates": [Candidate(COLUMN, {}, "failed", 0.0, {}, value) for value in HOSTILE],
     }
+    health = HealthReport(
+        "pump", None, START, "unknown", BLOCK, START, COLUMN, (Fact(ENTITY, "bad", COLUMN),)
+    )
+    entry = HistoryEntry(1, "pump", START, ENTITY, "kept", None, None, 1, 1, None, BLOCK)
+    ledger = LedgerFacts(
+        None, None, (evidence,), {}, (entry,), MonitoringReport("pump", START, health, None, ()), 1
+    )
+    keys = tuple(ExplainedKey(value, 1, value, BLOCK) for value in HOSTILE)
+    features = tuple(Feature(value, "inputs", HOSTILE, CATEGORY) for value in HOSTILE)
+    facts = ModelFacts(SPEC, COLUMN, keys, features, True, ledger)
+    broken = BrokenFile(Path("x.yaml"), ENTITY, (Problem("x.yaml", 1, COLUMN, BLOCK),))
     markdown = reports.markdown(evidence, decision, HASH, primary="rmse", waivers=HOSTILE, **more)
     return {
         "markdown": rendered(markdown),
@@ -119,6 +145,10 @@ def pages() -> dict[str, str]:
         "lapsed": reports.html(
             SPEC, evidence, decision, HASH, {}, actions=review.actions(lapsed, None, SESSION)
         ),
+        "model": re.sub(
+            r"<figure>.*?</figure>", "", reports.model_html(facts, START)
+        ),  # its plot of versions
+        "models": reports.models_html([facts], [broken], HOSTILE, START),
         "waiting": review.waiting([subject, lapsed], SESSION),
         "message": review.message(COLUMN, ENTITY),
         "login": review.login(COLUMN + ENTITY),
