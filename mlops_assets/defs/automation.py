@@ -14,6 +14,7 @@ import dagster as dg
 
 from mlops_assets import stages
 from mlops_assets.artifacts import Signal
+from mlops_assets.defs.placement import run_tags
 from mlops_assets.defs.resources import AS_OF_TAG, MODEL_TAG, REQUEST_TAG
 from mlops_assets.lifecycle import governing
 from mlops_assets.model_file import ModelSpec
@@ -78,7 +79,7 @@ def job_of(spec: ModelSpec) -> "UnresolvedAssetJobDefinition":
         spec.name,
         selection=dg.AssetSelection.assets(*every),
         description=f"Everything of {spec.name}: one whole lifecycle, with its reports.",
-        tags={MODEL_TAG: spec.name},
+        tags={MODEL_TAG: spec.name, **run_tags(spec)},
     )
 
 
@@ -119,7 +120,7 @@ def request(spec: ModelSpec, job: str, as_of: str, key: str | None = None) -> dg
     Returns:
         The request, with its run key and tags.
     """
-    tags = {AS_OF_TAG: as_of, MODEL_TAG: spec.name}
+    tags = {AS_OF_TAG: as_of, MODEL_TAG: spec.name, **run_tags(spec)}
     return dg.RunRequest(
         run_key=f"{spec.name}/{key}" if key else None,
         job_name=spec.name,

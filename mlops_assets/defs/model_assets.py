@@ -13,6 +13,7 @@ from mlops_assets.artifacts import TrainedModel, digest
 from mlops_assets.defs import catalog, checks, display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.metadata import Display
+from mlops_assets.defs.placement import step_tags
 from mlops_assets.defs.resources import mlflow_key, mlflow_parent, pool_of, run_of
 from mlops_assets.defs.training_steps import in_steps
 from mlops_assets.lifecycle.platform import Platform, Run
@@ -212,7 +213,7 @@ def _asset(
         retry_policy=retries,
         output_required=False,
         pool=pool_of(spec.name),
-        op_tags={"mlops/stage": name},
+        op_tags={"mlops/stage": name, **step_tags(spec)},
     )
 
     def materialize(context: dg.AssetExecutionContext) -> Iterator[Any]:

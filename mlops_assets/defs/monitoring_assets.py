@@ -9,6 +9,7 @@ from mlops_assets import stages
 from mlops_assets.defs import catalog, monitoring_display
 from mlops_assets.defs.failures import plain_failures
 from mlops_assets.defs.metadata import Display
+from mlops_assets.defs.placement import step_tags
 from mlops_assets.defs.resources import pool_of, run_of
 from mlops_assets.lifecycle.monitoring_report import write_monitoring_report
 from mlops_assets.lifecycle.platform import Platform, Run
@@ -167,6 +168,7 @@ def _report_asset(
         deps=[dg.AssetKey([spec.name, stage]) for stage in upstream],
         required_resource_keys={"platform"},
         pool=pool_of(spec.name),
+        op_tags=step_tags(spec),
     )
     def materialize(context: dg.AssetExecutionContext) -> Iterator[Any]:
         platform: Platform = context.resources.platform.open()

@@ -13,6 +13,7 @@ import dagster as dg
 from mlops_assets import stages
 from mlops_assets.artifacts import Candidate, TrainedModel
 from mlops_assets.defs.failures import plain_failures
+from mlops_assets.defs.placement import step_tags
 from mlops_assets.defs.resources import mlflow_key, pool_of, run_of
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.stages import train_distributed
@@ -92,7 +93,7 @@ def _step(
         required_resource_keys={"platform", *([mlflow] if mlflow else [])},
         retry_policy=retries,
         pool=pool_of(spec.name),
-        tags={"mlops/stage": stages.TRAINED_MODEL, "mlops/step": name},
+        tags={"mlops/stage": stages.TRAINED_MODEL, "mlops/step": name, **step_tags(spec)},
     )
     def run_step(context: dg.OpExecutionContext) -> Iterator[dg.Output[None]]:
         platform: Platform = context.resources.platform.open()

@@ -18,6 +18,7 @@ from mlops_assets.model_file.operations import (
     WaiversSpec,
 )
 from mlops_assets.model_file.repairs import RepairsSpec
+from mlops_assets.model_file.resources import ResourcesSpec
 from mlops_assets.model_file.retraining import RetrainingSpec
 from mlops_assets.model_file.rollout import RolloutSpec
 from mlops_assets.model_file.section import Section
@@ -76,6 +77,8 @@ class ModelSpec(Section):
     """Where alerts are sent."""
     waivers: WaiversSpec = WaiversSpec()
     """Who may set a failed gate aside."""
+    resources: ResourcesSpec = ResourcesSpec()
+    """What the runs need of the machines, and which of them come first."""
 
     def digest(self) -> str:
         """Return the sha256 of the canonical JSON form: equal for two files that mean the same."""

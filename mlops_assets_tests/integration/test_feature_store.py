@@ -6,11 +6,6 @@ Redis is a server of the test's own; without redis-server on this machine that c
 from __future__ import annotations
 
 import json
-import shutil
-import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +19,7 @@ from mlops_assets.lifecycle.stages.data import build_features, read_readings, va
 from mlops_assets.model_file import ModelSpec
 from mlops_assets_tests.cli_calls import mlops
 from mlops_assets_tests.local_platform import LocalPlatform, readings
+from mlops_assets_tests.redis_server import redis
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,31 +32,6 @@ FEATURES: dict[str, Any] = {
     "lags": {"columns": ["x"], "steps": [1, 500]},
     "rolling": {"columns": ["x"], "windows": ["6h"], "statistics": ["mean", "std"]},
 }
-
-
-@contextmanager
-def redis(folder: Path) -> Iterator[str]:
-    """The address of an empty Redis, stopped at the end."""
-    server = shutil.which("redis-server")
-    if server is None:
-        pytest.skip("redis-server is not on this machine; install the package redis-server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    text = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--requirepass", "pw"]
-    process = subprocess.Popen([server, *text], cwd=folder, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if "Ready to accept connections" in line:
-                break
-        else:
-            pytest.fail(f"redis-server ended with {process.wait()}")
-        yield f"redis://:pw@127.0.0.1:{port}/1"
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
 
 
 @pytest.fixture

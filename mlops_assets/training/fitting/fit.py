@@ -11,6 +11,7 @@ small cost (`runs_inline`) are fitted here.
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import time
 import warnings
@@ -185,8 +186,10 @@ def fit_all(  # noqa: PLR0913
     others = [number for number in range(len(candidates)) if number not in fitted]
     if not others:
         return tuple(fitted[number] for number in range(len(candidates)))
-    together = min(len(others), max(1, cores or usable_cores()))
-    available = max(1, cores or idle_cores())
+    usable, idle = cores or usable_cores(), cores or idle_cores()
+    most = math.ceil(spec.resources.cpu) if spec.resources.cpu else usable
+    together = min(len(others), max(1, min(usable, most)))
+    available = max(1, min(idle, most))
     with tempfile.TemporaryDirectory(prefix="mlops-fit-") as name:
         folder = Path(name)
         matrices = {False: (train, validation), True: past or (train, validation)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -20,8 +21,10 @@ from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import TrainingError
 from mlops_assets.model_file.features import FeaturesSpec
+from mlops_assets.model_file.resources import ResourcesSpec
 from mlops_assets.model_file.training import AlgorithmChoice, TrainingSpec
 from mlops_assets.training import Fitted, Progress
+from mlops_assets.training.fitting import fit as fit_module
 from mlops_assets.training.fitting import worker_pool
 from mlops_assets.training.fitting.cpu_budget import idle_cores, usable_cores
 from mlops_assets.training.fitting.overfitting import overfitted
@@ -32,7 +35,9 @@ NAMES = ("a", "b")
 
 def spec(*choices: AlgorithmChoice, problem: str = "regression") -> Any:
     training_spec = TrainingSpec(algorithms=choices, seed=5)
-    return SimpleNamespace(problem=problem, training=training_spec, features=FeaturesSpec())
+    return SimpleNamespace(
+        problem=problem, training=training_spec, features=FeaturesSpec(), resources=ResourcesSpec()
+    )
 
 
 def matrix(rows: int, columns: int = 2, seed: int = 0) -> FeatureMatrix:
@@ -171,6 +176,23 @@ def test_a_killed_run_leaves_no_fit_behind() -> None:
         run.wait()
         assert run.stdout is not None
         run.stdout.close()
+
+
+@pytest.mark.parametrize(("cpu", "threads"), [(None, 8), (3, 3), (0.5, 1), (64, 8)])
+def test_a_fit_uses_the_cores_that_its_model_file_allows(
+    monkeypatch: pytest.MonkeyPatch, cpu: float | None, threads: int
+) -> None:
+    chosen, given = [], spec(AlgorithmChoice(name="lightgbm"))
+    given.resources = ResourcesSpec(cpu=cpu)
+
+    def fitted(choice: AlgorithmChoice, folder: Path, *_: object) -> Fitted:
+        chosen.append(json.loads((folder / "task.json").read_text())["threads"])
+        return Fitted(choice, "failed", 0.0, None)
+
+    monkeypatch.setattr(fit_module, "_fitted", fitted)
+    rows = matrix(200)
+    training.fit_all(given, rows, rows.values[:, 0], rows, rows.values[:, 0], deadline_seconds=9.0, cores=8)
+    assert chosen == [threads]
 
 
 def test_cores(tmp_path: Path) -> None:

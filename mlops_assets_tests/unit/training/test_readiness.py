@@ -13,12 +13,15 @@ from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import MissingExtraError, TrainingError
 from mlops_assets.model_file.features import FeaturesSpec
+from mlops_assets.model_file.resources import ResourcesSpec
 from mlops_assets.model_file.training import AlgorithmChoice, SearchSpec, TrainingSpec
 
 
 def spec(*choices: AlgorithmChoice, search: SearchSpec | None = None, problem: str = "regression") -> Any:
     section = TrainingSpec(algorithms=choices, search=search)
-    return SimpleNamespace(problem=problem, training=section, features=FeaturesSpec())
+    return SimpleNamespace(
+        problem=problem, training=section, features=FeaturesSpec(), resources=ResourcesSpec()
+    )
 
 
 def named(*names: str) -> tuple[AlgorithmChoice, ...]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.model_file.features import FeaturesSpec
+from mlops_assets.model_file.resources import ResourcesSpec
 from mlops_assets.model_file.training import (
     AlgorithmChoice,
     SearchedChoice,
@@ -36,6 +37,7 @@ def spec(trials: int, spaces: dict[str, Any] | None = None, **fixed: Any) -> Any
     return SimpleNamespace(
         problem="regression",
         features=FeaturesSpec(),
+        resources=ResourcesSpec(),
         training=TrainingSpec(algorithms=choices, search=SearchSpec(trials=trials, spaces=result)),
     )
 
