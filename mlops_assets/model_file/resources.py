@@ -22,7 +22,7 @@ class ResourcesSpec(Section):
     queue: Name | None = Field(None, examples=["large"])
     """Models with long runs share a queue: runs of one queue run one at a time, so that the others keep a place. With
     Celery it is the queue of the steps, for which a worker must be started."""
-    priority: Annotated[int, Field(ge=0, le=9)] = USUAL_PRIORITY
+    priority: Annotated[int, Field(ge=0, le=9, examples=[8]), Unit("rank")] = USUAL_PRIORITY
     """Of the runs and steps that wait, those with the higher number come first."""
     cpu: Annotated[float, Field(gt=0, le=1_024), Unit("cores")] | None = Field(None, examples=[4])
     """Cores that a training uses at most, and that Kubernetes reserves for a run. Unset means those that are idle."""
@@ -30,5 +30,5 @@ class ResourcesSpec(Section):
         None, examples=["8Gi"]
     )
     """Memory that Kubernetes reserves for a run, and ends it above. Unset means the deployment's own."""
-    gpu: Annotated[int, Field(ge=0, le=64), Unit("devices")] = 0
+    gpu: Annotated[int, Field(ge=0, le=64, examples=[1]), Unit("devices")] = 0
     """GPUs (`nvidia.com/gpu`) that Kubernetes gives a run."""
