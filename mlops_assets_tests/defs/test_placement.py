@@ -61,8 +61,7 @@ def test_every_run_and_step_carries_what_its_executor_reads() -> None:
         assert len(nodes) > len(stages.STAGES)
         for node in nodes:
             assert steps.items() <= dict(node.tags).items(), node.name
-            config = node.tags["dagster-k8s/config"]
-            assert (json.loads(config) if isinstance(config, str) else config) == container
+            assert json.loads(node.tags["dagster-k8s/config"]) == container
 
 
 class Queue:
