@@ -182,8 +182,8 @@ def test_a_killed_run_leaves_no_fit_behind() -> None:
 def test_a_fit_uses_the_cores_that_its_model_file_allows(
     monkeypatch: pytest.MonkeyPatch, cpu: float | None, threads: int
 ) -> None:
-    chosen, given = [], spec(AlgorithmChoice(name="lightgbm"))
-    given.resources = ResourcesSpec(cpu=cpu)
+    chosen, model_spec = [], spec(AlgorithmChoice(name="lightgbm"))
+    model_spec.resources = ResourcesSpec(cpu=cpu)
 
     def fitted(choice: AlgorithmChoice, folder: Path, *_: object) -> Fitted:
         chosen.append(json.loads((folder / "task.json").read_text())["threads"])
@@ -191,7 +191,7 @@ def test_a_fit_uses_the_cores_that_its_model_file_allows(
 
     monkeypatch.setattr(fit_module, "_fitted", fitted)
     rows = matrix(200)
-    training.fit_all(given, rows, rows.values[:, 0], rows, rows.values[:, 0], deadline_seconds=9.0, cores=8)
+    training.fit_all(model_spec, rows, rows.values[:, 0], rows, rows.values[:, 0], deadline_seconds=9.0, cores=8)
     assert chosen == [threads]
 
 
