@@ -191,7 +191,9 @@ def test_a_fit_uses_the_cores_that_its_model_file_allows(
 
     monkeypatch.setattr(fit_module, "_fitted", fitted)
     rows = matrix(200)
-    training.fit_all(model_spec, rows, rows.values[:, 0], rows, rows.values[:, 0], deadline_seconds=9.0, cores=8)
+    training.fit_all(
+        model_spec, rows, rows.values[:, 0], rows, rows.values[:, 0], deadline_seconds=9.0, cores=8
+    )
     assert chosen == [threads]
 
 
