@@ -1,17 +1,24 @@
-"""The data stages of one instant, carried out once for all policies that read, validate and build alike."""
+"""What depends on the data of one instant alone, carried out once for all policies that share it.
+
+The data stages, for policies that read, validate and build alike; the search for leakage, for those that train alike.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from mlops_assets import readings, stages
+from mlops_assets import features, readings, stages
+from mlops_assets.artifacts import Split
 from mlops_assets.backtest.policies import Policy
 from mlops_assets.datasets import MemoryDatasets
 from mlops_assets.errors import MlopsError
+from mlops_assets.leakage import Finding
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record
 from mlops_assets.lifecycle.records import FeaturesRecord, ReadingsRecord, ValidatedRecord
 from mlops_assets.lifecycle.stages import data
+from mlops_assets.lifecycle.stages.evidence import FindLeaks
+from mlops_assets.model_file import ModelSpec
 
 R = TypeVar("R", ReadingsRecord, ValidatedRecord, FeaturesRecord)
 
@@ -81,3 +88,25 @@ class DataSteps:
             (stages.FEATURES, base, validated.table.content_hash, str(validated.passed)),
             lambda: data.build_features(spec, platform, run),
         )
+
+    def find_leaks(self, policy: Policy, built: FeaturesRecord) -> FindLeaks:
+        """Return what looks for leakage in a split of a feature table, once for equal recipes.
+
+        Args:
+            policy: The policy.
+            built: The feature table.
+
+        Returns:
+            The function; rows with columns that only a champion reads are looked at each time.
+        """
+        key = ("leakage", policy.recipe_digest, built.table.content_hash)
+
+        def find(spec: ModelSpec, split: Split) -> tuple[Finding, ...]:
+            if not set(split.train.columns) <= set(built.table.columns):
+                return features.leakage_findings(spec, split)
+            if key not in self._known:
+                self._known[key] = features.leakage_findings(spec, split)
+            known: tuple[Finding, ...] = self._known[key]
+            return known
+
+        return find

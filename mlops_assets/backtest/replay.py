@@ -92,7 +92,7 @@ class Replay:
         ruling = self._ruling(step, before, at)
         training = None
         if ruling is not None and built is not None:
-            training = self._lifecycle(step, run, built, ruling)
+            training = self._lifecycle(step, run, built, ruling, data)
         elif ruling is not None:
             governing.finish_request(platform, spec.name, ruling.key, succeeded=False, now=at)
         return StepRecord(step, self.champion, training, problem)
@@ -113,7 +113,9 @@ class Replay:
             return governing.request_retrain(spec, platform, signal, at).request
         return governing.decide(governing.situation(spec, platform, at), platform, at).request
 
-    def _lifecycle(self, step: int, run: Run, built: FeaturesRecord, request: RetrainRequest) -> Training:
+    def _lifecycle(
+        self, step: int, run: Run, built: FeaturesRecord, request: RetrainRequest, data: DataSteps
+    ) -> Training:
         spec, platform, at = self.policy.spec, self.platform, run.as_of
         champion = self.champion
         key = fit_key(self.policy.recipe_digest, built.table.content_hash)
@@ -124,7 +126,8 @@ class Replay:
             assert model is not None
             version = model.version
             self.fit_of[version] = key
-            judged = evaluate.judge_model(spec, platform, run, explain=False)
+            find_leaks = data.find_leaks(self.policy, built)
+            judged = evaluate.judge_model(spec, platform, run, explain=False, find_leaks=find_leaks)
             outcome, reason = "refused", judged.decision.reason
             evaluate.keep_report(spec, platform, run, judged)
             promoted = promote.promote_model(spec, platform, run)

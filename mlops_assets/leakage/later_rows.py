@@ -6,7 +6,8 @@ rows complete almost without error, and earlier rows do not, is made of later ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -48,13 +49,16 @@ def needs_later_rows(table: LeakageTable) -> Iterator[Finding]:
     reach = min(REACH, frame.height // 40)
     known_until = -table.horizon_steps
     lags = [*range(known_until, known_until - reach - 1, -1), *range(known_until + 1, reach + 1)]
-    moved = np.column_stack([shifted(target, unit, lag) for lag in lags])
+    moved = _Regressors(np.column_stack([shifted(target, unit, lag) for lag in lags]))
+    means: tuple[_Means, ...] | None = None
     for name in table.inputs:
         values = numbers(frame[name])
         past, both = _explained(values, moved, reach + 1)
         what = f"the target up to {reach} rows later"
         if _grade(past, both) is None:
-            width, mean, trailing = _widest_mean(values, target, unit)
+            if means is None:
+                means = tuple(_means_of(target, unit))
+            width, mean, trailing = _widest_mean(values, means)
             past, both, what = max(past, trailing), mean, f"the target's mean over {width} rows on each side"
         if (strength := _grade(past, both)) is not None:
             shares = f"{both:.1%} of it, earlier rows alone {max(past, 0.0):.1%}"
@@ -103,39 +107,68 @@ def shifted(values: Floats, unit: Floats, lag: int) -> Floats:
     return moved
 
 
-def _explained(values: Floats, moved: Floats, past: int) -> tuple[float, float]:
+class _Regressors:
+    """Columns of shape (rows, lags), orthogonal on any rows; the columns of a table mostly miss the same ones."""
+
+    def __init__(self, moved: Floats) -> None:
+        self._moved = moved
+        self.complete = np.isfinite(moved).all(axis=1)
+        self._orthogonal: dict[bytes, Floats | None] = {}
+
+    def orthogonal(self, rows: NDArray[np.bool_]) -> Floats | None:
+        """Return an orthonormal basis on rows, in order of the columns; None where one is constant."""
+        key = rows.tobytes()
+        if key not in self._orthogonal:
+            regressors = self._moved[rows] - self._moved[rows].mean(axis=0)
+            varies = bool((regressors.std(axis=0) > 0).all())
+            self._orthogonal[key] = np.linalg.qr(regressors)[0] if varies else None
+        return self._orthogonal[key]
+
+
+def _explained(values: Floats, moved: _Regressors, past: int) -> tuple[float, float]:
     """Share of a column's variance explained by the first `past` regressors, and by all of them."""
-    rows = np.isfinite(values) & np.isfinite(moved).all(axis=1)
+    rows = np.isfinite(values) & moved.complete
     count = int(rows.sum())
     if count < FEWEST_ROWS:
         return 0.0, 0.0
     centered = values[rows] - values[rows].mean()
     total = float(centered @ centered)
-    regressors = moved[rows] - moved[rows].mean(axis=0)
-    if not total > 0 or not (regressors.std(axis=0) > 0).all():
+    orthogonal = moved.orthogonal(rows) if total > 0 else None
+    if orthogonal is None:
         return 0.0, 0.0
-    orthogonal, _ = np.linalg.qr(regressors)
     shares = np.cumsum((orthogonal.T @ centered) ** 2) / total
     # Adjusted, so that regressors of noise explain nothing.
     adjusted = 1.0 - (1.0 - shares) * (count - 1) / (count - 1 - np.arange(1, shares.size + 1))
     return float(adjusted[past - 1]), float(adjusted[-1])
 
 
-def _widest_mean(values: Floats, target: Floats, unit: Floats) -> tuple[int, float, float]:
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """The target's means over `width` rows on each side, and over `width` rows before; NaN beyond the ends."""
+
+    width: int
+    centered: Floats
+    trailing: Floats
+
+
+def _means_of(target: Floats, unit: Floats) -> Iterator[_Means]:
+    sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(target))])
+    for width in range(REACH + 1, min(WIDEST, target.size // 10) + 1):
+        yield _Means(width, _mean(sums, unit, width, width), _mean(sums, unit, width, 0))
+
+
+def _widest_mean(values: Floats, means: Sequence[_Means]) -> tuple[int, float, float]:
     """Width of the centered mean that explains a column best, its share, and the best share of a trailing mean."""
     best, width_of_best, trailing = 0.0, 0, 0.0
-    filled = np.nan_to_num(target)
-    sums = np.concatenate([[0.0], np.cumsum(filled)])
-    for width in range(REACH + 1, min(WIDEST, values.size // 10) + 1):
-        centered = _means(sums, unit, width, width)
-        share = _share(values, centered)
+    for one in means:
+        share = _share(values, one.centered)
         if share > best:
-            best, width_of_best = share, width
-        trailing = max(trailing, _share(values, _means(sums, unit, width, 0)))
+            best, width_of_best = share, one.width
+        trailing = max(trailing, _share(values, one.trailing))
     return width_of_best, best, trailing
 
 
-def _means(sums: Floats, unit: Floats, before: int, after: int) -> Floats:
+def _mean(sums: Floats, unit: Floats, before: int, after: int) -> Floats:
     rows: NDArray[np.int64] = np.arange(unit.size)
     first, last = rows - before, rows + after
     inside = (first >= 0) & (last < unit.size)
@@ -145,7 +178,10 @@ def _means(sums: Floats, unit: Floats, before: int, after: int) -> Floats:
 
 
 def _share(values: Floats, other: Floats) -> float:
+    """Return the squared correlation on rows where both are known; 0 where one is constant."""
     rows = np.isfinite(values) & np.isfinite(other)
-    if rows.sum() < FEWEST_ROWS or not values[rows].std() > 0 or not other[rows].std() > 0:
+    if rows.sum() < FEWEST_ROWS:
         return 0.0
-    return float(np.corrcoef(values[rows], other[rows])[0, 1] ** 2)
+    one, two = values[rows] - values[rows].mean(), other[rows] - other[rows].mean()
+    scale = float(one @ one) * float(two @ two)
+    return float(one @ two) ** 2 / scale if scale > 0 else 0.0

@@ -38,7 +38,7 @@ from mlops_assets.lifecycle.model_loading import load_version, spec_of_bundle
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.records import FeaturesRecord, ReportRecord, ValidatedRecord
 from mlops_assets.lifecycle.stages.deliver import measure_delivery, promotion_of_champion
-from mlops_assets.lifecycle.stages.evidence import Contest, Later, build_evidence
+from mlops_assets.lifecycle.stages.evidence import Contest, FindLeaks, Later, build_evidence
 from mlops_assets.lifecycle.stages.promote import apply_decision
 from mlops_assets.lifecycle.stages.sensor_failures import needs_readings
 from mlops_assets.lifecycle.unseen_rows import FEWEST_LATER_ROWS, comparable_rows, rows_after
@@ -73,7 +73,14 @@ class Judged:
     features: TableVersion
 
 
-def judge_model(spec: ModelSpec, platform: Platform, run: Run, *, explain: bool = True) -> Judged:
+def judge_model(
+    spec: ModelSpec,
+    platform: Platform,
+    run: Run,
+    *,
+    explain: bool = True,
+    find_leaks: FindLeaks = features.leakage_findings,
+) -> Judged:
     """Measure the latest challenger, record the evidence, and evaluate the gates.
 
     Args:
@@ -81,6 +88,7 @@ def judge_model(spec: ModelSpec, platform: Platform, run: Run, *, explain: bool 
         platform: The open stores and settings.
         run: The run: id, actor, clock, `as_of` and progress callback.
         explain: Compute SHAP values also where no gate reads them.
+        find_leaks: As in `build_evidence`.
 
     Returns:
         Evidence and decision.
@@ -92,7 +100,7 @@ def judge_model(spec: ModelSpec, platform: Platform, run: Run, *, explain: bool 
     built = record_of(platform, spec, stages.FEATURES, run.id, FeaturesRecord)
     contest = _contest(spec, platform, run, trained, built)
     run.progress(f"measuring version {trained.version} on {contest.split.test.height:,} holdout rows")
-    evidence, shap = build_evidence(spec, contest, run.progress, explain=explain)
+    evidence, shap = build_evidence(spec, contest, run.progress, explain=explain, find_leaks=find_leaks)
     evidence_hash = platform.ledger.record_evidence(spec.name, trained.version, to_json(evidence), run.now())
     platform.ledger.record_performance(_holdout(evidence))
     _alert_of_champion(spec, platform, run, evidence)

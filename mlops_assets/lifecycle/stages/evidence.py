@@ -22,11 +22,14 @@ from mlops_assets.artifacts import (
     Split,
     TrainedModel,
 )
+from mlops_assets.leakage import Finding
 from mlops_assets.lifecycle.stages.sensor_failures import sensor_failures
 from mlops_assets.lifecycle.stages.shap_budget import explain_both
 from mlops_assets.lifecycle.unseen_rows import Comparable
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.gates import BeatsChampion, DegradesGracefully, ImportanceShift
+
+FindLeaks = Callable[[ModelSpec, Split], tuple[Finding, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ def build_evidence(
     progress: Callable[[str], None] = lambda _sentence: None,
     *,
     explain: bool = True,
+    find_leaks: FindLeaks = features.leakage_findings,
 ) -> tuple[Evidence, evaluation.ShapValues | None]:
     """Measure and explain a challenger, and evaluate all gates of the model file on the result.
 
@@ -102,6 +106,7 @@ def build_evidence(
         contest: Challenger, champion and rows.
         progress: Called with one sentence per step.
         explain: Compute SHAP values, which cost as much as the training and decide nothing unless a gate reads them.
+        find_leaks: Checks the split; a backtest passes one that does so once for equal splits.
 
     Returns:
         The evidence, and the SHAP values that its ranking rests on, for plots; None where nothing was explained.
@@ -111,7 +116,7 @@ def build_evidence(
     if explain or any(isinstance(gate, DegradesGracefully | ImportanceShift) for gate in spec.gates):
         measured, shap = _explained(spec, contest, measured, progress)
     trained, split = contest.trained, contest.full_split
-    leaks = features.leakage_findings(spec, split)
+    leaks = find_leaks(spec, split)
     evidence = Evidence(
         model=spec.name,
         version=trained.version,
