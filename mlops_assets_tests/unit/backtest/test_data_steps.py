@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlops_assets import features
-from mlops_assets.artifacts import Split, TableVersion
+from mlops_assets.artifacts import PARTS, Split, TableVersion
 from mlops_assets.backtest import built_in_policies
 from mlops_assets.backtest.data_steps import DataSteps
 from mlops_assets.datasets import MemoryDatasets, content_hash
@@ -44,7 +44,8 @@ def test_leakage_is_looked_for_once_for_policies_that_train_alike(
     assert steps.find_leaks(always, built)(always.spec, split) == findings
     assert len(carried_out) == 1
 
-    wider = replace(split, train=split.train.with_columns(only_champion=1.0))
+    parts = {part: split.part(part).with_columns(only_champion=1.0) for part in PARTS}
+    wider = replace(split, **parts)
     steps.find_leaks(own, built)(own.spec, wider)
     steps.find_leaks(own, replace(built, table=replace(table, content_hash="other")))(own.spec, split)
     steps.next_instant()
