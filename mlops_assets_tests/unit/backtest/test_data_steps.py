@@ -44,8 +44,8 @@ def test_leakage_is_looked_for_once_for_policies_that_train_alike(
     assert steps.find_leaks(always, built)(always.spec, split) == findings
     assert len(carried_out) == 1
 
-    parts = {part: split.part(part).with_columns(only_champion=1.0) for part in PARTS}
-    wider = replace(split, **parts)
+    train, validation, test = (split.part(part).with_columns(only_champion=1.0) for part in PARTS)
+    wider = replace(split, train=train, validation=validation, test=test)
     steps.find_leaks(own, built)(own.spec, wider)
     steps.find_leaks(own, replace(built, table=replace(table, content_hash="other")))(own.spec, split)
     steps.next_instant()
