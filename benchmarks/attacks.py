@@ -11,6 +11,7 @@ ends the attack with exit code 1; the counts of what happened are printed at the
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import subprocess
@@ -26,7 +27,7 @@ from mlops_assets.ledger import invariants
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.local.environment import environment
-from mlops_assets.local.postgres import prepare
+from mlops_assets.local.postgres import prepare, release
 from mlops_assets.settings import Settings, Stores
 
 MODEL = "wine_attacked"
@@ -45,25 +46,42 @@ gates: [GATES]
 """
 MAIN = "from mlops_assets.cli.main import main; main()"
 FORKER = """
-import os, select, signal, sys, time
+import json, os, select, signal, sys, time
 import dagster, mlflow, sklearn.linear_model
 import mlops_assets.cli.lifecycle_run, mlops_assets.defs.execution, mlops_assets.lifecycle.stages.train
 from mlops_assets.cli.main import main
 print("ready", flush=True)
 for line in sys.stdin:
-    delay, *arguments = line.split()
+    task = json.loads(line)
     done_in, done_out = os.pipe()
+    printed_in, printed_out = os.pipe()
     began, pid = time.monotonic(), os.fork()
     if pid == 0:
-        os.dup2(2, 1)
-        sys.argv = ["mlops", *arguments]
+        os.dup2(printed_out, 1)
+        os.dup2(printed_out, 2)
+        sys.argv = ["mlops", *task["arguments"]]
         main()
     os.close(done_out)
-    select.select([done_in], [], [], None if delay == "none" else float(delay))
+    os.close(printed_out)
+    delay, after = task["delay"], task["after"]
+    end = None if delay is None or after else began + delay
+    last, lines, rest = False, [], b""
+    while not last:
+        wait = None if end is None else max(0.0, end - time.monotonic())
+        ready = select.select([done_in, printed_in], [], [], wait)[0]
+        last = not ready or done_in in ready
+        if printed_in in ready:
+            *whole, rest = (rest + os.read(printed_in, 65536)).split(b"\\n")
+            for each in whole:
+                print(each.decode(), file=sys.stderr, flush=True)
+                lines.append([time.monotonic() - began, each.decode()])
+                if delay is not None and after and after in each.decode() and end is None:
+                    end = time.monotonic() + delay
     os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.close(done_in)
-    print(os.waitstatus_to_exitcode(status), time.monotonic() - began, flush=True)
+    os.close(printed_in)
+    print(json.dumps([code, time.monotonic() - began, lines]), flush=True)
 """
 """Runs `mlops` in forked children, so that a kill does not mostly meet imports; a child ends when its pipe closes."""
 
@@ -116,10 +134,24 @@ def attacked_home(folder: Path | None, gates: str) -> Iterator[Home]:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("MLOPS_")}
         settings = Settings.from_environment({**plain, **ours})
         env = environment(settings, prepare(settings, print))
+        stack.callback(release, settings)
         env["OMP_NUM_THREADS"] = "1"
         platform = Platform.open(Settings.from_environment(env), Stores.from_environment(env))
         stack.callback(platform.ledger.close)
         yield Home(platform, env)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended (-9 when killed), after how many seconds, and its lines with the second of each."""
+
+    code: int
+    seconds: float
+    lines: list[tuple[float, str]]
+
+    def second_of(self, text: str) -> float:
+        """Return when the first line with this text came."""
+        return next(second for second, line in self.lines if text in line)
 
 
 @dataclass
@@ -129,14 +161,14 @@ class Forker:
     process: subprocess.Popen[str]
     log: Path
 
-    def run(self, delay: float | None, *arguments: str) -> tuple[int, float]:
-        """Exit code (-9 when killed) and seconds."""
+    def run(self, *arguments: str, delay: float | None = None, after: str = "") -> Outcome:
+        """Run a command, and kill it so many seconds after its start, or after it printed a text."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{'none' if delay is None else delay} {' '.join(arguments)}\n")
+        task = {"arguments": arguments, "delay": delay, "after": after}
+        self.process.stdin.write(json.dumps(task) + "\n")
         self.process.stdin.flush()
-        code, seconds = self.process.stdout.readline().split()
-        return int(code), float(seconds)
+        return Outcome(*json.loads(self.process.stdout.readline()))
 
 
 @contextmanager
@@ -161,8 +193,12 @@ def forker(home: Home) -> Iterator[Forker]:
             process.communicate()
 
 
+JUDGED, PROMOTED = "the gates say promote", " predicted "
+"""Lines of a run between which the champion moves."""
+
+
 def kills(times: int, folder: Path | None) -> Counter[str]:
-    """Kill `mlops run` with SIGKILL at a random moment; every tenth round lets one finish."""
+    """Kill `mlops run` with SIGKILL: in turn at any moment, in its last third, and while the champion moves."""
     counts: Counter[str] = Counter()
     chance = random.Random()
     with (
@@ -170,28 +206,36 @@ def kills(times: int, folder: Path | None) -> Counter[str]:
         forker(home) as victim,
     ):
         command = ("run", MODEL, "--force")
-        takes = min(victim.run(None, *command)[1] for _ in range(2))  # the first pays for imports
+        victim.run(*command)  # pays for imports
+        whole = victim.run(*command)
         history = len(home.platform.ledger.history(MODEL, None))
         for round_ in range(1, times + 1):
-            delay = chance.uniform(0, takes)
-            code, _ = victim.run(delay, *command)
-            if code > 0:
-                sys.exit(f"round {round_}: the run ended with {code}; see {victim.log}")
-            counts["killed" if code else "ended before the kill"] += 1
-            champion = home.check(f"round {round_}, killed after {delay:.2f} of {takes:.2f} s")
+            takes, moves = whole.seconds, whole.second_of(PROMOTED) - whole.second_of(JUDGED)
+            when = ("any moment", "last third", "promotion")[round_ % 3]
+            if when == "promotion":
+                delay = chance.uniform(0, moves)
+                outcome = victim.run(*command, delay=delay, after=JUDGED)
+            else:
+                delay = chance.uniform(takes * 2 / 3 if when == "last third" else 0, takes)
+                outcome = victim.run(*command, delay=delay)
+            if outcome.code > 0:
+                sys.exit(f"round {round_}: the run ended with {outcome.code}; see {victim.log}")
+            counts[f"{when}: {'killed' if outcome.code else 'ended before the kill'}"] += 1
+            champion = home.check(f"round {round_}, {when}, killed after {delay:.2f} s; a run takes {takes:.2f} s")
             now = len(home.platform.ledger.history(MODEL, None))
             if champion is None or now < history:
                 sys.exit(f"round {round_}: lost history or champion")
-            counts["decided before the kill"] += now > history
+            if any("promoted: " in line for _, line in outcome.lines) and now == history:
+                sys.exit(f"round {round_}: a promotion that was printed is lost")
+            counts[f"{when}: champion moved before the kill"] += now > history
             history = now
             if round_ % 10 == 0:
-                code, seconds = victim.run(None, *command)
-                if code:
-                    sys.exit(f"the run after round {round_} ended with {code}; see {victim.log}")
+                whole = victim.run(*command)  # the machine's load changes
+                if whole.code:
+                    sys.exit(f"the run after round {round_} ended with {whole.code}; see {victim.log}")
                 counts["whole runs between"] += 1
                 history = len(home.platform.ledger.history(MODEL, None))
-                takes = (takes + seconds) / 2  # the machine's load changes
-                print(f"{round_} rounds: {dict(counts)}, a run takes {seconds:.1f} s", flush=True)
+                print(f"{round_} rounds: {dict(counts)}, a run takes {whole.seconds:.1f} s", flush=True)
         code, output = home.finished("status")
         if code or "Traceback" in output:
             sys.exit(output)
