@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from mlops_assets.defs.failures import sentences
 from mlops_assets.defs.housekeeping import end_lost_runs
 from mlops_assets.errors import EvidenceError
 from mlops_assets.lifecycle.stages import data, evaluate, promote, train
+from mlops_assets.metrics import METRICS
 from mlops_assets_tests.local_platform import GATES, START, LocalPlatform, readings
 from mlops_assets_tests.waiting import patience
 
@@ -107,6 +110,28 @@ def test_promotion_alone_asks_again(local_platform: LocalPlatform) -> None:
     again = local_platform.alone(spec, ("evaluation_report", "production_model"))
     assert again.success, notes(again)
     assert local_platform.champion(spec) == 2
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf], ids=str)
+def test_a_primary_metric_that_is_no_number_never_promotes(
+    local_platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    """No gate asks for the primary metric; without and with a champion, by the graph and by the asset alone."""
+    spec = local_platform.model(evaluation={"primary": "mae"}, gates=["no_missing_predictions"])
+    whole = METRICS["mae"]
+    assert local_platform.alone(spec, TRAIN).success
+    for champion in (None, 1):
+        monkeypatch.setitem(METRICS, "mae", replace(whole, function=lambda _: value, influence=None))
+        judged = local_platform.alone(spec, ("evaluation_report", *PROMOTE))
+        assert "mae" in notes(judged)
+        monkeypatch.setitem(METRICS, "mae", whole)
+        assert not local_platform.alone(spec, PROMOTE).success, "the evidence stays what it was"
+        assert local_platform.champion(spec) == champion
+        if champion is None:
+            assert local_platform.alone(spec, (*JUDGE, *PROMOTE)).success
+            assert local_platform.champion(spec) == 1
+            readings(480).write_parquet(local_platform.file(spec.name))
+            assert local_platform.alone(spec, TRAIN).success
 
 
 LIMIT = {"metric_at_most": {"metric": "rmse", "limit": 0.001}}
