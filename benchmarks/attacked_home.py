@@ -41,8 +41,8 @@ gates: [GATE]
 MAIN = "from mlops_assets.cli.main import main; main()"
 FORKER = """
 import json, os, select, signal, sys, time
-import alembic, dagster, dagster_mlflow, dagster_postgres, deltalake, matplotlib.pyplot, mlflow, pandas, psycopg2, skops.io
-import scipy.stats, sklearn.linear_model, sqlalchemy
+import alembic, dagster, dagster_mlflow, dagster_postgres, deltalake, matplotlib.pyplot, mlflow, pandas, psycopg2
+import skops.io, scipy.stats, sklearn.linear_model, sqlalchemy
 import mlops_assets.cli.lifecycle_run, mlops_assets.cli.run, mlops_assets.defs.execution
 import mlops_assets.lifecycle.stages.train, mlops_assets.reports.plots
 from mlops_assets.cli.main import main

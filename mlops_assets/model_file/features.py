@@ -6,6 +6,7 @@ Also here: the names of columns that packages which never import each other must
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Self, Union, get_args, get_origin, get_type_hints
@@ -13,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self, Union, get_args, get_or
 from pydantic import AfterValidator, Field, model_validator
 
 from mlops_assets.model_file.section import Section
-from mlops_assets.model_file.values import Column, Duration, Timezone, Unit
+from mlops_assets.model_file.values import Column, Duration, Timezone, Unit, format_duration
 
 CalendarPart = Literal[
     "hour",
@@ -31,6 +32,7 @@ CyclicalPart = Literal["hour", "minute_of_day", "day_of_week", "month", "day_of_
 Statistic = Literal["mean", "std", "min", "max", "sum", "median", "count"]
 GroupStatistic = Literal["mean", "std", "count"]
 Step = Annotated[int, Field(ge=1, le=10_000), Unit("readings")]
+DaysBack = Annotated[int, Field(ge=1, le=3_660), Unit("days")]
 Names = Annotated[tuple[Column, ...], Field(min_length=1)]
 
 NEEDS_NUMBER: Final = "the column must hold numbers"
@@ -58,12 +60,21 @@ Country = Annotated[str, Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"), AfterVal
 
 
 class Lags(Section):
-    """Earlier values of columns, counted in readings of the same entity."""
+    """Earlier values of columns of the same entity, counted in readings or in days."""
 
     columns: Names
     """Columns to look back at; they may be text."""
-    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+    steps: tuple[Step, ...] = Field((), examples=[[1, 24]])
     """How many readings back; one feature per column and step."""
+    days: tuple[DaysBack, ...] = Field((), examples=[[1, 7]])
+    """How many days back by the clock of `features.timezone`, 1 for the same time yesterday; one feature per column and
+    day. The reading is the one nearest to that time within `features.tolerance` (unset: just below half a day)."""
+
+    @model_validator(mode="after")
+    def _looks_back(self) -> Self:
+        if not self.steps and not self.days:
+            raise ValueError("name 'steps' (readings back), 'days' (days back by the clock) or both")
+        return self
 
 
 class Rolling(Section):
@@ -72,10 +83,22 @@ class Rolling(Section):
     columns: NumberNames
     """Numeric columns."""
     windows: Annotated[tuple[Duration, ...], Field(min_length=1)]
-    """Lengths of the windows; one feature per column, window and statistic. A day is 24 hours: with one reading per
-    local day, a window that spans the start of summer time contains one reading more."""
+    """Lengths of the windows; one feature per column, window and statistic."""
+    day: Literal["24h", "local"] = Field("24h", examples=["local"])
+    """What a day of `windows` is: 24 hours, or a day of the clock of `features.timezone`, of which one has 23 and one
+    25 hours. With `24h` and one reading per local day, a window over the start of summer time has one reading more."""
     statistics: Annotated[tuple[Statistic, ...], Field(min_length=1)] = ("mean",)
     """What is computed over each window."""
+
+    @model_validator(mode="after")
+    def _whole_days(self) -> Self:
+        part = next((length for length in self.windows if length % timedelta(days=1)), None)
+        if self.day == "local" and part is not None:
+            raise ValueError(
+                f"'day: local' counts whole days, and the window {format_duration(part)} is none: "
+                "write windows such as 1d and 7d"
+            )
+        return self
 
 
 class Differences(Section):
