@@ -53,9 +53,8 @@ def test_the_api_promotes_nothing_around_the_gates(local_platform: LocalPlatform
     spec = local_platform.model(
         gates=["no_missing_predictions", {"metric_at_most": {"metric": "rmse", "limit": 0.001}}]
     )
-    assert not local_platform.alone(
-        spec, ("raw_readings", "validated_data", "features", "trained_model")
-    ).failure_data
+    train = ("raw_readings", "validated_data", "features", "trained_model")
+    assert local_platform.alone(spec, train).success
     selector = {
         "repositoryLocationName": "mlops_assets",
         "repositoryName": "__repository__",
