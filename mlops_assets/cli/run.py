@@ -9,7 +9,8 @@ from datetime import datetime
 import click
 
 from mlops_assets.cli.context import actor, exit_with, model_spec, now, prepare_stores, settings
-from mlops_assets.cli.options import MODEL, Instant
+from mlops_assets.cli.options import JSON, MODEL, Instant
+from mlops_assets.cli.output import Column, print_records
 from mlops_assets.settings import Stores
 
 
@@ -68,8 +69,19 @@ def up(schedules: bool | None) -> None:
     "mlops_dashboard; passwords come from MLOPS_APP_PASSWORD, MLOPS_APPROVER_PASSWORD, MLOPS_RETENTION_PASSWORD and "
     "MLOPS_MLFLOW_PASSWORD. The embedded server has the first three by itself.",
 )
-def migrate(roles: bool) -> None:
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Change nothing; exit with 1 when a database is behind, missing or half migrated.",
+)
+@JSON
+def migrate(roles: bool, check: bool, as_json: bool) -> None:
     """Bring every database to the version that this program needs; other commands do it by themselves."""
+    if check:
+        _print_check(as_json=as_json)
+        return
+    if as_json:
+        raise click.UsageError("--json is for --check")
     if roles and settings().database_url is None:
         raise click.UsageError(
             "the embedded server has its roles by itself; --roles is for MLOPS_DATABASE_URL"
@@ -81,6 +93,20 @@ def migrate(roles: bool) -> None:
 
         names = apply_all(Stores.from_environment(os.environ), os.environ)
         click.echo(f"roles created or updated: {', '.join(names)}")
+
+
+def _print_check(*, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from mlops_assets.local.migration_check import check
+
+    states = check(settings())
+    columns = [Column.of(name) for name in ("database", "state")]
+    print_records([asdict(one) for one in states], columns, as_json=as_json, empty="no database")
+    behind = [one.database for one in states if one.state != "current"]
+    if behind and not as_json:
+        click.echo(f"'mlops migrate' brings {', '.join(behind)} to this release")
+    exit_with(not behind)
 
 
 COMMANDS = (run_model, demo, up, migrate)

@@ -14,6 +14,10 @@ from mlops_assets.errors import LedgerError
 from mlops_assets.ledger.engine import Store, make_engine
 
 HEAD = "0012"
+OLDEST = "0012"
+"""Programs from this revision on work with the schema of HEAD: raised by a migration that is not additive."""
+MARK = "programs from revision "
+"""Begins the comment of the revision's table, which says the same to programs that do not know the schema."""
 LOCK = 0x6D6C6F7073  # 'mlops': any number that only the ledger's migrations use on this database
 
 
@@ -35,8 +39,10 @@ def migrate(url: str | URL) -> str:
         connection.execute(text("set local lock_timeout = 0"))
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         current = schema_revision(connection)
-        if current != HEAD:
-            migrate_to(connection)
+        if current == HEAD or _newer_and_readable(connection, current):
+            return str(current)
+        migrate_to(connection)
+        connection.execute(text(f"comment on table alembic_version is '{MARK}{OLDEST}'"))
         return HEAD
 
 
@@ -55,8 +61,20 @@ def schema_revision(connection: Connection) -> str | None:
     return None if current is None else str(current)
 
 
+def _newer_and_readable(connection: Connection, current: str | None) -> bool:
+    """Return whether a newer release migrated the ledger, and only added to what this program knows."""
+    if current is None or current <= HEAD:
+        return False
+    query = text("select obj_description('alembic_version'::regclass, 'pg_class')")
+    mark = str(connection.execute(query).scalar() or "")
+    oldest = mark.removeprefix(MARK) if mark.startswith(MARK) else ""
+    return bool(oldest) and oldest <= HEAD
+
+
 def require_head(connection: Connection) -> None:
-    """Raise LedgerError unless the schema is the one this program knows.
+    """Raise LedgerError unless the schema is the one this program knows, or a newer one with additions only.
+
+    Two releases run side by side during a rolling update.
 
     Args:
         connection: An open connection; the caller owns its transaction.
@@ -65,7 +83,7 @@ def require_head(connection: Connection) -> None:
         LedgerError: When the schema is missing, older or newer.
     """
     current = schema_revision(connection)
-    if current == HEAD:
+    if current == HEAD or _newer_and_readable(connection, current):
         return
     if current is None:
         raise LedgerError(

@@ -133,7 +133,7 @@ def prepare(settings: Settings, echo: Callable[[str], None] = lambda _: None) ->
     server = server_url(settings)
     make_dagster_home(settings)
     reserve.keep(settings.home)
-    wanted = _versions(settings.embedded or settings.database_url is None)
+    wanted = expected_marks(settings.embedded or settings.database_url is None)
     with databases.maintenance(server) as connection:
         if _behind(databases.marks(connection, NAMES), wanted, settings):
             with databases.alone(connection):
@@ -216,8 +216,15 @@ def _behind(existing: Mapping[str, str | None], wanted: Mapping[str, str], setti
     )
 
 
-def _versions(embedded: bool) -> dict[str, str]:
-    """Return what each database has to be migrated to, without importing the libraries."""
+def expected_marks(embedded: bool) -> dict[str, str]:
+    """Return what each database has to be migrated to, without importing the libraries.
+
+    Args:
+        embedded: Whether the server is the embedded one, whose roles belong to the mark.
+
+    Returns:
+        Mark by name of the database.
+    """
     revisions = Path(mlops_assets.__file__).parent / "ledger" / "migrations" / "versions"
     names = sorted(path.stem for path in revisions.glob("*.py") if path.stem != "__init__")
     marks = {

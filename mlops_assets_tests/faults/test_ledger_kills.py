@@ -24,6 +24,7 @@ from mlops_assets.errors import LedgerError, LostRaceError
 from mlops_assets.ledger import Ledger, engine, invariants, migrate
 from mlops_assets.ledger.migrating import HEAD, schema_revision
 from mlops_assets.ledger.schema import metadata
+from mlops_assets_tests.earlier_ledger import load_earlier_ledger
 from mlops_assets_tests.faults.ledger_victim import DECODED
 
 pytestmark = pytest.mark.faults
@@ -32,6 +33,8 @@ AT = datetime(2026, 3, 1, tzinfo=UTC)
 KILLS = int(os.environ.get("MLOPS_FAULT_KILLS", "60"))
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT")
 M = "pump"
+POINTS_APART = int(os.environ.get("MLOPS_FAULT_POINTS_APART", "4"))
+"""An upgrade is killed at every point with 1, at every fourth without the variable."""
 
 Run = Callable[..., dict[str, Any]]
 
@@ -326,3 +329,39 @@ def test_connections_that_died_are_replaced(ledger: Ledger, ledger_url: str) -> 
     killer.dispose()
     promote(ledger)
     assert ledger.champion_state(M).revision == 2
+
+
+def test_an_upgrade_killed_at_every_point_keeps_every_row(postgres_url: str, victims: Run) -> None:
+    """A ledger of the first release: each kill leaves it whole under the old schema, the last try upgrades it."""
+    load_earlier_ledger(postgres_url)
+    probe = create_engine(postgres_url)
+
+    def contents() -> tuple[str | None, dict[str, list[tuple[Any, ...]]]]:
+        with probe.connect() as connection:
+            tables = connection.execute(
+                text("select tablename from pg_tables where schemaname = 'public' order by 1")
+            ).scalars()
+            rows = {
+                table: [
+                    tuple(row)
+                    for row in connection.execute(text(f"select {table}::text from {table} order by 1"))
+                ]
+                for table in tables.all()
+            }
+            return schema_revision(connection), rows
+
+    before, point = contents(), 0
+    assert before[0] == "0001"
+    while schema_state := contents():
+        if schema_state[0] == HEAD:
+            break
+        assert schema_state == before, f"killed at point {point}"
+        point += POINTS_APART
+        assert point < 1_000
+        victims(url=postgres_url, verb="migrate", arguments={}, point=point)
+    assert point > 48
+    with Ledger.open(postgres_url) as ledger:
+        assert invariants(ledger) == []
+        assert ledger.champion_state(M).revision == 2
+        promote(ledger)
+    probe.dispose()
