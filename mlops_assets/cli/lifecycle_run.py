@@ -12,6 +12,7 @@ import click
 
 from mlops_assets import stages
 from mlops_assets.cli.context import settings
+from mlops_assets.cli.waiting_line import progress_printer
 
 if TYPE_CHECKING:
     from mlops_assets.lifecycle.platform import Platform
@@ -45,7 +46,8 @@ def run_lifecycle(spec: ModelSpec, as_of: datetime, actor: str, *, force: bool =
 
     click.echo(f"{spec.name}: lifecycle run as of {as_of:%Y-%m-%d %H:%M %Z}")
     started = time.monotonic()
-    result = materialize(spec, as_of=as_of, actor=actor, progress=_print_progress, reuse=not force)
+    with progress_printer() as progress:
+        result = materialize(spec, as_of=as_of, actor=actor, progress=progress, reuse=not force)
     platform = Platform.open(settings(), Stores.from_environment(os.environ))
     try:
         _print_results(spec, platform, result.run_id, unchanged=result.success)
@@ -55,10 +57,6 @@ def run_lifecycle(spec: ModelSpec, as_of: datetime, actor: str, *, force: bool =
         click.secho(f"  {stage} failed: {sentence}", fg="red", err=True)
     click.echo(f"  run {result.run_id} took {time.monotonic() - started:.1f} s")
     return result.success
-
-
-def _print_progress(sentence: str) -> None:
-    click.secho(f"  . {sentence}", dim=True)
 
 
 def _print_results(spec: ModelSpec, platform: Platform, run_id: str, *, unchanged: bool) -> None:

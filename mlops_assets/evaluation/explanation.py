@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from mlops_assets import live_progress
 from mlops_assets.artifacts import Explanation, FeatureMatrix, Predictor
 from mlops_assets.evaluation.explainer import MIN_ROWS, Explainer, ShapArrays
 from mlops_assets.evaluation.native_shap import native_explainer
@@ -161,6 +162,7 @@ def _explain_in_time(explainer: Explainer, rows: Floats, seconds_left: Callable[
         explained = len(parts[-1][0])
         done += explained
         rest, now = len(rows) - done, seconds_left()
+        live_progress.show(f"SHAP: {done:,} of {len(rows):,} rows, at most {max(0.0, now):.0f} s left")
         per_row = (before - now) / max(explained, 1)
         affordable = int(TIME_SHARE * now / per_row) if per_row > 0 else rest
         size = min(rest, max(affordable, MIN_ROWS - done), MAX_GROWTH * done, explainer.max_rows)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mlops_assets import evaluation, features, training
+from mlops_assets import evaluation, features, live_progress, training
 from mlops_assets.artifacts import Candidate, Part, Split
 from mlops_assets.errors import TrainingError
 from mlops_assets.lifecycle.platform import Run
@@ -77,6 +77,43 @@ def tasks_of(spec: ModelSpec) -> tuple[Task, ...]:
         collected.append(Task(choice.name if again == 1 else f"{choice.name}_{again}", choice.name, choice))
     spaces = spec.training.search.spaces if spec.training.search else {}
     return (*collected, *(Task(f"{name}_search", name) for name in sorted(spaces)))
+
+
+class CandidateCounter:
+    """Shows how far a training is: candidates done, the newest step of an iterative one, and the time that is left."""
+
+    def __init__(self, total: int, seconds_left: Callable[[], float]) -> None:
+        """Begin with no candidate done.
+
+        Args:
+            total: How many candidates there are.
+            seconds_left: Returns what is left of the time limit, in seconds.
+        """
+        self._total, self._seconds_left, self._done = total, seconds_left, 0
+
+    def step(self, algorithm: str, progress: training.Progress) -> None:
+        """Show a step of an iterative fit.
+
+        Args:
+            algorithm: Name of the algorithm.
+            progress: The step.
+        """
+        self._show(f"{algorithm} step {progress.step:,}, ")
+
+    def end(self, _algorithm: str) -> None:
+        """Show that one more candidate is done.
+
+        Args:
+            _algorithm: Name of the algorithm; not used.
+        """
+        self._done += 1
+        self._show("")
+
+    def _show(self, what: str) -> None:
+        minutes = max(0.0, self._seconds_left()) / 60
+        live_progress.show(
+            f"{what}{self._done} of {self._total} candidates done, at most {minutes:.0f} min left"
+        )
 
 
 def fit_candidates(
@@ -176,8 +213,18 @@ def _fit(
     def left() -> float:
         return spec.training.time_limit.total_seconds() - (time.monotonic() - started)
 
+    counter = CandidateCounter(len(choices), left)
     fitted = training.fit_all(
-        spec, train, y_train, validation, y_validation, choices=choices, deadline_seconds=left(), past=past
+        spec,
+        train,
+        y_train,
+        validation,
+        y_validation,
+        choices=choices,
+        deadline_seconds=left(),
+        past=past,
+        on_progress=counter.step,
+        on_end=counter.end,
     )
     collected = [_measured(spec, split, preparations, one, run) for one in fitted]
     searched = training.search(

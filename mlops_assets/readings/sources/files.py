@@ -13,6 +13,7 @@ from typing import Final
 
 import polars as pl
 
+from mlops_assets import live_progress
 from mlops_assets.artifacts import Repair
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import FileSource
@@ -89,6 +90,9 @@ def read_files(source: FileSource, request: Request) -> Fetched:
         repairs += format_repairs
         inferred |= frozenset() if form in _TYPED else text_names(frame) - request.as_text
         frames.append((name, frame))
+        live_progress.show(
+            f"{sum(one.height for _, one in frames):,} rows from {len(frames)} files, newest {name}"
+        )
     stacked = _stack(frames, prefix)
     several = f" ({len(frames)} files)" if len(frames) > 1 else ""
     return Fetched(stacked, f"file {source.path}{several}", _summed(repairs), frozenset(inferred))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
+from mlops_assets import live_progress
 from mlops_assets.errors import SourceError
 from mlops_assets.model_file.source import Paging, RestSource
 from mlops_assets.readings.formats.json_records import to_frame
@@ -56,6 +57,7 @@ def read_rest(source: RestSource, request: Request) -> Fetched:
         with session:
             for page in _pages(source, session, params, who):
                 records += page
+                live_progress.show(f"{len(records):,} rows from {source.url}")
     except requests.RequestException as error:
         reason = "no response in time" if isinstance(error, requests.Timeout) else "cannot be reached"
         raise SourceError(

@@ -78,6 +78,14 @@ def ignore_step(_algorithm: str, _progress: Progress) -> None:
     """
 
 
+def ignore_end(_algorithm: str) -> None:
+    """Ignore the end of a fit: the callback where nobody listens.
+
+    Args:
+        _algorithm: Name of the algorithm; not used.
+    """
+
+
 def prefetch(spec: ModelSpec) -> None:
     """Start the processes that a training will need, so that they import in the meantime.
 
@@ -144,6 +152,7 @@ def fit_all(  # noqa: PLR0913
     choices: Sequence[AlgorithmChoice] | None = None,
     past: Past | None = None,
     on_progress: OnStep = ignore_step,
+    on_end: Callable[[str], None] = ignore_end,
     cores: int | None = None,
 ) -> tuple[Fitted, ...]:
     """Fit every choice, side by side where there are cores.
@@ -159,6 +168,7 @@ def fit_all(  # noqa: PLR0913
         past: Training and validation rows for algorithms that use the history, with its columns; None for `train` and
             `validation`.
         on_progress: Called after each step of an iterative fit, from several threads.
+        on_end: Called with the name of each candidate that ended in a process of its own, from several threads.
         cores: Shared by the candidates; by default those that this process may use and nobody else keeps busy.
 
     Returns:
@@ -204,7 +214,9 @@ def fit_all(  # noqa: PLR0913
             threads = max(1, available // together) if ALGORITHMS[choice.name].supports_threads else 1
             task = _task(spec, choice, threads)
             (task_folder / "task.json").write_text(json.dumps(task))
-            return _fitted(choice, task_folder, end, lambda progress: on_progress(choice.name, progress))
+            ended = _fitted(choice, task_folder, end, lambda progress: on_progress(choice.name, progress))
+            on_end(choice.name)
+            return ended
 
         with ThreadPoolExecutor(max_workers=together, thread_name_prefix="fit") as pool:
             try:
