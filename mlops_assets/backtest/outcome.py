@@ -6,10 +6,11 @@ Comes in: the steps of every policy, `Measurements`. Goes out: one `PolicyResult
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from mlops_assets import evaluation
 from mlops_assets.backtest.measure import Measurements
 from mlops_assets.backtest.policies import ORACLE
 from mlops_assets.backtest.records import PolicyResult, Span, StepRecord, Training
@@ -149,7 +150,15 @@ def result_of(
         ),
         days_without=sum(length for fit, length in zip(champions, days, strict=True) if fit is None),
         regret=measured.loss(total) - measured.loss(oracle_total),
-        money=None if costs is None else _money(costs, measured, errors, days, len(trainings), cpu_seconds),
+        money=None
+        if costs is None or math.isnan(total)
+        else money_of(
+            costs,
+            policy.spec.evaluation.primary,
+            [(errors[step], days[step]) for step in common],
+            len(trainings),
+            cpu_seconds,
+        ),
         problems=tuple(dict.fromkeys(one.problem for one in policy.steps if one.problem)),
         history=trainings,
     )
@@ -245,17 +254,20 @@ def _is_worse(policy: Followed, measured: Measurements, step: int, champion: str
     )
 
 
-def _money(
-    costs: Costs,
-    measured: Measurements,
-    errors: Sequence[float],
-    days: Sequence[float],
-    trainings: int,
-    cpu_seconds: float,
+def money_of(
+    costs: Costs, metric: str, errors: Iterable[tuple[float, float]], trainings: int, cpu_seconds: float
 ) -> float:
-    error_days = sum(
-        measured.loss(error) * length
-        for error, length in zip(errors, days, strict=True)
-        if math.isfinite(error)
-    )
+    """Return what a policy cost in money.
+
+    Args:
+        costs: Costs of a training, an hour of its processor time, and a unit of error during one day.
+        metric: The primary metric; of one that is better when higher, the distance to its bound is the error.
+        errors: Value of the metric and length in days of each step that counts.
+        trainings: Number of trainings.
+        cpu_seconds: Their processor time.
+
+    Returns:
+        The amount, in the currency of the costs.
+    """
+    error_days = sum(evaluation.gain_scale(metric, value) * days for value, days in errors)
     return costs.training * trainings + costs.cpu_hour * cpu_seconds / 3600 + costs.error_day * error_days

@@ -89,7 +89,7 @@ class PolicyResult:
         days_worse: Days with a champion that was worse than the best version at hand by more than the margin.
         days_without: Days without a champion.
         regret: How much worse `total` is than the oracle's, in the metric's unit.
-        money: What trainings and error cost; None where the policies file names no costs.
+        money: What trainings and error cost; None where the policies file names no costs, or without a champion.
         problems: Number of steps at which readings or a run failed, with the first reason.
         history: Every training.
     """

@@ -18,7 +18,7 @@ from mlops_assets.evaluation.explanation import (
 )
 from mlops_assets.evaluation.flips import flips
 from mlops_assets.evaluation.importance_drift import importance_drift
-from mlops_assets.evaluation.improvement import relative_improvement
+from mlops_assets.evaluation.improvement import gain_scale, relative_improvement
 from mlops_assets.evaluation.later import later_rows, scored_pair
 from mlops_assets.evaluation.scoring import in_order, known_classes, score
 from mlops_assets.evaluation.sequential import spent_confidence
@@ -33,6 +33,7 @@ __all__ = [
     "explain",
     "explain_rows",
     "flips",
+    "gain_scale",
     "importance_correlation",
     "importance_drift",
     "in_order",

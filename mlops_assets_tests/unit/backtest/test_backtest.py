@@ -16,7 +16,9 @@ import pytest
 from mlops_assets.artifacts import to_json
 from mlops_assets.backtest import BacktestError, BacktestResult, Span, built_in_policies
 from mlops_assets.backtest.fits_ahead import scheduled
+from mlops_assets.backtest.outcome import money_of
 from mlops_assets.local.scratch_databases import ScratchLedgers
+from mlops_assets.model_file.variants import Costs
 from mlops_assets.settings import Settings
 from mlops_assets_tests.backtest_platform import (
     DAY,
@@ -54,7 +56,8 @@ def test_policies_differ_as_their_names_say(
     tmp_path: Path, settings: Settings, ledgers: ScratchLedgers
 ) -> None:
     spec = model(tmp_path / "readings.parquet")
-    result = required(run(request_of(spec, settings), settings, ledgers, tmp_path / "scratch"))
+    request = replace(request_of(spec, settings), costs=Costs(training=5.0, error_day=2.0, currency="EUR"))
+    result = required(run(request, settings, ledgers, tmp_path / "scratch"))
     policies = by_name(result)
     own, never, always, oracle = (policies[n] for n in ("own", "never_retrain", "always_promote", "oracle"))
 
@@ -72,6 +75,10 @@ def test_policies_differ_as_their_names_say(
     rows = [168, 168, 168, 168, 167]
     squares = sum(error**2 * count for error, count in zip(own.errors, rows, strict=True))
     assert own.total == pytest.approx(math.sqrt(squares / sum(rows)))
+
+    assert own.money == pytest.approx(5 * 5.0 + 2.0 * 7 * sum(own.errors))
+    assert oracle.money is None
+    assert "EUR" in result.sentence
 
     assert result.distinct_trainings == 5  # all three share them, and each counts its own
     assert always.cpu_seconds == pytest.approx(result.distinct_cpu_seconds)
@@ -169,6 +176,14 @@ def test_processes_that_train_ahead_change_no_decision(
         return json.dumps(to_json([policies, result.pairs, result.rows])).encode()
 
     assert decided(ahead) == decided(alone)
+
+
+def test_money_counts_each_training_and_each_unit_of_error() -> None:
+    costs = Costs(training=5.0, cpu_hour=36.0, error_day=100.0)
+    assert money_of(costs, "rmse", [(2.0, 7.0), (3.0, 1.0)], 4, 50.0) == pytest.approx(20 + 0.5 + 1700)
+    assert money_of(costs, "bias", [(-2.0, 1.0)], 0, 0.0) == pytest.approx(200)
+    better, worse = (money_of(costs, "accuracy", [(value, 1.0)], 0, 0.0) for value in (0.9, 0.8))
+    assert (better, worse) == (pytest.approx(10), pytest.approx(20))
 
 
 def test_only_trainings_that_are_left_are_carried_out_ahead(tmp_path: Path) -> None:
