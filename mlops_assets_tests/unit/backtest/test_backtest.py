@@ -183,7 +183,8 @@ def test_money_counts_each_training_and_each_unit_of_error() -> None:
     assert money_of(costs, "rmse", [(2.0, 7.0), (3.0, 1.0)], 4, 50.0) == pytest.approx(20 + 0.5 + 1700)
     assert money_of(costs, "bias", [(-2.0, 1.0)], 0, 0.0) == pytest.approx(200)
     better, worse = (money_of(costs, "accuracy", [(value, 1.0)], 0, 0.0) for value in (0.9, 0.8))
-    assert (better, worse) == (pytest.approx(10), pytest.approx(20))
+    assert better == pytest.approx(10)
+    assert worse == pytest.approx(20)
 
 
 def test_only_trainings_that_are_left_are_carried_out_ahead(tmp_path: Path) -> None:
