@@ -41,6 +41,25 @@ class StateSpace:
         moved: Floats = self.transition @ covariance @ self.transition.T + self.process_covariance
         return moved
 
+    def predict_covariance_after(self, covariance: Floats, steps: int) -> Floats:
+        """Return the covariance of a state many steps later, in as many products as `steps` has binary digits.
+
+        Args:
+            covariance: Covariance of the state, shape (states, states).
+            steps: Number of steps, at least 0.
+
+        Returns:
+            The covariance, the same shape.
+        """
+        transition, process = self.transition, self.process_covariance
+        while steps:
+            if steps % 2:
+                covariance = transition @ covariance @ transition.T + process
+            process = transition @ process @ transition.T + process
+            transition = transition @ transition
+            steps //= 2
+        return covariance
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:

@@ -54,6 +54,8 @@ STORED_NAMES: Final = {
 UNKNOWN: Final = -1
 CACHED_WEIGHTS: Final = 2_000
 LONGEST_SEASON: Final = 200
+WIDER: Final = 0.05
+"""Share by which errors may grow once rows begin after the points that the filter ran over, before a fit warns."""
 LONGEST: Final = 5_000
 """Newest points that parameters are fitted on: more cost hours and change the last digits."""
 
@@ -94,6 +96,14 @@ class StateSpaceAlgorithm(Algorithm):
     def _model(self, series: Floats, others: Floats) -> Any:
         """Return the statsmodels model of a standardized series and its exogenous columns (points, columns)."""
 
+    def _model_to_maximize(self, series: Floats, others: Floats) -> Any:
+        """Return a model with the same likelihood that may be quicker to maximize; `_model` itself by default."""
+        return self._model(series, others)
+
+    def _params(self, result: Any) -> Floats:
+        """Return the parameters of `_model` at the maximum that was found for `_model_to_maximize`."""
+        return np.asarray(result.params, dtype=np.float64)
+
     @classmethod
     def import_library(cls) -> None:
         """Import statsmodels' state space models."""
@@ -121,8 +131,8 @@ class StateSpaceAlgorithm(Algorithm):
         center, scale = np.nanmean(columns, axis=0), np.nanstd(columns, axis=0)
         scale = np.where(scale > 0, scale, 1.0)
         scaled = (columns - center) / scale
-        model = self._model(scaled[:, 0], np.nan_to_num(scaled[:, 1:]))
-        result = self._maximize(model)
+        points = scaled[:, 0], np.nan_to_num(scaled[:, 1:])
+        result = self._filtered(points, self._params(self._maximize(self._model_to_maximize(*points))))
         names = list(result.model.param_names)
         self.estimates = {name: float(value) for name, value in zip(names, result.params, strict=True)}
         matrices = result.model.ssm
@@ -147,6 +157,34 @@ class StateSpaceAlgorithm(Algorithm):
             np.isfinite(part).all() for part in (self._system.transition, self._fitted.state_covariance)
         ):
             raise TrainingError(f"{self.name}: no parameters were found that fit the series")
+        self._check_window(data)
+
+    def _check_window(self, data: FitData) -> None:
+        """Warn where a window is too short to replace what the series knew before it.
+
+        A row that comes long after the fit brings the points of its window and no others: those between the end of the
+        fit and the window are skipped. How much wider that makes the error follows from the model.
+        """
+        column_layout = layout(data.names)
+        steps = len(column_layout.past[main_channel(self.name, column_layout)])
+        points = len(self._fitted.states)
+        later = self._system.predict_covariance_after(self._fitted.state_covariance, points)
+
+        def wider(size: int) -> float:
+            whole = np.ones(size, dtype=np.bool_)
+            ahead = horizon_steps(self.params)
+            near = forecast(self._system, self._fitted.state_covariance, whole, ahead).variance
+            return float(np.sqrt(forecast(self._system, later, whole, ahead).variance / near)) - 1.0
+
+        if (grown := wider(steps)) <= WIDER:
+            return
+        enough = next((size for size in (steps * 2**k for k in range(1, 6)) if wider(size) <= WIDER), None)
+        longer = f"; {enough} steps keep that below {WIDER:.0%}" if enough else ""
+        warnings.warn(
+            f"{self.name}: long after a training the error is {grown:.0%} larger, because features.history.steps of "
+            f"{steps} does not show all that the {points} training points did{longer}",
+            stacklevel=2,
+        )
 
     def _extended(
         self, data: FitData, plans: Mapping[str, str], result: Any, origin: tuple[Floats, Floats, float]
@@ -190,14 +228,16 @@ class StateSpaceAlgorithm(Algorithm):
         between[:] = np.where(np.isnan(between), later[-len(between) :], between)
         columns = columns[round(skipped) :]
         scaled = (columns - center) / scale
+        return self._filtered((scaled[:, 0], np.nan_to_num(scaled[:, 1:])), result.params).filter_results
+
+    def _filtered(self, points: tuple[Floats, Floats], params: Floats) -> Any:
+        """Return statsmodels' result of the series and its exogenous columns with these parameters."""
         with warnings.catch_warnings(), limit_threads(1):
             warnings.simplefilter("ignore")  # of statsmodels' first guesses, which are not used
-            return (
-                self._model(scaled[:, 0], np.nan_to_num(scaled[:, 1:])).filter(result.params).filter_results
-            )
+            return self._model(*points).filter(params, cov_type="none")
 
-    def _maximize(self, model: Any) -> Any:
-        """Return statsmodels' result at the largest likelihood found.
+    def _maximize(self, model: Any, start: Floats | None = None) -> Any:
+        """Return statsmodels' result at the largest likelihood that is reached from `start`, or from its own guess.
 
         L-BFGS follows a gradient of differences, whose last digits depend on the processor: near the maximum its line
         search can fail on one machine and succeed on another. Its own word is therefore not the criterion. Where it
@@ -209,7 +249,7 @@ class StateSpaceAlgorithm(Algorithm):
         # Matrices of a few rows, thousands of times over: threads that wait for each other cost ten times the work.
         with warnings.catch_warnings(), limit_threads(1):
             warnings.simplefilter("ignore")  # of its first guesses; convergence is checked here
-            result = model.fit(disp=False, maxiter=steps, cov_type="none")
+            result = model.fit(start_params=start, disp=False, maxiter=steps, cov_type="none")
             if result.mle_retvals.get("converged", True):
                 return result
             for method in RESTARTS:
