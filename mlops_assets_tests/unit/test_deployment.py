@@ -1,11 +1,14 @@
-"""The Compose file: which database role each service connects as."""
+"""The Compose file: valid, whole, and which database role each service connects as."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from mlops_assets.ledger.roles import PASSWORDS
@@ -40,3 +43,40 @@ def test_every_variable_of_the_compose_file_is_in_the_example() -> None:
     used = set(re.findall(r"\$\{([A-Z_]+)", (FOLDER / "compose.yaml").read_text()))
     example = set(re.findall(r"^([A-Z_]+)=", (FOLDER / ".env.example").read_text(), re.MULTILINE))
     assert used == example
+
+
+def test_the_compose_file_follows_the_specification(tmp_path: Path) -> None:
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed; make dev brings it")
+
+    def checked(file: Path) -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "check_jsonschema",
+            "--builtin-schema",
+            "vendor.compose-spec",
+            str(file),
+        ]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    right = checked(FOLDER / "compose.yaml")
+    assert right.returncode == 0, right.stdout
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text((FOLDER / "compose.yaml").read_text().replace("retries: 20", "retry: 20"))
+    assert "retry" in checked(wrong).stdout
+
+
+def test_everything_that_a_service_names_exists() -> None:
+    compose = yaml.safe_load((FOLDER / "compose.yaml").read_text())
+    for name, service in compose["services"].items():
+        for other, how in service.get("depends_on", {}).items():
+            needed = compose["services"][other]
+            assert how["condition"] == "service_completed_successfully" or "healthcheck" in needed, (
+                name,
+                other,
+            )
+        assert set(service.get("secrets", ())) <= set(compose["secrets"]), name
+        for volume in service.get("volumes", ()):
+            source = volume.partition(":")[0]
+            there = (FOLDER / source).exists() if source.startswith(".") else source in compose["volumes"]
+            assert there, (name, volume)
