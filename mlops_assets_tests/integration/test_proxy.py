@@ -146,13 +146,13 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         text = text.replace("listen 443", f"listen 127.0.0.1:{made.secure}")
         text = text.replace("listen 80", f"listen 127.0.0.1:{made.plain}")
         assert "${" not in text
-        places = " ".join(
+        temporary = " ".join(
             f"{kind}_temp_path {folder}/{kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         (folder / "nginx.conf").write_text(
             f"pid {folder}/pid; error_log {folder}/error.log; daemon off; events {{}}\n"
-            f"http {{ access_log off; {places}\n{text}\n}}"
+            f"http {{ access_log off; {temporary}\n{text}\n}}"
         )
         command = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")]
         tested = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
