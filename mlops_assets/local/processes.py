@@ -7,6 +7,7 @@ nothing that we started can hide from `sweep`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -126,23 +127,32 @@ def sweep(home: Path, grace: float) -> int:
     return len(first)
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process and its descendants have used so far.
+def work_seconds(pid: int) -> float:
+    """Return how long a process and its descendants have used a CPU or waited for one so far.
+
+    A process that wants to work and gets no CPU from a busy machine is working, too.
 
     Args:
         pid: Process id.
 
     Returns:
-        Seconds, user plus system; 0 for an unknown process.
+        Seconds, user plus system plus the waits of its threads for a CPU; 0 for an unknown process.
     """
     total = 0.0
     for process in _family(pid):
-        try:
+        with contextlib.suppress(psutil.Error, OSError):
             times = process.cpu_times()
-        except (psutil.Error, OSError):
-            continue
-        total += times.user + times.system
+            total += times.user + times.system + _waited(process.pid)
     return total
+
+
+def _waited(pid: int) -> float:
+    """Return the seconds that the threads of a process waited for a CPU; 0 where the kernel does not count them."""
+    waits = 0
+    for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            waits += int(thread.read_text().split()[1])
+    return waits / 1e9
 
 
 def _family(pid: int) -> list[psutil.Process]:

@@ -42,7 +42,7 @@ class Policy:
     After `first` seconds, then twice as long, at most `longest`; not after `deaths` deaths within `window` seconds, nor
     after as many starts in a row that took too long. grace: seconds between TERM and KILL. check: seconds between two
     checks that a service does its work, `idle` seconds of which it may fail before it is started again. A service that
-    uses the CPU is waited for `busy` times as long: a busy machine is slow, not broken.
+    uses the CPU, or waits for it, is waited for `busy` times as long: a busy machine is slow, not broken.
     """
 
     first: float = 0.5
@@ -74,7 +74,7 @@ class ServiceState:
     ready_at: float = 0.0
     worked_at: float = 0.0
     next_check: float = 0.0
-    cpu: float = 0.0
+    work: float = 0.0
     progress_at: float = 0.0
     problem: str = ""
 

@@ -18,9 +18,9 @@ from mlops_assets.local import logs, processes
 from mlops_assets.local.supervised import Policy, Service, ServiceState, describe_exit
 
 MEASURED = 5.0
-"""Seconds over which the CPU time of a service is measured."""
+"""Seconds over which the work of a service is measured."""
 WORKING = 0.1
-"""Share of one core from which a service is taken to be working."""
+"""Share of one core, used or waited for, from which a service is taken to be working."""
 
 
 class Supervisor:
@@ -152,7 +152,7 @@ class Supervisor:
 
     def _start(self, part: ServiceState, now: float) -> None:
         part.began, part.began_at, part.question = now, time.time(), None
-        part.log_from, part.cpu, part.progress_at = logs.size(part.service.log), 0.0, now
+        part.log_from, part.work, part.progress_at = logs.size(part.service.log), 0.0, now
         part.next_check = now + self._policy.check
         service = part.service
         try:
@@ -201,16 +201,16 @@ class Supervisor:
             part.question = self._questions.submit(part.service.works, time.time())
 
     def _note_progress(self, part: ServiceState, now: float) -> None:
-        """Note that the service used the CPU, in steps long enough to tell work from waiting."""
+        """Note that the service used the CPU or waited for it, in steps long enough to tell work from sleep."""
         if part.process is None or now - part.progress_at < MEASURED:
             return
-        cpu = processes.cpu_seconds(part.process.pid)
-        if cpu - part.cpu > WORKING * (now - part.progress_at):
+        work = processes.work_seconds(part.process.pid)
+        if work - part.work > WORKING * (now - part.progress_at):
             part.progress_at = now
-        part.cpu = cpu
+        part.work = work
 
     def _is_over(self, part: ServiceState, now: float, since: float, patience: float) -> bool:
-        """Return whether patience with a service has ended: sooner for one that does not use the CPU."""
+        """Return whether patience with a service has ended: sooner for one that neither uses nor wants the CPU."""
         waited = now - since
         return waited > patience * self._policy.busy or (
             waited > patience and now - part.progress_at > patience

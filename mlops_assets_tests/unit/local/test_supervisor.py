@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -346,6 +348,30 @@ def test_patience_follows_the_cpu_of_a_service(stage: Stage, monkeypatch: pytest
     stage.until(supervisor, stage.heard("GIVEN UP: Asleep was not ready"), patience=30)
     assert not stage.heard("Busy was not ready")()
     supervisor.stop()
+
+
+def test_a_process_that_waits_for_the_cpu_is_working() -> None:
+    """On one core beside others of higher priority it gets next to no CPU, and wants all of it."""
+    core = {min(os.sched_getaffinity(0))}
+    with ExitStack() as stack:
+
+        def spin(nice: int) -> int:
+            command = [
+                sys.executable,
+                "-c",
+                f"import os; os.sched_setaffinity(0, {core}); os.nice({nice})\n{textwrap.dedent(BUSY)}",
+            ]
+            process = stack.enter_context(subprocess.Popen(command))
+            stack.callback(process.kill)
+            return process.pid
+
+        starved, *_ = spin(19), spin(0), spin(0)
+        waiting.wait_until(lambda: processes.work_seconds(starved) > 2 * used(starved) + 1.0, 60)
+
+
+def used(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 def test_deaths_are_counted_in_a_row_however_slowly_they_come(
