@@ -1,4 +1,4 @@
-"""Every algorithm that is installed: `training.fit` compared with the bare library call, and what explaining it costs.
+"""Every algorithm that is installed: `training.fit_all` beside the bare library call, and what explaining it costs.
 
     python -m benchmarks.training [--rows 2000 100000] [--seconds 15] [--only NAME ...]
 
@@ -121,10 +121,7 @@ def measure(name: str, peer: Peer, rows: Rows, seconds: float) -> str:
     def ours() -> training.Fitted:
         [fitted] = training.fit_all(
             spec,
-            rows.train,
-            rows.y,
-            rows.validation,
-            rows.y_validation,
+            training.FitRows(rows.train, rows.y, rows.validation, rows.y_validation),
             choices=(choice,),
             deadline_seconds=600,
             cores=1,

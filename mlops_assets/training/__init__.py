@@ -18,7 +18,7 @@ from mlops_assets.training.bundles.load import (
 )
 from mlops_assets.training.bundles.save import JudgedFit, save_bundle, write_atomically
 from mlops_assets.training.conformal import bounds, calibrate
-from mlops_assets.training.fitting.fit import Fitted, fit, fit_all, prefetch
+from mlops_assets.training.fitting.fit import FitRows, Fitted, fit_all, prefetch
 from mlops_assets.training.fitting.preflight import check, format_missing, missing_libraries
 from mlops_assets.training.fitting.search import SearchResult, Trial, search
 from mlops_assets.training.fitting.worker_pool import try_loading, verify
@@ -27,6 +27,7 @@ __all__ = [
     "ALGORITHMS",
     "Algorithm",
     "Fit",
+    "FitRows",
     "Fitted",
     "JudgedFit",
     "LoadedBundle",
@@ -38,7 +39,6 @@ __all__ = [
     "bundle_files",
     "calibrate",
     "check",
-    "fit",
     "fit_all",
     "format_missing",
     "load_bundle",

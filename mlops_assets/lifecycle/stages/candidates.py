@@ -214,28 +214,21 @@ def _fit(
         return spec.training.time_limit.total_seconds() - (time.monotonic() - started)
 
     counter = CandidateCounter(len(choices), left)
+    rows = training.FitRows(train, y_train, validation, y_validation, past)
     fitted = training.fit_all(
         spec,
-        train,
-        y_train,
-        validation,
-        y_validation,
+        rows,
         choices=choices,
         deadline_seconds=left(),
-        past=past,
         on_progress=counter.step,
         on_end=counter.end,
     )
     collected = [_measured(spec, split, preparations, one, run) for one in fitted]
     searched = training.search(
         _searching(spec, [task.algorithm for task in tasks_to_fit if task.choice is None]),
-        train,
-        y_train,
-        validation,
-        y_validation,
+        rows,
         score=lambda model: _loss(spec, split, _predictor(spec, split, preparations, model)),
         deadline_seconds=left() * (1.0 - REFIT_SHARE if wants_refit(spec) else 1.0),
-        past=past,
         journal=study.journal if study else None,
         study=study.name if study else "search",
         on_trial=lambda trial: run.progress(_tried(spec, trial)),

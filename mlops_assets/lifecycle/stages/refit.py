@@ -106,20 +106,17 @@ def refit(
 def _fitted(
     spec: ModelSpec, rows: pl.DataFrame, judged: BundlePredictor, params: dict[str, Any], seconds: float
 ) -> BundlePredictor:
-    past = judged.estimator.uses_history
     # A column that the judged fit left out is no part of the recipe, though it may have values by now.
-    preparation = features.fit_preparation(spec, rows, past=past, without=judged.preparation.dropped)
+    preparation = features.fit_preparation(
+        spec, rows, past=judged.estimator.uses_history, without=judged.preparation.dropped
+    )
     matrix, target = preparation.apply(rows), rows[spec.target]
     nothing = FeatureMatrix(matrix.names, np.empty((0, len(matrix.names))))
-    fitted = training.fit(
+    [fitted] = training.fit_all(
         spec,
-        AlgorithmChoice(name=judged.algorithm, params=params),
-        matrix,
-        target,
-        nothing,
-        target.clear(),
+        training.FitRows(matrix, target, nothing, target.clear()),
+        choices=(AlgorithmChoice(name=judged.algorithm, params=params),),
         deadline_seconds=seconds,
-        past=(matrix, nothing) if past else None,
     )
     if fitted.model is None:
         reason = f"{fitted.status.replace('_', ' ')}: {fitted.message}"

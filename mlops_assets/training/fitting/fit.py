@@ -38,10 +38,34 @@ from mlops_assets.training.fitting.cpu_budget import idle_cores, usable_cores
 from mlops_assets.training.fitting.overfitting import overfitted
 
 OnStep = Callable[[str, Progress], None]
-Past = tuple[FeatureMatrix, FeatureMatrix]
 KEPT_STEPS: Final = 10_000
 PARTS: Final = {False: ("train", "validation"), True: ("train_past", "validation_past")}
 """Folders of the rows, for algorithms that read the past and for those that do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitRows:
+    """What a fit learns from: prepared training rows, validation rows for early stopping and ranking, their targets.
+
+    past holds both for algorithms that use the history, with its columns; None: they get the same rows.
+    """
+
+    train: FeatureMatrix
+    y_train: Target
+    validation: FeatureMatrix
+    y_validation: Target
+    past: tuple[FeatureMatrix, FeatureMatrix] | None = None
+
+    def matrices(self, *, past: bool) -> tuple[FeatureMatrix, FeatureMatrix]:
+        """Return training and validation rows for an algorithm.
+
+        Args:
+            past: Whether the algorithm uses the history.
+
+        Returns:
+            Training rows, validation rows.
+        """
+        return self.past if past and self.past else (self.train, self.validation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,58 +123,12 @@ def prefetch(spec: ModelSpec) -> None:
     )
 
 
-def fit(  # noqa: PLR0913
+def fit_all(
     spec: ModelSpec,
-    choice: AlgorithmChoice,
-    train: FeatureMatrix,
-    y_train: Target,
-    validation: FeatureMatrix,
-    y_validation: Target,
-    *,
-    deadline_seconds: float,
-    past: Past | None = None,
-    on_progress: OnStep = ignore_step,
-) -> Fitted:
-    """Fit one choice as `fit_all` does.
-
-    Args:
-        spec: The model file.
-        choice: One entry of `training.algorithms`.
-        train: Prepared training rows.
-        y_train: Target of the training rows.
-        validation: Prepared validation rows, for early stopping and ranking.
-        y_validation: Target of the validation rows.
-        deadline_seconds: Time limit from now, in seconds.
-        past: Rows with history, for algorithms that read sequences; None for others.
-        on_progress: Receives the algorithm's name and the losses at every step.
-
-    Returns:
-        The fitted algorithm, or the reason of the failure.
-    """
-    [fitted] = fit_all(
-        spec,
-        train,
-        y_train,
-        validation,
-        y_validation,
-        choices=(choice,),
-        deadline_seconds=deadline_seconds,
-        past=past,
-        on_progress=on_progress,
-    )
-    return fitted
-
-
-def fit_all(  # noqa: PLR0913
-    spec: ModelSpec,
-    train: FeatureMatrix,
-    y_train: Target,
-    validation: FeatureMatrix,
-    y_validation: Target,
+    rows: FitRows,
     *,
     deadline_seconds: float,
     choices: Sequence[AlgorithmChoice] | None = None,
-    past: Past | None = None,
     on_progress: OnStep = ignore_step,
     on_end: Callable[[str], None] = ignore_end,
     cores: int | None = None,
@@ -159,14 +137,9 @@ def fit_all(  # noqa: PLR0913
 
     Args:
         spec: The model file.
-        train: Training rows.
-        y_train: Their targets.
-        validation: Validation rows.
-        y_validation: Their targets.
+        rows: Training and validation rows with their targets.
         deadline_seconds: Bounds all fits together; whatever still runs then is ended and marked `timed_out`.
         choices: What to fit; by default the algorithms of the model file.
-        past: Training and validation rows for algorithms that use the history, with its columns; None for `train` and
-            `validation`.
         on_progress: Called after each step of an iterative fit, from several threads.
         on_end: Called with the name of each candidate that ended in a process of its own, from several threads.
         cores: Shared by the candidates; by default those that this process may use and nobody else keeps busy.
@@ -188,10 +161,10 @@ def fit_all(  # noqa: PLR0913
     end = time.monotonic() + deadline_seconds
     fitted |= {
         number: _fitted_here(
-            spec, candidates[number], past[0] if past and kind.uses_history else train, y_train, end
+            spec, candidates[number], rows.matrices(past=kind.uses_history)[0], rows.y_train, end
         )
         for number, kind in kinds.items()
-        if kind.runs_inline(*train.values.shape)
+        if kind.runs_inline(*rows.train.values.shape)
     }
     others = [number for number in range(len(candidates)) if number not in fitted]
     if not others:
@@ -202,9 +175,9 @@ def fit_all(  # noqa: PLR0913
     available = max(1, min(idle, most))
     with tempfile.TemporaryDirectory(prefix="mlops-fit-") as name:
         folder = Path(name)
-        matrices = {False: (train, validation), True: past or (train, validation)}
-        for kind in {ALGORITHMS[candidates[number].name].uses_history for number in others}:
-            for part, matrix, y in zip(PARTS[kind], matrices[kind], (y_train, y_validation), strict=True):
+        targets = (rows.y_train, rows.y_validation)
+        for past in {ALGORITHMS[candidates[number].name].uses_history for number in others}:
+            for part, matrix, y in zip(PARTS[past], rows.matrices(past=past), targets, strict=True):
                 _store(folder / part, matrix, y)
 
         def one(index: int) -> Fitted:

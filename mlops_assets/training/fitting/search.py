@@ -17,13 +17,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from mlops_assets.artifacts import FeatureMatrix
 from mlops_assets.errors import MissingExtraError
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.training import AlgorithmChoice, SearchedChoice, SearchedRange, SearchSpec
 from mlops_assets.training.algorithms import ALGORITHMS
-from mlops_assets.training.algorithms.base.algorithm import Algorithm, Progress, Target
-from mlops_assets.training.fitting.fit import Fitted, Past, fit
+from mlops_assets.training.algorithms.base.algorithm import Algorithm, Progress
+from mlops_assets.training.fitting.fit import FitRows, Fitted, fit_all
 
 SHORTEST_FIT: Final = 1.0
 """Seconds that must be left for another trial to be begun."""
@@ -53,16 +52,12 @@ class _PrunedError(Exception):
     """Raised in the middle of a fit to end it; the process that fits is killed."""
 
 
-def search(  # noqa: PLR0913
+def search(
     spec: ModelSpec,
-    train: FeatureMatrix,
-    y_train: Target,
-    validation: FeatureMatrix,
-    y_validation: Target,
+    rows: FitRows,
     *,
     score: Callable[[Algorithm], float],
     deadline_seconds: float,
-    past: Past | None = None,
     journal: Path | None = None,
     study: str = "search",
     on_trial: Callable[[Trial], None] = lambda _: None,
@@ -75,13 +70,9 @@ def search(  # noqa: PLR0913
 
     Args:
         spec: The model file.
-        train: Training rows.
-        y_train: Their targets.
-        validation: Validation rows.
-        y_validation: Their targets.
+        rows: Training and validation rows with their targets.
         score: How bad a model is; lower is better.
         deadline_seconds: Bounds the search.
-        past: As for `fit_all`.
         journal: A file that records trials, so that an interrupted search continues.
         study: Its name in the journal: name it after the data and the model file.
         on_trial: Called after each trial.
@@ -119,15 +110,11 @@ def search(  # noqa: PLR0913
             trial: Any, name: str = name, space: Any = space, share: float = share
         ) -> tuple[Fitted, float]:
             choice = AlgorithmChoice(name=name, params={**suggested(trial, space), **fixed.get(name, {})})
-            fitted = fit(
+            [fitted] = fit_all(
                 spec,
-                choice,
-                train,
-                y_train,
-                validation,
-                y_validation,
+                rows,
+                choices=(choice,),
                 deadline_seconds=share - time.monotonic(),
-                past=past,
                 on_progress=lambda _, progress: _consider(trial, progress),
             )
             return fitted, score(fitted.model) if fitted.model is not None else math.nan

@@ -51,7 +51,9 @@ def fit(
     train = matrix(rows)
     # Noise that has nothing to do with the columns: whoever must fit it exactly is busy for ever.
     y = train.values[:, 0] * 2 if rows < 10_000 else np.random.default_rng(9).normal(size=rows)
-    return training.fit_all(spec(*choices), train, y, train, y, deadline_seconds=deadline, **named)
+    return training.fit_all(
+        spec(*choices), training.FitRows(train, y, train, y), deadline_seconds=deadline, **named
+    )
 
 
 def fitting_processes() -> list[psutil.Process]:
@@ -191,9 +193,8 @@ def test_a_fit_uses_the_cores_that_its_model_file_allows(
 
     monkeypatch.setattr(fit_module, "_fitted", fitted)
     rows = matrix(200)
-    training.fit_all(
-        model_spec, rows, rows.values[:, 0], rows, rows.values[:, 0], deadline_seconds=9.0, cores=8
-    )
+    both = training.FitRows(rows, rows.values[:, 0], rows, rows.values[:, 0])
+    training.fit_all(model_spec, both, deadline_seconds=9.0, cores=8)
     assert chosen == [threads]
 
 

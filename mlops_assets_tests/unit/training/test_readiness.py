@@ -48,10 +48,7 @@ def test_an_algorithm_that_is_not_installed_fails_alone() -> None:
     rows = FeatureMatrix(("a",), np.arange(20, dtype=np.float64)[:, None])
     absent, ridge = training.fit_all(
         spec(*named("xgboost", "ridge")),
-        rows,
-        rows.values[:, 0],
-        rows,
-        rows.values[:, 0],
+        training.FitRows(rows, rows.values[:, 0], rows, rows.values[:, 0]),
         deadline_seconds=60,
     )
     assert (absent.status, ridge.status) == ("failed", "trained")

@@ -29,6 +29,7 @@ pytest.importorskip("optuna")
 VALUES = np.random.default_rng(0).normal(size=(400, 3))
 MATRIX = FeatureMatrix(("a", "b", "c"), VALUES)
 TARGET = VALUES[:, 0] * 3
+ROWS = training.FitRows(MATRIX, TARGET, MATRIX, TARGET)
 
 
 def spec(trials: int, spaces: dict[str, Any] | None = None, **fixed: Any) -> Any:
@@ -47,9 +48,7 @@ def rmse(model: Algorithm) -> float:
 
 
 def run(model_spec: Any, deadline: float = 120.0, **named: Any) -> SearchResult:
-    [result] = training.search(
-        model_spec, MATRIX, TARGET, MATRIX, TARGET, score=rmse, deadline_seconds=deadline, **named
-    )
+    [result] = training.search(model_spec, ROWS, score=rmse, deadline_seconds=deadline, **named)
     return result
 
 
@@ -116,7 +115,7 @@ def test_without_a_search_section_nothing_is_searched() -> None:
         problem="regression", training=TrainingSpec(algorithms=(AlgorithmChoice(name="ridge"),))
     )
     model_spec: Any = plain
-    assert training.search(model_spec, MATRIX, TARGET, MATRIX, TARGET, score=rmse, deadline_seconds=1.0) == ()
+    assert training.search(model_spec, ROWS, score=rmse, deadline_seconds=1.0) == ()
 
 
 @pytest.mark.parametrize(
