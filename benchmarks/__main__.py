@@ -13,6 +13,7 @@ from pathlib import Path
 NAMES = (
     "alert_sweep",
     "algorithms",
+    "backtest",
     "commands",
     "definitions",
     "detection",

@@ -1,5 +1,8 @@
 """Which policy to choose, in one sentence that says where the difference may be chance.
 
+A difference within chance is no proof that two policies are equal: few steps hide a large one. A cheaper policy is
+chosen only where its error is, as measured, not higher by more than `NEGLIGIBLE` either.
+
 Comes in: results and the rows behind them. Goes out: pairs of policies with an interval, by the same paired block
 bootstrap that gates use, with the steps as blocks; the recommended policy; a sentence.
 """
@@ -8,10 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from mlops_assets import evaluation
 from mlops_assets.backtest.measure import Measurements
 from mlops_assets.backtest.records import Pair, PolicyResult
+
+NEGLIGIBLE: Final = 0.02
+"""Relative difference that nobody has to care for: the margin of `beats_champion` where a model file names none."""
 
 
 def recommend(
@@ -22,7 +29,7 @@ def recommend(
     metric: str,
     currency: str,
 ) -> tuple[str, tuple[Pair, ...], str]:
-    """Choose a policy: of the best one and those whose difference from it is within chance, the cheapest.
+    """Choose a policy: of the best one and those that differ from it within chance and negligibly, the cheapest.
 
     Where no interval can be estimated the best one stands, and the sentence says so.
 
@@ -53,7 +60,7 @@ def recommend(
         method = "the same predictions" if same else one.method.replace("instants", "steps")
         low, high = (0.0, 0.0) if same else (one.low, one.high)
         pairs.append(Pair(best.policy, other.policy, one.improvement, low, high, method))
-    close = {pair.other for pair in pairs if pair.within_chance}
+    close = {pair.other for pair in pairs if _is_equal(pair)}
     chosen = min((one for one in known if one is best or one.policy in close), key=_cost)
     return chosen.policy, tuple(pairs), _sentence(best, chosen, pairs, known, metric, currency)
 
@@ -83,6 +90,10 @@ def _cost(one: PolicyResult) -> tuple[float, float]:
     return (one.cpu_seconds if one.money is None else one.money, one.trainings)
 
 
+def _is_equal(pair: Pair) -> bool:
+    return pair.within_chance and pair.improvement <= NEGLIGIBLE
+
+
 def _sentence(
     best: PolicyResult,
     chosen: PolicyResult,
@@ -97,8 +108,6 @@ def _sentence(
     text = f"Choose {chosen.policy}: {metric} {chosen.total:.4g} with {bill}"
     if len(known) == 1:
         return f"{text}; no other policy had a champion."
-    beaten = [pair for pair in pairs if not pair.within_chance and not pair.unknown]
-    unknown = [pair for pair in pairs if pair.unknown]
     if chosen is not best:
         pair = next(one for one in pairs if one.other == chosen.policy)
         text += (
@@ -106,16 +115,25 @@ def _sentence(
             f"(95 % interval {pair.low:+.1%} to {pair.high:+.1%})"
         )
     else:
-        close = [pair.other for pair in pairs if pair.within_chance]
-        if close:
-            text += f"; {', '.join(close)} {'differ' if len(close) > 1 else 'differs'} within chance and cost more"
+        equal = [pair.other for pair in pairs if _is_equal(pair)]
+        if equal:
+            text += f"; {', '.join(equal)} {'differ' if len(equal) > 1 else 'differs'} within chance and cost more"
+    beaten = [pair for pair in pairs if not pair.within_chance and not pair.unknown]
     if beaten:
-        worst = ", ".join(f"{pair.other} by {pair.improvement:.1%}" for pair in beaten)
-        text += f"; beyond chance {best.policy} beats {worst}"
+        text += f"; beyond chance {best.policy} beats {_margins(beaten)}"
+    close = [pair for pair in pairs if pair.within_chance and not _is_equal(pair)]
+    if close:
+        text += f"; that {best.policy} beats {_margins(close)} may be chance: more steps would tell"
+    unknown = [pair for pair in pairs if pair.unknown]
     if unknown:
-        worse = ", ".join(f"{pair.other} by {pair.improvement:.1%}" for pair in unknown)
-        text += f"; whether {best.policy} really beats {worse} cannot be told ({unknown[0].method})"
+        text += (
+            f"; whether {best.policy} really beats {_margins(unknown)} cannot be told ({unknown[0].method})"
+        )
     return text + "."
+
+
+def _margins(pairs: Sequence[Pair]) -> str:
+    return ", ".join(f"{pair.other} by {pair.improvement:.1%}" for pair in pairs)
 
 
 def _count(one: PolicyResult) -> str:
