@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mlops_assets.backtest.measure import Measurements
 from mlops_assets.backtest.recommendation import recommend
@@ -20,7 +21,7 @@ STEPS, ROWS = 40, 20
 class Residuals:
     """Measurements of policies whose fits have these residuals."""
 
-    def __init__(self, **residuals: np.ndarray) -> None:
+    def __init__(self, **residuals: NDArray[np.float64]) -> None:
         self._residuals = residuals
 
     def loss(self, value: float) -> float:
