@@ -151,6 +151,9 @@ def build_evidence(
         suspected=tuple(dict.fromkeys(name for one in leaks for name in one.columns)),
         refit=trained.refit,
     )
+    if warning := promotion.slice_warning(spec, evidence):
+        progress(f"warning: {warning}")
+        evidence = replace(evidence, evaluation=replace(measured, warnings=(*measured.warnings, warning)))
     return replace(evidence, gates=promotion.evaluate_gates(spec, evidence)), shap
 
 

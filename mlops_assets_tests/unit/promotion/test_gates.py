@@ -55,6 +55,30 @@ def test_no_pump_may_pay_for_the_average(rows: list[Any], verdict: str, hard: bo
     assert evaluated({"slice_guard": {"metric": "rmse"}}, slices(*rows))[:2] == (verdict, hard)
 
 
+@pytest.mark.parametrize(
+    ("rows", "gate", "named"),
+    [
+        (
+            [("p0", 500, 0.5, 1.0), ("p1", 500, 1.31, 1.0)],
+            "min_rows",
+            "in 1 slice: pump_id=p1 1.31 against 1",
+        ),
+        ([("p0", 500, 0.5, 1.0), ("p1", 500, 1.31, 1.0)], {"slice_guard": {"metric": "rmse"}}, ""),
+        ([("p0", 500, 0.5, 1.0), ("p1", 500, 1.09, 1.0)], "min_rows", ""),
+        ([("p1", 29, 9.0, 1.0)], "min_rows", ""),
+        ([("p0", 500, 1.0, None)], "min_rows", ""),
+        ([], "min_rows", ""),
+    ],
+)
+def test_a_much_worse_slice_is_a_warning_where_no_gate_judges_it(
+    rows: list[Any], gate: Any, named: str
+) -> None:
+    spec = spec_with([gate])
+    warning = promotion.slice_warning(spec, evidence_of(slices(*rows), spec))
+    assert named in warning
+    assert bool(warning) == bool(named)
+
+
 def test_a_slice_limit_needs_no_champion() -> None:
     measured = replace(slices(("p0", 50, 0.9, None)), champion=None, comparisons=())
     gate = {"slice_guard": {"metric": "rmse", "limit": 0.8}}
