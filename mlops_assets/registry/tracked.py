@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from mlops_assets.artifacts import Candidate, TrainedModel
 from mlops_assets.registry.connection import reaching
@@ -28,6 +28,9 @@ History = Iterable[tuple[int, Mapping[str, float]]]
 @dataclass(slots=True)
 class Tracked:
     """A running training. Every method raises ServiceError when MLflow does not respond."""
+
+    is_recorded: ClassVar[bool] = True
+    """Whether somebody can read later what is registered."""
 
     client: Any
     uri: str

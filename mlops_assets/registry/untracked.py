@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -20,6 +20,8 @@ UNTRACKED = "untracked"
 
 class Untracked(Tracked):
     """A training whose parameters, metrics and files go nowhere."""
+
+    is_recorded: ClassVar[bool] = False
 
     @override
     def describe(self, params: Mapping[str, Any], tags: Mapping[str, Any]) -> None:

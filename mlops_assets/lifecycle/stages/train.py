@@ -246,8 +246,9 @@ def register_candidate(
         judged=None if served is best else _judged_fit(best, split, judged_rows.to_json()),
         refit=to_json(again.check) if again else None,
     )
-    # Its own process looks at it first: what cannot be loaded again is never registered anywhere.
-    training.verify(best.algorithm, folder, manifest, spec.training.pickled)
+    if tracked.is_recorded:
+        # Its own process looks at it first: what cannot be loaded again is never registered anywhere.
+        training.verify(best.algorithm, folder, manifest, spec.training.pickled)
     model = TrainedModel(
         model=spec.name,
         version=version,

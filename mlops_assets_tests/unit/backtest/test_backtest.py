@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from mlops_assets import training
 from mlops_assets.artifacts import to_json
 from mlops_assets.backtest import BacktestError, BacktestResult, Span, built_in_policies
 from mlops_assets.backtest.fits_ahead import scheduled
@@ -52,9 +53,14 @@ def required(result: BacktestResult | None) -> BacktestResult:
     return result
 
 
+def _refused(*_arguments: object) -> None:
+    raise AssertionError("a replay registers nothing: no process needs to load its bundles first")
+
+
 def test_policies_differ_as_their_names_say(
-    tmp_path: Path, settings: Settings, ledgers: ScratchLedgers
+    tmp_path: Path, settings: Settings, ledgers: ScratchLedgers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(training, "verify", _refused)
     spec = model(tmp_path / "readings.parquet")
     request = replace(request_of(spec, settings), costs=Costs(training=5.0, error_day=2.0, currency="EUR"))
     result = required(run(request, settings, ledgers, tmp_path / "scratch"))

@@ -6,14 +6,20 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from typing_extensions import override
 
-from mlops_assets.backtest import Request, Span, policies_of
+from mlops_assets.backtest import Policy, Request, Span, policies_of
+from mlops_assets.backtest import run as replaying
+from mlops_assets.backtest.data_steps import DataSteps
+from mlops_assets.lifecycle.platform import Platform, Run
+from mlops_assets.lifecycle.records import FeaturesRecord
 from mlops_assets.local.scratch_databases import ScratchLedgers
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.readings import History
@@ -58,10 +64,9 @@ def decisions(
     return records
 
 
-def poisoned(request: Request, after: Any) -> Request:
-    """The request with every value after an instant replaced; only the timestamps stay."""
-    frame = request.history.fetched.frame
-    later = request.history.instants > after
+def poisoned(history: History, after: datetime) -> History:
+    """The history with every value after an instant replaced; only the timestamps stay."""
+    frame, later = history.fetched.frame, history.instants > after
     assert later.any()
     assert not later.all()
     values = [
@@ -69,33 +74,48 @@ def poisoned(request: Request, after: Any) -> Request:
         for name, dtype in frame.schema.items()
         if dtype.is_float()
     ]
-    history: History = replace(
-        request.history, fetched=replace(request.history.fetched, frame=frame.with_columns(values))
-    )
-    return replace(request, history=history)
+    return replace(history, fetched=replace(history.fetched, frame=frame.with_columns(values)))
 
 
 def own(spec: ModelSpec) -> Any:
     return policies_of({"own": spec})
 
 
-@pytest.mark.parametrize("step", [1, 2, 4])
-def test_garbage_after_an_instant_changes_no_decision_before_it(
-    tmp_path: Path, settings: Settings, ledgers: ScratchLedgers, step: int
+class Garbage(DataSteps):
+    """The data stages on a history in which every value after the present instant is garbage."""
+
+    @override
+    def prepare(self, policy: Policy, platform: Platform, run: Run, champion: str | None) -> FeaturesRecord:
+        clean = self._history
+        self._history = poisoned(clean, run.as_of)
+        try:
+            return super().prepare(policy, platform, run, champion)
+        finally:
+            self._history = clean
+
+
+def test_garbage_after_each_of_twenty_instants_changes_no_decision(
+    tmp_path: Path, settings: Settings, ledgers: ScratchLedgers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monitoring = {"window": "3d", "label_delay": "12h"}
     spec = model(
-        tmp_path / "r.parquet", hourly(moves_at=25), monitoring=monitoring, validation={"max_missing": 0.1}
+        tmp_path / "r.parquet",
+        hourly(moves_at=25),
+        monitoring=monitoring,
+        validation={"max_missing": 0.1},
+        schedules={"retrain": "0 0 * * 0,3", "drift": "0 0 * * 1,4"},
     )
-    request = request_of(spec, settings, SPAN, own(spec))
-    clean = decisions(request, settings, ledgers, tmp_path / "clean", step + 1)
-    assert step < 2 or any(record["own"]["training"] for record in clean[1:])
-    assert clean[step]["own"]["champion"]
+    daily = Span(START + 21 * DAY, START + 42 * DAY, DAY)
+    request = request_of(spec, settings, daily, own(spec))
+    clean = decisions(request, settings, ledgers, tmp_path / "clean", 20)
+    assert len(clean) == 20
+    assert sum(record["own"]["training"] is not None for record in clean) >= 5
+    assert len({record["own"]["champion"] for record in clean}) >= 2
 
+    monkeypatch.setattr(replaying, "DataSteps", Garbage)
     (tmp_path / "poisoned").mkdir()
     shutil.copytree(tmp_path / "clean" / "fits", tmp_path / "poisoned" / "fits")
-    late = poisoned(request, SPAN.instants[step])
-    assert decisions(late, settings, ledgers, tmp_path / "poisoned", step + 1) == clean
+    assert decisions(request, settings, ledgers, tmp_path / "poisoned", 20) == clean
 
 
 def test_a_label_that_has_not_arrived_is_not_known(
