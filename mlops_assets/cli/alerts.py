@@ -67,6 +67,7 @@ def log(model: str, limit: int, as_json: bool) -> None:
         Column("since", lambda record: f"{record['started_at']:%Y-%m-%d %H:%M}"),
         Column("last", lambda record: f"{record['ended_at']:%Y-%m-%d %H:%M}"),
         Column.of("readings"),
+        Column.of("times"),
         Column("state", lambda record: "open" if record["closed_at"] is None else "closed"),
     )
     print_records(

@@ -68,7 +68,8 @@ def list_(as_json: bool) -> None:
 @click.option(
     "--connect",
     is_flag=True,
-    help="Also read each source and validate its rows, as a run would, without storing anything.",
+    help="Also read each source and validate its rows, as a run would, without storing anything; finds unknown columns "
+    "of alerts.rules and monitoring.kpis.",
 )
 @JSON
 def validate(files: tuple[Path, ...], connect: bool, as_json: bool) -> None:
@@ -110,16 +111,16 @@ def validate(files: tuple[Path, ...], connect: bool, as_json: bool) -> None:
 
 
 def _source_problems(files: Sequence[Path]) -> list[Problem]:
-    """Every problem of the sources, at the line of `source` in the model file."""
+    """Every problem of the sources, at the line of the key in the model file."""
     from mlops_assets.cli.context import new_run, open_platform
     from mlops_assets.lifecycle.source_check import check_source
     from mlops_assets.model_file import load_model, problem_at
 
     with open_platform() as platform:
         return [
-            problem_at(file, ("source",), sentence)
+            problem_at(file, path, sentence)
             for file in files
-            for sentence in check_source(load_model(file), platform, new_run())
+            for path, sentence in check_source(load_model(file), platform, new_run())
         ]
 
 

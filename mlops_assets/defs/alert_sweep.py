@@ -18,7 +18,6 @@ def alert_sweep_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
     Returns:
         The sensor.
     """
-    watched = [spec for spec in specs if spec.alerts.rules]
 
     @dg.sensor(
         name="alert_sweep",
@@ -27,11 +26,14 @@ def alert_sweep_sensor(specs: Sequence[ModelSpec]) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def tick(context: dg.SensorEvaluationContext, platform: PlatformResource) -> dg.SkipReason:
-        if not watched:
-            return dg.SkipReason("no model file has alerts.rules")
         from mlops_assets.lifecycle.alert_sweep import sweep_alerts
 
-        sentences = for_each_model(watched, platform.open(), sensor_run(context.log.info), sweep_alerts)
+        opened = platform.open()
+        left_open = opened.ledger.models_with_open_lines()
+        watched = [spec for spec in specs if spec.alerts.rules or spec.name in left_open]
+        if not watched:
+            return dg.SkipReason("no model file has alerts.rules")
+        sentences = for_each_model(watched, opened, sensor_run(context.log.info), sweep_alerts)
         return dg.SkipReason("; ".join(sentences) or "nothing began or ended")
 
     return tick

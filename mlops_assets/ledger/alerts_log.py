@@ -17,7 +17,7 @@ from mlops_assets.ledger.engine import Store, utc
 from mlops_assets.ledger.records import SensorAlert
 from mlops_assets.ledger.schema import alerts_log
 
-CHANGING: Final = ("ended_at", "readings", "message", "closed_at")
+CHANGING: Final = ("ended_at", "readings", "message", "closed_at", "times")
 
 
 class AlertsLog(Store):
@@ -81,6 +81,16 @@ class AlertsLog(Store):
         with self._transaction() as connection:
             return tuple(connection.scalars(statement.values(closed_at=utc(at)).returning(log.key)))
 
+    def models_with_open_lines(self) -> frozenset[str]:
+        """Return the models that have a line which is not closed.
+
+        Returns:
+            Names of models.
+        """
+        query = select(alerts_log.c.model).where(alerts_log.c.closed_at.is_(None)).distinct()
+        with self._transaction() as connection:
+            return frozenset(connection.scalars(query))
+
     def sensor_alerts(self, model: str, limit: int = 100) -> tuple[SensorAlert, ...]:
         """Return the newest lines of `alerts_log` of one model.
 
@@ -105,6 +115,7 @@ class AlertsLog(Store):
                     message=row.message,
                     severity=row.severity,
                     closed_at=None if row.closed_at is None else utc(row.closed_at),
+                    times=row.times,
                 )
                 for row in connection.execute(query.order_by(alerts_log.c.started_at.desc()).limit(limit))
             )

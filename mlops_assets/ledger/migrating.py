@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, text
 from mlops_assets.errors import LedgerError
 from mlops_assets.ledger.engine import Store, make_engine
 
-HEAD = "0012"
+HEAD = "0013"
 OLDEST = "0012"
 """Programs from this revision on work with the schema of HEAD: raised by a migration that is not additive."""
 MARK = "programs from revision "

@@ -143,7 +143,8 @@ class NewAlert:
 class SensorAlert:
     """A line of `alerts_log`: a rule was true for one entity from `started_at` to `ended_at`.
 
-    flag: name of the rule. closed_at: the reading that ended it; None while it lasts.
+    flag: name of the rule. closed_at: the reading that ended it; None while it lasts. times: how often it was true with
+    short interruptions.
     """
 
     key: str
@@ -156,6 +157,7 @@ class SensorAlert:
     message: str
     severity: str = "warning"
     closed_at: datetime | None = None
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ CHANGING = {
     "asset_records": "",
     "retrain_requests": "",
     "alerts": "(acknowledged_at, acknowledged_by, closed_at, delivery, claimed_at)",
-    "alerts_log": "(ended_at, readings, message, closed_at)",
+    "alerts_log": "(ended_at, readings, message, closed_at, times)",
     "watermarks": "",
     "signals": "(active, body, recorded_at)",
     "api_keys": "(expires_at, revoked_at)",

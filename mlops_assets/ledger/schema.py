@@ -214,6 +214,7 @@ alerts_log = Table(
     _text("message"),
     _text("severity", server_default=text("'warning'")),
     _time("closed_at", nullable=True),
+    Column("times", Integer, nullable=False, server_default=text("1")),
     Index("alerts_log_by_model", "model", "started_at"),
     Index("alerts_log_open", "model", postgresql_where=text("closed_at is null")),
 )

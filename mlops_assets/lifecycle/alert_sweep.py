@@ -14,15 +14,23 @@ from typing import Any, Final
 
 from mlops_assets import readings
 from mlops_assets.ledger import NewAlert, SensorAlert
-from mlops_assets.lifecycle.alerts import close_keys, send_alerts
+from mlops_assets.lifecycle.alerts import close_alert, close_keys, send_alert, send_alerts
 from mlops_assets.lifecycle.alerts.send import DELIVER_WITHIN
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.lifecycle.stages.data import feed_simulated
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.operations import ReadingRule
-from mlops_assets.monitoring.conditions import EVERYTHING, LATE_WITHIN, Condition, Swept, sweep
+from mlops_assets.monitoring.conditions import (
+    EVERYTHING,
+    LATE_WITHIN,
+    MOST_CONDITIONS,
+    Condition,
+    Swept,
+    sweep,
+)
 
 KIND: Final = "readings_condition"
+STORM: Final = "readings_storm"
 WATERMARK: Final = "alerts.rules"
 FIRST_LOOK: Final = timedelta(hours=1)
 """How far the first sweep of a model looks back, besides the longest duration of a rule."""
@@ -36,7 +44,7 @@ def sweep_alerts(spec: ModelSpec, platform: Platform, run: Run) -> str | None:
     """Sweep the readings since the last sweep of one model.
 
     Args:
-        spec: The model file; without rules nothing happens.
+        spec: The model file; without rules, what its former ones left open is closed.
         platform: The open stores and settings.
         run: The run: `as_of` is the instant up to which readings count.
 
@@ -46,17 +54,17 @@ def sweep_alerts(spec: ModelSpec, platform: Platform, run: Run) -> str | None:
     Raises:
         SourceError: The readings cannot be read.
     """
-    if not spec.alerts.rules:
-        return None
-    feed_simulated(spec, platform, run)
     removed = platform.ledger.close_sensor_alerts(spec.name, tuple(spec.alerts.rules), run.as_of)
     close_keys(platform, removed, run.as_of)
     began, ended = 0, len(removed)
-    for _ in range(SPANS):
+    if spec.alerts.rules:
+        feed_simulated(spec, platform, run)
+    for _ in range(SPANS if spec.alerts.rules else 0):
         before = _swept(spec, platform, run.as_of)
         until = min(run.as_of, before.until + SPAN)
         swept, touched = _sweep(spec, platform, before, until)
         counts = _record(spec, platform, touched, run.as_of)
+        _report_storm(spec, platform, before.untracked, swept.untracked, run.as_of)
         began, ended = began + counts[0], ended + counts[1]
         platform.ledger.set_watermark(spec.name, WATERMARK, _to_text(swept), run.as_of)
         if until >= run.as_of:
@@ -101,11 +109,25 @@ def _record(
     return began, len(ended)
 
 
+def _report_storm(spec: ModelSpec, platform: Platform, before: int, now: int, at: datetime) -> None:
+    """Tell that more conditions began than are followed; over when a sweep follows every one again."""
+    if now:
+        message = (
+            f"{now:,} more conditions began than the {MOST_CONDITIONS:,} that alerts_log follows at once; "
+            f"a rule may be wrong: mlops alerts log {spec.name}"
+        )
+        group = f"{STORM}/{spec.name}"
+        send_alert(platform, STORM, message, key=f"{group}/{at.isoformat()}", at=at, spec=spec, group=group)
+    elif before:
+        close_alert(platform, STORM, spec.name, at)
+
+
 def _line(spec: ModelSpec, one: Condition) -> SensorAlert:
     rule = spec.alerts.rules[one.rule]
     about = "" if one.entity == EVERYTHING and spec.entity is None else f"{one.entity}: "
     first, last = f"{one.started_at:%Y-%m-%d %H:%M}", f"{one.ended_at:%Y-%m-%d %H:%M}"
     span = f"from {first} to {last}" if one.closed_at else f"since {first}"
+    times = f", {one.times} times" if one.times > 1 else ""
     return SensorAlert(
         key=f"{KIND}/{spec.name}/{one.rule}/{one.entity}/{one.started_at.isoformat()}",
         model=spec.name,
@@ -114,9 +136,10 @@ def _line(spec: ModelSpec, one: Condition) -> SensorAlert:
         started_at=one.started_at,
         ended_at=one.ended_at,
         readings=one.readings,
-        message=f"{about}{one.rule.replace('_', ' ')}: {_wording(rule)} {span} UTC",
+        message=f"{about}{one.rule.replace('_', ' ')}: {_wording(rule)} {span} UTC{times}",
         severity=rule.severity,
         closed_at=one.closed_at,
+        times=one.times,
     )
 
 
@@ -138,6 +161,8 @@ def _swept(spec: ModelSpec, platform: Platform, now: datetime) -> Swept:
         datetime.fromisoformat(stored["until"]),
         {name: datetime.fromisoformat(at) for name, at in stored["newest"].items()},
         tuple(_condition(one) for one in stored["lasting"]),
+        tuple(_condition(one) for one in stored.get("clearing", ())),  # absent in states of earlier releases
+        stored.get("untracked", 0),
     )
 
 
@@ -148,6 +173,8 @@ def _condition(stored: Mapping[str, Any]) -> Condition:
         datetime.fromisoformat(stored["started_at"]),
         datetime.fromisoformat(stored["ended_at"]),
         stored["readings"],
+        None if stored.get("closed_at") is None else datetime.fromisoformat(stored["closed_at"]),
+        stored.get("times", 1),
     )
 
 
@@ -156,15 +183,20 @@ def _to_text(swept: Swept) -> str:
         {
             "until": swept.until.isoformat(),
             "newest": {name: at.isoformat() for name, at in swept.newest.items()},
-            "lasting": [
-                {
-                    "rule": one.rule,
-                    "entity": one.entity,
-                    "started_at": one.started_at.isoformat(),
-                    "ended_at": one.ended_at.isoformat(),
-                    "readings": one.readings,
-                }
-                for one in swept.lasting
-            ],
+            "lasting": [_stored(one) for one in swept.lasting],
+            "clearing": [_stored(one) for one in swept.clearing],
+            "untracked": swept.untracked,
         }
     )
+
+
+def _stored(one: Condition) -> dict[str, object]:
+    return {
+        "rule": one.rule,
+        "entity": one.entity,
+        "started_at": one.started_at.isoformat(),
+        "ended_at": one.ended_at.isoformat(),
+        "readings": one.readings,
+        "closed_at": None if one.closed_at is None else one.closed_at.isoformat(),
+        "times": one.times,
+    }

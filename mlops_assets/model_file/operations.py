@@ -183,6 +183,9 @@ class ReadingRule(Section):
     """True for missing values."""
     sustained: Duration | None = Field(None, examples=["10m"])
     """How long the condition must be true without a reading that says otherwise; unset means one reading is enough."""
+    clear_after: Duration | None = Field(default="15m", validate_default=True)
+    """How long no reading may meet the condition until it counts as over; one that returns before is the same condition
+    once more, one alert and one line. Null means over at the first reading that says otherwise."""
     severity: Literal["info", "warning", "error", "critical"] = "warning"
     """How urgent the alert is."""
     notify: tuple[str, ...] = Field((), examples=[["PUMP_NIGHT_SHIFT"]])

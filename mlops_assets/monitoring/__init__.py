@@ -7,12 +7,14 @@ belongs to `retraining`.
 from mlops_assets.monitoring.drift import drift, inputs_alone, prediction_drift
 from mlops_assets.monitoring.feature_drift import MIN_ROWS
 from mlops_assets.monitoring.health import Observations, broken_inputs, diagnose
+from mlops_assets.monitoring.kpis import COLUMNS as KPI_COLUMNS
 from mlops_assets.monitoring.kpis import READING, kpi_columns
 from mlops_assets.monitoring.labels import SLICE, labeled, labels_of
 from mlops_assets.monitoring.performance import MOST_WINDOWS, WEEK_OVER_WEEK, performance
 from mlops_assets.monitoring.still_best import still_best
 
 __all__ = [
+    "KPI_COLUMNS",
     "MIN_ROWS",
     "MOST_WINDOWS",
     "READING",

@@ -19,16 +19,18 @@ COLUMNS: Final = ("prediction", "probability", "label", "low", "high", "naive", 
 """What an expression may name besides columns of the readings."""
 
 
-def kpi_columns(spec: ModelSpec) -> tuple[str, ...]:
+def kpi_columns(spec: ModelSpec, name: str | None = None) -> tuple[str, ...]:
     """Return the columns of the readings that the expressions name.
 
     Args:
         spec: The model file.
+        name: Only those of this figure; None for all.
 
     Returns:
         Names in alphabetical order.
     """
-    names = {name for text in spec.monitoring.kpis.values() for name in pl.sql_expr(text).meta.root_names()}
+    texts = [text for key, text in spec.monitoring.kpis.items() if name in (None, key)]
+    names = {column for text in texts for column in pl.sql_expr(text).meta.root_names()}
     return tuple(sorted(names - {*COLUMNS}))
 
 

@@ -17,13 +17,14 @@ from mlops_assets.ledger import Ledger, SensorAlert
 from mlops_assets.lifecycle.alert_sweep import SPAN, sweep_alerts
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec
+from mlops_assets.monitoring import conditions
 from mlops_assets.settings import Settings
 
 pytestmark = pytest.mark.integration
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 TICK = 5 * MINUTE
-HOT = {"column": "t", "above": 75, "sustained": "2m", "severity": "error"}
+HOT = {"column": "t", "above": 75, "sustained": "2m", "clear_after": None, "severity": "error"}
 
 
 def model(rules: dict[str, Any]) -> ModelSpec:
@@ -175,6 +176,46 @@ def test_a_rule_that_is_removed_closes_what_it_opened(plant: Plant) -> None:
     plant.sweep(3)
     plant.sweep(8, model({"cold": {"column": "t", "below": 0}}))
     assert plant.lines() == [("p1", 0, 2, 3, 8)]
+    assert plant.ledger.alerts("pump", open_only=True) == ()
+
+
+def test_a_file_without_rules_closes_what_they_opened(plant: Plant) -> None:
+    plant.measure("p1", 0, 80, 80, 80)
+    plant.sweep(3)
+    assert plant.ledger.models_with_open_lines() == {"pump"}
+    assert plant.sweep(8, model({})) == "pump: 0 conditions began, 1 ended"
+    assert plant.lines() == [("p1", 0, 2, 3, 8)]
+    assert plant.ledger.alerts("pump", open_only=True) == ()
+    assert plant.ledger.models_with_open_lines() == frozenset()
+
+
+def test_a_flapping_condition_is_one_line_with_a_count_and_one_alert(plant: Plant) -> None:
+    spec = model({"hot": HOT | {"sustained": None, "clear_after": "15m"}})
+    for tick in range(20):
+        plant.measure("p1", 5 * tick, 80, 70)
+        plant.sweep(5 * tick + 4, spec)
+    [line] = plant.ledger.sensor_alerts("pump")
+    assert (line.times, line.readings, line.closed_at) == (20, 20, None)
+    assert line.message.endswith("12:00 UTC, 20 times")
+    assert plant.keys() == [line.key]
+    plant.measure("p1", 100, *[70.0] * 15)
+    assert plant.sweep(115, spec) == "pump: 0 conditions began, 1 ended"
+    [line] = plant.ledger.sensor_alerts("pump")
+    assert (line.times, line.closed_at) == (20, START + 96 * MINUTE)
+    assert plant.ledger.alerts("pump", open_only=True) == ()
+
+
+def test_a_storm_is_bounded_and_one_alert_more(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conditions, "MOST_CONDITIONS", 4)
+    for pump in range(10):
+        plant.measure(f"p{pump}", 0, 80, 80, 80)
+    plant.sweep(3)
+    assert len(plant.lines()) == 4
+    [storm] = [one for one in plant.ledger.alerts("pump", open_only=True) if one.kind == "readings_storm"]
+    assert storm.message.startswith("6 more conditions began")
+    for pump in range(10):
+        plant.measure(f"p{pump}", 3, 70)
+    plant.sweep(8)
     assert plant.ledger.alerts("pump", open_only=True) == ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -62,6 +63,23 @@ def test_validate_connect_finds_what_a_run_would(
     assert missing.code == 1
     assert "source: " in missing.err
     assert "no column 'y' (named in target)" in missing.err
+    shifted = readings(400).with_columns(at=pl.col("at").dt.offset_by("-1d"), spare=pl.lit(1.0))
+    rules = {"hot": {"column": "heat", "above": 1}, "known": {"column": "spare", "above": 1}}
+    unknown = local_platform.model(
+        shifted,
+        repairs={"drop": ["spare"]},
+        monitoring={"kpis": {"lost": "SUM(zz * label)", "fine": "AVG(x)"}},
+        alerts={"rules": rules},
+    )
+    refusing = write_file(local_platform, unknown)
+    Path(refusing).write_text(json.dumps(json.loads(Path(refusing).read_text()), indent=1))
+    refused = json.loads(mlops(monkeypatch, "validate", "--connect", "--json", refusing).out)
+    assert [(one["key"], one["line"] > 1) for one in refused["problems"]] == [
+        ("alerts.rules.hot.column", True),
+        ("monitoring.kpis.lost", True),
+    ]
+    assert "'heat'" in refused["problems"][0]["message"]
+    assert "'zz'; did you mean 'z'?" in refused["problems"][1]["message"]
     readings(3).write_parquet(local_platform.file(spec.name))
     few = json.loads(mlops(monkeypatch, "validate", "--connect", "--json", file).out)
     assert [problem["message"].partition(":")[0] for problem in few["problems"]] == ["min_rows"]

@@ -33,6 +33,7 @@ ALERT_KINDS: Final[Mapping[str, AlertKind]] = {
     "run_failed": AlertKind("error", "a run failed", "model"),
     "champion_fails": AlertKind("error", "the champion fails a gate that judges it by itself", "both"),
     "readings_condition": AlertKind("warning", "a condition of the readings", "model"),
+    "readings_storm": AlertKind("critical", "too many conditions of the readings at once", "model"),
     "predictions_missing": AlertKind("error", "predictions are missing", "model"),
     "performance_week": AlertKind("warning", "the error rose from one window to the next", "model"),
     "model_health": AlertKind("warning", "its health changed", "model"),

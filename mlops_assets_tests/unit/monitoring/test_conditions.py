@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlops_assets.errors import DataError
 from mlops_assets.model_file.operations import ReadingRule
+from mlops_assets.monitoring import conditions
 from mlops_assets.monitoring.conditions import Condition, Swept, sweep
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -19,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def rule(**keys: Any) -> ReadingRule:
-    return ReadingRule.model_validate({"column": "t"} | keys)
+    return ReadingRule.model_validate({"column": "t", "clear_after": None} | keys)
 
 
 def frame(**values: list[float | None]) -> pl.DataFrame:
@@ -103,17 +104,49 @@ def test_a_rule_that_does_not_fit_its_column_is_named() -> None:
         swept({"hot": rule(above=5)}, rows)
 
 
+def test_a_condition_that_returns_soon_is_the_same_once_more() -> None:
+    rows = frame(a=[9, 1, 9, 1, 1, 9, 1, 1, 1, 9])
+    [(_, first), (_, last)] = swept({"hot": rule(above=5, clear_after="3m")}, rows, *range(10))
+    assert (minutes(first), first.times) == (("a", 0, 5, 3, 6), 3)
+    assert (minutes(last), last.times) == (("a", 9, 9, 1, None), 1)
+
+
+def test_a_condition_of_an_entity_that_falls_silent_is_over_in_the_end() -> None:
+    rows = frame(a=[9, 1])
+    assert [minutes(one) for _, one in swept({"hot": rule(above=5, clear_after="30m")}, rows, 5)] == [
+        ("a", 0, 0, 1, 1)
+    ]
+
+
+def test_of_too_many_conditions_some_are_followed_and_the_others_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(conditions, "MOST_CONDITIONS", 3)
+    rules, state = {"hot": rule(above=5), "warm": rule(above=3)}, Swept(START - MINUTE, {})
+    state, touched = sweep(rules, frame(a=[9], b=[9]), "at", "pump", state, START)
+    assert ([(one.rule, one.entity) for one in touched], state.untracked) == (
+        [("hot", "a"), ("hot", "b"), ("warm", "a")],
+        1,
+    )
+    rows = frame(a=[9, 9], b=[9, 1])
+    state, touched = sweep(rules, rows, "at", "pump", state, START + MINUTE)
+    assert (len(touched), state.untracked) == (3, 0)
+    state, touched = sweep(rules, frame(b=[9, 1, 4]), "at", "pump", state, START + 2 * MINUTE)
+    assert [(one.rule, one.entity) for one in touched] == [("warm", "b")]  # there is room again
+
+
 VALUES = st.lists(st.sampled_from([1.0, 9.0, None]), min_size=1, max_size=25)
 
 
 @settings(max_examples=60, deadline=None)
-@given(VALUES, VALUES, st.lists(st.integers(0, 25), max_size=6), st.integers(0, 3))
+@given(VALUES, VALUES, st.lists(st.integers(0, 25), max_size=6), st.integers(0, 3), st.integers(0, 4))
 def test_parts_and_whole_give_the_same(
-    a: list[float | None], b: list[float | None], cuts: list[int], lasts: int
+    a: list[float | None], b: list[float | None], cuts: list[int], lasts: int, clears: int
 ) -> None:
+    clear_after = {"clear_after": f"{clears}m"} if clears else {}
     rules = {
-        "hot": rule(above=5, **({"sustained": f"{lasts}m"} if lasts else {})),
-        "gone": rule(missing=True),
+        "hot": rule(above=5, **clear_after, **({"sustained": f"{lasts}m"} if lasts else {})),
+        "gone": rule(missing=True, **clear_after),
     }
     rows = frame(a=a, b=b)
     assert sorted(map(repr, swept(rules, rows, *sorted(cuts)))) == sorted(map(repr, swept(rules, rows)))
