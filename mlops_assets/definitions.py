@@ -19,7 +19,11 @@ for file in folder.broken:
     logging.getLogger(__name__).error("%s", file.sentence)
 defs = dg.Definitions.merge(
     build_definitions(
-        folder.specs, files=folder.files, executor=settings.executor, automatic=settings.automatic
+        folder.specs,
+        files=folder.files,
+        executor=settings.executor,
+        automatic=settings.automatic,
+        probe=settings.probe,
     ),
     dg.Definitions(assets=broken_file_assets(folder.broken)),
 )

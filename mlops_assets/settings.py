@@ -34,6 +34,7 @@ class Settings:
     mlflow_url: address of MLflow as browsers open it, where programs reach it at another one.
     executor: how Dagster carries out the steps of a run, a name in `defs.executors`.
     automatic: whether schedules and the retrain governor start switched on; anything but `on` is off.
+    probe: whether a tiny model goes through the platform every hour; anything but `on` is off.
     embedded: the database server is the embedded one of `home`, which simulators may keep filled.
     environ: the environment itself, for sources that name a variable holding their secret.
     """
@@ -52,6 +53,7 @@ class Settings:
     host: str
     executor: str
     automatic: bool
+    probe: bool
     embedded: bool
     environ: Mapping[str, str]
 
@@ -81,6 +83,7 @@ class Settings:
             host=environ.get("MLOPS_HOST", "127.0.0.1"),
             executor=environ.get("MLOPS_EXECUTOR") or "in_process",
             automatic=environ.get("MLOPS_SCHEDULES", "on") == "on",
+            probe=environ.get("MLOPS_PROBE", "off") == "on",
             embedded=environ.get("MLOPS_EMBEDDED") == "1",
             environ=environ,
         )

@@ -94,6 +94,7 @@ PLATFORM: Final = (
     ),
     Panel("Largest tables of Dagster", (("topk(5, mlops_dagster_table_size_bytes)", "{{table}}"),), "bytes"),
     Panel("Memory of services", (("mlops_service_memory_bytes", "{{service}}"),), "bytes"),
+    Panel("Probe of the platform", (("mlops_probe_seconds", "{{step}}"),), "s"),
     Panel("Load per core", (("mlops_cpu_load_ratio", ""),), "percentunit"),
     Panel("Retrain decisions in a day", (("mlops_retrain_decisions", "{{verdict}}: {{rule}}"),)),
     Panel("Requests", (("sum by (model) (rate(mlops_requests_total[5m]))", "{{model}}"),), "reqps"),

@@ -49,7 +49,12 @@ def demo() -> None:
     help="Whether schedules and the retrain governor start switched on; without it MLOPS_SCHEDULES (on, off) decides, "
     "else on.",
 )
-def up(schedules: bool | None) -> None:
+@click.option(
+    "--probe/--no-probe",
+    default=None,
+    help="Probe the platform every hour with a tiny model; without it MLOPS_PROBE (on, off) decides, else off.",
+)
+def up(schedules: bool | None, probe: bool | None) -> None:
     """Start PostgreSQL, MLflow, Dagster and the prediction API on this machine; Ctrl-C stops all of them."""
     from dataclasses import replace
 
@@ -58,6 +63,8 @@ def up(schedules: bool | None) -> None:
     chosen = settings()
     if schedules is not None:
         chosen = replace(chosen, automatic=schedules)
+    if probe is not None:
+        chosen = replace(chosen, probe=probe)
     sys.exit(run_up(chosen, echo=click.echo))
 
 

@@ -19,6 +19,7 @@ from mlops_assets.defs.monitoring_assets import (
     retrain_request,
 )
 from mlops_assets.defs.platform_health import health_asset
+from mlops_assets.defs.probe import probe_job
 from mlops_assets.defs.recovery import reproduction
 from mlops_assets.defs.resources import PlatformResource
 from mlops_assets.defs.sensors import sensors
@@ -65,6 +66,7 @@ def build_definitions(
     retries: dg.RetryPolicy | None = RETRIES,
     executor: str = IN_PROCESS,
     automatic: bool = True,
+    probe: bool = False,
 ) -> dg.Definitions:
     """Return assets, checks, jobs, schedules and sensors of every model.
 
@@ -76,12 +78,14 @@ def build_definitions(
         executor: A name in EXECUTORS. With the default the steps of a run share one process, where one step trains all
             candidates; with any other each candidate has a step in a process or machine of its own.
         automatic: Whether schedules and the retrain governor start switched on; alerts and housekeeping always do.
+        probe: Whether the platform is probed every hour.
 
     Returns:
         Dagster's definitions of the code location.
     """
     week, week_job, mondays = weekly_report(specs)
     model_jobs = [job_of(spec) for spec in specs]
+    probes = [probe_job()] if probe else []
     reproduce_job, monthly = reproduction(specs, running=automatic)
     return dg.Definitions(
         assets=[
@@ -95,11 +99,12 @@ def build_definitions(
             week,
             health_asset(),
         ],
-        jobs=[*model_jobs, reproduce_job, week_job],
+        jobs=[*model_jobs, reproduce_job, week_job, *(job for job, _ in probes)],
         schedules=[
             *(schedule for spec in specs for schedule in schedules(spec, running=automatic)),
             monthly,
             mondays,
+            *(hourly for _, hourly in probes),
         ],
         sensors=sensors(specs, model_jobs, governing_runs=automatic),
         resources={"platform": PlatformResource()},

@@ -52,6 +52,7 @@ def environment(settings: Settings, stores: Stores) -> dict[str, str]:
         "MLOPS_ARTIFACT_ROOT": settings.artifact_root,
         "MLOPS_HOST": settings.host,
         "MLOPS_SCHEDULES": "on" if settings.automatic else "off",
+        "MLOPS_PROBE": "on" if settings.probe else "off",
         "PATH": _first(str(Path(sys.executable).parent), settings.environ.get("PATH", os.defpath)),
         # also where the project is neither installed nor the current folder
         "PYTHONPATH": _first(str(CODE), settings.environ.get("PYTHONPATH", "")),

@@ -104,6 +104,7 @@ def services(settings: Settings, stores: Stores, listeners: Listeners) -> list[S
         "MLOPS_HOST": HOST,
         # reports are linked at the address that this `mlops up` serves them at, whatever an earlier one used
         "MLOPS_REVIEW_URL": f"http://{HOST}:{ports.review}",
+        "MLOPS_API_URL": f"http://{HOST}:{ports.api}",
         # a busy machine keeps the code server's heartbeat waiting for longer than Dagster's 30 seconds
         "DAGSTER_GRPC_PROXY_HEARTBEAT_TTL_SECONDS": HEARTBEAT_SECONDS,
         processes.MARKER: str(settings.home),

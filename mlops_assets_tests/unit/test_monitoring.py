@@ -97,6 +97,10 @@ CASES = {
         {'mlops_exporter_source_up{source="a"}': "1x60"},
         "20m",
     ),
+    "MlopsProbeSilent": Case(
+        {"mlops_probe_timestamp_seconds": "0x200"}, {"mlops_probe_timestamp_seconds": "0+60x200"}, "140m"
+    ),
+    "MlopsProbeFails": Case({"mlops_probe_up": "0x60"}, {"mlops_probe_up": "1x60"}, "10m"),
     "MlopsDiskFull": Case(disk("4000000000x60"), disk("30000000000x60"), "10m"),
     "MlopsDiskFillsUp": Case(disk("35000000000-10000000x1440"), disk("35000000000-100000x1440"), "10h"),
     "MlopsMemoryLow": Case(memory(5), memory(50), "20m"),

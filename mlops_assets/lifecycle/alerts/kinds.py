@@ -58,6 +58,7 @@ ALERT_KINDS: Final[Mapping[str, AlertKind]] = {
     "wrong_review_keys": AlertKind("warning", "many wrong keys on the review page", "platform"),
     "sensor_failed": AlertKind("error", "a sensor failed", "platform"),
     "alert_unsent": AlertKind("warning", "an alert could not be sent", "nobody"),
+    "probe_failed": AlertKind("error", "the platform's probe failed", "platform"),
     "platform_cause": AlertKind("error", "the platform has a problem", "platform"),
     "remedy_failed": AlertKind("critical", "a remedy did not help", "platform"),
 }

@@ -157,6 +157,14 @@ DAGSTER_TABLES: Final = (
         "10",
     ),
 )
+PROBE: Final = (
+    Family("mlops_probe_up", "Whether the newest probe of the platform succeeded", column="up"),
+    Family("mlops_probe_timestamp_seconds", "When a probe last ended", column="at"),
+    Family("mlops_probe_success_timestamp_seconds", "When a probe last succeeded", column="succeeded"),
+)
+PROBE_STEPS: Final = (
+    Family("mlops_probe_seconds", "Duration of a step of the newest probe", ("step",), "5", "seconds"),
+)
 DISKS: Final = (
     Family("mlops_disk_free_bytes", "Free space", ("folder",), "4", "free"),
     Family("mlops_disk_size_bytes", "Size of the disk", ("folder",), "4", "size"),
@@ -197,6 +205,8 @@ FAMILIES: Final = (
     *(
         *DECISIONS,
         *ALERTS,
+        *PROBE,
+        *PROBE_STEPS,
         *RUNS,
         *FINISHED,
         *TICKS,

@@ -153,6 +153,27 @@ QUERIES: Final = (
         """,
     ),
     Query(
+        "probe",
+        "ledger",
+        families.PROBE,
+        30,
+        """
+        select (body->>'problem' = '')::int as up, extract(epoch from (body->>'at')::timestamptz) as at,
+            extract(epoch from (body->>'succeeded_at')::timestamptz) as succeeded
+        from asset_records where asset = 'mlops_probe/probe'
+        """,
+    ),
+    Query(
+        "steps of the probe",
+        "ledger",
+        families.PROBE_STEPS,
+        30,
+        """
+        select s.key as step, s.value::float as seconds
+        from asset_records cross join lateral json_each_text(body->'seconds') s where asset = 'mlops_probe/probe'
+        """,
+    ),
+    Query(
         "databases",
         "ledger",
         families.DATABASES,
