@@ -148,15 +148,23 @@ def serve(name: str, port: int) -> None:
     from mlops_assets.serving.connections import BoundedProtocol
 
     app: Any = echo
+    http: Any = BoundedProtocol
     if name != "echo":
         from mlops_assets.ledger import Ledger
         from mlops_assets.serving.app import create_app
+        from mlops_assets.serving.inline import inline_protocol
         from mlops_assets.serving.keys import Keys
         from mlops_assets.serving.prediction_log import PredictionLog
 
         ledger = Ledger.open(os.environ["BENCHMARK_LEDGER"])
         champions: Any = OneChampion(name)
-        app = create_app(champions, Keys(KEY, ledger.api_keys), ledger, PredictionLog(ledger.store_served))
+        app = create_app(
+            champions,
+            Keys(KEY, ledger.api_keys),
+            ledger,
+            PredictionLog(ledger.store_served),
+        )
+        http = inline_protocol(app.inline)
     from mlops_assets.serving.garbage_collector import tune_collector
 
     tune_collector()
@@ -164,7 +172,7 @@ def serve(name: str, port: int) -> None:
     uvicorn.run(
         app,
         port=port,
-        http=BoundedProtocol,
+        http=http,
         ws="none",
         log_level="warning",
         access_log=False,

@@ -61,7 +61,7 @@ def receipt(platform: Platform, model: str, prediction_id: str, row: int = 1) ->
     if chosen is None:
         known = f"it has {len(rows)} rows" if rows else f"no prediction of {model} has this id"
         raise MlopsError(f"no row {row} of the prediction {prediction_id}: {known}")
-    document: dict[str, Any] = {"prediction": asdict(chosen), **_version(platform, chosen)}
+    document: dict[str, Any] = {"prediction": chosen._asdict(), **_version(platform, chosen)}
     window = platform.ledger.labeled_predictions(
         model, since=chosen.predicted_at, until=chosen.predicted_at + timedelta(microseconds=1)
     ).filter((pl.col("id") == chosen.id) & (pl.col("row") == chosen.row))

@@ -12,8 +12,8 @@ from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.serving.app import create_app
 from mlops_assets.serving.cached_ledger import CachedLedger
 from mlops_assets.serving.champions import Champions
-from mlops_assets.serving.connections import BoundedProtocol
 from mlops_assets.serving.garbage_collector import tune_collector
+from mlops_assets.serving.inline import inline_protocol
 from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets.serving.rollouts import Rollouts
@@ -30,18 +30,19 @@ if __name__ == "__main__":
     log = PredictionLog(platform.ledger.store_served)
     keys = Keys(key_files.read_key(settings, key_files.API), platform.ledger.api_keys)
     metrics_port = int(os.environ.get("MLOPS_METRICS_PORT", "0"))
+    app = create_app(
+        champions,
+        keys,
+        platform.ledger,
+        log,
+        (settings.host, metrics_port) if metrics_port else None,
+        Rollouts(platform, champions),
+    )
     config = uvicorn.Config(
-        create_app(
-            champions,
-            keys,
-            platform.ledger,
-            log,
-            (settings.host, metrics_port) if metrics_port else None,
-            Rollouts(platform, champions),
-        ),
+        app,
         host=settings.host,
         port=int(os.environ.get("MLOPS_API_PORT", "8000")),
-        http=BoundedProtocol,
+        http=inline_protocol(app.inline),
         ws="none",
         timeout_keep_alive=10,
         timeout_graceful_shutdown=30,

@@ -21,6 +21,7 @@ from mlops_assets.ledger import Ledger
 from mlops_assets.serving import guard, openapi, pages
 from mlops_assets.serving.champions import Champions
 from mlops_assets.serving.guard import App
+from mlops_assets.serving.inline import Inline, inline
 from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.labels import decode_labels
 from mlops_assets.serving.metrics import Metrics
@@ -59,6 +60,8 @@ class PredictionApi(FastAPI):
     """FastAPI with the guard and the prediction routes in front: its own layers cost more than a prediction."""
 
     front: App | None = None
+    inline: Inline
+    """Serves requests whose predictions take microseconds, without ASGI."""
 
     @override
     async def __call__(self, scope: Scope, receive: ServerReceive, send: ServerSend) -> None:
@@ -86,7 +89,7 @@ def create_app(
     log: PredictionLog | None = None,
     metrics_address: tuple[str, int] | None = None,
     rollouts: Rollouts | None = None,
-) -> FastAPI:
+) -> PredictionApi:
     """Return the application over a following set of champions; every route but health and readiness needs the key.
 
     Args:
@@ -98,7 +101,7 @@ def create_app(
         rollouts: The roll-outs under way, which follow the ledger; None for none.
 
     Returns:
-        The FastAPI application.
+        The application.
     """
     metrics = Metrics(champions, log)
 
@@ -128,9 +131,9 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.front = guard.Guard(
-        PredictionRoutes(app.behind, champions, log, metrics, rollouts), keys, refused=metrics.refuse
-    )
+    routes = PredictionRoutes(app.behind, champions, log, metrics, rollouts)
+    app.front = guard.Guard(routes, keys, refused=metrics.refuse)
+    app.inline = inline(routes, keys)
     _add_health(app, champions, keys, log)
     _add_models(app, champions, rollouts)
     _add_open_inference(app, champions)

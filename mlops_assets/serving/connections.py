@@ -38,6 +38,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Accept the connection, unless too many are open."""
         self._header_timer: asyncio.TimerHandle | None = None
         self._unread = 0
+        self._last_response = 0.0
         super().connection_made(transport)
         if len(self.connections) > self.limit:
             transport.abort()
@@ -83,7 +84,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _close_unused(self) -> None:
         self._header_timer = None
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        # a timer that is moved with each response costs more than one that looks again
+        left = self._last_response + self.header_seconds - self.loop.time()
+        if left > 0.0:
+            self._header_timer = self.loop.call_later(left, self._close_unused)
+        else:
             self.transport.abort()
 
     def _cancel_timer(self) -> None:

@@ -46,6 +46,7 @@ class DirectPath:
     plain: the same of each column as Python's numbers, which are faster for one row.
     needed: how many columns a row must have; allowed: all that it may have.
     lookups: one per further column of the matrix. unused: needed columns that enter no matrix. runtime: what predicts.
+    one: predicts a row of plain numbers, where all columns are numbers that enter the matrix as they are.
     """
 
     estimator: Algorithm
@@ -62,6 +63,7 @@ class DirectPath:
     single: bool
     plain: tuple[tuple[float, float, float], ...]
     seconds_per_row: float = 0.0
+    one: Callable[[Sequence[float]], float] | None = None
 
     @classmethod
     def of(
@@ -91,6 +93,9 @@ class DirectPath:
         if not used <= set(columns.needed):
             return None
         run, runtime = _runtime(predictor.estimator, sample)
+        unused = tuple(name for name in columns.needed if name not in used)
+        as_they_are = all(one.centre == 0.0 and one.width == 1.0 for one in preparation.numbers)
+        is_plain = as_they_are and not lookups and not unused and spec.features.precision != "float32"
         return cls(
             estimator=predictor.estimator,
             run=run,
@@ -102,13 +107,14 @@ class DirectPath:
             centres=np.array([one.centre for one in preparation.numbers]),
             widths=np.array([one.width for one in preparation.numbers]),
             lookups=lookups,
-            unused=tuple(name for name in columns.needed if name not in used),
+            unused=unused,
             single=spec.features.precision == "float32",
             plain=tuple(
                 (math.nan if one.fill is None else one.fill, one.centre, one.width)
                 for one in preparation.numbers
             ),
             seconds_per_row=_seconds(run, sample),
+            one=_one(predictor.estimator, run, sample) if is_plain else None,
         )
 
     @property
@@ -133,6 +139,29 @@ class DirectPath:
         if not finite:
             return None
         return self.estimator.from_raw(raw), raw if self.estimator.classes else None
+
+    def predict_one(self, row: Row) -> float | None:
+        """Return the prediction of a row of plain numbers, as `predict` does, without an array; None for others.
+
+        Args:
+            row: The only record of a request.
+
+        Returns:
+            A finite number in the target's unit, or None.
+        """
+        if self.one is None or not (len(row) == self.needed or row.keys() <= self.allowed):
+            return None
+        try:
+            values: list[Any] = list(map(row.__getitem__, self.numbers))
+            # a sum is finite only if all are, and NaN compares with nothing
+            if not _NUMBERS.issuperset(map(type, values)) or not math.isfinite(sum(values)):
+                return None
+            if min(values) < -LARGEST or max(values) > LARGEST:
+                return None
+            prediction = self.one(values)
+        except (KeyError, OverflowError):  # a name that is not there, an integer beyond the floats
+            return None
+        return prediction if math.isfinite(prediction) else None
 
     def _matrix(self, rows: Sequence[Row]) -> Floats | None:
         """Return the matrix of the algorithm, or None where a value is not exactly what its column has."""
@@ -222,6 +251,17 @@ def _runtime(estimator: Algorithm, sample: FeatureMatrix) -> tuple[Callable[[Flo
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         return native, f"native: {type(error).__name__}"
     return native, "native"
+
+
+def _one(
+    estimator: Algorithm, run: Callable[[Floats], Floats], sample: FeatureMatrix
+) -> Callable[[Sequence[float]], float] | None:
+    """Return the function for one row of numbers, if it gives the same bits as the one for matrices on the sample."""
+    one: Callable[[Sequence[float]], float] | None = getattr(run, "one", None)
+    if one is None or estimator.classes or estimator.target_transform != "none":
+        return None
+    rows = sample.values[np.isfinite(sample.values).all(axis=1)]
+    return one if all(one(row.tolist()) == run(row[None, :])[0] for row in rows) else None
 
 
 def _seconds(run: Callable[[Floats], Floats], sample: FeatureMatrix) -> float:

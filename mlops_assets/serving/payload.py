@@ -15,6 +15,8 @@ MAX_ROWS: Final = 10_000
 LONGEST_INTEGER: Final = 40
 """Digits of an integer that is kept exactly; a longer one is larger than any value that is accepted."""
 
+_NESTED: Final = frozenset({list, dict})
+
 Value = str | int | float | bool | None
 Row = dict[str, Value]
 
@@ -33,6 +35,8 @@ def decode(body: bytes, columns: Sequence[str]) -> list[Row]:
         DataError: The body is not such a document; the message names row and column where there is one.
     """
     document = parse(body)
+    if type(document) is dict and len(document) == 1 and "readings" in document:
+        return records(document["readings"], "readings")
     shapes = 'send {"readings": [{...}]} or {"features": [[...]]}'
     if not isinstance(document, dict) or ("readings" in document) == ("features" in document):
         raise DataError(shapes)
@@ -151,7 +155,12 @@ def _parse_unambiguous(body: bytes) -> Any:
         document = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         return None
-    return document if body.count(b":") == _keys(document) else None
+    colons = body.count(b":")
+    if type(document) is dict and len(document) == 1:  # most requests: one list of one record of plain values
+        (rows,) = document.values()
+        if type(rows) is list and len(rows) == 1 and type(rows[0]) is dict and colons == 1 + len(rows[0]):
+            return document
+    return document if colons == _keys(document) else None
 
 
 def _keys(document: Any) -> int:
@@ -198,8 +207,8 @@ def _names(names: Any, columns: Sequence[str]) -> list[str]:
 def _record(number: int, row: Any) -> Row:
     if not isinstance(row, dict):
         raise DataError(f"row {number}: a reading is an object with a value per column")
-    for name, value in row.items():
-        if type(value) in (list, dict):
+    if not _NESTED.isdisjoint(map(type, row.values())):
+        for name, value in row.items():
             _scalar(number, name, value)
     return row
 

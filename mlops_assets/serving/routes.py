@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, MutableMapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs
 
@@ -34,12 +35,40 @@ from mlops_assets.serving.served import Served
 from mlops_assets.serving.split import KEY_HEADER, Split
 
 T = TypeVar("T")
+Made = tuple[Decoded, dict[str, Any], Served]
+"""The decoded request, the response before it is encoded, and the version that made it."""
 
 LONGEST_REASON: Final = 1000
 """Characters of the reason in a response, whatever was sent."""
 
 INLINE_BYTES: Final = 16_384
 """A longer body is decoded and predicted in a thread, so that other requests do not wait."""
+_JSON_HEADERS: Final = ((b"content-type", b"application/json"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A request that has a model. began: when it began, in seconds of the performance counter."""
+
+    protocol: Protocol
+    served: Served
+    split: Split | None
+    prediction_id: str
+    began: float
+
+    @property
+    def is_quick(self) -> bool:
+        """Return whether a few rows take so little time that other requests may wait for them."""
+        return (self.served if self.split is None else self.split).is_quick
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response. headers: besides type and length; body: a JSON document."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
 
 
 class PredictionRoutes:
@@ -66,48 +95,94 @@ class PredictionRoutes:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
-        target = self._target(scope) if scope["type"] == "http" and scope["method"] == "POST" else None
+        target = target_of(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if target is None:
             await self._app(scope, receive, send)
             return
         protocol, model, version = target
-        began, rows, known = time.perf_counter(), 0, None
-        headers: list[tuple[bytes, bytes]] = []
+        if protocol is MLFLOW_SCORING and model is None:
+            query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+            model = query.get("model", [None])[0]
+        began, known = time.perf_counter(), None
         try:
             served = served_model(self._champions, self._only_model() if model is None else model, version)
             known = served.spec.name
             body = await _read(receive)
             if body is None:
                 return  # the client went away
-            request_headers = scope.get("mlops.headers") or dict(scope["headers"])
-            prediction_id = new_prediction_id()
-            split = self._rollouts.split(known) if self._rollouts is not None and version is None else None
-            if (served if split is None else split).is_quick and len(body) <= INLINE_BYTES:
-                decoded, made, served = _predict(
-                    served, split, protocol, body, request_headers, prediction_id
-                )
+            headers = scope.get("mlops.headers") or dict(scope["headers"])
+            work = Work(protocol, served, self._split(known, version), new_prediction_id(), began)
+            if work.is_quick and len(body) <= INLINE_BYTES:
+                made = _predict(work, headers, body)
             else:
-                decoded, made, served = await run_in_threadpool(
-                    _predict, served, split, protocol, body, request_headers, prediction_id
-                )
-            if split is not None and self._rollouts is not None:
-                self._rollouts.note(split, served, decoded.rows, prediction_id)
-            if self._log is not None:
-                self._log.add(served, decoded.rows, made)
-            if "rungs" in made:
-                self._report(served, made)
-            document, rows = protocol.encode(made, decoded.request_id), len(decoded.rows)
-            status, headers = 200, _provenance(served, prediction_id)
-            if self._champions.is_cached:
-                headers.append((b"x-ledger", b"unreachable"))
-            if "rungs" in made:
-                headers.append((b"x-fallback-rungs", ",".join(sorted(set(made["rungs"]))).encode()))
+                made = await run_in_threadpool(_predict, work, headers, body)
+            response = self._finish(work, made)
         except HTTPException as error:
-            status, document = error.status_code, protocol.error(error.status_code, error.detail)
-            headers = [(name.encode(), value.encode()) for name, value in (error.headers or {}).items()]
-        await respond(send, status, document, headers)
+            response = self._refused(protocol, error, known, began)
+        await respond(send, response)
+
+    def quick(self, path: str, body_bytes: int) -> Work | None:
+        """Return what a request needs whose prediction takes so little time that other requests may wait for it.
+
+        Args:
+            path: The path of a `POST` request, without a query.
+            body_bytes: Length of its body.
+
+        Returns:
+            The model and the protocol; None for every request that the application has to serve.
+        """
+        target = target_of(path) if body_bytes <= INLINE_BYTES else None
+        served = None if target is None or target[1] is None else self._champions.served(target[1])
+        if target is None or served is None or target[2] not in (None, str(served.version)):
+            return None
+        split = self._split(served.spec.name, target[2])
+        work = Work(target[0], served, split, new_prediction_id(), time.perf_counter())
+        return work if work.is_quick else None
+
+    def serve(self, work: Work, headers: Mapping[bytes, bytes], body: bytes) -> Response:
+        """Return the response to such a request, as the application would.
+
+        Args:
+            work: What `quick` returned.
+            headers: Headers of the request, lower case.
+            body: Its body.
+
+        Returns:
+            The response.
+        """
+        try:
+            return self._finish(work, _predict(work, headers, body))
+        except HTTPException as error:
+            return self._refused(work.protocol, error, work.served.spec.name, work.began)
+
+    def _split(self, model: str, version: str | None) -> Split | None:
+        return self._rollouts.split(model) if self._rollouts is not None and version is None else None
+
+    def _finish(self, work: Work, made: Made) -> Response:
+        """Note a prediction wherever it is noted, and return its response."""
+        decoded, document, served = made
+        if work.split is not None and self._rollouts is not None:
+            self._rollouts.note(work.split, served, decoded.rows, work.prediction_id)
+        if self._log is not None:
+            self._log.add(served, decoded.rows, document)
+        headers = _provenance(served, work.prediction_id)
+        if self._champions.is_cached:
+            headers.append((b"x-ledger", b"unreachable"))
+        if "rungs" in document:
+            self._report(served, document)
+            headers.append((b"x-fallback-rungs", ",".join(sorted(set(document["rungs"]))).encode()))
+        body = to_json(work.protocol.encode(document, decoded.request_id))
         if self._metrics is not None:
-            self._metrics.count(known, status, time.perf_counter() - began, rows)
+            seconds = time.perf_counter() - work.began
+            self._metrics.count(work.served.spec.name, 200, seconds, len(decoded.rows))
+        return Response(200, headers, body)
+
+    def _refused(self, protocol: Protocol, error: HTTPException, known: str | None, began: float) -> Response:
+        """Count a refusal, and return its response."""
+        if self._metrics is not None:
+            self._metrics.count(known, error.status_code, time.perf_counter() - began, 0)
+        headers = [(name.encode(), value.encode()) for name, value in (error.headers or {}).items()]
+        return Response(error.status_code, headers, to_json(protocol.error(error.status_code, error.detail)))
 
     def _report(self, served: Served, made: dict[str, Any]) -> None:
         """Count the rungs of a response, and remember for an alert what made rows step down."""
@@ -115,23 +190,6 @@ class PredictionRoutes:
             self._metrics.count_rungs(served.spec.name, made["rungs"])
         if served.ladder is not None:
             served.ladder.steps.add(made["rungs"], made["reasons"])
-
-    def _target(self, scope: MutableMapping[str, Any]) -> tuple[Protocol, str | None, str | None] | None:
-        """Return protocol, model and version that a path names."""
-        match scope["path"].strip("/").split("/"):
-            case ["predict", model]:
-                return RECORDS, model, None
-            case ["models", model, "invocations"]:
-                return MLFLOW_SCORING, model, None
-            case ["invocations"]:
-                query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-                return MLFLOW_SCORING, query.get("model", [None])[0], None
-            case ["v2", "models", model, "infer"]:
-                return OPEN_INFERENCE, model, None
-            case ["v2", "models", model, "versions", version, "infer"]:
-                return OPEN_INFERENCE, model, version
-            case _:
-                return None
 
     def _only_model(self) -> str:
         models = list(self._champions.status()["models"])
@@ -141,6 +199,31 @@ class PredictionRoutes:
             raise HTTPException(503, "no model has a champion that can be served")
         names = shorten(", ".join(models), LONGEST_REASON // 2, quote=False)
         raise HTTPException(422, f"several models serve: send to /models/MODEL/invocations; models: {names}")
+
+
+@lru_cache(maxsize=1024)
+def target_of(path: str) -> tuple[Protocol, str | None, str | None] | None:
+    """Return protocol, model and version that a path names.
+
+    Args:
+        path: The path.
+
+    Returns:
+        Model and version are None where the path names none; None for a path of other routes.
+    """
+    match path.strip("/").split("/"):
+        case ["predict", model]:
+            return RECORDS, model, None
+        case ["models", model, "invocations"]:
+            return MLFLOW_SCORING, model, None
+        case ["invocations"]:
+            return MLFLOW_SCORING, None, None
+        case ["v2", "models", model, "infer"]:
+            return OPEN_INFERENCE, model, None
+        case ["v2", "models", model, "versions", version, "infer"]:
+            return OPEN_INFERENCE, model, version
+        case _:
+            return None
 
 
 def served_model(champions: Champions, model: str, version: str | None = None) -> Served:
@@ -175,21 +258,16 @@ def new_prediction_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
 
 
-async def respond(
-    send: Send, status: int, document: dict[str, Any], headers: list[tuple[bytes, bytes]]
-) -> None:
-    """Send a JSON document.
+async def respond(send: Send, response: Response) -> None:
+    """Send a response.
 
     Args:
         send: ASGI's channel to the client.
-        status: HTTP status.
-        document: The body.
-        headers: Headers besides type and length.
+        response: The response, with a JSON document as its body.
     """
-    body = to_json(document)
-    common = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": [*common, *headers]})
-    await send({"type": "http.response.body", "body": body})
+    headers = [*_JSON_HEADERS, (b"content-length", str(len(response.body)).encode()), *response.headers]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -211,27 +289,21 @@ def _provenance(served: Served, prediction_id: str) -> list[tuple[bytes, bytes]]
     ]
 
 
-def _predict(
-    served: Served,
-    split: Split | None,
-    protocol: Protocol,
-    body: bytes,
-    headers: dict[bytes, bytes],
-    prediction_id: str,
-) -> tuple[Decoded, dict[str, Any], Served]:
+def _predict(work: Work, headers: Mapping[bytes, bytes], body: bytes) -> Made:
     """Return the decoded request, the response before it is encoded, and the version that made it."""
 
-    def predict() -> tuple[Decoded, dict[str, Any], Served]:
-        decoded = protocol.decode(body, headers, served.columns.needed)
+    def predict() -> Made:
+        served = work.served
+        decoded = work.protocol.decode(body, headers, served.columns.needed)
         rows, instants = with_newest_readings(served, decoded.rows)
-        if split is None:
+        if work.split is None:
             version, response = served, served.respond(rows)
         else:
-            version, response = split.respond(served, rows, headers.get(KEY_HEADER))
-        made = {"id": prediction_id, **response}
+            version, response = work.split.respond(served, rows, headers.get(KEY_HEADER))
+        document = {"id": work.prediction_id, **response}
         if instants is None:
-            return decoded, made, version
-        return replace(decoded, rows=rows), {**made, "readings_at": instants}, version
+            return decoded, document, version
+        return replace(decoded, rows=rows), {**document, "readings_at": instants}, version
 
     return readable(predict)
 

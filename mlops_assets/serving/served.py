@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mlops_assets import evaluation, features
+from mlops_assets import evaluation, features, training
 from mlops_assets.artifacts import Bounds, FeatureMatrix
 from mlops_assets.errors import DataError
 from mlops_assets.features.columns import arithmetic, computed_names, source_names
@@ -122,7 +122,13 @@ class Served:
         Returns:
             The response's document.
         """
-        if self.direct is not None and (made := self.direct.predict(rows)) is not None:
+        if self.direct is None:
+            return self.predict(table.frame(self.spec, self.columns, rows))
+        if len(rows) == 1 and (one := self.direct.predict_one(rows[0])) is not None:
+            document = self._document_of_one(one)
+            if document is not None:
+                return document
+        if (made := self.direct.predict(rows)) is not None:
             predictions, probabilities = made
             bounds = self.predictor.bounds(_NO_COLUMNS, predictions)
             # finite before the target's scale was undone; with classes there are no bounds
@@ -204,6 +210,22 @@ class Served:
                 "table_version": self.history.table.version,
                 "age_seconds": _repeated(ages, indices),
             }
+        return document
+
+    def _document_of_one(self, prediction: float) -> dict[str, Any] | None:
+        """Return the response to one row, as `_document` does; None where the bounds need more than the number."""
+        document: dict[str, Any] = {
+            "model": self.spec.name,
+            "version": self.version,
+            "revision": self.revision,
+            "algorithm": self.predictor.algorithm,
+            "predictions": [prediction],
+        }
+        if (interval := self.predictor.interval) is not None:
+            sides = training.bounds_of_one(interval, prediction)
+            if sides is None:
+                return None
+            document["low"], document["high"], document["level"] = [sides[0]], [sides[1]], interval.level
         return document
 
     def _document(

@@ -17,7 +17,7 @@ from mlops_assets.training.bundles.load import (
     read_profile,
 )
 from mlops_assets.training.bundles.save import JudgedFit, save_bundle, write_atomically
-from mlops_assets.training.conformal import bounds, calibrate
+from mlops_assets.training.conformal import bounds, bounds_of_one, calibrate
 from mlops_assets.training.fitting.fit import FitRows, Fitted, fit_all, prefetch
 from mlops_assets.training.fitting.preflight import check, format_missing, missing_libraries
 from mlops_assets.training.fitting.search import SearchResult, Trial, search
@@ -36,6 +36,7 @@ __all__ = [
     "Trial",
     "algorithm_of",
     "bounds",
+    "bounds_of_one",
     "bundle_files",
     "calibrate",
     "check",

@@ -86,6 +86,21 @@ def _distances(level: float, residuals: Floats) -> tuple[float, float] | None:
     return -float(ordered[k - 1]), float(ordered[-k])
 
 
+def bounds_of_one(interval: Interval, prediction: float) -> tuple[float, float] | None:
+    """Return the interval around one prediction, as `bounds` does, without an array.
+
+    Args:
+        interval: What `calibrate` returned.
+        prediction: The prediction.
+
+    Returns:
+        Lower and upper bound; None where only `bounds` knows them.
+    """
+    if interval.scale != "none" or interval.entities or not abs(prediction) < LARGEST_SUM:
+        return None
+    return prediction - interval.below, prediction + interval.above
+
+
 def bounds(interval: Interval, predictions: NDArray[Any], entity: pl.Series | None = None) -> Bounds:
     """Return the interval around predictions (rows,). A row without two finite bounds has NaN for both.
 

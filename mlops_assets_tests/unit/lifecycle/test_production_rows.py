@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
@@ -30,8 +29,8 @@ SERVED = ServedPrediction(
 def served(count: int) -> list[ServedPrediction]:
     """Predictions of class 1, one an hour before Monday, the oldest last."""
     return [
-        replace(
-            SERVED, id=f"p{index}", at=MONDAY - HOUR * (index + 1), predicted_at=MONDAY - HOUR * (index + 1)
+        SERVED._replace(
+            id=f"p{index}", at=MONDAY - HOUR * (index + 1), predicted_at=MONDAY - HOUR * (index + 1)
         )
         for index in range(count)
     ]
@@ -55,7 +54,7 @@ def test_posted_labels_measure_a_model_without_a_timestamp(ledger: Ledger) -> No
 
 def test_other_versions_and_fallbacks_are_not_the_champions(ledger: Ledger) -> None:
     champion, other, naive = served(3)
-    ledger.store_served([champion, replace(other, version=2), replace(naive, rung="naive")])
+    ledger.store_served([champion, other._replace(version=2), naive._replace(rung="naive")])
     assert rows_of(ledger).height == 1
     assert rows_of(ledger, version=2).height == 1
 

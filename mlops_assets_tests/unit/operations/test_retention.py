@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -162,8 +161,8 @@ def test_old_rows_go_and_the_newest_of_each_asset_stays(stores: RetentionStores,
 
 def test_shadow_predictions_go_with_their_rollout(stores: RetentionStores, ledger: Ledger) -> None:
     rollout = begun(ledger)
-    shadow = replace(receipt("pump", 0), version=rollout.version, predicted_at=OLD)
-    ledger.store_shadow([shadow, replace(shadow, id="other", model="other")])
+    shadow = receipt("pump", 0)._replace(version=rollout.version, predicted_at=OLD)
+    ledger.store_shadow([shadow, shadow._replace(id="other", model="other")])
     assert removed(stores, dry_run=False) == {"shadow_predictions": 1}, "the roll-out goes on"
     moved(ledger, rollout, "aborted", 0, "errors")
     assert removed(stores, dry_run=False) == {"shadow_predictions": 1}

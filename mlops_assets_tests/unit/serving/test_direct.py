@@ -67,6 +67,8 @@ def served(algorithm: str, problem: str = "regression", **sections: str) -> Serv
 
 CHAMPIONS = [
     {"algorithm": "lightgbm"},
+    {"algorithm": "lightgbm", "features": '{"inputs": ["a", "b"]}'},
+    {"algorithm": "random_forest", "features": '{"inputs": ["a", "b"]}'},
     {"algorithm": "lightgbm", "problem": "classification"},
     {"algorithm": "random_forest", "features": '{"precision": "float32", "scaling": "standard"}'},
     {"algorithm": "random_forest", "problem": "classification", "features": '{"categories": "ordinal"}'},
@@ -129,9 +131,24 @@ def test_usual_rows_take_the_direct_path(champion: dict[str, str]) -> None:
     quick = served(**champion)
     assert quick.direct is not None
     assert quick.direct.runtime == "fast"
-    rows = TABLE.head(20).to_dicts()
+    rows = TABLE.select({"a", "same", *quick.columns.needed}).head(20).to_dicts()
     assert quick.direct.predict(rows) is not None
     assert quick.direct.predict([{**rows[0], "a": math.nan}]) is None
+
+
+@pytest.mark.parametrize("algorithm", ["lightgbm", "random_forest"])
+def test_one_row_of_numbers_needs_no_array_for_the_same_response(algorithm: str) -> None:
+    quick = served(algorithm, features='{"inputs": ["a", "b"]}')
+    assert quick.direct is not None
+    rows: list[payload.Row] = [
+        {"a": a, "b": b} for a in (-1.5, 0, 0.1, True, 3e38, -3e38) for b in (0.25, 7, 2**60)
+    ]
+    for row in rows:
+        assert quick.direct.predict_one(row) is not None
+        assert quick.respond([row]) == replace(quick, direct=replace(quick.direct, one=None)).respond([row])
+    for value in (None, "1", math.nan, math.inf, 1e39, 10**400):
+        assert quick.direct.predict_one({"a": 1.0, "b": value}) is None
+    assert quick.direct.predict_one({"a": 1.0}) is None
 
 
 def test_a_fast_predictor_that_differs_is_not_used() -> None:

@@ -8,7 +8,8 @@ decisions: features rounded to 32 bits as scikit-learn compares them, thresholds
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -33,12 +34,15 @@ class SingleRows:
     Args:
         booster: A `lightgbm.Booster`.
         columns: How many features a row has.
+        float32: Whether features are rounded to 32 bits first.
     """
 
     _config: ctypes.c_void_p | None = None
 
-    def __init__(self, booster: Any, columns: int) -> None:
+    def __init__(self, booster: Any, columns: int, *, float32: bool = False) -> None:
         import lightgbm
+
+        self._float32, self._buffers = float32, _Buffers(columns)
 
         internals: Any = lightgbm.basic
         self._library: Any = internals._LIB
@@ -67,6 +71,8 @@ class SingleRows:
     def __call__(self, values: Floats) -> Floats:
         """Return raw predictions (rows,), or (rows, outputs) for several classes."""
         rows = len(values)
+        if self._float32:
+            values = values.astype(np.float32).astype(np.float64)
         if rows > FEW_ROWS:
             return np.asarray(self._booster.predict(values, num_threads=1), dtype=np.float64)
         matrix = np.ascontiguousarray(values, dtype=np.float64)
@@ -87,6 +93,40 @@ class SingleRows:
                 raise RuntimeError("LightGBM did not predict a row")
         return predictions[:, 0] if self._outputs == 1 else predictions
 
+    def one(self, values: Sequence[float]) -> float:
+        """Return the raw prediction of one row by a model with one output, without an array.
+
+        Args:
+            values: Its features.
+
+        Returns:
+            The same number as a call with a matrix of this row.
+
+        Raises:
+            ValueError: Another number of features, or a model with several outputs.
+            RuntimeError: LightGBM fails.
+        """
+        buffers, numbers = self._buffers, list(values)
+        if len(values) != self._columns or self._outputs != 1:
+            raise ValueError(f"{len(values)} values, expected {self._columns} of a model with one output")
+        if self._float32:
+            buffers.rounded[:] = numbers  # type: ignore[assignment]  # typeshed knows lists of c_float only
+            numbers = buffers.rounded[:]
+        buffers.row[:] = numbers  # type: ignore[assignment]  # as above
+        status = self._run(self._config, buffers.row, buffers.length_address, buffers.output)
+        if status or buffers.length.value != 1:
+            raise RuntimeError("LightGBM did not predict a row")
+        return float(buffers.output[0])
+
+
+class _Buffers(threading.local):
+    """The memory of one call, for each thread its own: to make it costs as much as the prediction of a small tree."""
+
+    def __init__(self, columns: int) -> None:
+        self.row, self.rounded = (ctypes.c_double * columns)(), (ctypes.c_float * columns)()
+        self.output, self.length = (ctypes.c_double * 1)(), ctypes.c_int64()
+        self.length_address = ctypes.byref(self.length)
+
 
 def forest_rows(forest: Any, classes: int) -> RowFunction | None:
     """Return a function that predicts as a fitted scikit-learn forest does, or None for one that is too large.
@@ -104,12 +144,7 @@ def forest_rows(forest: Any, classes: int) -> RowFunction | None:
     import lightgbm
 
     text = "\n".join(_model_text(forest, outputs, columns))
-    single = SingleRows(lightgbm.Booster(model_str=text), columns)
-
-    def predict(values: Floats) -> Floats:
-        return single(values.astype(np.float32).astype(np.float64))
-
-    return predict
+    return SingleRows(lightgbm.Booster(model_str=text), columns, float32=True)
 
 
 def _model_text(forest: Any, outputs: int, columns: int) -> Iterator[str]:
