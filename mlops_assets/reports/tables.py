@@ -66,7 +66,7 @@ def metric_rows(evidence: Evidence, part: Part = "test") -> list[MetricRow]:
         part: `train`, `validation` or `test`.
 
     Returns:
-        One row per metric.
+        One row per metric, the primary first: stored evidence has its keys in alphabetical order.
     """
     measured = evidence.evaluation
     champion: Metrics = (measured.champion or {}).get(part) or {}
@@ -83,7 +83,9 @@ def metric_rows(evidence: Evidence, part: Part = "test") -> list[MetricRow]:
             baseline=number((measured.baseline.get(part) or {}).get(name)),
             sign=_sign(comparisons.get(name)),
         )
-        for name, value in (measured.challenger.get(part) or {}).items()
+        for name, value in sorted(
+            (measured.challenger.get(part) or {}).items(), key=lambda one: one[0] != measured.primary
+        )
     ]
 
 

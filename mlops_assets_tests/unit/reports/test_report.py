@@ -100,7 +100,7 @@ def test_every_class_has_its_row_in_both_reports() -> None:
     assert "| &lt;b>red&lt;/b> | 1,200 | 0.500 | 0.250 | 0.333 | n/a | n/a | n/a |" in text
     assert "| blue | 0 | 0.000 | n/a | n/a | 0.750 | n/a | n/a |" in text
     page = reports.html(SPEC, evidence, decided(evidence), HASH, {})
-    assert '<th scope="row">&lt;b&gt;red&lt;/b&gt;</th><td class="n">1,200</td>' in page
+    assert '<th scope="row">&lt;b&gt;red&lt;/b&gt;</th><td class="n" data-label="rows">1,200</td>' in page
     assert "champion&#39;s recall" in page
     alone = judged(evaluation=replace(evaluation_of(0.9, 1.0), classes=rows[:1]))
     assert "| &lt;b>red&lt;/b> | 1,200 | 0.500 | 0.250 | 0.333 |\n" in reports.markdown(
@@ -178,7 +178,25 @@ def test_slices_are_sorted_by_their_loss_against_the_champion_and_marked() -> No
     text = reports.markdown(evidence, decided(evidence), HASH)
     assert "| pump_id | worst | 12,345 | rmse | 1.31 | 1 | **31 % worse** |" in text
     page = reports.html(SPEC, evidence, decided(evidence), HASH, {})
-    assert '<td class="n down">31 % worse</td>' in page
+    assert '<td class="n down" data-label="change">31 % worse</td>' in page
+
+
+def test_the_primary_metric_comes_first_also_from_stored_evidence() -> None:
+    measured = replace(
+        evaluation_of(0.9, 1.0), challenger={"test": {"mae": 0.5, "rmse": 0.9}}, primary="rmse", classes=()
+    )
+    evidence = judged(evaluation=measured)
+    assert [row.metric for row in tables.metric_rows(evidence)] == ["rmse", "mae"]
+    page = reports.html(SPEC, evidence, decided(evidence), HASH, {})
+    assert '<div class="tile"><b>0.9</b><span>rmse' in page
+
+
+def test_on_a_phone_every_cell_names_its_column() -> None:
+    evidence = judged()
+    page = reports.html(SPEC, evidence, decided(evidence), HASH, {})
+    assert 'data-label="challenger"><b>0.9</b>' in page
+    cells = re.findall(r"<td[^>]*>", page.replace("<code>", ""))
+    assert len([cell for cell in cells if "data-label" in cell]) > 10
 
 
 def test_every_naive_baseline_has_its_row_in_both_reports() -> None:
