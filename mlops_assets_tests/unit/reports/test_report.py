@@ -178,7 +178,7 @@ def test_slices_are_sorted_by_their_loss_against_the_champion_and_marked() -> No
     text = reports.markdown(evidence, decided(evidence), HASH)
     assert "| pump_id | worst | 12,345 | rmse | 1.31 | 1 | **31 % worse** |" in text
     page = reports.html(SPEC, evidence, decided(evidence), HASH, {})
-    assert '<td class="n down" data-label="change">31 % worse</td>' in page
+    assert '<td data-label="change" class="n down">31 % worse</td>' in page
 
 
 def test_the_primary_metric_comes_first_also_from_stored_evidence() -> None:
@@ -194,7 +194,7 @@ def test_the_primary_metric_comes_first_also_from_stored_evidence() -> None:
 def test_on_a_phone_every_cell_names_its_column() -> None:
     evidence = judged()
     page = reports.html(SPEC, evidence, decided(evidence), HASH, {})
-    assert 'data-label="challenger"><b>0.9</b>' in page
+    assert '<td data-label="challenger" class="n"><b>0.9</b>' in page
     cells = re.findall(r"<td[^>]*>", page.replace("<code>", ""))
     assert len([cell for cell in cells if "data-label" in cell]) > 10
 
