@@ -117,9 +117,12 @@ def test_a_primary_metric_that_is_no_number_never_promotes(
     local_platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch, value: float, champion: int | None
 ) -> None:
     """No gate asks for the primary metric; by the graph and by the asset alone."""
-    spec = local_platform.model(evaluation={"primary": "mae"}, gates=["no_missing_predictions"])
+    spec = local_platform.model(
+        evaluation={"primary": "mae"},
+        gates=["no_missing_predictions", {"metric_at_most": {"metric": "rmse", "limit": 2.0}}],
+    )
     if champion is not None:
-        assert local_platform.alone(spec, (*JUDGE, *PROMOTE)).success
+        assert local_platform.run_lifecycle(spec).success
         readings(480).write_parquet(local_platform.file(spec.name))
     assert local_platform.alone(spec, TRAIN).success
     whole = METRICS["mae"]

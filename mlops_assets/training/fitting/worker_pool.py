@@ -35,7 +35,9 @@ _busy: Final[dict[Path, _Worker]] = {}
 KEPT_IDLE: Final = 2
 _START_WORKER: Final = "from mlops_assets.training.fitting.worker_main import main; main()"
 VERIFY_SECONDS: Final = 120.0
-"""How long loading a bundle and answering its sample may take, imports included."""
+"""CPU time that loading a bundle and answering its sample may take, imports included."""
+BUSY: Final = 5.0
+"""How many times as long a process that uses the CPU is waited for: a busy machine is slow, its bundles are whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,38 @@ class _Worker:
         self.stderr_file.seek(0, os.SEEK_END)
         self.stderr_file.seek(max(0, self.stderr_file.tell() - 2_000))
         return self.stderr_file.read().decode(errors="replace").strip()
+
+
+class _Patience:
+    """How long a worker is waited for: until `end`, and longer while it works without having had that much CPU."""
+
+    def __init__(self, worker: _Worker, end: float, busy: float) -> None:
+        self._pid, self._end = worker.process.pid, end
+        self._seconds = end - time.monotonic()
+        self.longest = self._seconds * busy
+        self._last = end + self.longest - self._seconds
+        self._began = self._used = self._cpu()
+
+    def left(self) -> float:
+        """Return the seconds until the worker is late; 0 or less where it is."""
+        now = time.monotonic()
+        if now < self._end or now >= self._last:
+            return self._end - now
+        used = self._cpu()
+        owed = self._seconds - (used - self._began)
+        if used > self._used and owed > 0:
+            self._end = min(now + max(owed, 1.0), self._last)
+        self._used = used
+        return self._end - now
+
+    def _cpu(self) -> float:
+        import psutil
+
+        try:
+            times = psutil.Process(self._pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)
 
 
 def run_task(
@@ -126,7 +160,7 @@ def try_loading(
         bundle: The folder.
         manifest_sha256: The hash of its manifest.
         pickled: Import paths of estimators that may be unpickled.
-        seconds: How long it may take, imports included.
+        seconds: CPU time that it may take, imports included; also how long it is waited for while it uses none.
         memory_bytes: Address space that loading may add to the process; None for no limit.
 
     Returns:
@@ -139,17 +173,22 @@ def try_loading(
         "pickled": sorted(pickled),
         "memory_bytes": memory_bytes,
     }
-    outcome = _run(algorithm, task, bundle, time.monotonic() + seconds, lambda _: None)
+    outcome = _run(algorithm, task, bundle, time.monotonic() + seconds, lambda _: None, busy=BUSY)
     return "" if outcome.status == "done" else outcome.message or outcome.status
 
 
 def _run(
-    algorithm: str, task: dict[str, Any], key: Path, end: float, on_progress: Callable[[Progress], None]
+    algorithm: str,
+    task: dict[str, Any],
+    key: Path,
+    end: float,
+    on_progress: Callable[[Progress], None],
+    busy: float = 1.0,
 ) -> Outcome:
     worker = _acquire(algorithm)
     _busy[key] = worker
     try:
-        outcome = _communicate(worker, algorithm, task, end, on_progress)
+        outcome = _communicate(worker, algorithm, task, _Patience(worker, end, busy), on_progress)
     except BaseException:
         worker.kill()
         raise
@@ -234,18 +273,18 @@ def _communicate(
     worker: _Worker,
     algorithm: str,
     task: dict[str, Any],
-    end: float,
+    patience: _Patience,
     on_progress: Callable[[Progress], None],
 ) -> Outcome | None:
     stdin, stdout = worker.process.stdin, worker.process.stdout
     assert stdin is not None
     assert stdout is not None
     with contextlib.suppress(BrokenPipeError):
-        stdin.write(json.dumps({**task, "seconds": end - time.monotonic()}).encode() + b"\n")
+        stdin.write(json.dumps({**task, "seconds": patience.longest}).encode() + b"\n")
         stdin.flush()
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
-        while (left := end - time.monotonic()) > 0:
+        while (left := patience.left()) > 0:
             if not selector.select(left):
                 continue
             piece = os.read(stdout.fileno(), 65_536)

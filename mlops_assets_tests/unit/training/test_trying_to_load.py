@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mlops_assets import training
 from mlops_assets.artifacts import FeatureMatrix
+from mlops_assets.training.fitting import worker_pool
 from mlops_assets_tests import stored_bundles
 from mlops_assets_tests.waiting import patience
 
@@ -34,3 +38,25 @@ def test_what_harms_a_process_is_named_and_the_next_bundle_loads(
 ) -> None:
     assert message in reason(tmp_path / "1", harm)
     assert reason(tmp_path / "2", "") == ""
+
+
+def test_a_busy_machine_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that gets a tenth of a core is late by the clock, not by what it used; one that hangs is late."""
+    now, used = 0.0, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(worker_pool._Patience, "_cpu", lambda _: used)
+    worker: Any = SimpleNamespace(process=SimpleNamespace(pid=1))
+
+    def waited(share: float, busy: float) -> float:
+        nonlocal now, used
+        now = used = 0.0
+        patience = worker_pool._Patience(worker, 10.0, busy)
+        while (left := patience.left()) > 0:
+            now, used = now + left, used + share * left
+        return now
+
+    assert waited(0.0, 5.0) == 10.0, "it hangs"
+    assert waited(1.0, 5.0) == 10.0, "it had its time"
+    assert 19.0 < waited(0.5, 5.0) < 21.0
+    assert waited(0.1, 5.0) == 50.0
+    assert waited(0.1, 1.0) == 10.0, "a time limit of the model file is one of the clock"
