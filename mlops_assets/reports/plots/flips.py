@@ -11,7 +11,7 @@ from mlops_assets.reports.plots.figure import BLUE, GRAY, GREEN, RED, new_figure
 def draw_flips(newer: Scored, older: Scored, target: str, first: int, second: int) -> bytes:
     """Draw the older version's prediction against the newer one's.
 
-    Numbers are points, those that flip in color; classes are a matrix of counts.
+    Numbers are points, those that flip in color; classes are a matrix of counts with those that become right and wrong.
 
     Args:
         newer: Truth and predictions of the newer version.
@@ -31,26 +31,30 @@ def draw_flips(newer: Scored, older: Scored, target: str, first: int, second: in
 
 
 def _numbers(newer: Scored, older: Scored, target: str, first: int, second: int) -> bytes:
-    figure, axes = new_figure(f"{target}: the same rows, predicted by version {first} and {second}", 5.8, 5.2)
+    figure, axes = new_figure(f"{target}: the same rows, predicted by version {first} and {second}", 6.4, 4.2)
     tolerance = float(np.sqrt(np.mean((older.predicted - older.truth) ** 2)))
     was, now = (np.abs(one.predicted - one.truth) <= tolerance for one in (older, newer))
-    some = np.zeros(older.truth.size, dtype=bool)
-    some[thinned(older.truth.size)] = True
+    change = newer.predicted - older.predicted
     groups = (
-        (some & (was == now), GRAY, "as before"),
-        (some & ~was & now, GREEN, "wrong, becomes right"),
-        (some & was & ~now, RED, "right, becomes wrong"),
+        (was == now, GRAY, "as before"),
+        (~was & now, GREEN, "wrong, becomes right"),
+        (was & ~now, RED, "right, becomes wrong"),
     )
     for mask, color, label in groups:
-        axes.scatter(older.predicted[mask], newer.predicted[mask], s=10, alpha=0.6, color=color, label=label)
-    values = np.concatenate([older.predicted, newer.predicted])
-    values = values[np.isfinite(values)]
-    if values.size:
-        ends = [float(values.min()), float(values.max())]
-        axes.plot(ends, ends, color=BLUE, linewidth=1.0, label="no change")
+        # Each group by itself: few flips among many rows must not be thinned away.
+        rows = np.flatnonzero(mask)[thinned(int(mask.sum()))]
+        axes.scatter(
+            older.predicted[rows],
+            change[rows],
+            s=10,
+            alpha=0.6,
+            color=color,
+            label=f"{label}: {mask.sum():,}",
+        )
+    axes.axhline(0.0, color=BLUE, linewidth=1.0)
     axes.set_xlabel(f"version {first}")
-    axes.set_ylabel(f"version {second}")
-    axes.legend(frameon=False, fontsize=8)
+    axes.set_ylabel(f"change to version {second}")
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.12), ncols=3)
     return png(figure)
 
 
@@ -61,8 +65,8 @@ def _classes(newer: Scored, older: Scored, first: int, second: int) -> bytes:
     np.add.at(counts, (older.predicted[usable].astype(int), newer.predicted[usable].astype(int)), 1)
     figure, axes = new_figure(
         f"Classes of the same rows, version {first} and {second}",
-        max(4.6, 1.8 + 0.8 * size),
-        1.8 + 0.7 * size,
+        max(4.6, 1.8 + 0.9 * size),
+        2.0 + 0.7 * size,
     )
     axes.grid(visible=False)
     axes.imshow(
@@ -71,9 +75,23 @@ def _classes(newer: Scored, older: Scored, first: int, second: int) -> bytes:
     if size <= 20:
         for row in range(size):
             for column in range(size):
-                axes.text(column, row, f"{counts[row, column]:.0f}", ha="center", va="center", fontsize=8)
+                cell = (older.predicted == row) & (newer.predicted == column)
+                text = f"{counts[row, column]:,.0f}"
+                if row != column and counts[row, column]:
+                    right, wrong = (int((cell & (older.truth == one)).sum()) for one in (column, row))
+                    text += f"\n+{right:,} \N{MINUS SIGN}{wrong:,}"
+                dark = counts[row, column] > 0.5 * counts[row].sum()
+                axes.text(
+                    column,
+                    row,
+                    text,
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if dark else "black",
+                )
     axes.set_xticks(range(size), older.classes, rotation=45, ha="right")
     axes.set_yticks(range(size), older.classes)
-    axes.set_xlabel(f"version {second}")
+    axes.set_xlabel(f"version {second} (+ becomes right, \N{MINUS SIGN} becomes wrong)")
     axes.set_ylabel(f"version {first}")
     return png(figure)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from mlops_assets import promotion
 from mlops_assets.artifacts import Flips, from_json, to_json
@@ -103,3 +105,15 @@ def test_the_table_names_the_worst_slice_first_and_the_picture_is_a_png() -> Non
     classes = classified([0, 1], [0, 0]), classified([1, 1], [0, 0])
     for newer, older in (numbers, classes):
         assert draw_flips(newer, older, "y", 3, 4).startswith(b"\x89PNG")
+
+
+def test_one_flip_among_many_rows_is_in_the_picture() -> None:
+    truth = np.arange(50_000, dtype=np.float64)
+    newer = truth.copy()
+    newer[31_111] += 5_000.0
+    older = truth + np.where(np.arange(truth.size) % 2, 1.0, -1.0)
+    png = draw_flips(Scored(truth, newer, None, None), Scored(truth, older, None, None), "y", 3, 4)
+    pixels = np.asarray(Image.open(BytesIO(png)).convert("RGB")).astype(int)
+    axes = pixels[: int(0.8 * len(pixels))]  # the legend is below
+    is_red = (axes[..., 0] > 180) & (axes[..., 2] < 130) & (axes[..., 0] > axes[..., 1] + 50)
+    assert is_red.any()
