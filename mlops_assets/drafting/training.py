@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
@@ -13,6 +14,12 @@ LONGEST_WINDOW: Final = timedelta(days=36_500)
 """What a model file takes as a duration at most."""
 
 
+GATES_NEED: Final = 20
+"""Test rows without which no gate about a metric passes."""
+ENOUGH_TO_TEST: Final = 30
+"""Test rows of a small table, since parts by a hash vary."""
+TEST_AT_MOST: Final = 40
+"""Percent of a small table that is tested on at most."""
 FEW_INSTANTS: Final = 60
 """Below this the test part of a panel holds so few instants that no gate passes."""
 
@@ -103,7 +110,13 @@ def split_section(facts: TableFacts) -> Iterator[str]:
         tested = max(1, instants * 15 // 100)
         yield f"# {instants} instants put about {tested} into the test part: few for the gates to judge by."
         yield f"# To judge by other values of {facts.entity} instead: strategy: group, group: {entity}"
-    yield f"split: {{strategy: {how}, train: 70%, validation: 15%, test: 15%}}"
+    test = min(max(math.ceil(100 * ENOUGH_TO_TEST / facts.rows), 15), TEST_AT_MOST)
+    if test * facts.rows < 100 * GATES_NEED:
+        yield f"# {facts.rows} rows are too few for the gates to decide: they need {GATES_NEED} test rows."
+        test = 15
+    elif test > 15:
+        yield f"# {facts.rows} rows: a larger test part than usual, since gates need {GATES_NEED} test rows."
+    yield f"split: {{strategy: {how}, train: {85 - test}%, validation: 15%, test: {test}%}}"
 
 
 def training_section(facts: TableFacts) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
-from mlops_assets.artifacts import QUIET_LOAD, Evidence, GateResult, Rival
+from mlops_assets.artifacts import QUIET_LOAD, Evidence, GateResult, Part, Rival
 from mlops_assets.model_file.gates import (
     BeatsBaseline,
     Latency,
@@ -94,8 +94,7 @@ def _clear_of_limit(
     interval = min(fitting, key=lambda one: one.confidence)
     numbers = {**numbers, "rows": interval.rows, "confidence": interval.confidence}
     if interval.rows < FEWEST_ROWS:
-        reason = f"{good}, but {interval.rows} rows are fewer than {FEWEST_ROWS}"
-        return inconclusive(params.kind, reason, **numbers)
+        return inconclusive(params.kind, f"{good}, but {_too_few(interval.rows, params.on)}", **numbers)
     low, high = finite(interval.low), finite(interval.high)
     if low is None or high is None:
         return inconclusive(params.kind, f"{good}, but {interval.method}", **numbers)
@@ -172,7 +171,7 @@ def _against(params: BeatsBaseline, rival: Rival, value: float) -> GateResult:
     if params.confidence is None:
         return passed(kind, better, **numbers)
     if test.rows < FEWEST_ROWS:
-        return inconclusive(kind, f"{better}, but {test.rows} rows are fewer than {FEWEST_ROWS}", **numbers)
+        return inconclusive(kind, f"{better}, but {_too_few(test.rows, params.on)}", **numbers)
     low, high = finite(test.low), finite(test.high)
     if low is None or high is None:
         return inconclusive(kind, f"{better}, but {test.method}", **numbers)
@@ -201,6 +200,12 @@ def no_missing_predictions(params: NoMissingPredictions, evidence: Evidence) -> 
         reason = f"{absent:,.0f} of {rows:,.0f} holdout predictions are missing"
         return hard_failure(params.kind, reason, missing=absent, rows=rows)
     return passed(params.kind, f"all {rows:,.0f} holdout predictions are there", missing=absent, rows=rows)
+
+
+def _too_few(rows: int, part: Part) -> str:
+    return (
+        f"{rows} {part} rows are fewer than {FEWEST_ROWS}: a larger split.{part}, or more readings, would do"
+    )
 
 
 def min_rows(params: MinRows, evidence: Evidence) -> GateResult:

@@ -426,6 +426,15 @@ def test_sparse_columns_do_not_add_up_by_being_zero(tmp_path: Path) -> None:
     assert {"a", "b"} <= set(drafted(tmp_path, table, "y").features.inputs or ())
 
 
+@pytest.mark.parametrize(("rows", "percent"), [(1_000, 15), (200, 15), (120, 25), (60, 40), (49, 15)])
+def test_a_small_table_is_tested_on_rows_enough_for_the_gates(rows: int, percent: int) -> None:
+    table = pl.DataFrame({"x": walk(rows), "z": walk(rows), "y": walk(rows)})
+    text = draft("m", "team:a", FileSource(kind="file", path="a.csv"), profile_table(table, "y"))
+    assert f"train: {85 - percent}%, validation: 15%, test: {percent}%" in text
+    assert ("a larger test part than usual" in text) is (percent > 15)
+    assert ("too few for the gates to decide" in text) is (rows < 50)
+
+
 @pytest.mark.parametrize(("years", "has_advice"), [(8, True), (100, False)])
 def test_a_panel_of_few_years_says_how_it_can_be_judged(years: int, has_advice: bool) -> None:
     rows = [
