@@ -32,8 +32,9 @@ def _computed(table: LeakageTable) -> Iterator[Finding]:
     """
     lags = replace(table, inputs=table.lagged, horizon_steps=max(1, table.horizon_steps))
     features = replace(table, inputs=table.computed)
+    others = replace(table, inputs=tuple(name for name in table.computed if name not in table.lagged))
     known: set[str] = set()
-    for finding in (*_copies(features), *needs_later_rows(features), *needs_later_rows(lags)):
+    for finding in (*_copies(features), *needs_later_rows(others), *needs_later_rows(lags)):
         if known.isdisjoint(finding.columns):
             known.update(finding.columns)
             yield finding if finding.strength == "proof" else replace(finding, strength="suspicion")
