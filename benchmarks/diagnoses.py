@@ -1,6 +1,6 @@
 """Each diagnosis provoked once in real runs, to be looked at: four of error and importance, broken data, five signals.
 
-    MLOPS_HOME=/tmp/diagnoses MLOPS_MODELS=/tmp/diagnoses/models python -m benchmarks.diagnoses
+    MLOPS_HOME=/tmp/diagnoses MLOPS_MODELS=/tmp/diagnoses/models python -m benchmarks.diagnoses [CASE ...]
 
 Writes one model file and one table of readings per case, trains and promotes each model, lets its world change, and
 runs predictions and reports as the schedules do. Prints diagnosis and active signals, and exits with 1 where one is
@@ -154,7 +154,8 @@ def main() -> None:
     end = datetime.now(UTC).replace(hour=datetime.now(UTC).hour // 12 * 12, minute=0, second=0, microsecond=0)
     start = end - LATER * STEP
     wrong = 0
-    for name, case in CASES.items():
+    for name in sys.argv[1:] or CASES:
+        case = CASES[name]
         readings(case, start).write_parquet(data / f"{name}.parquet")
         path = chosen.models / f"{name}.yaml"
         path.write_text(model_file(name, case, str(data / f"{name}.parquet")), encoding="utf-8")

@@ -21,6 +21,8 @@ class RunCost:
         seconds: Time from start to end of all of them, in seconds.
         trainings: Challengers that were trained.
         training_seconds: Time of these trainings.
+        cpu_seconds: Processor time of the runs that recorded it.
+        cpu_runs: How many did; one that was killed does not.
     """
 
     runs: int = 0
@@ -28,6 +30,8 @@ class RunCost:
     seconds: float = 0.0
     trainings: int = 0
     training_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    cpu_runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import dagster as dg
 from pydantic import PrivateAttr
+from typing_extensions import override
 
 from mlops_assets.defs.processes import PROCESS_TAG, this_process
 from mlops_assets.lifecycle.platform import Platform, Run, code_commit
@@ -21,6 +22,8 @@ AS_OF_TAG = "mlops/as_of"
 ACTOR_TAG = "mlops/actor"
 MODEL_TAG = "mlops/model"
 REUSE_TAG = "mlops/reuse"
+PROCESSOR_TAG = "mlops/cpu_seconds"
+"""Processor time of a run's steps, with that of processes which they started and which ended; absent after a kill."""
 REQUEST_TAG = "mlops/request"
 """Key of the retrain request a run was made for."""
 
@@ -37,6 +40,21 @@ class PlatformResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     as_of: str | None = None
     force: bool = True
     _platform: Platform | None = PrivateAttr(default=None)
+    _processor_seconds: float = PrivateAttr(default=0.0)
+
+    @override
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        self._processor_seconds = sum(os.times()[:4])
+
+    @override
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Add the processor time of this process to the run's; with an executor that spawns, each step adds its own."""
+        instance, run = context.instance, context.run
+        current = instance.get_run_by_id(run.run_id) if instance is not None and run is not None else None
+        if instance is None or current is None:
+            return
+        used = sum(os.times()[:4]) - self._processor_seconds + float(current.tags.get(PROCESSOR_TAG, 0))
+        instance.add_run_tags(current.run_id, {PROCESSOR_TAG: f"{used:.2f}"})
 
     def open(self) -> Platform:
         """Open the platform once."""

@@ -9,7 +9,7 @@ import dagster as dg
 from mlops_assets.artifacts import RunCost
 from mlops_assets.defs.automation import model_of
 from mlops_assets.defs.metadata import page_link, rows_table
-from mlops_assets.defs.resources import run_of
+from mlops_assets.defs.resources import PROCESSOR_TAG, run_of
 from mlops_assets.lifecycle import page_links
 from mlops_assets.lifecycle.platform import Platform
 from mlops_assets.lifecycle.week import WEEK, send_week_report
@@ -94,11 +94,13 @@ def run_costs(instance: dg.DagsterInstance, end: datetime) -> dict[str, RunCost]
         model = model_of(record.dagster_run)
         if model is None or record.start_time is None or record.end_time is None:
             continue
-        known = costs.get(model, RunCost())
+        known, used = costs.get(model, RunCost()), record.dagster_run.tags.get(PROCESSOR_TAG)
         costs[model] = RunCost(
             known.runs + 1,
             known.failed + record.dagster_run.is_failure,
             known.seconds + max(0.0, record.end_time - record.start_time),
+            cpu_seconds=known.cpu_seconds + float(used or 0),
+            cpu_runs=known.cpu_runs + (used is not None),
         )
     return costs
 

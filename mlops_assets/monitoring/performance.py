@@ -247,7 +247,8 @@ def _sentence(
             f"labels of {newest.maturity:.0%} of the newest window have arrived: too few to measure "
             f"{primary}{guess}"
         )
-    period = f"{mature.start:%Y-%m-%d} to {mature.end:%Y-%m-%d}"
+    day = "%Y-%m-%d" if spec.monitoring.window % timedelta(days=1) == timedelta(0) else "%Y-%m-%d %H:%M"
+    period = f"{mature.start:{day}} to {mature.end:{day}}"
     if baseline is None or rise is None:
         return f"{primary} was {values[0]:.4g} from {period}; the holdout has no value to compare with"
     comparison = "worse" if rise > 0 else "better"

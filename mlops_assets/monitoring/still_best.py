@@ -11,11 +11,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mlops_assets.artifacts import Delivery, HealthReport, PerformanceReport, StillBest
+from mlops_assets.artifacts.health import Diagnosis
 from mlops_assets.metrics import METRICS
 from mlops_assets.model_file import ModelSpec
 
 RECENT: Final = timedelta(days=14)
 """How long a comparison counts where the model file sets no `monitoring.stale_after`."""
+ERROR_ROSE: Final = frozenset[Diagnosis]({"ageing", "concept_drift", "ageing_or_concept_drift"})
+"""Diagnoses with an error above the holdout's: a victory before says nothing about what recent data would bring."""
 WINDOWS: Final = 2
 """Mature windows in a row in which the naive forecast must be better: one may be chance."""
 
@@ -86,6 +89,8 @@ def _by_comparison(
             f"the newest challenger, version {compared.version}, was refused: {compared.reason}",
         )
     if compared.action == "promoted" or compared.version == health.version:
+        if health.diagnosis in ERROR_ROSE:
+            return "not_known", f"its error rose and no challenger was compared since it won on {day}"
         return "yes", f"it won on {day}: {compared.reason}"
     if not compared.decided:
         return (

@@ -184,20 +184,24 @@ def _tiles(report: MonitoringReport) -> list[tuple[str, str]]:
 
 def _window_head(performance: PerformanceReport | None) -> list[str]:
     names = _metric_names(performance)
-    head = ["window", "labels", "predictions"]
+    head = ["window", "state", "labels", "predictions"]
     for name in names:
         head += [name, f"naive {name}"]
     if _is_estimated(performance):
         head.append("estimated before the labels")
-    return [*head, *_kpi_names(performance), "coverage", "state"]
+    return [*head, *_kpi_names(performance), "coverage"]
 
 
 def _window_rows(performance: PerformanceReport | None) -> list[list[str]]:
     names = _metric_names(performance)
     rows = []
     for window in performance.windows if performance else ():
+        state = WINDOW_STATES[window.state]
+        if window.restated_from is not None:
+            state += f", {number(window.restated_from)} before"
         row = [
             f"{_instant(window.start)} to {_instant(window.end)}".translate(UNBROKEN),
+            state,
             f"{window.maturity:.0%}",
             count(window.predictions),
         ]
@@ -206,10 +210,7 @@ def _window_rows(performance: PerformanceReport | None) -> list[list[str]]:
         if _is_estimated(performance):
             row.append(number(window.estimated))
         row += [number(window.kpis.get(name)) for name in _kpi_names(performance)]
-        state = WINDOW_STATES[window.state]
-        if window.restated_from is not None:
-            state += f", {number(window.restated_from)} before"
-        rows.append([*row, NOTHING if window.coverage is None else f"{window.coverage:.1%}", state])
+        rows.append([*row, NOTHING if window.coverage is None else f"{window.coverage:.1%}"])
     return rows
 
 

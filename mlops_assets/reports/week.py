@@ -64,7 +64,8 @@ def week_text(report: WeekReport) -> str:
         lines += ["", "Nobody acknowledged:"]
         for alert in report.alerts:
             times = f", {alert.times} times" if alert.times > 1 else ""
-            lines.append(f"  {alert.number} since {alert.since:%Y-%m-%d}{times}: {alert.message}")
+            about = f", {alert.model}" if alert.model and alert.model not in alert.message else ""
+            lines.append(f"  {alert.number} since {alert.since:%Y-%m-%d}{times}{about}: {alert.message}")
         lines.append("  acknowledge with: mlops alerts ack NUMBER")
     return "\n".join(lines)
 
@@ -85,6 +86,8 @@ def total_cost(report: WeekReport) -> RunCost:
         sum(one.seconds for one in costs),
         sum(one.trainings for one in costs),
         sum(one.training_seconds for one in costs),
+        sum(one.cpu_seconds for one in costs),
+        sum(one.cpu_runs for one in costs),
     )
 
 
@@ -95,14 +98,16 @@ def cost_text(cost: RunCost) -> str:
         cost: Runs, trainings and their time.
 
     Returns:
-        Text such as '31 runs (1 failed) in 42 min, 2 trainings in 12 s'.
+        Text such as '31 runs (1 failed) in 42 min, 8 min CPU, 2 trainings in 12 s'.
     """
     failed = f" ({cost.failed} failed)" if cost.failed else ""
     runs = f"{cost.runs} run{'' if cost.runs == 1 else 's'}{failed} in {_duration(cost.seconds)}"
     trainings = (
         f"{cost.trainings} training{'' if cost.trainings == 1 else 's'} in {_duration(cost.training_seconds)}"
     )
-    return f"{runs}, {trainings}"
+    of_runs = "" if cost.cpu_runs == cost.runs else f" (of {cost.cpu_runs} runs)"
+    processor = f", {_duration(cost.cpu_seconds)} CPU{of_runs}" if cost.cpu_runs else ""
+    return f"{runs}{processor}, {trainings}"
 
 
 def _duration(seconds: float) -> str:

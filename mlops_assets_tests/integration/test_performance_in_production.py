@@ -74,7 +74,8 @@ def test_a_risen_error_leads_to_one_retrain(local_platform: LocalPlatform) -> No
     assert page.count("<img") == 4
     assert f"/{spec.name}/data_quality/index.html" in page
     cost = costs_until(datetime.now(UTC))[spec.name]
-    assert (cost.runs, cost.failed) == (6, 0)
+    assert (cost.runs, cost.failed, cost.cpu_runs) == (6, 0, 6)
+    assert cost.cpu_seconds > 0
     assert cost.seconds > 0
     worse = performance(local_platform, spec)
     assert worse.level == "worse"

@@ -17,7 +17,7 @@ from mlops_assets.lifecycle.alerts import send_alert
 from mlops_assets.lifecycle.week import send_week_report, week_folder, week_report
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import GATES, Station, begin
 
-COSTS = {"station": RunCost(31, 1, 2520.0)}
+COSTS = {"station": RunCost(31, 1, 2520.0, cpu_seconds=480.0, cpu_runs=30)}
 Inbox = tuple[str, list[dict[str, Any]]]
 
 
@@ -66,7 +66,7 @@ def test_one_message_a_week_with_every_model_and_the_link(station: Station, inbo
     assert "1 yes, 0 no, 0 not known" in mail["message"]
     assert "station (version 1): still the best available? yes, because it won on" in mail["message"]
     assert "the source is" in mail["message"]
-    assert "31 runs (1 failed) in 42 min" in mail["message"]
+    assert "31 runs (1 failed) in 42 min, 8 min CPU (of 30 runs)" in mail["message"]
     assert "http://127.0.0.1:8001/week" in mail["message"]
     open_now = station.platform.ledger.alerts(open_only=True)
     assert [one.kind for one in open_now] == ["run_failed"]  # the message itself needs no acknowledgment

@@ -53,6 +53,15 @@ def verdict(**changes: Any) -> tuple[str, str]:
     [
         ({}, "yes", "version 8 was not better on 2026-06-05"),
         ({"compared": replace(KEPT, version=7, action="promoted")}, "yes", "it won on"),
+        (
+            {
+                "compared": replace(KEPT, version=7, action="promoted"),
+                "health": replace(HEALTHY, diagnosis="ageing"),
+            },
+            "not_known",
+            "its error rose and no challenger was compared since it won on 2026-06-05",
+        ),
+        ({"health": replace(HEALTHY, diagnosis="ageing")}, "yes", "version 8 was not better"),
         ({"compared": replace(KEPT, decided=False)}, "not_known", "did not decide"),
         ({"compared": replace(KEPT, action="refused")}, "not_known", "was refused"),
         ({"compared": replace(KEPT, at=NOW - 15 * DAY)}, "not_known", "last compared"),
