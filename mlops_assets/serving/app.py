@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI, HTTPException, Request
@@ -89,6 +91,7 @@ def create_app(
     log: PredictionLog | None = None,
     metrics_address: tuple[str, int] | None = None,
     rollouts: Rollouts | None = None,
+    metrics_folder: Path | None = None,
 ) -> PredictionApi:
     """Return the application over a following set of champions; every route but health and readiness needs the key.
 
@@ -99,16 +102,18 @@ def create_app(
         log: Where predictions are logged; None for nowhere.
         metrics_address: Host and port where the metrics can be read without a key; None for nowhere.
         rollouts: The roll-outs under way, which follow the ledger; None for none.
+        metrics_folder: Where the processes of the service write their metrics; None for a process of its own.
 
     Returns:
         The application.
     """
-    metrics = Metrics(champions, log)
+    metrics = Metrics(champions, log, metrics_folder)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if metrics_address is not None:
             metrics.serve(*metrics_address)
+        metrics.start()
         await run_in_threadpool(keys.start)
         await run_in_threadpool(champions.start)
         if rollouts is not None:
@@ -117,12 +122,12 @@ def create_app(
             log.start()
         yield
         keys.stop()
-        metrics.close()
         await run_in_threadpool(champions.stop)
         if rollouts is not None:
             await run_in_threadpool(rollouts.stop)
         if log is not None:
             await run_in_threadpool(log.stop)
+        metrics.close()  # last: it counts what the log has written
 
     app = PredictionApi(
         title="mlops_assets predictions",
@@ -166,6 +171,7 @@ def _add_health(app: FastAPI, champions: Champions, keys: Keys, log: PredictionL
         alive = all(loop["alive"] and loop["seconds"] < STALLED_SECONDS for loop in loops.values())
         document: dict[str, Any] = {
             "status": "alive" if alive else "a background loop has ended",
+            "process": os.getpid(),
             "loops": loops,
         }
         if keys.problem is not None:

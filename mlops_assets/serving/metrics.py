@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import accumulate
-from threading import Thread
+from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 from wsgiref.simple_server import WSGIServer
 
@@ -25,11 +27,15 @@ from prometheus_client.core import (
     Metric,
 )
 
+from mlops_assets.serving.worker_metrics import combined, store
+
 if TYPE_CHECKING:
     from mlops_assets.serving.champions import Champions
     from mlops_assets.serving.prediction_log import PredictionLog
 
 LATENCIES: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+WRITE_SECONDS: Final = 1.0
+"""Between two writes of the metrics for other processes of the service."""
 UNKNOWN: Final = "unknown"
 """The model of a request that names none: names that callers invent must not become series without an end."""
 
@@ -40,9 +46,12 @@ class Metrics:
     Args:
         champions: The champions that serve.
         log: The prediction log; None for none.
+        folder: Where the processes of the service write their metrics; None for a process of its own.
     """
 
-    def __init__(self, champions: Champions, log: PredictionLog | None) -> None:
+    def __init__(self, champions: Champions, log: PredictionLog | None, folder: Path | None = None) -> None:
+        self._folder, self._stop = folder, Event()
+        self._writer = Thread(target=self._write, name="metrics", daemon=True)
         self._registry = CollectorRegistry()
         self._requests = _Requests()
         self._registry.register(self._requests)
@@ -92,8 +101,26 @@ class Metrics:
         self._refused.labels(str(status)).inc()
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus's text format."""
-        return generate_latest(self._registry)
+        """Return all metrics of the service in Prometheus's text format."""
+        own = generate_latest(self._registry)
+        if self._folder is None:
+            return own
+        store(self._folder, own)
+        return combined(self._folder)
+
+    def start(self) -> None:
+        """Write the metrics of this process for the others, where there are others."""
+        if self._folder is not None:
+            self._writer.start()
+
+    def _write(self) -> None:
+        while not self._stop.wait(WRITE_SECONDS):
+            self._store()
+
+    def _store(self) -> None:
+        if self._folder is not None:
+            with suppress(OSError):  # a full disk costs the metrics, not the service
+                store(self._folder, generate_latest(self._registry))
 
     def serve(self, host: str, port: int) -> None:
         """Serve the metrics on a port of their own, in a thread.
@@ -108,7 +135,9 @@ class Metrics:
         self._server, self._thread = start_http_server(port, host, registry=self._registry)
 
     def close(self) -> None:
-        """Stop serving."""
+        """Stop serving, and write the last state."""
+        self._stop.set()
+        self._store()
         if self._server is not None and self._thread is not None:
             self._server.shutdown()
             self._server.server_close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
@@ -89,14 +91,38 @@ def environment(database: str, tmp_path: Path) -> dict[str, str]:
             features={"inputs": ["flow", "power"]},
             training={"algorithms": ["ridge"]},
         ).challenge()
+    return settings(database, tmp_path)
+
+
+@pytest.fixture
+def two_workers(database: str, tmp_path: Path) -> dict[str, str]:
+    """What two processes behind one port need, with an empty ledger: every model is unknown to them."""
+    return {**settings(database, tmp_path), "MLOPS_API_WORKERS": "2"}
+
+
+def settings(database: str, folder: Path) -> dict[str, str]:
+    """The environment of a process of the API."""
     return {
         **os.environ,
-        "MLOPS_HOME": str(tmp_path / "home"),
-        "MLOPS_MODELS": str(tmp_path / "models"),
+        "MLOPS_HOME": str(folder / "home"),
+        "MLOPS_MODELS": str(folder / "models"),
         "MLOPS_DATABASE_URL": database,
         "MLOPS_API_KEY": "secret",
         "OMP_NUM_THREADS": "1",
     }
+
+
+def serving_pids(service: Api) -> set[int]:
+    """The processes that respond to some requests; one accepts no connection before it has loaded the champions."""
+    documents = [service.get("/health") for _ in range(12)]
+    return {int(document["process"]) for document in documents if "process" in document}
+
+
+def not_found(service: Api) -> float:
+    """Requests for an unknown model at all processes of the service."""
+    metrics = httpx.get(f"http://127.0.0.1:{service.port}/metrics", headers=KEY, timeout=patience(10)).text
+    match = re.search(r'^mlops_requests_total\{.*status="404".*\} (\S+)$', metrics, re.MULTILINE)
+    return float(match[1]) if match else 0.0
 
 
 def run(url: str, *statements: str) -> None:
@@ -153,3 +179,29 @@ def test_a_termination_finishes_the_requests_that_have_begun(environment: dict[s
             caller.sendall(body[10:])
             assert caller.recv(65_536).startswith(b"HTTP/1.1 200")
         assert one.process.wait(patience(30)) in (0, -signal.SIGTERM)
+
+
+def test_two_workers_are_one_service_and_a_killed_one_comes_back(two_workers: dict[str, str]) -> None:
+    with api(two_workers) as one:
+        supervisor = psutil.Process(one.process.pid)
+        assert became_true(lambda: len(serving_pids(one)) == 2, 60)
+        assert serving_pids(one) <= {worker.pid for worker in supervisor.children()}
+        assert [one.predict().status_code for _ in range(20)] == [404] * 20
+        assert became_true(lambda: not_found(one) == 20.0), "each counts its own, every response counts all"
+        victim = supervisor.children()[0]
+        victim.kill()
+        assert one.predict().status_code == 404, "the other worker serves meanwhile"
+        assert became_true(lambda: len(serving_pids(one) - {victim.pid}) == 2, 30)
+        assert became_true(lambda: not_found(one) == 21.0), "what the killed worker counted still counts"
+        workers = supervisor.children()
+        one.process.terminate()
+        one.process.wait(patience(60))
+        assert not any(worker.is_running() for worker in workers)
+
+
+def test_workers_end_with_a_supervisor_that_is_killed(two_workers: dict[str, str]) -> None:
+    with api(two_workers) as one:
+        assert became_true(lambda: len(serving_pids(one)) == 2, 60)
+        workers = psutil.Process(one.process.pid).children()
+        one.process.kill()
+        assert became_true(lambda: not any(worker.is_running() for worker in workers), 30)

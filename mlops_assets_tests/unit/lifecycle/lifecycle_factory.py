@@ -34,6 +34,7 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 @dataclass
 class FakeTracked:
     run_id: str = "mlflow-run"
+    is_recorded: bool = True
 
     def describe(self, *_: object) -> None: ...
     def candidate(self, *_: object, **__: object) -> str:
