@@ -18,7 +18,7 @@ from mlops_assets.ledger.platform_history import KEPT
 from mlops_assets.lifecycle.alerts import close_alert, send_alert
 from mlops_assets.lifecycle.alerts.apprise import send
 from mlops_assets.lifecycle.platform import Platform
-from mlops_assets.local import processes
+from mlops_assets.local import addresses, processes
 from mlops_assets.operations.exporter.collector import Source, values_of
 from mlops_assets.operations.healing.heal import Diagnosis, Outcome, diagnose, heal
 from mlops_assets.operations.healing.remedies import Action, service_of
@@ -90,15 +90,19 @@ def _actions(platform: Platform, at: datetime) -> Mapping[Action, Callable[[str]
 def _collect(platform: Platform, at: datetime, _component: str) -> str:
     stores = RetentionStores.open(platform.settings, platform.stores)
     done = [one for one in collect(stores, at, dry_run=False) if one.count]
+    if not done:
+        raise ServiceError("nothing is old enough to be removed; free space by hand (mlops gc --dry-run)")
     freed = sum(one.size or 0 for one in done)
     removed = ", ".join(f"{one.count:,} {one.unit} of {one.what}" for one in done)
-    return f"removed {removed or 'nothing'} ({freed / 1e6:,.1f} MB)"
+    return f"removed {removed} ({freed / 1e6:,.1f} MB)"
 
 
 def _restart(settings: Settings, component: str) -> str:
     """End the processes of a service; `mlops up` starts it again."""
     name = service_of(component)
     mine = [one for one in processes.marked(settings.home) if _service(one) == name]
+    if not mine and addresses.running(settings.home):
+        return f"{name} has ended, 'mlops up' starts it again"
     if not mine:
         raise ServiceError(f"no process of {name} runs here; 'mlops up' starts it, or gives up and says why")
     for process in mine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 from mlops_assets.ledger import Ledger
 from mlops_assets.ledger.platform_history import EVERY, KEPT, SLOTS, HealingAction
 from mlops_assets.local import healing as local_healing
+from mlops_assets.local import locks
 from mlops_assets.local.exporter import Watch
 from mlops_assets.operations.exporter.collector import Source
 from mlops_assets.operations.exporter.families import DATABASE_UP
@@ -439,6 +441,34 @@ def test_one_cause_is_one_alert_a_day_and_closes_when_it_is_gone(tmp_path: Path,
     later = NOW + timedelta(hours=1)
     local_healing.run_pass(platform, Snapshot(later, healthy(later)), act=True)
     assert ledger.alerts(None, open_only=True) == ()
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_a_service_without_a_process_is_a_failure_only_where_nothing_starts_it_again(
+    tmp_path: Path, ledger: Ledger, is_up: bool
+) -> None:
+    """Killed a moment ago, it is being started by `mlops up`: no page says that the remedy failed."""
+    platform = begin(tmp_path, ledger).platform
+    home = platform.settings.home
+    home.mkdir(exist_ok=True)
+    (home / "addresses.json").write_text('{"api": "http://127.0.0.1:1"}')
+    lock = locks.acquire(home / "up.lock") if is_up else None
+    [outcome] = local_healing.run_pass(platform, broken("API killed"), act=True)[1]
+    if lock is not None:
+        os.close(lock)
+    assert outcome.step == ("done" if is_up else "failed")
+    assert {one.kind for one in ledger.alerts(None)} == {"platform_cause" if is_up else "remedy_failed"}
+
+
+def test_a_clean_up_that_frees_nothing_goes_to_a_person(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = begin(tmp_path, ledger).platform
+    monkeypatch.setattr("mlops_assets.operations.retention.RetentionStores.open", lambda *_: None)
+    monkeypatch.setattr("mlops_assets.local.healing.collect", lambda *_, **__: ())
+    [outcome] = local_healing.run_pass(platform, broken("disk full"), act=True)[1]
+    assert (outcome.step, outcome.escalate) == ("failed", True)
+    assert "nothing is old enough to be removed" in outcome.sentence
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path, ledger: Ledger) -> None:
