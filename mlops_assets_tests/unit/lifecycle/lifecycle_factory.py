@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -33,7 +33,6 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 @dataclass
 class FakeTracked:
-    is_recorded: ClassVar[bool] = True
     run_id: str = "mlflow-run"
     is_recorded: bool = True
 
