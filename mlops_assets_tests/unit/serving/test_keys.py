@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -192,15 +192,20 @@ def test_no_error_ends_the_following_of_keys_and_a_revoked_key_ends(
         return state["records"]
 
     keys = Keys(None, source)
+
+    def followed(condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds, no longer than the thread lives: one that ended fails at once."""
+        wait_until(lambda: condition() or not keys.loops()["api_keys"]["alive"])
+        assert keys.loops()["api_keys"]["alive"]
+
     keys.start()
     try:
         assert keys.refusal(secret.encode(), "predict") is None
         state["started"] = [record]
-        wait_until(lambda: not errors)
+        followed(lambda: not errors)
         state["records"] = [replace(record, revoked_at=NOW)]
-        wait_until(lambda: keys.refusal(secret.encode(), "predict") is not None)
-        assert keys.loops()["api_keys"]["alive"]
-        wait_until(lambda: keys.problem is None)
+        followed(lambda: keys.refusal(secret.encode(), "predict") is not None)
+        followed(lambda: keys.problem is None)
     finally:
         keys.stop()
 
