@@ -18,10 +18,14 @@ from mlops_assets.cli.output import print_json
 from mlops_assets.errors import DataError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from mlops_assets.artifacts import TableVersion
     from mlops_assets.datasets import Datasets
 
 TABLES = (stages.RAW_READINGS, stages.VALIDATED_DATA, "quarantine", stages.FEATURES, stages.PREDICTIONS)
+WIDEST = 65_535
+"""Characters of a line at most: polars panics beyond 16 bits."""
 TABLE = click.option(
     "--table",
     default=stages.RAW_READINGS,
@@ -89,8 +93,6 @@ def diff(model: str, before: int, after: int, table: str, as_json: bool) -> None
 @JSON
 def show(model: str, version: int | None, table: str, rows: int, as_json: bool) -> None:
     """Print the first rows of a version (the newest unless named)."""
-    import polars as pl
-
     datasets = _datasets(model)
     chosen = datasets.latest(model, table) if version is None else datasets.version(model, table, version)
     if chosen is None:
@@ -99,10 +101,24 @@ def show(model: str, version: int | None, table: str, rows: int, as_json: bool) 
     if as_json:
         click.echo(frame.write_json())
         return
-    # a pipe gets every column and every character: nothing that a later grep looks for may be left out
-    limits = (20, 40, None) if sys.stdout.isatty() else (-1, 10_000, 1_000_000)
-    with pl.Config(tbl_rows=rows, tbl_cols=limits[0], fmt_str_lengths=limits[1], tbl_width_chars=limits[2]):
-        click.echo(frame)
+    click.echo(table_text(frame, is_terminal=sys.stdout.isatty()))
+
+
+def table_text(frame: pl.DataFrame, *, is_terminal: bool) -> str:
+    """Return rows as a table: a pipe gets every column and every character, so that a later grep finds them.
+
+    Args:
+        frame: The rows.
+        is_terminal: Whether the table has to fit a terminal.
+
+    Returns:
+        Lines of text.
+    """
+    from polars import Config
+
+    columns, letters, width = (20, 40, None) if is_terminal else (-1, 10_000, WIDEST)
+    with Config(tbl_rows=frame.height, tbl_cols=columns, fmt_str_lengths=letters, tbl_width_chars=width):
+        return str(frame)
 
 
 @data.command()
