@@ -29,6 +29,7 @@ MODULES = (
     "recovery",
     "rollouts",
     "predict",
+    "stream",
     "data",
     "features",
     "keys",

@@ -6,7 +6,7 @@ from typing import Final
 
 SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Write model files": ("new", "init", "validate", "list", "schema", "plan", "what-if", "backtest"),
-    "Run": ("demo", "up", "open", "run", "predict", "status", "logs", "smoke"),
+    "Run": ("demo", "up", "open", "run", "predict", "stream", "status", "logs", "smoke"),
     "Decide": (
         "report",
         "review",

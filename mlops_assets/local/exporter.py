@@ -19,6 +19,7 @@ from typing import Final
 
 import psutil
 
+from mlops_assets import logs
 from mlops_assets.errors import ServiceError
 from mlops_assets.ledger import Ledger
 from mlops_assets.ledger.platform_history import EVERY
@@ -210,6 +211,7 @@ def _machine() -> Rows:
 
 def main() -> None:
     """Run the exporter as a service of `mlops up`: everything comes from the environment."""
+    logs.configure(os.environ)
     settings = Settings.from_environment(os.environ)
     run(settings, Stores.from_environment(os.environ), settings.host, PORT, lambda _: None)
 

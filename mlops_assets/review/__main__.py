@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import uvicorn
 
+from mlops_assets import logs
 from mlops_assets.lifecycle.platform import Platform, Run, code_commit
 from mlops_assets.review.app import PORT, create_review, review_key
 from mlops_assets.settings import Settings, Stores
@@ -27,6 +28,7 @@ def _run() -> Run:
 
 
 if __name__ == "__main__":
+    logs.configure(os.environ)
     settings = Settings.from_environment(os.environ)
     platform = Platform.open(settings, Stores.from_environment(os.environ))
     uvicorn.run(
@@ -34,6 +36,7 @@ if __name__ == "__main__":
         host=settings.host,
         port=PORT,
         uds=os.environ.get("MLOPS_REVIEW_SOCKET") or None,
-        log_level="warning",
+        log_config=None,
+        access_log=False,
         server_header=False,
     )

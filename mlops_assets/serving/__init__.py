@@ -18,6 +18,7 @@ used. Which model is champion is decided elsewhere; this package only follows.
     protocols   request and response formats: records, MLflow's scoring protocol, Open Inference Protocol
     payload     a request's body: JSON in, records out
     table       records to a typed frame, every value checked
+    streams     messages of a Kafka topic in, predictions out
     prediction_log  predictions to the ledger, off the request's path
     labels      the truth about predictions, posted later
     metrics     what Prometheus reads

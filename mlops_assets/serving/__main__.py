@@ -10,6 +10,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, start_http_server
 
+from mlops_assets import logs
 from mlops_assets.serving.worker_metrics import Combined
 from mlops_assets.serving.workers import WORKER, Workers, end_with_parent
 from mlops_assets.settings import Settings, Stores
@@ -54,6 +55,7 @@ def serve(settings: Settings, metrics_port: int) -> None:
         (settings.host, metrics_port) if metrics_port and folder is None else None,
         Rollouts(platform, champions),
         None if folder is None else Path(folder),
+        log_requests=logs.logs_requests(os.environ),
     )
     config = uvicorn.Config(
         app,
@@ -63,7 +65,7 @@ def serve(settings: Settings, metrics_port: int) -> None:
         ws="none",
         timeout_keep_alive=10,
         timeout_graceful_shutdown=30,
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
     )
@@ -109,6 +111,7 @@ def worker_count() -> int:
 
 
 if __name__ == "__main__":
+    logs.configure(os.environ)
     settings = Settings.from_environment(os.environ)
     metrics_port = int(os.environ.get("MLOPS_METRICS_PORT", "0"))
     count = worker_count()

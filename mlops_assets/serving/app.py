@@ -92,6 +92,8 @@ def create_app(
     metrics_address: tuple[str, int] | None = None,
     rollouts: Rollouts | None = None,
     metrics_folder: Path | None = None,
+    *,
+    log_requests: bool = False,
 ) -> PredictionApi:
     """Return the application over a following set of champions; every route but health and readiness needs the key.
 
@@ -103,6 +105,7 @@ def create_app(
         metrics_address: Host and port where the metrics can be read without a key; None for nowhere.
         rollouts: The roll-outs under way, which follow the ledger; None for none.
         metrics_folder: Where the processes of the service write their metrics; None for a process of its own.
+        log_requests: Write a line to the log for each request.
 
     Returns:
         The application.
@@ -137,8 +140,8 @@ def create_app(
         redoc_url=None,
     )
     routes = PredictionRoutes(app.behind, champions, log, metrics, rollouts)
-    app.front = guard.Guard(routes, keys, refused=metrics.refuse)
-    app.inline = inline(routes, keys)
+    app.front = guard.Guard(routes, keys, refused=metrics.refuse, log_requests=log_requests)
+    app.inline = inline(routes, keys) if not log_requests else lambda *_: None
     _add_health(app, champions, keys, log)
     _add_models(app, champions, rollouts)
     _add_open_inference(app, champions)

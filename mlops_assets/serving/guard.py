@@ -9,11 +9,16 @@ import asyncio
 import base64
 import binascii
 import json
+import logging
+import re
+import secrets
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 
+from mlops_assets import logs
 from mlops_assets.serving.keys import Keys, Refusal, action_of
 
 MAX_BODY: Final = 1024 * 1024
@@ -22,10 +27,21 @@ OPEN_PATHS: Final = frozenset({"/health", "/ready"})
 PAGES: Final = frozenset({"/docs", "/openapi.json", "/metrics"})
 """Read by browsers and by Prometheus, which can send the key as the password of HTTP's own sign-in."""
 
+REQUEST_ID: Final = b"x-request-id"
+_REQUEST_ID: Final = re.compile(rb"[!-~]{1,128}")
+_REQUESTS: Final = logging.getLogger(logs.REQUEST_LOGGER)
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+def _request_id(sent: bytes | None) -> str:
+    """Return the id that a caller sent, if it is short and printable, else a new one."""
+    if sent is not None and _REQUEST_ID.fullmatch(sent):
+        return sent.decode()
+    return secrets.token_hex(8)
 
 
 class Guard:
@@ -37,6 +53,7 @@ class Guard:
         max_body: Bytes of a body at most.
         body_seconds: Seconds in which a body must have arrived.
         refused: Called with the status of each refusal.
+        log_requests: Write a line for each request.
     """
 
     def __init__(
@@ -46,16 +63,44 @@ class Guard:
         max_body: int = MAX_BODY,
         body_seconds: float = BODY_SECONDS,
         refused: Callable[[int], None] | None = None,
+        log_requests: bool = False,
     ) -> None:
         self._app, self._keys, self._refused = app, keys, refused
         self._max_body, self._body_seconds = max_body, body_seconds
+        self._log_requests = log_requests
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request; its id is that of the caller, else a new one, and is in the response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = scope["mlops.headers"] = {name.lower(): value for name, value in scope["headers"]}
+        request_id = _request_id(headers.get(REQUEST_ID))
+        logs.request_id.set(request_id)
+        began, status = time.perf_counter(), 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID, request_id.encode())]
+            await send(message)
+
+        try:
+            await self._admit(scope, headers, receive, send_with_id)
+        finally:
+            if self._log_requests:
+                fields = {
+                    "method": scope["method"],
+                    "path": scope["path"],
+                    "status": status,
+                    "seconds": round(time.perf_counter() - began, 6),
+                }
+                _REQUESTS.info("request", extra={logs.FIELDS: fields})
+
+    async def _admit(
+        self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
         path = scope["path"].rstrip("/") or "/"
         refusal = None if path in OPEN_PATHS else self._refusal(scope["method"], headers, path)
         if refusal is not None:

@@ -14,6 +14,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mlops_assets.serving.connections import BoundedProtocol
+from mlops_assets.serving.guard import REQUEST_ID
 from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.routes import PredictionRoutes, Response
 
@@ -40,6 +41,8 @@ def inline(routes: PredictionRoutes, keys: Keys) -> Inline:
         if work is None:
             return None
         named = dict(headers)
+        if REQUEST_ID in named:  # the response and lines of the log carry it
+            return None
         # last: an admitted request counts against the limit of its key
         if keys.refusal(named.get(b"x-api-key", b""), "predict") is not None:
             return None

@@ -24,7 +24,7 @@ from mlops_assets.serving.champions import Champions, describe
 from mlops_assets.serving.entities import with_newest_readings
 from mlops_assets.serving.guard import App, Receive, Send
 from mlops_assets.serving.metrics import Metrics
-from mlops_assets.serving.payload import shorten
+from mlops_assets.serving.payload import Row, shorten
 from mlops_assets.serving.prediction_log import PredictionLog
 from mlops_assets.serving.protocols.mlflow_scoring import MLFLOW_SCORING
 from mlops_assets.serving.protocols.open_inference import OPEN_INFERENCE
@@ -295,17 +295,38 @@ def _predict(work: Work, headers: Mapping[bytes, bytes], body: bytes) -> Made:
     def predict() -> Made:
         served = work.served
         decoded = work.protocol.decode(body, headers, served.columns.needed)
-        rows, instants = with_newest_readings(served, decoded.rows)
-        if work.split is None:
-            version, response = served, served.respond(rows)
-        else:
-            version, response = work.split.respond(served, rows, headers.get(KEY_HEADER))
-        document = {"id": work.prediction_id, **response}
-        if instants is None:
-            return decoded, document, version
-        return replace(decoded, rows=rows), {**document, "readings_at": instants}, version
+        key = headers.get(KEY_HEADER)
+        rows, document, version = predict_rows(served, work.split, decoded.rows, key)
+        if rows is not decoded.rows:
+            decoded = replace(decoded, rows=rows)
+        return decoded, {"id": work.prediction_id, **document}, version
 
     return readable(predict)
+
+
+def predict_rows(
+    served: Served, split: Split | None, rows: list[Row], key: bytes | None
+) -> tuple[list[Row], dict[str, Any], Served]:
+    """Return the complete records of a request, the response's document without its id, and the version that made it.
+
+    Args:
+        served: The champion that serves.
+        split: The model's roll-out; None for none.
+        rows: Records of the request.
+        key: What the caller's requests have in common; see `Split.respond`.
+
+    Returns:
+        Records with stored readings in place of those that name an entity only, the document, and the version.
+
+    Raises:
+        DataError: As `Served.respond`.
+    """
+    complete, instants = with_newest_readings(served, rows)
+    if split is None:
+        version, document = served, served.respond(complete)
+    else:
+        version, document = split.respond(served, complete, key)
+    return complete, document if instants is None else {**document, "readings_at": instants}, version
 
 
 def readable(compute: Callable[[], T]) -> T:

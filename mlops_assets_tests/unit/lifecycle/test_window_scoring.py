@@ -20,6 +20,7 @@ from mlops_assets.lifecycle.stages import data
 from mlops_assets.lifecycle.window_scoring import WindowScores, score_window
 from mlops_assets.serving.champions import load
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import NOW, Station, begin, readings
+from mlops_assets_tests.waiting import patience
 
 START, END = NOW - timedelta(hours=120), NOW
 FEATURES = {
@@ -108,7 +109,7 @@ def test_killed_around_a_write_it_goes_on_where_it_ended(
         target=score_until_killed, args=(tmp_path, ledger_url, 3, moment)
     )
     child.start()
-    child.join(120)
+    child.join(patience(60))
     assert child.exitcode == -signal.SIGKILL
     before = stored(station)
     assert 0 < before.height < 240
