@@ -22,7 +22,9 @@ from mlops_assets.artifacts import (
     WindowPerformance,
     to_json,
 )
+from mlops_assets.artifacts.rollouts import Observation
 from mlops_assets.ledger import Ledger
+from mlops_assets.model_file.rollout import RolloutSpec
 
 LOCATION = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("mlops_assets"), "__repository__")
 
@@ -78,6 +80,28 @@ def add_model(ledger: Ledger, name: str, now: datetime, features: int = 20) -> N
         f"{name}/rollback_check", "r", {"model": name, "version": made.version, "ready": True}, now
     )
     ledger.request_retrain(name, "drift-1", "drift", {}, now)
+
+
+def add_rollout(ledger: Ledger, name: str, now: datetime) -> None:
+    """A canary of a second version of such a model, whose challenger has failed 3 of 40 requests in the first step."""
+    made = ledger.new_version(name, now)
+    ledger.record_bundle(
+        name, made.version, bundle_path=f"{name}/{made.version}", manifest_sha256=f"{made.version:064x}"
+    )
+    evidence = ledger.record_evidence(name, made.version, {"gates": [{"gate": "x", "verdict": "pass"}]}, now)
+    rollout = ledger.start_rollout(
+        name,
+        made.version,
+        plan=RolloutSpec(strategy="canary"),
+        expected_revision=ledger.champion_state(name).revision,
+        evidence_hash=evidence,
+        actor="ann",
+        reason="better",
+        at=now,
+    )
+    ledger.observe_rollout(
+        rollout.id, [Observation("api-1", 0, "challenger", 40, 3, (), loaded=True, problem=None, at=now)]
+    )
 
 
 def add_daemon(now: datetime) -> None:

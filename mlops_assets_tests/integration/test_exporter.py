@@ -29,7 +29,7 @@ from mlops_assets.operations.exporter.collector import PlatformCollector, Rows, 
 from mlops_assets.operations.exporter.families import FAMILIES, OWN
 from mlops_assets.operations.exporter.server import MetricsApp, MetricsServer, token_for
 from mlops_assets.settings import Settings, Stores
-from mlops_assets_tests.fleet import add_backup, add_daemon, add_model, queued_runs
+from mlops_assets_tests.fleet import add_backup, add_daemon, add_model, add_rollout, queued_runs
 from mlops_assets_tests.local_platform import LocalPlatform
 from mlops_assets_tests.waiting import wait_until
 
@@ -55,6 +55,7 @@ def test_every_metric_is_filled_and_has_its_labels(
 ) -> None:
     now = datetime.now(UTC)
     add_model(ledger, "exported", now, features=25)
+    add_rollout(ledger, "exported", now)
     add_daemon(now)
     add_backup(tmp_path, now)
     ledger.raise_alert("x1", model=None, kind="ledger_broken", severity="critical", message="m", at=now)
@@ -90,6 +91,11 @@ def test_every_metric_is_filled_and_has_its_labels(
     features = [s for s in metrics["mlops_model_feature_drift"].samples if s.labels["model"] == "exported"]
     assert {one.labels["feature"] for one in features} == {f"f{number}" for number in range(5, 25)}
     assert of_model("rollback_ready") == 1
+    assert of_model("rollout_info", strategy="canary", state="running", version="2") == 1
+    assert of_model("rollout_share_ratio") == 0.05
+    assert of_model("rollout_step_timestamp_seconds") == pytest.approx(now.timestamp())
+    assert of_model("rollout_step_requests") == 40
+    assert of_model("rollout_step_errors") == 3
     assert of_model("retrain_requests", cause="drift", state="open") == 1
     assert value(metrics, "mlops_alerts_open", kind="ledger_broken", severity="critical") == 1
     assert value(metrics, "mlops_runs", status="QUEUED") == 2

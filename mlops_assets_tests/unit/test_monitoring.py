@@ -38,6 +38,11 @@ def runs(status: str, value: str) -> dict[str, str]:
     return {f'mlops_runs_oldest_timestamp_seconds{{status="{status}"}}': value}
 
 
+def rollout(state: str) -> dict[str, str]:
+    labels = f'model="m",state="{state}",strategy="canary",version="2"'
+    return {f"mlops_model_rollout_info{{{labels}}}": "1x60"}
+
+
 def level(report: str, name: str) -> dict[str, str]:
     return {f'mlops_model_{report}_level_info{{model="m", level="{name}"}}': "1x20000"}
 
@@ -147,6 +152,7 @@ CASES = {
         {'mlops_model_rollback_ready{model="m"}': "1x60"},
         "10m",
     ),
+    "MlopsRolloutPaused": Case(rollout("paused"), rollout("running"), "10m"),
     "MlopsApiDown": Case({'up{job="mlops-api"}': "0x60"}, {'up{job="mlops-api"}': "1x60"}, "10m"),
     "MlopsApiErrors": Case(requests(5), requests(0), "30m"),
     "MlopsApiSlow": Case(latency(90), latency(100), "30m"),

@@ -79,6 +79,20 @@ ROLLBACK: Final = (
     _model("rollback_ready", "Whether the last rollback readiness check passed", "ready"),
     _model("rollback_check_timestamp_seconds", "When a rollback was last tried", "at"),
 )
+ROLLOUTS: Final = (
+    _model(
+        "rollout_info",
+        "The active roll-out, always 1",
+        None,
+        ("strategy", "state", "version"),
+    ),
+    _model("rollout_share_ratio", "Share of the requests that its challenger serves", "share"),
+    _model("rollout_step_timestamp_seconds", "When its present step or state began", "since"),
+    _model(
+        "rollout_step_requests", "Requests that its challenger was judged on in the present step", "requests"
+    ),
+    _model("rollout_step_errors", "Those that its challenger failed and the champion served", "errors"),
+)
 RETRAINS: Final = (
     _model(
         "retrain_requests",
@@ -201,7 +215,7 @@ OWN: Final = (
     ),
 )
 FAMILIES: Final = (
-    *(*CHAMPIONS, *VERSIONS, *GATES, *PERFORMANCE, *DRIFT, *FEATURE_DRIFT, *ROLLBACK, *RETRAINS),
+    *(*CHAMPIONS, *VERSIONS, *GATES, *PERFORMANCE, *DRIFT, *FEATURE_DRIFT, *ROLLBACK, *ROLLOUTS, *RETRAINS),
     *(
         *DECISIONS,
         *ALERTS,

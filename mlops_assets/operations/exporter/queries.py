@@ -7,9 +7,12 @@ alert on its absence fires, a comparison with it does not.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from mlops_assets.artifacts.rollouts import ACTIVE
+from mlops_assets.model_file.rollout import STEPS
 from mlops_assets.operations.exporter import families
 from mlops_assets.operations.exporter.families import Family
 
@@ -124,6 +127,23 @@ QUERIES: Final = (
         select c.model, (body->>'ready')::boolean::int as ready, extract(epoch from recorded) as at
         from {_newest("rollback_check")} where body->>'version' is not null
         """,  # noqa: S608
+    ),
+    Query(
+        "rollouts",
+        "ledger",
+        families.ROLLOUTS,
+        10,
+        f"""
+        select r.model, r.plan->>'strategy' as strategy, r.state, r.version::text as version,
+            extract(epoch from r.step_since) as since,
+            case when r.state = 'switched' then 1.0 when r.plan->>'strategy' <> 'canary' then 0.0
+                else (coalesce(nullif(r.plan->>'steps', ''), '{json.dumps(STEPS)}')::json->>r.step)::float end as share,
+            coalesce(o.requests, 0) as requests, coalesce(o.errors, 0) as errors
+        from rollouts r left join lateral (
+            select sum(requests)::bigint as requests, sum(errors)::bigint as errors from rollout_observations
+            where rollout_id = r.id and step = r.step and arm = 'challenger') o on true
+        where r.state in ({", ".join(f"'{state}'" for state in ACTIVE)})
+        """,  # noqa: S608 - our own constants
     ),
     Query(
         "retrains",
