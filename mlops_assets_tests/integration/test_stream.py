@@ -11,28 +11,27 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
+from starlette.testclient import TestClient
+from typing_extensions import override
 
 from mlops_assets.errors import DataError, ServiceError
 from mlops_assets.ledger import Ledger, ServedPrediction
-from mlops_assets.serving import champions as following
-from mlops_assets.serving.champions import Champions
+from mlops_assets.serving.app import create_app
+from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.streams import kafka
 from mlops_assets.serving.streams.kafka import KafkaStream, StreamPlan
 from mlops_assets.serving.streams.metrics import StreamMetrics
 from mlops_assets.serving.streams.scorer import Scorer
-from mlops_assets_tests.unit.lifecycle.lifecycle_factory import NOW, Station, begin
+from mlops_assets_tests.unit.serving.served_models import FakeChampions, FakeServed
 from mlops_assets_tests.waiting import patience, wait_until
 
 pytestmark = pytest.mark.integration
-
-PLAIN: dict[str, Any] = {"features": {"inputs": ["flow", "power"]}}
 
 
 class Brokers:
@@ -88,32 +87,26 @@ def brokers() -> Brokers:
     return Brokers()
 
 
-@pytest.fixture
-def station(tmp_path: Path, ledger: Ledger) -> Station:
-    station = begin(tmp_path, ledger, **PLAIN)
-    station.challenge()
-    return station
-
-
 def reading(number: int) -> dict[str, Any]:
-    at = NOW + timedelta(minutes=number)
-    return {"at": at.isoformat(), "pump_id": f"p{number % 2}", "flow": 100.0 + number, "power": 50.0}
+    return {"x": number, "z": 0.5, "kind": "a"}
 
 
 def body(number: int) -> bytes:
     return json.dumps(reading(number)).encode()
 
 
+def scorer_of(champions: Any) -> Scorer:
+    return Scorer("double", champions)
+
+
 @contextmanager
 def running(
-    station: Station, plan: StreamPlan, store: Any = None, champions: Champions | None = None
+    ledger: Ledger, plan: StreamPlan, store: Any = None, champions: Any = None
 ) -> Iterator[StreamMetrics]:
     """A scorer in a thread of this process."""
-    followed = champions or Champions(station.platform, poll_seconds=3600)
-    followed.refresh()
-    metrics = StreamMetrics("station", plan.topic)
-    store = store or station.platform.ledger.store_served
-    stream = KafkaStream(plan, Scorer("station", followed), store, metrics)
+    metrics = StreamMetrics("double", plan.topic)
+    scorer = scorer_of(champions or FakeChampions())
+    stream = KafkaStream(plan, scorer, store or ledger.store_served, metrics)
     stop = threading.Event()
     thread = threading.Thread(target=stream.run, args=(stop,))
     thread.start()
@@ -126,75 +119,79 @@ def running(
 
 
 def count(metrics: StreamMetrics, outcome: str) -> float:
-    labels = {"model": "station", "topic": metrics.topic, "outcome": outcome}
+    labels = {"model": "double", "topic": metrics.topic, "outcome": outcome}
     return metrics.registry.get_sample_value("mlops_stream_messages_total", labels) or 0.0
 
 
-def logged(station: Station) -> list[ServedPrediction]:
-    far = timedelta(days=1000)
-    rows = station.platform.ledger.labeled_predictions("station", since=NOW - far, until=NOW + 10 * far)
-    return [
-        one
-        for prediction_id in rows["id"].unique(maintain_order=True)
-        for one in station.platform.ledger.served_prediction("station", prediction_id)
-    ]
+def logged(ledger: Ledger) -> list[ServedPrediction]:
+    now = datetime.now(UTC)
+    rows = ledger.labeled_predictions("double", since=now - timedelta(1), until=now + timedelta(1))
+    ids = rows["id"].unique(maintain_order=True)
+    return [one for prediction_id in ids for one in ledger.served_prediction("double", prediction_id)]
 
 
-def test_predictions_are_those_of_the_api_and_logged_once(station: Station, brokers: Brokers) -> None:
+@pytest.fixture
+def api() -> Iterator[TestClient]:
+    """The API over the same champion."""
+    with TestClient(create_app(FakeChampions(), Keys("secret"))) as client:  # type: ignore[arg-type]
+        yield client
+
+
+def respond(api: TestClient, body: bytes) -> Any:
+    return api.post("/predict/double", content=body, headers={"x-api-key": "secret"}).json()
+
+
+def test_predictions_are_those_of_the_api_and_logged_once(
+    ledger: Ledger, brokers: Brokers, api: TestClient
+) -> None:
     plan = brokers.plan("plain")
     wrapped = json.dumps({"readings": [reading(100), reading(101)]}).encode()
     brokers.write("plain", [*(body(number) for number in range(30)), wrapped])
-    with running(station, plan) as metrics:
+    with running(ledger, plan) as metrics:
         wait_until(lambda: count(metrics, "predicted") == 31)
     outputs = brokers.read(plan.output)
     assert len(outputs) == 31
-    champions = Champions(station.platform, poll_seconds=3600)
-    champions.refresh()
-    served = champions.served("station")
-    assert served is not None
     for message in outputs:
         document, headers = json.loads(message.value()), dict(message.headers())
         number = int(message.key().decode().partition("-")[2])
-        rows = [reading(100), reading(101)] if number == 30 else [reading(number)]
-        assert document["predictions"] == pytest.approx(served.respond(rows)["predictions"])
+        sent = wrapped if number == 30 else json.dumps({"readings": [reading(number)]}).encode()
+        assert {**document, "id": ""} == {**respond(api, sent), "id": ""}
         assert headers["mlops-source"].startswith(f"plain/{message.partition()}/".encode())
-        assert document["version"] == 1
-    log = logged(station)
+    log = logged(ledger)
     assert len(log) == 32
     assert {row.id for row in log} == {json.loads(message.value())["id"] for message in outputs}
     assert brokers.read(plan.dead_letters) == []
 
 
-def test_a_poison_message_is_a_dead_letter_with_its_reason(station: Station, brokers: Brokers) -> None:
+def test_a_poison_message_is_a_dead_letter_with_the_reason_of_the_api(
+    ledger: Ledger, brokers: Brokers, api: TestClient
+) -> None:
     plan = brokers.plan("poison")
-    odd = reading(3) | {"flow": "many"}
     poison: list[bytes | None] = [
         b"\xff\xfe",
         b"not json",
         b"[1]",
-        json.dumps(odd).encode(),
-        b'{"flow": 1, "flow": 2}',
+        b'{"x": 1, "x": 2}',
         b"[" * 100_000,
         b'{"readings": []}',
-        json.dumps({"at": "yesterday", "pump_id": "p1", "flow": 1, "power": 1}).encode(),
-        b'{"unknown": 1}',
+        b'{"readings": [{"x": "many", "z": 1, "kind": "a"}]}',
+        b'{"readings": [{"x": 1}]}',
+        b'{"features": [[1]]}',
         b"",
         None,
     ]
     brokers.write("poison", [item for bad in poison for item in (bad, body(1))], partitions=1)
-    with running(station, plan) as metrics:
+    with running(ledger, plan) as metrics:
         wait_until(lambda: count(metrics, "predicted") == len(poison))
         wait_until(lambda: count(metrics, "dead_letter") == len(poison) - 1)
         assert count(metrics, "empty") == 1
-        wait_until(lambda: "mlops_stream_lag_messages" in lag(metrics))
         wait_until(lambda: lag(metrics).endswith(" 0.0"))
     letters = brokers.read(plan.dead_letters)
-    assert [message.value() for message in letters] == [bad or b"" for bad in poison if bad is not None]
-    reasons = [dict(message.headers())["mlops-reason"].decode() for message in letters]
-    assert "row 1, column 'flow': 'many' is not a number" in reasons[3]
-    assert "'flow' occurs twice" in reasons[4]
-    assert all(reasons)
-    assert len(logged(station)) == len(poison)
+    assert [message.value() or b"" for message in letters] == [bad for bad in poison if bad is not None]
+    for message in letters:
+        reason = dict(message.headers())["mlops-reason"].decode()
+        assert reason == respond(api, message.value() or b"")["detail"]
+    assert len(logged(ledger)) == len(poison)
 
 
 def lag(metrics: StreamMetrics) -> str:
@@ -206,13 +203,13 @@ def lag(metrics: StreamMetrics) -> str:
 
 @pytest.mark.parametrize("moment", ["output", "log", "commit"])
 def test_killed_at_any_step_no_message_is_lost_or_written_twice(
-    station: Station, tmp_path: Path, ledger_url: str, brokers: Brokers, moment: str
+    ledger: Ledger, ledger_url: str, brokers: Brokers, moment: str
 ) -> None:
     topic = f"kill-{moment}"
     plan = brokers.plan(topic)
     brokers.write(topic, [b"poison" if number % 10 == 3 else body(number) for number in range(40)])
     child = multiprocessing.get_context("spawn").Process(
-        target=score_until_killed, args=(tmp_path, ledger_url, plan, moment)
+        target=score_until_killed, args=(ledger_url, plan, moment)
     )
     child.start()
     child.join(patience(60))
@@ -220,7 +217,7 @@ def test_killed_at_any_step_no_message_is_lost_or_written_twice(
     child.join()
     assert child.exitcode == -signal.SIGKILL
     assert len(brokers.read(plan.output)) == 36, "killed after the output"
-    with running(station, plan) as metrics:
+    with running(ledger, plan) as metrics:
         wait_until(lambda: sum(count(metrics, one) for one in ("repeated", "predicted", "dead_letter")) == 40)
         brokers.write(topic, [body(number) for number in range(40, 44)])
         wait_until(lambda: count(metrics, "predicted") == 4)
@@ -229,7 +226,7 @@ def test_killed_at_any_step_no_message_is_lost_or_written_twice(
     assert len(sources) == 44
     assert set(sources.values()) == {1}, "no message has two results"
     assert len(letters) == 4
-    rows = logged(station)
+    rows = logged(ledger)
     assert len(rows) == 40
     values = {json.loads(message.value())["id"]: json.loads(message.value()) for message in outputs}
     assert {row.id: row.value for row in rows} == {
@@ -237,20 +234,16 @@ def test_killed_at_any_step_no_message_is_lost_or_written_twice(
     }
 
 
-def score_until_killed(folder: Path, url: str, plan: StreamPlan, moment: str) -> None:
+def score_until_killed(url: str, plan: StreamPlan, moment: str) -> None:
     """In a process of its own, which ends without any clean-up after the output, after the log, or after the commit."""
 
     def die(*_: Any, **__: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    following._try_elsewhere = lambda *_: None  # nothing here is about bundles that harm who loads them
     with Ledger.open(url) as ledger:
-        station = begin(folder, ledger, **PLAIN)
-        champions = Champions(station.platform, poll_seconds=3600)
-        champions.refresh()
-        metrics = StreamMetrics("station", plan.topic)
+        metrics = StreamMetrics("double", plan.topic)
         store = die if moment == "output" else ledger.store_served
-        stream = KafkaStream(plan, Scorer("station", champions), store, metrics)
+        stream = KafkaStream(plan, scorer_of(FakeChampions()), store, metrics)
         consumer = stream._consumer
         batch: list[Any] = []
 
@@ -273,37 +266,39 @@ def score_until_killed(folder: Path, url: str, plan: StreamPlan, moment: str) ->
         stream.run(threading.Event())
 
 
-def test_messages_wait_while_the_ledger_or_the_champion_is_away(station: Station, brokers: Brokers) -> None:
+def test_messages_wait_while_the_ledger_or_the_champion_is_away(ledger: Ledger, brokers: Brokers) -> None:
     plan = brokers.plan("away")
     failures: list[int] = []
+    waiting = threading.Event()
+    waiting.set()
+
+    class Away(FakeChampions):
+        @override
+        def served(self, model: str) -> FakeServed | None:
+            return None if waiting.is_set() else super().served(model)
 
     def store(rows: Sequence[ServedPrediction]) -> int:
         if len(failures) < 2:
             failures.append(len(rows))
             raise ServiceError("the database does not respond")
-        return station.platform.ledger.store_served(rows)
+        return ledger.store_served(rows)
 
-    champions = Champions(station.platform, poll_seconds=3600)
-    known = champions.served
-    champions.served = lambda model: None if waiting.is_set() else known(model)  # type: ignore[method-assign]
-    waiting = threading.Event()
-    waiting.set()
     brokers.write("away", [body(number) for number in range(8)])
-    with running(station, plan, store, champions) as metrics:
+    with running(ledger, plan, store, Away()) as metrics:
         wait_until(lambda: lag(metrics).endswith(" 2.0"))
         assert count(metrics, "predicted") == 0
         waiting.clear()
-        wait_until(lambda: len(logged(station)) == 8)
+        wait_until(lambda: len(logged(ledger)) == 8)
         wait_until(lambda: lag(metrics).endswith(" 0.0"))
     assert len(failures) == 2
     assert len(brokers.read(plan.output)) == 8
 
 
 def test_what_is_wrong_with_brokers_and_topics_is_an_error_at_the_start(
-    station: Station, brokers: Brokers, monkeypatch: pytest.MonkeyPatch
+    brokers: Brokers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scorer = Scorer("station", Champions(station.platform, poll_seconds=3600))
-    metrics = StreamMetrics("station", "narrow")
+    scorer = scorer_of(FakeChampions())
+    metrics = StreamMetrics("double", "narrow")
     monkeypatch.setattr(kafka, "BROKER_SECONDS", 1.0)
     silent = StreamPlan("g", "a", "b", "c", {"bootstrap.servers": "127.0.0.1:1"})
     with pytest.raises(ServiceError, match="kafka does not respond"):

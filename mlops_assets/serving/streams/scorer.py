@@ -141,12 +141,15 @@ class Scorer:
             NotReadyError: The model has no champion at present.
         """
         served, document = self._served(), from_json(written)
-        version = replace(served, version=document["version"], revision=document["revision"])
         try:
             rows, _, _ = readable(lambda: predict_rows(served, None, _rows(served, body), None))
         except HTTPException:  # another version predicted it, and the present one refuses it
             rows = readable(lambda: _rows(served, body))
-        return _logged(version, rows, document)
+        scored = _logged(served, rows, document)
+        made = {"revision": document["revision"]}
+        if "versions" not in document:  # of the rows, where a ladder of fallbacks predicted
+            made["version"] = document["version"]
+        return replace(scored, rows=tuple(replace(row, **made) for row in scored.rows))
 
     def _served(self) -> Served:
         served = self._champions.served(self._model)
