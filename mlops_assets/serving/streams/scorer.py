@@ -149,7 +149,7 @@ class Scorer:
         made = {"revision": document["revision"]}
         if "versions" not in document:  # of the rows, where a ladder of fallbacks predicted
             made["version"] = document["version"]
-        return replace(scored, rows=tuple(replace(row, **made) for row in scored.rows))
+        return replace(scored, rows=tuple(row._replace(**made) for row in scored.rows))
 
     def _served(self) -> Served:
         served = self._champions.served(self._model)
