@@ -85,15 +85,15 @@ def test_a_caller_keeps_its_version_over_a_kill_of_the_serving_process(
     tmp_path: Path, ledger: Ledger, ledger_url: str
 ) -> None:
     begun(tmp_path, ledger, HALF)
-    seen = []
+    assigned = []
     for _ in range(2):
         process = Process(tmp_path, ledger_url)
         try:
-            seen.append(process.versions())
+            assigned.append(process.versions())
         finally:
             process.kill()
         assert (newest(ledger).state, newest(ledger).share) == ("running", 0.5)
-    assert set(seen[0].values()) == {1, 2}
-    assert seen[0] == seen[1]
+    assert set(assigned[0].values()) == {1, 2}
+    assert assigned[0] == assigned[1]
     assert invariants(ledger) == []
     assert [one.state for one in ledger.rollout_events(newest(ledger).id)] == ["running"]
