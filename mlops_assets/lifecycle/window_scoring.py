@@ -83,7 +83,7 @@ def score_window(
         end: End, exclusive, with a zone.
         run: The run: id, actor, clock, `as_of` and progress callback.
         version: Number of the version; None for the champion.
-        part_rows: Readings that are scored together, about; readings of one instant are never separated.
+        part_rows: Readings that are scored together, about; those of one hour are never separated.
 
     Returns:
         What was predicted.
@@ -103,14 +103,14 @@ def score_window(
     if spec.timestamp is None:
         raise DataError(f"{model} has no timestamp, so that no window of its readings can be named")
     segments = _segments(platform, spec, start, end)
-    totals = [_minutes(spec, one) for one in segments]
+    totals = [_hours(spec, one) for one in segments]
     rows = sum(int(total["rows"].sum()) for total in totals)
     if not rows:
         raise DataError(_nothing(platform, spec, start, end))
     run.progress(f"version {number} predicts {rows:,} readings from {start:%Y-%m-%d %H:%M} UTC on")
     done = new_rows = 0
-    for segment, minutes in zip(segments, totals, strict=True):
-        for part in _parts(spec, segment, minutes, part_rows):
+    for segment, hours in zip(segments, totals, strict=True):
+        for part in _parts(spec, segment, hours, part_rows):
             new_rows += _score(platform, spec, predictor, number, part, run)
             done += part.rows
             run.progress(f"{done:,} of {rows:,} readings, {new_rows:,} predictions are new")
@@ -196,29 +196,29 @@ def _within(timestamp: str, start: datetime, end: datetime) -> pl.Expr:
     return (instant >= pl.lit(start).cast(UTC_TIME)) & (instant < pl.lit(end).cast(UTC_TIME))
 
 
-def _minutes(spec: ModelSpec, segment: Segment) -> pl.DataFrame:
-    """Return the number of readings, the first and the last instant of every minute of a segment, in their order."""
+def _hours(spec: ModelSpec, segment: Segment) -> pl.DataFrame:
+    """Return the number of readings, the first and the last instant of every hour of a segment, in their order."""
     timestamp = str(spec.timestamp)
     instant = pl.col(timestamp)
     return (
         segment.readings.filter(_within(timestamp, segment.start, segment.end))
-        .group_by(instant.dt.truncate("1m").alias("minute"))
+        .group_by(instant.dt.truncate("1h").alias("hour"))
         .agg(pl.len().cast(pl.Int64).alias("rows"), instant.min().alias("first"), instant.max().alias("last"))
-        .sort("minute")
+        .sort("hour")
         .collect()
     )
 
 
-def _parts(spec: ModelSpec, segment: Segment, minutes: pl.DataFrame, part_rows: int) -> Iterator[Part]:
+def _parts(spec: ModelSpec, segment: Segment, hours: pl.DataFrame, part_rows: int) -> Iterator[Part]:
     """Yield the readings of a segment part by part, each behind the readings that its features look back at."""
     timestamp = str(spec.timestamp)
     number = (pl.col("rows").cum_sum() - pl.col("rows")) // part_rows
-    bounds = minutes.group_by(number.alias("part"), maintain_order=True).agg(
-        pl.col("minute").first(), pl.col("rows").sum()
+    bounds = hours.group_by(number.alias("part"), maintain_order=True).agg(
+        pl.col("hour").first(), pl.col("rows").sum()
     )
     before = _before(spec, segment, part_rows)
-    ends = [*bounds["minute"].to_list()[1:], segment.end]
-    for first, end, rows in zip(bounds["minute"], ends, bounds["rows"], strict=True):
+    ends = [*bounds["hour"].to_list()[1:], segment.end]
+    for first, end, rows in zip(bounds["hour"], ends, bounds["rows"], strict=True):
         start = max(first, segment.start)
         own = segment.readings.filter(_within(timestamp, start, end)).collect()
         readings = pl.concat([before, own])

@@ -31,17 +31,38 @@ class Champions(Protocol):
     """The champions that serve."""
 
     def served(self, model: str) -> Served | None:
-        """Return the champion of a model, or None."""
+        """Return the champion of a model.
+
+        Args:
+            model: Name of the model.
+
+        Returns:
+            The champion; None while there is none that serves.
+        """
 
 
 class Rollouts(Protocol):
     """The roll-outs under way."""
 
     def split(self, model: str) -> Split | None:
-        """Return the roll-out of a model, or None."""
+        """Return the roll-out of a model.
+
+        Args:
+            model: Name of the model.
+
+        Returns:
+            The roll-out; None for none.
+        """
 
     def note(self, split: Split, version: Served, rows: Sequence[Row], prediction_id: str) -> None:
-        """Queue rows for the prediction of the version that did not serve them."""
+        """Queue rows for the prediction of the version that did not serve them.
+
+        Args:
+            split: The roll-out.
+            version: The version that served.
+            rows: The records.
+            prediction_id: Id of the prediction.
+        """
 
 
 @dataclass(frozen=True, slots=True)
