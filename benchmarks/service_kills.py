@@ -177,7 +177,7 @@ def victim(home: Home, name: str, running: subprocess.Popen[bytes]) -> int:
     if name == "mlops up":
         return running.pid
     if name == "database":
-        return locks.signature(folder / "postgres" / "server.lock") or sys.exit("no database runs")
+        return locks.signature(folder / "postgres" / "server.lock") or 0  # 0: it starts again
     service = "dagster-code" if name == "code behind its proxy" else name
     family = [one for one in processes.marked(folder) if one.environ().get(processes.SERVICE) == service]
     oldest = min(family, key=lambda one: one.create_time())
@@ -208,10 +208,7 @@ def kill(home: Home, name: str, running: subprocess.Popen[bytes], load: Load, co
     if name == "mlops up":
         running.wait()
         return
-    wait(
-        lambda: victim(home, name, running) != pid or started != psutil.Process(pid).create_time(),
-        lambda: name,
-    )
+    wait(lambda: not psutil.pid_exists(pid) or started != psutil.Process(pid).create_time(), lambda: name)
     seconds = wait(lambda: not broken(home), lambda: f"after a kill of {name}: {broken(home)}")
     promoted = "promoted: " in output
     if promoted and len(home.platform.ledger.history(MODEL, None)) <= before:

@@ -82,9 +82,10 @@ def test_the_same_hour_yesterday_by_the_clock() -> None:
     assert counts[max(instant for instant in counts if instant.date() == date(2026, 10, 25))] == 25
 
 
+@pytest.mark.parametrize("without", ["lags", "rolling"])
 @pytest.mark.parametrize("zone, change", CASES)
-def test_batch_equals_online_and_nothing_later_is_read(zone: str, change: date) -> None:
-    spec = local(zone)
+def test_batch_equals_online_and_nothing_later_is_read(zone: str, change: date, without: str) -> None:
+    spec = local(zone, **{without: None})
     begin = datetime(change.year, change.month, change.day, tzinfo=UTC) - timedelta(days=10)
     at = [begin + timedelta(minutes=17 * row) for row in range(17 * 85)]
     chance = np.random.default_rng(5)
