@@ -9,15 +9,7 @@ from mlops_assets.defs.automation import job_of, schedules
 from mlops_assets.defs.backtest_asset import backtest_report
 from mlops_assets.defs.executors import IN_PROCESS, executor_named
 from mlops_assets.defs.model_assets import RETRIES, model_assets
-from mlops_assets.defs.monitoring_assets import (
-    data_quality_report,
-    drift_report,
-    importance_report,
-    model_health,
-    monitoring_report,
-    performance_report,
-    retrain_request,
-)
+from mlops_assets.defs.monitoring_assets import report_assets, retrain_request
 from mlops_assets.defs.platform_health import health_asset
 from mlops_assets.defs.probe import probe_job
 from mlops_assets.defs.recovery import reproduction
@@ -47,12 +39,7 @@ def assets_of(
     """
     return [
         *model_assets(spec, retries, file=file, candidate_steps=candidate_steps),
-        data_quality_report(spec),
-        performance_report(spec),
-        drift_report(spec),
-        importance_report(spec),
-        model_health(spec),
-        monitoring_report(spec),
+        *report_assets(spec),
         retrain_request(spec),
         *([backtest_report(spec)] if spec.timestamp is not None else []),
     ]
