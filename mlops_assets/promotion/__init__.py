@@ -7,7 +7,7 @@ Comes in: an `Evidence` record. Goes out: `GateResult`s, a `Decision`. Measuring
 from mlops_assets.promotion.approvals import NEVER_WAIVED, waiting, with_people
 from mlops_assets.promotion.decision import decide, evaluate_gates, failing_champion, recheck
 from mlops_assets.promotion.gates import GATES
-from mlops_assets.promotion.gates.slices_and_fairness import slice_warning
+from mlops_assets.promotion.gates.unjudged import unjudged
 from mlops_assets.promotion.what_if import Flip, what_if
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "evaluate_gates",
     "failing_champion",
     "recheck",
-    "slice_warning",
+    "unjudged",
     "waiting",
     "what_if",
     "with_people",

@@ -151,9 +151,10 @@ def build_evidence(
         suspected=tuple(dict.fromkeys(name for one in leaks for name in one.columns)),
         refit=trained.refit,
     )
-    if warning := promotion.slice_warning(spec, evidence):
+    warnings = promotion.unjudged(spec, evidence)
+    for warning in warnings:
         progress(f"warning: {warning}")
-        evidence = replace(evidence, evaluation=replace(measured, warnings=(*measured.warnings, warning)))
+    evidence = replace(evidence, evaluation=replace(measured, warnings=(*measured.warnings, *warnings)))
     return replace(evidence, gates=promotion.evaluate_gates(spec, evidence)), shap
 
 

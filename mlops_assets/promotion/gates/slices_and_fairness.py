@@ -6,7 +6,6 @@ from typing import Any
 
 from mlops_assets.artifacts import Evidence, GateResult
 from mlops_assets.metrics import METRICS
-from mlops_assets.model_file import ModelSpec
 from mlops_assets.model_file.gates import Fairness, SliceGuard
 from mlops_assets.promotion.gate_results import (
     failed,
@@ -78,24 +77,6 @@ def slice_guard(params: SliceGuard, evidence: Evidence) -> GateResult:
     if params.limit is None and evidence.champion.version is None:
         return not_applicable(kind, "there is no champion yet, and no limit is set", **numbers)
     return passed(kind, f"{params.metric} is good enough in all {len(large)} slices", **numbers)
-
-
-def slice_warning(spec: ModelSpec, evidence: Evidence) -> str:
-    """Return what `slice_guard` with its defaults would fail, where the model file does not have that gate.
-
-    Args:
-        spec: The model file.
-        evidence: The evidence record.
-
-    Returns:
-        A sentence about the primary metric; empty where no slice is much worse than the champion's.
-    """
-    if not evidence.evaluation.slices or any(isinstance(gate, SliceGuard) for gate in spec.gates):
-        return ""
-    result = slice_guard(SliceGuard(metric=spec.evaluation.primary), evidence)
-    if result.verdict != "fail" or result.hard:
-        return ""
-    return f"{result.reason} (champion's); no gate judges slices: add slice_guard to the gates"
 
 
 def _within(metric: str, value: float, limit: float) -> bool:

@@ -42,6 +42,22 @@ def test_every_naive_baseline_must_be_beaten() -> None:
 
 
 @pytest.mark.parametrize(
+    ("gate", "naive", "named"),
+    [
+        (BEATS, 0.8, "rmse 0.9 is not better than 0.8"),
+        (BEATS, 10.0, ""),
+        (GATE, 0.8, ""),
+    ],
+)
+def test_a_model_worse_than_no_model_is_a_warning_where_no_gate_judges_it(
+    gate: Any, naive: float, named: str
+) -> None:
+    spec = spec_with([gate])
+    warnings = promotion.unjudged(spec, evidence_of(against(naive), spec))
+    assert [named in warning for warning in warnings] == [True] * bool(named)
+
+
+@pytest.mark.parametrize(
     ("low", "rows", "verdict"),
     [
         (0.001, 20, "pass"),
