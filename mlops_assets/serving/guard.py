@@ -37,11 +37,16 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
+def new_request_id() -> str:
+    """Return an id for a request whose caller sent none."""
+    return secrets.token_hex(8)
+
+
 def _request_id(sent: bytes | None) -> str:
     """Return the id that a caller sent, if it is short and printable, else a new one."""
     if sent is not None and _REQUEST_ID.fullmatch(sent):
         return sent.decode()
-    return secrets.token_hex(8)
+    return new_request_id()
 
 
 class Guard:

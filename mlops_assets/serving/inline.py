@@ -14,7 +14,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mlops_assets.serving.connections import BoundedProtocol
-from mlops_assets.serving.guard import REQUEST_ID
+from mlops_assets.serving.guard import REQUEST_ID, new_request_id
 from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.routes import PredictionRoutes, Response
 
@@ -41,7 +41,7 @@ def inline(routes: PredictionRoutes, keys: Keys) -> Inline:
         if work is None:
             return None
         named = dict(headers)
-        if REQUEST_ID in named:  # the response and lines of the log carry it
+        if REQUEST_ID in named:  # lines of the log carry it
             return None
         # last: an admitted request counts against the limit of its key
         if keys.refusal(named.get(b"x-api-key", b""), "predict") is not None:
@@ -129,8 +129,9 @@ class InlineProtocol(BoundedProtocol):
     def _write(self, response: Response) -> None:
         """Write what uvicorn would write."""
         common = (b"content-type", b"application/json"), (b"content-length", b"%d" % len(response.body))
+        own = (REQUEST_ID, new_request_id().encode())
         parts = [STATUS_LINE[response.status]]
-        for name, value in (*self.server_state.default_headers, *common, *response.headers):
+        for name, value in (*self.server_state.default_headers, *common, *response.headers, own):
             parts += (name, b": ", value, b"\r\n")
         parts += (b"\r\n", response.body)
         self.transport.write(b"".join(parts))

@@ -73,7 +73,9 @@ def whole(received: bytes) -> list[bytes]:
         end = match.end() + length
         if len(received) < end:
             break
-        complete.append(re.sub(rb"[0-9a-f]{28}|date: [^\r]*", b"*", received[:end]))
+        complete.append(
+            re.sub(rb"[0-9a-f]{28}|(?<=x-request-id: )[0-9a-f]{16}|date: [^\r]*", b"*", received[:end])
+        )
         received = received[end:]
     return complete
 
