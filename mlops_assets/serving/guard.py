@@ -37,16 +37,18 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
-def new_request_id() -> str:
-    """Return an id for a request whose caller sent none."""
-    return secrets.token_hex(8)
+def request_id_of(sent: bytes | None) -> str:
+    """Return the id of a request.
 
+    Args:
+        sent: The id that its caller sent; None for none.
 
-def _request_id(sent: bytes | None) -> str:
-    """Return the id that a caller sent, if it is short and printable, else a new one."""
+    Returns:
+        What was sent, if it is short and printable, else a new one.
+    """
     if sent is not None and _REQUEST_ID.fullmatch(sent):
         return sent.decode()
-    return new_request_id()
+    return secrets.token_hex(8)
 
 
 class Guard:
@@ -80,7 +82,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = scope["mlops.headers"] = {name.lower(): value for name, value in scope["headers"]}
-        request_id = _request_id(headers.get(REQUEST_ID))
+        request_id = request_id_of(headers.get(REQUEST_ID))
         logs.request_id.set(request_id)
         began, status = time.perf_counter(), 0
 

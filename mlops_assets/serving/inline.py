@@ -13,8 +13,9 @@ from typing import Any, Final
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from mlops_assets import logs
 from mlops_assets.serving.connections import BoundedProtocol
-from mlops_assets.serving.guard import REQUEST_ID, new_request_id
+from mlops_assets.serving.guard import REQUEST_ID, request_id_of
 from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.routes import PredictionRoutes, Response
 
@@ -41,12 +42,17 @@ def inline(routes: PredictionRoutes, keys: Keys) -> Inline:
         if work is None:
             return None
         named = dict(headers)
-        if REQUEST_ID in named:  # lines of the log carry it
-            return None
         # last: an admitted request counts against the limit of its key
         if keys.refusal(named.get(b"x-api-key", b""), "predict") is not None:
             return None
-        return routes.serve(work, named, body)
+        request_id = request_id_of(named.get(REQUEST_ID))
+        token = logs.request_id.set(request_id)
+        try:
+            response = routes.serve(work, named, body)
+        finally:
+            logs.request_id.reset(token)  # the connection has the context, and serves others in it
+        response.headers.append((REQUEST_ID, request_id.encode()))
+        return response
 
     return serve
 
@@ -129,9 +135,8 @@ class InlineProtocol(BoundedProtocol):
     def _write(self, response: Response) -> None:
         """Write what uvicorn would write."""
         common = (b"content-type", b"application/json"), (b"content-length", b"%d" % len(response.body))
-        own = (REQUEST_ID, new_request_id().encode())
         parts = [STATUS_LINE[response.status]]
-        for name, value in (*self.server_state.default_headers, *common, *response.headers, own):
+        for name, value in (*self.server_state.default_headers, *common, *response.headers):
             parts += (name, b": ", value, b"\r\n")
         parts += (b"\r\n", response.body)
         self.transport.write(b"".join(parts))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mlops_assets import logs
 from mlops_assets.serving.app import PredictionApi, create_app
 from mlops_assets.serving.connections import protocol
 from mlops_assets.serving.inline import inline_protocol
@@ -103,6 +104,8 @@ CASES = {
         b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [1.5]}]}',
         "/v2/models/double/infer",
     ),
+    "an id of the caller": request(extra="X-Request-Id: order-7\r\n"),
+    "an odd id of the caller": request(extra="X-Request-Id: a b\r\n"),
     "unreadable": request(b'{"readings": [{"x": NaN}]}'),
     "missing column": request(b'{"readings": [{"x": 1}]}'),
     "empty": request(b""),
@@ -129,6 +132,26 @@ def test_a_response_has_the_same_bytes(case: str, inlined: Inlined, ports: tuple
     at_once, asgi = (exchange(port, sent) for port in ports)
     assert at_once == asgi
     assert inlined.at_once == (case in CASES)
+
+
+def test_lines_of_the_log_name_the_request_as_its_response_does() -> None:
+    ids: list[str | None] = []
+    champions: Any = FakeChampions()
+    served = champions.served
+
+    def note(model: str) -> Any:
+        champion = served(model)
+        respond = champion.respond
+        champion.respond = lambda rows: (ids.append(logs.request_id.get()), respond(rows))[1]
+        return champion
+
+    champions.served = note
+    app = create_app(champions, Keys("secret"))
+    headers = [(b"x-api-key", b"secret")]
+    response = app.inline("/predict/double", headers, BODY)
+    assert response is not None
+    assert [str(dict(response.headers)[b"x-request-id"], "ascii")] == ids
+    assert logs.request_id.get() is None
 
 
 def test_requests_that_arrive_together_are_served_in_their_order(
