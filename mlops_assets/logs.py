@@ -54,9 +54,15 @@ class TextFormatter(logging.Formatter):
         fields = {**getattr(record, FIELDS, {})}
         if (current := request_id.get()) is not None:
             fields = {"request_id": current, **fields}
-        behind = "".join(f" {name}={value}" for name, value in fields.items())
+        behind = "".join(f" {name}={_printable(value)}" for name, value in fields.items())
         text = f"{record.levelname}: {record.getMessage()}{behind}"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+def _printable(value: Any) -> str:
+    """Return a value on one line: a caller chooses the path of a request, and must not write lines of its own."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)
 
 
 def configure(environ: Mapping[str, str]) -> None:

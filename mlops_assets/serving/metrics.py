@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Final
 from wsgiref.simple_server import WSGIServer
 
@@ -50,7 +50,7 @@ class Metrics:
     """
 
     def __init__(self, champions: Champions, log: PredictionLog | None, folder: Path | None = None) -> None:
-        self._folder, self._stop = folder, Event()
+        self._folder, self._stop, self._storing = folder, Event(), Lock()
         self._writer = Thread(target=self._write, name="metrics", daemon=True)
         self._registry = CollectorRegistry()
         self._requests = _Requests()
@@ -102,10 +102,9 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return all metrics of the service in Prometheus's text format."""
-        own = generate_latest(self._registry)
         if self._folder is None:
-            return own
-        store(self._folder, own)
+            return generate_latest(self._registry)
+        self._store()
         return combined(self._folder)
 
     def start(self) -> None:
@@ -119,7 +118,8 @@ class Metrics:
 
     def _store(self) -> None:
         if self._folder is not None:
-            with suppress(OSError):  # a full disk costs the metrics, not the service
+            # one at a time: they share a temporary file; a full disk costs the metrics, not the service
+            with self._storing, suppress(OSError):
                 store(self._folder, generate_latest(self._registry))
 
     def serve(self, host: str, port: int) -> None:

@@ -64,6 +64,7 @@ class Workers:
                 slot.process.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 slot.process.kill()
+                slot.process.wait()  # it writes its metrics until it is gone
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
@@ -104,9 +105,13 @@ class _Slot:
 
 def end_with_parent() -> None:
     """End this worker, as a supervisor would, as soon as the process that started it is gone."""
+    descriptor = sys.stdin.fileno()
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        while os.read(
+            descriptor, 1
+        ):  # not `sys.stdin`, whose lock a thread that reads keeps at the process's end
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -25,7 +25,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     root.handlers, root.level = handlers, level
 
 
-def call(headers: dict[str, str], **settings: Any) -> dict[str, str]:
+def call(headers: dict[str, str], path: str = "/predict/x", **settings: Any) -> dict[str, str]:
     """Headers of the response to a request, whose application logs a warning."""
     sent: list[MutableMapping[str, Any]] = []
 
@@ -41,7 +41,7 @@ def call(headers: dict[str, str], **settings: Any) -> dict[str, str]:
         sent.append(message)
 
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "path": "/predict/x", "method": "POST", "headers": encoded}
+    scope = {"type": "http", "path": path, "method": "POST", "headers": encoded}
     asyncio.run(Guard(app, Keys("secret"), **settings)(scope, receive, send))
     return {name.decode(): value.decode() for name, value in sent[0]["headers"]}
 
@@ -82,6 +82,13 @@ def test_text_is_a_sentence_and_no_request_has_a_line_unless_it_is_on(lines: Cal
     assert lines() == "WARNING: about it request_id=r1\n"
     assert not logs.logs_requests({})
     assert logs.logs_requests({"MLOPS_LOG_REQUESTS": "on"})
+
+
+def test_a_path_writes_no_line_of_its_own(lines: Callable[[], str]) -> None:
+    logs.configure({})
+    call({"x-request-id": "r1"}, "/x\nERROR: forged", log_requests=True)
+    [line] = lines().splitlines()
+    assert line.startswith("INFO: request request_id=r1 method=POST path='/x\\nERROR: forged' status=401")
 
 
 def test_an_exception_stays_on_one_line_of_json(lines: Callable[[], str]) -> None:

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from mlops_assets import logs
 from mlops_assets.serving.app import PredictionApi, create_app
 from mlops_assets.serving.connections import protocol
 from mlops_assets.serving.inline import inline_protocol
 from mlops_assets.serving.keys import Keys
-from mlops_assets_tests.unit.serving.served_models import FakeChampions, server
+from mlops_assets.serving.payload import Row
+from mlops_assets_tests.unit.serving.served_models import FakeChampions, FakeServed, server
 from mlops_assets_tests.unit.serving.test_keys import issued
 
 ROW = {"x": 1.5, "z": 2, "kind": "a"}
@@ -136,16 +138,15 @@ def test_a_response_has_the_same_bytes(case: str, inlined: Inlined, ports: tuple
 
 def test_lines_of_the_log_name_the_request_as_its_response_does() -> None:
     ids: list[str | None] = []
+
+    class Noting(FakeServed):
+        @override
+        def respond(self, rows: list[Row]) -> dict[str, Any]:
+            ids.append(logs.request_id.get())
+            return super().respond(rows)
+
     champions: Any = FakeChampions()
-    served = champions.served
-
-    def note(model: str) -> Any:
-        champion = served(model)
-        respond = champion.respond
-        champion.respond = lambda rows: (ids.append(logs.request_id.get()), respond(rows))[1]
-        return champion
-
-    champions.served = note
+    champions.served = lambda _: Noting()
     app = create_app(champions, Keys("secret"))
     headers = [(b"x-api-key", b"secret")]
     response = app.inline("/predict/double", headers, BODY)

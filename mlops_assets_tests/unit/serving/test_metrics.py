@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.request import urlopen
 
+import pytest
 from starlette.testclient import TestClient
 
+from mlops_assets.serving import metrics, worker_metrics
 from mlops_assets.serving.app import create_app
 from mlops_assets.serving.keys import Keys
 from mlops_assets.serving.prediction_log import PredictionLog
@@ -46,3 +50,27 @@ def test_requests_rows_refusals_versions_and_the_log_are_counted() -> None:
     } <= lines
     assert "somebody" not in text
     assert client.get("/metrics").status_code == 401
+
+
+def test_the_metrics_of_a_process_are_written_by_one_thread_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champions: Any = FakeChampions()
+    process = metrics.Metrics(champions, None, tmp_path)
+    reader = Thread(target=process.text)
+    writes = 0
+
+    def store(folder: Path, text: bytes) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == 1:
+            reader.start()
+            reader.join(0.2)
+            assert writes == 1, "a reader of half a file sees counters that went down"
+        worker_metrics.store(folder, text)
+
+    monkeypatch.setattr(metrics, "store", store)
+    process.text()
+    reader.join()
+    assert writes == 2
+    assert b"mlops_ledger_up 1.0" in process.text()
