@@ -6,8 +6,10 @@ backtest that was interrupted finds them again.
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +30,7 @@ from mlops_assets.model_file import ModelSpec
 RECORD: Final = "fit.json"
 PREPARATION: Final = "preparation.json"
 INTERVAL: Final = "interval.json"
+LOCK: Final = ".lock"
 
 
 def fit_key(recipe: str, rows: str) -> str:
@@ -129,13 +132,23 @@ class FitStore:
         """
 
         def fitted(spec: ModelSpec, frame: pl.DataFrame, split: Split, run: Run, study: Study) -> Fits:
-            if not self.knows(key):
-                began = processor_seconds()
-                fits = carry_out(spec, frame, split, run, study)
-                self._keep(key, fits, processor_seconds() - began)
+            with self._one_at_a_time(key):
+                if not self.knows(key):
+                    began = processor_seconds()
+                    fits = carry_out(spec, frame, split, run, study)
+                    self._keep(key, fits, processor_seconds() - began)
             return _fits(self.get(key), lambda: features.labeled(spec, frame))
 
         return fitted
+
+    @contextmanager
+    def _one_at_a_time(self, key: str) -> Iterator[None]:
+        """Let one process carry out a fit: a second one would replace files that somebody reads."""
+        folder = self.folder / key
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _keep(self, key: str, fits: Fits, cpu_seconds: float) -> None:
         again = fits.again

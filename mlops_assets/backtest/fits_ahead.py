@@ -142,6 +142,6 @@ def _fit_one(policy: Policy, at: datetime) -> tuple[str, float] | None:
             return None
         run = Run(key, at, lambda: at, "backtest", "", lambda _sentence: None)
         fits.fit(key)(spec, frame, features.split(spec, frame), run, Study(folder / f"{key}.journal", key))
-        return key, fits.new[key]
+        return (key, fits.new[key]) if key in fits.new else None  # another process was faster
     except MlopsError:
         return None  # the replay meets the same, and records it with its step

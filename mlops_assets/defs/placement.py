@@ -12,7 +12,8 @@ PRIORITY_TAG: Final = "dagster/priority"
 CELERY_QUEUE_TAG: Final = "dagster-celery/queue"
 CELERY_PRIORITY_TAG: Final = "dagster-celery/priority"
 KUBERNETES_TAG: Final = "dagster-k8s/config"
-HIGHEST_PRIORITY: Final = 9
+CELERY_LAST: Final = 9
+"""The number of a Celery task that is taken last; a step without the tag has 5, as `USUAL_PRIORITY` gives."""
 
 
 def run_tags(spec: ModelSpec) -> dict[str, str]:
@@ -46,7 +47,7 @@ def step_tags(spec: ModelSpec) -> dict[str, Any]:
     needs = spec.resources
     container = _container(spec)
     # on Redis the lowest number is taken first
-    order = str(HIGHEST_PRIORITY - needs.priority)
+    order = str(min(2 * USUAL_PRIORITY - needs.priority, CELERY_LAST))
     return {
         **({CELERY_QUEUE_TAG: needs.queue} if needs.queue else {}),
         **({CELERY_PRIORITY_TAG: order} if needs.priority != USUAL_PRIORITY else {}),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -107,7 +107,9 @@ def score_window(
     rows = sum(int(total["rows"].sum()) for total in totals)
     if not rows:
         raise DataError(_nothing(platform, spec, start, end))
-    run.progress(f"version {number} predicts {rows:,} readings from {start:%Y-%m-%d %H:%M} UTC on")
+    run.progress(
+        f"version {number} predicts {rows:,} readings from {start.astimezone(UTC):%Y-%m-%d %H:%M} UTC on"
+    )
     done = new_rows = 0
     for segment, hours in zip(segments, totals, strict=True):
         for part in _parts(spec, segment, hours, part_rows):
@@ -137,11 +139,11 @@ def _score(
     ahead = spec.features.horizon or timedelta(0)
     since, until = part.start + ahead, part.end + ahead
     predicted = platform.ledger.predictions(spec.name, since=since, until=until, version=version)
-    if predicted.height >= part.rows:
-        return 0
-    frame = features.build(spec, part.readings)
     assert spec.timestamp is not None
-    frame = frame.filter(_within(spec.timestamp, part.start, part.end))
+    within = _within(spec.timestamp, part.start, part.end)
+    if predictions.pending(spec, part.readings.filter(within), since, predicted).is_empty():
+        return 0  # without computing features
+    frame = features.build(spec, part.readings).filter(within)
     frame = predictions.with_occurrence(spec, frame)
     pending = predictions.pending(spec, frame, since, predicted)
     return store_scored(spec, platform, run, predictor, version, pending)[1] if pending.height else 0
@@ -254,6 +256,8 @@ def _nothing(platform: Platform, spec: ModelSpec, start: datetime, end: datetime
         .collect()
         .row(0)
     )
+    if first is None:
+        return f"{window}; the newest table has none at all"
     return (
         f"{window}; the newest table has those from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC. "
         f"'mlops run {spec.name}' reads newer ones, with --as-of those that were known at an earlier instant"

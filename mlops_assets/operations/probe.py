@@ -55,7 +55,7 @@ class ProbeRecord:
         seconds: Duration of each step that was carried out; `queue` is the time until the run began.
         problem: The step that failed and why; empty for a success.
         succeeded_at: When a probe last succeeded; None for never.
-        mlflow_run_id: The one MLflow run that all probes log to.
+        mlflow_run_id: The MLflow run that probes log to; None after that step failed.
     """
 
     at: datetime
@@ -112,6 +112,8 @@ def probe(platform: Platform, run: Run, ask_api: AskApi | None, waited: float | 
         except Exception as error:  # noqa: BLE001 - whatever breaks is what a probe is for
             text = str(error) if isinstance(error, MlopsError) else f"{type(error).__name__}: {error}"
             problem = f"{name}: {text}"
+            if name == "mlflow":
+                mlflow_run = None  # it may be deleted: the next probe begins another
             break
         seconds[name] = time.perf_counter() - began
         run.progress(f"{name}: {seconds[name]:.2f} s")

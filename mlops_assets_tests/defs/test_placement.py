@@ -54,7 +54,7 @@ def test_every_run_and_step_carries_what_its_executor_reads() -> None:
     assert run_tags(spec) == run | {"dagster-k8s/config": json.dumps(container, sort_keys=True)}
     assert run_tags(spec).items() <= dict(request(spec, PREDICTIONS_JOB, "2026-01-01T00:00:00Z").tags).items()
     assert run_tags(spec).items() <= dict(job_of(spec).tags or {}).items()
-    steps = {"dagster-celery/queue": "large", "dagster-celery/priority": "1"}
+    steps = {"dagster-celery/queue": "large", "dagster-celery/priority": "2"}
     for executor in ("in_process", "multiprocess"):
         job = build_definitions([spec], executor=executor).resolve_job_def(spec.name)
         nodes = [node for node in job.all_node_defs if node.node_type_str == "op"]
@@ -62,6 +62,13 @@ def test_every_run_and_step_carries_what_its_executor_reads() -> None:
         for node in nodes:
             assert steps.items() <= dict(node.tags).items(), node.name
             assert json.loads(node.tags["dagster-k8s/config"]) == container
+
+
+def test_only_the_usual_priority_has_the_number_of_a_step_without_tags() -> None:
+    tags = [step_tags(with_resources(priority=priority)) for priority in range(10)]
+    numbers = [int(one.get("dagster-celery/priority", 5)) for one in tags]
+    assert numbers == sorted(numbers, reverse=True)
+    assert numbers.count(5) == 1
 
 
 class Queue:

@@ -219,6 +219,16 @@ def test_a_storm_is_bounded_and_one_alert_more(plant: Plant, monkeypatch: pytest
     assert plant.ledger.alerts("pump", open_only=True) == ()
 
 
+def test_a_storm_ends_with_the_rules(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conditions, "MOST_CONDITIONS", 1)
+    for pump in range(3):
+        plant.measure(f"p{pump}", 0, 80, 80, 80)
+    plant.sweep(3)
+    assert len(plant.ledger.alerts("pump", open_only=True)) == 2
+    plant.sweep(5, model({}))
+    assert plant.ledger.alerts("pump", open_only=True) == ()
+
+
 def test_a_column_that_the_readings_lack_is_named_with_its_rule(plant: Plant) -> None:
     plant.measure("p1", 0, 80)
     with pytest.raises(SourceError, match=r"alerts\.rules\.hot\.column"):

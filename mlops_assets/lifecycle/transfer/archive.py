@@ -138,19 +138,22 @@ def read(file: Path) -> Archive:
     files = _files(file)
     try:
         head = from_json(Head, canonical.parse(files.pop(HEAD).decode()))
-        evidence_text = files.pop(EVIDENCE).decode()
+        evidence_text = files.pop(EVIDENCE).decode("utf-8", "replace")  # other bytes have another hash
     except (KeyError, ValueError, TypeError, EvidenceError) as error:
         raise BundleError(
             f"{file}: {HEAD} was altered, or 'mlops export' did not write the file: {error}"
         ) from None
     if head.format != FORMAT:
         raise BundleError(f"{file} has format {head.format}; this release reads {FORMAT}")
-    if canonical.digest(evidence_text) != head.evidence_hash:
+    if hashlib.sha256(evidence_text.encode()).hexdigest() != head.evidence_hash:
         raise EvidenceError(
             f"{file}: {EVIDENCE} was altered: it does not have the hash {head.evidence_hash[:12]}"
         )
     archive = Archive(head, evidence_text, {name.removeprefix(BUNDLE): body for name, body in files.items()})
-    evidence = archive.evidence
+    try:
+        evidence = archive.evidence
+    except (ValueError, TypeError) as error:
+        raise EvidenceError(f"{file}: {EVIDENCE} cannot be read by this release: {error}") from None
     if (evidence.model, evidence.version) != (head.model, head.version):
         raise EvidenceError(
             f"{file}: the evidence is about {evidence.model} version {evidence.version}, the file about {head.model} "
@@ -184,5 +187,5 @@ def _files(file: Path) -> dict[str, bytes]:
             if sum(entry.file_size for entry in entries) > LARGEST_BYTES:
                 raise BundleError(f"{file} is larger than {LARGEST_BYTES:,} bytes; nothing was read")
             return {entry.filename: archive.read(entry) for entry in entries}
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError) as error:  # damaged, encrypted, cut short
         raise BundleError(f"{file} is damaged or no export: {error}") from None

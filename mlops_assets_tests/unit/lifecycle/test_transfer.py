@@ -207,6 +207,34 @@ def test_evidence_that_speaks_of_another_bundle_is_refused(production: Station, 
         imported(production, altered(file, other))
 
 
+def test_evidence_that_is_no_evidence_is_refused(file: Path) -> None:
+    def foreign(files: dict[str, bytes]) -> None:
+        files["evidence.json"] += "é".encode()
+
+    with pytest.raises(EvidenceError, match=r"evidence\.json was altered"):
+        archive.read(altered(file, foreign))
+
+    def hashed(files: dict[str, bytes], text: str) -> None:
+        head = json.loads(files["export.json"]) | {"evidence_hash": canonical.digest(text)}
+        files |= {"evidence.json": text.encode(), "export.json": json.dumps(head).encode()}
+
+    for text in ("{}", "{"):
+        with pytest.raises(EvidenceError, match=r"evidence\.json cannot be read"):
+            archive.read(altered(file, lambda files, text=text: hashed(files, text)))  # type: ignore[misc]
+
+
+def test_a_file_of_another_kind_of_zip_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "encrypted.zip"
+    with zipfile.ZipFile(file, "w") as made:
+        made.writestr("export.json", "{}")
+    body = bytearray(file.read_bytes())
+    for flags in (body.index(b"PK\x03\x04") + 6, body.index(b"PK\x01\x02") + 8):
+        body[flags] |= 1
+    file.write_bytes(body)
+    with pytest.raises(BundleError, match=r"is damaged or no export: .*encrypted"):
+        archive.read(file)
+
+
 @pytest.mark.parametrize("name", ["../out", "bundle/../out", "bundle/a/b", "/etc/x", "bundle/.hidden"])
 def test_no_entry_leaves_the_folder(file: Path, name: str) -> None:
     with pytest.raises(BundleError, match="is not part of an export"):

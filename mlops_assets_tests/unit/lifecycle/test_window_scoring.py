@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,33 @@ def test_a_window_before_the_newest_table_is_read_from_older_ones(station: Stati
     frame = features.build(station.spec, station.platform.datasets.read(whole_table))
     expected = frame.select("at", "pump_id", value=pl.Series(predictor.predict(frame))).sort("at", "pump_id")
     assert stored(station)["value"].to_list() == equal_to(expected["value"])
+
+
+def test_predictions_of_readings_that_are_gone_hide_no_reading(station: Station, tmp_path: Path) -> None:
+    score(station)
+    before = stored(station).height
+    later = pl.when(pl.col("at") < NOW - timedelta(hours=100)).then(pl.lit(timedelta(minutes=30)))
+    readings().with_columns(pl.col("at") + later.otherwise(pl.lit(timedelta(0)))).write_csv(
+        tmp_path / "readings.csv"
+    )
+    run = station.run()
+    data.read_readings(station.spec, station.platform, run)
+    assert data.validate_readings(station.spec, station.platform, run).passed
+    east = START.astimezone(timezone(timedelta(hours=2)))
+    scores = score(station, east, version=1)
+    # the first 6.5 hours, which the newest table cannot look back from, are read from the older one
+    assert (scores.rows, scores.new_rows, stored(station).height) == (14 + 28 + 200, 28, before + 28)
+    assert any("from 2026-02-25 00:00 UTC on" in one for one in station.sentences)
+
+
+def test_an_empty_table_is_named(station: Station) -> None:
+    platform = station.platform
+    newest = platform.datasets.latest("station", stages.VALIDATED_DATA)
+    assert newest is not None
+    none = platform.datasets.read(newest).clear()
+    platform.datasets.write("station", stages.VALIDATED_DATA, none, station.run().provenance)
+    with pytest.raises(DataError, match="the newest table has none at all"):
+        score(station, datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC))
 
 
 def test_what_cannot_be_predicted_is_an_error_that_names_the_reason(station: Station) -> None:
