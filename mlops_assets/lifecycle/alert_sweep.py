@@ -87,7 +87,9 @@ def _record(
     spec: ModelSpec, platform: Platform, touched: tuple[Condition, ...], now: datetime
 ) -> tuple[int, int]:
     """Write the lines of the log, tell people what is new, close what ended; return how many began and ended."""
-    lines = [_line(spec, one) for one in touched]
+    # one that began and ended in this sweep is there twice: what people read is how it ended
+    by_key = {line.key: (one, line) for one in touched for line in [_line(spec, one)]}
+    lines = [line for _, line in by_key.values()]
     began = platform.ledger.log_sensor_alerts(lines)
     rules = spec.alerts.rules
     new = [
@@ -100,7 +102,7 @@ def _record(
             f"{KIND}/{spec.name}/{one.rule}/{one.entity}",
             rules[one.rule].notify or None,
         )
-        for one, line in zip(touched, lines, strict=True)
+        for one, line in by_key.values()
         if one.closed_at is None or now - one.closed_at < DELIVER_WITHIN  # news so old is only logged
     ]
     sent = send_alerts(platform, new, at=now, spec=spec)

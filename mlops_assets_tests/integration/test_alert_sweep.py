@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from mlops_assets.errors import SourceError
 from mlops_assets.ledger import Ledger, SensorAlert
 from mlops_assets.lifecycle.alert_sweep import SPAN, sweep_alerts
+from mlops_assets.lifecycle.alerts import apprise
 from mlops_assets.lifecycle.platform import Platform, Run
 from mlops_assets.model_file import ModelSpec
 from mlops_assets.monitoring import conditions
@@ -217,6 +218,23 @@ def test_a_storm_is_bounded_and_one_alert_more(plant: Plant, monkeypatch: pytest
         plant.measure(f"p{pump}", 3, 70)
     plant.sweep(8)
     assert plant.ledger.alerts("pump", open_only=True) == ()
+
+
+def test_a_message_about_what_is_over_says_so(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It began, ended and was clear long enough between two sweeps: nobody gets a second message."""
+    messages: list[str] = []
+
+    def send(_names: object, _environ: object, _title: str, text: str, _severity: str) -> tuple[str, ...]:
+        messages.append(text)
+        return ()
+
+    monkeypatch.setattr(apprise, "send", send)
+    plant.measure("p1", 0, *[80.0] * 4, *[70.0] * 11)
+    plant.sweep(15, model({"hot": HOT | {"clear_after": "3m", "notify": ["PEOPLE"]}}))
+    [alert] = plant.ledger.alerts("pump")
+    assert alert.closed_at is not None
+    assert messages == [alert.message]
+    assert "from 2026-03-01 12:00 to 2026-03-01 12:03 UTC" in alert.message
 
 
 def test_a_storm_ends_with_the_rules(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
