@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -194,6 +195,35 @@ def test_a_poison_message_is_a_dead_letter_with_the_reason_of_the_api(
     assert len(logged(ledger)) == len(poison)
 
 
+def test_what_is_too_large_to_produce_does_not_stop_the_messages_behind_it(
+    ledger: Ledger, brokers: Brokers
+) -> None:
+    plan = brokers.plan("large")
+    plan = replace(plan, options={**plan.options, "message.max.bytes": "1000"})
+    digits = b'{"features": [%s]}' % b",".join([b'[0.1,0.1,"a"]'] * 45)  # 0.30000000000000004 each
+    brokers.write("large", [digits, b"poison" * 200, body(1)], partitions=1)
+    with running(ledger, plan) as metrics:
+        wait_until(lambda: count(metrics, "predicted") == 1)
+        wait_until(lambda: lag(metrics).endswith(" 0.0"))
+    letters = brokers.read(plan.dead_letters)
+    assert [message.value() or b"" for message in letters] == [digits, b""]
+    reasons = [dict(message.headers())["mlops-reason"].decode() for message in letters]
+    assert reasons[0].startswith("the prediction is larger than a message may be")
+    assert reasons[1].startswith("the body is too large for large.bad; ")
+    assert len(brokers.read(plan.output)) == len(logged(ledger)) == 1
+
+
+def test_two_groups_may_write_to_one_topic(ledger: Ledger, brokers: Brokers) -> None:
+    plan = brokers.plan("shared")
+    brokers.write("shared", [body(number) for number in range(4)], partitions=1)
+    with running(ledger, plan) as metrics:
+        wait_until(lambda: count(metrics, "predicted") == 4)
+    with running(ledger, replace(plan, group="another")) as others:
+        wait_until(lambda: count(others, "predicted") + count(others, "repeated") == 4)
+    outputs = brokers.read(plan.output)
+    assert len({json.loads(message.value())["id"] for message in outputs}) == len(outputs) == 8
+
+
 def lag(metrics: StreamMetrics) -> str:
     lines = generate_latest(metrics.registry).decode().splitlines()
     return next(
@@ -304,6 +334,9 @@ def test_what_is_wrong_with_brokers_and_topics_is_an_error_at_the_start(
     silent = StreamPlan("g", "a", "b", "c", {"bootstrap.servers": "127.0.0.1:1"})
     with pytest.raises(ServiceError, match="kafka does not respond"):
         KafkaStream(silent, scorer, lambda _: 0, metrics)
+    wrong = StreamPlan("g", "a", "b", "c", {"bootstrap.servers": "127.0.0.1:1", "sessions": "1"})
+    with pytest.raises(DataError, match='No such configuration property: "sessions"'):
+        KafkaStream(wrong, scorer, lambda _: 0, metrics)
     monkeypatch.setattr(kafka, "BROKER_SECONDS", 30.0)
     missing = StreamPlan("g", "missing", "b", "c", {"bootstrap.servers": brokers.servers})
     with pytest.raises(DataError, match="no topic 'missing'; create it"):

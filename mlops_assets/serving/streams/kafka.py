@@ -19,7 +19,13 @@ from pydantic_core import to_json
 from mlops_assets.errors import DataError, LedgerError, MissingExtraError, ServiceError
 from mlops_assets.ledger import ServedPrediction
 from mlops_assets.serving.streams.metrics import StreamMetrics
-from mlops_assets.serving.streams.output import MOST_REPEATED, REASON_HEADER, SOURCE_HEADER, newest_outputs
+from mlops_assets.serving.streams.output import (
+    GROUP_HEADER,
+    MOST_REPEATED,
+    REASON_HEADER,
+    SOURCE_HEADER,
+    newest_outputs,
+)
 from mlops_assets.serving.streams.scorer import NotReadyError, Scored, Scorer, Source
 
 TURN_SECONDS: Final = 0.2
@@ -60,17 +66,20 @@ class KafkaStream:
     Raises:
         MissingExtraError: confluent-kafka is not installed.
         ServiceError: The broker does not respond.
-        DataError: A topic is missing, or an output topic has fewer partitions than the input.
+        DataError: An option is wrong, a topic is missing, or an output topic has fewer partitions than the input.
     """
 
     def __init__(self, plan: StreamPlan, scorer: Scorer, store: Store, metrics: StreamMetrics) -> None:
         try:
-            from confluent_kafka import Consumer, Producer
+            from confluent_kafka import Consumer, KafkaException, Producer
         except ImportError:
             raise MissingExtraError("a stream of Kafka", "kafka") from None
         self._plan, self._scorer, self._store, self._metrics = plan, scorer, store, metrics
-        self._consumer: Any = Consumer({**plan.consumer_options, "group.id": plan.group})
-        self._producer: Any = Producer({**plan.options, "log_level": 0, "enable.idempotence": True})
+        try:
+            self._consumer: Any = Consumer({**plan.consumer_options, "group.id": plan.group})
+            self._producer: Any = Producer({**plan.options, "log_level": 0, "enable.idempotence": True})
+        except KafkaException as error:
+            raise DataError(f"kafka's options cannot be used: {error.args[0].str()}") from None
         self._written: dict[int, dict[str, bytes | None]] = {}
         self._committed: dict[int, int] = {}
         self._is_paused = False
@@ -127,7 +136,12 @@ class KafkaStream:
         for one in self._consumer.committed(partitions, timeout=BROKER_SECONDS):
             self._committed[one.partition] = max(one.offset, 0)
             self._written[one.partition] = newest_outputs(
-                plan.output, plan.dead_letters, one.partition, plan.consumer_options, BROKER_SECONDS
+                plan.output,
+                plan.dead_letters,
+                one.partition,
+                plan.group,
+                plan.consumer_options,
+                BROKER_SECONDS,
             )
 
     def _revoked(self, _consumer: Any, partitions: Sequence[Any]) -> None:
@@ -185,17 +199,27 @@ class KafkaStream:
             self._metrics.count("repeated")
             return scored
         scored = self._scorer.score(body, message.key(), source.prediction_id(self._plan.group))
-        self._produce(message, source, scored)
+        if scored.document is not None:
+            if self._produce(self._plan.output, to_json(scored.document), message, source):
+                self._metrics.count("predicted")
+                return scored
+            scored = Scored(reason="the prediction is larger than a message may be (message.max.bytes)")
+        letters, reason = self._plan.dead_letters, scored.reason[:LONGEST_REASON]
+        # what is too large for the topic must not stop the messages behind it: its source says where it is
+        if not self._produce(letters, body, message, source, reason) and not self._produce(
+            letters, b"", message, source, f"the body is too large for {letters}; {reason}"
+        ):
+            raise ServiceError(f"kafka {letters}: the key of {source.text} is too large")
+        self._metrics.count("dead_letter")
         return scored
 
-    def _produce(self, message: Any, source: Source, scored: Scored) -> None:
-        headers = [(SOURCE_HEADER, source.text.encode())]
-        if scored.document is not None:
-            topic, body = self._plan.output, to_json(scored.document)
-        else:
-            topic, body = self._plan.dead_letters, message.value()
-            headers.append((REASON_HEADER, scored.reason[:LONGEST_REASON].encode(errors="replace")))
-        self._metrics.count("predicted" if scored.document is not None else "dead_letter")
+    def _produce(self, topic: str, body: bytes, message: Any, source: Source, reason: str = "") -> bool:
+        """Produce what becomes of a message; False where it is larger than a message may be."""
+        from confluent_kafka import KafkaError, KafkaException
+
+        headers = [(SOURCE_HEADER, source.text.encode()), (GROUP_HEADER, self._plan.group.encode())]
+        if reason:
+            headers.append((REASON_HEADER, reason.encode(errors="replace")))
         while True:
             try:
                 self._producer.produce(
@@ -206,9 +230,13 @@ class KafkaStream:
                     headers=headers,
                     on_delivery=self._delivered,
                 )
-                return
+                return True
             except BufferError:
                 self._producer.poll(TURN_SECONDS)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise
+                return False
 
     def _delivered(self, error: Any, _message: Any) -> None:
         if error is not None:

@@ -13,13 +13,15 @@ from typing import Any, Final
 from mlops_assets.errors import ServiceError
 
 SOURCE_HEADER: Final = "mlops-source"
+GROUP_HEADER: Final = "mlops-group"
+"""Whose prediction it is: scorers of several models may write to one topic."""
 REASON_HEADER: Final = "mlops-reason"
 MOST_REPEATED: Final = 500
 """Messages of a batch at most, and so of an output partition's end that may belong to messages that come again."""
 
 
 def newest_outputs(
-    output: str, dead_letters: str, partition: int, options: Mapping[str, Any], seconds: float
+    output: str, dead_letters: str, partition: int, group: str, options: Mapping[str, Any], seconds: float
 ) -> dict[str, bytes | None]:
     """Return the newest messages of one partition of the output topics.
 
@@ -27,6 +29,7 @@ def newest_outputs(
         output: Topic of predictions.
         dead_letters: Topic of messages without a prediction.
         partition: Number of the partition in both.
+        group: The consumer group that wrote them; those of others are left out.
         options: librdkafka's properties of a consumer.
         seconds: How long the broker may take.
 
@@ -52,8 +55,9 @@ def newest_outputs(
                     if message.error() is not None:
                         raise ServiceError(f"kafka {topic}/{partition}: {message.error().str()}")
                     start = message.offset() + 1
-                    source = dict(message.headers() or ()).get(SOURCE_HEADER)
-                    if source is not None:
+                    headers = dict(message.headers() or ())
+                    source = headers.get(SOURCE_HEADER)
+                    if source is not None and headers.get(GROUP_HEADER) == group.encode():
                         body = message.value() if topic == output else None
                         bodies[source.decode(errors="replace")] = body
     except KafkaException as error:

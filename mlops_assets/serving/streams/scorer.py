@@ -156,27 +156,36 @@ class Scorer:
             written: Its prediction in the output topic.
 
         Returns:
-            The prediction, by the version that made it.
+            The prediction, by the version that made it; nothing where the log cannot have it any more.
 
         Raises:
             NotReadyError: The model has no champion at present.
         """
-        served, document = self._served(), from_json(written)
+        served = self._served()
         try:
-            rows, _, _ = readable(lambda: predict_rows(served, None, _rows(served, body), None))
-        except HTTPException:  # another version predicted it, and the present one refuses it
-            rows = readable(lambda: _rows(served, body))
-        scored = _logged(served, rows, document)
-        made = {"revision": document["revision"]}
-        if "versions" not in document:  # of the rows, where a ladder of fallbacks predicted
-            made["version"] = document["version"]
-        return replace(scored, rows=tuple(row._replace(**made) for row in scored.rows))
+            return _repeated(served, body, from_json(written))
+        except Exception:  # it is in the output, and must not stop the messages behind it
+            _LOGGER.exception("a prediction of the output topic cannot be logged")
+            return Scored()
 
     def _served(self) -> Served:
         served = self._champions.served(self._model)
         if served is None:
             raise NotReadyError
         return served
+
+
+def _repeated(served: Served, body: bytes, document: dict[str, Any]) -> Scored:
+    """Return a prediction that was made before, with the rows of the log."""
+    try:
+        rows, _, _ = readable(lambda: predict_rows(served, None, _rows(served, body), None))
+    except HTTPException:  # another version predicted it, and the present one refuses it
+        rows = readable(lambda: _rows(served, body))
+    scored = _logged(served, rows, document)
+    made = {"revision": document["revision"]}
+    if "versions" not in document:  # of the rows, where a ladder of fallbacks predicted
+        made["version"] = document["version"]
+    return replace(scored, rows=tuple(row._replace(**made) for row in scored.rows))
 
 
 def _logged(version: Served, rows: Sequence[Row], document: dict[str, Any]) -> Scored:
