@@ -119,6 +119,10 @@ class PredictionRoutes:
             response = self._finish(work, made)
         except HTTPException as error:
             response = self._refused(protocol, error, known, began)
+        except Exception:  # the server writes it to its log and sends a 500, which an alert counts
+            if self._metrics is not None:
+                self._metrics.count(known, 500, time.perf_counter() - began, 0)
+            raise
         await respond(send, response)
 
     def quick(self, path: str, body_bytes: int) -> Work | None:

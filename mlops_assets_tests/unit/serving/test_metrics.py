@@ -10,12 +10,14 @@ from urllib.request import urlopen
 
 import pytest
 from starlette.testclient import TestClient
+from typing_extensions import override
 
 from mlops_assets.serving import metrics, worker_metrics
 from mlops_assets.serving.app import create_app
 from mlops_assets.serving.keys import Keys
+from mlops_assets.serving.payload import Row
 from mlops_assets.serving.prediction_log import PredictionLog
-from mlops_assets_tests.unit.serving.served_models import FakeChampions
+from mlops_assets_tests.unit.serving.served_models import FakeChampions, FakeServed
 
 KEY = {"x-api-key": "secret"}
 READING = {"x": 1.5, "z": 1, "kind": "a"}
@@ -50,6 +52,21 @@ def test_requests_rows_refusals_versions_and_the_log_are_counted() -> None:
     } <= lines
     assert "somebody" not in text
     assert client.get("/metrics").status_code == 401
+
+
+def test_a_request_that_fails_in_the_code_is_counted() -> None:
+    class Broken(FakeServed):
+        @override
+        def respond(self, rows: list[Row]) -> dict[str, Any]:
+            raise KeyError("broken")
+
+    champions: Any = FakeChampions()
+    champions.served = lambda _: Broken()
+    with TestClient(create_app(champions, Keys("secret")), raise_server_exceptions=False) as client:
+        response = client.post("/predict/double", json={"readings": [READING]}, headers=KEY)
+        assert response.status_code == 500
+        text = client.get("/metrics", headers=KEY).text
+    assert 'mlops_requests_total{model="double",status="500"} 1.0' in text
 
 
 def test_the_metrics_of_a_process_are_written_by_one_thread_at_a_time(
