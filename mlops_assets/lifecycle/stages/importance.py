@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 
 from mlops_assets import evaluation, features, retraining, stages
-from mlops_assets.artifacts import Evidence, ImportanceReport, from_json
+from mlops_assets.artifacts import ImportanceReport
 from mlops_assets.lifecycle.champion_features import with_features_of
 from mlops_assets.lifecycle.model_loading import load_version
 from mlops_assets.lifecycle.platform import Platform, Run, keep_record, record_of
 from mlops_assets.lifecycle.records import ValidatedRecord
+from mlops_assets.lifecycle.stages.performance import newest_evidence
 from mlops_assets.model_file import ModelSpec
 
 RECENT_ROWS: Final = 200
@@ -47,8 +48,8 @@ def report_importance(spec: ModelSpec, platform: Platform, run: Run) -> Importan
 
 
 def _measure(spec: ModelSpec, platform: Platform, run: Run, version: int) -> ImportanceReport:
-    evidence = [one.body for one in platform.ledger.evidence_of(spec.name, version)]
-    judged = from_json(Evidence, evidence[-1]).evaluation.explanation if evidence else None
+    evidence = newest_evidence(platform, spec.name, version)
+    judged = evidence.evaluation.explanation if evidence else None
     if judged is None:
         reason = f"version {version} was not explained when it was judged"
         return ImportanceReport(spec.name, version, run.as_of, "unmeasurable", reason)

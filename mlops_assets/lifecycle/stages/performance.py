@@ -52,7 +52,7 @@ def report_performance(spec: ModelSpec, platform: Platform, run: Run) -> Perform
 
 def _measure(spec: ModelSpec, platform: Platform, run: Run, version: int) -> PerformanceReport:
     validated = record_of(platform, spec, stages.VALIDATED_DATA, run.id, ValidatedRecord)
-    evidence = _newest_evidence(spec, platform, version)
+    evidence = newest_evidence(platform, spec.name, version)
     baseline = (
         evidence.evaluation.challenger.get("test", {}).get(spec.evaluation.primary) if evidence else None
     )
@@ -92,9 +92,19 @@ def _recorded(
     return windows
 
 
-def _newest_evidence(spec: ModelSpec, platform: Platform, version: int) -> Evidence | None:
-    bodies = [one.body for one in platform.ledger.evidence_of(spec.name, version)]
-    return from_json(Evidence, bodies[-1]) if bodies else None
+def newest_evidence(platform: Platform, model: str, version: int) -> Evidence | None:
+    """Return what was measured when a version was last judged.
+
+    Args:
+        platform: The open stores and settings.
+        model: Name of the model.
+        version: Number of the version.
+
+    Returns:
+        The newest evidence; None for a version that was never judged.
+    """
+    newest_first = platform.ledger.evidence_of(model, version)
+    return from_json(Evidence, newest_first[0].body) if newest_first else None
 
 
 def _record(platform: Platform, report: PerformanceReport) -> None:

@@ -18,6 +18,7 @@ from mlops_assets.lifecycle.records import FeaturesRecord, ValidatedRecord
 from mlops_assets.lifecycle.stages import evidence
 from mlops_assets.lifecycle.stages.evaluate import evaluate_model
 from mlops_assets.lifecycle.stages.evidence import Contest, build_evidence
+from mlops_assets.lifecycle.stages.performance import newest_evidence
 from mlops_assets_tests.unit.lifecycle.lifecycle_factory import Station, begin
 
 
@@ -75,3 +76,17 @@ def test_building_evidence_reads_and_writes_nothing() -> None:
         node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module is not None
     }
     assert not {"mlops_assets.ledger", "mlops_assets.lifecycle.platform", "mlops_assets.datasets"} & imported
+
+
+def test_a_version_that_was_judged_again_is_compared_with_the_newest_holdout(station: Station) -> None:
+    trained = station.train()
+    ledger = station.platform.ledger
+    assert newest_evidence(station.platform, "station", trained.version) is None
+    first = evaluate_model(station.spec, station.platform, station.run()).evidence_hash
+    earlier = from_json(Evidence, ledger.evidence(first).body)
+    again = replace(earlier, as_of=station.tick())
+    ledger.record_evidence("station", trained.version, to_json(again), station.tick())
+    assert len(ledger.evidence_of("station", trained.version)) == 2
+    newest = newest_evidence(station.platform, "station", trained.version)
+    assert newest is not None
+    assert earlier.as_of < newest.as_of == again.as_of
