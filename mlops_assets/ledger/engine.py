@@ -20,6 +20,8 @@ LOCK_TIMEOUT = "15s"  # a promoter that hangs must not make every other one hang
 IDLE_TIMEOUT = "60s"  # the server ends the transaction of a process that was frozen in the middle of one
 
 LOCK_NOT_AVAILABLE = "55P03"
+INSUFFICIENT_PRIVILEGE = "42501"
+OTHER_ADDRESSES = "'mlops gc' uses MLOPS_RETENTION_URL, verdicts and waivers use MLOPS_APPROVALS_URL"
 
 
 def normalized(url: str | URL) -> URL:
@@ -120,7 +122,10 @@ class Store:
             address = self._engine.url.render_as_string(hide_password=True)
             raise ServiceError(f"the ledger at {address} did not respond: {_first_line(error)}") from error
         except DBAPIError as error:
-            raise LedgerError(f"the ledger refused: {_first_line(error)}") from error
+            refusal = f"the ledger refused: {_first_line(error)}"
+            if getattr(error.orig, "pgcode", None) == INSUFFICIENT_PRIVILEGE:
+                refusal += f"; the role of this address may not do that: {OTHER_ADDRESSES}"
+            raise LedgerError(refusal) from error
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:

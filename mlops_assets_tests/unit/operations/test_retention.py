@@ -251,5 +251,5 @@ def test_the_application_role_cannot_collect(ledger: Ledger, ledger_url: str) ->
     roles.apply(ledger_url, roles.application_role("mlops_test_app"))
     with opened_as("mlops_test_app", ledger_url) as restricted:
         store = Retention(restricted._engine)
-        with pytest.raises(LedgerError, match="permission denied"):
+        with pytest.raises(LedgerError, match=r"permission denied.*MLOPS_RETENTION_URL"):
             store.remove("predictions", NOW)
