@@ -93,7 +93,7 @@ class Home:
         for verb in ("approve", "reject", "defer"):
             text = text.replace(f"mlops {verb} MODEL", f"mlops {verb} WAITING").replace("'...'", "'seen'")
         for name, value in self.values.items():
-            text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", lambda _, value=value: value, text)
+            text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", value.replace("\\", r"\\"), text)
         return text
 
 
