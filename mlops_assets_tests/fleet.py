@@ -25,6 +25,7 @@ from mlops_assets.artifacts import (
 from mlops_assets.artifacts.rollouts import Observation
 from mlops_assets.ledger import Ledger
 from mlops_assets.model_file.rollout import RolloutSpec
+from mlops_assets.operations.probe import RECORD, ProbeRecord
 
 LOCATION = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("mlops_assets"), "__repository__")
 
@@ -102,6 +103,12 @@ def add_rollout(ledger: Ledger, name: str, now: datetime) -> None:
     ledger.observe_rollout(
         rollout.id, [Observation("api-1", 0, "challenger", 40, 3, (), loaded=True, problem=None, at=now)]
     )
+
+
+def add_probe(ledger: Ledger, now: datetime) -> None:
+    """A probe that succeeded."""
+    record = ProbeRecord(now, {"queue": 0.4, "tables": 0.1}, succeeded_at=now)
+    ledger.put_record(RECORD, "newest", to_json(record), now)
 
 
 def add_daemon(now: datetime) -> None:

@@ -91,8 +91,9 @@ def test_a_model_whose_rollback_check_fails_stops_no_other(
     monkeypatch.setattr(rollback_check, "check_rollback", check_rollback)
     monkeypatch.setattr(rollback_check, "is_due", lambda *_: True)
     with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_sensor_context(instance=instance, resources={"platform": PlatformResource()})
-        result = rollback_check_sensor([bad, good])(context)
+        resources = {"platform": PlatformResource()}
+        with dg.build_sensor_context(instance=instance, resources=resources) as context:
+            result = rollback_check_sensor([bad, good])(context)
     assert checked == [good.name]
     assert isinstance(result, dg.SkipReason)
     assert f"{bad.name}: PanicException" in str(result.skip_message)

@@ -38,11 +38,11 @@ def test_transitions_are_shown_at_the_production_model(local_platform: LocalPlat
 
         def tick() -> dg.SensorResult | dg.SkipReason:
             nonlocal cursor
-            context = dg.build_sensor_context(
+            with dg.build_sensor_context(
                 instance=instance, cursor=cursor, resources={"platform": PlatformResource()}
-            )
-            result = rollout_sensor([spec])(context)
-            cursor = context.cursor
+            ) as context:
+                result = rollout_sensor([spec])(context)
+                cursor = context.cursor
             assert isinstance(result, dg.SensorResult | dg.SkipReason)
             return result
 

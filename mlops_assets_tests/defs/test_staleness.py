@@ -48,13 +48,13 @@ def tick(spec: ModelSpec, name: str, instance: dg.DagsterInstance) -> Any:
     """Evaluate a sensor as the daemon does, its asset events recorded."""
     definitions = build_definitions([spec], retries=None)
     sensor = next(one for one in definitions.sensors or () if one.name == name)
-    context = dg.build_sensor_context(
+    with dg.build_sensor_context(
         instance=instance,
         resources={"platform": PlatformResource()},
         definitions=definitions,
         sensor_name=name,
-    )
-    response = sensor.evaluate_tick(context)
+    ) as context:
+        response = sensor.evaluate_tick(context)
     for event in response.asset_events:
         assert isinstance(event, dg.AssetMaterialization)
         instance.report_runless_asset_event(event)

@@ -30,7 +30,7 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 import polars as pl
-from mlops_assets.datasets import Datasets
+from mlops_assets.datasets import Datasets, Provenance
 root, start = sys.argv[1], int(sys.argv[2])
 datasets = Datasets(root)
 print("ready", flush=True)

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.slow
 
 def tick(specs: Sequence[ModelSpec], name: str) -> Any:
     [sensor] = [one for one in sensors(specs, []) if one.name == name]
-    context = dg.build_sensor_context(resources={"platform": PlatformResource()})
-    return sensor.evaluate_tick(context)
+    with dg.build_sensor_context(resources={"platform": PlatformResource()}) as context:
+        return sensor.evaluate_tick(context)
 
 
 def tags(local_platform: LocalPlatform, model: str, version: int) -> dict[str, str]:

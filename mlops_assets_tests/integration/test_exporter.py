@@ -29,7 +29,7 @@ from mlops_assets.operations.exporter.collector import PlatformCollector, Rows, 
 from mlops_assets.operations.exporter.families import FAMILIES, OWN
 from mlops_assets.operations.exporter.server import MetricsApp, MetricsServer, token_for
 from mlops_assets.settings import Settings, Stores
-from mlops_assets_tests.fleet import add_backup, add_daemon, add_model, add_rollout, queued_runs
+from mlops_assets_tests.fleet import add_backup, add_daemon, add_model, add_probe, add_rollout, queued_runs
 from mlops_assets_tests.local_platform import LocalPlatform
 from mlops_assets_tests.waiting import wait_until
 
@@ -56,6 +56,7 @@ def test_every_metric_is_filled_and_has_its_labels(
     now = datetime.now(UTC)
     add_model(ledger, "exported", now, features=25)
     add_rollout(ledger, "exported", now)
+    add_probe(ledger, now)
     add_daemon(now)
     add_backup(tmp_path, now)
     ledger.raise_alert("x1", model=None, kind="ledger_broken", severity="critical", message="m", at=now)

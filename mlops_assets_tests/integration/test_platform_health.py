@@ -54,8 +54,8 @@ def test_the_week_counts_runs_failures_durations_and_events(local_platform: Loca
 
 
 def test_the_sensor_reports_it_as_an_asset(local_platform: LocalPlatform) -> None:
-    context = dg.build_sensor_context(resources={"platform": PlatformResource()})
-    result = health_sensor()(context)
+    with dg.build_sensor_context(resources={"platform": PlatformResource()}) as context:
+        result = health_sensor()(context)
     assert isinstance(result, dg.SensorResult)
     [event] = result.asset_events
     assert event.asset_key == KEY

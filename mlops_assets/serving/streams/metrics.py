@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Iterator
 from typing import Final, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Counter, start_http_server
+from prometheus_client.core import GaugeMetricFamily
 
 Outcome = Literal["predicted", "dead_letter", "repeated", "empty"]
 OUTCOMES: Final[tuple[Outcome, ...]] = ("predicted", "dead_letter", "repeated", "empty")
@@ -30,12 +31,9 @@ class StreamMetrics:
             (*names, "outcome"),
             registry=self.registry,
         )
-        self._lag = Gauge(
-            "mlops_stream_lag_messages",
-            "Messages of a partition that are not predicted yet",
-            (*names, "partition"),
-            registry=self.registry,
-        )
+        # Gauges of the library keep a partition for ever where a program has switched on its mode of many processes.
+        self._lag: dict[int, int] = {}
+        self.registry.register(self)
         self._unlogged = Counter(
             "mlops_stream_unlogged", "Predictions that the ledger refused", names, registry=self.registry
         )
@@ -61,7 +59,7 @@ class StreamMetrics:
             partition: Number of the partition.
             messages: Their number.
         """
-        self._lag.labels(**self._labels, partition=str(partition)).set(messages)
+        self._lag[partition] = messages
 
     def revoke(self, partition: int) -> None:
         """Forget a partition that another scorer reads now.
@@ -69,8 +67,18 @@ class StreamMetrics:
         Args:
             partition: Number of the partition.
         """
-        with contextlib.suppress(KeyError):  # it was not reported yet
-            self._lag.remove(*self._labels.values(), str(partition))
+        self._lag.pop(partition, None)  # it may not have been reported yet
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield how far the scorer is behind in each of its partitions."""
+        family = GaugeMetricFamily(
+            "mlops_stream_lag_messages",
+            "Messages of a partition that are not predicted yet",
+            labels=[*self._labels, "partition"],
+        )
+        for partition, messages in tuple(self._lag.items()):
+            family.add_metric([*self._labels.values(), str(partition)], messages)
+        yield family
 
     def serve(self, host: str, port: int) -> None:
         """Serve the metrics on a port, in a thread that ends with the process.
