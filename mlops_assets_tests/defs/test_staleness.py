@@ -192,14 +192,15 @@ def test_status_sensors_close_the_request_of_a_run(local_platform: LocalPlatform
         assert run is not None
         for _ in range(2):  # a second daemon, a lost cursor
             for name in ("failed_run_alert", "end_mlflow_run_failure"):
-                context = dg.build_run_status_sensor_context(
+                built = dg.build_run_status_sensor_context(
                     sensor_name=name,
                     dagster_event=result.get_run_failure_event(),
                     dagster_instance=instance,
                     dagster_run=run,
                     resources={"platform": PlatformResource()},
                 )
-                sensors[name](context.for_run_failure() if name == "failed_run_alert" else context)
+                with built.for_run_failure() if name == "failed_run_alert" else built as context:
+                    sensors[name](context)
     [requested] = local_platform.platform.ledger.retrain_requests(spec.name)
     assert (requested.state, requested.run_id) == ("failed", run.run_id)
     [alert] = local_platform.platform.ledger.alerts(spec.name)

@@ -237,7 +237,9 @@ def test_compose_opens_dagster_mlflow_and_the_review_page_through_the_front_only
     file = Path(front.__file__).parents[2] / "deploy" / "compose" / "compose.yaml"
     services = yaml.safe_load(file.read_text())["services"]
     opened = {name for name, service in services.items() if "ports" in service}
-    assert opened == {"front", "proxy", "api", "grafana"}, "the last two ask for a key or a password themselves"
+    assert opened == {"front", "proxy", "api", "grafana"}, (
+        "the last two ask for a key or a password themselves"
+    )
     gates = [front.Gate(**gate) for gate in json.loads(services["front"]["command"][-1])["gates"]]
     assert (
         {gate.backend.split(":")[0] for gate in gates} == {"webserver", "mlflow", "review"} <= set(services)
