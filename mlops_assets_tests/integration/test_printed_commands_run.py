@@ -128,8 +128,8 @@ def is_complete(text: str) -> bool:
         return False
     required = sum(isinstance(one, click.Argument) and one.required for one in command.params)
     options = [one for one in command.params if isinstance(one, click.Option) and one.required]
-    given = [word for word in arguments if not word.startswith("--")]
-    return len(given) >= required and all(any(opt in arguments for opt in one.opts) for one in options)
+    values = [word for word in arguments if not word.startswith("--")]
+    return len(values) >= required and all(any(opt in arguments for opt in one.opts) for one in options)
 
 
 def begins(text: str, beginnings: Mapping[str, str]) -> str | None:
@@ -151,8 +151,8 @@ def home(local_platform: LocalPlatform, tmp_path: Path, monkeypatch: pytest.Monk
         body = json.dumps(spec.model_dump(mode="json", exclude_unset=True))
         (models / f"{spec.name}.yaml").write_text(body)
     own = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
-    for words in (["init", "-qb", "main"], ["add", "-A"], [*own, "commit", "-qm", "one"]):
-        subprocess.run(["git", *words], check=True, cwd=tmp_path)
+    for command in (["init", "-qb", "main"], ["add", "-A"], [*own, "commit", "-qm", "one"]):
+        subprocess.run(["git", *command], check=True, cwd=tmp_path)
     local_platform.run_lifecycle(plain)
     readings(400, slope=5.0).write_parquet(local_platform.file(plain.name))
     local_platform.run_lifecycle(plain)
