@@ -22,5 +22,16 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Watch": ("health", "monitoring", "week", "docs", "alerts", "why", "retrain", "data", "features"),
     "Recover": ("rollback", "rollout", "rescore", "retire", "drill", "reproduce", "heal"),
-    "Operate": ("doctor", "migrate", "exporter", "keys", "backup", "export", "import", "gc", "audit"),
+    "Operate": (
+        "doctor",
+        "migrate",
+        "serve",
+        "exporter",
+        "keys",
+        "backup",
+        "export",
+        "import",
+        "gc",
+        "audit",
+    ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -94,8 +95,31 @@ def exporter(host: str, port: int) -> None:
     run(settings(), Stores.from_environment(os.environ), host, port, click.echo)
 
 
+@click.command()
+@click.option(
+    "--target",
+    default="production",
+    show_default=True,
+    type=click.Choice(("production", "staging")),
+    help="Serve champions, or challengers that passed their gates.",
+)
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on."
+)
+def serve(target: str, port: int) -> None:
+    """Serve the prediction API until Ctrl-C; `mlops up` does so by itself for production.
+
+    The target staging serves of each model the newest challenger that passed its gates, waits for a person or is rolled
+    out, else the champion. It logs no predictions and takes no labels. Both targets can run at once, on two ports.
+    """
+    prepare_stores()
+    os.environ.update({"MLOPS_SERVING_TARGET": target, "MLOPS_API_PORT": str(port)})
+    click.echo(f"{target} on http://{settings().host}:{port}; Ctrl-C ends", err=True)
+    runpy.run_module("mlops_assets.serving", run_name="__main__")
+
+
 def _minute(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
-COMMANDS = (open_, logs, exporter)
+COMMANDS = (open_, logs, exporter, serve)

@@ -5,6 +5,7 @@ and reason. It needs the ledger and the bundles, neither Dagster nor MLflow; fea
 used. Which model is champion is decided elsewhere; this package only follows.
 
     champions   follow the ledger: load, verify, swap; every model and every tick by itself
+    targets     production or staging: what a process follows
     rollouts    follow the roll-outs: load both versions, count, store shadow predictions, move on
     split       one roll-out: each request served by one version
     cached_ledger  what the ledger said last, while it does not respond

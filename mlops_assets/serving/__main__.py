@@ -1,4 +1,7 @@
-"""`python -m mlops_assets.serving`: the API on MLOPS_HOST (127.0.0.1) and MLOPS_API_PORT (8000)."""
+"""`python -m mlops_assets.serving`: the API on MLOPS_HOST (127.0.0.1) and MLOPS_API_PORT (8000).
+
+MLOPS_SERVING_TARGET says what it serves: champions (`production`), or challengers that passed their gates (`staging`).
+"""
 
 from __future__ import annotations
 
@@ -35,14 +38,17 @@ def serve(settings: Settings, metrics_port: int) -> None:
     from mlops_assets.serving.keys import Keys
     from mlops_assets.serving.prediction_log import PredictionLog
     from mlops_assets.serving.rollouts import Rollouts
+    from mlops_assets.serving.targets import serves_staging, staging_champions
 
     stores = Stores.from_environment(os.environ)
     ledger = CachedLedger.open_with(
         settings.home / "serving" / "ledger", stores.ledger_url, stores.approvals_url
     )
     platform = Platform.open(settings, stores, ledger)
-    champions = Champions(platform, last_states=ledger.last_states)
-    log = PredictionLog(platform.ledger.store_served)
+    staging = serves_staging(os.environ)
+    champions = (
+        staging_champions(platform) if staging else Champions(platform, last_states=ledger.last_states)
+    )
     keys = Keys(key_files.read_key(settings, key_files.API), platform.ledger.api_keys)
     folder = os.environ.get(WORKER)
     if folder is not None:
@@ -50,10 +56,11 @@ def serve(settings: Settings, metrics_port: int) -> None:
     app = create_app(
         champions,
         keys,
-        platform.ledger,
-        log,
+        # what staging is asked is not production: it logs nothing, takes no labels and judges no roll-out
+        None if staging else platform.ledger,
+        None if staging else PredictionLog(platform.ledger.store_served),
         (settings.host, metrics_port) if metrics_port and folder is None else None,
-        Rollouts(platform, champions),
+        None if staging else Rollouts(platform, champions),
         None if folder is None else Path(folder),
         log_requests=logs.logs_requests(os.environ),
     )

@@ -78,6 +78,7 @@ class Champions:
         on_end: Called when the thread ends without `stop`; by default it ends the process.
         last_states: Returns the champion states that the ledger gave last, which count while it does not respond and
             nothing is loaded yet.
+        state_of: Returns what is followed of a model; by default its champion.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Champions:
         poll_seconds: float = POLL_SECONDS,
         on_end: Callable[[], None] = end_process,
         last_states: Callable[[], Mapping[str, ChampionState]] = dict,
+        state_of: Callable[[str], ChampionState] | None = None,
     ) -> None:
         self._platform = platform
         self._poll = poll_seconds
@@ -93,6 +95,7 @@ class Champions:
         self.warm: Callable[[str, int], Served | None] = lambda _model, _version: None
         """Returns a version that is in memory already, where a roll-out has loaded it."""
         self._last_states = last_states
+        self._state_of = state_of or (lambda model: platform.ledger.champion_state(model))
         self._loads: dict[str, tuple[int, threading.Thread]] = {}
         self._slots = threading.Semaphore(MOST_LOADS)
         self._served: dict[str, Served] = {}
@@ -201,7 +204,7 @@ class Champions:
         """
         try:
             self._known = self._platform.ledger.models()
-            states = {name: self._platform.ledger.champion_state(name) for name in self._known}
+            states = {name: self._state_of(name) for name in self._known}
             self._ledger_problem = None
         except BaseException as error:  # noqa: BLE001 PanicException is a BaseException, and no tick may end the thread
             self._ledger_problem = describe(error)
@@ -236,7 +239,12 @@ class Champions:
     def _needs_load(self, name: str, state: ChampionState) -> bool:
         current, failure = self._served.get(name), self._failures.get(name)
         loading, load = self._loads.get(name, (0, None))
-        if state.champion is None or (current is not None and current.revision == state.revision):
+        if state.champion is None:
+            return False
+        if current is not None and (current.revision, current.version) == (
+            state.revision,
+            state.champion.version,
+        ):
             return False
         if load is not None and load.is_alive() and loading == state.revision:
             return False  # an older revision that takes its time does not keep a rollback waiting
