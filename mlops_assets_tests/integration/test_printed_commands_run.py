@@ -34,6 +34,7 @@ CANNOT: Final = {
     "mlops up": "serves until Ctrl-C; test_up.py starts it",
     "mlops review": "serves until Ctrl-C; test_approval_review.py calls its routes",
     "mlops exporter": "serves until Ctrl-C; test_exporter.py starts it",
+    "mlops serve": "serves until Ctrl-C; test_targets.py has what it serves",
     "mlops stream": "serves a Kafka topic until Ctrl-C; test_stream.py feeds one",
     "mlops demo": "simulates 43,200 readings and trains twice; `make demo` runs it",
     "mlops smoke": "asks a running prediction API; test_up.py runs it against one",
