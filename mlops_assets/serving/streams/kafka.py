@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from pydantic_core import to_json
 
 from mlops_assets.errors import DataError, LedgerError, MissingExtraError, ServiceError
 from mlops_assets.ledger import ServedPrediction
+from mlops_assets.serving.prediction_log import Store
 from mlops_assets.serving.streams.metrics import StreamMetrics
 from mlops_assets.serving.streams.output import (
     GROUP_HEADER,
@@ -35,7 +36,6 @@ LAG_SECONDS: Final = 5.0
 LONGEST_REASON: Final = 1000
 
 _LOGGER: Final = logging.getLogger(__name__)
-Store = Callable[[Sequence[ServedPrediction]], int]
 
 
 @dataclass(frozen=True, slots=True)
